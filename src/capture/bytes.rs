@@ -1,0 +1,262 @@
+//! Where bytes come from: a file by positioned reads, a pipe, or memory.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// The bytes of one capture.
+pub(crate) enum Bytes {
+    /// Anything that can be read at a position.
+    File(File),
+    /// What was read off a pipe to find out its format, and the pipe. It can be read once.
+    Stream(Mutex<Option<(Vec<u8>, Box<dyn Read + Send>)>>),
+    Memory(Vec<u8>),
+}
+
+impl Bytes {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::IsADirectory));
+        }
+        if metadata.is_file() { Ok(Self::File(file)) } else { Ok(Self::stream(Box::new(file))) }
+    }
+
+    /// Standard input: read by position where it is a file.
+    pub(crate) fn standard_input() -> Self {
+        #[cfg(unix)]
+        {
+            use std::os::fd::AsFd;
+            if let Ok(fd) = io::stdin().as_fd().try_clone_to_owned() {
+                let file = File::from(fd);
+                if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+                    return Self::File(file);
+                }
+            }
+        }
+        Self::stream(Box::new(io::stdin()))
+    }
+
+    pub(crate) fn stream(stream: Box<dyn Read + Send>) -> Self {
+        Self::Stream(Mutex::new(Some((Vec::new(), stream))))
+    }
+
+    /// The length in bytes now, where it is known.
+    pub(crate) fn length(&self) -> Option<u64> {
+        match self {
+            Self::File(file) => file.metadata().ok().map(|metadata| metadata.len()),
+            Self::Stream(_) => None,
+            Self::Memory(bytes) => Some(bytes.len() as u64),
+        }
+    }
+
+    /// Can it be read again from the start?
+    pub(crate) fn is_seekable(&self) -> bool {
+        !matches!(self, Self::Stream(_))
+    }
+
+    /// The first bytes, at most `limit`, which are not used up by it.
+    pub(crate) fn head(&self, limit: usize) -> io::Result<Vec<u8>> {
+        let mut head = vec![0; limit];
+        let mut filled = 0;
+        match self {
+            Self::Stream(stream) => {
+                let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some((read, stream)) = stream.as_mut() {
+                    stream.take(limit as u64).read_to_end(read)?;
+                    filled = read.len().min(limit);
+                    head[..filled].copy_from_slice(&read[..filled]);
+                }
+            }
+            _ => {
+                while filled < limit {
+                    match self.read_at(filled as u64, &mut head[filled..])? {
+                        0 => break,
+                        count => filled += count,
+                    }
+                }
+            }
+        }
+        head.truncate(filled);
+        Ok(head)
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => loop {
+                #[cfg(unix)]
+                let count = std::os::unix::fs::FileExt::read_at(file, buffer, offset);
+                #[cfg(windows)]
+                let count = std::os::windows::fs::FileExt::seek_read(file, buffer, offset);
+                match count {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    count => return count,
+                }
+            },
+            Self::Memory(bytes) => {
+                let rest = bytes.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or_default();
+                let count = rest.len().min(buffer.len());
+                buffer[..count].copy_from_slice(&rest[..count]);
+                Ok(count)
+            }
+            Self::Stream(_) => Ok(0),
+        }
+    }
+}
+
+/// A part of a capture that one thread decodes on its own.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    /// Which capture.
+    pub(crate) source: usize,
+    /// Which batch of all, counted from 0.
+    pub(crate) sequence: u64,
+    /// Where its bytes begin in the capture.
+    pub(crate) offset: u64,
+    buffer: Vec<u8>,
+    filled: usize,
+}
+
+impl Batch {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.filled]
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.filled = 0;
+    }
+
+    pub(crate) fn truncate(&mut self, length: usize) {
+        self.filled = self.filled.min(length);
+    }
+
+    /// Replaces the bytes.
+    pub(crate) fn replace(&mut self, bytes: Vec<u8>) {
+        self.filled = bytes.len();
+        self.buffer = bytes;
+    }
+
+    /// Gives memory back that one large record needed.
+    pub(crate) fn shrink(&mut self, capacity: usize) {
+        if self.buffer.len() > 2 * capacity {
+            self.buffer = Vec::new();
+        }
+    }
+}
+
+/// Reads a capture from front to back into batches.
+pub(crate) struct Reader<'a> {
+    bytes: &'a Bytes,
+    stream: Option<Box<dyn Read + Send>>,
+    /// Read off the stream and given back.
+    carry: Vec<u8>,
+    /// Where the next byte stands in the capture.
+    position: u64,
+}
+
+impl<'a> Reader<'a> {
+    /// A stream is read once: a second reader of it finds it empty.
+    pub(crate) fn new(bytes: &'a Bytes) -> Self {
+        let mut reader = Self { bytes, stream: None, carry: Vec::new(), position: 0 };
+        if let Bytes::Stream(stream) = bytes
+            && let Some((head, stream)) = stream.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            (reader.carry, reader.stream) = (head, Some(stream));
+        }
+        reader
+    }
+
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Reads until the batch holds `want` bytes or the capture ends; was that its end?
+    ///
+    /// The memory grows with what is really there, not with `want`.
+    pub(crate) fn fill(&mut self, batch: &mut Batch, want: usize) -> io::Result<bool> {
+        const STEP: usize = 1 << 20;
+        while batch.filled < want {
+            let until = want.min(batch.filled + STEP);
+            if batch.buffer.len() < until {
+                batch.buffer.resize(until, 0);
+            }
+            let count = self.read(&mut batch.buffer[batch.filled..until])?;
+            if count == 0 {
+                return Ok(true);
+            }
+            batch.filled += count;
+        }
+        Ok(false)
+    }
+
+    /// Reads some bytes; 0 at the end.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = if !self.carry.is_empty() {
+            let count = self.carry.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&self.carry[..count]);
+            self.carry.drain(..count);
+            count
+        } else if let Some(stream) = &mut self.stream {
+            loop {
+                match stream.read(buffer) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    count => break count?,
+                }
+            }
+        } else {
+            self.bytes.read_at(self.position, buffer)?
+        };
+        self.position += count as u64;
+        Ok(count)
+    }
+
+    /// Gives the last bytes of what was read back, to be read again.
+    pub(crate) fn unread(&mut self, tail: &[u8]) {
+        self.position -= tail.len() as u64;
+        if !self.bytes.is_seekable() {
+            self.carry.splice(0..0, tail.iter().copied());
+        }
+    }
+
+    /// Steps over bytes; how many there really were.
+    pub(crate) fn skip(&mut self, count: u64) -> io::Result<u64> {
+        if self.bytes.is_seekable() {
+            let length = self.bytes.length().unwrap_or(u64::MAX);
+            let skipped = count.min(length.saturating_sub(self.position));
+            self.position += skipped;
+            return Ok(skipped);
+        }
+        let mut buffer = [0; 8192];
+        let mut skipped = 0;
+        while skipped < count {
+            let want = usize::try_from(count - skipped).unwrap_or(usize::MAX).min(buffer.len());
+            match self.read(&mut buffer[..want])? {
+                0 => break,
+                read => skipped += read as u64,
+            }
+        }
+        Ok(skipped)
+    }
+
+    /// Bytes at any position, without moving; fewer at the end, `None` where the capture cannot be read by position.
+    pub(crate) fn peek(&self, offset: u64, buffer: &mut [u8]) -> Option<usize> {
+        if !self.bytes.is_seekable() {
+            return None;
+        }
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.bytes.read_at(offset + filled as u64, &mut buffer[filled..]) {
+                Ok(0) | Err(_) => break,
+                Ok(count) => filled += count,
+            }
+        }
+        Some(filled)
+    }
+
+    /// How many bytes are left, where that is known.
+    pub(crate) fn left(&self) -> Option<u64> {
+        Some(self.bytes.length()?.saturating_sub(self.position))
+    }
+}

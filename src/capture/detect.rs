@@ -1,0 +1,113 @@
+//! What a file is, by its first bytes; and what to do about the ones that cannot be read.
+
+use crate::capture::InputFormat;
+use crate::capture::jsonl;
+use crate::capture::tnetstring::{Prefix, prefix};
+
+/// How many bytes are looked at.
+pub(crate) const HEAD_BYTES: usize = 64 << 10;
+
+/// The format, or one sentence about what it is instead.
+pub(crate) fn detect(head: &[u8]) -> Result<InputFormat, String> {
+    let (has_bom, text) = head.strip_prefix(b"\xef\xbb\xbf").map_or((false, head), |text| (true, text));
+    let text = text.trim_ascii_start();
+    match text {
+        // An empty file is a dump into which nothing was written yet.
+        [] => Ok(InputFormat::Mitmproxy),
+        [b'0'..=b'9', ..] if !has_bom && looks_like_dump(text) => Ok(InputFormat::Mitmproxy),
+        [b'{', ..] => detect_json(text),
+        _ => Err(what_it_is(text, head)),
+    }
+}
+
+/// A length and a colon, or nothing but a length's digits.
+fn looks_like_dump(text: &[u8]) -> bool {
+    match prefix(text) {
+        Prefix::Length { bytes, length } => {
+            // Right after the colon a dict has the length of its first key; another value ends with its tag.
+            let inside = &text[bytes..];
+            length == 0 || inside.is_empty() || inside[0].is_ascii_digit() || length < HEAD_BYTES as u64
+        }
+        Prefix::Incomplete => true,
+        Prefix::Bad => false,
+    }
+}
+
+fn detect_json(text: &[u8]) -> Result<InputFormat, String> {
+    let first_line = text.split(|b| *b == b'\n').next().unwrap_or_default().trim_ascii();
+    if jsonl::is_flow(first_line) {
+        return Ok(InputFormat::JsonLines);
+    }
+    let has = |key: &str| memchr::memmem::find(text, key.as_bytes()).is_some();
+    Err(if has("\"log\"") || has("\"entries\"") {
+        "this is a HAR file, which this version does not read yet; open it in mitmproxy (mitmproxy -r FILE), save the \
+         flows (w), and give that file"
+    } else if has("_postman_id") || has("schema.getpostman.com") {
+        "this is a Postman collection, which holds requests and no traffic; record the traffic with mitmdump -w dump.mitm"
+    } else {
+        "this is JSON, and its first line is no flow: a line needs \"method\" and \"url\", or \"request\" with both"
+    }
+    .to_owned())
+}
+
+fn what_it_is(text: &[u8], head: &[u8]) -> String {
+    let is = |magic: &[u8]| head.starts_with(magic);
+    let what = if is(b"\x1f\x8b") {
+        "this is gzip; unpack it first: gunzip -c FILE | api-patterns analyze -"
+    } else if is(b"\x28\xb5\x2f\xfd") {
+        "this is zstd; unpack it first: zstd -dc FILE | api-patterns analyze -"
+    } else if is(b"SQLite format 3\0") {
+        "this is a SQLite database, which this version does not read yet; give the mitmproxy dump it was made from"
+    } else if is(b"PK\x03\x04") {
+        "this is a zip archive (perhaps a .saz, or a zipped HAR); unpack it and give a mitmproxy dump"
+    } else if is(&[0xd4, 0xc3, 0xb2, 0xa1]) || is(&[0xa1, 0xb2, 0xc3, 0xd4]) || is(&[0x0a, 0x0d, 0x0d, 0x0a]) {
+        "this is a packet capture, in which HTTPS is encrypted; record with a proxy instead: mitmdump -w dump.mitm"
+    } else if is(b"\x78\x01") || is(b"\x78\x9c") || is(b"\x78\xda") {
+        "this is zlib data (perhaps a .zhar); save the flows as a mitmproxy dump instead"
+    } else if is(b"\xff\xfe") || is(b"\xfe\xff") {
+        "this is UTF-16 text; save it as UTF-8"
+    } else if text.starts_with(b"[") {
+        "this is a JSON array, which this version does not read; write one object a line (jq -c '.[]' FILE)"
+    } else if text.starts_with(b"<") {
+        "this is XML or HTML (perhaps items saved by Burp); record with mitmdump -w dump.mitm"
+    } else {
+        "this is no capture that can be read; give a mitmproxy dump (mitmdump -w dump.mitm) or JSON lines"
+    };
+    what.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_tells_the_format() {
+        for (head, format) in [
+            (&b""[..], InputFormat::Mitmproxy),
+            (b"212:4:path;2:/a,", InputFormat::Mitmproxy),
+            (b"0:]", InputFormat::Mitmproxy),
+            (b"999999999999:", InputFormat::Mitmproxy),
+            (b"{\"method\":\"GET\",\"url\":\"http://h/\"}\n", InputFormat::JsonLines),
+            (b"\xef\xbb\xbf\n {\"request\":{\"method\":\"GET\",\"url\":\"http://h/\"}}", InputFormat::JsonLines),
+        ] {
+            assert_eq!(detect(head), Ok(format), "{:?}", String::from_utf8_lossy(head));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_with_a_way_out() {
+        for (head, word) in [
+            (&b"\x89PNG\r\n"[..], "no capture"),
+            (b"\x0a\x0d\x0d\x0a\x6c\0\0\0", "packet capture"),
+            (b"\xd4\xc3\xb2\xa1", "packet capture"),
+            (b"{\"log\": {\"version\": \"1.2\"", "HAR"),
+            (b"PK\x03\x04", "zip"),
+            (b"2026-11-22 08:00:00 GET /", "no capture"),
+            (b"{}", "no flow"),
+        ] {
+            let message = detect(head).unwrap_err();
+            assert!(message.contains(word), "{message}");
+            assert!(message.contains(';') || message.contains("needs"), "no way out: {message}");
+        }
+    }
+}

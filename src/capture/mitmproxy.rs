@@ -1,0 +1,236 @@
+//! One record of a mitmproxy dump -> one flow. One tolerant decoder for the format versions 0.11 to 21.
+//!
+//! Field names by version: mitmproxy's `io/compat.py`; the layout of version 21: `flow.py`, `http.py`, `connection.py`.
+
+use std::borrow::Cow;
+
+use crate::capture::tnetstring::{Damaged, Value, take};
+use crate::flow::{Flow, Header, Headers, Response, text, url};
+use crate::skip::SkipReason;
+
+/// The newest flow format version that is known (mitmproxy 11 to 13).
+const NEWEST_VERSION: i64 = 21;
+
+/// What became of one record.
+#[derive(Debug)]
+pub(crate) enum Decoded<'a> {
+    Flow(Flow<'a>),
+    Skipped(SkipReason, String),
+}
+
+/// The fields of a record that matter, undecoded.
+#[derive(Default)]
+struct Record<'a> {
+    version: Option<Value<'a>>,
+    kind: Option<&'a [u8]>,
+    id: &'a [u8],
+    request: Option<Value<'a>>,
+    response: Option<Value<'a>>,
+    websocket: bool,
+    failed: bool,
+    client: Option<Value<'a>>,
+}
+
+/// Decodes one record, given as the value at the top level of a dump.
+pub(crate) fn decode(record: Value<'_>) -> Decoded<'_> {
+    if record.tag != b'}' {
+        return bad("it is no dict");
+    }
+    let Ok(record) = fields(record) else { return bad("its fields are damaged") };
+    if let Some(refused) = refused_version(record.version) {
+        return refused;
+    }
+    match record.kind {
+        Some(b"http") | None => {}
+        Some(b"tcp") => return skipped(SkipReason::Tcp),
+        Some(b"udp") => return skipped(SkipReason::Udp),
+        Some(b"dns") => return skipped(SkipReason::Dns),
+        Some(b"websocket") => return skipped(SkipReason::WebsocketMessages),
+        Some(other) => {
+            let message = format!("record of the unknown type \"{}\"; skipped", text::shortened(other, 40));
+            return Decoded::Skipped(SkipReason::UnknownType, message);
+        }
+    }
+    match http_flow(&record) {
+        Ok(Some(flow)) => Decoded::Flow(flow),
+        Ok(None) => bad("it has no request with method, host and path"),
+        Err(Damaged) => bad("its request or response is damaged"),
+    }
+}
+
+fn skipped<'a>(reason: SkipReason) -> Decoded<'a> {
+    Decoded::Skipped(reason, String::new())
+}
+
+fn bad<'a>(why: &str) -> Decoded<'a> {
+    Decoded::Skipped(SkipReason::BadRecord, format!("record cannot be used: {why}; skipped"))
+}
+
+fn fields(record: Value<'_>) -> Result<Record<'_>, Damaged> {
+    let mut found = Record::default();
+    for pair in record.pairs() {
+        let (key, value) = pair?;
+        match key {
+            b"version" => found.version = Some(value),
+            b"type" => found.kind = value.text(),
+            b"id" => found.id = value.text().unwrap_or_default(),
+            b"request" => found.request = Some(value).filter(|v| !v.is_null()),
+            b"response" => found.response = Some(value).filter(|v| !v.is_null()),
+            b"websocket" => found.websocket = !value.is_null(),
+            b"error" => found.failed = !value.is_null(),
+            b"client_conn" => found.client = Some(value),
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Versions are `[major, minor, patch]` up to 2.0 and whole numbers from 3 on.
+fn refused_version<'a>(version: Option<Value<'a>>) -> Option<Decoded<'a>> {
+    let version = version?;
+    let refuse = |version: String, advice: &str| {
+        let message = format!("record of flow format version {version}, {advice}; skipped");
+        Some(Decoded::Skipped(SkipReason::UnknownVersion, message))
+    };
+    if version.tag == b']' {
+        let major = take(version.payload);
+        let minor = major.and_then(|(_, rest)| take(rest));
+        let number = |item: Option<(Value<'a>, &[u8])>| item.and_then(|(value, _)| value.integer()).unwrap_or(-1);
+        return match (number(major), number(minor)) {
+            (0, 11..=19) | (1 | 2, _) => None,
+            (0, minor) => refuse(format!("0.{minor}"), "which mitmproxy itself no longer reads (0.11 is the oldest)"),
+            (major, minor) => refuse(format!("{major}.{minor}"), "which no mitmproxy wrote"),
+        };
+    }
+    match version.integer() {
+        Some(3..=NEWEST_VERSION) => None,
+        Some(newer) if newer > NEWEST_VERSION => {
+            refuse(newer.to_string(), "newer than this program knows (21); update it, or save the flows as HAR")
+        }
+        Some(other) => refuse(other.to_string(), "which no mitmproxy wrote"),
+        None => refuse("?".to_owned(), "which no mitmproxy wrote"),
+    }
+}
+
+#[derive(Default)]
+struct Request<'a> {
+    method: &'a [u8],
+    scheme: &'a [u8],
+    authority: &'a [u8],
+    path: Option<&'a [u8]>,
+    host: Option<&'a [u8]>,
+    port: i64,
+    headers: Headers<'a>,
+    multiplexed: bool,
+    started: Option<i64>,
+    ended: Option<i64>,
+}
+
+fn request(value: Value<'_>) -> Result<Request<'_>, Damaged> {
+    let mut found = Request::default();
+    for pair in value.pairs() {
+        let (key, value) = pair?;
+        match key {
+            b"method" => found.method = value.text().unwrap_or_default(),
+            b"scheme" => found.scheme = value.text().unwrap_or_default(),
+            b"authority" => found.authority = value.text().unwrap_or_default(),
+            b"path" => found.path = value.text(),
+            b"host" => found.host = value.text(),
+            b"port" => found.port = value.integer().unwrap_or_default(),
+            b"headers" => found.headers = headers(value),
+            b"http_version" => {
+                found.multiplexed = value.text().is_some_and(|v| v.starts_with(b"HTTP/2") || v.starts_with(b"HTTP/3"));
+            }
+            b"timestamp_start" => found.started = value.nanoseconds(),
+            b"timestamp_end" => found.ended = value.nanoseconds(),
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+fn response(value: Value<'_>) -> Result<(Response<'_>, Option<i64>), Damaged> {
+    let mut found = Response::default();
+    let mut ended = None;
+    for pair in value.pairs() {
+        let (key, value) = pair?;
+        match key {
+            // Versions up to 0.13 say `code`, and `content` until 0.13 and from 0.16 on, `body` between.
+            b"status_code" | b"code" => found.status = value.integer().unwrap_or_default(),
+            b"headers" => found.headers = headers(value),
+            b"content" | b"body" => found.body_bytes = value.body_bytes(),
+            b"timestamp_end" => ended = value.nanoseconds(),
+            _ => {}
+        }
+    }
+    Ok((found, ended))
+}
+
+fn headers(value: Value<'_>) -> Headers<'_> {
+    if value.tag == b']' { Headers::encoded(value.payload, next_header) } else { Headers::default() }
+}
+
+/// A header is a list of name and value, and stands in a list of headers.
+fn next_header(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
+    let (pair, rest) = take(list)?;
+    let (name, value) = take(pair.payload)?;
+    let value = take(value).and_then(|(value, _)| value.text());
+    Some(((name.text()?, value), rest))
+}
+
+fn http_flow<'a>(record: &Record<'a>) -> Result<Option<Flow<'a>>, Damaged> {
+    let Some(request) = record.request.map(request).transpose()? else { return Ok(None) };
+    let (Some(path), false) = (request.path, request.method.is_empty()) else { return Ok(None) };
+    let (host, port) = meant_host(&request, record.client);
+    if host.is_empty() {
+        return Ok(None);
+    }
+    let response = record.response.map(response).transpose()?;
+    let is_connect = request.method.eq_ignore_ascii_case(b"CONNECT");
+    let ended = response.as_ref().and_then(|response| response.1).or(request.ended);
+    Ok(Some(Flow {
+        id: record.id,
+        method: Cow::Borrowed(request.method),
+        scheme: Cow::Borrowed(request.scheme),
+        host: Cow::Borrowed(host),
+        port: port.filter(|port| is_connect || Some(*port) != url::default_port(request.scheme)),
+        target: Cow::Borrowed(if is_connect { b"" } else { path }),
+        url: None,
+        address: request.host.map(|host| (host, request.port)),
+        request_headers: request.headers,
+        started: request.started,
+        ended: ended.filter(|_| response.is_some()),
+        response: response.map(|response| response.0),
+        failed: record.failed,
+        websocket: record.websocket,
+    }))
+}
+
+/// The host as an analyst means it: what the client asked for, before the address that the proxy connected to.
+fn meant_host<'a>(request: &Request<'a>, client: Option<Value<'a>>) -> (&'a [u8], Option<u16>) {
+    let address = || (request.host.unwrap_or_default(), u16::try_from(request.port).ok());
+    if request.method.eq_ignore_ascii_case(b"CONNECT") {
+        return valid_host(request.authority).unwrap_or_else(address);
+    }
+    let authority = Some(request.authority).filter(|_| request.multiplexed);
+    let in_headers = || request.headers.get(b"host").or_else(|| request.headers.get(b":authority"));
+    authority
+        .and_then(valid_host)
+        .or_else(|| in_headers().and_then(valid_host))
+        .or_else(|| valid_host(request.authority))
+        .or_else(|| sni(client).and_then(valid_host))
+        .unwrap_or_else(address)
+}
+
+fn sni(client: Option<Value<'_>>) -> Option<&[u8]> {
+    let mut pairs = client?.pairs().map_while(Result::ok);
+    pairs.find(|(key, _)| *key == b"sni").and_then(|(_, value)| value.text())
+}
+
+/// Splits `host[:port]` where the host is one: letters, digits, `.`, `-`, `_`, non-ASCII, or an address.
+fn valid_host(authority: &[u8]) -> Option<(&[u8], Option<u16>)> {
+    let (host, port) = url::split_port(authority);
+    let bare = host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")).unwrap_or(host);
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | 0x80..);
+    (!bare.is_empty() && bare.iter().all(allowed)).then_some((host, port))
+}

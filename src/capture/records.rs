@@ -1,0 +1,340 @@
+//! Cuts a mitmproxy dump into batches of whole records, and finds the next record after damage.
+//!
+//! A dump has no index and no checksum: only lengths. A record is trusted where its end tag stands where it should and a
+//! length follows it; where one of them is missing its fields are walked over to be sure.
+
+use std::io;
+
+use crate::capture::bytes::{Batch, Reader};
+use crate::capture::tnetstring::{self, Pairs, Prefix, Value};
+use crate::capture::{Cut, Damage};
+use crate::limits;
+use crate::skip::SkipReason;
+
+/// The keys at the top level of records of all versions that are not keys of something inside as well.
+const TOP_KEYS: [&[u8]; 16] = [
+    b"version", b"type", b"request", b"response", b"websocket", b"client_conn", b"server_conn", b"metadata", b"marked",
+    b"comment", b"backup", b"intercepted", b"is_replay", b"timestamp_created", b"mode", b"messages",
+];
+
+/// The most fields that a record is walked over for.
+const TOP_FIELDS: usize = 64;
+
+pub(crate) struct Records<'a> {
+    reader: Reader<'a>,
+    batch_bytes: usize,
+}
+
+/// How far the records at the front of a batch are whole.
+enum Stop {
+    /// The record that begins here needs this many bytes in all.
+    NeedsMore(u64),
+    /// No length, or one that leads to no end of a record.
+    Garbage,
+    /// Nothing follows.
+    Done,
+}
+
+impl<'a> Records<'a> {
+    pub(crate) fn new(reader: Reader<'a>, batch_bytes: usize) -> Self {
+        Self { reader, batch_bytes: batch_bytes.max(64) }
+    }
+
+    pub(crate) fn position(&self) -> u64 {
+        self.reader.position()
+    }
+
+    pub(crate) fn next(&mut self, batch: &mut Batch) -> io::Result<Cut> {
+        batch.clear();
+        batch.shrink(self.batch_bytes);
+        batch.offset = self.reader.position();
+        let mut want = self.batch_bytes;
+        loop {
+            let ended = self.reader.fill(batch, want)?;
+            let (end, stop) = hop(batch.bytes(), ended);
+            if end > 0 {
+                self.reader.unread(&batch.bytes()[end..]);
+                batch.truncate(end);
+                return Ok(Cut::Batch);
+            }
+            match stop {
+                Stop::Done => return Ok(Cut::End),
+                Stop::Garbage => return self.resync(batch, ended, None),
+                Stop::NeedsMore(total) => {
+                    let there = self.reader.left().map(|left| left + batch.bytes().len() as u64);
+                    if ended || there.is_some_and(|there| total > there) {
+                        return self.resync(batch, ended, Some(total));
+                    }
+                    if total > limits::RECORD_BYTES as u64 {
+                        let mut last = [0];
+                        if self.reader.peek(batch.offset + total - 1, &mut last) == Some(1) && last != *b"}" {
+                            return self.resync(batch, ended, None);
+                        }
+                        self.reader.unread(batch.bytes());
+                        return self.compact(batch, total);
+                    }
+                    want = usize::try_from(total).unwrap_or(limits::RECORD_BYTES).max(want);
+                }
+            }
+        }
+    }
+
+    /// Steps over damage to the next record, if there is one.
+    fn resync(&mut self, batch: &mut Batch, mut ended: bool, claimed: Option<u64>) -> io::Result<Cut> {
+        const OVERLAP: usize = 64;
+        let start = batch.offset;
+        let mut from = 1;
+        loop {
+            if let Some(at) = self.find_record(batch, from, ended) {
+                let next = batch.offset + at as u64;
+                self.reader.unread(&batch.bytes()[at..]);
+                let message = format!("{} bytes are damaged and were skipped; reading went on at byte {next}", next - start);
+                let reason = if claimed.is_some() { SkipReason::BadRecord } else { SkipReason::Garbage };
+                return Ok(Cut::Damage(Damage { reason, offset: start, message }));
+            }
+            if ended {
+                let missing = self.reader.position() - start;
+                return Ok(Cut::Damage(end_of_file_damage(start, missing, claimed)));
+            }
+            let keep = batch.bytes().len().saturating_sub(OVERLAP);
+            self.reader.unread(&batch.bytes()[keep..]);
+            batch.clear();
+            batch.offset = self.reader.position();
+            from = 1;
+            ended = self.reader.fill(batch, self.batch_bytes.max(4 * OVERLAP))?;
+        }
+    }
+
+    /// The first place in the batch from `from` on where a record begins.
+    fn find_record(&self, batch: &Batch, from: usize, ended: bool) -> Option<usize> {
+        let bytes = batch.bytes();
+        memchr::memchr_iter(b':', bytes).filter(|colon| *colon > from && begins_with_top_key(&bytes[colon + 1..])).find_map(
+            |colon| {
+                let digits = bytes[..colon].iter().rev().take(12).take_while(|b| b.is_ascii_digit()).count();
+                let in_backup = |at: usize| bytes[..at].ends_with(b"6:backup;") || bytes[..at].ends_with(b"6:backup,");
+                let mut starts = (1..=digits).rev().map(|digits| colon - digits);
+                starts.find(|at| *at >= from && !in_backup(*at) && self.is_record(batch, *at, ended))
+            },
+        )
+    }
+
+    /// Is there a whole record at this place, with fields that can be walked over?
+    fn is_record(&self, batch: &Batch, at: usize, ended: bool) -> bool {
+        let bytes = &batch.bytes()[at..];
+        let Prefix::Length { length, bytes: header } = tnetstring::prefix(bytes) else { return false };
+        if let Some((value, _)) = tnetstring::take(bytes) {
+            return value.tag == b'}' && is_record_dict(value);
+        }
+        let start = batch.offset + at as u64 + header as u64;
+        let mut last = [0];
+        match self.reader.peek(start + length, &mut last) {
+            // A pipe: what is not there yet cannot be checked.
+            None => !ended && length <= limits::RECORD_BYTES as u64,
+            Some(count) => count == 1 && last == *b"}" && self.walk(start, start + length),
+        }
+    }
+
+    /// Walks over the fields of a record by position; true where they fill it and one of them is its type or request.
+    fn walk(&self, mut at: u64, end: u64) -> bool {
+        let mut is_flow = false;
+        for field in 0..2 * TOP_FIELDS {
+            if at == end {
+                return is_flow && field % 2 == 0;
+            }
+            let mut head = [0; 32];
+            let count = self.reader.peek(at, &mut head).unwrap_or(0);
+            let Prefix::Length { length, bytes } = tnetstring::prefix(&head[..count]) else { return false };
+            if field % 2 == 0 {
+                let key = head[..count].get(bytes..).unwrap_or_default();
+                is_flow |= key.starts_with(b"type") || key.starts_with(b"request");
+            }
+            at += bytes as u64 + length + 1;
+            if at > end {
+                return false;
+            }
+        }
+        false
+    }
+
+    /// Reads a record too large to hold, without its bodies and certificates.
+    fn compact(&mut self, batch: &mut Batch, total: u64) -> io::Result<Cut> {
+        let offset = batch.offset;
+        let end = offset + total;
+        let mut out = Vec::new();
+        let header = self.header()?;
+        let result = match header {
+            Some(length) => self.compact_dict(length, &mut out, 0)?,
+            None => Err(SkipReason::Garbage),
+        };
+        let tag = self.byte()?;
+        if result.is_ok() && tag == Some(b'}') {
+            let mut framed = format!("{}:", out.len()).into_bytes();
+            framed.append(&mut out);
+            framed.push(b'}');
+            batch.replace(framed);
+            return Ok(Cut::Batch);
+        }
+        // The framing at the top holds, so the record is left behind as a whole.
+        let position = self.reader.position();
+        self.reader.skip(end.saturating_sub(position))?;
+        let message = match result {
+            Err(SkipReason::TooLarge) => {
+                format!("record of {total} bytes has more headers than can be read; skipped")
+            }
+            _ => format!("record of {total} bytes is damaged; skipped"),
+        };
+        let reason = if result == Err(SkipReason::TooLarge) { SkipReason::TooLarge } else { SkipReason::BadRecord };
+        Ok(Cut::Damage(Damage { reason, offset, message }))
+    }
+
+    /// Copies the pairs of a dict of `length` bytes; long values are left out, request and response are looked into.
+    fn compact_dict(&mut self, length: u64, out: &mut Vec<u8>, depth: usize) -> io::Result<Result<(), SkipReason>> {
+        const BAD: Result<(), SkipReason> = Err(SkipReason::BadRecord);
+        let end = self.reader.position() + length;
+        while self.reader.position() < end {
+            if out.len() > limits::COMPACT_RECORD_BYTES {
+                return Ok(Err(SkipReason::TooLarge));
+            }
+            let Some(key_length) = self.header()?.filter(|length| *length <= 64) else { return Ok(BAD) };
+            let key = self.copy(key_length + 1)?;
+            out.extend_from_slice(format!("{key_length}:").as_bytes());
+            out.extend_from_slice(&key);
+            let Some(value_length) = self.header()? else { return Ok(BAD) };
+            if self.reader.position() + value_length >= end {
+                return Ok(BAD);
+            }
+            let name = &key[..key.len().saturating_sub(1)];
+            let is_message = depth == 0 && (name == b"request" || name == b"response");
+            if value_length <= limits::COMPACT_VALUE_BYTES || (depth == 1 && name == b"headers") {
+                if value_length > limits::COMPACT_RECORD_BYTES as u64 {
+                    return Ok(Err(SkipReason::TooLarge));
+                }
+                let value = self.copy(value_length + 1)?;
+                out.extend_from_slice(format!("{value_length}:").as_bytes());
+                out.extend_from_slice(&value);
+            } else if is_message {
+                let mut inner = Vec::new();
+                if let Err(reason) = self.compact_dict(value_length, &mut inner, depth + 1)? {
+                    return Ok(Err(reason));
+                }
+                if self.byte()? != Some(b'}') {
+                    return Ok(BAD);
+                }
+                out.extend_from_slice(format!("{}:", inner.len()).as_bytes());
+                out.append(&mut inner);
+                out.push(b'}');
+            } else {
+                self.reader.skip(value_length + 1)?;
+                let left_out = value_length.to_string();
+                out.extend_from_slice(format!("{}:{left_out}", left_out.len()).as_bytes());
+                out.push(tnetstring::LEFT_OUT);
+            }
+        }
+        Ok(if self.reader.position() == end { Ok(()) } else { BAD })
+    }
+
+    /// Reads a length with its colon.
+    fn header(&mut self) -> io::Result<Option<u64>> {
+        let mut text = Vec::new();
+        while let Some(byte) = self.byte()? {
+            text.push(byte);
+            match tnetstring::prefix(&text) {
+                Prefix::Length { length, .. } => return Ok(Some(length)),
+                Prefix::Incomplete => {}
+                Prefix::Bad => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    fn byte(&mut self) -> io::Result<Option<u8>> {
+        let mut byte = [0];
+        Ok((self.reader.read(&mut byte)? == 1).then_some(byte[0]))
+    }
+
+    fn copy(&mut self, count: u64) -> io::Result<Vec<u8>> {
+        let mut batch = Batch::default();
+        self.reader.fill(&mut batch, usize::try_from(count).unwrap_or(usize::MAX))?;
+        Ok(batch.bytes().to_vec())
+    }
+}
+
+/// Steps over the whole records at the front; where they end, and why there.
+fn hop(bytes: &[u8], ended: bool) -> (usize, Stop) {
+    let mut at = 0;
+    loop {
+        let rest = &bytes[at..];
+        if rest.is_empty() {
+            return (at, Stop::Done);
+        }
+        match tnetstring::prefix(rest) {
+            Prefix::Incomplete => return (at, Stop::NeedsMore(rest.len() as u64 + 1)),
+            Prefix::Bad => return (at, Stop::Garbage),
+            Prefix::Length { length, bytes: header } => {
+                let total = header as u64 + length + 1;
+                if total > rest.len() as u64 {
+                    return (at, Stop::NeedsMore(total));
+                }
+                let end = usize::try_from(total).unwrap_or(usize::MAX);
+                let tag = rest[end - 1];
+                if !is_trusted(tag, &rest[end..], ended) && !is_record_dict(Value { tag, payload: &rest[header..end - 1] }) {
+                    return (at, Stop::Garbage);
+                }
+                at += end;
+            }
+        }
+    }
+}
+
+/// Does a value end with a tag and is it followed by another, so that its content need not be looked at?
+fn is_trusted(tag: u8, next: &[u8], ended: bool) -> bool {
+    if !b"},;#^!~]".contains(&tag) {
+        return false;
+    }
+    match tnetstring::prefix(next) {
+        Prefix::Length { .. } => true,
+        Prefix::Incomplete => next.is_empty() && ended,
+        Prefix::Bad => false,
+    }
+}
+
+/// Can the fields of this dict be walked over, and is one of them the type or the request of a flow?
+fn is_record_dict(value: Value<'_>) -> bool {
+    if value.tag != b'}' {
+        return false;
+    }
+    let mut is_flow = false;
+    let pairs: Pairs<'_> = value.pairs();
+    for (i, pair) in pairs.enumerate() {
+        let Ok((key, _)) = pair else { return false };
+        is_flow |= key == b"type" || key == b"request";
+        if i >= TOP_FIELDS {
+            return false;
+        }
+    }
+    is_flow
+}
+
+/// Do these bytes begin with the key of a record's field?
+fn begins_with_top_key(bytes: &[u8]) -> bool {
+    let Some(colon) = bytes.iter().take(3).position(|b| *b == b':') else { return false };
+    let Some(length) = std::str::from_utf8(&bytes[..colon]).ok().and_then(|digits| digits.parse::<usize>().ok()) else {
+        return false;
+    };
+    let key = bytes.get(colon + 1..colon + 1 + length);
+    key.is_some_and(|key| TOP_KEYS.contains(&key)) && matches!(bytes.get(colon + 1 + length), Some(b';' | b','))
+}
+
+fn end_of_file_damage(offset: u64, missing: u64, claimed: Option<u64>) -> Damage {
+    let (reason, message) = match claimed {
+        Some(claimed) => (
+            SkipReason::Truncated,
+            format!(
+                "the last record is cut off ({missing} of {claimed} bytes are there): the capture is still being \
+                 written, or its writer was stopped"
+            ),
+        ),
+        None => (SkipReason::Garbage, format!("{missing} bytes at the end belong to no record and were skipped")),
+    };
+    Damage { reason, offset, message }
+}

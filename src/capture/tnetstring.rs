@@ -1,0 +1,216 @@
+//! Tnetstrings as mitmproxy writes them: `LENGTH ":" PAYLOAD TAG`, borrowed from the bytes they stand in.
+//!
+//! Grammar and tags: the module docs of mitmproxy's `io/tnetstring.py`; `;` (text) is mitmproxy's own addition.
+
+/// The tag of a value that was left out when a large record was compacted; its payload is the length it had.
+pub(crate) const LEFT_OUT: u8 = b'*';
+
+/// The most digits that mitmproxy accepts in a length.
+const LENGTH_DIGITS: usize = 12;
+
+/// One value: its tag, and its payload undecoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Value<'a> {
+    pub(crate) tag: u8,
+    pub(crate) payload: &'a [u8],
+}
+
+/// What stands where a length is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Prefix {
+    /// A length, and how many bytes it takes up with its colon.
+    Length { length: u64, bytes: usize },
+    /// The bytes end before the colon.
+    Incomplete,
+    /// No length.
+    Bad,
+}
+
+/// Reads the length at the front of `bytes`.
+pub(crate) fn prefix(bytes: &[u8]) -> Prefix {
+    let mut length = 0_u64;
+    for (i, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' if i < LENGTH_DIGITS => length = length * 10 + u64::from(byte - b'0'),
+            b':' if i > 0 => return Prefix::Length { length, bytes: i + 1 },
+            _ => return Prefix::Bad,
+        }
+    }
+    Prefix::Incomplete
+}
+
+/// Takes the value at the front of `bytes` off them.
+pub(crate) fn take(bytes: &[u8]) -> Option<(Value<'_>, &[u8])> {
+    let Prefix::Length { length, bytes: start } = prefix(bytes) else { return None };
+    let end = start.checked_add(usize::try_from(length).ok()?)?;
+    let tag = *bytes.get(end)?;
+    Some((Value { tag, payload: &bytes[start..end] }, &bytes[end + 1..]))
+}
+
+/// The pairs of a dict's payload; an `Err` ends them where the payload is damaged.
+pub(crate) struct Pairs<'a> {
+    rest: &'a [u8],
+}
+
+/// Something in a dict is no tnetstring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Damaged;
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = Result<(&'a [u8], Value<'a>), Damaged>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let pair = take(self.rest).and_then(|(key, rest)| Some((key, take(rest)?)));
+        let Some((key, (value, rest))) = pair else {
+            self.rest = b"";
+            return Some(Err(Damaged));
+        };
+        self.rest = rest;
+        Some(Ok((key.payload, value)))
+    }
+}
+
+impl<'a> Value<'a> {
+    /// The pairs of a dict; none for another type. Keys are given as bytes: old versions wrote them so.
+    pub(crate) fn pairs(self) -> Pairs<'a> {
+        Pairs { rest: if self.tag == b'}' { self.payload } else { b"" } }
+    }
+
+    /// Bytes or text.
+    pub(crate) fn text(self) -> Option<&'a [u8]> {
+        matches!(self.tag, b',' | b';').then_some(self.payload)
+    }
+
+    /// An integer, or a float without a fraction.
+    pub(crate) fn integer(self) -> Option<i64> {
+        let digits = std::str::from_utf8(self.payload).ok()?.trim();
+        match self.tag {
+            b'#' => digits.parse().ok(),
+            b'^' => digits.strip_suffix(".0")?.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// Seconds, as integer or float, in nanoseconds.
+    pub(crate) fn nanoseconds(self) -> Option<i64> {
+        if matches!(self.tag, b'#' | b'^') { nanoseconds(self.payload) } else { None }
+    }
+
+    pub(crate) fn is_null(self) -> bool {
+        self.tag == b'~'
+    }
+
+    /// The length of a body; `None` where it was not recorded. (Versions 0.11 to 0.15 wrote the number 0 for that.)
+    pub(crate) fn body_bytes(self) -> Option<u64> {
+        match self.tag {
+            b',' | b';' => Some(self.payload.len() as u64),
+            LEFT_OUT => std::str::from_utf8(self.payload).ok()?.parse().ok(),
+            _ => None,
+        }
+    }
+}
+
+/// Decimal seconds in nanoseconds; what is smaller is cut off. (A float of today's times has seven decimals at most.)
+pub(crate) fn nanoseconds(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = text.strip_prefix(b"-").map_or((false, text), |rest| (true, rest));
+    let mut seconds = 0_i64;
+    let mut at = 0;
+    while let Some(digit @ b'0'..=b'9') = digits.get(at) {
+        if at >= 11 {
+            return None;
+        }
+        seconds = seconds * 10 + i64::from(digit - b'0');
+        at += 1;
+    }
+    let mut nanos = seconds.checked_mul(1_000_000_000)?;
+    match digits.get(at) {
+        None if at > 0 => {}
+        Some(b'.') => {
+            let mut unit = 100_000_000;
+            for digit in &digits[at + 1..] {
+                if !digit.is_ascii_digit() {
+                    return float_nanoseconds(text);
+                }
+                nanos = nanos.checked_add(i64::from(digit - b'0') * unit)?;
+                unit /= 10;
+            }
+        }
+        _ => return float_nanoseconds(text),
+    }
+    Some(if negative { -nanos } else { nanos })
+}
+
+fn float_nanoseconds(text: &[u8]) -> Option<i64> {
+    let seconds: f64 = std::str::from_utf8(text).ok()?.trim().parse().ok()?;
+    let nanos = (seconds * 1e9).trunc();
+    #[expect(clippy::cast_possible_truncation, reason = "checked to be inside the range")]
+    (nanos.abs() < 9.2e18).then_some(nanos as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn values_are_taken_off_the_front() {
+        let (value, rest) = take(b"16:1:b;1:2#1:a;1:1#}0:~").unwrap();
+        assert_eq!(value.tag, b'}');
+        assert_eq!(rest, b"0:~");
+        let pairs: Vec<_> = value.pairs().map(Result::unwrap).collect();
+        assert_eq!(pairs[0].0, b"b");
+        assert_eq!(pairs[1].1.integer(), Some(1));
+        assert_eq!(take(b"5:hello"), None);
+        assert_eq!(take(b"-1:x,"), None);
+        assert_eq!(take(b":x,"), None);
+        assert_eq!(take(b"0000000000001:x,"), None);
+        assert_eq!(prefix(b"12"), Prefix::Incomplete);
+        assert_eq!(prefix(b"999999999999:"), Prefix::Length { length: 999_999_999_999, bytes: 13 });
+    }
+
+    #[test]
+    fn an_odd_number_of_items_is_damage() {
+        let (value, _) = take(b"4:1:a;}").unwrap();
+        assert_eq!(value.pairs().collect::<Vec<_>>(), [Err(Damaged)]);
+    }
+
+    #[test]
+    fn times_are_read_in_every_spelling() {
+        for (text, expected) in [
+            ("1700000000.25", Some(1_700_000_000_250_000_000)),
+            ("1700000000", Some(1_700_000_000_000_000_000)),
+            ("-1.5", Some(-1_500_000_000)),
+            ("1e+09", Some(1_000_000_000_000_000_000)),
+            ("1.5e3", Some(1_500_000_000_000)),
+            ("99999999999", None),
+            ("nan", None),
+            ("inf", None),
+            ("", None),
+            ("1700000000.1234567", Some(1_700_000_000_123_456_700)),
+        ] {
+            assert_eq!(nanoseconds(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn fast_times_equal_the_standard_library(seconds in 0_u32..2_000_000_000, micros in 0_u32..1_000_000) {
+            let text = format!("{seconds}.{micros:06}");
+            let fast = nanoseconds(text.as_bytes()).unwrap();
+            prop_assert_eq!(fast, (i64::from(seconds) * 1_000_000 + i64::from(micros)) * 1000);
+            // A float has about seven decimals here.
+            prop_assert!(float_nanoseconds(text.as_bytes()).unwrap().abs_diff(fast) <= 500);
+        }
+
+        #[test]
+        fn any_bytes_are_taken_apart_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+            if let Some((value, _)) = take(&bytes) {
+                let _pairs = value.pairs().count();
+                let _time = value.nanoseconds();
+            }
+        }
+    }
+}

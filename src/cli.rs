@@ -1,0 +1,186 @@
+//! The command line: what was typed -> options -> engine -> output. Nothing is decided here.
+
+mod arguments;
+mod exit;
+mod messages;
+mod progress;
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::CommandFactory;
+
+use crate::capture::Captures;
+use crate::cli::arguments::{AnalyzeArguments, Arguments, Command, InputArguments, OutputFormat};
+use crate::cli::exit::Exit;
+use crate::cli::messages::Messages;
+use crate::cli::progress::Terminal;
+use crate::engine::{self, Options};
+use crate::error::Error;
+use crate::output::{Csv, Json, JsonLines, Markdown, Output, Table};
+
+/// Runs the program with the arguments of the process.
+pub fn main() -> ExitCode {
+    let arguments = match arguments::parse(std::env::args_os()) {
+        Ok(arguments) => arguments,
+        Err(exit) => return exit.into(),
+    };
+    let exit = match run(&arguments) {
+        Ok(exit) => exit,
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+        Err(Failure::Output(error)) => {
+            messages::complain(&format!("cannot write the answer: {error}"));
+            Exit::Error
+        }
+        Err(Failure::Input(error)) => {
+            messages::complain(&error.to_string());
+            Exit::Error
+        }
+    };
+    exit.into()
+}
+
+enum Failure {
+    Input(Error),
+    Output(io::Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Input(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    match &arguments.command {
+        Command::Analyze(arguments) if arguments.compat.is_some() => compat(arguments),
+        Command::Analyze(arguments) => analyze(arguments),
+        Command::Label(arguments) => label(arguments),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Arguments::command(), "api-patterns", &mut script);
+            io::stdout().write_all(&script)?;
+            Ok(Exit::Done)
+        }
+        Command::Man => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Arguments::command()).render(&mut page)?;
+            for command in Arguments::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+                let named = command.clone().display_name(format!("api-patterns-{}", command.get_name()));
+                clap_mangen::Man::new(named).render(&mut page)?;
+            }
+            io::stdout().write_all(&page)?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn analyze(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
+    let options = options(&arguments.input)?;
+    let start = Instant::now();
+    let captures = open(&arguments.input)?;
+    let terminal = Terminal::new(arguments.input.progress, arguments.input.quiet);
+    let analysis = engine::analyze(&captures, &options, &terminal)?;
+    terminal.finish();
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    if !analysis.report.patterns.is_empty() || arguments.format() != OutputFormat::Table {
+        output(arguments.format()).write(&analysis.report, &mut out)?;
+    }
+    out.flush()?;
+    let messages = Messages::new(&captures, arguments.input.quiet);
+    Ok(messages.after(&analysis, start.elapsed()))
+}
+
+fn label(arguments: &InputArguments) -> Result<Exit, Failure> {
+    let options = options(arguments)?;
+    let start = Instant::now();
+    let captures = open(arguments)?;
+    let terminal = Terminal::new(arguments.progress, arguments.quiet);
+    let mut out = io::BufWriter::new(io::stdout());
+    let analysis = engine::label(&captures, &options, &terminal, &mut out).map_err(|error| {
+        let broken = std::error::Error::source(&error)
+            .and_then(|cause| cause.downcast_ref::<io::Error>())
+            .is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe);
+        if broken { Failure::Output(io::ErrorKind::BrokenPipe.into()) } else { Failure::Input(error) }
+    })?;
+    out.flush()?;
+    terminal.finish();
+    Ok(Messages::new(&captures, arguments.quiet).after(&analysis, start.elapsed()))
+}
+
+/// The answer of another tool, byte for byte: nothing of ours is on stdout.
+fn compat(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
+    let input = &arguments.input;
+    if arguments.format.is_some_and(|format| format != OutputFormat::Json) {
+        return Err(Error::usage("--compat answers in JSON only; leave --format out").into());
+    }
+    if input.domain.len() > 1 || !input.method.is_empty() {
+        return Err(Error::usage("--compat takes one --domain at most, and no --method, as the original does").into());
+    }
+    let start = Instant::now();
+    let captures = open(input)?;
+    let terminal = Terminal::new(input.progress, input.quiet);
+    let domain = input.domain.first().map(String::as_str);
+    let options = Options { threads: input.threads, batch_bytes: input.batch_bytes, ..Options::default() };
+    let answer = engine::compat_answer(&captures, domain, input.limit, &options, &terminal)?;
+    terminal.finish();
+    let mut out = io::stdout().lock();
+    out.write_all(answer.text.as_bytes())?;
+    // The original's answer has no newline at its end; a terminal wants one.
+    if out.is_terminal() {
+        out.write_all(b"\n")?;
+    }
+    out.flush()?;
+    Ok(Messages::new(&captures, input.quiet).after_compat(&answer, start.elapsed()))
+}
+
+fn options(arguments: &InputArguments) -> Result<Options, Error> {
+    let limit = match arguments.limit.map(usize::try_from) {
+        None => None,
+        Some(Ok(limit)) => Some(limit),
+        Some(Err(_)) => return Err(Error::usage("--limit is negative, which only --compat has a meaning for; give 0 or more")),
+    };
+    Ok(Options {
+        domains: arguments.domain.clone(),
+        methods: arguments.method.clone(),
+        limit,
+        threads: arguments.threads,
+        batch_bytes: arguments.batch_bytes,
+    })
+}
+
+fn open(arguments: &InputArguments) -> Result<Captures, Error> {
+    Captures::open(&arguments.captures, arguments.input_format.into())
+}
+
+fn output(format: OutputFormat) -> Box<dyn Output> {
+    match format {
+        OutputFormat::Json => Box::new(Json),
+        OutputFormat::Jsonl => Box::new(JsonLines),
+        OutputFormat::Csv => Box::new(Csv),
+        OutputFormat::Markdown => Box::new(Markdown),
+        OutputFormat::Table => Box::new(Table { width: terminal_width(), color: is_colored() }),
+    }
+}
+
+/// The width of the terminal; in a pipe, what `COLUMNS` says, else any.
+fn terminal_width() -> Option<usize> {
+    let terminal = || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
+    let named = || std::env::var("COLUMNS").ok()?.parse().ok();
+    terminal().or_else(named).filter(|width| *width > 0)
+}
+
+/// Colour only on a terminal, and not where `NO_COLOR` is set (no-color.org) or the terminal is dumb.
+fn is_colored() -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value != "0" && !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    !set("NO_COLOR") && (forced || (io::stdout().is_terminal() && !dumb))
+}

@@ -1,0 +1,181 @@
+//! What can be typed; validation, and nothing more.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::capture::InputFormat;
+use crate::cli::exit::Exit;
+use crate::cli::messages::complain;
+
+/// Which API is this? Clusters captured HTTP traffic into endpoint patterns.
+#[derive(Debug, Parser)]
+#[command(name = "api-patterns", version, max_term_width = 100)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show the endpoint patterns of the APIs behind the traffic: a table on a terminal, JSON in a pipe
+    Analyze(AnalyzeArguments),
+    /// Write each flow with its endpoint, one JSON object a line, in input order
+    Label(InputArguments),
+    /// Write a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual page (roff)
+    Man,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct AnalyzeArguments {
+    #[command(flatten)]
+    pub(super) input: InputArguments,
+
+    /// How to write the answer [default: table on a terminal, else json]
+    #[arg(long, value_enum)]
+    pub(super) format: Option<OutputFormat>,
+
+    /// Answer byte for byte as another tool does; --domain and --limit then mean what they mean there
+    #[arg(long, value_enum, value_name = "TOOL")]
+    pub(super) compat: Option<Compat>,
+}
+
+impl AnalyzeArguments {
+    pub(super) fn format(&self) -> OutputFormat {
+        let default = if io::stdout().is_terminal() { OutputFormat::Table } else { OutputFormat::Json };
+        self.format.unwrap_or(default)
+    }
+}
+
+#[derive(Args, Debug)]
+pub(super) struct InputArguments {
+    /// Captures: files, folders (walked, sorted by name), or - for standard input
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub(super) captures: Vec<PathBuf>,
+
+    /// What the captures are [default: by content, never by name]
+    #[arg(long, value_enum, default_value_t = Format::Auto, hide_default_value = true)]
+    pub(super) input_format: Format,
+
+    /// Only this host and its subdomains; can be given several times
+    #[arg(long, value_name = "HOST")]
+    pub(super) domain: Vec<String>,
+
+    /// Only this method; can be given several times
+    #[arg(long)]
+    pub(super) method: Vec<String>,
+
+    /// Only the newest N flows of those that the other options leave
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(super) limit: Option<i64>,
+
+    /// How many threads; 0 for as many as there are cores
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = parse_threads, hide_default_value = true)]
+    pub(super) threads: usize,
+
+    /// How many bytes a thread reads at once (for tests and measurements; answers don't depend on it)
+    #[arg(long, value_name = "N", default_value_t = 0, hide = true)]
+    pub(super) batch_bytes: usize,
+
+    /// Say nothing on stderr but errors
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+
+    /// Show a progress bar on stderr [default: on a terminal]
+    #[arg(long, value_enum, default_value_t = ProgressWhen::Auto, hide_default_value = true)]
+    pub(super) progress: ProgressWhen,
+}
+
+fn parse_threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(threads) if threads <= 1024 => Ok(threads),
+        _ => Err("give a whole number from 0 to 1024".to_owned()),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum OutputFormat {
+    /// For people
+    Table,
+    /// One object with totals and patterns
+    Json,
+    /// One pattern a line
+    Jsonl,
+    /// One pattern a line, for spreadsheets
+    Csv,
+    /// A table for each host
+    Markdown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// By content
+    Auto,
+    /// A mitmproxy dump
+    Mitmproxy,
+    /// One flow a line, as JSON
+    Jsonl,
+}
+
+impl From<Format> for InputFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Auto => Self::Detect,
+            Format::Mitmproxy => Self::Mitmproxy,
+            Format::Jsonl => Self::JsonLines,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Compat {
+    /// mitmproxy-mcp 0.6's get_api_patterns
+    MitmproxyMcp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ProgressWhen {
+    /// Where stderr is a terminal
+    Auto,
+    /// In any case
+    Always,
+    /// In no case
+    Never,
+}
+
+/// Reads the arguments; what is wrong with them is said in one sentence.
+pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Arguments, Exit> {
+    Arguments::try_parse_from(arguments).map_err(|error| {
+        if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+            // Asked for, so it goes to stdout; a closed pipe is no error.
+            error.print().unwrap_or_default();
+            return Exit::Done;
+        }
+        complain(&sentence(&error));
+        Exit::Error
+    })
+}
+
+fn sentence(error: &clap::Error) -> String {
+    let help = "run api-patterns --help to see what there is";
+    let text = error.to_string();
+    if matches!(error.kind(), ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand) {
+        return format!("no command was given, such as api-patterns analyze dump.mitm; {help}");
+    }
+    if error.kind() == ErrorKind::MissingRequiredArgument && text.contains("<CAPTURE>") {
+        return format!("no capture was named; give a file, a folder or -, or {help}");
+    }
+    let paragraph = text.split("\n\n").next().unwrap_or(&text);
+    let words: Vec<&str> = paragraph.trim_start_matches("error: ").split_whitespace().collect();
+    let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: "));
+    let advice = tip.map_or_else(|| help.to_owned(), |tip| format!("{tip}, or {help}"));
+    format!("{}; {advice}", crate::flow::text::printable(words.join(" ").as_bytes()))
+}

@@ -1,0 +1,126 @@
+//! What is said on stderr: damage with its place, failures, and one line of totals at the end.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use crate::capture::Captures;
+use crate::cli::exit::Exit;
+use crate::engine::{Analysis, CompatAnswer};
+use crate::error::Error;
+use crate::flow::text;
+use crate::output::{counted, grouped};
+use crate::skip::Skips;
+
+/// Says one sentence. Where stderr is closed there is nobody to tell.
+pub(super) fn complain(sentence: &str) {
+    writeln!(io::stderr(), "api-patterns: {sentence}").unwrap_or_default();
+}
+
+pub(super) struct Messages<'a> {
+    captures: &'a Captures,
+    quiet: bool,
+}
+
+/// The numbers of the last line.
+struct Totals {
+    flows: u64,
+    used: u64,
+    bytes: u64,
+    stopped: bool,
+}
+
+impl<'a> Messages<'a> {
+    pub(super) fn new(captures: &'a Captures, quiet: bool) -> Self {
+        Self { captures, quiet }
+    }
+
+    pub(super) fn after(&self, analysis: &Analysis, time: Duration) -> Exit {
+        let totals = &analysis.report.totals;
+        let totals = Totals { flows: totals.flows, used: totals.used, bytes: analysis.bytes, stopped: analysis.stopped };
+        self.say(&totals, &analysis.skips, &analysis.failures, time)
+    }
+
+    pub(super) fn after_compat(&self, answer: &CompatAnswer, time: Duration) -> Exit {
+        let flows = answer.flows + answer.skips.total();
+        let found = if answer.text == "[]" { 0 } else { answer.flows };
+        let totals = Totals { flows, used: found, bytes: answer.bytes, stopped: false };
+        self.say(&totals, &answer.skips, &answer.failures, time)
+    }
+
+    fn say(&self, totals: &Totals, skips: &Skips, failures: &[Error], time: Duration) -> Exit {
+        self.say_damage(skips);
+        for error in self.captures.refused().iter().chain(failures) {
+            complain(&error.to_string());
+        }
+        if !self.quiet {
+            self.say_ignored();
+            self.say_totals(totals, skips, time);
+        }
+        let damaged = skips.iter().any(|(reason, _, _)| reason.is_damage());
+        if !failures.is_empty() || !self.captures.refused().is_empty() || (totals.used == 0 && damaged) {
+            Exit::Error
+        } else if totals.used == 0 {
+            Exit::Nothing
+        } else {
+            Exit::Done
+        }
+    }
+
+    fn say_damage(&self, skips: &Skips) {
+        for (reason, count, places) in skips.iter().filter(|(reason, _, _)| reason.is_damage()) {
+            for place in places {
+                let name = text::printable(self.captures.name(place.source).unwrap_or_default().as_bytes());
+                complain(&format!("{name}: at byte {}: {}", place.offset, place.message));
+            }
+            if count > places.len() as u64 {
+                complain(&format!("... and {} more: {}", grouped(count - places.len() as u64), reason.name()));
+            }
+        }
+    }
+
+    fn say_ignored(&self) {
+        let ignored = self.captures.ignored();
+        if let Some(first) = ignored.first() {
+            let first = text::printable(first.as_bytes());
+            complain(&format!("left out {} that no capture is in, such as {first}", counted(ignored.len() as u64, "file")));
+        }
+    }
+
+    fn say_totals(&self, totals: &Totals, skips: &Skips, time: Duration) {
+        let reasons: Vec<String> =
+            skips.iter().map(|(reason, count, _)| format!("{} {}", reason.name(), grouped(count))).collect();
+        let skipped = if reasons.is_empty() {
+            "none skipped".to_owned()
+        } else {
+            format!("{} skipped ({})", grouped(skips.total()), reasons.join(", "))
+        };
+        let read = format!(
+            "{} in {} and {:.2} s: {} used, {skipped}",
+            counted(totals.flows, "flow"),
+            size(totals.bytes),
+            time.as_secs_f64(),
+            grouped(totals.used),
+        );
+        if totals.stopped {
+            complain(&format!("stopped before the end; {read}"));
+        } else if totals.used > 0 {
+            complain(&read);
+        } else if totals.flows == 0 {
+            let captures = counted(self.captures.len() as u64, "capture");
+            complain(&format!("no endpoint found: there is no flow in {captures} ({})", size(totals.bytes)));
+        } else {
+            complain(&format!("no endpoint found; {read}"));
+        }
+    }
+}
+
+fn size(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+    let bytes_shown = bytes as f64;
+    match bytes {
+        0..1_000 => counted(bytes, "byte"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes_shown / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes_shown / 1e6),
+        _ => format!("{:.2} GB", bytes_shown / 1e9),
+    }
+}

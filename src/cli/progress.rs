@@ -1,0 +1,71 @@
+//! A progress bar on stderr, and Ctrl-C.
+
+use std::io::{self, IsTerminal};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::cli::arguments::ProgressWhen;
+use crate::engine::{Monitor, Progress};
+use crate::output::grouped;
+
+/// Work that is done sooner shows no bar.
+const PATIENCE: Duration = Duration::from_millis(400);
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Watches a run for a person.
+pub(super) struct Terminal {
+    wanted: bool,
+    start: Instant,
+    bar: OnceLock<ProgressBar>,
+}
+
+impl Terminal {
+    pub(super) fn new(when: ProgressWhen, quiet: bool) -> Self {
+        let wanted = match when {
+            ProgressWhen::Always => true,
+            ProgressWhen::Never => false,
+            ProgressWhen::Auto => !quiet && io::stderr().is_terminal(),
+        };
+        // The first Ctrl-C ends the reading, and what was read is reported; without a handler it ends the program.
+        ctrlc::set_handler(|| {
+            if INTERRUPTED.swap(true, Ordering::Relaxed) {
+                #[expect(clippy::exit, reason = "the second Ctrl-C: whoever waits does not want to")]
+                std::process::exit(130);
+            }
+        })
+        .unwrap_or_default();
+        Self { wanted, start: Instant::now(), bar: OnceLock::new() }
+    }
+
+    pub(super) fn finish(&self) {
+        if let Some(bar) = self.bar.get() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Monitor for Terminal {
+    fn progress(&self, progress: &Progress) -> bool {
+        if self.wanted && self.start.elapsed() >= PATIENCE {
+            let bar = self.bar.get_or_init(|| new_bar(progress.total_bytes));
+            bar.set_position(progress.bytes.max(bar.position()));
+            bar.set_message(grouped(progress.flows));
+        }
+        !INTERRUPTED.load(Ordering::Relaxed)
+    }
+}
+
+fn new_bar(total_bytes: Option<u64>) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(total_bytes, ProgressDrawTarget::stderr_with_hz(10));
+    let template = if total_bytes.is_some() {
+        "{wide_bar} {decimal_bytes}/{decimal_total_bytes}  {msg} flows  {eta} left"
+    } else {
+        "{spinner} {decimal_bytes}  {msg} flows  {elapsed}"
+    };
+    bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}

@@ -1,0 +1,268 @@
+//! The answer of mitmproxy-mcp 0.6's `get_api_patterns`, byte for byte, quirks included.
+//!
+//! A room of its own: it shares the flows with the rest of the library and nothing else. The one difference is on purpose:
+//! `query_params` are sorted, where the original has them in the order of a hash that changes with every process.
+
+mod json;
+mod path;
+mod urlparse;
+
+use std::collections::BTreeSet;
+
+use indexmap::IndexMap;
+
+use crate::error::Error;
+use crate::flow::{Flow, text};
+
+pub use path::normalize_path;
+
+/// One flow as the original sees it: text in WTF-8, header names folded as in a Python dict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompatFlow {
+    id: Vec<u8>,
+    url: Vec<u8>,
+    method: Vec<u8>,
+    /// Each exact spelling once, in the order of its first place.
+    header_names: Vec<Vec<u8>>,
+    response: Option<CompatResponse>,
+    started: Option<i64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct CompatResponse {
+    status: i64,
+    /// `None` where the header is there and has no value, for which the original raises.
+    content_type: Option<Vec<u8>>,
+}
+
+impl CompatFlow {
+    /// What the original would have stored of a flow.
+    ///
+    /// From a dump that is what its import stores; a flow that has an URL of its own is taken as it is.
+    pub fn new(flow: &Flow<'_>) -> Self {
+        let from_dump = flow.url.is_none();
+        let text = |bytes: &[u8]| if from_dump { latin1(bytes) } else { bytes.to_vec() };
+        let mut names: IndexMap<Vec<u8>, ()> = IndexMap::new();
+        for (name, _) in flow.request_headers.iter() {
+            names.insert(text(name), ());
+        }
+        let response = flow.response.as_ref().filter(|response| !from_dump || response.status != 0);
+        Self {
+            id: flow.id.to_vec(),
+            url: flow.url.map_or_else(|| mitmproxy_url(flow), <[u8]>::to_vec),
+            method: if from_dump { upper_case(&flow.method) } else { flow.method.to_vec() },
+            header_names: names.into_keys().collect(),
+            response: response.map(|response| CompatResponse {
+                status: response.status,
+                content_type: content_type(response).map(text),
+            }),
+            started: flow.started,
+        }
+    }
+
+    /// The URL as mitmproxy's `flow.request.url` has it.
+    pub fn url(&self) -> String {
+        String::from_utf8_lossy(&self.url).into_owned()
+    }
+}
+
+/// `scheme://host[:port]path` of the address connected to; IPv6 addresses are not bracketed.
+fn mitmproxy_url(flow: &Flow<'_>) -> Vec<u8> {
+    let (host, port) = flow.address.unwrap_or_default();
+    if flow.method.eq_ignore_ascii_case(b"CONNECT") {
+        return surrogate_escape(&[host, format!(":{port}").as_bytes()].concat());
+    }
+    let default = matches!((&*flow.scheme, port), (b"http", 80) | (b"https", 443));
+    let port = if default { String::new() } else { format!(":{port}") };
+    let path: &[u8] = if &*flow.target == b"*" { b"" } else { &flow.target };
+    surrogate_escape(&[&*flow.scheme, b"://", host, port.as_bytes(), path].concat())
+}
+
+/// The value at exactly `content-type`, else at exactly `Content-Type`, else empty. Of one spelling the last value counts.
+fn content_type<'a>(response: &crate::Response<'a>) -> Option<&'a [u8]> {
+    let last = |name: &[u8]| response.headers.iter().filter(|header| header.0 == name).last();
+    match last(b"content-type").or_else(|| last(b"Content-Type")) {
+        Some((_, value)) => value,
+        None => Some(response.content_type.unwrap_or_default()),
+    }
+}
+
+/// Python's `bytes.decode("utf-8", "surrogateescape")`, in WTF-8.
+fn surrogate_escape(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        out.extend_from_slice(chunk.valid().as_bytes());
+        for byte in chunk.invalid() {
+            // U+DC00 + byte
+            out.extend_from_slice(&[0xed, 0xb0 | (byte >> 6), 0x80 | (byte & 0x3f)]);
+        }
+    }
+    out
+}
+
+fn latin1(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().map(|byte| char::from(*byte)).collect::<String>().into_bytes()
+}
+
+fn upper_case(method: &[u8]) -> Vec<u8> {
+    match std::str::from_utf8(method) {
+        Ok(text) => text.to_uppercase().into_bytes(),
+        Err(_) => surrogate_escape(&method.to_ascii_uppercase()),
+    }
+}
+
+/// Orders flows as the original's database does after importing them one after the other: a flow with a known id replaces
+/// all but the time of the first with that id; newest first; without a time they count as older than all with one, the
+/// last one newest.
+pub fn newest_first(flows: impl IntoIterator<Item = CompatFlow>) -> Vec<CompatFlow> {
+    let mut rows: Vec<CompatFlow> = Vec::new();
+    let mut by_id: IndexMap<Vec<u8>, usize> = IndexMap::new();
+    for flow in flows {
+        if flow.id.is_empty() {
+            rows.push(flow);
+            continue;
+        }
+        match by_id.get(&flow.id) {
+            Some(&row) => rows[row] = CompatFlow { started: rows[row].started, ..flow },
+            None => {
+                by_id.insert(flow.id.clone(), rows.len());
+                rows.push(flow);
+            }
+        }
+    }
+    // Stable, so among equal times the later row comes first.
+    rows.reverse();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.started));
+    rows
+}
+
+/// The skipped headers of the original.
+const COMMON: [&str; 8] = [
+    "host", "user-agent", "accept", "accept-encoding", "accept-language", "connection", "content-length", "content-type",
+];
+
+#[derive(Default)]
+struct Cluster {
+    method: Vec<u8>,
+    pattern: Vec<u8>,
+    path_params: Vec<&'static str>,
+    query_params: BTreeSet<Vec<u8>>,
+    headers: IndexMap<Vec<u8>, u64>,
+    statuses: IndexMap<i64, u64>,
+    content_types: IndexMap<&'static str, u64>,
+    count: u64,
+    ids: Vec<Vec<u8>>,
+}
+
+/// The original's answer as its JSON text.
+///
+/// `flows` come newest first (see [`newest_first`]). `domain` is searched for in the raw URL, anywhere; `limit` is a Python
+/// slice: 0 is nothing, a negative number leaves out that many of the oldest.
+///
+/// ```
+/// use api_patterns::{Flow, compat};
+///
+/// let flow = Flow::new("GET", "https://api.example.com/users/42").unwrap();
+/// let answer = compat::get_api_patterns(&[compat::CompatFlow::new(&flow)], Some("example"), None).unwrap();
+/// assert!(answer.contains(r#""endpoint": "GET /users/{id}""#));
+/// assert_eq!(compat::get_api_patterns(&[], None, None).unwrap(), "[]");
+/// ```
+///
+/// # Errors
+///
+/// Where the original raises, which loses it the whole answer: an URL that Python's `urlparse` refuses, a content type
+/// without a value. The error names the flow.
+pub fn get_api_patterns(flows: &[CompatFlow], domain: Option<&str>, limit: Option<i64>) -> Result<String, Error> {
+    let in_domain = |flow: &&CompatFlow| match domain {
+        Some(domain) if !domain.is_empty() => memchr::memmem::find(&flow.url, domain.as_bytes()).is_some(),
+        _ => true,
+    };
+    let selected: Vec<&CompatFlow> = flows.iter().filter(in_domain).collect();
+    let mut clusters: IndexMap<Vec<u8>, Cluster> = IndexMap::new();
+    for flow in &selected[..slice_end(selected.len(), limit)] {
+        observe(flow, &mut clusters)?;
+    }
+    let mut sorted: Vec<(Vec<u8>, Cluster)> = clusters.into_iter().collect();
+    sorted.sort_by_key(|(_, cluster)| std::cmp::Reverse(cluster.count));
+    Ok(json::write(&sorted.iter().map(|(endpoint, cluster)| cluster_json(endpoint, cluster)).collect()))
+}
+
+/// Where Python's `[:limit]` ends.
+fn slice_end(length: usize, limit: Option<i64>) -> usize {
+    match limit {
+        None => length,
+        Some(limit) if limit >= 0 => usize::try_from(limit).unwrap_or(usize::MAX).min(length),
+        Some(limit) => length.saturating_sub(usize::try_from(limit.unsigned_abs()).unwrap_or(usize::MAX)),
+    }
+}
+
+fn observe(flow: &CompatFlow, clusters: &mut IndexMap<Vec<u8>, Cluster>) -> Result<(), Error> {
+    let raises = |why: &str| {
+        Error::flow(format!(
+            "flow {} cannot be answered for: {why}; the original loses its whole answer here. Leave the flow out, or \
+             ask without --compat",
+            if flow.id.is_empty() { "without an id".into() } else { text::shortened(&flow.id, 64) }
+        ))
+    };
+    let url = urlparse::urlparse(&flow.url).map_err(|refused| raises(&refused))?;
+    let (pattern, path_params) = path::normalize(&url.path);
+    let key = [&flow.method, &b" "[..], &pattern].concat();
+    let cluster = clusters.entry(key).or_insert_with(|| Cluster {
+        method: flow.method.clone(),
+        pattern,
+        path_params,
+        ..Cluster::default()
+    });
+    cluster.count += 1;
+    if cluster.ids.len() < 3 {
+        cluster.ids.push(flow.id.clone());
+    }
+    cluster.query_params.extend(urlparse::query_names(&url.query));
+    for name in &flow.header_names {
+        let lower = String::from_utf8_lossy(name).to_lowercase();
+        if !COMMON.contains(&&*lower) {
+            *cluster.headers.entry(name.clone()).or_default() += 1;
+        }
+    }
+    if let Some(response) = &flow.response {
+        let content_type =
+            response.content_type.as_ref().ok_or_else(|| raises("its response has a content type without a value"))?;
+        *cluster.content_types.entry(content_class(content_type)).or_default() += 1;
+        *cluster.statuses.entry(response.status).or_default() += 1;
+    }
+    Ok(())
+}
+
+fn content_class(content_type: &[u8]) -> &'static str {
+    let lower = content_type.to_ascii_lowercase();
+    ["json", "form", "xml", "text"]
+        .into_iter()
+        .find(|class| memchr::memmem::find(&lower, class.as_bytes()).is_some())
+        .unwrap_or("unknown")
+}
+
+fn cluster_json<'a>(endpoint: &'a [u8], cluster: &'a Cluster) -> json::Value<'a> {
+    use json::Value::{List, Number, Object, Text};
+    let mut headers: Vec<(&[u8], u64)> = cluster.headers.iter().map(|(name, count)| (&**name, *count)).collect();
+    headers.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    headers.truncate(10);
+    let count_of = |(name, count): (&'a [u8], u64)| (name.into(), Number(count));
+    Object(vec![
+        (b"endpoint".as_slice().into(), Text(endpoint)),
+        (b"method".as_slice().into(), Text(&cluster.method)),
+        (b"path_pattern".as_slice().into(), Text(&cluster.pattern)),
+        (b"path_params".as_slice().into(), List(cluster.path_params.iter().map(|name| Text(name.as_bytes())).collect())),
+        (b"query_params".as_slice().into(), List(cluster.query_params.iter().map(|name| Text(name)).collect())),
+        (b"common_headers".as_slice().into(), Object(headers.into_iter().map(count_of).collect())),
+        (
+            b"status_codes".as_slice().into(),
+            Object(cluster.statuses.iter().map(|(code, n)| (code.to_string().into_bytes().into(), Number(*n))).collect()),
+        ),
+        (
+            b"content_types".as_slice().into(),
+            Object(cluster.content_types.iter().map(|(class, n)| (class.as_bytes().into(), Number(*n))).collect()),
+        ),
+        (b"request_count".as_slice().into(), Number(cluster.count)),
+        (b"sample_flow_ids".as_slice().into(), List(cluster.ids.iter().map(|id| Text(id)).collect())),
+    ])
+}

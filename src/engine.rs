@@ -1,0 +1,366 @@
+//! Captures -> batches -> threads -> one state -> report; with progress, and a way to stop.
+
+mod feed;
+mod label;
+mod newest;
+mod sequence;
+
+use std::io::Write;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::capture::bytes::Batch;
+use crate::capture::{Captures, Found, decode};
+use crate::compat::{self, CompatFlow};
+use crate::engine::feed::{Feed, locked};
+use crate::engine::newest::Place;
+use crate::error::Error;
+use crate::flow::Flow;
+use crate::limits;
+use crate::patterns::{Patterns, host_name};
+use crate::report::Report;
+use crate::skip::{SkipPlace, SkipReason, Skips};
+
+/// What to use of the captures, and how.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Options {
+    /// Only flows of these hosts and their subdomains; all where empty.
+    pub domains: Vec<String>,
+    /// Only flows with these methods, in any case; all where empty.
+    pub methods: Vec<String>,
+    /// Only this many of the newest flows that the other options leave. They are held in memory.
+    pub limit: Option<usize>,
+    /// How many threads; 0 for as many as there are cores.
+    pub threads: usize,
+    /// How many bytes a thread reads at once; 0 for the default. Answers don't depend on it.
+    pub batch_bytes: usize,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Bytes read.
+    pub bytes: u64,
+    /// Bytes there are to read, where that is known.
+    pub total_bytes: Option<u64>,
+    /// Flows found.
+    pub flows: u64,
+}
+
+/// Watches a run, and may stop it. `()` watches nothing.
+pub trait Monitor: Sync {
+    /// Called now and then, from any thread. The run ends early where it returns `false`, with what was read so far.
+    fn progress(&self, _progress: &Progress) -> bool {
+        true
+    }
+}
+
+impl Monitor for () {}
+
+impl<F: Fn(&Progress) -> bool + Sync> Monitor for F {
+    fn progress(&self, progress: &Progress) -> bool {
+        self(progress)
+    }
+}
+
+/// A report, and what happened on the way to it.
+#[derive(Debug)]
+pub struct Analysis {
+    /// The endpoints.
+    pub report: Report,
+    /// What was not used, with the first places.
+    pub skips: Skips,
+    /// Captures that could not be read to their end; what came before is in the report.
+    pub failures: Vec<Error>,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Did the monitor stop it?
+    pub stopped: bool,
+}
+
+/// Reads captures and reports the endpoints of the APIs behind them.
+///
+/// The report is the same for any number of threads and any size of batches.
+///
+/// ```
+/// use api_patterns::{Captures, InputFormat, Options, Progress, analyze};
+///
+/// let lines = br#"{"method": "GET", "url": "https://api.example.com/users/1001", "status": 200}
+/// {"method": "GET", "url": "https://api.example.com/users/1002", "status": 404}"#;
+/// let captures = Captures::from_bytes("two lines", lines.to_vec(), InputFormat::Detect)?;
+/// let analysis = analyze(&captures, &Options::default(), &|progress: &Progress| progress.flows < 1_000_000)?;
+/// assert_eq!(analysis.report.patterns[0].endpoint, "GET /users/{user_id}");
+/// assert_eq!(analysis.report.patterns[0].status_codes["404"], 1);
+/// # Ok::<(), api_patterns::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// Where an option does not fit, or no thread can be started. Damage in a capture is no error: see
+/// [`Analysis::skips`] and [`Analysis::failures`].
+pub fn analyze(captures: &Captures, options: &Options, monitor: &dyn Monitor) -> Result<Analysis, Error> {
+    let (patterns, outcome) = observe(captures, options, monitor)?;
+    Ok(Analysis {
+        report: patterns.report(),
+        skips: patterns.skips,
+        failures: outcome.failures,
+        bytes: outcome.bytes,
+        stopped: outcome.stopped,
+    })
+}
+
+/// Reads captures and writes one JSON object a line for every flow that was used, in input order: its `id`, `method`,
+/// `host`, `endpoint` and `path_pattern`. The report and all else is given back as from [`analyze`].
+///
+/// Captures are read twice; flows from a pipe are held in memory instead.
+///
+/// # Errors
+///
+/// As [`analyze`], and where `out` cannot be written to.
+pub fn label(
+    captures: &Captures,
+    options: &Options,
+    monitor: &dyn Monitor,
+    out: &mut (dyn Write + Send),
+) -> Result<Analysis, Error> {
+    label::label(captures, options, monitor, out)
+}
+
+/// What [`compat_answer`] gives.
+#[derive(Debug)]
+pub struct CompatAnswer {
+    /// The JSON text, without a newline at its end.
+    pub text: String,
+    /// What was not used.
+    pub skips: Skips,
+    /// Captures that could not be read to their end.
+    pub failures: Vec<Error>,
+    /// Flows that were read.
+    pub flows: u64,
+    /// Bytes read.
+    pub bytes: u64,
+}
+
+/// Answers as mitmproxy-mcp 0.6's `get_api_patterns` does after importing the captures: see [`compat`].
+///
+/// `domain` and `limit` mean what they mean there; of `options` only `threads` and `batch_bytes` count.
+///
+/// # Errors
+///
+/// As [`analyze`]; where the monitor stopped the run; and where the original raises, with the flow's name.
+pub fn compat_answer(
+    captures: &Captures,
+    domain: Option<&str>,
+    limit: Option<i64>,
+    options: &Options,
+    monitor: &dyn Monitor,
+) -> Result<CompatAnswer, Error> {
+    type Seen = (Vec<(Place, CompatFlow)>, Skips);
+    let visit = |seen: &mut Seen, source: usize, offset: u64, found: Found<'_>| match found {
+        Found::Flow(flow) | Found::NotHttp(flow) => seen.0.push(((source, offset), CompatFlow::new(flow))),
+        Found::Skipped(reason, message) => skip(&mut seen.1, reason, SkipPlace { source, offset, message }),
+    };
+    let outcome = run(captures, options, monitor, Seen::default, visit)?;
+    if outcome.stopped {
+        return Err(Error::canceled());
+    }
+    let mut skips = outcome.skips;
+    let mut flows = Vec::new();
+    for (seen, seen_skips) in outcome.states {
+        flows.extend(seen);
+        skips.merge(seen_skips);
+    }
+    flows.sort_by_key(|(place, _)| *place);
+    let count = flows.len() as u64;
+    let rows = compat::newest_first(flows.into_iter().map(|(_, flow)| flow));
+    let text = compat::get_api_patterns(&rows, domain, limit)?;
+    Ok(CompatAnswer { text, skips, failures: outcome.failures, flows: count, bytes: outcome.bytes })
+}
+
+/// Calls `visit` for every flow of the captures, in input order, on the calling thread.
+///
+/// # Errors
+///
+/// The first capture that cannot be read to its end.
+pub fn for_each_flow(captures: &Captures, mut visit: impl FnMut(&Flow<'_>)) -> Result<Skips, Error> {
+    let mut feed = Feed::new(captures, limits::BATCH_BYTES);
+    let mut skips = Skips::default();
+    let mut batch = Batch::default();
+    while feed.next(&mut batch) {
+        decode(captures.sources[batch.source].format, &batch, &mut |offset, found| match found {
+            Found::Flow(flow) => visit(flow),
+            Found::NotHttp(_) => skips.add(SkipReason::NotHttp),
+            Found::Skipped(reason, message) => {
+                skip(&mut skips, reason, SkipPlace { source: batch.source, offset, message });
+            }
+        });
+    }
+    skips.merge(feed.skips);
+    match feed.failures.into_iter().next() {
+        Some(failure) => Err(failure),
+        None => Ok(skips),
+    }
+}
+
+/// Everything of the captures that the options leave, in one state.
+fn observe(captures: &Captures, options: &Options, monitor: &dyn Monitor) -> Result<(Patterns, Outcome<()>), Error> {
+    if options.limit.is_some() {
+        let (flows, mut patterns, outcome) = newest::collect(captures, options, monitor)?;
+        for (_, flow) in &flows {
+            flow.with(|flow| patterns.observe(flow));
+        }
+        return Ok((patterns, outcome));
+    }
+    let filter = Filter::new(options);
+    let visit = |patterns: &mut Patterns, source: usize, offset: u64, found: Found<'_>| match filter.check(&found) {
+        Ok(flow) => patterns.observe(flow),
+        Err(reason) => skip(&mut patterns.skips, reason, place_of(source, offset, found)),
+    };
+    let outcome = run(captures, options, monitor, Patterns::new, visit)?;
+    Ok(outcome.split(Patterns::merge))
+}
+
+fn place_of(source: usize, offset: u64, found: Found<'_>) -> SkipPlace {
+    let message = if let Found::Skipped(_, message) = found { message } else { String::new() };
+    SkipPlace { source, offset, message }
+}
+
+/// Counts what was skipped; the place is remembered where something is wrong there.
+fn skip(skips: &mut Skips, reason: SkipReason, place: SkipPlace) {
+    if reason.is_damage() { skips.add_at(reason, place) } else { skips.add(reason) }
+}
+
+/// What the options leave.
+struct Filter {
+    domains: Vec<Vec<u8>>,
+    methods: Vec<Vec<u8>>,
+}
+
+impl Filter {
+    fn new(options: &Options) -> Self {
+        let lower = |domain: &String| domain.trim_start_matches("*.").trim_matches('.').to_ascii_lowercase().into_bytes();
+        Self {
+            domains: options.domains.iter().map(lower).collect(),
+            methods: options.methods.iter().map(|method| method.to_ascii_uppercase().into_bytes()).collect(),
+        }
+    }
+
+    /// The flow, or why it is not used.
+    fn check<'f>(&self, found: &Found<'f>) -> Result<&'f Flow<'f>, SkipReason> {
+        let flow = match found {
+            Found::Flow(flow) => flow,
+            Found::NotHttp(_) => return Err(SkipReason::NotHttp),
+            Found::Skipped(reason, _) => return Err(*reason),
+        };
+        if !self.domains.is_empty() && !self.domains.iter().any(|domain| is_in_domain(&host_name(flow), domain)) {
+            return Err(SkipReason::OtherDomain);
+        }
+        if !self.methods.is_empty() && !self.methods.iter().any(|method| flow.method.eq_ignore_ascii_case(method)) {
+            return Err(SkipReason::OtherMethod);
+        }
+        Ok(flow)
+    }
+}
+
+/// Is it that host or a subdomain of it? A port counts only where the domain names one.
+fn is_in_domain(host: &[u8], domain: &[u8]) -> bool {
+    let matches = |host: &[u8]| {
+        host.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with(b"."))
+    };
+    let port_at = memchr::memrchr(b':', host).filter(|colon| host[colon + 1..].iter().all(u8::is_ascii_digit));
+    matches(host) || port_at.is_some_and(|colon| matches(&host[..colon]))
+}
+
+/// What a run over all captures gave.
+struct Outcome<S> {
+    /// One state a thread.
+    states: Vec<S>,
+    skips: Skips,
+    failures: Vec<Error>,
+    bytes: u64,
+    stopped: bool,
+}
+
+impl Outcome<Patterns> {
+    /// Merges the states into one, with what was skipped between the batches.
+    fn split(mut self, merge: impl Fn(&mut Patterns, Patterns)) -> (Patterns, Outcome<()>) {
+        let mut all = Patterns::new();
+        for state in std::mem::take(&mut self.states) {
+            merge(&mut all, state);
+        }
+        all.skips.merge(std::mem::take(&mut self.skips));
+        let rest = Outcome {
+            states: Vec::new(),
+            skips: Skips::default(),
+            failures: self.failures,
+            bytes: self.bytes,
+            stopped: self.stopped,
+        };
+        (all, rest)
+    }
+}
+
+/// Reads all captures with several threads. Each takes the next batch under a lock, which costs reading it and finding
+/// where its last record ends, and decodes it into a state of its own.
+fn run<S: Send>(
+    captures: &Captures,
+    options: &Options,
+    monitor: &dyn Monitor,
+    new_state: impl Fn() -> S + Sync,
+    visit: impl Fn(&mut S, usize, u64, Found<'_>) + Sync,
+) -> Result<Outcome<S>, Error> {
+    run_batches(captures, options, monitor, new_state, |state, batch, counted| {
+        decode(captures.sources[batch.source].format, batch, &mut |offset, found| {
+            *counted += u64::from(matches!(found, Found::Flow(_)));
+            visit(state, batch.source, offset, found);
+        });
+    })
+}
+
+/// The same for whole batches.
+fn run_batches<S: Send>(
+    captures: &Captures,
+    options: &Options,
+    monitor: &dyn Monitor,
+    new_state: impl Fn() -> S + Sync,
+    visit: impl Fn(&mut S, &Batch, &mut u64) + Sync,
+) -> Result<Outcome<S>, Error> {
+    let batch_bytes = if options.batch_bytes == 0 { limits::BATCH_BYTES } else { options.batch_bytes };
+    let feed = Mutex::new(Feed::new(captures, batch_bytes));
+    let total_bytes = captures.bytes();
+    let flows = AtomicU64::new(0);
+    let stopped = AtomicBool::new(false);
+    let worker = || {
+        let mut state = new_state();
+        let mut batch = Batch::default();
+        while !stopped.load(Ordering::Relaxed) && locked(&feed).next(&mut batch) {
+            let mut counted = 0;
+            visit(&mut state, &batch, &mut counted);
+            let bytes = batch.offset + locked(&feed).bytes_before(batch.source);
+            let flows = flows.fetch_add(counted, Ordering::Relaxed) + counted;
+            if !monitor.progress(&Progress { bytes, total_bytes, flows }) {
+                stopped.store(true, Ordering::Relaxed);
+            }
+        }
+        state
+    };
+    let states = if options.threads == 1 {
+        vec![worker()]
+    } else {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(options.threads)
+            .build()
+            .map_err(|error| Error::usage(format!("cannot start {} threads: {error}", options.threads)))?;
+        pool.broadcast(|_| worker())
+    };
+    let feed = feed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    Ok(Outcome {
+        states,
+        bytes: feed.bytes(),
+        skips: feed.skips,
+        failures: feed.failures,
+        stopped: stopped.into_inner(),
+    })
+}

@@ -1,0 +1,83 @@
+//! Hands out batch after batch of all captures, one capture after the other.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::capture::bytes::Batch;
+use crate::capture::{Captures, Cut, Cutter};
+use crate::error::Error;
+use crate::skip::{SkipPlace, Skips};
+
+pub(super) struct Feed<'a> {
+    captures: &'a Captures,
+    batch_bytes: usize,
+    source: usize,
+    cutter: Option<Cutter<'a>>,
+    sequence: u64,
+    /// Bytes of the captures that were read to their end, one running sum for each.
+    read: Vec<u64>,
+    pub(super) skips: Skips,
+    pub(super) failures: Vec<Error>,
+}
+
+impl<'a> Feed<'a> {
+    pub(super) fn new(captures: &'a Captures, batch_bytes: usize) -> Self {
+        Self {
+            captures,
+            batch_bytes,
+            source: 0,
+            cutter: None,
+            sequence: 0,
+            read: vec![0],
+            skips: Skips::default(),
+            failures: Vec::new(),
+        }
+    }
+
+    /// Fills the batch with the next records; `false` where there are none left.
+    pub(super) fn next(&mut self, batch: &mut Batch) -> bool {
+        while let Some(source) = self.captures.sources.get(self.source) {
+            let cutter = self.cutter.get_or_insert_with(|| Cutter::new(source, self.batch_bytes));
+            match cutter.next(batch) {
+                Ok(Cut::Batch) => {
+                    batch.source = self.source;
+                    batch.sequence = self.sequence;
+                    self.sequence += 1;
+                    return true;
+                }
+                Ok(Cut::Damage(damage)) => {
+                    let place = SkipPlace { source: self.source, offset: damage.offset, message: damage.message };
+                    self.skips.add_at(damage.reason, place);
+                }
+                Ok(Cut::End) => self.next_source(),
+                Err(error) => {
+                    let error = Error::io(&source.name, "read on in", error).at(cutter.position());
+                    self.failures.push(error);
+                    self.next_source();
+                }
+            }
+        }
+        false
+    }
+
+    fn next_source(&mut self) {
+        let bytes = self.bytes();
+        self.read.push(bytes);
+        self.cutter = None;
+        self.source += 1;
+    }
+
+    /// Bytes of the captures before this one.
+    pub(super) fn bytes_before(&self, source: usize) -> u64 {
+        self.read.get(source).copied().unwrap_or_default()
+    }
+
+    /// Bytes read.
+    pub(super) fn bytes(&self) -> u64 {
+        self.read.last().copied().unwrap_or_default() + self.cutter.as_ref().map_or(0, Cutter::position)
+    }
+}
+
+/// Locks even where another thread panicked: the feed is consistent between two calls.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

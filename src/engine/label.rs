@@ -1,0 +1,91 @@
+//! Each flow with its endpoint: one pass to learn the endpoints, a second to name them.
+
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+
+use crate::capture::{Captures, Found, decode};
+use crate::engine::feed::locked;
+use crate::engine::sequence::Sequence;
+use crate::engine::{Analysis, Filter, Monitor, Options, Outcome, newest, observe, run_batches};
+use crate::error::Error;
+use crate::flow::{Flow, text};
+use crate::patterns::endpoint::method_name;
+use crate::patterns::{Patterns, host_name};
+use crate::report::Report;
+use crate::report::routes::Routes;
+
+#[derive(Serialize)]
+struct Line<'a> {
+    id: Option<&'a str>,
+    method: &'a str,
+    host: &'a str,
+    endpoint: Option<&'a str>,
+    path_pattern: Option<&'a str>,
+}
+
+pub(super) fn label(
+    captures: &Captures,
+    options: &Options,
+    monitor: &dyn Monitor,
+    out: &mut (dyn Write + Send),
+) -> Result<Analysis, Error> {
+    let failed = |error| Error::io("the output", "write", error);
+    // What can be read once, or of which little is wanted, is held in memory.
+    if !captures.is_seekable() || options.limit.is_some() {
+        let (flows, mut patterns, outcome) = newest::collect(captures, options, monitor)?;
+        flows.iter().for_each(|(_, flow)| flow.with(|flow| patterns.observe(flow)));
+        let (report, routes) = patterns.report_and_routes();
+        let mut text = Vec::new();
+        for (_, flow) in &flows {
+            flow.with(|flow| write_line(&mut text, flow, &routes));
+            out.write_all(&text).map_err(failed)?;
+            text.clear();
+        }
+        return Ok(analysis(report, patterns, outcome));
+    }
+    let (patterns, outcome) = observe(captures, options, monitor)?;
+    let (report, routes) = patterns.report_and_routes();
+    let filter = Filter::new(options);
+    let sequence = Mutex::new(Sequence::new(out));
+    let visit = |(): &mut (), batch: &_, _: &mut u64| {
+        let batch: &crate::capture::bytes::Batch = batch;
+        let mut text = Vec::new();
+        decode(captures.sources[batch.source].format, batch, &mut |_, found: Found<'_>| {
+            if let Ok(flow) = filter.check(&found) {
+                write_line(&mut text, flow, &routes);
+            }
+        });
+        locked(&sequence).put(batch.sequence, text);
+    };
+    let keep_on = |_: &_| !locked(&sequence).has_failed();
+    run_batches(captures, options, &keep_on, || (), visit)?;
+    sequence.into_inner().unwrap_or_else(PoisonError::into_inner).finish().map_err(failed)?;
+    Ok(analysis(report, patterns, outcome))
+}
+
+fn analysis(report: Report, patterns: Patterns, outcome: Outcome<()>) -> Analysis {
+    Analysis {
+        report,
+        skips: patterns.skips,
+        failures: outcome.failures,
+        bytes: outcome.bytes,
+        stopped: outcome.stopped,
+    }
+}
+
+fn write_line(out: &mut Vec<u8>, flow: &Flow<'_>, routes: &Routes) {
+    let label = routes.label(flow);
+    let (id, method, host) = (text::printable(flow.id), method_name(&flow.method), host_name(flow));
+    let line = Line {
+        id: (!flow.id.is_empty()).then_some(&*id),
+        method: &text::printable(&method),
+        host: &text::printable(&host),
+        endpoint: label.map(|label| &*label.endpoint),
+        path_pattern: label.map(|label| &*label.path_pattern),
+    };
+    // Writing plain text into memory does not fail.
+    serde_json::to_writer(&mut *out, &line).unwrap_or_default();
+    out.push(b'\n');
+}

@@ -1,0 +1,38 @@
+//! Puts what the threads finish out of order back into the order of the batches.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+pub(super) struct Sequence<'a> {
+    out: &'a mut (dyn Write + Send),
+    next: u64,
+    waiting: BTreeMap<u64, Vec<u8>>,
+    failure: Option<io::Error>,
+}
+
+impl<'a> Sequence<'a> {
+    pub(super) fn new(out: &'a mut (dyn Write + Send)) -> Self {
+        Self { out, next: 0, waiting: BTreeMap::new(), failure: None }
+    }
+
+    /// Takes what became of a batch; writes it, and what waited for it, when its turn has come.
+    pub(super) fn put(&mut self, sequence: u64, text: Vec<u8>) {
+        self.waiting.insert(sequence, text);
+        while let Some(text) = self.waiting.remove(&self.next) {
+            self.next += 1;
+            if self.failure.is_none()
+                && let Err(error) = self.out.write_all(&text)
+            {
+                self.failure = Some(error);
+            }
+        }
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    pub(super) fn finish(self) -> io::Result<()> {
+        self.failure.map_or(Ok(()), Err)
+    }
+}

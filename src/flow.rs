@@ -1,0 +1,199 @@
+//! One captured HTTP exchange, borrowed from the capture: the only type that leaves the readers.
+
+pub(crate) mod owned;
+pub mod text;
+pub mod url;
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// One captured exchange: a request, and its response where there was one.
+///
+/// Everything is bytes, as captured: nothing in a capture need be UTF-8. Times are nanoseconds since the Unix epoch.
+///
+/// ```
+/// use api_patterns::{Flow, Headers, Patterns, Response};
+///
+/// let mut flow = Flow::new("GET", "https://api.example.com/users/42?full=1").unwrap();
+/// flow.response = Some(Response { status: 200, content_type: Some(b"application/json"), ..Response::default() });
+///
+/// let mut patterns = Patterns::new();
+/// patterns.observe(&flow);
+/// assert_eq!(patterns.report().patterns[0].endpoint, "GET /users/{user_id}");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Flow<'a> {
+    /// The capture's own id of the flow; empty where it has none.
+    pub id: &'a [u8],
+    /// The request method, in any case.
+    pub method: Cow<'a, [u8]>,
+    /// `http`, `https`, `ws`, `wss`; empty where it is not known.
+    pub scheme: Cow<'a, [u8]>,
+    /// The host that was meant (HTTP/2 authority or `Host` header before the address connected to), without port.
+    pub host: Cow<'a, [u8]>,
+    /// The port, where it is not the scheme's own.
+    pub port: Option<u16>,
+    /// Path and query as sent: `/users/42?full=1`, or `*`; empty for CONNECT.
+    pub target: Cow<'a, [u8]>,
+    /// The whole URL as the capture has it, where it has one.
+    pub url: Option<&'a [u8]>,
+    /// Host and port that the proxy connected to, where the capture says so.
+    pub address: Option<(&'a [u8], i64)>,
+    /// The request headers, in the order and case of the wire.
+    pub request_headers: Headers<'a>,
+    /// When the request began, in nanoseconds since the Unix epoch.
+    pub started: Option<i64>,
+    /// When the exchange ended, in nanoseconds since the Unix epoch.
+    pub ended: Option<i64>,
+    /// The response, where there was one.
+    pub response: Option<Response<'a>>,
+    /// Did the exchange fail (connection lost, timeout)?
+    pub failed: bool,
+    /// Was it the handshake of a websocket?
+    pub websocket: bool,
+}
+
+/// The response of a [`Flow`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Response<'a> {
+    /// The status code; proxies write 0 or -1 where there was no answer.
+    pub status: i64,
+    /// The response headers, in the order and case of the wire.
+    pub headers: Headers<'a>,
+    /// The content type where the capture has it beside (or instead of) the headers.
+    pub content_type: Option<&'a [u8]>,
+    /// Length of the body on the wire in bytes, where it was recorded.
+    pub body_bytes: Option<u64>,
+}
+
+impl<'a> Flow<'a> {
+    /// A request for `url`, without headers and response.
+    ///
+    /// `None` where `url` names no host that was asked over HTTP (`data:`, `blob:`, an empty string).
+    pub fn new(method: &'a str, url: &'a str) -> Option<Self> {
+        Self::from_url(Cow::Borrowed(method.as_bytes()), url.as_bytes())
+    }
+
+    /// The same for bytes, as readers need it.
+    pub(crate) fn from_url(method: Cow<'a, [u8]>, url: &'a [u8]) -> Option<Self> {
+        let parts = if method.eq_ignore_ascii_case(b"CONNECT") {
+            url::split_connect(url)
+        } else {
+            url::split(url)?
+        };
+        let bare = Self::bare(method, url);
+        Some(Self { scheme: parts.scheme, host: parts.host, port: parts.port, target: parts.target, ..bare })
+    }
+
+    /// The same where the URL cannot be taken apart.
+    pub(crate) fn bare(method: Cow<'a, [u8]>, url: &'a [u8]) -> Self {
+        Self {
+            id: b"",
+            method,
+            scheme: Cow::Borrowed(b""),
+            host: Cow::Borrowed(b""),
+            port: None,
+            target: Cow::Borrowed(b""),
+            url: Some(url),
+            address: None,
+            request_headers: Headers::default(),
+            started: None,
+            ended: None,
+            response: None,
+            failed: false,
+            websocket: false,
+        }
+    }
+
+    /// The path as sent, without query and fragment.
+    pub fn path(&self) -> &[u8] {
+        let target = &self.target;
+        memchr::memchr2(b'?', b'#', target).map_or(target, |end| &target[..end])
+    }
+
+    /// The query as sent, without `?`; empty where there is none.
+    pub fn query(&self) -> &[u8] {
+        let target = &self.target;
+        let end = memchr::memchr(b'#', target).unwrap_or(target.len());
+        memchr::memchr(b'?', &target[..end]).map_or(b"", |start| &target[start + 1..end])
+    }
+
+    /// Time from the request's start to the end of the exchange in nanoseconds, where both are known.
+    pub fn duration(&self) -> Option<u64> {
+        u64::try_from(self.ended?.checked_sub(self.started?)?).ok()
+    }
+}
+
+impl Response<'_> {
+    /// The content type: as the capture says, else the first `content-type` header.
+    pub fn content_type(&self) -> Option<&[u8]> {
+        self.content_type.or_else(|| self.headers.get(b"content-type"))
+    }
+}
+
+/// Header names and values in wire order. A value may be missing where the capture is damaged.
+#[derive(Clone, Copy)]
+pub struct Headers<'a> {
+    source: Source<'a>,
+}
+
+/// One header: its name, and its value where it has one.
+pub type Header<'a> = (&'a [u8], Option<&'a [u8]>);
+
+/// Takes the next header off the front of an encoded list: `(header, rest)`.
+pub(crate) type NextHeader = for<'b> fn(&'b [u8]) -> Option<(Header<'b>, &'b [u8])>;
+
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Pairs(&'a [Header<'a>]),
+    /// Still in the format of the capture: decoded only where somebody looks.
+    Encoded(&'a [u8], NextHeader),
+}
+
+impl<'a> Headers<'a> {
+    /// Headers from pairs.
+    pub fn new(pairs: &'a [Header<'a>]) -> Self {
+        Self { source: Source::Pairs(pairs) }
+    }
+
+    pub(crate) fn encoded(bytes: &'a [u8], next: NextHeader) -> Self {
+        Self { source: Source::Encoded(bytes, next) }
+    }
+
+    /// The headers in wire order, at most 4096 of them.
+    pub fn iter(&self) -> impl Iterator<Item = Header<'a>> + use<'a> {
+        let mut source = self.source;
+        std::iter::from_fn(move || match &mut source {
+            Source::Pairs(pairs) => {
+                let (first, rest) = pairs.split_first()?;
+                *pairs = rest;
+                Some(*first)
+            }
+            Source::Encoded(bytes, next) => {
+                let (header, rest) = next(bytes)?;
+                *bytes = rest;
+                Some(header)
+            }
+        })
+        .take(crate::limits::HEADERS)
+    }
+
+    /// The value of the first header of that name, in any case.
+    pub fn get(&self, name: &[u8]) -> Option<&'a [u8]> {
+        let mut found = self.iter().filter(|header| header.0.eq_ignore_ascii_case(name));
+        found.next().and_then(|header| header.1)
+    }
+}
+
+impl Default for Headers<'_> {
+    fn default() -> Self {
+        Self::new(&[])
+    }
+}
+
+impl fmt::Debug for Headers<'_> {
+    /// Names only: a header's value may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter().map(|header| text::printable(header.0))).finish()
+    }
+}

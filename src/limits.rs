@@ -1,0 +1,70 @@
+//! Every cap in one place. What a cap cuts is counted, never silently lost.
+
+/// Bytes that a thread reads at once from a capture, and the default size of a batch.
+pub(crate) const BATCH_BYTES: usize = 1 << 20;
+
+/// The largest record that is held in memory whole; of a larger one only what is used is read.
+pub(crate) const RECORD_BYTES: usize = 4 << 20;
+
+/// The most that is kept of a larger record once bodies and certificates are left out.
+pub(crate) const COMPACT_RECORD_BYTES: usize = 16 << 20;
+
+/// Values longer than this are left out when a large record is compacted (bodies, certificates).
+pub(crate) const COMPACT_VALUE_BYTES: u64 = 64 << 10;
+
+/// The longest JSON line that is read.
+pub(crate) const LINE_BYTES: usize = 16 << 20;
+
+/// Headers of one message that are looked at; more are ignored.
+pub(crate) const HEADERS: usize = 4096;
+
+/// Path segments that are told apart; what follows becomes one segment.
+pub(crate) const SEGMENTS: usize = 48;
+
+/// A segment longer than this many bytes is a value, whatever it holds.
+pub(crate) const SEGMENT_BYTES: usize = 200;
+
+/// A method longer than this many bytes is counted as `OTHER`.
+pub(crate) const METHOD_BYTES: usize = 20;
+
+/// A host longer than this many bytes is cut (RFC 1035 allows 253, a port takes six more).
+pub(crate) const HOST_BYTES: usize = 260;
+
+/// Flow ids longer than this many bytes are cut.
+pub(crate) const FLOW_ID_BYTES: usize = 64;
+
+/// Names (of headers, parameters, media types) longer than this many bytes are cut.
+pub(crate) const NAME_BYTES: usize = 128;
+
+/// Hosts that are told apart; the rest is folded into one.
+pub(crate) const HOSTS: usize = 4096;
+
+/// Literal children that a node of the evidence trie keeps; the rest is folded by kind.
+pub(crate) const LITERAL_CHILDREN: usize = 64;
+
+/// Nodes of the whole evidence trie, over all hosts. Beyond it, literal children are folded by a rising hash level.
+pub(crate) const TRIE_NODES: usize = 1 << 15;
+
+/// Different methods at one node, beside the registered ones.
+pub(crate) const METHODS: usize = 32;
+
+/// Different header or query names kept for one endpoint.
+pub(crate) const NAMES: usize = 256;
+
+/// Different statuses or media types kept for one endpoint.
+pub(crate) const CODES: usize = 64;
+
+/// Hashes kept to estimate how many distinct values there were; the relative error is about 1/sqrt of it.
+pub(crate) const DISTINCT_HASHES: usize = 128;
+
+/// Sample flow ids of one endpoint, as many as the original tool gives.
+pub(crate) const SAMPLE_IDS: usize = 3;
+
+/// Header names listed for one endpoint, as many as the original tool gives.
+pub(crate) const COMMON_HEADERS: usize = 10;
+
+/// Places remembered for one reason of skipping.
+pub(crate) const SKIP_PLACES: usize = 3;
+
+/// Parameters or headers of one message that are told apart when names that come twice are counted once.
+pub(crate) const NAMES_IN_MESSAGE: usize = 64;

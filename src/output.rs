@@ -1,0 +1,52 @@
+//! A report as text: one file a format, behind one small trait.
+
+mod csv;
+mod json;
+mod markdown;
+#[cfg(feature = "cli")]
+mod table;
+
+use std::io::{self, Write};
+
+use crate::report::Report;
+
+pub use csv::Csv;
+pub use json::{Json, JsonLines};
+pub use markdown::Markdown;
+#[cfg(feature = "cli")]
+pub use table::Table;
+#[cfg(feature = "cli")]
+pub(crate) use table::{counted, grouped};
+
+/// Writes a report in one format. Nothing that was captured reaches the output raw: see [`text`](crate::text).
+///
+/// ```
+/// use api_patterns::output::{Csv, Output};
+/// use api_patterns::{Flow, Patterns};
+///
+/// let mut patterns = Patterns::new();
+/// patterns.observe(&Flow::new("GET", "https://api.example.com/users/42").unwrap());
+/// let mut out = Vec::new();
+/// Csv.write(&patterns.report(), &mut out).unwrap();
+/// assert!(String::from_utf8(out).unwrap().contains("GET,/users/{user_id}"));
+/// ```
+pub trait Output {
+    /// Writes the whole report, with a newline at its end.
+    ///
+    /// # Errors
+    ///
+    /// Where `out` cannot be written to.
+    fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()>;
+}
+
+/// How many responses had a status of each class: 1xx to 5xx, in that order.
+fn status_classes(pattern: &crate::Pattern) -> [u64; 5] {
+    let mut classes = [0; 5];
+    for (code, count) in &pattern.status_codes {
+        let class = code.parse::<usize>().unwrap_or(0) / 100;
+        if let Some(class) = class.checked_sub(1).and_then(|class| classes.get_mut(class)) {
+            *class += count;
+        }
+    }
+    classes
+}

@@ -1,0 +1,60 @@
+//! CSV (RFC 4180, with line feeds): one pattern a line.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use crate::output::{Output, status_classes};
+use crate::report::Report;
+
+/// One pattern a line under a line of column names. Lists are separated by blanks.
+///
+/// A cell that a spreadsheet would take for a formula begins with an apostrophe.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Csv;
+
+const COLUMNS: &str = "id,host,method,path_pattern,request_count,failed_count,1xx,2xx,3xx,4xx,5xx,path_params,query_params,\
+                       media_types,p50_ms,p95_ms,p99_ms,first_seen,last_seen";
+
+impl Output for Csv {
+    fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "{COLUMNS}")?;
+        for pattern in &report.patterns {
+            let mut cells: Vec<Cow<'_, str>> =
+                vec![(&*pattern.id).into(), (&*pattern.host).into(), (&*pattern.method).into(), (&*pattern.path_pattern).into()];
+            cells.push(pattern.request_count.to_string().into());
+            cells.push(pattern.failed_count.to_string().into());
+            cells.extend(status_classes(pattern).map(|count| Cow::Owned(count.to_string())));
+            cells.push(pattern.path_params.join(" ").into());
+            cells.push(pattern.query_params.join(" ").into());
+            cells.push(pattern.media_types.keys().cloned().collect::<Vec<_>>().join(" ").into());
+            let latency = pattern.latency_ms.as_ref().map(|latency| [latency.p50, latency.p95, latency.p99]);
+            cells.extend((0..3).map(|i| latency.map_or(Cow::Borrowed(""), |values| values[i].to_string().into())));
+            cells.push(pattern.first_seen.as_deref().unwrap_or_default().into());
+            cells.push(pattern.last_seen.as_deref().unwrap_or_default().into());
+            let cells: Vec<Cow<'_, str>> = cells.into_iter().map(cell).collect();
+            writeln!(out, "{}", cells.join(","))?;
+        }
+        Ok(())
+    }
+}
+
+fn cell(text: Cow<'_, str>) -> Cow<'_, str> {
+    let text = if text.starts_with(['=', '+', '-', '@']) { Cow::Owned(format!("'{text}")) } else { text };
+    if text.contains([',', '"', '\n', '\r']) {
+        return Cow::Owned(format!("\"{}\"", text.replace('"', "\"\"")));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_quoted_and_no_formula() {
+        assert_eq!(cell("a,b".into()), "\"a,b\"");
+        assert_eq!(cell("say \"x\"".into()), "\"say \"\"x\"\"\"");
+        assert_eq!(cell("=1+2".into()), "'=1+2");
+        assert_eq!(cell("/a".into()), "/a");
+    }
+}

@@ -1,0 +1,55 @@
+//! Markdown: a table for each host.
+
+use std::io::{self, Write};
+
+use crate::output::{Output, status_classes};
+use crate::report::Report;
+
+/// A heading and a table for each host.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Markdown;
+
+impl Output for Markdown {
+    fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+        let mut host = None;
+        for pattern in &report.patterns {
+            if host != Some(&pattern.host) {
+                let gap = if host.is_some() { "\n" } else { "" };
+                writeln!(out, "{gap}## {}\n", code(&pattern.host))?;
+                writeln!(out, "| Requests | Endpoint | Status | p50 ms | p95 ms | Query parameters |")?;
+                writeln!(out, "|---:|---|---|---:|---:|---|")?;
+                host = Some(&pattern.host);
+            }
+            let classes = status_classes(pattern).into_iter().zip(1..).filter(|(count, _)| *count > 0);
+            let status: Vec<String> = classes.map(|(count, class)| format!("{class}xx: {count}")).collect();
+            let latency = pattern.latency_ms.as_ref();
+            let query: Vec<String> = pattern.query_params.iter().map(|name| code(name)).collect();
+            writeln!(
+                out,
+                "| {} | {} | {} | {} | {} | {} |",
+                pattern.request_count,
+                code(&pattern.endpoint),
+                status.join(", "),
+                latency.map(|latency| latency.p50.to_string()).unwrap_or_default(),
+                latency.map(|latency| latency.p95.to_string()).unwrap_or_default(),
+                query.join(" "),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Captured text as code, in which it can be neither markup nor the end of a cell.
+fn code(text: &str) -> String {
+    format!("`{}`", text.replace('`', "'").replace('|', "\\|"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn captured_text_cannot_leave_its_cell() {
+        assert_eq!(code("a`b|c<img>"), "`a'b\\|c<img>`");
+    }
+}

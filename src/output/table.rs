@@ -1,0 +1,292 @@
+//! A table for people: aligned, as wide as the terminal, grouped by host.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use crate::output::{Output, status_classes};
+use crate::report::{Pattern, Report};
+
+/// A table for each host, with the most-used endpoints first.
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    /// How many columns the lines may have; `None` for as many as they need.
+    pub width: Option<usize>,
+    /// Whether to colour.
+    pub color: bool,
+}
+
+/// Between two columns.
+const GAP: usize = 2;
+/// A path is cut to no less than this.
+const LEAST_PATH: usize = 24;
+/// The column of query parameters is left out below this.
+const LEAST_QUERY: usize = 12;
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const CLASS_NAMES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
+
+impl Output for Table {
+    fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+        for (i, patterns) in report.patterns.chunk_by(|a, b| a.host == b.host).enumerate() {
+            if i > 0 {
+                writeln!(out)?;
+            }
+            self.write_host(patterns, out)?;
+        }
+        Ok(())
+    }
+}
+
+/// The cells of one line.
+struct Row<'a> {
+    requests: String,
+    method: &'a str,
+    path: &'a str,
+    classes: [u64; 6],
+    times: [String; 2],
+    query: String,
+}
+
+impl<'a> Row<'a> {
+    fn new(pattern: &'a Pattern) -> Self {
+        let with_status = status_classes(pattern);
+        let mut classes = [0; 6];
+        classes[..5].copy_from_slice(&with_status);
+        classes[5] = pattern.request_count.saturating_sub(with_status.iter().sum());
+        let time = |value: Option<f64>| value.map_or_else(String::new, milliseconds);
+        let latency = pattern.latency_ms.as_ref();
+        Self {
+            requests: grouped(pattern.request_count),
+            method: &pattern.method,
+            path: if pattern.path_pattern.is_empty() { &pattern.host } else { &pattern.path_pattern },
+            classes,
+            times: [time(latency.map(|latency| latency.p50)), time(latency.map(|latency| latency.p95))],
+            query: pattern.query_params.join(" "),
+        }
+    }
+}
+
+/// Which columns there are, and how wide.
+struct Columns {
+    requests: usize,
+    method: usize,
+    path: usize,
+    classes: Vec<(usize, usize)>,
+    times: [usize; 2],
+    query: usize,
+}
+
+impl Columns {
+    fn new(rows: &[Row<'_>], width: Option<usize>) -> Self {
+        let widest = |cell: &dyn Fn(&Row<'_>) -> usize, title: &str| rows.iter().map(cell).max().unwrap_or(0).max(title.len());
+        let used = |class: &usize| rows.iter().any(|row| row.classes[*class] > 0);
+        let class_width = |class| widest(&|row: &Row<'_>| grouped(row.classes[class]).len(), CLASS_NAMES[class]);
+        let time_width = |i: usize, title| {
+            if rows.iter().all(|row| row.times[i].is_empty()) { 0 } else { widest(&|row| row.times[i].len(), title) }
+        };
+        let mut columns = Self {
+            requests: widest(&|row| row.requests.len(), "requests"),
+            method: widest(&|row| row.method.width(), "method"),
+            path: widest(&|row| row.path.width(), "path"),
+            classes: (0..6).filter(used).map(|class| (class, class_width(class))).collect(),
+            times: [time_width(0, "p50"), time_width(1, "p95")],
+            query: if rows.iter().all(|row| row.query.is_empty()) { 0 } else { widest(&|row| row.query.width(), "query") },
+        };
+        if let Some(width) = width {
+            columns.shrink(width);
+        }
+        columns
+    }
+
+    fn total(&self) -> usize {
+        let optional = self.classes.iter().map(|class| class.1).chain(self.times).chain([self.query]);
+        self.requests + GAP + self.method + GAP + self.path + optional.map(|width| if width > 0 { width + GAP } else { 0 }).sum::<usize>()
+    }
+
+    /// Gives up what matters least: the end of the query column, the slower times, then the middle of long paths.
+    fn shrink(&mut self, width: usize) {
+        let over = |columns: &Self| columns.total().saturating_sub(width);
+        if over(self) > 0 && self.query > 0 {
+            let left = self.query.saturating_sub(over(self));
+            self.query = if left >= LEAST_QUERY { left } else { 0 };
+        }
+        if over(self) > 0 && self.path > over(self) + LEAST_PATH {
+            self.path -= over(self);
+            return;
+        }
+        for time in [1, 0] {
+            if over(self) > 0 {
+                self.times[time] = 0;
+            }
+        }
+        self.path = self.path.saturating_sub(over(self)).max(LEAST_PATH.min(self.path));
+    }
+}
+
+impl Table {
+    fn write_host(&self, patterns: &[Pattern], out: &mut dyn Write) -> io::Result<()> {
+        let rows: Vec<Row<'_>> = patterns.iter().map(Row::new).collect();
+        let columns = Columns::new(&rows, self.width);
+        let requests: u64 = patterns.iter().map(|pattern| pattern.request_count).sum();
+        let summary =
+            format!("{}, {}", counted(patterns.len() as u64, "endpoint"), counted(requests, "request"));
+        let host = patterns.first().map_or("", |pattern| &pattern.host);
+        let host = cut(host, self.width.unwrap_or(usize::MAX).saturating_sub(summary.len() + GAP).max(LEAST_PATH));
+        writeln!(out, "{}  {}", self.styled(&host, BOLD), self.styled(&summary, DIM))?;
+        self.write_titles(&columns, out)?;
+        rows.iter().try_for_each(|row| self.write_row(row, &columns, out))
+    }
+
+    fn write_titles(&self, columns: &Columns, out: &mut dyn Write) -> io::Result<()> {
+        let mut line = format!("{:>1$}", "requests", columns.requests);
+        push_left(&mut line, "method", columns.method);
+        push_left(&mut line, "path", columns.path);
+        for (class, width) in &columns.classes {
+            push_right(&mut line, CLASS_NAMES[*class], *width);
+        }
+        for (title, width) in ["p50", "p95"].iter().zip(columns.times) {
+            push_right(&mut line, title, width);
+        }
+        if columns.query > 0 {
+            push_left(&mut line, "query", columns.query);
+        }
+        writeln!(out, "{}", self.styled(line.trim_end(), DIM))
+    }
+
+    fn write_row(&self, row: &Row<'_>, columns: &Columns, out: &mut dyn Write) -> io::Result<()> {
+        let mut line = format!("{:>1$}", row.requests, columns.requests);
+        self.push_styled(&mut line, row.method, columns.method, method_style(row.method));
+        let path = cut(row.path, columns.path);
+        line.push_str("  ");
+        line.push_str(&self.with_parameters(&path));
+        line.extend(std::iter::repeat_n(' ', columns.path.saturating_sub(path.width())));
+        for (class, width) in &columns.classes {
+            let count = row.classes[*class];
+            let text = if count == 0 { String::new() } else { grouped(count) };
+            line.extend(std::iter::repeat_n(' ', GAP + width.saturating_sub(text.len())));
+            line.push_str(&self.styled(&text, class_style(*class)));
+        }
+        for (time, width) in row.times.iter().zip(columns.times) {
+            push_right(&mut line, time, width);
+        }
+        if columns.query > 0 {
+            push_left(&mut line, &cut(&row.query, columns.query), columns.query);
+        }
+        writeln!(out, "{}", line.trim_end())
+    }
+
+    fn styled(&self, text: &str, style: Style) -> String {
+        if self.color && !text.is_empty() { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+
+    fn push_styled(&self, line: &mut String, text: &str, width: usize, style: Style) {
+        line.push_str("  ");
+        line.push_str(&self.styled(text, style));
+        line.extend(std::iter::repeat_n(' ', width.saturating_sub(text.width())));
+    }
+
+    /// The path with its parameters in colour.
+    fn with_parameters(&self, path: &str) -> String {
+        if !self.color {
+            return path.to_owned();
+        }
+        let style = AnsiColor::Cyan.on_default();
+        path.replace('{', &format!("{style}{{")).replace('}', &format!("}}{style:#}")) + &format!("{style:#}")
+    }
+}
+
+fn method_style(method: &str) -> Style {
+    match method {
+        "GET" | "HEAD" | "OPTIONS" => AnsiColor::Green.on_default(),
+        "DELETE" => AnsiColor::Red.on_default(),
+        _ => AnsiColor::Yellow.on_default(),
+    }
+}
+
+fn class_style(class: usize) -> Style {
+    match class {
+        3 => AnsiColor::Yellow.on_default(),
+        4 => AnsiColor::Red.on_default(),
+        5 => DIM,
+        _ => Style::new(),
+    }
+}
+
+fn push_left(line: &mut String, text: &str, width: usize) {
+    line.push_str("  ");
+    line.push_str(text);
+    line.extend(std::iter::repeat_n(' ', width.saturating_sub(text.width())));
+}
+
+fn push_right(line: &mut String, text: &str, width: usize) {
+    if width > 0 {
+        write!(line, "  {text:>width$}").unwrap_or_default();
+    }
+}
+
+/// Cut in the middle, since the end tells endpoints apart.
+fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let keep = width.saturating_sub(1);
+    let (head, tail) = (keep - keep / 2, keep / 2);
+    let take = |chars: &mut dyn Iterator<Item = char>, limit: usize| {
+        let mut used = 0;
+        let taken: Vec<char> = chars
+            .take_while(|c| {
+                used += c.width().unwrap_or(0);
+                used <= limit
+            })
+            .collect();
+        taken
+    };
+    let start: String = take(&mut text.chars(), head).into_iter().collect();
+    let end: String = take(&mut text.chars().rev(), tail).into_iter().rev().collect();
+    format!("{start}…{end}")
+}
+
+/// A number with separators between thousands.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1 flow`, `2 flows`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+fn milliseconds(value: f64) -> String {
+    if value < 10.0 { format!("{value:.1} ms") } else if value < 10_000.0 { format!("{value:.0} ms") } else { format!("{:.1} s", value / 1000.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_text_is_cut_in_the_middle() {
+        assert_eq!(cut("/organizations/{organization_id}/members", 21), "/organizat…id}/members");
+        assert_eq!(cut("short", 5), "short");
+        assert_eq!(cut("漢字漢字", 5).width(), 5);
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(counted(1, "flow"), "1 flow");
+    }
+}

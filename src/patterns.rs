@@ -1,0 +1,129 @@
+//! Everything that was seen, in a state that merges: the heart of the library.
+
+pub(crate) mod endpoint;
+pub(crate) mod names;
+
+use std::borrow::Cow;
+
+use crate::flow::Flow;
+use crate::limits;
+use crate::patterns::endpoint::{Endpoint, method_name};
+use crate::skip::{SkipReason, Skips};
+use crate::sketch::Merge;
+use crate::template::evidence::Trie;
+
+/// What was seen of any number of flows: observe flows, merge states, ask for a report at any time.
+///
+/// The report depends on the flows alone: any order, any split over several `Patterns` that are merged, and any number of
+/// threads give the same bytes. Memory is bounded by the number of endpoints, not of flows.
+///
+/// ```
+/// use api_patterns::{Flow, Patterns};
+///
+/// let urls: Vec<String> = (0..100).map(|i| format!("https://api.example.com/orders/{}", 1000 + i)).collect();
+/// let (mut first, mut second) = (Patterns::new(), Patterns::new());
+/// for (i, url) in urls.iter().enumerate() {
+///     let half = if i % 2 == 0 { &mut first } else { &mut second };
+///     half.observe(&Flow::new("GET", url).unwrap());
+/// }
+/// first.merge(second);
+/// let report = first.report();
+/// assert_eq!(report.patterns.len(), 1);
+/// assert_eq!(report.patterns[0].path_pattern, "/orders/{order_id}");
+/// assert_eq!(report.patterns[0].request_count, 100);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Patterns {
+    pub(crate) trie: Trie<Endpoint>,
+    pub(crate) used: u64,
+    pub(crate) skips: Skips,
+}
+
+impl Patterns {
+    /// A state that has seen nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes in one flow.
+    pub fn observe(&mut self, flow: &Flow<'_>) {
+        self.used += 1;
+        let host = host_name(flow);
+        let method = method_name(&flow.method);
+        let path = encoded_path(flow);
+        let trailing_slash = path.len() > 1 && path.ends_with(b"/");
+        let endpoint = self.trie.observe(&host, segments(&path), &method);
+        endpoint.observe(flow, trailing_slash);
+    }
+
+    /// Counts something that was not used.
+    pub fn skip(&mut self, reason: SkipReason) {
+        self.skips.add(reason);
+    }
+
+    /// Takes in all that `other` has seen.
+    pub fn merge(&mut self, other: Self) {
+        self.used += other.used;
+        self.skips.merge(other.skips);
+        self.trie.merge(other.trie);
+    }
+
+    /// How many flows were taken in.
+    pub fn used(&self) -> u64 {
+        self.used
+    }
+
+    /// What was not used, by reason.
+    pub fn skips(&self) -> &Skips {
+        &self.skips
+    }
+}
+
+/// The path with bytes percent-encoded that no URL holds: proxies record what a client sent, browsers what it meant.
+pub(crate) fn encoded_path<'a>(flow: &'a Flow<'_>) -> Cow<'a, [u8]> {
+    let path = flow.path();
+    let is_plain = |byte: &u8| matches!(byte, 0x21..=0x7e) && !matches!(byte, b'"' | b'<' | b'>' | b'`' | b'{' | b'}');
+    if path.iter().all(is_plain) {
+        return Cow::Borrowed(path);
+    }
+    let mut encoded = Vec::with_capacity(path.len() + 16);
+    for byte in path {
+        if is_plain(byte) {
+            encoded.push(*byte);
+        } else {
+            encoded.extend_from_slice(format!("%{byte:02X}").as_bytes());
+        }
+    }
+    Cow::Owned(encoded)
+}
+
+/// Segments of a path as they are told apart: empty ones dropped, matrix parameters (`;jsessionid=...`) cut off.
+pub(crate) fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.split(|b| *b == b'/').filter(|segment| !segment.is_empty()).map(|segment| {
+        match memchr::memchr(b';', segment) {
+            Some(at) if at > 0 => &segment[..at],
+            _ => segment,
+        }
+    })
+}
+
+/// The host as it is counted: in lower case, with a port that is not the scheme's own, without a final dot.
+pub(crate) fn host_name<'a>(flow: &'a Flow<'_>) -> Cow<'a, [u8]> {
+    let host = &flow.host[..flow.host.len().min(limits::HOST_BYTES)];
+    let host = host.strip_suffix(b".").unwrap_or(host);
+    let mut name = if host.iter().any(u8::is_ascii_uppercase) {
+        Cow::Owned(host.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(host)
+    };
+    if let Some(port) = flow.port {
+        let bare_ipv6 = name.contains(&b':') && !name.starts_with(b"[");
+        let text = if bare_ipv6 {
+            [b"[", &*name, format!("]:{port}").as_bytes()].concat()
+        } else {
+            [&*name, format!(":{port}").as_bytes()].concat()
+        };
+        name = Cow::Owned(text);
+    }
+    name
+}

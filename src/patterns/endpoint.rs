@@ -1,0 +1,169 @@
+//! What was seen at one endpoint: counts, names and sizes, never a value.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::flow::Flow;
+use crate::limits;
+use crate::patterns::names::{self, NamesOfMessage};
+use crate::sketch::{BottomK, Histogram, Largest, Merge, stable_hash};
+
+/// The statistics of one endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Endpoint {
+    pub(crate) count: u64,
+    /// Requests whose path ended with a slash.
+    pub(crate) trailing_slash: u64,
+    pub(crate) responses: u64,
+    pub(crate) failed: u64,
+    pub(crate) websockets: u64,
+    /// Keys are the decimal status codes.
+    pub(crate) statuses: BottomK<u64, { limits::CODES }>,
+    pub(crate) media_types: BottomK<u64, { limits::CODES }>,
+    pub(crate) headers: BottomK<u64, { limits::NAMES }>,
+    pub(crate) query: BottomK<Query, { limits::NAMES }>,
+    /// The newest flows: (start in nanoseconds, id).
+    pub(crate) sample_ids: Largest<(i64, Box<[u8]>), { limits::SAMPLE_IDS }>,
+    /// In microseconds.
+    pub(crate) latency: Histogram,
+    pub(crate) response_bytes: Histogram,
+    pub(crate) first_seen: Option<i64>,
+    pub(crate) last_seen: Option<i64>,
+}
+
+/// One query parameter: in how many requests, and with values of which kinds (a bit set).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Query {
+    pub(crate) count: u64,
+    pub(crate) kinds: u32,
+}
+
+impl Merge for Query {
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.kinds |= other.kinds;
+    }
+}
+
+impl Endpoint {
+    pub(crate) fn observe(&mut self, flow: &Flow<'_>, trailing_slash: bool) {
+        self.count += 1;
+        self.trailing_slash += u64::from(trailing_slash);
+        self.failed += u64::from(flow.failed);
+        self.websockets += u64::from(flow.websocket);
+        self.observe_response(flow);
+        let mut seen = NamesOfMessage::default();
+        for (name, _) in flow.request_headers.iter() {
+            let Some(name) = names::header_name(name) else { continue };
+            if seen.is_new(stable_hash(&name)) {
+                *self.headers.entry(&name) += 1;
+            }
+        }
+        if !flow.query().is_empty() {
+            self.observe_query(flow.query());
+        }
+        if !flow.id.is_empty() {
+            self.observe_id(flow);
+        }
+        if let Some(duration) = flow.duration() {
+            self.latency.observe(duration / 1000);
+        }
+        if let Some(started) = flow.started {
+            self.first_seen = Some(self.first_seen.map_or(started, |first| first.min(started)));
+            self.last_seen = Some(self.last_seen.map_or(started, |last| last.max(started)));
+        }
+    }
+
+    fn observe_response(&mut self, flow: &Flow<'_>) {
+        // Proxies write 0 or -1 where there was no answer.
+        let Some(response) = flow.response.as_ref().filter(|response| response.status > 0) else { return };
+        self.responses += 1;
+        let mut digits = [0; 20];
+        *self.statuses.entry(decimal(response.status.unsigned_abs(), &mut digits)) += 1;
+        if let Some(media_type) = response.content_type().and_then(names::media_type) {
+            *self.media_types.entry(&media_type) += 1;
+        }
+        if let Some(bytes) = response.body_bytes {
+            self.response_bytes.observe(bytes);
+        }
+    }
+
+    fn observe_query(&mut self, query: &[u8]) {
+        let mut seen = NamesOfMessage::default();
+        for pair in query.split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = memchr::memchr(b'=', pair).map_or((pair, &b""[..]), |at| (&pair[..at], &pair[at + 1..]));
+            let name = names::query_name(name);
+            let is_new = seen.is_new(stable_hash(&name));
+            let parameter = self.query.entry(&name);
+            parameter.count += u64::from(is_new);
+            parameter.kinds |= names::value_kind(value);
+        }
+    }
+
+    fn observe_id(&mut self, flow: &Flow<'_>) {
+        let started = flow.started.unwrap_or(i64::MIN);
+        let id = &flow.id[..flow.id.len().min(limits::FLOW_ID_BYTES)];
+        if self.sample_ids.accepts(|last| (started, id).cmp(&(last.0, &*last.1))) {
+            self.sample_ids.observe((started, id.into()));
+        }
+    }
+}
+
+impl Merge for Endpoint {
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.trailing_slash += other.trailing_slash;
+        self.responses += other.responses;
+        self.failed += other.failed;
+        self.websockets += other.websockets;
+        self.statuses.merge(other.statuses);
+        self.media_types.merge(other.media_types);
+        self.headers.merge(other.headers);
+        self.query.merge(other.query);
+        self.sample_ids.merge(other.sample_ids);
+        self.latency.merge(other.latency);
+        self.response_bytes.merge(other.response_bytes);
+        self.first_seen = [self.first_seen, other.first_seen].into_iter().flatten().min();
+        self.last_seen = self.last_seen.max(other.last_seen);
+    }
+}
+
+/// The decimal digits of a number, without an allocation.
+fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(number % 10).unwrap_or(0);
+        number /= 10;
+        if number == 0 {
+            return &digits[at..];
+        }
+    }
+}
+
+/// The method as it is counted: in upper case, `OTHER` where it is no method.
+pub(crate) fn method_name(method: &[u8]) -> Cow<'_, [u8]> {
+    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    if method.is_empty() || method.len() > limits::METHOD_BYTES || !method.iter().all(is_token) {
+        return Cow::Borrowed(b"OTHER");
+    }
+    if method.iter().any(u8::is_ascii_lowercase) {
+        return Cow::Owned(method.to_ascii_uppercase());
+    }
+    Cow::Borrowed(method)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_methods_are_written_plainly() {
+        assert_eq!(decimal(0, &mut [0; 20]), b"0");
+        assert_eq!(decimal(u64::MAX, &mut [0; 20]), b"18446744073709551615");
+        assert_eq!(&*method_name(b"get"), b"GET");
+        assert_eq!(&*method_name(b"GET /x HTTP"), b"OTHER");
+        assert_eq!(&*method_name(b""), b"OTHER");
+    }
+}

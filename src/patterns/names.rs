@@ -1,0 +1,170 @@
+//! Names of headers, parameters and media types as they are counted: short, in one case, and never a secret.
+
+use std::borrow::Cow;
+
+use crate::limits;
+use crate::template::segment::{SegmentKind, kind_of};
+
+/// Request headers that say nothing of an API; the original tool leaves out the same.
+const SKIPPED_HEADERS: [&[u8]; 8] = [
+    b"host", b"user-agent", b"accept", b"accept-encoding", b"accept-language", b"connection", b"content-length",
+    b"content-type",
+];
+
+/// The name under which a request header is counted, in lower case; `None` for the ones that say nothing and for the
+/// pseudo headers of HTTP/2.
+pub(crate) fn header_name(name: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if name.is_empty() || name[0] == b':' {
+        return None;
+    }
+    if SKIPPED_HEADERS.iter().any(|skipped| name.eq_ignore_ascii_case(skipped)) {
+        return None;
+    }
+    let name = masked(&name[..name.len().min(limits::NAME_BYTES)]);
+    if name.iter().any(u8::is_ascii_uppercase) {
+        return Some(Cow::Owned(name.to_ascii_lowercase()));
+    }
+    Some(name)
+}
+
+/// The name of a query parameter, decoded.
+pub(crate) fn query_name(name: &[u8]) -> Cow<'_, [u8]> {
+    let name = &name[..name.len().min(4 * limits::NAME_BYTES)];
+    if memchr::memchr2(b'%', b'+', name).is_none() {
+        return masked(&name[..name.len().min(limits::NAME_BYTES)]);
+    }
+    let decoded = url::form_urlencoded::parse(name).next().map(|(name, _)| name.into_owned()).unwrap_or_default();
+    let mut decoded = decoded.into_bytes();
+    decoded.truncate(limits::NAME_BYTES);
+    Cow::Owned(masked(&decoded).into_owned())
+}
+
+/// A "name" that is really a value (a cache-buster, a token) is replaced by its kind: it is one parameter, and it may be
+/// a secret.
+fn masked(name: &[u8]) -> Cow<'_, [u8]> {
+    let kind = kind_of(name);
+    let is_value = match kind {
+        SegmentKind::Encoded | SegmentKind::List | SegmentKind::Date => false,
+        SegmentKind::Integer => name.len() > 3,
+        kind => kind.is_unmistakable(),
+    };
+    if is_value { Cow::Owned(format!("{{{}}}", kind.name()).into_bytes()) } else { Cow::Borrowed(name) }
+}
+
+const BOOLEAN: u32 = 1 << 30;
+const EMPTY: u32 = 1 << 31;
+
+/// The kind of a query value as one bit.
+pub(crate) fn value_kind(value: &[u8]) -> u32 {
+    match value {
+        b"" => EMPTY,
+        b"true" | b"false" => BOOLEAN,
+        value => 1 << (kind_of(value) as u32),
+    }
+}
+
+/// The kind of a parameter from the bits of all its values.
+pub(crate) fn kind_name(kinds: u32) -> &'static str {
+    const INTEGER: u32 = 1 << (SegmentKind::Integer as u32);
+    const NUMBER: u32 = 1 << (SegmentKind::Number as u32);
+    match kinds & !EMPTY {
+        0 => "empty",
+        BOOLEAN => "boolean",
+        INTEGER => "integer",
+        kinds if kinds & !(INTEGER | NUMBER) == 0 => "number",
+        kinds if kinds.is_power_of_two() => SegmentKind::ALL
+            .iter()
+            .find(|kind| 1 << (**kind as u32) == kinds)
+            .filter(|kind| **kind != SegmentKind::Encoded)
+            .map_or("string", |kind| kind.name()),
+        _ => "string",
+    }
+}
+
+/// The media type of a content type: in lower case, without parameters.
+pub(crate) fn media_type(content_type: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let end = memchr::memchr2(b';', b',', content_type).unwrap_or(content_type.len());
+    let media_type = content_type[..end.min(limits::NAME_BYTES)].trim_ascii();
+    if media_type.is_empty() {
+        return None;
+    }
+    if media_type.iter().any(u8::is_ascii_uppercase) {
+        return Some(Cow::Owned(media_type.to_ascii_lowercase()));
+    }
+    Some(Cow::Borrowed(media_type))
+}
+
+/// The class of a media type in the original tool's vocabulary.
+pub(crate) fn content_class(media_type: &[u8]) -> &'static str {
+    let has = |word: &str| memchr::memmem::find(media_type, word.as_bytes()).is_some();
+    // Office documents are no XML for whoever reads an API, and `openxmlformats` is no form.
+    if has("json") {
+        "json"
+    } else if has("x-www-form") || has("form-data") {
+        "form"
+    } else if has("xml") && !has("openxml") {
+        "xml"
+    } else if media_type.starts_with(b"text/") {
+        "text"
+    } else {
+        "unknown"
+    }
+}
+
+/// The names already counted for one message, so that one that comes twice counts once.
+#[derive(Default)]
+pub(crate) struct NamesOfMessage {
+    hashes: Vec<u64>,
+}
+
+impl NamesOfMessage {
+    pub(crate) fn is_new(&mut self, hash: u64) -> bool {
+        if self.hashes.len() >= limits::NAMES_IN_MESSAGE {
+            return true;
+        }
+        let is_new = !self.hashes.contains(&hash);
+        if is_new {
+            self.hashes.push(hash);
+        }
+        is_new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_lower_case_and_values_posing_as_names_are_masked() {
+        assert_eq!(header_name(b"X-Api-Key").as_deref(), Some(&b"x-api-key"[..]));
+        assert_eq!(header_name(b"HOST"), None);
+        assert_eq!(header_name(b":path"), None);
+        assert_eq!(&*query_name(b"filter%5Bname%5D"), b"filter[name]");
+        assert_eq!(&*query_name(b"1699999999"), b"{integer}");
+        assert_eq!(&*query_name(b"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"), b"{jwt}");
+        assert_eq!(&*query_name(b"q"), b"q");
+    }
+
+    #[test]
+    fn kinds_of_values_join() {
+        assert_eq!(kind_name(value_kind(b"1") | value_kind(b"")), "integer");
+        assert_eq!(kind_name(value_kind(b"1") | value_kind(b"1.5")), "number");
+        assert_eq!(kind_name(value_kind(b"1") | value_kind(b"x")), "string");
+        assert_eq!(kind_name(value_kind(b"true")), "boolean");
+        assert_eq!(kind_name(value_kind(b"550e8400-e29b-41d4-a716-446655440000")), "uuid");
+    }
+
+    #[test]
+    fn media_types_have_the_classes_of_the_original_tool() {
+        assert_eq!(media_type(b" Application/JSON; charset=utf-8").as_deref(), Some(&b"application/json"[..]));
+        for (media_type, class) in [
+            ("application/problem+json", "json"),
+            ("application/x-www-form-urlencoded", "form"),
+            ("image/svg+xml", "xml"),
+            ("text/html", "text"),
+            ("image/png", "unknown"),
+        ] {
+            assert_eq!(content_class(media_type.as_bytes()), class);
+        }
+    }
+}

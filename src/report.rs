@@ -1,0 +1,366 @@
+//! The decided, sorted result: the public contract, field by field.
+
+pub(crate) mod routes;
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::flow::text;
+use crate::limits;
+use crate::patterns::Patterns;
+use crate::patterns::endpoint::Endpoint;
+use crate::patterns::names;
+use crate::report::routes::{Label, Routes};
+use crate::sketch::{Merge, stable_hash};
+use crate::template::Template;
+use crate::template::decide::{Decided, Variable, decide};
+
+/// The name of the group of hosts that had no place of their own.
+const OTHER_HOSTS: &str = "(other hosts)";
+
+/// The endpoints of the APIs behind the traffic. This is the JSON contract: changes only add.
+///
+/// Patterns are grouped by host, the host with the most requests first; within a host the most-used endpoint comes first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The version of this format: 1.
+    pub version: u32,
+    /// What was read and used.
+    pub totals: Totals,
+    /// The endpoints.
+    pub patterns: Vec<Pattern>,
+}
+
+/// How much was read, and how much of it was used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Flows (and damaged places) found in the captures: `used` and all that were skipped.
+    pub flows: u64,
+    /// Flows that the patterns count.
+    pub used: u64,
+    /// What was not used, by reason.
+    pub skipped: BTreeMap<String, u64>,
+    /// Different hosts.
+    pub hosts: u64,
+    /// Endpoints.
+    pub patterns: u64,
+}
+
+/// One endpoint. Text that was captured (paths, names, hosts) has its control and invisible characters percent-encoded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pattern {
+    /// A hash of method, host and the structure of the template: stable over runs and over names of parameters.
+    pub id: String,
+    /// Method and path pattern, as in `GET /users/{user_id}`.
+    pub endpoint: String,
+    /// The method, in upper case.
+    pub method: String,
+    /// The host, with its port where that is not the scheme's own.
+    pub host: String,
+    /// The path template; empty for CONNECT.
+    pub path_pattern: String,
+    /// The names of the path parameters, in order.
+    pub path_params: Vec<String>,
+    /// Every parameter: those of the path in order, then those of the query by name.
+    pub parameters: Vec<Parameter>,
+    /// The names of the query parameters, sorted.
+    pub query_params: Vec<String>,
+    /// Request header names by how many requests had them, most first; at most ten, and none that every client sends.
+    pub common_headers: IndexMap<String, u64>,
+    /// Responses by status code, sorted by code.
+    pub status_codes: IndexMap<String, u64>,
+    /// Responses by class of content: `json`, `form`, `xml`, `text`, `unknown`.
+    pub content_types: BTreeMap<String, u64>,
+    /// Responses by media type.
+    pub media_types: BTreeMap<String, u64>,
+    /// Requests.
+    pub request_count: u64,
+    /// Requests that failed without an answer, or while it came.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed_count: u64,
+    /// Websocket handshakes among the requests.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub websocket_count: u64,
+    /// The ids of the newest flows, at most three.
+    pub sample_flow_ids: Vec<String>,
+    /// Time from request to the end of the response, in milliseconds; to within 1/32.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<Latency>,
+    /// Length of the response body on the wire in bytes; to within 1/32.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_bytes: Option<Sizes>,
+    /// Start of the first request, RFC 3339 in UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_seen: Option<String>,
+    /// Start of the last request, RFC 3339 in UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// One parameter of an endpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Parameter {
+    /// Unique among those of the same place.
+    pub name: String,
+    /// `path` or `query`.
+    #[serde(rename = "in")]
+    pub location: String,
+    /// The kind of its values: `integer`, `uuid`, `string`, ...
+    pub kind: String,
+    /// For a path parameter: which segment, counted from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment: Option<usize>,
+    /// For a path parameter: how many different values, exact up to 128 and estimated to within about 10 % beyond.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distinct: Option<u64>,
+    /// For a path parameter: how sure it is that this segment varies, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// For a path parameter: why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+    /// For a query parameter: the share of the requests that had it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<f64>,
+}
+
+/// Percentiles of a time in milliseconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Half of the requests took at most this long.
+    pub p50: f64,
+    /// 95 of 100.
+    pub p95: f64,
+    /// 99 of 100.
+    pub p99: f64,
+}
+
+/// Percentiles of a size in bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sizes {
+    /// Half of the bodies were at most this long.
+    pub p50: u64,
+    /// 95 of 100.
+    pub p95: u64,
+}
+
+impl Patterns {
+    /// Decides the templates and describes every endpoint. Can be called at any time, any number of times.
+    pub fn report(&self) -> Report {
+        build(self).0
+    }
+
+    /// The report, and the routes that lead each flow to its endpoint.
+    pub fn report_and_routes(&self) -> (Report, Routes) {
+        build(self)
+    }
+}
+
+fn build(patterns: &Patterns) -> (Report, Routes) {
+    // What does not fit its bounds must not be shown, or the answer would depend on how the traffic was split.
+    let mut fitted = patterns.trie.clone();
+    fitted.fit();
+    let mut routes = Routes::default();
+    let mut hosts: Vec<(u64, String, Vec<Pattern>)> = Vec::new();
+    for (host, node) in fitted.hosts() {
+        let name = host.map_or_else(|| OTHER_HOSTS.to_owned(), |host| text::printable(host).into_owned());
+        let mut found = Vec::new();
+        let route = describe(&decide(node), &name, &mut Vec::new(), &mut found, &mut routes);
+        routes.add_host(host, route);
+        found.sort_by(|a, b| {
+            let key = |p: &Pattern| (std::cmp::Reverse(p.request_count), p.path_pattern.clone(), p.method.clone());
+            key(a).cmp(&key(b))
+        });
+        hosts.push((found.iter().map(|p| p.request_count).sum(), name, found));
+    }
+    hosts.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    let found: Vec<Pattern> = hosts.iter_mut().flat_map(|host| std::mem::take(&mut host.2)).collect();
+    let skips = &patterns.skips;
+    let totals = Totals {
+        flows: patterns.used + skips.total(),
+        used: patterns.used,
+        skipped: skips.iter().map(|(reason, count, _)| (reason.name().to_owned(), count)).collect(),
+        hosts: hosts.len() as u64,
+        patterns: found.len() as u64,
+    };
+    (Report { version: 1, totals, patterns: found }, routes)
+}
+
+/// Describes the endpoints of one place and of all below it.
+fn describe<'t>(
+    place: &Decided<'t, Endpoint>,
+    host: &str,
+    variables: &mut Vec<(usize, Variable<'t>)>,
+    found: &mut Vec<Pattern>,
+    routes: &mut Routes,
+) -> routes::Route {
+    let mut route = routes::Route::default();
+    for (method, seen) in &place.ends {
+        let pattern = pattern_of(method, host, &place.template, variables, seen);
+        let label = Label { endpoint: pattern.endpoint.clone(), path_pattern: pattern.path_pattern.clone() };
+        route.add_end(method, routes.add_label(label));
+        found.push(pattern);
+    }
+    for (literal, below) in &place.literals {
+        route.add_literal(literal, describe(below, host, variables, found, routes));
+    }
+    for (variable, below) in &place.variables {
+        variables.push((place.template.parts.len() + 1, variable.clone()));
+        let below = describe(below, host, variables, found, routes);
+        route.add_variable(variable.suffix, variable.rest, below);
+        variables.pop();
+    }
+    route
+}
+
+fn pattern_of(
+    method: &[u8],
+    host: &str,
+    template: &Template,
+    variables: &[(usize, Variable<'_>)],
+    seen: &[&Endpoint],
+) -> Pattern {
+    let mut endpoint = Endpoint::default();
+    for part in seen {
+        endpoint.merge((*part).clone());
+    }
+    let mut template = template.clone();
+    // Both spellings are one endpoint, shown as most requests wrote it.
+    template.trailing_slash = !template.parts.is_empty() && endpoint.trailing_slash * 2 > endpoint.count;
+    let method = text::printable(method).into_owned();
+    let path_pattern = if method == "CONNECT" { String::new() } else { template.to_string() };
+    let shown_path = if path_pattern.is_empty() { host } else { &path_pattern };
+    let identity = [method.as_bytes(), b"\0", host.as_bytes(), b"\0", &template.structure()].concat();
+
+    let path_params: Vec<String> = template.parameters().map(|(_, name)| name.to_owned()).collect();
+    let mut parameters: Vec<Parameter> = variables
+        .iter()
+        .zip(&path_params)
+        .map(|((segment, variable), name)| path_parameter(*segment, variable, name))
+        .collect();
+    let query = query_parameters(&endpoint);
+    let query_params = query.iter().map(|parameter| parameter.name.clone()).collect();
+    parameters.extend(query);
+
+    Pattern {
+        id: format!("{:012x}", stable_hash(&identity) >> 16),
+        endpoint: format!("{method} {shown_path}"),
+        method,
+        host: host.to_owned(),
+        path_params,
+        parameters,
+        query_params,
+        common_headers: common_headers(&endpoint),
+        status_codes: status_codes(&endpoint),
+        content_types: content_types(&endpoint),
+        media_types: endpoint
+            .media_types
+            .iter()
+            .map(|entry| (text::printable(&entry.key).into_owned(), entry.value))
+            .collect(),
+        request_count: endpoint.count,
+        failed_count: endpoint.failed,
+        websocket_count: endpoint.websockets,
+        sample_flow_ids: endpoint.sample_ids.iter().map(|(_, id)| text::printable(id).into_owned()).collect(),
+        latency_ms: (!endpoint.latency.is_empty()).then(|| Latency {
+            p50: milliseconds(endpoint.latency.percentile(50)),
+            p95: milliseconds(endpoint.latency.percentile(95)),
+            p99: milliseconds(endpoint.latency.percentile(99)),
+        }),
+        response_bytes: (!endpoint.response_bytes.is_empty()).then(|| Sizes {
+            p50: endpoint.response_bytes.percentile(50),
+            p95: endpoint.response_bytes.percentile(95),
+        }),
+        first_seen: endpoint.first_seen.and_then(rfc3339),
+        last_seen: endpoint.last_seen.and_then(rfc3339),
+        path_pattern,
+    }
+}
+
+fn path_parameter(segment: usize, variable: &Variable<'_>, name: &str) -> Parameter {
+    Parameter {
+        name: name.to_owned(),
+        location: "path".to_owned(),
+        kind: variable.kind().to_owned(),
+        segment: Some(segment),
+        distinct: Some(variable.distinct()),
+        confidence: Some(variable.confidence()),
+        reasons: variable.reasons(),
+        seen: None,
+    }
+}
+
+fn query_parameters(endpoint: &Endpoint) -> Vec<Parameter> {
+    let mut parameters: Vec<Parameter> = endpoint
+        .query
+        .iter()
+        .map(|entry| Parameter {
+            name: text::printable(&entry.key).into_owned(),
+            location: "query".to_owned(),
+            kind: names::kind_name(entry.value.kinds).to_owned(),
+            segment: None,
+            distinct: None,
+            confidence: None,
+            reasons: Vec::new(),
+            seen: Some(share(entry.value.count, endpoint.count)),
+        })
+        .collect();
+    parameters.sort_by(|a, b| a.name.cmp(&b.name));
+    parameters
+}
+
+fn common_headers(endpoint: &Endpoint) -> IndexMap<String, u64> {
+    let mut headers: Vec<(u64, &[u8])> = endpoint.headers.iter().map(|e| (e.value, &*e.key)).collect();
+    headers.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+    let most = headers.into_iter().take(limits::COMMON_HEADERS);
+    most.map(|(count, name)| (text::printable(name).into_owned(), count)).collect()
+}
+
+fn status_codes(endpoint: &Endpoint) -> IndexMap<String, u64> {
+    let mut codes: Vec<(u64, u64)> = endpoint
+        .statuses
+        .iter()
+        .filter_map(|entry| Some((std::str::from_utf8(&entry.key).ok()?.parse().ok()?, entry.value)))
+        .collect();
+    codes.sort_unstable();
+    codes.into_iter().map(|(code, count)| (code.to_string(), count)).collect()
+}
+
+fn content_types(endpoint: &Endpoint) -> BTreeMap<String, u64> {
+    let mut classes: BTreeMap<String, u64> = BTreeMap::new();
+    let mut known = 0;
+    for entry in endpoint.media_types.iter() {
+        *classes.entry(names::content_class(&entry.key).to_owned()).or_default() += entry.value;
+        known += entry.value;
+    }
+    if endpoint.responses > known {
+        *classes.entry("unknown".to_owned()).or_default() += endpoint.responses - known;
+    }
+    classes
+}
+
+/// A share with three decimals.
+fn share(part: u64, whole: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "at most 1000")]
+    let thousandths = ((part * 2000 + whole) / (2 * whole.max(1))) as f64;
+    thousandths / 1000.0
+}
+
+/// Microseconds as milliseconds with one decimal.
+fn milliseconds(microseconds: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "rounded to tenths of a millisecond")]
+    let tenths = ((microseconds + 50) / 100) as f64;
+    tenths / 10.0
+}
+
+/// To the microsecond, which is what proxies record.
+fn rfc3339(nanoseconds: i64) -> Option<String> {
+    Some(jiff::Timestamp::from_microsecond(nanoseconds.div_euclid(1000)).ok()?.to_string())
+}

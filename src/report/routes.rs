@@ -1,0 +1,103 @@
+//! From a flow to its endpoint, by the same decisions as the report.
+
+use std::collections::BTreeMap;
+
+use crate::flow::Flow;
+use crate::limits;
+use crate::patterns::endpoint::method_name;
+use crate::patterns::{encoded_path, host_name, segments};
+use crate::template::segment::Segment;
+
+/// Leads flows to the endpoints of a report.
+///
+/// ```
+/// use api_patterns::{Flow, Patterns};
+///
+/// let flow = Flow::new("GET", "https://api.example.com/users/42").unwrap();
+/// let mut patterns = Patterns::new();
+/// patterns.observe(&flow);
+/// let (_, routes) = patterns.report_and_routes();
+/// assert_eq!(routes.label(&flow).unwrap().endpoint, "GET /users/{user_id}");
+/// ```
+#[derive(Debug, Default)]
+pub struct Routes {
+    hosts: BTreeMap<Box<[u8]>, Route>,
+    other_hosts: Option<Route>,
+    labels: Vec<Label>,
+}
+
+/// The endpoint of a flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// As in [`Pattern::endpoint`](crate::Pattern::endpoint).
+    pub endpoint: String,
+    /// As in [`Pattern::path_pattern`](crate::Pattern::path_pattern).
+    pub path_pattern: String,
+}
+
+/// One place on the way.
+#[derive(Debug, Default)]
+pub(crate) struct Route {
+    literals: BTreeMap<Box<[u8]>, Self>,
+    variables: BTreeMap<Box<[u8]>, Self>,
+    rest: Option<Box<Self>>,
+    ends: BTreeMap<Box<[u8]>, usize>,
+}
+
+impl Routes {
+    pub(crate) fn add_host(&mut self, host: Option<&[u8]>, route: Route) {
+        match host {
+            Some(host) => drop(self.hosts.insert(host.into(), route)),
+            None => self.other_hosts = Some(route),
+        }
+    }
+
+    pub(crate) fn add_label(&mut self, label: Label) -> usize {
+        self.labels.push(label);
+        self.labels.len() - 1
+    }
+
+    /// The endpoint of `flow`; `None` for a flow unlike any that was observed.
+    pub fn label(&self, flow: &Flow<'_>) -> Option<&Label> {
+        let mut route = self.hosts.get(&*host_name(flow)).or(self.other_hosts.as_ref())?;
+        for (depth, segment) in segments(&encoded_path(flow)).enumerate() {
+            if let (true, Some(rest)) = (depth + 1 >= limits::SEGMENTS || !route.goes_on(segment), &route.rest) {
+                route = rest;
+                break;
+            }
+            route = route.step(segment)?;
+        }
+        let end = route.ends.get(&*method_name(&flow.method)).or_else(|| route.ends.get(&b"OTHER"[..]))?;
+        self.labels.get(*end)
+    }
+}
+
+impl Route {
+    pub(crate) fn add_end(&mut self, method: &[u8], label: usize) {
+        self.ends.insert(method.into(), label);
+    }
+
+    pub(crate) fn add_literal(&mut self, text: &[u8], route: Self) {
+        self.literals.insert(text.into(), route);
+    }
+
+    pub(crate) fn add_variable(&mut self, suffix: &[u8], rest: bool, route: Self) {
+        if rest {
+            self.rest = Some(Box::new(route));
+        } else {
+            self.variables.insert(suffix.into(), route);
+        }
+    }
+
+    fn goes_on(&self, segment: &[u8]) -> bool {
+        self.step(segment).is_some()
+    }
+
+    fn step(&self, segment: &[u8]) -> Option<&Self> {
+        if let Some(literal) = self.literals.get(segment) {
+            return Some(literal);
+        }
+        let suffix = Segment::parse(segment).suffix;
+        self.variables.get(suffix).or_else(|| self.variables.get(&b""[..]))
+    }
+}

@@ -1,0 +1,322 @@
+//! Small mergeable summaries: each is a commutative monoid, so that any order and any split give the same state.
+//!
+//! Sets are bounded by *bottom-k*: of all keys ever seen, the k with the smallest hash are kept. The kept set depends on
+//! the set of keys alone, and since the bound only falls, a kept key was kept from its first sight: its count is exact.
+
+use serde::{Deserialize, Serialize};
+
+/// The hash behind every sample and id: the same on every machine and in every version.
+pub(crate) fn stable_hash(bytes: &[u8]) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(bytes)
+}
+
+/// A summary that can take in another of its kind.
+pub(crate) trait Merge {
+    /// Adds what `other` saw. Associative and commutative; a new summary is neutral.
+    fn merge(&mut self, other: Self);
+}
+
+impl Merge for u64 {
+    fn merge(&mut self, other: Self) {
+        *self += other;
+    }
+}
+
+/// One key of a [`BottomK`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Entry<V> {
+    hash: u64,
+    pub(crate) key: Box<[u8]>,
+    pub(crate) value: V,
+}
+
+/// Values by key, for the `K` keys with the smallest hashes; what the others held is merged into `rest`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BottomK<V, const K: usize> {
+    /// Sorted by (hash, key).
+    entries: Vec<Entry<V>>,
+    pub(crate) rest: V,
+}
+
+impl<V: Default, const K: usize> Default for BottomK<V, K> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), rest: V::default() }
+    }
+}
+
+impl<V: Merge + Default, const K: usize> BottomK<V, K> {
+    /// The value to add to for `key`, which is `rest` where the key is not among the kept ones.
+    pub(crate) fn entry(&mut self, key: &[u8]) -> &mut V {
+        let hash = stable_hash(key);
+        match self.position(hash, key) {
+            Ok(at) => &mut self.entries[at].value,
+            Err(at) if at >= K => &mut self.rest,
+            Err(at) => {
+                let entry = Entry { hash, key: key.into(), value: V::default() };
+                self.entries.insert(at, entry);
+                self.trim();
+                &mut self.entries[at].value
+            }
+        }
+    }
+
+    fn position(&self, hash: u64, key: &[u8]) -> Result<usize, usize> {
+        self.entries.binary_search_by(|e| e.hash.cmp(&hash).then_with(|| (*e.key).cmp(key)))
+    }
+
+    fn trim(&mut self) {
+        while self.entries.len() > K {
+            if let Some(last) = self.entries.pop() {
+                self.rest.merge(last.value);
+            }
+        }
+    }
+
+    /// The kept keys, in the order of their hashes.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry<V>> {
+        self.entries.iter()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+}
+
+impl<V: Merge + Default, const K: usize> Merge for BottomK<V, K> {
+    fn merge(&mut self, other: Self) {
+        for entry in other.entries {
+            match self.position(entry.hash, &entry.key) {
+                Ok(at) => self.entries[at].value.merge(entry.value),
+                Err(at) => self.entries.insert(at, entry),
+            }
+        }
+        self.trim();
+        self.rest.merge(other.rest);
+    }
+}
+
+/// How many distinct values were seen: exact up to `K`, estimated from the `K` smallest hashes beyond.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Distinct<const K: usize> {
+    /// Sorted, without duplicates.
+    hashes: Vec<u64>,
+}
+
+impl<const K: usize> Distinct<K> {
+    pub(crate) fn observe(&mut self, hash: u64) {
+        if self.hashes.len() >= K && self.hashes.last().is_some_and(|&last| hash > last) {
+            return;
+        }
+        if let Err(at) = self.hashes.binary_search(&hash) {
+            self.hashes.insert(at, hash);
+            self.hashes.truncate(K);
+        }
+    }
+
+    /// The estimate of Bar-Yossef et al. (2002): (k - 1) divided by the k-th smallest hash as a fraction.
+    pub(crate) fn estimate(&self) -> u64 {
+        if self.hashes.len() < K {
+            return self.hashes.len() as u64;
+        }
+        let last = u128::from(self.hashes.last().copied().unwrap_or(u64::MAX)).max(1);
+        u64::try_from(((K as u128 - 1) << 64) / last).unwrap_or(u64::MAX)
+    }
+}
+
+impl<const K: usize> Merge for Distinct<K> {
+    fn merge(&mut self, other: Self) {
+        if self.hashes.is_empty() {
+            *self = other;
+            return;
+        }
+        for hash in other.hashes {
+            self.observe(hash);
+        }
+    }
+}
+
+/// A histogram of non-negative whole numbers with a relative error of at most 1/32: sixteen buckets for each power of two.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Histogram {
+    /// (bucket, count), sorted by bucket.
+    buckets: Vec<(u16, u64)>,
+}
+
+const SUB_BITS: u32 = 4;
+
+impl Histogram {
+    pub(crate) fn observe(&mut self, value: u64) {
+        self.add(bucket_of(value), 1);
+    }
+
+    fn add(&mut self, bucket: u16, count: u64) {
+        match self.buckets.binary_search_by_key(&bucket, |b| b.0) {
+            Ok(at) => self.buckets[at].1 += count,
+            Err(at) => self.buckets.insert(at, (bucket, count)),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.buckets.is_empty()
+    }
+
+    /// The middle of the bucket that holds the value of rank `ceil(percent / 100 * n)`.
+    pub(crate) fn percentile(&self, percent: u64) -> u64 {
+        let total: u64 = self.buckets.iter().map(|b| b.1).sum();
+        let rank = (total * percent).div_ceil(100).max(1);
+        let mut seen = 0;
+        for &(bucket, count) in &self.buckets {
+            seen += count;
+            if seen >= rank {
+                return middle_of(bucket);
+            }
+        }
+        0
+    }
+}
+
+impl Merge for Histogram {
+    fn merge(&mut self, other: Self) {
+        if self.buckets.is_empty() {
+            *self = other;
+            return;
+        }
+        for (bucket, count) in other.buckets {
+            self.add(bucket, count);
+        }
+    }
+}
+
+fn bucket_of(value: u64) -> u16 {
+    let bits = 64 - value.leading_zeros();
+    if bits <= SUB_BITS + 1 {
+        return u16::try_from(value).unwrap_or(0);
+    }
+    let shift = bits - SUB_BITS - 1;
+    let mantissa = value >> shift;
+    u16::try_from((u64::from(shift) << SUB_BITS) + mantissa).unwrap_or(u16::MAX)
+}
+
+fn middle_of(bucket: u16) -> u64 {
+    let bucket = u64::from(bucket);
+    let one = 1_u64 << SUB_BITS;
+    if bucket < 2 * one {
+        return bucket;
+    }
+    let shift = (bucket >> SUB_BITS) - 1;
+    let mantissa = (bucket & (one - 1)) + one;
+    (mantissa << shift) + (1 << shift) / 2
+}
+
+/// The `K` largest items ever seen, without duplicates: an order-free "newest".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Largest<T, const K: usize> {
+    /// Sorted, largest first.
+    items: Vec<T>,
+}
+
+impl<T, const K: usize> Default for Largest<T, K> {
+    fn default() -> Self {
+        Self { items: Vec::new() }
+    }
+}
+
+impl<T: Ord, const K: usize> Largest<T, K> {
+    /// Would an item that compares to the others as `compare` says be kept? (Asked before the item is made.)
+    pub(crate) fn accepts(&self, compare: impl Fn(&T) -> std::cmp::Ordering) -> bool {
+        self.items.len() < K || self.items.last().is_some_and(|last| compare(last).is_gt())
+    }
+
+    pub(crate) fn observe(&mut self, item: T) {
+        if let Err(at) = self.items.binary_search_by(|have| item.cmp(have)) {
+            self.items.insert(at, item);
+            self.items.truncate(K);
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.items.iter()
+    }
+}
+
+impl<T: Ord, const K: usize> Merge for Largest<T, K> {
+    fn merge(&mut self, other: Self) {
+        for item in other.items {
+            self.observe(item);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn bottom(keys: &[u16]) -> BottomK<u64, 8> {
+        let mut sketch = BottomK::default();
+        for key in keys {
+            *sketch.entry(&key.to_le_bytes()) += 1;
+        }
+        sketch
+    }
+
+    #[test]
+    fn histogram_buckets_hold_their_values() {
+        for value in (0..5000).chain([1 << 20, (1 << 40) + 12345, u64::MAX]) {
+            let middle = middle_of(bucket_of(value));
+            assert!(middle.abs_diff(value) <= value / 32, "{value} came back as {middle}");
+        }
+    }
+
+    #[test]
+    fn distinct_is_exact_when_few_and_close_when_many() {
+        let mut few = Distinct::<256>::default();
+        let mut many = Distinct::<256>::default();
+        for i in 0..100_000_u32 {
+            few.observe(stable_hash(&(i % 200).to_le_bytes()));
+            many.observe(stable_hash(&i.to_le_bytes()));
+        }
+        assert_eq!(few.estimate(), 200);
+        assert!(many.estimate().abs_diff(100_000) < 15_000, "{}", many.estimate());
+    }
+
+    proptest! {
+        #[test]
+        fn bottom_k_is_free_of_order_and_split(keys in prop::collection::vec(0_u16..40, 0..200), cut in 0_usize..200) {
+            let whole = bottom(&keys);
+            let cut = cut.min(keys.len());
+            let mut reversed: Vec<u16> = keys[..cut].to_vec();
+            reversed.reverse();
+            let mut merged = bottom(&keys[cut..]);
+            merged.merge(bottom(&reversed));
+            prop_assert_eq!(&merged, &whole);
+            prop_assert!(whole.len() <= 8);
+            // Counts of the kept keys are exact, and nothing is lost.
+            for entry in whole.iter() {
+                let truth = keys.iter().filter(|key| key.to_le_bytes()[..] == entry.key[..]).count();
+                prop_assert_eq!(entry.value, truth as u64);
+            }
+            prop_assert_eq!(whole.iter().map(|e| e.value).sum::<u64>() + whole.rest, keys.len() as u64);
+        }
+
+        #[test]
+        fn largest_is_free_of_order_and_split(items in prop::collection::vec(0_u16..40, 0..60), cut in 0_usize..60) {
+            let mut whole = Largest::<u16, 3>::default();
+            items.iter().for_each(|&item| whole.observe(item));
+            let (left, right) = items.split_at(cut.min(items.len()));
+            let mut merged = Largest::<u16, 3>::default();
+            right.iter().rev().for_each(|&item| merged.observe(item));
+            let mut other = Largest::<u16, 3>::default();
+            left.iter().for_each(|&item| other.observe(item));
+            merged.merge(other);
+            let mut naive = items.clone();
+            naive.sort_unstable();
+            naive.dedup();
+            naive.reverse();
+            naive.truncate(3);
+            prop_assert_eq!(merged.iter().copied().collect::<Vec<_>>(), naive);
+            prop_assert_eq!(merged, whole);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Templates: where the paths of an API vary, and how the varying parts are called.
+
+pub(crate) mod decide;
+pub(crate) mod evidence;
+mod name;
+pub mod segment;
+
+use std::fmt;
+
+use crate::flow::text;
+
+/// One part of a path template, between two slashes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    Literal(Box<[u8]>),
+    Parameter {
+        name: String,
+        suffix: Box<[u8]>,
+        /// Does the value go on over all segments that follow?
+        rest: bool,
+    },
+}
+
+/// A path template: literal segments and named parameters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Template {
+    pub(crate) parts: Vec<Part>,
+    pub(crate) trailing_slash: bool,
+}
+
+impl Template {
+    /// The template without names: what makes it the same template in every run.
+    pub(crate) fn structure(&self) -> Vec<u8> {
+        let mut structure = Vec::new();
+        for part in &self.parts {
+            structure.push(b'/');
+            match part {
+                // A zero byte cannot be part of a literal, so a literal `{}` is told apart.
+                Part::Literal(text) => structure.extend_from_slice(text),
+                Part::Parameter { suffix, rest, .. } => {
+                    structure.extend_from_slice(if *rest { b"\0+" } else { b"\0" });
+                    structure.extend_from_slice(suffix);
+                }
+            }
+        }
+        structure
+    }
+
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.parts.iter().enumerate().filter_map(|(i, part)| match part {
+            Part::Parameter { name, .. } => Some((i, &**name)),
+            Part::Literal(_) => None,
+        })
+    }
+}
+
+impl fmt::Display for Template {
+    /// `/users/{user_id}/files/{file_id}.json`, with everything unsafe in captured text percent-encoded.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.parts.is_empty() {
+            return f.write_str("/");
+        }
+        for part in &self.parts {
+            f.write_str("/")?;
+            match part {
+                Part::Literal(literal) => write_literal(f, literal)?,
+                Part::Parameter { name, suffix, rest } => {
+                    write!(f, "{{{name}{}}}", if *rest { "+" } else { "" })?;
+                    write_literal(f, suffix)?;
+                }
+            }
+        }
+        if self.trailing_slash { f.write_str("/") } else { Ok(()) }
+    }
+}
+
+/// A literal must not look like a parameter.
+fn write_literal(f: &mut fmt::Formatter<'_>, literal: &[u8]) -> fmt::Result {
+    for c in text::printable(literal).chars() {
+        match c {
+            '{' => f.write_str("%7B")?,
+            '}' => f.write_str("%7D")?,
+            c => write!(f, "{c}")?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,450 @@
+//! The evidence trie: where paths vary, host by host, in bounded and mergeable form. Nothing is decided here.
+//!
+//! A node keeps literal children for segments that may be names, and one child per kind (and suffix) for segments that
+//! are values whatever stands around them. Two bounds keep it small, and both depend on *which* segments were seen,
+//! never on their order, so that any split of the traffic merges to the same trie:
+//!
+//! - a node keeps the [`Bounds::literals`] literal children with the smallest hashes (bottom-k) and folds the others
+//!   into the child of their kind;
+//! - where the whole trie has more than [`Bounds::nodes`] nodes, the *level* rises: at level n only literals whose hash
+//!   begins with n zero bits stay. The level of a state is the lowest at which it fits, and what fits as a whole fits in
+//!   every part, so a part never rises above the whole.
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
+use crate::sketch::{Distinct, Merge, stable_hash};
+use crate::template::segment::{Segment, SegmentKind};
+
+/// How much a trie may keep. States merge only with equal bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Bounds {
+    pub(crate) hosts: usize,
+    pub(crate) literals: usize,
+    pub(crate) nodes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { hosts: limits::HOSTS, literals: limits::LITERAL_CHILDREN, nodes: limits::TRIE_NODES }
+    }
+}
+
+/// From this level on all kinds of values are one.
+const LEVEL_ONE_KIND: u8 = 16;
+/// From this level on the number of segments that are told apart is halved with each level.
+const LEVEL_SHALLOW: u8 = 18;
+const LEVEL_LAST: u8 = 24;
+
+/// Evidence about every path of every host; `T` is what is known of one endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Trie<T> {
+    bounds: Bounds,
+    level: u8,
+    root: Node<T>,
+    /// Nodes made since they were last counted, on top of that count: an upper bound.
+    made: usize,
+}
+
+/// What was seen at one place of the trie.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Node<T> {
+    /// Requests that passed through or ended here.
+    pub(crate) count: u64,
+    /// Sorted by (hash, text).
+    pub(crate) literals: Vec<Literal<T>>,
+    /// Sorted by key.
+    pub(crate) values: Vec<Values<T>>,
+    /// What ended here, sorted by method.
+    pub(crate) ends: Vec<End<T>>,
+}
+
+/// A child for one segment, kept as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Literal<T> {
+    hash: u64,
+    pub(crate) text: Box<[u8]>,
+    pub(crate) node: Box<Node<T>>,
+}
+
+/// A child for all segments of one kind and suffix.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Values<T> {
+    pub(crate) kind: SegmentKind,
+    pub(crate) suffix: Box<[u8]>,
+    pub(crate) distinct: Distinct<{ limits::DISTINCT_HASHES }>,
+    pub(crate) node: Box<Node<T>>,
+}
+
+/// The endpoint statistics of one method.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct End<T> {
+    pub(crate) method: Box<[u8]>,
+    pub(crate) seen: Box<T>,
+}
+
+/// Where a segment leads.
+enum Edge<'a> {
+    Literal(u64),
+    Values(SegmentKind, &'a [u8], u64),
+    /// All that follows is one value.
+    Rest(u64),
+}
+
+impl<T> Default for Node<T> {
+    fn default() -> Self {
+        Self { count: 0, literals: Vec::new(), values: Vec::new(), ends: Vec::new() }
+    }
+}
+
+impl<T> Default for Trie<T> {
+    fn default() -> Self {
+        Self::new(Bounds::default())
+    }
+}
+
+impl<T> Trie<T> {
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Self { bounds, level: 0, root: Node::default(), made: 0 }
+    }
+
+    /// The hosts, in the order of their hashes, and one node for all that had no place among them.
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = (Option<&[u8]>, &Node<T>)> {
+        let named = self.root.literals.iter().map(|host| (Some(&*host.text), &*host.node));
+        named.chain(self.root.values.iter().map(|rest| (None, &*rest.node)))
+    }
+}
+
+impl<T: Merge + Default> Trie<T> {
+    /// The statistics of the endpoint to which a request belongs, counted on the way.
+    pub(crate) fn observe<'s>(
+        &mut self,
+        host: &[u8],
+        segments: impl Iterator<Item = &'s [u8]>,
+        method: &[u8],
+    ) -> &mut T {
+        if self.made > self.bounds.nodes + self.bounds.nodes / 4 {
+            self.fit();
+        }
+        let (bounds, level) = (self.bounds, self.level);
+        let mut made = 0;
+        let mut node = &mut self.root;
+        node.count += 1;
+        node = node.host(host, bounds, &mut made);
+        for (depth, segment) in segments.enumerate() {
+            node.count += 1;
+            let edge = edge_of(segment, depth, level);
+            let last = matches!(edge, Edge::Rest(_));
+            node = node.child(segment, &edge, bounds.literals, &mut made);
+            if last {
+                break;
+            }
+        }
+        node.count += 1;
+        self.made += made;
+        node.end(method)
+    }
+
+    /// Raises the level until the trie fits its bounds.
+    pub(crate) fn fit(&mut self) {
+        self.made = self.root.size();
+        while self.made > self.bounds.nodes && self.level < LEVEL_LAST {
+            self.raise(self.level + 1);
+        }
+    }
+
+    fn raise(&mut self, level: u8) {
+        self.level = level;
+        let bounds = self.bounds;
+        let children = self.root.literals.iter_mut().map(|host| &mut host.node);
+        for host in children.chain(self.root.values.iter_mut().map(|rest| &mut rest.node)) {
+            host.fold(0, level, bounds);
+        }
+        self.made = self.root.size();
+    }
+}
+
+impl<T: Merge + Default> Merge for Trie<T> {
+    fn merge(&mut self, mut other: Self) {
+        debug_assert_eq!(self.bounds, other.bounds);
+        let level = self.level.max(other.level);
+        for trie in [&mut *self, &mut other] {
+            if trie.level < level {
+                trie.raise(level);
+            }
+        }
+        self.root.merge_hosts(other.root, self.bounds);
+        self.fit();
+    }
+}
+
+/// The methods that servers and proxies know by name (IANA HTTP Method Registry, and the ones caches use).
+fn is_registered_method(method: &[u8]) -> bool {
+    const METHODS: &[&str] = &[
+        "ACL", "BASELINE-CONTROL", "BIND", "CHECKIN", "CHECKOUT", "CONNECT", "COPY", "DELETE", "GET", "HEAD", "LABEL",
+        "LINK", "LOCK", "MERGE", "MKACTIVITY", "MKCALENDAR", "MKCOL", "MKREDIRECTREF", "MKWORKSPACE", "MOVE", "OPTIONS",
+        "ORDERPATCH", "OTHER", "PATCH", "POST", "PRI", "PROPFIND", "PROPPATCH", "PURGE", "PUT", "QUERY", "REBIND",
+        "REPORT", "SEARCH", "TRACE", "UNBIND", "UNCHECKOUT", "UNLINK", "UNLOCK", "UPDATE", "UPDATEREDIRECTREF",
+        "VERSION-CONTROL",
+    ];
+    METHODS.iter().any(|known| known.as_bytes() == method)
+}
+
+/// The edge for one segment: a pure function of the segment, its depth and the level.
+fn edge_of(segment: &[u8], depth: usize, level: u8) -> Edge<'_> {
+    let shallow = level.saturating_sub(LEVEL_SHALLOW - 1);
+    if depth + 1 >= (limits::SEGMENTS >> shallow).max(1) {
+        return Edge::Rest(stable_hash(segment));
+    }
+    let parsed = Segment::parse(segment);
+    if is_value(&parsed) {
+        return values_edge(&parsed, stable_hash(segment), level);
+    }
+    let hash = stable_hash(segment);
+    if stays(hash, level) { Edge::Literal(hash) } else { values_edge(&parsed, hash, level) }
+}
+
+/// Is a literal child never kept for this segment? Short numbers may be versions or names: they are kept.
+fn is_value(segment: &Segment<'_>) -> bool {
+    segment.kind.is_unmistakable() || (segment.kind == SegmentKind::Integer && segment.core.len() > 3)
+}
+
+fn stays(hash: u64, level: u8) -> bool {
+    hash.leading_zeros() >= u32::from(level)
+}
+
+fn values_edge<'a>(segment: &Segment<'a>, hash: u64, level: u8) -> Edge<'a> {
+    let kind = if level >= LEVEL_ONE_KIND { SegmentKind::Symbol } else { segment.kind };
+    let suffix = if stays(stable_hash(segment.suffix), level) { segment.suffix } else { b"" };
+    Edge::Values(kind, suffix, hash)
+}
+
+impl<T> Node<T> {
+    fn size(&self) -> usize {
+        let literals = self.literals.iter().map(|child| child.node.size());
+        1 + literals.chain(self.values.iter().map(|child| child.node.size())).sum::<usize>()
+    }
+
+    fn literal_position(&self, hash: u64, text: &[u8]) -> Result<usize, usize> {
+        self.literals.binary_search_by(|have| have.hash.cmp(&hash).then_with(|| (*have.text).cmp(text)))
+    }
+}
+
+impl<T: Merge + Default> Node<T> {
+    fn host(&mut self, host: &[u8], bounds: Bounds, made: &mut usize) -> &mut Self {
+        let hash = stable_hash(host);
+        match self.literal_position(hash, host) {
+            Ok(at) => &mut self.literals[at].node,
+            Err(at) if at >= bounds.hosts => self.values_node(SegmentKind::Domain, b"", hash, made),
+            Err(at) => {
+                *made += 1;
+                self.literals.insert(at, Literal { hash, text: host.into(), node: Box::default() });
+                if self.literals.len() > bounds.hosts {
+                    self.fold_last_host(bounds.literals);
+                }
+                &mut self.literals[at].node
+            }
+        }
+    }
+
+    fn child(&mut self, segment: &[u8], edge: &Edge<'_>, literals: usize, made: &mut usize) -> &mut Self {
+        match *edge {
+            Edge::Rest(hash) => self.values_node(SegmentKind::Path, b"", hash, made),
+            Edge::Values(kind, suffix, hash) => self.values_node(kind, suffix, hash, made),
+            Edge::Literal(hash) => match self.literal_position(hash, segment) {
+                Ok(at) => &mut self.literals[at].node,
+                Err(at) if at >= literals => {
+                    let parsed = Segment::parse(segment);
+                    self.values_node(parsed.kind, parsed.suffix, hash, made)
+                }
+                Err(at) => {
+                    *made += 1;
+                    self.literals.insert(at, Literal { hash, text: segment.into(), node: Box::default() });
+                    self.trim_literals(literals);
+                    &mut self.literals[at].node
+                }
+            },
+        }
+    }
+
+    fn values(&mut self, kind: SegmentKind, suffix: &[u8], made: &mut usize) -> &mut Values<T> {
+        let found = self
+            .values
+            .binary_search_by(|have| have.kind.cmp(&kind).then_with(|| (*have.suffix).cmp(suffix)));
+        let at = found.unwrap_or_else(|at| {
+            *made += 1;
+            let distinct = Distinct::default();
+            self.values.insert(at, Values { kind, suffix: suffix.into(), distinct, node: Box::default() });
+            at
+        });
+        &mut self.values[at]
+    }
+
+    fn values_node(&mut self, kind: SegmentKind, suffix: &[u8], hash: u64, made: &mut usize) -> &mut Self {
+        let values = self.values(kind, suffix, made);
+        values.distinct.observe(hash);
+        &mut values.node
+    }
+
+    /// The end for a method. Registered methods always have one; of others the [`limits::METHODS`] with the smallest
+    /// hashes, and the rest is `OTHER`.
+    fn end(&mut self, method: &[u8]) -> &mut T {
+        let at = match self.ends.binary_search_by(|have| (*have.method).cmp(method)) {
+            Ok(at) => at,
+            Err(_) if !self.has_room_for(method) => return self.end(b"OTHER"),
+            Err(at) => {
+                self.ends.insert(at, End { method: method.into(), seen: Box::default() });
+                at
+            }
+        };
+        &mut self.ends[at].seen
+    }
+
+    /// Is the method among those that are kept? Makes room for it where it displaces another.
+    fn has_room_for(&mut self, method: &[u8]) -> bool {
+        if is_registered_method(method) {
+            return true;
+        }
+        let unregistered = || self.ends.iter().enumerate().filter(|(_, end)| !is_registered_method(&end.method));
+        if unregistered().count() < limits::METHODS {
+            return true;
+        }
+        let last = unregistered().max_by_key(|(_, end)| stable_hash(&end.method)).map(|(at, _)| at);
+        match last {
+            Some(at) if stable_hash(method) < stable_hash(&self.ends[at].method) => {
+                let displaced = self.ends.remove(at);
+                self.end(b"OTHER").merge(*displaced.seen);
+                self.has_room_for(method)
+            }
+            _ => false,
+        }
+    }
+
+    /// Folds literals that are too many into the children of their kinds.
+    fn trim_literals(&mut self, literals: usize) {
+        while self.literals.len() > literals
+            && let Some(last) = self.literals.pop()
+        {
+            self.fold_literal(last, literals, None);
+        }
+    }
+
+    fn fold_literal(&mut self, literal: Literal<T>, literals: usize, level: Option<u8>) {
+        let parsed = Segment::parse(&literal.text);
+        let (kind, suffix) = match values_edge(&parsed, literal.hash, level.unwrap_or(0)) {
+            Edge::Values(kind, suffix, _) => (kind, suffix),
+            Edge::Literal(_) | Edge::Rest(_) => (parsed.kind, parsed.suffix),
+        };
+        let values = self.values(kind, suffix, &mut 0);
+        values.distinct.observe(literal.hash);
+        values.node.merge_node(*literal.node, literals);
+    }
+
+    fn fold_last_host(&mut self, literals: usize) {
+        if let Some(last) = self.literals.pop() {
+            let values = self.values(SegmentKind::Domain, b"", &mut 0);
+            values.distinct.observe(last.hash);
+            values.node.merge_node(*last.node, literals);
+        }
+    }
+
+    fn merge_hosts(&mut self, other: Self, bounds: Bounds) {
+        self.count += other.count;
+        self.merge_literals(other.literals, bounds.literals);
+        while self.literals.len() > bounds.hosts {
+            self.fold_last_host(bounds.literals);
+        }
+        self.merge_values(other.values, bounds.literals);
+    }
+
+    fn merge_node(&mut self, other: Self, literals: usize) {
+        self.count += other.count;
+        for end in other.ends {
+            self.end(&end.method).merge(*end.seen);
+        }
+        self.merge_literals(other.literals, literals);
+        self.trim_literals(literals);
+        self.merge_values(other.values, literals);
+    }
+
+    fn merge_literals(&mut self, others: Vec<Literal<T>>, literals: usize) {
+        for other in others {
+            match self.literal_position(other.hash, &other.text) {
+                Ok(at) => self.literals[at].node.merge_node(*other.node, literals),
+                Err(at) => self.literals.insert(at, other),
+            }
+        }
+    }
+
+    fn merge_values(&mut self, others: Vec<Values<T>>, literals: usize) {
+        for other in others {
+            let values = self.values(other.kind, &other.suffix, &mut 0);
+            values.distinct.merge(other.distinct);
+            values.node.merge_node(*other.node, literals);
+        }
+    }
+
+    /// Brings a subtree to a higher level.
+    fn fold(&mut self, depth: usize, level: u8, bounds: Bounds) {
+        let shallow = level.saturating_sub(LEVEL_SHALLOW - 1);
+        if depth + 1 >= (limits::SEGMENTS >> shallow).max(1) {
+            self.flatten(bounds.literals);
+            return;
+        }
+        for child in &mut self.literals {
+            child.node.fold(depth + 1, level, bounds);
+        }
+        for child in &mut self.values {
+            if child.kind != SegmentKind::Path {
+                child.node.fold(depth + 1, level, bounds);
+            }
+        }
+        // Sorted by hash, so those that stay come first.
+        let stay = self.literals.partition_point(|child| stays(child.hash, level));
+        for literal in self.literals.split_off(stay) {
+            self.fold_literal(literal, bounds.literals, Some(level));
+        }
+        for mut values in std::mem::take(&mut self.values) {
+            if level >= LEVEL_ONE_KIND && values.kind != SegmentKind::Path {
+                values.kind = SegmentKind::Symbol;
+            }
+            if !stays(stable_hash(&values.suffix), level) {
+                values.suffix = Box::default();
+            }
+            self.merge_values(vec![values], bounds.literals);
+        }
+    }
+
+    /// Makes everything below one level one value.
+    fn flatten(&mut self, literals: usize) {
+        let mut below = Self::default();
+        let mut distinct = Distinct::default();
+        for literal in std::mem::take(&mut self.literals) {
+            distinct.observe(literal.hash);
+            below.absorb(*literal.node, literals);
+        }
+        for values in std::mem::take(&mut self.values) {
+            distinct.merge(values.distinct);
+            below.absorb(*values.node, literals);
+        }
+        if below.count > 0 {
+            let node = Box::new(below);
+            self.values.push(Values { kind: SegmentKind::Path, suffix: Box::default(), distinct, node });
+        }
+    }
+
+    /// Takes the ends of a whole subtree, without its structure.
+    fn absorb(&mut self, mut other: Self, literals: usize) {
+        let children: Vec<Box<Self>> = std::mem::take(&mut other.literals)
+            .into_iter()
+            .map(|literal| literal.node)
+            .chain(std::mem::take(&mut other.values).into_iter().map(|values| values.node))
+            .collect();
+        let passed: u64 = children.iter().map(|child| child.count).sum();
+        other.count -= passed.min(other.count);
+        self.merge_node(other, literals);
+        for child in children {
+            self.absorb(*child, literals);
+        }
+    }
+}
