@@ -9,7 +9,7 @@ use crate::flow::Flow;
 use crate::limits;
 use crate::patterns::endpoint::{Endpoint, method_name};
 use crate::skip::{SkipReason, Skips};
-use crate::sketch::Merge;
+use crate::sketch::{HeapSize, Merge};
 use crate::template::evidence::Trie;
 
 /// What was seen of any number of flows: observe flows, merge states, ask for a report at any time.
@@ -66,6 +66,11 @@ impl Patterns {
         self.used += other.used;
         self.skips.merge(other.skips);
         self.trie.merge(other.trie);
+    }
+
+    /// How many bytes of memory the state takes up. Bounded by the number of endpoints, and by 64 MB whatever comes in.
+    pub fn size(&self) -> usize {
+        size_of::<Self>() + self.trie.heap_bytes()
     }
 
     /// How many flows were taken in.

@@ -16,6 +16,17 @@ pub(crate) trait Merge {
     fn merge(&mut self, other: Self);
 }
 
+/// What a summary takes up beside its own fields.
+pub(crate) trait HeapSize {
+    /// Bytes on the heap, by capacity.
+    fn heap_bytes(&self) -> usize;
+}
+
+/// Bytes of a vector's items, without what they hold themselves.
+pub(crate) fn vec_bytes<T>(items: &Vec<T>) -> usize {
+    items.capacity() * size_of::<T>()
+}
+
 impl Merge for u64 {
     fn merge(&mut self, other: Self) {
         *self += other;
@@ -83,6 +94,12 @@ impl<V: Merge + Default, const K: usize> BottomK<V, K> {
     }
 }
 
+impl<V, const K: usize> HeapSize for BottomK<V, K> {
+    fn heap_bytes(&self) -> usize {
+        vec_bytes(&self.entries) + self.entries.iter().map(|entry| entry.key.len()).sum::<usize>()
+    }
+}
+
 impl<V: Merge + Default, const K: usize> Merge for BottomK<V, K> {
     fn merge(&mut self, other: Self) {
         for entry in other.entries {
@@ -121,6 +138,12 @@ impl<const K: usize> Distinct<K> {
         }
         let last = u128::from(self.hashes.last().copied().unwrap_or(u64::MAX)).max(1);
         u64::try_from(((K as u128 - 1) << 64) / last).unwrap_or(u64::MAX)
+    }
+}
+
+impl<const K: usize> HeapSize for Distinct<K> {
+    fn heap_bytes(&self) -> usize {
+        vec_bytes(&self.hashes)
     }
 }
 
@@ -173,6 +196,12 @@ impl Histogram {
             }
         }
         0
+    }
+}
+
+impl HeapSize for Histogram {
+    fn heap_bytes(&self) -> usize {
+        vec_bytes(&self.buckets)
     }
 }
 

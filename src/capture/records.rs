@@ -17,6 +17,9 @@ const TOP_KEYS: [&[u8]; 16] = [
     b"comment", b"backup", b"intercepted", b"is_replay", b"timestamp_created", b"mode", b"messages",
 ];
 
+/// The fields of a request or response that are used, however long they are.
+const USED_KEYS: [&[u8]; 6] = [b"headers", b"path", b"authority", b"host", b"method", b"scheme"];
+
 /// The most fields that a record is walked over for.
 const TOP_FIELDS: usize = 64;
 
@@ -205,7 +208,7 @@ impl<'a> Records<'a> {
             }
             let name = &key[..key.len().saturating_sub(1)];
             let is_message = depth == 0 && (name == b"request" || name == b"response");
-            if value_length <= limits::COMPACT_VALUE_BYTES || (depth == 1 && name == b"headers") {
+            if value_length <= limits::COMPACT_VALUE_BYTES || (depth == 1 && USED_KEYS.contains(&name)) {
                 if value_length > limits::COMPACT_RECORD_BYTES as u64 {
                     return Ok(Err(SkipReason::TooLarge));
                 }
@@ -286,14 +289,13 @@ fn hop(bytes: &[u8], ended: bool) -> (usize, Stop) {
     }
 }
 
-/// Does a value end with a tag and is it followed by another, so that its content need not be looked at?
+/// Does a value end with a tag and is it followed by a record, so that its content need not be looked at?
 fn is_trusted(tag: u8, next: &[u8], ended: bool) -> bool {
-    if !b"},;#^!~]".contains(&tag) {
-        return false;
-    }
     match tnetstring::prefix(next) {
-        Prefix::Length { .. } => true,
-        Prefix::Incomplete => next.is_empty() && ended,
+        Prefix::Length { .. } if tag == b'}' => true,
+        // What is no dict is no record: then what follows must look like one.
+        Prefix::Length { bytes, .. } => b",;#^!~]".contains(&tag) && begins_with_top_key(&next[bytes..]),
+        Prefix::Incomplete => next.is_empty() && ended && b"},;#^!~]".contains(&tag),
         Prefix::Bad => false,
     }
 }

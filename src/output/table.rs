@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn long_text_is_cut_in_the_middle() {
-        assert_eq!(cut("/organizations/{organization_id}/members", 21), "/organizat…id}/members");
+        assert_eq!(cut("/organizations/{organization_id}/members", 21), "/organizat…d}/members");
         assert_eq!(cut("short", 5), "short");
         assert_eq!(cut("漢字漢字", 5).width(), 5);
     }

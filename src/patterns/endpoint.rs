@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::flow::Flow;
 use crate::limits;
 use crate::patterns::names::{self, NamesOfMessage};
-use crate::sketch::{BottomK, Histogram, Largest, Merge, stable_hash};
+use crate::sketch::{BottomK, HeapSize, Histogram, Largest, Merge, stable_hash};
 
 /// The statistics of one endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +107,14 @@ impl Endpoint {
         if self.sample_ids.accepts(|last| (started, id).cmp(&(last.0, &*last.1))) {
             self.sample_ids.observe((started, id.into()));
         }
+    }
+}
+
+impl HeapSize for Endpoint {
+    fn heap_bytes(&self) -> usize {
+        let names = self.statuses.heap_bytes() + self.media_types.heap_bytes() + self.headers.heap_bytes();
+        let ids: usize = self.sample_ids.iter().map(|id| size_of_val(id) + id.1.len()).sum();
+        names + self.query.heap_bytes() + ids + self.latency.heap_bytes() + self.response_bytes.heap_bytes()
     }
 }
 

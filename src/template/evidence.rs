@@ -13,7 +13,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
-use crate::sketch::{Distinct, Merge, stable_hash};
+use crate::sketch::{Distinct, HeapSize, Merge, stable_hash, vec_bytes};
 use crate::template::segment::{Segment, SegmentKind};
 
 /// How much a trie may keep. States merge only with equal bounds.
@@ -227,6 +227,24 @@ impl<T> Node<T> {
 
     fn literal_position(&self, hash: u64, text: &[u8]) -> Result<usize, usize> {
         self.literals.binary_search_by(|have| have.hash.cmp(&hash).then_with(|| (*have.text).cmp(text)))
+    }
+}
+
+impl<T: HeapSize> HeapSize for Node<T> {
+    fn heap_bytes(&self) -> usize {
+        let own = vec_bytes(&self.literals) + vec_bytes(&self.values) + vec_bytes(&self.ends);
+        let literals = self.literals.iter().map(|child| child.text.len() + size_of::<Self>() + child.node.heap_bytes());
+        let values = self.values.iter().map(|child| {
+            child.suffix.len() + child.distinct.heap_bytes() + size_of::<Self>() + child.node.heap_bytes()
+        });
+        let ends = self.ends.iter().map(|end| end.method.len() + size_of::<T>() + end.seen.heap_bytes());
+        own + literals.chain(values).chain(ends).sum::<usize>()
+    }
+}
+
+impl<T: HeapSize> HeapSize for Trie<T> {
+    fn heap_bytes(&self) -> usize {
+        self.root.heap_bytes()
     }
 }
 

@@ -1,0 +1,294 @@
+//! Makes traffic of any size for measurements: always the same for the same seed, and readable by mitmproxy itself.
+//!
+//! Twelve endpoint shapes with ids of all kinds, twelve request headers a flow, a certificate and JSON bodies in each
+//! record: what a day of recording an API looks like.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+/// A small generator of numbers (`SplitMix64`, Steele et al. 2014): the same everywhere.
+pub struct Draw(u64);
+
+impl Draw {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    fn letters(&mut self, alphabet: &[u8], count: usize) -> String {
+        (0..count).map(|_| char::from(alphabet[self.below(alphabet.len() as u64) as usize])).collect()
+    }
+
+    fn uuid(&mut self) -> String {
+        let (a, b) = (self.next(), self.next());
+        format!("{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}", a >> 32, (a >> 16) & 0xffff, a & 0xfff, b >> 52, b & 0xffff_ffff_ffff)
+    }
+}
+
+const HEX: &[u8] = b"0123456789abcdef";
+const BASE62: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const CROCKFORD: &[u8] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// One request and its answer.
+pub struct Exchange {
+    pub id: String,
+    pub method: &'static str,
+    pub host: &'static str,
+    pub target: String,
+    pub status: u16,
+    pub started_micros: u64,
+    pub body: String,
+}
+
+/// The traffic, flow after flow.
+pub struct Traffic {
+    draw: Draw,
+    clock_micros: u64,
+}
+
+impl Traffic {
+    pub fn new(seed: u64) -> Self {
+        Self { draw: Draw::new(seed), clock_micros: 1_790_000_000_000_000 }
+    }
+
+    pub fn next(&mut self) -> Exchange {
+        let draw = &mut self.draw;
+        let (method, host, target, statuses): (_, _, _, [u16; 4]) = match draw.below(12) {
+            0 => ("GET", "api.example.com", format!("/v1/users/{}", 1000 + draw.below(500_000)), [200, 200, 200, 404]),
+            1 => ("GET", "api.example.com", format!("/v1/users?page={}&limit=50", draw.below(90)), [200; 4]),
+            2 => ("PATCH", "api.example.com", format!("/v1/users/{}", 1000 + draw.below(500_000)), [200, 200, 422, 200]),
+            3 => {
+                let target = format!("/v1/users/{}/orders/{}", 1000 + draw.below(500_000), draw.uuid());
+                ("GET", "api.example.com", target, [200; 4])
+            }
+            4 => ("POST", "api.example.com", format!("/v1/orders/{}/refunds", draw.uuid()), [202, 202, 409, 202]),
+            5 => ("GET", "api.example.com", format!("/v1/products/{}", draw.letters(HEX, 24)), [200, 304, 200, 200]),
+            6 => ("GET", "api.example.com", format!("/v1/search?q={}&sort=price", draw.letters(BASE62, 6)), [200; 4]),
+            7 => ("GET", "cdn.example.com", format!("/assets/{}/main.js", draw.letters(HEX, 40)), [200, 200, 304, 200]),
+            8 => {
+                let customer = format!("cus_{}7aB", draw.letters(BASE62, 11));
+                ("GET", "pay.example.com", format!("/v2/customers/{customer}/invoices"), [200, 200, 200, 500])
+            }
+            9 => {
+                let day = format!("2026-{:02}-{:02}", 1 + draw.below(12), 1 + draw.below(28));
+                ("GET", "api.example.com", format!("/v1/reports/{day}.csv"), [200; 4])
+            }
+            10 => ("PUT", "api.example.com", format!("/v1/events/0{}", draw.letters(CROCKFORD, 25)), [204, 204, 204, 400]),
+            _ => ("GET", "api.example.com", "/v1/users/me".to_owned(), [200, 200, 401, 200]),
+        };
+        let status = statuses[draw.below(4) as usize];
+        let id = draw.uuid();
+        let mut body = format!("{{\"id\":\"{}\",\"items\":[", draw.uuid());
+        for item in 0..14 + draw.below(14) {
+            let comma = if item == 0 { "" } else { "," };
+            write!(body, "{comma}{{\"sku\":\"{}\",\"price\":{},\"stock\":true}}", draw.letters(BASE62, 12), draw.below(100_000)).unwrap();
+        }
+        body.push_str("]}");
+        self.clock_micros += 1 + draw.below(400_000);
+        Exchange { id, method, host, target, status, started_micros: self.clock_micros, body }
+    }
+}
+
+/// Request headers beside `host`: twelve in all.
+const HEADERS: [(&str, &str); 11] = [
+    ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
+    ("accept", "application/json, text/plain, */*"),
+    ("accept-language", "en-US,en;q=0.5"),
+    ("accept-encoding", "gzip, deflate, br, zstd"),
+    ("authorization", "Bearer not-a-real-token-not-a-real-token-not-a-real-token"),
+    ("origin", "https://app.example.com"),
+    ("referer", "https://app.example.com/dashboard"),
+    ("x-request-id", "0"),
+    ("x-client-version", "2026.11.3"),
+    ("cookie", "session=not-a-real-session; theme=dark; consent=all"),
+    ("connection", "keep-alive"),
+];
+
+/// Writes values back to front, as mitmproxy does: the length stands before what it counts.
+struct Tnetstring {
+    /// Reversed.
+    bytes: Vec<u8>,
+}
+
+impl Tnetstring {
+    fn value(&mut self, tag: u8, payload: &[u8]) {
+        let start = self.open(tag);
+        self.bytes.extend(payload.iter().rev());
+        self.close(start);
+    }
+
+    fn open(&mut self, tag: u8) -> usize {
+        self.bytes.push(tag);
+        self.bytes.len()
+    }
+
+    fn close(&mut self, start: usize) {
+        let length = format!("{}:", self.bytes.len() - start);
+        self.bytes.extend(length.bytes().rev());
+    }
+
+    fn pair(&mut self, key: &str, tag: u8, payload: &[u8]) {
+        self.value(tag, payload);
+        self.value(b';', key.as_bytes());
+    }
+
+    fn dict(&mut self, key: &str, fill: impl FnOnce(&mut Self)) {
+        let start = self.open(b'}');
+        fill(self);
+        self.close(start);
+        self.value(b';', key.as_bytes());
+    }
+
+    /// Items are given last first.
+    fn list(&mut self, key: &str, fill: impl FnOnce(&mut Self)) {
+        let start = self.open(b']');
+        fill(self);
+        self.close(start);
+        self.value(b';', key.as_bytes());
+    }
+
+    fn header(&mut self, name: &str, value: &str) {
+        let start = self.open(b']');
+        self.value(b',', value.as_bytes());
+        self.value(b',', name.as_bytes());
+        self.close(start);
+    }
+
+    fn address(&mut self, key: &str, host: &str, port: u16) {
+        self.list(key, |list| {
+            list.value(b'#', port.to_string().as_bytes());
+            list.value(b';', host.as_bytes());
+        });
+    }
+}
+
+fn seconds(micros: u64) -> String {
+    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000 / 10 * 10 + 1)
+}
+
+/// Appends one flow as a mitmproxy record of format version 21.
+pub fn write_record(out: &mut Vec<u8>, exchange: &Exchange) {
+    let start = exchange.started_micros;
+    let certificate = certificate(exchange.host);
+    let mut record = Tnetstring { bytes: Vec::with_capacity(8192) };
+    let outer = record.open(b'}');
+    record.pair("version", b'#', b"21");
+    record.pair("type", b';', b"http");
+    record.pair("id", b';', exchange.id.as_bytes());
+    record.pair("error", b'~', b"");
+    record.dict("client_conn", |client| {
+        connection(client, exchange, "192.0.2.7", 51_000);
+        client.list("certificate_list", |_| ());
+        client.pair("mitmcert", b'~', b"");
+        client.pair("proxy_mode", b';', b"regular");
+    });
+    record.dict("server_conn", |server| {
+        connection(server, exchange, "198.51.100.9", 443);
+        server.list("certificate_list", |list| list.value(b',', certificate.as_bytes()));
+        server.address("address", exchange.host, 443);
+        server.pair("timestamp_tcp_setup", b'^', seconds(start).as_bytes());
+        server.pair("via", b'~', b"");
+    });
+    record.pair("intercepted", b'!', b"false");
+    record.pair("is_replay", b'~', b"");
+    record.pair("marked", b';', b"");
+    record.dict("metadata", |_| ());
+    record.pair("comment", b';', b"");
+    record.pair("timestamp_created", b'^', seconds(start).as_bytes());
+    record.pair("backup", b'~', b"");
+    record.dict("request", |request| {
+        request.pair("http_version", b',', b"HTTP/1.1");
+        request.list("headers", |list| {
+            HEADERS.iter().rev().for_each(|(name, value)| list.header(name, value));
+            list.header("host", exchange.host);
+        });
+        request.pair("content", b',', b"");
+        request.pair("trailers", b'~', b"");
+        request.pair("timestamp_start", b'^', seconds(start).as_bytes());
+        request.pair("timestamp_end", b'^', seconds(start + 900).as_bytes());
+        request.pair("host", b';', exchange.host.as_bytes());
+        request.pair("port", b'#', b"443");
+        request.pair("method", b',', exchange.method.as_bytes());
+        request.pair("scheme", b',', b"https");
+        request.pair("authority", b',', b"");
+        request.pair("path", b',', exchange.target.as_bytes());
+    });
+    record.dict("response", |response| {
+        response.pair("http_version", b',', b"HTTP/1.1");
+        response.list("headers", |list| {
+            list.header("cache-control", "no-store");
+            list.header("content-length", &exchange.body.len().to_string());
+            list.header("content-type", "application/json; charset=utf-8");
+            list.header("date", "Sun, 22 Nov 2026 08:00:00 GMT");
+        });
+        response.pair("content", b',', exchange.body.as_bytes());
+        response.pair("trailers", b'~', b"");
+        response.pair("timestamp_start", b'^', seconds(start + 20_000).as_bytes());
+        response.pair("timestamp_end", b'^', seconds(start + 20_000 + start % 90_000).as_bytes());
+        response.pair("status_code", b'#', exchange.status.to_string().as_bytes());
+        response.pair("reason", b',', b"");
+    });
+    record.pair("websocket", b'~', b"");
+    record.close(outer);
+    out.extend(record.bytes.iter().rev());
+}
+
+fn connection(value: &mut Tnetstring, exchange: &Exchange, peer: &str, port: u16) {
+    let start = seconds(exchange.started_micros);
+    value.address("peername", peer, port);
+    value.address("sockname", "192.0.2.1", 8080);
+    value.pair("id", b';', exchange.id.as_bytes());
+    value.pair("transport_protocol", b';', b"tcp");
+    value.pair("error", b'~', b"");
+    value.pair("tls", b'!', b"true");
+    value.pair("alpn", b',', b"http/1.1");
+    value.list("alpn_offers", |list| list.value(b',', b"http/1.1"));
+    value.pair("cipher", b';', b"TLS_AES_256_GCM_SHA384");
+    value.list("cipher_list", |_| ());
+    value.pair("tls_version", b';', b"TLSv1.3");
+    value.pair("sni", b';', exchange.host.as_bytes());
+    value.pair("timestamp_start", b'^', start.as_bytes());
+    value.pair("timestamp_end", b'~', b"");
+    value.pair("timestamp_tls_setup", b'^', start.as_bytes());
+}
+
+/// The server's certificate: a real one, for no host that exists.
+fn certificate(_host: &str) -> &'static str {
+    include_str!("certificate.pem")
+}
+
+/// Appends one flow as a JSON line.
+pub fn write_line(out: &mut Vec<u8>, exchange: &Exchange) {
+    let Exchange { id, method, host, target, status, started_micros, .. } = exchange;
+    let time = seconds(*started_micros);
+    write!(out, r#"{{"id":"{id}","request":{{"method":"{method}","url":"https://{host}{target}","headers":{{"host":"{host}""#).unwrap();
+    for (name, value) in HEADERS {
+        write!(out, r#","{name}":"{value}""#).unwrap();
+    }
+    writeln!(out, r#"}}}},"response":{{"status_code":{status},"headers":{{"content-type":"application/json"}}}},"timestamp":{time}}}"#).unwrap();
+}
+
+/// Writes `flows` flows with one of the writers above.
+pub fn write_all(out: &mut dyn Write, flows: u64, write_one: fn(&mut Vec<u8>, &Exchange)) -> io::Result<()> {
+    let mut traffic = Traffic::new(1);
+    let mut buffer = Vec::new();
+    for _ in 0..flows {
+        write_one(&mut buffer, &traffic.next());
+        if buffer.len() > 1 << 20 {
+            out.write_all(&buffer)?;
+            buffer.clear();
+        }
+    }
+    out.write_all(&buffer)
+}

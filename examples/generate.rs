@@ -1,0 +1,25 @@
+//! Writes traffic for measurements to stdout:
+//!
+//! ```sh
+//! cargo run --release --example generate -- mitmproxy 200000 > big.mitm
+//! cargo run --release --example generate -- jsonl 200000 > big.jsonl
+//! ```
+
+use std::io;
+
+#[path = "../benches/traffic.rs"]
+#[expect(dead_code, reason = "shared with the benches, which use other parts")]
+mod traffic;
+
+fn main() -> io::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let usage = || io::Error::new(io::ErrorKind::InvalidInput, "usage: generate mitmproxy|jsonl FLOWS");
+    let [format, flows] = &arguments[..] else { return Err(usage()) };
+    let flows = flows.parse().map_err(|_| usage())?;
+    let write_one = match &**format {
+        "mitmproxy" => traffic::write_record,
+        "jsonl" => traffic::write_line,
+        _ => return Err(usage()),
+    };
+    traffic::write_all(&mut io::stdout().lock(), flows, write_one)
+}

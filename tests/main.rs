@@ -1,0 +1,29 @@
+//! All integration tests, in one binary.
+
+/// The program as a person runs it.
+#[path = "main/cli.rs"]
+mod cli;
+/// The original's answers, byte for byte.
+#[path = "main/compat.rs"]
+mod compat;
+/// Damaged dumps: what is readable is read, what is not is counted.
+#[path = "main/damage.rs"]
+mod damage;
+/// Dumps of every version, and what is read of them.
+#[path = "main/dumps.rs"]
+mod dumps;
+/// JSON lines.
+#[path = "main/lines.rs"]
+mod lines;
+/// State laws, on random traffic.
+#[path = "main/laws.rs"]
+mod laws;
+/// Who may import whom.
+#[path = "main/rooms.rs"]
+mod rooms;
+/// What the tests share.
+#[path = "main/support.rs"]
+mod support;
+/// Kinds of segments, from a table of cases.
+#[path = "main/segments.rs"]
+mod segments;

@@ -1,0 +1,166 @@
+//! Laws of the state, on random traffic: any order, any split, any number of threads give the same bytes.
+
+use api_patterns::{Captures, Flow, InputFormat, Options, Patterns, Report, analyze};
+use proptest::prelude::*;
+
+use crate::support::fixture;
+
+fn json(report: &Report) -> String {
+    serde_json::to_string(report).unwrap()
+}
+
+fn observe<'a>(flows: impl IntoIterator<Item = &'a (String, String)>) -> Patterns {
+    let mut patterns = Patterns::new();
+    for (method, url) in flows {
+        patterns.observe(&Flow::new(method, url).unwrap());
+    }
+    patterns
+}
+
+/// URLs with names, ids of several kinds, suffixes and odd bytes, over a few hosts.
+fn flows() -> impl Strategy<Value = Vec<(String, String)>> {
+    let segment = prop_oneof![
+        4 => "(users|orders|v1|api|search|me)",
+        3 => "[0-9]{1,6}",
+        3 => "[a-z]{1,3}",
+        1 => "[0-9a-f]{24}",
+        1 => "[0-9]{1,5}\\.(json|csv)",
+        1 => "[a-z]{2}:(cancel|start)",
+        1 => "%[0-9a-f]{2}",
+    ];
+    let path = prop::collection::vec(segment, 0..6).prop_map(|segments| format!("/{}", segments.join("/")));
+    let url = ("[abc]\\.example", path, "(\\?[a-c]=[0-9x]{0,2}(&[a-c]=1)?)?")
+        .prop_map(|(host, path, query)| format!("https://{host}{path}{query}"));
+    prop::collection::vec(("(GET|POST|X[A-Z])", url), 0..400)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn any_order_and_any_split_give_the_same_report(flows in flows(), seed in any::<u64>(), cuts in prop::collection::vec(0_usize..400, 0..5)) {
+        let whole = json(&observe(&flows).report());
+        let mut shuffled = flows.clone();
+        let mut state = seed | 1;
+        for i in (1..shuffled.len()).rev() {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            shuffled.swap(i, usize::try_from(state >> 33).unwrap() % (i + 1));
+        }
+        let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(shuffled.len())).chain([0, shuffled.len()]).collect();
+        cuts.sort_unstable();
+        // Merged from the last part to the first, into an empty state.
+        let mut merged = Patterns::new();
+        for pair in cuts.windows(2).rev() {
+            merged.merge(observe(&shuffled[pair[0]..pair[1]]));
+        }
+        prop_assert_eq!(json(&merged.report()), whole);
+    }
+
+    #[test]
+    fn merging_is_associative_and_the_empty_state_is_neutral(a in flows(), b in flows(), c in flows()) {
+        let (left, right) = {
+            let mut ab = observe(&a);
+            ab.merge(observe(&b));
+            ab.merge(observe(&c));
+            let mut bc = observe(&b);
+            bc.merge(observe(&c));
+            let mut abc = observe(&a);
+            abc.merge(bc);
+            (ab, abc)
+        };
+        prop_assert_eq!(json(&left.report()), json(&right.report()));
+        let mut with_empty = observe(&a);
+        with_empty.merge(Patterns::new());
+        let mut into_empty = Patterns::new();
+        into_empty.merge(observe(&a));
+        prop_assert_eq!(json(&with_empty.report()), json(&observe(&a).report()));
+        prop_assert_eq!(json(&into_empty.report()), json(&observe(&a).report()));
+    }
+
+    #[test]
+    fn every_flow_has_one_endpoint_and_counts_add_up(flows in flows()) {
+        let patterns = observe(&flows);
+        let (report, routes) = patterns.report_and_routes();
+        prop_assert_eq!(report.patterns.iter().map(|p| p.request_count).sum::<u64>(), flows.len() as u64);
+        prop_assert_eq!(report.totals.used, flows.len() as u64);
+        let mut counts = std::collections::BTreeMap::new();
+        for (method, url) in &flows {
+            let flow = Flow::new(method, url).unwrap();
+            let label = routes.label(&flow).expect("a flow that was observed has an endpoint");
+            *counts.entry((String::from_utf8_lossy(&flow.host).into_owned(), label.endpoint.clone())).or_insert(0) += 1;
+        }
+        for pattern in &report.patterns {
+            prop_assert_eq!(counts.get(&(pattern.host.clone(), pattern.endpoint.clone())), Some(&pattern.request_count), "{}", pattern.endpoint);
+        }
+        let ids: std::collections::BTreeSet<&str> = report.patterns.iter().map(|p| &*p.id).collect();
+        prop_assert_eq!(ids.len(), report.patterns.len());
+    }
+
+    #[test]
+    fn templating_a_template_changes_nothing(flows in flows()) {
+        let report = observe(&flows).report();
+        let templates: Vec<(String, String)> =
+            report.patterns.iter().map(|p| (p.method.clone(), format!("https://{}{}", p.host, p.path_pattern))).collect();
+        let again = observe(&templates).report();
+        let mut paths: Vec<(&str, &str)> = report.patterns.iter().map(|p| (&*p.host, &*p.endpoint)).collect();
+        let mut paths_again: Vec<(&str, &str)> = again.patterns.iter().map(|p| (&*p.host, &*p.endpoint)).collect();
+        paths.sort_unstable();
+        paths_again.sort_unstable();
+        prop_assert_eq!(paths, paths_again);
+    }
+
+    #[test]
+    fn any_bytes_are_observed_without_a_panic_and_shown_without_controls(
+        method in "\\PC{0,8}|GET", target in prop::collection::vec(any::<u8>(), 0..60), host in "\\PC{1,12}"
+    ) {
+        let url = [format!("https://{host}/").as_bytes(), &target].concat();
+        let url = String::from_utf8_lossy(&url).into_owned();
+        if let Some(flow) = Flow::new(&method, &url) {
+            let mut patterns = Patterns::new();
+            patterns.observe(&flow);
+            let text = json(&patterns.report());
+            prop_assert!(!text.chars().any(api_patterns::text::is_unsafe), "{}", text);
+            prop_assert!(!text.contains("\\u00"), "{}", text);
+        }
+    }
+}
+
+#[test]
+fn threads_and_batches_do_not_show_in_the_bytes() {
+    let dump = std::fs::read(fixture("demo.mitm")).unwrap().repeat(3);
+    let report = |threads, batch_bytes| {
+        let captures = Captures::from_bytes("demo", dump.clone(), InputFormat::Detect).unwrap();
+        let mut options = Options::default();
+        (options.threads, options.batch_bytes) = (threads, batch_bytes);
+        json(&analyze(&captures, &options, &()).unwrap().report)
+    };
+    let one = report(1, 0);
+    for threads in [1, 2, 3, 16] {
+        for batch_bytes in [1, 5_000, 70_000, 0] {
+            assert_eq!(report(threads, batch_bytes), one, "{threads} threads, {batch_bytes} bytes");
+        }
+    }
+}
+
+/// Random paths of random words: memory follows neither the number of flows nor that of paths.
+#[test]
+fn a_flood_of_distinct_paths_is_bounded() {
+    let mut patterns = Patterns::new();
+    let mut state = 7_u64;
+    let mut word = |letters: u32| {
+        (0..letters)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                char::from(b'a' + u8::try_from((state >> 40) % 26).unwrap())
+            })
+            .collect::<String>()
+    };
+    for _ in 0..120_000 {
+        let url = format!("https://flood.example/{}/{}/{}", word(6), word(7), word(8));
+        patterns.observe(&Flow::new("GET", &url).unwrap());
+    }
+    let report = patterns.report();
+    assert_eq!(report.patterns.iter().map(|p| p.request_count).sum::<u64>(), 120_000);
+    assert!(patterns.size() < 64 << 20, "{} bytes", patterns.size());
+    assert!(report.patterns.len() < 40_000, "{}", report.patterns.len());
+}

@@ -1,0 +1,64 @@
+use api_patterns::{Options, SkipReason};
+
+use crate::support::{analysis_of, report_of};
+
+#[test]
+fn both_spellings_of_a_line_give_the_same_endpoint() {
+    let lines = r#"
+{"id":"f1","request":{"url":"https://h.example/users/1001?page=2","method":"GET","headers":{"X-Key":"1","Host":"h"}},"response":{"status_code":200,"headers":{"content-type":"application/json"}},"timestamp":1700000000.5}
+{"method":"GET","url":"https://h.example/users/1002","status":404,"request_headers":[["x-key","1"],["x-key","2"]],"content_type":"application/json","timestamp":"2023-11-14T22:13:21Z","duration_ms":41.5,"response_bytes":812}
+{"method":"get","url":"https://H.example:443/users/1003","status":null,"request_headers":[{"name":"X-KEY","value":7}]}
+"#;
+    let report = report_of(lines.as_bytes(), &Options::default());
+    assert_eq!(report.patterns.len(), 1, "{report:#?}");
+    let pattern = &report.patterns[0];
+    assert_eq!((&*pattern.endpoint, pattern.request_count), ("GET /users/{user_id}", 3));
+    assert_eq!(pattern.common_headers["x-key"], 3);
+    assert_eq!((pattern.status_codes["200"], pattern.status_codes["404"]), (1, 1));
+    assert_eq!(pattern.content_types["json"], 2);
+    assert_eq!(pattern.sample_flow_ids, ["f1"]);
+    assert_eq!(pattern.first_seen.as_deref(), Some("2023-11-14T22:13:20.5Z"));
+    assert_eq!(pattern.last_seen.as_deref(), Some("2023-11-14T22:13:21Z"));
+    assert!((pattern.latency_ms.as_ref().unwrap().p50 - 41.5).abs() < 1.5);
+    assert!(pattern.response_bytes.as_ref().unwrap().p50.abs_diff(812) < 26);
+}
+
+#[test]
+fn bad_lines_are_counted_named_and_skipped() {
+    let lines = b"{\"method\":\"GET\",\"url\":\"https://h/a\"}\n\
+        not json\n\
+        {\"method\":\"GET\"}\n\
+        \n\
+        {\"method\":\"GET\",\"url\":7}\n\
+        {\"method\":\"GET\",\"url\":\"data:text/plain,x\"}\n\
+        {\"method\":\"GET\",\"url\":\"https://h/b\"}\r\n\
+        {\"method\":\"GET\",\"url\":\"https://h/\xff\"}\n\
+        {\"method\":\"GET\",\"url\":\"https://h/c";
+    let analysis = analysis_of(lines, &Options::default());
+    assert_eq!(analysis.report.totals.used, 3);
+    assert_eq!(analysis.skips.count(SkipReason::BadLine), 4);
+    assert_eq!(analysis.skips.count(SkipReason::NotHttp), 1);
+    let (_, _, places) = analysis.skips.iter().next().unwrap();
+    assert_eq!(places[0].offset, 37);
+    assert!(places[0].message.starts_with("line is no JSON"), "{}", places[0].message);
+    assert!(places[1].message.contains("no \"url\""), "{}", places[1].message);
+}
+
+/// The words of a parser may quote the line, and a line may hold a secret.
+#[test]
+fn messages_do_not_quote_the_line() {
+    let line = br#"{"method":"GET","url":"https://h/a","status":{"secret-canary":1}} secret-canary
+{"method":{"secret-canary":1},"url":"https://h/a"}"#;
+    let captures = api_patterns::Captures::from_bytes("x", line.to_vec(), api_patterns::InputFormat::JsonLines).unwrap();
+    let analysis = api_patterns::analyze(&captures, &Options::default(), &()).unwrap();
+    assert!(!format!("{analysis:?}").contains("canary"));
+}
+
+#[test]
+fn a_line_longer_than_what_is_read_is_one_skip() {
+    let long = format!("{{\"method\":\"GET\",\"url\":\"https://h/{}\"}}", "a".repeat(17 << 20));
+    let lines = format!("{{\"method\":\"GET\",\"url\":\"https://h/a\"}}\n{long}\n{{\"method\":\"GET\",\"url\":\"https://h/b\"}}\n");
+    let analysis = analysis_of(lines.as_bytes(), &Options::default());
+    assert_eq!(analysis.report.totals.used, 2);
+    assert_eq!(analysis.skips.count(SkipReason::TooLarge), 1);
+}

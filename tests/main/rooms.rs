@@ -1,0 +1,66 @@
+//! Imports point the way the data flows: captures -> flow -> template -> patterns -> report -> output. Each room may use
+//! those named here, and what stands on the ground floor.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+const GROUND_FLOOR: [&str; 4] = ["error", "limits", "sketch", "skip"];
+
+fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
+    BTreeMap::from([
+        ("error", &["flow"][..]),
+        ("limits", &[]),
+        ("sketch", &[]),
+        ("skip", &[]),
+        ("flow", &[]),
+        ("capture", &["flow"]),
+        ("template", &["flow"]),
+        ("patterns", &["flow", "template"]),
+        ("report", &["flow", "template", "patterns"]),
+        ("output", &["report"]),
+        ("compat", &["flow"]),
+        ("engine", &["capture", "flow", "patterns", "report", "compat"]),
+        ("cli", &["capture", "engine", "output", "flow"]),
+    ])
+}
+
+fn check(path: &Path, room: &str, allowed: &BTreeMap<&str, &[&str]>, wrong: &mut Vec<String>) {
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path).unwrap() {
+            check(&entry.unwrap().path(), room, allowed, wrong);
+        }
+        return;
+    }
+    let text = std::fs::read_to_string(path).unwrap();
+    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    for (number, line) in lines.enumerate() {
+        for used in line.match_indices("crate::").map(|(at, found)| &line[at + found.len()..]) {
+            let used: String = used.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+            let fine = used.is_empty() || used == room || GROUND_FLOOR.contains(&&*used) || allowed[room].contains(&&*used);
+            if !fine {
+                wrong.push(format!("{}:{}: {room} uses {used}", path.display(), number + 1));
+            }
+        }
+    }
+}
+
+#[test]
+fn imports_point_down() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let allowed = allowed();
+    let mut wrong = Vec::new();
+    let mut rooms = 0;
+    for entry in std::fs::read_dir(&source).unwrap() {
+        let path = entry.unwrap().path();
+        let room = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if matches!(&*room, "lib" | "main") {
+            continue;
+        }
+        assert!(allowed.contains_key(&*room), "{room} has no place in the house: add it to this test");
+        check(&path, &room, &allowed, &mut wrong);
+        rooms += 1;
+    }
+    assert!(rooms > 12);
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
