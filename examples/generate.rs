@@ -7,13 +7,14 @@
 
 use std::io;
 
-#[path = "../benches/traffic.rs"]
-#[expect(dead_code, reason = "shared with the benches, which use other parts")]
+#[path = "../benches/support/traffic.rs"]
+#[allow(dead_code, reason = "shared with the benches")]
 mod traffic;
 
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let usage = || io::Error::new(io::ErrorKind::InvalidInput, "usage: generate mitmproxy|jsonl FLOWS");
+    let usage =
+        || io::Error::new(io::ErrorKind::InvalidInput, "usage: generate mitmproxy|jsonl FLOWS");
     let [format, flows] = &arguments[..] else { return Err(usage()) };
     let flows = flows.parse().map_err(|_| usage())?;
     let write_one = match &**format {

@@ -57,7 +57,10 @@ pub(crate) struct Source {
 
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source").field("name", &self.name).field("format", &self.format).finish_non_exhaustive()
+        f.debug_struct("Source")
+            .field("name", &self.name)
+            .field("format", &self.format)
+            .finish_non_exhaustive()
     }
 }
 
@@ -75,7 +78,9 @@ impl Captures {
         }
         if captures.sources.is_empty() {
             let refused = captures.refused.into_iter().next();
-            return Err(refused.unwrap_or_else(|| Error::usage("no capture was named; give files, folders or -")));
+            return Err(refused.unwrap_or_else(|| {
+                Error::usage("no capture was named; give files, folders or -")
+            }));
         }
         Ok(captures)
     }
@@ -96,7 +101,11 @@ impl Captures {
     /// # Errors
     ///
     /// Where its first bytes cannot be read or are no capture.
-    pub fn from_reader(name: &str, reader: Box<dyn io::Read + Send>, format: InputFormat) -> Result<Self, Error> {
+    pub fn from_reader(
+        name: &str,
+        reader: Box<dyn io::Read + Send>,
+        format: InputFormat,
+    ) -> Result<Self, Error> {
         let mut captures = Self::default();
         captures.add(name.to_owned(), Bytes::stream(reader), format)?;
         Ok(captures)
@@ -157,7 +166,9 @@ impl Captures {
     fn add(&mut self, name: String, bytes: Bytes, format: InputFormat) -> Result<(), Error> {
         let format = match format {
             InputFormat::Detect => {
-                let head = bytes.head(detect::HEAD_BYTES).map_err(|error| Error::io(&name, "read", error))?;
+                let head = bytes
+                    .head(detect::HEAD_BYTES)
+                    .map_err(|error| Error::io(&name, "read", error))?;
                 detect::detect(&head).map_err(|refused| Error::format(&name, refused))?
             }
             named => named,
@@ -193,8 +204,9 @@ impl Captures {
 
     fn walk(&mut self, folder: &Path, files: &mut Vec<PathBuf>, depth: usize) -> io::Result<()> {
         const DEPTH: usize = 64;
-        let mut entries: Vec<PathBuf> =
-            std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<_>>()?;
+        let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<io::Result<_>>()?;
         entries.sort();
         for path in entries {
             let kind = std::fs::symlink_metadata(&path)?.file_type();
@@ -238,7 +250,9 @@ impl<'a> Cutter<'a> {
     pub(crate) fn new(source: &'a Source, batch_bytes: usize) -> Self {
         let reader = Reader::new(&source.bytes);
         match source.format {
-            InputFormat::Mitmproxy | InputFormat::Detect => Self::Records(records::Records::new(reader, batch_bytes)),
+            InputFormat::Mitmproxy | InputFormat::Detect => {
+                Self::Records(records::Records::new(reader, batch_bytes))
+            }
             InputFormat::JsonLines => Self::Lines(jsonl::Lines::new(reader, batch_bytes)),
         }
     }
@@ -277,7 +291,9 @@ pub(crate) fn decode(format: InputFormat, batch: &Batch, found: &mut dyn FnMut(u
                 let offset = batch.offset + (batch.bytes().len() - rest.len()) as u64;
                 match mitmproxy::decode(record) {
                     mitmproxy::Decoded::Flow(flow) => found(offset, Found::Flow(&flow)),
-                    mitmproxy::Decoded::Skipped(reason, message) => found(offset, Found::Skipped(reason, message)),
+                    mitmproxy::Decoded::Skipped(reason, message) => {
+                        found(offset, Found::Skipped(reason, message))
+                    }
                 }
                 rest = after;
             }

@@ -72,8 +72,11 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Man => {
             let mut page = Vec::new();
             clap_mangen::Man::new(Arguments::command()).render(&mut page)?;
-            for command in Arguments::command().get_subcommands().filter(|command| !command.is_hide_set()) {
-                let named = command.clone().display_name(format!("api-patterns-{}", command.get_name()));
+            for command in
+                Arguments::command().get_subcommands().filter(|command| !command.is_hide_set())
+            {
+                let named =
+                    command.clone().display_name(format!("api-patterns-{}", command.get_name()));
                 clap_mangen::Man::new(named).render(&mut page)?;
             }
             io::stdout().write_all(&page)?;
@@ -108,7 +111,11 @@ fn label(arguments: &InputArguments) -> Result<Exit, Failure> {
         let broken = std::error::Error::source(&error)
             .and_then(|cause| cause.downcast_ref::<io::Error>())
             .is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe);
-        if broken { Failure::Output(io::ErrorKind::BrokenPipe.into()) } else { Failure::Input(error) }
+        if broken {
+            Failure::Output(io::ErrorKind::BrokenPipe.into())
+        } else {
+            Failure::Input(error)
+        }
     })?;
     out.flush()?;
     terminal.finish();
@@ -122,13 +129,17 @@ fn compat(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         return Err(Error::usage("--compat answers in JSON only; leave --format out").into());
     }
     if input.domain.len() > 1 || !input.method.is_empty() {
-        return Err(Error::usage("--compat takes one --domain at most, and no --method, as the original does").into());
+        return Err(Error::usage(
+            "--compat takes one --domain at most, and no --method, as the original does",
+        )
+        .into());
     }
     let start = Instant::now();
     let captures = open(input)?;
     let terminal = Terminal::new(input.progress, input.quiet);
     let domain = input.domain.first().map(String::as_str);
-    let options = Options { threads: input.threads, batch_bytes: input.batch_bytes, ..Options::default() };
+    let options =
+        Options { threads: input.threads, batch_bytes: input.batch_bytes, ..Options::default() };
     let answer = engine::compat_answer(&captures, domain, input.limit, &options, &terminal)?;
     terminal.finish();
     let mut out = io::stdout().lock();
@@ -145,7 +156,11 @@ fn options(arguments: &InputArguments) -> Result<Options, Error> {
     let limit = match arguments.limit.map(usize::try_from) {
         None => None,
         Some(Ok(limit)) => Some(limit),
-        Some(Err(_)) => return Err(Error::usage("--limit is negative, which only --compat has a meaning for; give 0 or more")),
+        Some(Err(_)) => {
+            return Err(Error::usage(
+                "--limit is negative, which only --compat has a meaning for; give 0 or more",
+            ));
+        }
     };
     Ok(Options {
         domains: arguments.domain.clone(),
@@ -172,7 +187,8 @@ fn output(format: OutputFormat) -> Box<dyn Output> {
 
 /// The width of the terminal; in a pipe, what `COLUMNS` says, else any.
 fn terminal_width() -> Option<usize> {
-    let terminal = || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
+    let terminal =
+        || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
     let named = || std::env::var("COLUMNS").ok()?.parse().ok();
     terminal().or_else(named).filter(|width| *width > 0)
 }
@@ -180,7 +196,8 @@ fn terminal_width() -> Option<usize> {
 /// Colour only on a terminal, and not where `NO_COLOR` is set (no-color.org) or the terminal is dumb.
 fn is_colored() -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value != "0" && !value.is_empty());
+    let forced =
+        std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value != "0" && !value.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     !set("NO_COLOR") && (forced || (io::stdout().is_terminal() && !dumb))
 }

@@ -122,12 +122,11 @@ pub fn newest_first(flows: impl IntoIterator<Item = CompatFlow>) -> Vec<CompatFl
             rows.push(flow);
             continue;
         }
-        match by_id.get(&flow.id) {
-            Some(&row) => rows[row] = CompatFlow { started: rows[row].started, ..flow },
-            None => {
-                by_id.insert(flow.id.clone(), rows.len());
-                rows.push(flow);
-            }
+        if let Some(&row) = by_id.get(&flow.id) {
+            rows[row] = CompatFlow { started: rows[row].started, ..flow }
+        } else {
+            by_id.insert(flow.id.clone(), rows.len());
+            rows.push(flow);
         }
     }
     // Stable, so among equal times the later row comes first.
@@ -138,7 +137,14 @@ pub fn newest_first(flows: impl IntoIterator<Item = CompatFlow>) -> Vec<CompatFl
 
 /// The skipped headers of the original.
 const COMMON: [&str; 8] = [
-    "host", "user-agent", "accept", "accept-encoding", "accept-language", "connection", "content-length", "content-type",
+    "host",
+    "user-agent",
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "connection",
+    "content-length",
+    "content-type",
 ];
 
 #[derive(Default)]
@@ -172,9 +178,15 @@ struct Cluster {
 ///
 /// Where the original raises, which loses it the whole answer: an URL that Python's `urlparse` refuses, a content type
 /// without a value. The error names the flow.
-pub fn get_api_patterns(flows: &[CompatFlow], domain: Option<&str>, limit: Option<i64>) -> Result<String, Error> {
+pub fn get_api_patterns(
+    flows: &[CompatFlow],
+    domain: Option<&str>,
+    limit: Option<i64>,
+) -> Result<String, Error> {
     let in_domain = |flow: &&CompatFlow| match domain {
-        Some(domain) if !domain.is_empty() => memchr::memmem::find(&flow.url, domain.as_bytes()).is_some(),
+        Some(domain) if !domain.is_empty() => {
+            memchr::memmem::find(&flow.url, domain.as_bytes()).is_some()
+        }
         _ => true,
     };
     let selected: Vec<&CompatFlow> = flows.iter().filter(in_domain).collect();
@@ -184,7 +196,9 @@ pub fn get_api_patterns(flows: &[CompatFlow], domain: Option<&str>, limit: Optio
     }
     let mut sorted: Vec<(Vec<u8>, Cluster)> = clusters.into_iter().collect();
     sorted.sort_by_key(|(_, cluster)| std::cmp::Reverse(cluster.count));
-    Ok(json::write(&sorted.iter().map(|(endpoint, cluster)| cluster_json(endpoint, cluster)).collect()))
+    Ok(json::write(
+        &sorted.iter().map(|(endpoint, cluster)| cluster_json(endpoint, cluster)).collect(),
+    ))
 }
 
 /// Where Python's `[:limit]` ends.
@@ -192,7 +206,9 @@ fn slice_end(length: usize, limit: Option<i64>) -> usize {
     match limit {
         None => length,
         Some(limit) if limit >= 0 => usize::try_from(limit).unwrap_or(usize::MAX).min(length),
-        Some(limit) => length.saturating_sub(usize::try_from(limit.unsigned_abs()).unwrap_or(usize::MAX)),
+        Some(limit) => {
+            length.saturating_sub(usize::try_from(limit.unsigned_abs()).unwrap_or(usize::MAX))
+        }
     }
 }
 
@@ -225,8 +241,10 @@ fn observe(flow: &CompatFlow, clusters: &mut IndexMap<Vec<u8>, Cluster>) -> Resu
         }
     }
     if let Some(response) = &flow.response {
-        let content_type =
-            response.content_type.as_ref().ok_or_else(|| raises("its response has a content type without a value"))?;
+        let content_type = response
+            .content_type
+            .as_ref()
+            .ok_or_else(|| raises("its response has a content type without a value"))?;
         *cluster.content_types.entry(content_class(content_type)).or_default() += 1;
         *cluster.statuses.entry(response.status).or_default() += 1;
     }
@@ -243,7 +261,8 @@ fn content_class(content_type: &[u8]) -> &'static str {
 
 fn cluster_json<'a>(endpoint: &'a [u8], cluster: &'a Cluster) -> json::Value<'a> {
     use json::Value::{List, Number, Object, Text};
-    let mut headers: Vec<(&[u8], u64)> = cluster.headers.iter().map(|(name, count)| (&**name, *count)).collect();
+    let mut headers: Vec<(&[u8], u64)> =
+        cluster.headers.iter().map(|(name, count)| (&**name, *count)).collect();
     headers.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     headers.truncate(10);
     let count_of = |(name, count): (&'a [u8], u64)| (name.into(), Number(count));
@@ -251,18 +270,39 @@ fn cluster_json<'a>(endpoint: &'a [u8], cluster: &'a Cluster) -> json::Value<'a>
         (b"endpoint".as_slice().into(), Text(endpoint)),
         (b"method".as_slice().into(), Text(&cluster.method)),
         (b"path_pattern".as_slice().into(), Text(&cluster.pattern)),
-        (b"path_params".as_slice().into(), List(cluster.path_params.iter().map(|name| Text(name.as_bytes())).collect())),
-        (b"query_params".as_slice().into(), List(cluster.query_params.iter().map(|name| Text(name)).collect())),
+        (
+            b"path_params".as_slice().into(),
+            List(cluster.path_params.iter().map(|name| Text(name.as_bytes())).collect()),
+        ),
+        (
+            b"query_params".as_slice().into(),
+            List(cluster.query_params.iter().map(|name| Text(name)).collect()),
+        ),
         (b"common_headers".as_slice().into(), Object(headers.into_iter().map(count_of).collect())),
         (
             b"status_codes".as_slice().into(),
-            Object(cluster.statuses.iter().map(|(code, n)| (code.to_string().into_bytes().into(), Number(*n))).collect()),
+            Object(
+                cluster
+                    .statuses
+                    .iter()
+                    .map(|(code, n)| (code.to_string().into_bytes().into(), Number(*n)))
+                    .collect(),
+            ),
         ),
         (
             b"content_types".as_slice().into(),
-            Object(cluster.content_types.iter().map(|(class, n)| (class.as_bytes().into(), Number(*n))).collect()),
+            Object(
+                cluster
+                    .content_types
+                    .iter()
+                    .map(|(class, n)| (class.as_bytes().into(), Number(*n)))
+                    .collect(),
+            ),
         ),
         (b"request_count".as_slice().into(), Number(cluster.count)),
-        (b"sample_flow_ids".as_slice().into(), List(cluster.ids.iter().map(|id| Text(id)).collect())),
+        (
+            b"sample_flow_ids".as_slice().into(),
+            List(cluster.ids.iter().map(|id| Text(id)).collect()),
+        ),
     ])
 }

@@ -100,7 +100,11 @@ pub struct Analysis {
 ///
 /// Where an option does not fit, or no thread can be started. Damage in a capture is no error: see
 /// [`Analysis::skips`] and [`Analysis::failures`].
-pub fn analyze(captures: &Captures, options: &Options, monitor: &dyn Monitor) -> Result<Analysis, Error> {
+pub fn analyze(
+    captures: &Captures,
+    options: &Options,
+    monitor: &dyn Monitor,
+) -> Result<Analysis, Error> {
     let (patterns, outcome) = observe(captures, options, monitor)?;
     Ok(Analysis {
         report: patterns.report(),
@@ -159,8 +163,12 @@ pub fn compat_answer(
 ) -> Result<CompatAnswer, Error> {
     type Seen = (Vec<(Place, CompatFlow)>, Skips);
     let visit = |seen: &mut Seen, source: usize, offset: u64, found: Found<'_>| match found {
-        Found::Flow(flow) | Found::NotHttp(flow) => seen.0.push(((source, offset), CompatFlow::new(flow))),
-        Found::Skipped(reason, message) => skip(&mut seen.1, reason, SkipPlace { source, offset, message }),
+        Found::Flow(flow) | Found::NotHttp(flow) => {
+            seen.0.push(((source, offset), CompatFlow::new(flow)))
+        }
+        Found::Skipped(reason, message) => {
+            skip(&mut seen.1, reason, SkipPlace { source, offset, message })
+        }
     };
     let outcome = run(captures, options, monitor, Seen::default, visit)?;
     if outcome.stopped {
@@ -184,7 +192,10 @@ pub fn compat_answer(
 /// # Errors
 ///
 /// The first capture that cannot be read to its end.
-pub fn for_each_flow(captures: &Captures, mut visit: impl FnMut(&Flow<'_>)) -> Result<Skips, Error> {
+pub fn for_each_flow(
+    captures: &Captures,
+    mut visit: impl FnMut(&Flow<'_>),
+) -> Result<Skips, Error> {
     let mut feed = Feed::new(captures, limits::BATCH_BYTES);
     let mut skips = Skips::default();
     let mut batch = Batch::default();
@@ -205,7 +216,11 @@ pub fn for_each_flow(captures: &Captures, mut visit: impl FnMut(&Flow<'_>)) -> R
 }
 
 /// Everything of the captures that the options leave, in one state.
-fn observe(captures: &Captures, options: &Options, monitor: &dyn Monitor) -> Result<(Patterns, Outcome<()>), Error> {
+fn observe(
+    captures: &Captures,
+    options: &Options,
+    monitor: &dyn Monitor,
+) -> Result<(Patterns, Outcome<()>), Error> {
     if options.limit.is_some() {
         let (flows, mut patterns, outcome) = newest::collect(captures, options, monitor)?;
         for (_, flow) in &flows {
@@ -214,7 +229,9 @@ fn observe(captures: &Captures, options: &Options, monitor: &dyn Monitor) -> Res
         return Ok((patterns, outcome));
     }
     let filter = Filter::new(options);
-    let visit = |patterns: &mut Patterns, source: usize, offset: u64, found: Found<'_>| match filter.check(&found) {
+    let visit = |patterns: &mut Patterns, source: usize, offset: u64, found: Found<'_>| match filter
+        .check(&found)
+    {
         Ok(flow) => patterns.observe(flow),
         Err(reason) => skip(&mut patterns.skips, reason, place_of(source, offset, found)),
     };
@@ -240,10 +257,16 @@ struct Filter {
 
 impl Filter {
     fn new(options: &Options) -> Self {
-        let lower = |domain: &String| domain.trim_start_matches("*.").trim_matches('.').to_ascii_lowercase().into_bytes();
+        let lower = |domain: &String| {
+            domain.trim_start_matches("*.").trim_matches('.').to_ascii_lowercase().into_bytes()
+        };
         Self {
             domains: options.domains.iter().map(lower).collect(),
-            methods: options.methods.iter().map(|method| method.to_ascii_uppercase().into_bytes()).collect(),
+            methods: options
+                .methods
+                .iter()
+                .map(|method| method.to_ascii_uppercase().into_bytes())
+                .collect(),
         }
     }
 
@@ -254,10 +277,14 @@ impl Filter {
             Found::NotHttp(_) => return Err(SkipReason::NotHttp),
             Found::Skipped(reason, _) => return Err(*reason),
         };
-        if !self.domains.is_empty() && !self.domains.iter().any(|domain| is_in_domain(&host_name(flow), domain)) {
+        if !self.domains.is_empty()
+            && !self.domains.iter().any(|domain| is_in_domain(&host_name(flow), domain))
+        {
             return Err(SkipReason::OtherDomain);
         }
-        if !self.methods.is_empty() && !self.methods.iter().any(|method| flow.method.eq_ignore_ascii_case(method)) {
+        if !self.methods.is_empty()
+            && !self.methods.iter().any(|method| flow.method.eq_ignore_ascii_case(method))
+        {
             return Err(SkipReason::OtherMethod);
         }
         Ok(flow)
@@ -269,7 +296,8 @@ fn is_in_domain(host: &[u8], domain: &[u8]) -> bool {
     let matches = |host: &[u8]| {
         host.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with(b"."))
     };
-    let port_at = memchr::memrchr(b':', host).filter(|colon| host[colon + 1..].iter().all(u8::is_ascii_digit));
+    let port_at = memchr::memrchr(b':', host)
+        .filter(|colon| host[colon + 1..].iter().all(u8::is_ascii_digit));
     matches(host) || port_at.is_some_and(|colon| matches(&host[..colon]))
 }
 
@@ -327,7 +355,8 @@ fn run_batches<S: Send>(
     new_state: impl Fn() -> S + Sync,
     visit: impl Fn(&mut S, &Batch, &mut u64) + Sync,
 ) -> Result<Outcome<S>, Error> {
-    let batch_bytes = if options.batch_bytes == 0 { limits::BATCH_BYTES } else { options.batch_bytes };
+    let batch_bytes =
+        if options.batch_bytes == 0 { limits::BATCH_BYTES } else { options.batch_bytes };
     let feed = Mutex::new(Feed::new(captures, batch_bytes));
     let total_bytes = captures.bytes();
     let flows = AtomicU64::new(0);
@@ -349,10 +378,9 @@ fn run_batches<S: Send>(
     let states = if options.threads == 1 {
         vec![worker()]
     } else {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(options.threads)
-            .build()
-            .map_err(|error| Error::usage(format!("cannot start {} threads: {error}", options.threads)))?;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build().map_err(
+            |error| Error::usage(format!("cannot start {} threads: {error}", options.threads)),
+        )?;
         pool.broadcast(|_| worker())
     };
     let feed = feed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);

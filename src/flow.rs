@@ -82,7 +82,13 @@ impl<'a> Flow<'a> {
             url::split(url)?
         };
         let bare = Self::bare(method, url);
-        Some(Self { scheme: parts.scheme, host: parts.host, port: parts.port, target: parts.target, ..bare })
+        Some(Self {
+            scheme: parts.scheme,
+            host: parts.host,
+            port: parts.port,
+            target: parts.target,
+            ..bare
+        })
     }
 
     /// The same where the URL cannot be taken apart.

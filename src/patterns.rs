@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use crate::flow::Flow;
 use crate::limits;
 use crate::patterns::endpoint::{Endpoint, method_name};
-use crate::skip::{SkipReason, Skips};
 use crate::sketch::{HeapSize, Merge};
+use crate::skip::{SkipReason, Skips};
 use crate::template::evidence::Trie;
 
 /// What was seen of any number of flows: observe flows, merge states, ask for a report at any time.
@@ -87,7 +87,9 @@ impl Patterns {
 /// The path with bytes percent-encoded that no URL holds: proxies record what a client sent, browsers what it meant.
 pub(crate) fn encoded_path<'a>(flow: &'a Flow<'_>) -> Cow<'a, [u8]> {
     let path = flow.path();
-    let is_plain = |byte: &u8| matches!(byte, 0x21..=0x7e) && !matches!(byte, b'"' | b'<' | b'>' | b'`' | b'{' | b'}');
+    let is_plain = |byte: &u8| {
+        matches!(byte, 0x21..=0x7e) && !matches!(byte, b'"' | b'<' | b'>' | b'`' | b'{' | b'}')
+    };
     if path.iter().all(is_plain) {
         return Cow::Borrowed(path);
     }

@@ -170,18 +170,22 @@ fn build(patterns: &Patterns) -> (Report, Routes) {
     let mut routes = Routes::default();
     let mut hosts: Vec<(u64, String, Vec<Pattern>)> = Vec::new();
     for (host, node) in fitted.hosts() {
-        let name = host.map_or_else(|| OTHER_HOSTS.to_owned(), |host| text::printable(host).into_owned());
+        let name =
+            host.map_or_else(|| OTHER_HOSTS.to_owned(), |host| text::printable(host).into_owned());
         let mut found = Vec::new();
         let route = describe(&decide(node), &name, &mut Vec::new(), &mut found, &mut routes);
         routes.add_host(host, route);
         found.sort_by(|a, b| {
-            let key = |p: &Pattern| (std::cmp::Reverse(p.request_count), p.path_pattern.clone(), p.method.clone());
+            let key = |p: &Pattern| {
+                (std::cmp::Reverse(p.request_count), p.path_pattern.clone(), p.method.clone())
+            };
             key(a).cmp(&key(b))
         });
         hosts.push((found.iter().map(|p| p.request_count).sum(), name, found));
     }
     hosts.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    let found: Vec<Pattern> = hosts.iter_mut().flat_map(|host| std::mem::take(&mut host.2)).collect();
+    let found: Vec<Pattern> =
+        hosts.iter_mut().flat_map(|host| std::mem::take(&mut host.2)).collect();
     let skips = &patterns.skips;
     let totals = Totals {
         flows: patterns.used + skips.total(),
@@ -204,7 +208,10 @@ fn describe<'t>(
     let mut route = routes::Route::default();
     for (method, seen) in &place.ends {
         let pattern = pattern_of(method, host, &place.template, variables, seen);
-        let label = Label { endpoint: pattern.endpoint.clone(), path_pattern: pattern.path_pattern.clone() };
+        let label = Label {
+            endpoint: pattern.endpoint.clone(),
+            path_pattern: pattern.path_pattern.clone(),
+        };
         route.add_end(method, routes.add_label(label));
         found.push(pattern);
     }
@@ -233,11 +240,13 @@ fn pattern_of(
     }
     let mut template = template.clone();
     // Both spellings are one endpoint, shown as most requests wrote it.
-    template.trailing_slash = !template.parts.is_empty() && endpoint.trailing_slash * 2 > endpoint.count;
+    template.trailing_slash =
+        !template.parts.is_empty() && endpoint.trailing_slash * 2 > endpoint.count;
     let method = text::printable(method).into_owned();
     let path_pattern = if method == "CONNECT" { String::new() } else { template.to_string() };
     let shown_path = if path_pattern.is_empty() { host } else { &path_pattern };
-    let identity = [method.as_bytes(), b"\0", host.as_bytes(), b"\0", &template.structure()].concat();
+    let identity =
+        [method.as_bytes(), b"\0", host.as_bytes(), b"\0", &template.structure()].concat();
 
     let path_params: Vec<String> = template.parameters().map(|(_, name)| name.to_owned()).collect();
     let mut parameters: Vec<Parameter> = variables
@@ -268,7 +277,11 @@ fn pattern_of(
         request_count: endpoint.count,
         failed_count: endpoint.failed,
         websocket_count: endpoint.websockets,
-        sample_flow_ids: endpoint.sample_ids.iter().map(|(_, id)| text::printable(id).into_owned()).collect(),
+        sample_flow_ids: endpoint
+            .sample_ids
+            .iter()
+            .map(|(_, id)| text::printable(id).into_owned())
+            .collect(),
         latency_ms: (!endpoint.latency.is_empty()).then(|| Latency {
             p50: milliseconds(endpoint.latency.percentile(50)),
             p95: milliseconds(endpoint.latency.percentile(95)),
@@ -317,7 +330,8 @@ fn query_parameters(endpoint: &Endpoint) -> Vec<Parameter> {
 }
 
 fn common_headers(endpoint: &Endpoint) -> IndexMap<String, u64> {
-    let mut headers: Vec<(u64, &[u8])> = endpoint.headers.iter().map(|e| (e.value, &*e.key)).collect();
+    let mut headers: Vec<(u64, &[u8])> =
+        endpoint.headers.iter().map(|e| (e.value, &*e.key)).collect();
     headers.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
     let most = headers.into_iter().take(limits::COMMON_HEADERS);
     most.map(|(count, name)| (text::printable(name).into_owned(), count)).collect()
@@ -327,7 +341,9 @@ fn status_codes(endpoint: &Endpoint) -> IndexMap<String, u64> {
     let mut codes: Vec<(u64, u64)> = endpoint
         .statuses
         .iter()
-        .filter_map(|entry| Some((std::str::from_utf8(&entry.key).ok()?.parse().ok()?, entry.value)))
+        .filter_map(|entry| {
+            Some((std::str::from_utf8(&entry.key).ok()?.parse().ok()?, entry.value))
+        })
         .collect();
     codes.sort_unstable();
     codes.into_iter().map(|(code, count)| (code.to_string(), count)).collect()

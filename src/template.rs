@@ -3,7 +3,7 @@
 pub(crate) mod decide;
 pub(crate) mod evidence;
 mod name;
-pub mod segment;
+pub(crate) mod segment;
 
 use std::fmt;
 

@@ -1,5 +1,12 @@
 //! All integration tests, in one binary.
 
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests fail by unwrapping, and say what they skip"
+)]
+
 /// The program as a person runs it.
 #[path = "main/cli.rs"]
 mod cli;
@@ -12,18 +19,18 @@ mod damage;
 /// Dumps of every version, and what is read of them.
 #[path = "main/dumps.rs"]
 mod dumps;
-/// JSON lines.
-#[path = "main/lines.rs"]
-mod lines;
 /// State laws, on random traffic.
 #[path = "main/laws.rs"]
 mod laws;
+/// JSON lines.
+#[path = "main/lines.rs"]
+mod lines;
 /// Who may import whom.
 #[path = "main/rooms.rs"]
 mod rooms;
-/// What the tests share.
-#[path = "main/support.rs"]
-mod support;
 /// Kinds of segments, from a table of cases.
 #[path = "main/segments.rs"]
 mod segments;
+/// What the tests share.
+#[path = "main/support.rs"]
+mod support;

@@ -96,7 +96,8 @@ impl Bytes {
                 }
             },
             Self::Memory(bytes) => {
-                let rest = bytes.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or_default();
+                let rest =
+                    bytes.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or_default();
                 let count = rest.len().min(buffer.len());
                 buffer[..count].copy_from_slice(&rest[..count]);
                 Ok(count)
@@ -161,7 +162,8 @@ impl<'a> Reader<'a> {
     pub(crate) fn new(bytes: &'a Bytes) -> Self {
         let mut reader = Self { bytes, stream: None, carry: Vec::new(), position: 0 };
         if let Bytes::Stream(stream) = bytes
-            && let Some((head, stream)) = stream.lock().unwrap_or_else(PoisonError::into_inner).take()
+            && let Some((head, stream)) =
+                stream.lock().unwrap_or_else(PoisonError::into_inner).take()
         {
             (reader.carry, reader.stream) = (head, Some(stream));
         }

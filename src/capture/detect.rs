@@ -9,7 +9,8 @@ pub(crate) const HEAD_BYTES: usize = 64 << 10;
 
 /// The format, or one sentence about what it is instead.
 pub(crate) fn detect(head: &[u8]) -> Result<InputFormat, String> {
-    let (has_bom, text) = head.strip_prefix(b"\xef\xbb\xbf").map_or((false, head), |text| (true, text));
+    let (has_bom, text) =
+        head.strip_prefix(b"\xef\xbb\xbf").map_or((false, head), |text| (true, text));
     let text = text.trim_ascii_start();
     match text {
         // An empty file is a dump into which nothing was written yet.
@@ -26,7 +27,10 @@ fn looks_like_dump(text: &[u8]) -> bool {
         Prefix::Length { bytes, length } => {
             // Right after the colon a dict has the length of its first key; another value ends with its tag.
             let inside = &text[bytes..];
-            length == 0 || inside.is_empty() || inside[0].is_ascii_digit() || length < HEAD_BYTES as u64
+            length == 0
+                || inside.is_empty()
+                || inside[0].is_ascii_digit()
+                || length < HEAD_BYTES as u64
         }
         Prefix::Incomplete => true,
         Prefix::Bad => false,
@@ -60,7 +64,10 @@ fn what_it_is(text: &[u8], head: &[u8]) -> String {
         "this is a SQLite database, which this version does not read yet; give the mitmproxy dump it was made from"
     } else if is(b"PK\x03\x04") {
         "this is a zip archive (perhaps a .saz, or a zipped HAR); unpack it and give a mitmproxy dump"
-    } else if is(&[0xd4, 0xc3, 0xb2, 0xa1]) || is(&[0xa1, 0xb2, 0xc3, 0xd4]) || is(&[0x0a, 0x0d, 0x0d, 0x0a]) {
+    } else if is(&[0xd4, 0xc3, 0xb2, 0xa1])
+        || is(&[0xa1, 0xb2, 0xc3, 0xd4])
+        || is(&[0x0a, 0x0d, 0x0d, 0x0a])
+    {
         "this is a packet capture, in which HTTPS is encrypted; record with a proxy instead: mitmdump -w dump.mitm"
     } else if is(b"\x78\x01") || is(b"\x78\x9c") || is(b"\x78\xda") {
         "this is zlib data (perhaps a .zhar); save the flows as a mitmproxy dump instead"
@@ -88,7 +95,10 @@ mod tests {
             (b"0:]", InputFormat::Mitmproxy),
             (b"999999999999:", InputFormat::Mitmproxy),
             (b"{\"method\":\"GET\",\"url\":\"http://h/\"}\n", InputFormat::JsonLines),
-            (b"\xef\xbb\xbf\n {\"request\":{\"method\":\"GET\",\"url\":\"http://h/\"}}", InputFormat::JsonLines),
+            (
+                b"\xef\xbb\xbf\n {\"request\":{\"method\":\"GET\",\"url\":\"http://h/\"}}",
+                InputFormat::JsonLines,
+            ),
         ] {
             assert_eq!(detect(head), Ok(format), "{:?}", String::from_utf8_lossy(head));
         }

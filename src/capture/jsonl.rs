@@ -9,8 +9,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io;
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::capture::bytes::{Batch, Reader};
@@ -70,23 +70,31 @@ impl<'a> Lines<'a> {
                 continue;
             }
             let length = self.reader.position() - start;
-            let message =
-                format!("line of {length} bytes is longer than the {} that are read; skipped", limits::LINE_BYTES);
-            return Ok(Cut::Damage(Damage { reason: SkipReason::TooLarge, offset: start, message }));
+            let message = format!(
+                "line of {length} bytes is longer than the {} that are read; skipped",
+                limits::LINE_BYTES
+            );
+            return Ok(Cut::Damage(Damage {
+                reason: SkipReason::TooLarge,
+                offset: start,
+                message,
+            }));
         }
     }
 }
 
 /// Is this line a flow?
 pub(crate) fn is_flow(line: &[u8]) -> bool {
-    serde_json::from_slice::<Line<'_>>(line).is_ok_and(|line| line.method().is_some() && line.url().is_some())
+    serde_json::from_slice::<Line<'_>>(line)
+        .is_ok_and(|line| line.method().is_some() && line.url().is_some())
 }
 
 pub(crate) fn decode(batch: &Batch, found: &mut dyn FnMut(u64, Found<'_>)) {
     let bytes = batch.bytes();
     let mut start = 0;
     while start < bytes.len() {
-        let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |newline| start + newline);
+        let end =
+            memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |newline| start + newline);
         let mut line = bytes[start..end].trim_ascii();
         let offset = batch.offset + start as u64;
         if offset == 0 {
@@ -133,17 +141,14 @@ fn use_line(line: &Line<'_>, offset: u64, found: &mut dyn FnMut(u64, Found<'_>))
     };
     let mut request_pairs = Vec::new();
     let mut response_pairs = Vec::new();
-    match Flow::from_url(Cow::Borrowed(method), url) {
-        Some(mut flow) => {
-            line.complete(&mut flow, &mut request_pairs, &mut response_pairs);
-            found(offset, Found::Flow(&flow));
-        }
-        None => {
-            // The original takes any text for an URL, so the compat answer must see it.
-            let mut flow = Flow::bare(Cow::Borrowed(method), url);
-            line.complete(&mut flow, &mut request_pairs, &mut response_pairs);
-            found(offset, Found::NotHttp(&flow));
-        }
+    if let Some(mut flow) = Flow::from_url(Cow::Borrowed(method), url) {
+        line.complete(&mut flow, &mut request_pairs, &mut response_pairs);
+        found(offset, Found::Flow(&flow));
+    } else {
+        // The original takes any text for an URL, so the compat answer must see it.
+        let mut flow = Flow::bare(Cow::Borrowed(method), url);
+        line.complete(&mut flow, &mut request_pairs, &mut response_pairs);
+        found(offset, Found::NotHttp(&flow));
     }
 }
 
@@ -189,7 +194,7 @@ struct Message<'a> {
     headers: Option<Pairs<'a>>,
 }
 
-impl<'a> Line<'a> {
+impl Line<'_> {
     fn method(&self) -> Option<&[u8]> {
         let in_request = self.request.as_ref().and_then(|request| request.method.as_ref());
         in_request.or(self.method.as_ref()).map(|method| &*method.0)
@@ -208,27 +213,43 @@ impl<'a> Line<'a> {
         response_pairs: &'f mut Vec<Header<'f>>,
     ) {
         flow.id = self.id.as_ref().map_or(b"", Scalar::text);
-        let request_headers = self.request.as_ref().and_then(|r| r.headers.as_ref()).or(self.request_headers.as_ref());
+        let request_headers = self
+            .request
+            .as_ref()
+            .and_then(|r| r.headers.as_ref())
+            .or(self.request_headers.as_ref());
         flow.request_headers = headers(request_headers, request_pairs);
         flow.started = self.timestamp.as_ref().and_then(Scalar::nanoseconds);
-        let response_headers = self.response.as_ref().and_then(|r| r.headers.as_ref()).or(self.response_headers.as_ref());
+        let response_headers = self
+            .response
+            .as_ref()
+            .and_then(|r| r.headers.as_ref())
+            .or(self.response_headers.as_ref());
         let headers = headers(response_headers, response_pairs);
-        let status = self.response.as_ref().and_then(|r| r.status_code.as_ref()).or(self.status.as_ref());
+        let status =
+            self.response.as_ref().and_then(|r| r.status_code.as_ref()).or(self.status.as_ref());
         let status = status.and_then(Scalar::integer);
         flow.response = (self.response.is_some() || status.is_some()).then(|| Response {
             status: status.unwrap_or_default(),
             headers,
             content_type: self.content_type.as_ref().map(|content_type| &*content_type.0),
-            body_bytes: self.response_bytes.as_ref().and_then(Scalar::integer).and_then(|n| u64::try_from(n).ok()),
+            body_bytes: self
+                .response_bytes
+                .as_ref()
+                .and_then(Scalar::integer)
+                .and_then(|n| u64::try_from(n).ok()),
         });
-        let duration = self.duration_ms.as_ref().and_then(Scalar::nanoseconds).map(|nanos| nanos / 1000);
+        let duration =
+            self.duration_ms.as_ref().and_then(Scalar::nanoseconds).map(|nanos| nanos / 1000);
         flow.ended = flow.started.zip(duration).map(|(started, duration)| started + duration);
     }
 }
 
 fn headers<'f>(pairs: Option<&'f Pairs<'_>>, out: &'f mut Vec<Header<'f>>) -> Headers<'f> {
     if let Some(pairs) = pairs {
-        out.extend(pairs.0.iter().map(|(name, value)| (&*name.0, value.as_ref().map(|value| &*value.0))));
+        out.extend(
+            pairs.0.iter().map(|(name, value)| (&*name.0, value.as_ref().map(|value| &*value.0))),
+        );
     }
     Headers::new(out)
 }
@@ -277,7 +298,8 @@ impl Scalar<'_> {
 
     fn integer(&self) -> Option<i64> {
         let text = std::str::from_utf8(self.text()).ok()?.trim();
-        let whole = text.split_once('.').filter(|(_, fraction)| fraction.bytes().all(|b| b == b'0'));
+        let whole =
+            text.split_once('.').filter(|(_, fraction)| fraction.bytes().all(|b| b == b'0'));
         whole.map_or(text, |(whole, _)| whole).parse().ok()
     }
 

@@ -13,6 +13,10 @@ const NEWEST_VERSION: i64 = 21;
 
 /// What became of one record.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack for a moment; nearly all are flows"
+)]
 pub(crate) enum Decoded<'a> {
     Flow(Flow<'a>),
     Skipped(SkipReason, String),
@@ -47,7 +51,8 @@ pub(crate) fn decode(record: Value<'_>) -> Decoded<'_> {
         Some(b"dns") => return skipped(SkipReason::Dns),
         Some(b"websocket") => return skipped(SkipReason::WebsocketMessages),
         Some(other) => {
-            let message = format!("record of the unknown type \"{}\"; skipped", text::shortened(other, 40));
+            let message =
+                format!("record of the unknown type \"{}\"; skipped", text::shortened(other, 40));
             return Decoded::Skipped(SkipReason::UnknownType, message);
         }
     }
@@ -95,18 +100,24 @@ fn refused_version<'a>(version: Option<Value<'a>>) -> Option<Decoded<'a>> {
     if version.tag == b']' {
         let major = take(version.payload);
         let minor = major.and_then(|(_, rest)| take(rest));
-        let number = |item: Option<(Value<'a>, &[u8])>| item.and_then(|(value, _)| value.integer()).unwrap_or(-1);
+        let number = |item: Option<(Value<'a>, &[u8])>| {
+            item.and_then(|(value, _)| value.integer()).unwrap_or(-1)
+        };
         return match (number(major), number(minor)) {
             (0, 11..=19) | (1 | 2, _) => None,
-            (0, minor) => refuse(format!("0.{minor}"), "which mitmproxy itself no longer reads (0.11 is the oldest)"),
+            (0, minor) => refuse(
+                format!("0.{minor}"),
+                "which mitmproxy itself no longer reads (0.11 is the oldest)",
+            ),
             (major, minor) => refuse(format!("{major}.{minor}"), "which no mitmproxy wrote"),
         };
     }
     match version.integer() {
         Some(3..=NEWEST_VERSION) => None,
-        Some(newer) if newer > NEWEST_VERSION => {
-            refuse(newer.to_string(), "newer than this program knows (21); update it, or save the flows as HAR")
-        }
+        Some(newer) if newer > NEWEST_VERSION => refuse(
+            newer.to_string(),
+            "newer than this program knows (21); update it, or save the flows as HAR",
+        ),
         Some(other) => refuse(other.to_string(), "which no mitmproxy wrote"),
         None => refuse("?".to_owned(), "which no mitmproxy wrote"),
     }
@@ -139,7 +150,9 @@ fn request(value: Value<'_>) -> Result<Request<'_>, Damaged> {
             b"port" => found.port = value.integer().unwrap_or_default(),
             b"headers" => found.headers = headers(value),
             b"http_version" => {
-                found.multiplexed = value.text().is_some_and(|v| v.starts_with(b"HTTP/2") || v.starts_with(b"HTTP/3"));
+                found.multiplexed = value
+                    .text()
+                    .is_some_and(|v| v.starts_with(b"HTTP/2") || v.starts_with(b"HTTP/3"));
             }
             b"timestamp_start" => found.started = value.nanoseconds(),
             b"timestamp_end" => found.ended = value.nanoseconds(),
@@ -167,7 +180,11 @@ fn response(value: Value<'_>) -> Result<(Response<'_>, Option<i64>), Damaged> {
 }
 
 fn headers(value: Value<'_>) -> Headers<'_> {
-    if value.tag == b']' { Headers::encoded(value.payload, next_header) } else { Headers::default() }
+    if value.tag == b']' {
+        Headers::encoded(value.payload, next_header)
+    } else {
+        Headers::default()
+    }
 }
 
 /// A header is a list of name and value, and stands in a list of headers.
@@ -231,6 +248,8 @@ fn sni(client: Option<Value<'_>>) -> Option<&[u8]> {
 fn valid_host(authority: &[u8]) -> Option<(&[u8], Option<u16>)> {
     let (host, port) = url::split_port(authority);
     let bare = host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")).unwrap_or(host);
-    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | 0x80..);
+    let allowed = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | 0x80..)
+    };
     (!bare.is_empty() && bare.iter().all(allowed)).then_some((host, port))
 }

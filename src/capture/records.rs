@@ -13,8 +13,22 @@ use crate::skip::SkipReason;
 
 /// The keys at the top level of records of all versions that are not keys of something inside as well.
 const TOP_KEYS: [&[u8]; 16] = [
-    b"version", b"type", b"request", b"response", b"websocket", b"client_conn", b"server_conn", b"metadata", b"marked",
-    b"comment", b"backup", b"intercepted", b"is_replay", b"timestamp_created", b"mode", b"messages",
+    b"version",
+    b"type",
+    b"request",
+    b"response",
+    b"websocket",
+    b"client_conn",
+    b"server_conn",
+    b"metadata",
+    b"marked",
+    b"comment",
+    b"backup",
+    b"intercepted",
+    b"is_replay",
+    b"timestamp_created",
+    b"mode",
+    b"messages",
 ];
 
 /// The fields of a request or response that are used, however long they are.
@@ -70,7 +84,9 @@ impl<'a> Records<'a> {
                     }
                     if total > limits::RECORD_BYTES as u64 {
                         let mut last = [0];
-                        if self.reader.peek(batch.offset + total - 1, &mut last) == Some(1) && last != *b"}" {
+                        if self.reader.peek(batch.offset + total - 1, &mut last) == Some(1)
+                            && last != *b"}"
+                        {
                             return self.resync(batch, ended, None);
                         }
                         self.reader.unread(batch.bytes());
@@ -83,7 +99,12 @@ impl<'a> Records<'a> {
     }
 
     /// Steps over damage to the next record, if there is one.
-    fn resync(&mut self, batch: &mut Batch, mut ended: bool, claimed: Option<u64>) -> io::Result<Cut> {
+    fn resync(
+        &mut self,
+        batch: &mut Batch,
+        mut ended: bool,
+        claimed: Option<u64>,
+    ) -> io::Result<Cut> {
         const OVERLAP: usize = 64;
         let start = batch.offset;
         let mut from = 1;
@@ -91,8 +112,12 @@ impl<'a> Records<'a> {
             if let Some(at) = self.find_record(batch, from, ended) {
                 let next = batch.offset + at as u64;
                 self.reader.unread(&batch.bytes()[at..]);
-                let message = format!("{} bytes are damaged and were skipped; reading went on at byte {next}", next - start);
-                let reason = if claimed.is_some() { SkipReason::BadRecord } else { SkipReason::Garbage };
+                let message = format!(
+                    "{} bytes are damaged and were skipped; reading went on at byte {next}",
+                    next - start
+                );
+                let reason =
+                    if claimed.is_some() { SkipReason::BadRecord } else { SkipReason::Garbage };
                 return Ok(Cut::Damage(Damage { reason, offset: start, message }));
             }
             if ended {
@@ -111,20 +136,26 @@ impl<'a> Records<'a> {
     /// The first place in the batch from `from` on where a record begins.
     fn find_record(&self, batch: &Batch, from: usize, ended: bool) -> Option<usize> {
         let bytes = batch.bytes();
-        memchr::memchr_iter(b':', bytes).filter(|colon| *colon > from && begins_with_top_key(&bytes[colon + 1..])).find_map(
-            |colon| {
-                let digits = bytes[..colon].iter().rev().take(12).take_while(|b| b.is_ascii_digit()).count();
-                let in_backup = |at: usize| bytes[..at].ends_with(b"6:backup;") || bytes[..at].ends_with(b"6:backup,");
+        memchr::memchr_iter(b':', bytes)
+            .filter(|colon| *colon > from && begins_with_top_key(&bytes[colon + 1..]))
+            .find_map(|colon| {
+                let digits =
+                    bytes[..colon].iter().rev().take(12).take_while(|b| b.is_ascii_digit()).count();
+                let in_backup = |at: usize| {
+                    bytes[..at].ends_with(b"6:backup;") || bytes[..at].ends_with(b"6:backup,")
+                };
                 let mut starts = (1..=digits).rev().map(|digits| colon - digits);
-                starts.find(|at| *at >= from && !in_backup(*at) && self.is_record(batch, *at, ended))
-            },
-        )
+                starts
+                    .find(|at| *at >= from && !in_backup(*at) && self.is_record(batch, *at, ended))
+            })
     }
 
     /// Is there a whole record at this place, with fields that can be walked over?
     fn is_record(&self, batch: &Batch, at: usize, ended: bool) -> bool {
         let bytes = &batch.bytes()[at..];
-        let Prefix::Length { length, bytes: header } = tnetstring::prefix(bytes) else { return false };
+        let Prefix::Length { length, bytes: header } = tnetstring::prefix(bytes) else {
+            return false;
+        };
         if let Some((value, _)) = tnetstring::take(bytes) {
             return value.tag == b'}' && is_record_dict(value);
         }
@@ -146,7 +177,9 @@ impl<'a> Records<'a> {
             }
             let mut head = [0; 32];
             let count = self.reader.peek(at, &mut head).unwrap_or(0);
-            let Prefix::Length { length, bytes } = tnetstring::prefix(&head[..count]) else { return false };
+            let Prefix::Length { length, bytes } = tnetstring::prefix(&head[..count]) else {
+                return false;
+            };
             if field % 2 == 0 {
                 let key = head[..count].get(bytes..).unwrap_or_default();
                 is_flow |= key.starts_with(b"type") || key.starts_with(b"request");
@@ -186,19 +219,30 @@ impl<'a> Records<'a> {
             }
             _ => format!("record of {total} bytes is damaged; skipped"),
         };
-        let reason = if result == Err(SkipReason::TooLarge) { SkipReason::TooLarge } else { SkipReason::BadRecord };
+        let reason = if result == Err(SkipReason::TooLarge) {
+            SkipReason::TooLarge
+        } else {
+            SkipReason::BadRecord
+        };
         Ok(Cut::Damage(Damage { reason, offset, message }))
     }
 
     /// Copies the pairs of a dict of `length` bytes; long values are left out, request and response are looked into.
-    fn compact_dict(&mut self, length: u64, out: &mut Vec<u8>, depth: usize) -> io::Result<Result<(), SkipReason>> {
+    fn compact_dict(
+        &mut self,
+        length: u64,
+        out: &mut Vec<u8>,
+        depth: usize,
+    ) -> io::Result<Result<(), SkipReason>> {
         const BAD: Result<(), SkipReason> = Err(SkipReason::BadRecord);
         let end = self.reader.position() + length;
         while self.reader.position() < end {
             if out.len() > limits::COMPACT_RECORD_BYTES {
                 return Ok(Err(SkipReason::TooLarge));
             }
-            let Some(key_length) = self.header()?.filter(|length| *length <= 64) else { return Ok(BAD) };
+            let Some(key_length) = self.header()?.filter(|length| *length <= 64) else {
+                return Ok(BAD);
+            };
             let key = self.copy(key_length + 1)?;
             out.extend_from_slice(format!("{key_length}:").as_bytes());
             out.extend_from_slice(&key);
@@ -208,7 +252,9 @@ impl<'a> Records<'a> {
             }
             let name = &key[..key.len().saturating_sub(1)];
             let is_message = depth == 0 && (name == b"request" || name == b"response");
-            if value_length <= limits::COMPACT_VALUE_BYTES || (depth == 1 && USED_KEYS.contains(&name)) {
+            if value_length <= limits::COMPACT_VALUE_BYTES
+                || (depth == 1 && USED_KEYS.contains(&name))
+            {
                 if value_length > limits::COMPACT_RECORD_BYTES as u64 {
                     return Ok(Err(SkipReason::TooLarge));
                 }
@@ -280,7 +326,9 @@ fn hop(bytes: &[u8], ended: bool) -> (usize, Stop) {
                 }
                 let end = usize::try_from(total).unwrap_or(usize::MAX);
                 let tag = rest[end - 1];
-                if !is_trusted(tag, &rest[end..], ended) && !is_record_dict(Value { tag, payload: &rest[header..end - 1] }) {
+                if !is_trusted(tag, &rest[end..], ended)
+                    && !is_record_dict(Value { tag, payload: &rest[header..end - 1] })
+                {
                     return (at, Stop::Garbage);
                 }
                 at += end;
@@ -294,7 +342,9 @@ fn is_trusted(tag: u8, next: &[u8], ended: bool) -> bool {
     match tnetstring::prefix(next) {
         Prefix::Length { .. } if tag == b'}' => true,
         // What is no dict is no record: then what follows must look like one.
-        Prefix::Length { bytes, .. } => b",;#^!~]".contains(&tag) && begins_with_top_key(&next[bytes..]),
+        Prefix::Length { bytes, .. } => {
+            b",;#^!~]".contains(&tag) && begins_with_top_key(&next[bytes..])
+        }
         Prefix::Incomplete => next.is_empty() && ended && b"},;#^!~]".contains(&tag),
         Prefix::Bad => false,
     }
@@ -320,11 +370,14 @@ fn is_record_dict(value: Value<'_>) -> bool {
 /// Do these bytes begin with the key of a record's field?
 fn begins_with_top_key(bytes: &[u8]) -> bool {
     let Some(colon) = bytes.iter().take(3).position(|b| *b == b':') else { return false };
-    let Some(length) = std::str::from_utf8(&bytes[..colon]).ok().and_then(|digits| digits.parse::<usize>().ok()) else {
+    let Some(length) =
+        std::str::from_utf8(&bytes[..colon]).ok().and_then(|digits| digits.parse::<usize>().ok())
+    else {
         return false;
     };
     let key = bytes.get(colon + 1..colon + 1 + length);
-    key.is_some_and(|key| TOP_KEYS.contains(&key)) && matches!(bytes.get(colon + 1 + length), Some(b';' | b','))
+    key.is_some_and(|key| TOP_KEYS.contains(&key))
+        && matches!(bytes.get(colon + 1 + length), Some(b';' | b','))
 }
 
 fn end_of_file_damage(offset: u64, missing: u64, claimed: Option<u64>) -> Damage {
@@ -336,7 +389,10 @@ fn end_of_file_damage(offset: u64, missing: u64, claimed: Option<u64>) -> Damage
                  written, or its writer was stopped"
             ),
         ),
-        None => (SkipReason::Garbage, format!("{missing} bytes at the end belong to no record and were skipped")),
+        None => (
+            SkipReason::Garbage,
+            format!("{missing} bytes at the end belong to no record and were skipped"),
+        ),
     };
     Damage { reason, offset, message }
 }

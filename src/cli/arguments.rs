@@ -50,7 +50,8 @@ pub(super) struct AnalyzeArguments {
 
 impl AnalyzeArguments {
     pub(super) fn format(&self) -> OutputFormat {
-        let default = if io::stdout().is_terminal() { OutputFormat::Table } else { OutputFormat::Json };
+        let default =
+            if io::stdout().is_terminal() { OutputFormat::Table } else { OutputFormat::Json };
         self.format.unwrap_or(default)
     }
 }
@@ -137,7 +138,7 @@ impl From<Format> for InputFormat {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Compat {
-    /// mitmproxy-mcp 0.6's get_api_patterns
+    /// mitmproxy-mcp 0.6's `get_api_patterns`
     MitmproxyMcp,
 }
 
@@ -167,7 +168,10 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Argumen
 fn sentence(error: &clap::Error) -> String {
     let help = "run api-patterns --help to see what there is";
     let text = error.to_string();
-    if matches!(error.kind(), ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand) {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand
+    ) {
         return format!("no command was given, such as api-patterns analyze dump.mitm; {help}");
     }
     if error.kind() == ErrorKind::MissingRequiredArgument && text.contains("<CAPTURE>") {

@@ -36,7 +36,12 @@ impl<'a> Messages<'a> {
 
     pub(super) fn after(&self, analysis: &Analysis, time: Duration) -> Exit {
         let totals = &analysis.report.totals;
-        let totals = Totals { flows: totals.flows, used: totals.used, bytes: analysis.bytes, stopped: analysis.stopped };
+        let totals = Totals {
+            flows: totals.flows,
+            used: totals.used,
+            bytes: analysis.bytes,
+            stopped: analysis.stopped,
+        };
         self.say(&totals, &analysis.skips, &analysis.failures, time)
     }
 
@@ -57,7 +62,10 @@ impl<'a> Messages<'a> {
             self.say_totals(totals, skips, time);
         }
         let damaged = skips.iter().any(|(reason, _, _)| reason.is_damage());
-        if !failures.is_empty() || !self.captures.refused().is_empty() || (totals.used == 0 && damaged) {
+        if !failures.is_empty()
+            || !self.captures.refused().is_empty()
+            || (totals.used == 0 && damaged)
+        {
             Exit::Error
         } else if totals.used == 0 {
             Exit::Nothing
@@ -69,11 +77,17 @@ impl<'a> Messages<'a> {
     fn say_damage(&self, skips: &Skips) {
         for (reason, count, places) in skips.iter().filter(|(reason, _, _)| reason.is_damage()) {
             for place in places {
-                let name = text::printable(self.captures.name(place.source).unwrap_or_default().as_bytes());
+                let name = text::printable(
+                    self.captures.name(place.source).unwrap_or_default().as_bytes(),
+                );
                 complain(&format!("{name}: at byte {}: {}", place.offset, place.message));
             }
             if count > places.len() as u64 {
-                complain(&format!("... and {} more: {}", grouped(count - places.len() as u64), reason.name()));
+                complain(&format!(
+                    "... and {} more: {}",
+                    grouped(count - places.len() as u64),
+                    reason.name()
+                ));
             }
         }
     }
@@ -82,13 +96,18 @@ impl<'a> Messages<'a> {
         let ignored = self.captures.ignored();
         if let Some(first) = ignored.first() {
             let first = text::printable(first.as_bytes());
-            complain(&format!("left out {} that no capture is in, such as {first}", counted(ignored.len() as u64, "file")));
+            complain(&format!(
+                "left out {} that no capture is in, such as {first}",
+                counted(ignored.len() as u64, "file")
+            ));
         }
     }
 
     fn say_totals(&self, totals: &Totals, skips: &Skips, time: Duration) {
-        let reasons: Vec<String> =
-            skips.iter().map(|(reason, count, _)| format!("{} {}", reason.name(), grouped(count))).collect();
+        let reasons: Vec<String> = skips
+            .iter()
+            .map(|(reason, count, _)| format!("{} {}", reason.name(), grouped(count)))
+            .collect();
         let skipped = if reasons.is_empty() {
             "none skipped".to_owned()
         } else {
@@ -107,7 +126,10 @@ impl<'a> Messages<'a> {
             complain(&read);
         } else if totals.flows == 0 {
             let captures = counted(self.captures.len() as u64, "capture");
-            complain(&format!("no endpoint found: there is no flow in {captures} ({})", size(totals.bytes)));
+            complain(&format!(
+                "no endpoint found: there is no flow in {captures} ({})",
+                size(totals.bytes)
+            ));
         } else {
             complain(&format!("no endpoint found; {read}"));
         }

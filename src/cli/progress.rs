@@ -33,7 +33,7 @@ impl Terminal {
         // The first Ctrl-C ends the reading, and what was read is reported; without a handler it ends the program.
         ctrlc::set_handler(|| {
             if INTERRUPTED.swap(true, Ordering::Relaxed) {
-                #[expect(clippy::exit, reason = "the second Ctrl-C: whoever waits does not want to")]
+                // the second Ctrl-C: whoever waits does not want to
                 std::process::exit(130);
             }
         })
@@ -66,6 +66,8 @@ fn new_bar(total_bytes: Option<u64>) -> ProgressBar {
     } else {
         "{spinner} {decimal_bytes}  {msg} flows  {elapsed}"
     };
-    bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_style(
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
     bar
 }

@@ -92,6 +92,9 @@ fn write_char(out: &mut String, c: char) {
         '\u{8}' => out.push_str("\\b"),
         '\u{c}' => out.push_str("\\f"),
         ' '..='~' => out.push(c),
-        c => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| write!(out, "\\u{unit:04x}").unwrap_or_default()),
+        c => c
+            .encode_utf16(&mut [0; 2])
+            .iter()
+            .for_each(|unit| write!(out, "\\u{unit:04x}").unwrap_or_default()),
     }
 }

@@ -47,11 +47,14 @@ pub(super) fn normalize(path: &[u8]) -> (Vec<u8>, Vec<&'static str>) {
 
 fn kind_of(segment: &[u8]) -> Option<&'static str> {
     // Most segments are short words, which no rule matches.
-    let may_match = segment.len() > 20 || segment.first().is_some_and(|b| b.is_ascii_digit() || !b.is_ascii());
+    let may_match =
+        segment.len() > 20 || segment.first().is_some_and(|b| b.is_ascii_digit() || !b.is_ascii());
     if !may_match {
         return None;
     }
     let code_points = segment.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
-    let found = RULES.iter().find(|(rule, kind)| (*kind != "token" || code_points > 20) && rule.is_match(segment));
+    let found = RULES
+        .iter()
+        .find(|(rule, kind)| (*kind != "token" || code_points > 20) && rule.is_match(segment));
     found.map(|(_, kind)| *kind)
 }

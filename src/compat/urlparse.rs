@@ -1,4 +1,4 @@
-//! Python's `urlparse` and `parse_qs` as CPython 3.11 has them: no WHATWG, no decoding of paths.
+//! Python's `urlparse` and `parse_qs` as `CPython` 3.11 has them: no WHATWG, no decoding of paths.
 
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
@@ -15,8 +15,22 @@ pub(super) struct Parts {
 
 /// The schemes whose last segment is cut at its first `;`.
 const USES_PARAMS: [&[u8]; 16] = [
-    b"", b"ftp", b"hdl", b"prospero", b"http", b"imap", b"https", b"shttp", b"rtsp", b"rtsps", b"rtspu", b"sip", b"sips",
-    b"mms", b"sftp", b"tel",
+    b"",
+    b"ftp",
+    b"hdl",
+    b"prospero",
+    b"http",
+    b"imap",
+    b"https",
+    b"shttp",
+    b"rtsp",
+    b"rtsps",
+    b"rtspu",
+    b"sip",
+    b"sips",
+    b"mms",
+    b"sftp",
+    b"tel",
 ];
 
 /// Splits an URL; the error says why Python raises.
@@ -31,7 +45,8 @@ pub(super) fn urlparse(url: &[u8]) -> Result<Parts, String> {
         rest = &after[end..];
     }
     let rest = &rest[..memchr::memchr(b'#', rest).unwrap_or(rest.len())];
-    let (mut path, query) = memchr::memchr(b'?', rest).map_or((rest, &b""[..]), |at| (&rest[..at], &rest[at + 1..]));
+    let (mut path, query) =
+        memchr::memchr(b'?', rest).map_or((rest, &b""[..]), |at| (&rest[..at], &rest[at + 1..]));
     if USES_PARAMS.contains(&&*scheme) {
         let last = memchr::memrchr(b'/', path).unwrap_or(0);
         if let Some(at) = memchr::memchr(b';', &path[last..]) {
@@ -42,7 +57,9 @@ pub(super) fn urlparse(url: &[u8]) -> Result<Parts, String> {
 }
 
 fn split_scheme(url: &[u8]) -> (Vec<u8>, &[u8]) {
-    let Some(colon) = memchr::memchr(b':', url).filter(|colon| *colon > 0) else { return (Vec::new(), url) };
+    let Some(colon) = memchr::memchr(b':', url).filter(|colon| *colon > 0) else {
+        return (Vec::new(), url);
+    };
     let scheme = &url[..colon];
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
     if scheme[0].is_ascii_alphabetic() && scheme.iter().all(allowed) {
@@ -59,13 +76,18 @@ fn check_authority(authority: &[u8]) -> Result<(), String> {
             let after = &authority[open + 1..];
             let inside = &after[..memchr::memchr(b']', after).unwrap_or(after.len())];
             if !is_bracketed_host(inside) {
-                return Err(format!("\"{}\" in its URL is no IPv6 address", text::shortened(inside, 40)));
+                return Err(format!(
+                    "\"{}\" in its URL is no IPv6 address",
+                    text::shortened(inside, 40)
+                ));
             }
         }
         _ => return Err("its URL has a bracket without its partner".to_owned()),
     }
     if changes_under_nfkc(authority) {
-        return Err("the host of its URL becomes another under Unicode normalization (NFKC)".to_owned());
+        return Err(
+            "the host of its URL becomes another under Unicode normalization (NFKC)".to_owned()
+        );
     }
     Ok(())
 }
@@ -75,11 +97,15 @@ fn is_bracketed_host(host: &[u8]) -> bool {
     let Ok(host) = std::str::from_utf8(host) else { return false };
     if let Some(future) = host.strip_prefix('v') {
         return future.split_once('.').is_some_and(|(version, address)| {
-            !version.is_empty() && version.bytes().all(|b| b.is_ascii_hexdigit()) && !address.is_empty()
+            !version.is_empty()
+                && version.bytes().all(|b| b.is_ascii_hexdigit())
+                && !address.is_empty()
         });
     }
-    let (address, scope) = host.split_once('%').map_or((host, None), |(address, scope)| (address, Some(scope)));
-    scope.is_none_or(|scope| !scope.is_empty() && !scope.contains('%')) && address.parse::<Ipv6Addr>().is_ok()
+    let (address, scope) =
+        host.split_once('%').map_or((host, None), |(address, scope)| (address, Some(scope)));
+    scope.is_none_or(|scope| !scope.is_empty() && !scope.contains('%'))
+        && address.parse::<Ipv6Addr>().is_ok()
 }
 
 /// Does normalization bring one of `/?#@:` into the authority?
@@ -87,7 +113,8 @@ fn changes_under_nfkc(authority: &[u8]) -> bool {
     if authority.is_ascii() {
         return false;
     }
-    let plain: String = String::from_utf8_lossy(authority).chars().filter(|c| !"@:#?".contains(*c)).collect();
+    let plain: String =
+        String::from_utf8_lossy(authority).chars().filter(|c| !"@:#?".contains(*c)).collect();
     let normalized: String = plain.nfkc().collect();
     normalized != plain && normalized.contains(['/', '?', '#', '@', ':'])
 }

@@ -45,7 +45,11 @@ impl<'a> Feed<'a> {
                     return true;
                 }
                 Ok(Cut::Damage(damage)) => {
-                    let place = SkipPlace { source: self.source, offset: damage.offset, message: damage.message };
+                    let place = SkipPlace {
+                        source: self.source,
+                        offset: damage.offset,
+                        message: damage.message,
+                    };
                     self.skips.add_at(damage.reason, place);
                 }
                 Ok(Cut::End) => self.next_source(),
@@ -73,7 +77,8 @@ impl<'a> Feed<'a> {
 
     /// Bytes read.
     pub(super) fn bytes(&self) -> u64 {
-        self.read.last().copied().unwrap_or_default() + self.cutter.as_ref().map_or(0, Cutter::position)
+        self.read.last().copied().unwrap_or_default()
+            + self.cutter.as_ref().map_or(0, Cutter::position)
     }
 }
 

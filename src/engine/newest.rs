@@ -55,7 +55,8 @@ impl Newest {
 
     fn observe(&mut self, place: Place, flow: &Flow<'_>) {
         let age = (flow.started, place);
-        let too_old = self.heap.len() >= self.limit && self.heap.peek().is_none_or(|oldest| age < oldest.0.age);
+        let too_old = self.heap.len() >= self.limit
+            && self.heap.peek().is_none_or(|oldest| age < oldest.0.age);
         if too_old {
             self.skips.add(SkipReason::Older);
         } else {
@@ -87,7 +88,9 @@ pub(super) fn collect(
 ) -> Result<(Vec<(Place, OwnedFlow)>, Patterns, Outcome<()>), Error> {
     let limit = options.limit.unwrap_or(usize::MAX);
     let filter = Filter::new(options);
-    let visit = |newest: &mut Newest, source: usize, offset: u64, found: Found<'_>| match filter.check(&found) {
+    let visit = |newest: &mut Newest, source: usize, offset: u64, found: Found<'_>| match filter
+        .check(&found)
+    {
         Ok(flow) => newest.observe((source, offset), flow),
         Err(reason) => skip(&mut newest.skips, reason, place_of(source, offset, found)),
     };
@@ -102,5 +105,9 @@ pub(super) fn collect(
     flows.sort_by_key(|(place, _)| *place);
     let patterns = Patterns { skips: newest.skips, ..Patterns::default() };
     let (failures, bytes, stopped) = (outcome.failures, outcome.bytes, outcome.stopped);
-    Ok((flows, patterns, Outcome { states: Vec::new(), skips: Skips::default(), failures, bytes, stopped }))
+    Ok((
+        flows,
+        patterns,
+        Outcome { states: Vec::new(), skips: Skips::default(), failures, bytes, stopped },
+    ))
 }

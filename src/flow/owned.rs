@@ -31,7 +31,11 @@ impl OwnedFlow {
             host: (*flow.host).into(),
             port: flow.port,
             target: (*flow.target).into(),
-            request_header_names: flow.request_headers.iter().map(|header| header.0.into()).collect(),
+            request_header_names: flow
+                .request_headers
+                .iter()
+                .map(|header| header.0.into())
+                .collect(),
             started: flow.started,
             ended: flow.ended,
             response: flow.response.as_ref().map(|response| {
@@ -44,7 +48,8 @@ impl OwnedFlow {
 
     /// Hands the flow on, borrowed.
     pub(crate) fn with<R>(&self, use_it: impl FnOnce(&Flow<'_>) -> R) -> R {
-        let pairs: Vec<Header<'_>> = self.request_header_names.iter().map(|name| (&**name, None)).collect();
+        let pairs: Vec<Header<'_>> =
+            self.request_header_names.iter().map(|name| (&**name, None)).collect();
         use_it(&Flow {
             id: &self.id,
             method: Cow::Borrowed(&self.method),

@@ -70,7 +70,10 @@ mod tests {
 
     #[test]
     fn escapes_bidi_and_zero_width_characters_are_percent_encoded() {
-        assert_eq!(printable("a\u{202e}b\u{200b}c\u{9b}d".as_bytes()), "a%E2%80%AEb%E2%80%8Bc%C2%9Bd");
+        assert_eq!(
+            printable("a\u{202e}b\u{200b}c\u{9b}d".as_bytes()),
+            "a%E2%80%AEb%E2%80%8Bc%C2%9Bd"
+        );
         assert_eq!(printable(b"\x1b]0;x\x07\r\n"), "%1B]0;x%07%0D%0A");
     }
 

@@ -18,7 +18,8 @@ pub struct UrlParts<'a> {
 /// Bytes that the URL standard leaves as they are, in a path as well as in a query.
 const PLAIN: [bool; 256] = {
     let mut table = [false; 256];
-    let plain = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&()*+,;=:@%/?[]|";
+    let plain =
+        b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&()*+,;=:@%/?[]|";
     let mut i = 0;
     while i < plain.len() {
         table[plain[i] as usize] = true;
@@ -100,7 +101,10 @@ fn plain_target(tail: &[u8]) -> Option<&[u8]> {
             return if byte == b'#' { Some(&tail[..i]) } else { None };
         }
         // A segment that begins with a dot, or with what may be an encoded one, goes the careful way.
-        if previous == b'/' && !in_query && (byte == b'.' || (byte == b'%' && tail.get(i + 1) == Some(&b'2'))) {
+        if previous == b'/'
+            && !in_query
+            && (byte == b'.' || (byte == b'%' && tail.get(i + 1) == Some(&b'2')))
+        {
             return None;
         }
         in_query |= byte == b'?';
@@ -215,7 +219,11 @@ mod tests {
     fn text(parts: &UrlParts<'_>) -> String {
         let host = String::from_utf8_lossy(&parts.host);
         let port = parts.port.map(|p| format!(":{p}")).unwrap_or_default();
-        format!("{}|{host}{port}|{}", String::from_utf8_lossy(&parts.scheme), String::from_utf8_lossy(&parts.target))
+        format!(
+            "{}|{host}{port}|{}",
+            String::from_utf8_lossy(&parts.scheme),
+            String::from_utf8_lossy(&parts.target)
+        )
     }
 
     #[test]

@@ -19,16 +19,25 @@ impl Output for Csv {
     fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{COLUMNS}")?;
         for pattern in &report.patterns {
-            let mut cells: Vec<Cow<'_, str>> =
-                vec![(&*pattern.id).into(), (&*pattern.host).into(), (&*pattern.method).into(), (&*pattern.path_pattern).into()];
+            let mut cells: Vec<Cow<'_, str>> = vec![
+                (&*pattern.id).into(),
+                (&*pattern.host).into(),
+                (&*pattern.method).into(),
+                (&*pattern.path_pattern).into(),
+            ];
             cells.push(pattern.request_count.to_string().into());
             cells.push(pattern.failed_count.to_string().into());
             cells.extend(status_classes(pattern).map(|count| Cow::Owned(count.to_string())));
             cells.push(pattern.path_params.join(" ").into());
             cells.push(pattern.query_params.join(" ").into());
             cells.push(pattern.media_types.keys().cloned().collect::<Vec<_>>().join(" ").into());
-            let latency = pattern.latency_ms.as_ref().map(|latency| [latency.p50, latency.p95, latency.p99]);
-            cells.extend((0..3).map(|i| latency.map_or(Cow::Borrowed(""), |values| values[i].to_string().into())));
+            let latency =
+                pattern.latency_ms.as_ref().map(|latency| [latency.p50, latency.p95, latency.p99]);
+            cells.extend(
+                (0..3).map(|i| {
+                    latency.map_or(Cow::Borrowed(""), |values| values[i].to_string().into())
+                }),
+            );
             cells.push(pattern.first_seen.as_deref().unwrap_or_default().into());
             cells.push(pattern.last_seen.as_deref().unwrap_or_default().into());
             let cells: Vec<Cow<'_, str>> = cells.into_iter().map(cell).collect();
@@ -39,7 +48,8 @@ impl Output for Csv {
 }
 
 fn cell(text: Cow<'_, str>) -> Cow<'_, str> {
-    let text = if text.starts_with(['=', '+', '-', '@']) { Cow::Owned(format!("'{text}")) } else { text };
+    let text =
+        if text.starts_with(['=', '+', '-', '@']) { Cow::Owned(format!("'{text}")) } else { text };
     if text.contains([',', '"', '\n', '\r']) {
         return Cow::Owned(format!("\"{}\"", text.replace('"', "\"\"")));
     }

@@ -16,12 +16,17 @@ impl Output for Markdown {
             if host != Some(&pattern.host) {
                 let gap = if host.is_some() { "\n" } else { "" };
                 writeln!(out, "{gap}## {}\n", code(&pattern.host))?;
-                writeln!(out, "| Requests | Endpoint | Status | p50 ms | p95 ms | Query parameters |")?;
+                writeln!(
+                    out,
+                    "| Requests | Endpoint | Status | p50 ms | p95 ms | Query parameters |"
+                )?;
                 writeln!(out, "|---:|---|---|---:|---:|---|")?;
                 host = Some(&pattern.host);
             }
-            let classes = status_classes(pattern).into_iter().zip(1..).filter(|(count, _)| *count > 0);
-            let status: Vec<String> = classes.map(|(count, class)| format!("{class}xx: {count}")).collect();
+            let classes =
+                status_classes(pattern).into_iter().zip(1..).filter(|(count, _)| *count > 0);
+            let status: Vec<String> =
+                classes.map(|(count, class)| format!("{class}xx: {count}")).collect();
             let latency = pattern.latency_ms.as_ref();
             let query: Vec<String> = pattern.query_params.iter().map(|name| code(name)).collect();
             writeln!(

@@ -62,9 +62,16 @@ impl<'a> Row<'a> {
         Self {
             requests: grouped(pattern.request_count),
             method: &pattern.method,
-            path: if pattern.path_pattern.is_empty() { &pattern.host } else { &pattern.path_pattern },
+            path: if pattern.path_pattern.is_empty() {
+                &pattern.host
+            } else {
+                &pattern.path_pattern
+            },
             classes,
-            times: [time(latency.map(|latency| latency.p50)), time(latency.map(|latency| latency.p95))],
+            times: [
+                time(latency.map(|latency| latency.p50)),
+                time(latency.map(|latency| latency.p95)),
+            ],
             query: pattern.query_params.join(" "),
         }
     }
@@ -82,11 +89,18 @@ struct Columns {
 
 impl Columns {
     fn new(rows: &[Row<'_>], width: Option<usize>) -> Self {
-        let widest = |cell: &dyn Fn(&Row<'_>) -> usize, title: &str| rows.iter().map(cell).max().unwrap_or(0).max(title.len());
+        let widest = |cell: &dyn Fn(&Row<'_>) -> usize, title: &str| {
+            rows.iter().map(cell).max().unwrap_or(0).max(title.len())
+        };
         let used = |class: &usize| rows.iter().any(|row| row.classes[*class] > 0);
-        let class_width = |class| widest(&|row: &Row<'_>| grouped(row.classes[class]).len(), CLASS_NAMES[class]);
+        let class_width =
+            |class| widest(&|row: &Row<'_>| grouped(row.classes[class]).len(), CLASS_NAMES[class]);
         let time_width = |i: usize, title| {
-            if rows.iter().all(|row| row.times[i].is_empty()) { 0 } else { widest(&|row| row.times[i].len(), title) }
+            if rows.iter().all(|row| row.times[i].is_empty()) {
+                0
+            } else {
+                widest(&|row| row.times[i].len(), title)
+            }
         };
         let mut columns = Self {
             requests: widest(&|row| row.requests.len(), "requests"),
@@ -94,7 +108,11 @@ impl Columns {
             path: widest(&|row| row.path.width(), "path"),
             classes: (0..6).filter(used).map(|class| (class, class_width(class))).collect(),
             times: [time_width(0, "p50"), time_width(1, "p95")],
-            query: if rows.iter().all(|row| row.query.is_empty()) { 0 } else { widest(&|row| row.query.width(), "query") },
+            query: if rows.iter().all(|row| row.query.is_empty()) {
+                0
+            } else {
+                widest(&|row| row.query.width(), "query")
+            },
         };
         if let Some(width) = width {
             columns.shrink(width);
@@ -103,23 +121,27 @@ impl Columns {
     }
 
     fn total(&self) -> usize {
-        let optional = self.classes.iter().map(|class| class.1).chain(self.times).chain([self.query]);
-        self.requests + GAP + self.method + GAP + self.path + optional.map(|width| if width > 0 { width + GAP } else { 0 }).sum::<usize>()
+        let optional =
+            self.classes.iter().map(|class| class.1).chain(self.times).chain([self.query]);
+        self.requests
+            + GAP
+            + self.method
+            + GAP
+            + self.path
+            + optional.map(|width| if width > 0 { width + GAP } else { 0 }).sum::<usize>()
     }
 
-    /// Gives up what matters least: the end of the query column, the slower times, then the middle of long paths.
+    /// Gives up what matters least: the column of query names (they move to a line of their own), the slower times,
+    /// then the middle of long paths.
     fn shrink(&mut self, width: usize) {
         let over = |columns: &Self| columns.total().saturating_sub(width);
         if over(self) > 0 && self.query > 0 {
             let left = self.query.saturating_sub(over(self));
             self.query = if left >= LEAST_QUERY { left } else { 0 };
         }
-        if over(self) > 0 && self.path > over(self) + LEAST_PATH {
-            self.path -= over(self);
-            return;
-        }
+        let comfortable = (self.path * 3 / 4).max(LEAST_PATH).min(self.path);
         for time in [1, 0] {
-            if over(self) > 0 {
+            if self.path < comfortable + over(self) {
                 self.times[time] = 0;
             }
         }
@@ -132,10 +154,16 @@ impl Table {
         let rows: Vec<Row<'_>> = patterns.iter().map(Row::new).collect();
         let columns = Columns::new(&rows, self.width);
         let requests: u64 = patterns.iter().map(|pattern| pattern.request_count).sum();
-        let summary =
-            format!("{}, {}", counted(patterns.len() as u64, "endpoint"), counted(requests, "request"));
+        let summary = format!(
+            "{}, {}",
+            counted(patterns.len() as u64, "endpoint"),
+            counted(requests, "request")
+        );
         let host = patterns.first().map_or("", |pattern| &pattern.host);
-        let host = cut(host, self.width.unwrap_or(usize::MAX).saturating_sub(summary.len() + GAP).max(LEAST_PATH));
+        let host = cut(
+            host,
+            self.width.unwrap_or(usize::MAX).saturating_sub(summary.len() + GAP).max(LEAST_PATH),
+        );
         writeln!(out, "{}  {}", self.styled(&host, BOLD), self.styled(&summary, DIM))?;
         self.write_titles(&columns, out)?;
         rows.iter().try_for_each(|row| self.write_row(row, &columns, out))
@@ -176,11 +204,22 @@ impl Table {
         if columns.query > 0 {
             push_left(&mut line, &cut(&row.query, columns.query), columns.query);
         }
-        writeln!(out, "{}", line.trim_end())
+        writeln!(out, "{}", line.trim_end())?;
+        if columns.query == 0 && !row.query.is_empty() {
+            let indent = columns.requests + GAP + columns.method + GAP;
+            let room = self.width.unwrap_or(usize::MAX).saturating_sub(indent).max(LEAST_PATH);
+            let names = cut(&format!("?{}", row.query.replace(' ', " ?")), room);
+            writeln!(out, "{:indent$}{}", "", self.styled(&names, DIM))?;
+        }
+        Ok(())
     }
 
     fn styled(&self, text: &str, style: Style) -> String {
-        if self.color && !text.is_empty() { format!("{style}{text}{style:#}") } else { text.to_owned() }
+        if self.color && !text.is_empty() {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
+        }
     }
 
     fn push_styled(&self, line: &mut String, text: &str, width: usize, style: Style) {
@@ -195,7 +234,8 @@ impl Table {
             return path.to_owned();
         }
         let style = AnsiColor::Cyan.on_default();
-        path.replace('{', &format!("{style}{{")).replace('}', &format!("}}{style:#}")) + &format!("{style:#}")
+        path.replace('{', &format!("{style}{{")).replace('}', &format!("}}{style:#}"))
+            + &format!("{style:#}")
     }
 }
 
@@ -269,7 +309,13 @@ pub(crate) fn counted(number: u64, noun: &str) -> String {
 }
 
 fn milliseconds(value: f64) -> String {
-    if value < 10.0 { format!("{value:.1} ms") } else if value < 10_000.0 { format!("{value:.0} ms") } else { format!("{:.1} s", value / 1000.0) }
+    if value < 10.0 {
+        format!("{value:.1} ms")
+    } else if value < 10_000.0 {
+        format!("{value:.0} ms")
+    } else {
+        format!("{:.1} s", value / 1000.0)
+    }
 }
 
 #[cfg(test)]

@@ -77,7 +77,9 @@ impl Endpoint {
 
     fn observe_response(&mut self, flow: &Flow<'_>) {
         // Proxies write 0 or -1 where there was no answer.
-        let Some(response) = flow.response.as_ref().filter(|response| response.status > 0) else { return };
+        let Some(response) = flow.response.as_ref().filter(|response| response.status > 0) else {
+            return;
+        };
         self.responses += 1;
         let mut digits = [0; 20];
         *self.statuses.entry(decimal(response.status.unsigned_abs(), &mut digits)) += 1;
@@ -92,7 +94,8 @@ impl Endpoint {
     fn observe_query(&mut self, query: &[u8]) {
         let mut seen = NamesOfMessage::default();
         for pair in query.split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = memchr::memchr(b'=', pair).map_or((pair, &b""[..]), |at| (&pair[..at], &pair[at + 1..]));
+            let (name, value) = memchr::memchr(b'=', pair)
+                .map_or((pair, &b""[..]), |at| (&pair[..at], &pair[at + 1..]));
             let name = names::query_name(name);
             let is_new = seen.is_new(stable_hash(&name));
             let parameter = self.query.entry(&name);
@@ -112,9 +115,14 @@ impl Endpoint {
 
 impl HeapSize for Endpoint {
     fn heap_bytes(&self) -> usize {
-        let names = self.statuses.heap_bytes() + self.media_types.heap_bytes() + self.headers.heap_bytes();
+        let names =
+            self.statuses.heap_bytes() + self.media_types.heap_bytes() + self.headers.heap_bytes();
         let ids: usize = self.sample_ids.iter().map(|id| size_of_val(id) + id.1.len()).sum();
-        names + self.query.heap_bytes() + ids + self.latency.heap_bytes() + self.response_bytes.heap_bytes()
+        names
+            + self.query.heap_bytes()
+            + ids
+            + self.latency.heap_bytes()
+            + self.response_bytes.heap_bytes()
     }
 }
 

@@ -7,7 +7,13 @@ use crate::template::segment::{SegmentKind, kind_of};
 
 /// Request headers that say nothing of an API; the original tool leaves out the same.
 const SKIPPED_HEADERS: [&[u8]; 8] = [
-    b"host", b"user-agent", b"accept", b"accept-encoding", b"accept-language", b"connection", b"content-length",
+    b"host",
+    b"user-agent",
+    b"accept",
+    b"accept-encoding",
+    b"accept-language",
+    b"connection",
+    b"content-length",
     b"content-type",
 ];
 
@@ -33,7 +39,10 @@ pub(crate) fn query_name(name: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr2(b'%', b'+', name).is_none() {
         return masked(&name[..name.len().min(limits::NAME_BYTES)]);
     }
-    let decoded = url::form_urlencoded::parse(name).next().map(|(name, _)| name.into_owned()).unwrap_or_default();
+    let decoded = url::form_urlencoded::parse(name)
+        .next()
+        .map(|(name, _)| name.into_owned())
+        .unwrap_or_default();
     let mut decoded = decoded.into_bytes();
     decoded.truncate(limits::NAME_BYTES);
     Cow::Owned(masked(&decoded).into_owned())
@@ -48,7 +57,11 @@ fn masked(name: &[u8]) -> Cow<'_, [u8]> {
         SegmentKind::Integer => name.len() > 3,
         kind => kind.is_unmistakable(),
     };
-    if is_value { Cow::Owned(format!("{{{}}}", kind.name()).into_bytes()) } else { Cow::Borrowed(name) }
+    if is_value {
+        Cow::Owned(format!("{{{}}}", kind.name()).into_bytes())
+    } else {
+        Cow::Borrowed(name)
+    }
 }
 
 const BOOLEAN: u32 = 1 << 30;
@@ -156,7 +169,10 @@ mod tests {
 
     #[test]
     fn media_types_have_the_classes_of_the_original_tool() {
-        assert_eq!(media_type(b" Application/JSON; charset=utf-8").as_deref(), Some(&b"application/json"[..]));
+        assert_eq!(
+            media_type(b" Application/JSON; charset=utf-8").as_deref(),
+            Some(&b"application/json"[..])
+        );
         for (media_type, class) in [
             ("application/problem+json", "json"),
             ("application/x-www-form-urlencoded", "form"),

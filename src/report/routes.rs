@@ -61,13 +61,18 @@ impl Routes {
     pub fn label(&self, flow: &Flow<'_>) -> Option<&Label> {
         let mut route = self.hosts.get(&*host_name(flow)).or(self.other_hosts.as_ref())?;
         for (depth, segment) in segments(&encoded_path(flow)).enumerate() {
-            if let (true, Some(rest)) = (depth + 1 >= limits::SEGMENTS || !route.goes_on(segment), &route.rest) {
+            if let (true, Some(rest)) =
+                (depth + 1 >= limits::SEGMENTS || !route.goes_on(segment), &route.rest)
+            {
                 route = rest;
                 break;
             }
             route = route.step(segment)?;
         }
-        let end = route.ends.get(&*method_name(&flow.method)).or_else(|| route.ends.get(&b"OTHER"[..]))?;
+        let end = route
+            .ends
+            .get(&*method_name(&flow.method))
+            .or_else(|| route.ends.get(&b"OTHER"[..]))?;
         self.labels.get(*end)
     }
 }

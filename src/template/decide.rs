@@ -57,7 +57,8 @@ impl Variable<'_> {
 
     /// How sure it is that this part varies, from 0 to 1.
     pub(crate) fn confidence(&self) -> f64 {
-        let certain = self.kinds.keys().all(|kind| kind.is_unmistakable() || *kind == SegmentKind::Integer);
+        let certain =
+            self.kinds.keys().all(|kind| kind.is_unmistakable() || *kind == SegmentKind::Integer);
         match (certain, self.distinct()) {
             (true, 2..) => 0.99,
             (true, _) => 0.95,
@@ -109,10 +110,12 @@ fn decide_group<'t, T>(group: &[&'t Node<T>], template: Template) -> Decided<'t,
     let versions = version_like(&children, &values, &template);
 
     let mut literals = Vec::new();
-    let mut variables: BTreeMap<(bool, &'t [u8]), (Variable<'t>, Vec<&'t Node<T>>)> = BTreeMap::new();
+    let mut variables: BTreeMap<(bool, &'t [u8]), (Variable<'t>, Vec<&'t Node<T>>)> =
+        BTreeMap::new();
     for (text, nodes) in children {
         let segment = Segment::parse(text);
-        let is_name = may_be_name(segment.kind) && !(overflow && segment.kind != SegmentKind::Version);
+        let is_name =
+            may_be_name(segment.kind) && !(overflow && segment.kind != SegmentKind::Version);
         if is_name || (versions && is_short_number(&segment)) {
             literals.push((text, nodes));
             continue;
@@ -166,18 +169,25 @@ fn is_short_number(segment: &Segment<'_>) -> bool {
 
 /// Are the short numbers here versions (`/1/boards`, `/rest/api/3/issue`)? So it looks where they stand near the root,
 /// are at most three, and have at least three names below each.
-fn version_like<T>(children: &BTreeMap<&[u8], Vec<&Node<T>>>, values: &[&Values<T>], template: &Template) -> bool {
+fn version_like<T>(
+    children: &BTreeMap<&[u8], Vec<&Node<T>>>,
+    values: &[&Values<T>],
+    template: &Template,
+) -> bool {
     let near_root = template.parts.len() <= 2 && template.parameters().next().is_none();
     if !near_root || values.iter().any(|values| !may_be_name(values.kind)) {
         return false;
     }
-    let mut numbers = children.iter().filter(|(text, _)| is_short_number(&Segment::parse(text))).peekable();
+    let mut numbers =
+        children.iter().filter(|(text, _)| is_short_number(&Segment::parse(text))).peekable();
     numbers.peek().is_some()
         && numbers.clone().count() <= 3
         && numbers.all(|(_, nodes)| {
             let names = nodes.iter().flat_map(|node| &node.literals);
-            let mut names: Vec<&[u8]> =
-                names.map(|child| &*child.text).filter(|text| may_be_name(Segment::parse(text).kind)).collect();
+            let mut names: Vec<&[u8]> = names
+                .map(|child| &*child.text)
+                .filter(|text| may_be_name(Segment::parse(text).kind))
+                .collect();
             names.sort_unstable();
             names.dedup();
             names.len() >= 3 && nodes.iter().all(|node| node.ends.is_empty())

@@ -10,6 +10,8 @@
 //!   begins with n zero bits stay. The level of a state is the lowest at which it fits, and what fits as a whole fits in
 //!   every part, so a part never rises above the whole.
 
+mod fold;
+
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
@@ -164,27 +166,50 @@ impl<T: Merge + Default> Trie<T> {
     }
 }
 
-impl<T: Merge + Default> Merge for Trie<T> {
-    fn merge(&mut self, mut other: Self) {
-        debug_assert_eq!(self.bounds, other.bounds);
-        let level = self.level.max(other.level);
-        for trie in [&mut *self, &mut other] {
-            if trie.level < level {
-                trie.raise(level);
-            }
-        }
-        self.root.merge_hosts(other.root, self.bounds);
-        self.fit();
-    }
-}
-
 /// The methods that servers and proxies know by name (IANA HTTP Method Registry, and the ones caches use).
 fn is_registered_method(method: &[u8]) -> bool {
     const METHODS: &[&str] = &[
-        "ACL", "BASELINE-CONTROL", "BIND", "CHECKIN", "CHECKOUT", "CONNECT", "COPY", "DELETE", "GET", "HEAD", "LABEL",
-        "LINK", "LOCK", "MERGE", "MKACTIVITY", "MKCALENDAR", "MKCOL", "MKREDIRECTREF", "MKWORKSPACE", "MOVE", "OPTIONS",
-        "ORDERPATCH", "OTHER", "PATCH", "POST", "PRI", "PROPFIND", "PROPPATCH", "PURGE", "PUT", "QUERY", "REBIND",
-        "REPORT", "SEARCH", "TRACE", "UNBIND", "UNCHECKOUT", "UNLINK", "UNLOCK", "UPDATE", "UPDATEREDIRECTREF",
+        "ACL",
+        "BASELINE-CONTROL",
+        "BIND",
+        "CHECKIN",
+        "CHECKOUT",
+        "CONNECT",
+        "COPY",
+        "DELETE",
+        "GET",
+        "HEAD",
+        "LABEL",
+        "LINK",
+        "LOCK",
+        "MERGE",
+        "MKACTIVITY",
+        "MKCALENDAR",
+        "MKCOL",
+        "MKREDIRECTREF",
+        "MKWORKSPACE",
+        "MOVE",
+        "OPTIONS",
+        "ORDERPATCH",
+        "OTHER",
+        "PATCH",
+        "POST",
+        "PRI",
+        "PROPFIND",
+        "PROPPATCH",
+        "PURGE",
+        "PUT",
+        "QUERY",
+        "REBIND",
+        "REPORT",
+        "SEARCH",
+        "TRACE",
+        "UNBIND",
+        "UNCHECKOUT",
+        "UNLINK",
+        "UNLOCK",
+        "UPDATE",
+        "UPDATEREDIRECTREF",
         "VERSION-CONTROL",
     ];
     METHODS.iter().any(|known| known.as_bytes() == method)
@@ -206,7 +231,8 @@ fn edge_of(segment: &[u8], depth: usize, level: u8) -> Edge<'_> {
 
 /// Is a literal child never kept for this segment? Short numbers may be versions or names: they are kept.
 fn is_value(segment: &Segment<'_>) -> bool {
-    segment.kind.is_unmistakable() || (segment.kind == SegmentKind::Integer && segment.core.len() > 3)
+    segment.kind.is_unmistakable()
+        || (segment.kind == SegmentKind::Integer && segment.core.len() > 3)
 }
 
 fn stays(hash: u64, level: u8) -> bool {
@@ -226,18 +252,26 @@ impl<T> Node<T> {
     }
 
     fn literal_position(&self, hash: u64, text: &[u8]) -> Result<usize, usize> {
-        self.literals.binary_search_by(|have| have.hash.cmp(&hash).then_with(|| (*have.text).cmp(text)))
+        self.literals
+            .binary_search_by(|have| have.hash.cmp(&hash).then_with(|| (*have.text).cmp(text)))
     }
 }
 
 impl<T: HeapSize> HeapSize for Node<T> {
     fn heap_bytes(&self) -> usize {
         let own = vec_bytes(&self.literals) + vec_bytes(&self.values) + vec_bytes(&self.ends);
-        let literals = self.literals.iter().map(|child| child.text.len() + size_of::<Self>() + child.node.heap_bytes());
+        let literals = self
+            .literals
+            .iter()
+            .map(|child| child.text.len() + size_of::<Self>() + child.node.heap_bytes());
         let values = self.values.iter().map(|child| {
-            child.suffix.len() + child.distinct.heap_bytes() + size_of::<Self>() + child.node.heap_bytes()
+            child.suffix.len()
+                + child.distinct.heap_bytes()
+                + size_of::<Self>()
+                + child.node.heap_bytes()
         });
-        let ends = self.ends.iter().map(|end| end.method.len() + size_of::<T>() + end.seen.heap_bytes());
+        let ends =
+            self.ends.iter().map(|end| end.method.len() + size_of::<T>() + end.seen.heap_bytes());
         own + literals.chain(values).chain(ends).sum::<usize>()
     }
 }
@@ -265,7 +299,13 @@ impl<T: Merge + Default> Node<T> {
         }
     }
 
-    fn child(&mut self, segment: &[u8], edge: &Edge<'_>, literals: usize, made: &mut usize) -> &mut Self {
+    fn child(
+        &mut self,
+        segment: &[u8],
+        edge: &Edge<'_>,
+        literals: usize,
+        made: &mut usize,
+    ) -> &mut Self {
         match *edge {
             Edge::Rest(hash) => self.values_node(SegmentKind::Path, b"", hash, made),
             Edge::Values(kind, suffix, hash) => self.values_node(kind, suffix, hash, made),
@@ -277,7 +317,8 @@ impl<T: Merge + Default> Node<T> {
                 }
                 Err(at) => {
                     *made += 1;
-                    self.literals.insert(at, Literal { hash, text: segment.into(), node: Box::default() });
+                    self.literals
+                        .insert(at, Literal { hash, text: segment.into(), node: Box::default() });
                     self.trim_literals(literals);
                     &mut self.literals[at].node
                 }
@@ -292,13 +333,20 @@ impl<T: Merge + Default> Node<T> {
         let at = found.unwrap_or_else(|at| {
             *made += 1;
             let distinct = Distinct::default();
-            self.values.insert(at, Values { kind, suffix: suffix.into(), distinct, node: Box::default() });
+            self.values
+                .insert(at, Values { kind, suffix: suffix.into(), distinct, node: Box::default() });
             at
         });
         &mut self.values[at]
     }
 
-    fn values_node(&mut self, kind: SegmentKind, suffix: &[u8], hash: u64, made: &mut usize) -> &mut Self {
+    fn values_node(
+        &mut self,
+        kind: SegmentKind,
+        suffix: &[u8],
+        hash: u64,
+        made: &mut usize,
+    ) -> &mut Self {
         let values = self.values(kind, suffix, made);
         values.distinct.observe(hash);
         &mut values.node
@@ -323,7 +371,8 @@ impl<T: Merge + Default> Node<T> {
         if is_registered_method(method) {
             return true;
         }
-        let unregistered = || self.ends.iter().enumerate().filter(|(_, end)| !is_registered_method(&end.method));
+        let unregistered =
+            || self.ends.iter().enumerate().filter(|(_, end)| !is_registered_method(&end.method));
         if unregistered().count() < limits::METHODS {
             return true;
         }
@@ -335,134 +384,6 @@ impl<T: Merge + Default> Node<T> {
                 self.has_room_for(method)
             }
             _ => false,
-        }
-    }
-
-    /// Folds literals that are too many into the children of their kinds.
-    fn trim_literals(&mut self, literals: usize) {
-        while self.literals.len() > literals
-            && let Some(last) = self.literals.pop()
-        {
-            self.fold_literal(last, literals, None);
-        }
-    }
-
-    fn fold_literal(&mut self, literal: Literal<T>, literals: usize, level: Option<u8>) {
-        let parsed = Segment::parse(&literal.text);
-        let (kind, suffix) = match values_edge(&parsed, literal.hash, level.unwrap_or(0)) {
-            Edge::Values(kind, suffix, _) => (kind, suffix),
-            Edge::Literal(_) | Edge::Rest(_) => (parsed.kind, parsed.suffix),
-        };
-        let values = self.values(kind, suffix, &mut 0);
-        values.distinct.observe(literal.hash);
-        values.node.merge_node(*literal.node, literals);
-    }
-
-    fn fold_last_host(&mut self, literals: usize) {
-        if let Some(last) = self.literals.pop() {
-            let values = self.values(SegmentKind::Domain, b"", &mut 0);
-            values.distinct.observe(last.hash);
-            values.node.merge_node(*last.node, literals);
-        }
-    }
-
-    fn merge_hosts(&mut self, other: Self, bounds: Bounds) {
-        self.count += other.count;
-        self.merge_literals(other.literals, bounds.literals);
-        while self.literals.len() > bounds.hosts {
-            self.fold_last_host(bounds.literals);
-        }
-        self.merge_values(other.values, bounds.literals);
-    }
-
-    fn merge_node(&mut self, other: Self, literals: usize) {
-        self.count += other.count;
-        for end in other.ends {
-            self.end(&end.method).merge(*end.seen);
-        }
-        self.merge_literals(other.literals, literals);
-        self.trim_literals(literals);
-        self.merge_values(other.values, literals);
-    }
-
-    fn merge_literals(&mut self, others: Vec<Literal<T>>, literals: usize) {
-        for other in others {
-            match self.literal_position(other.hash, &other.text) {
-                Ok(at) => self.literals[at].node.merge_node(*other.node, literals),
-                Err(at) => self.literals.insert(at, other),
-            }
-        }
-    }
-
-    fn merge_values(&mut self, others: Vec<Values<T>>, literals: usize) {
-        for other in others {
-            let values = self.values(other.kind, &other.suffix, &mut 0);
-            values.distinct.merge(other.distinct);
-            values.node.merge_node(*other.node, literals);
-        }
-    }
-
-    /// Brings a subtree to a higher level.
-    fn fold(&mut self, depth: usize, level: u8, bounds: Bounds) {
-        let shallow = level.saturating_sub(LEVEL_SHALLOW - 1);
-        if depth + 1 >= (limits::SEGMENTS >> shallow).max(1) {
-            self.flatten(bounds.literals);
-            return;
-        }
-        for child in &mut self.literals {
-            child.node.fold(depth + 1, level, bounds);
-        }
-        for child in &mut self.values {
-            if child.kind != SegmentKind::Path {
-                child.node.fold(depth + 1, level, bounds);
-            }
-        }
-        // Sorted by hash, so those that stay come first.
-        let stay = self.literals.partition_point(|child| stays(child.hash, level));
-        for literal in self.literals.split_off(stay) {
-            self.fold_literal(literal, bounds.literals, Some(level));
-        }
-        for mut values in std::mem::take(&mut self.values) {
-            if level >= LEVEL_ONE_KIND && values.kind != SegmentKind::Path {
-                values.kind = SegmentKind::Symbol;
-            }
-            if !stays(stable_hash(&values.suffix), level) {
-                values.suffix = Box::default();
-            }
-            self.merge_values(vec![values], bounds.literals);
-        }
-    }
-
-    /// Makes everything below one level one value.
-    fn flatten(&mut self, literals: usize) {
-        let mut below = Self::default();
-        let mut distinct = Distinct::default();
-        for literal in std::mem::take(&mut self.literals) {
-            distinct.observe(literal.hash);
-            below.absorb(*literal.node, literals);
-        }
-        for values in std::mem::take(&mut self.values) {
-            distinct.merge(values.distinct);
-            below.absorb(*values.node, literals);
-        }
-        if below.count > 0 {
-            let node = Box::new(below);
-            self.values.push(Values { kind: SegmentKind::Path, suffix: Box::default(), distinct, node });
-        }
-    }
-
-    /// Takes the ends of a whole subtree, without its structure.
-    fn absorb(&mut self, mut other: Self, literals: usize) {
-        let children: Vec<Box<Self>> = std::mem::take(&mut other.literals)
-            .into_iter()
-            .map(|literal| literal.node)
-            .chain(std::mem::take(&mut other.values).into_iter().map(|values| values.node))
-            .collect();
-        let passed: u64 = children.iter().map(|child| child.count).sum();
-        other.count -= passed.min(other.count);
-        self.merge_node(other, literals);
-        for child in children {
-            self.absorb(*child, literals);
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What one path segment says of itself: its kind, and the suffix that is not part of the value.
-//!
-//! One pass over the bytes collects what the rules ask for; the rules then cost a few comparisons. The plain twin of
-//! every rule, a regular expression, stands in the tests.
+
+mod rules;
 
 use serde::{Deserialize, Serialize};
+
+pub(crate) use rules::kind_of;
 
 /// The kind of one path segment, or of one query value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,7 +22,7 @@ pub enum SegmentKind {
     Number,
     /// 8-4-4-4-12 hexadecimal digits, or 32 without dashes (RFC 9562 any version).
     Uuid,
-    /// 24 hexadecimal digits (MongoDB).
+    /// 24 hexadecimal digits (`MongoDB`).
     ObjectId,
     /// Hexadecimal digits: at least 7 with a decimal digit among them, or at least 16.
     Hex,
@@ -60,9 +61,28 @@ impl SegmentKind {
     pub const ALL: [Self; 22] = {
         use SegmentKind as K;
         [
-            K::Word, K::WordWithDigits, K::Version, K::Integer, K::Number, K::Uuid, K::ObjectId, K::Hex, K::Ulid,
-            K::Date, K::Ip, K::Email, K::Domain, K::Locale, K::Prefixed, K::Jwt, K::Opaque, K::List, K::Encoded,
-            K::Symbol, K::Long, K::Path,
+            K::Word,
+            K::WordWithDigits,
+            K::Version,
+            K::Integer,
+            K::Number,
+            K::Uuid,
+            K::ObjectId,
+            K::Hex,
+            K::Ulid,
+            K::Date,
+            K::Ip,
+            K::Email,
+            K::Domain,
+            K::Locale,
+            K::Prefixed,
+            K::Jwt,
+            K::Opaque,
+            K::List,
+            K::Encoded,
+            K::Symbol,
+            K::Long,
+            K::Path,
         ]
     };
 
@@ -71,7 +91,8 @@ impl SegmentKind {
     /// The evidence trie keeps no literal child for such a segment.
     pub fn is_unmistakable(self) -> bool {
         use SegmentKind::{
-            Date, Email, Encoded, Hex, Ip, Jwt, List, Long, ObjectId, Opaque, Path, Prefixed, Ulid, Uuid,
+            Date, Email, Encoded, Hex, Ip, Jwt, List, Long, ObjectId, Opaque, Path, Prefixed, Ulid,
+            Uuid,
         };
         matches!(
             self,
@@ -141,9 +162,9 @@ impl<'a> Segment<'a> {
     /// assert_eq!(Segment::parse(b"oauth2").kind, SegmentKind::WordWithDigits);
     /// ```
     pub fn parse(segment: &'a [u8]) -> Self {
+        use SegmentKind::{Domain, Email, Ip, Jwt, Version};
         let kind = kind_of(segment);
         // Hosts, addresses and tokens keep their dots and colons.
-        use SegmentKind::{Domain, Email, Ip, Jwt, Version};
         if matches!(kind, Domain | Email | Ip | Jwt | Version) {
             return Self { core: segment, suffix: b"", kind };
         }
@@ -157,8 +178,9 @@ impl<'a> Segment<'a> {
 
 /// File extensions of documents that APIs serve.
 const EXTENSIONS: [&[u8]; 24] = [
-    b"json", b"xml", b"csv", b"html", b"htm", b"txt", b"yaml", b"yml", b"png", b"svg", b"pdf", b"jpg", b"jpeg", b"gif",
-    b"atom", b"rss", b"zip", b"gz", b"ics", b"js", b"css", b"diff", b"patch", b"md",
+    b"json", b"xml", b"csv", b"html", b"htm", b"txt", b"yaml", b"yml", b"png", b"svg", b"pdf",
+    b"jpg", b"jpeg", b"gif", b"atom", b"rss", b"zip", b"gz", b"ics", b"js", b"css", b"diff",
+    b"patch", b"md",
 ];
 
 fn suffix_start(segment: &[u8]) -> Option<usize> {
@@ -169,387 +191,12 @@ fn suffix_start(segment: &[u8]) -> Option<usize> {
     }
     let dot = memchr::memrchr(b'.', segment).filter(|dot| *dot > 0)?;
     let extension = &segment[dot + 1..];
-    if extension.len() > 5 || !EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)) {
+    if extension.len() > 5 || !EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+    {
         return None;
     }
     if extension.eq_ignore_ascii_case(b"gz") && dot > 4 && segment[..dot].ends_with(b".tar") {
         return Some(dot - 4);
     }
     Some(dot)
-}
-
-const LOWER: u16 = 1;
-const UPPER: u16 = 1 << 1;
-const DIGIT: u16 = 1 << 2;
-const HEX_LETTER: u16 = 1 << 3;
-const DASH: u16 = 1 << 4;
-const UNDERSCORE: u16 = 1 << 5;
-const DOT: u16 = 1 << 6;
-const COLON: u16 = 1 << 7;
-const COMMA: u16 = 1 << 8;
-const AT: u16 = 1 << 9;
-const ENCODED: u16 = 1 << 10;
-const OTHER: u16 = 1 << 11;
-const EQUALS: u16 = 1 << 12;
-const LETTER: u16 = LOWER | UPPER | HEX_LETTER;
-
-const CLASS: [u16; 256] = {
-    let mut table = [0; 256];
-    let mut i = 0;
-    while i < 256 {
-        #[expect(clippy::cast_possible_truncation, reason = "i is below 256")]
-        let byte = i as u8;
-        table[i] = match byte {
-            b'a'..=b'f' => LOWER | HEX_LETTER,
-            b'A'..=b'F' => UPPER | HEX_LETTER,
-            b'g'..=b'z' => LOWER,
-            b'G'..=b'Z' => UPPER,
-            b'0'..=b'9' => DIGIT,
-            b'-' => DASH,
-            b'_' => UNDERSCORE,
-            b'.' => DOT,
-            b':' => COLON,
-            b',' => COMMA,
-            b'@' => AT,
-            b'=' => EQUALS,
-            b'%' | 0..=0x20 | 0x7f..=0xff => ENCODED,
-            _ => OTHER,
-        };
-        i += 1;
-    }
-    table
-};
-
-/// What one pass over a segment finds out.
-struct Shape {
-    /// All classes that occur.
-    classes: u16,
-    digits: usize,
-    /// Changes between letter and digit, and from lower to upper case.
-    switches: usize,
-    hex: bool,
-}
-
-fn shape_of(segment: &[u8]) -> Shape {
-    let (mut classes, mut digits, mut switches, mut previous) = (0, 0, 0, 0);
-    let mut hex = true;
-    for byte in segment {
-        let class = CLASS[*byte as usize];
-        classes |= class;
-        digits += usize::from(class & DIGIT != 0);
-        hex &= class & (DIGIT | HEX_LETTER) != 0;
-        let letter_and_digit = (class & DIGIT != 0 && previous & LETTER != 0)
-            || (class & LETTER != 0 && previous & DIGIT != 0);
-        switches += usize::from(letter_and_digit || (class & UPPER != 0 && previous & LOWER != 0));
-        previous = class;
-    }
-    Shape { classes, digits, switches, hex: hex && !segment.is_empty() }
-}
-
-/// The kind of a whole segment, without taking a suffix off it.
-pub fn kind_of(segment: &[u8]) -> SegmentKind {
-    use SegmentKind as K;
-    if segment.len() > crate::limits::SEGMENT_BYTES {
-        return K::Long;
-    }
-    let shape = shape_of(segment);
-    let only = |allowed: u16| shape.classes & !allowed == 0;
-    let has = |wanted: u16| shape.classes & wanted != 0;
-    // The common case first: a plain word.
-    if only(LETTER | DASH | UNDERSCORE) && shape.switches < 3 && !(shape.hex && segment.len() >= 16) {
-        return if is_locale(segment) { K::Locale } else { K::Word };
-    }
-    if only(DIGIT) || (only(DIGIT | DASH) && segment[0] == b'-' && shape.digits == segment.len() - 1) {
-        return K::Integer;
-    }
-    if has(ENCODED) {
-        return K::Encoded;
-    }
-    if is_uuid(segment, &shape) {
-        return K::Uuid;
-    }
-    if shape.hex && segment.len() == 24 {
-        return K::ObjectId;
-    }
-    if shape.hex && (segment.len() >= 16 || (segment.len() >= 7 && has(DIGIT))) {
-        return K::Hex;
-    }
-    if has(DIGIT) {
-        if is_version(segment) {
-            return K::Version;
-        }
-        if is_date(segment) {
-            return K::Date;
-        }
-        if only(DIGIT | DOT | DASH) && is_number(segment) {
-            return K::Number;
-        }
-        if is_ulid(segment) {
-            return K::Ulid;
-        }
-    }
-    if has(DOT | COLON) {
-        if is_ip(segment, &shape) {
-            return K::Ip;
-        }
-        if only(LETTER | DIGIT | DASH | UNDERSCORE | DOT) {
-            if is_jwt(segment) {
-                return K::Jwt;
-            }
-            if is_domain(segment) {
-                return K::Domain;
-            }
-        }
-    }
-    if has(AT) && is_email(segment) {
-        return K::Email;
-    }
-    if has(COMMA) && is_list(segment) {
-        return K::List;
-    }
-    if only(LETTER | DIGIT | DASH | UNDERSCORE | EQUALS) {
-        if is_prefixed(segment) {
-            return K::Prefixed;
-        }
-        if is_opaque(segment, &shape) {
-            return K::Opaque;
-        }
-    }
-    if has(OTHER | COMMA | AT | EQUALS | COLON) {
-        return K::Symbol;
-    }
-    if has(DIGIT) { K::WordWithDigits } else { K::Word }
-}
-
-/// `xx-YY` or `xx_YY`.
-fn is_locale(segment: &[u8]) -> bool {
-    matches!(segment, [a, b, b'-' | b'_', c, d]
-        if a.is_ascii_lowercase() && b.is_ascii_lowercase() && c.is_ascii_uppercase() && d.is_ascii_uppercase())
-}
-
-fn is_uuid(segment: &[u8], shape: &Shape) -> bool {
-    if shape.hex {
-        return segment.len() == 32;
-    }
-    segment.len() == 36
-        && segment.iter().enumerate().all(|(i, byte)| {
-            if matches!(i, 8 | 13 | 18 | 23) { *byte == b'-' } else { byte.is_ascii_hexdigit() }
-        })
-}
-
-/// `v`, up to three digits, further numbers after `.`, `_` or `-`, and any of alpha, beta, rc, p, preview with digits.
-fn is_version(segment: &[u8]) -> bool {
-    let Some(mut rest) = segment.strip_prefix(b"v").or_else(|| segment.strip_prefix(b"V")) else {
-        return false;
-    };
-    let digits = digits_at(rest);
-    if digits == 0 || digits > 3 {
-        return false;
-    }
-    rest = &rest[digits..];
-    while let Some((b'.' | b'_' | b'-', after)) = rest.split_first() {
-        let digits = digits_at(after);
-        if digits == 0 {
-            break;
-        }
-        rest = &after[digits..];
-    }
-    while !rest.is_empty() {
-        rest = rest.strip_prefix(b"-").unwrap_or(rest);
-        let stages: [&[u8]; 5] = [b"alpha", b"beta", b"preview", b"rc", b"p"];
-        let Some(after) = stages.iter().find_map(|stage| rest.strip_prefix(*stage)) else {
-            return false;
-        };
-        rest = &after[digits_at(after)..];
-    }
-    true
-}
-
-fn digits_at(bytes: &[u8]) -> usize {
-    bytes.iter().position(|b| !b.is_ascii_digit()).unwrap_or(bytes.len())
-}
-
-/// `YYYY-MM`, `YYYY-MM-DD`, and either of them followed by `T` and anything.
-fn is_date(segment: &[u8]) -> bool {
-    let number = |range: std::ops::Range<usize>| {
-        let digits = segment.get(range)?;
-        digits.iter().all(u8::is_ascii_digit).then(|| {
-            digits.iter().fold(0_u32, |number, digit| number * 10 + u32::from(digit - b'0'))
-        })
-    };
-    let in_range = |value: Option<u32>, low, high| value.is_some_and(|v| (low..=high).contains(&v));
-    if !in_range(number(0..4), 1000, 2999)
-        || segment.get(4) != Some(&b'-')
-        || !in_range(number(5..7), 1, 12)
-    {
-        return false;
-    }
-    match segment.get(7) {
-        None => true,
-        Some(b'-') => {
-            in_range(number(8..10), 1, 31) && matches!(segment.get(10), None | Some(b'T' | b't'))
-        }
-        _ => false,
-    }
-}
-
-fn is_ulid(segment: &[u8]) -> bool {
-    segment.len() == 26
-        && (b'0'..=b'7').contains(&segment[0])
-        && segment.iter().all(|byte| {
-            byte.is_ascii_alphanumeric()
-                && !matches!(byte.to_ascii_uppercase(), b'I' | b'L' | b'O' | b'U')
-        })
-}
-
-fn is_ip(segment: &[u8], shape: &Shape) -> bool {
-    let Ok(text) = std::str::from_utf8(segment) else { return false };
-    if shape.classes & COLON != 0 {
-        return text.parse::<std::net::Ipv6Addr>().is_ok();
-    }
-    segment.len() >= 7 && text.parse::<std::net::Ipv4Addr>().is_ok()
-}
-
-/// Digits with single dots or dashes between them, with or without sign; not what is an IP address.
-fn is_number(segment: &[u8]) -> bool {
-    let digits = segment.strip_prefix(b"-").unwrap_or(segment);
-    let is_ip = || std::str::from_utf8(segment).is_ok_and(|text| text.parse::<std::net::Ipv4Addr>().is_ok());
-    digits.split(|b| matches!(b, b'.' | b'-')).all(|part| !part.is_empty()) && !is_ip()
-}
-
-fn is_jwt(segment: &[u8]) -> bool {
-    segment.starts_with(b"eyJ") && segment.len() >= 30 && memchr::memchr_iter(b'.', segment).count() == 2
-}
-
-const TOP_LEVEL_DOMAINS: [&[u8]; 24] = [
-    b"com", b"org", b"net", b"io", b"dev", b"app", b"co", b"edu", b"gov", b"info", b"biz", b"local", b"internal", b"test",
-    b"example", b"uk", b"de", b"fr", b"jp", b"cn", b"ru", b"eu", b"us", b"ai",
-];
-
-fn is_domain(segment: &[u8]) -> bool {
-    let Some(dot) = memchr::memrchr(b'.', segment) else { return false };
-    let (labels, tld) = (&segment[..dot], &segment[dot + 1..]);
-    TOP_LEVEL_DOMAINS.iter().any(|known| tld.eq_ignore_ascii_case(known))
-        && labels.split(|b| *b == b'.').all(|label| !label.is_empty())
-}
-
-fn is_email(segment: &[u8]) -> bool {
-    let Some(at) = memchr::memchr(b'@', segment).filter(|at| *at > 0) else { return false };
-    let host = &segment[at + 1..];
-    let labels = || host.split(|b| *b == b'.');
-    labels().count() >= 2
-        && labels().all(|label| {
-            !label.is_empty() && label.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-')
-        })
-}
-
-/// At least two parts, none of them empty and one of them with a digit, or at least three.
-fn is_list(segment: &[u8]) -> bool {
-    let parts = segment.split(|b| *b == b',');
-    let (mut count, mut digit) = (0, false);
-    for part in parts {
-        if part.is_empty() {
-            return false;
-        }
-        count += 1;
-        digit |= part.iter().any(u8::is_ascii_digit);
-    }
-    count >= 3 || (count == 2 && digit)
-}
-
-/// One to eight letters, `_` or `-`, and then either at least eight letters and digits that are mixed as no word is, or
-/// digits and dashes: four digits at least, or a prefix in upper case.
-fn is_prefixed(segment: &[u8]) -> bool {
-    let Some(at) = segment.iter().position(|b| matches!(b, b'_' | b'-')) else { return false };
-    let (prefix, id) = (&segment[..at], &segment[at + 1..]);
-    if !(1..=8).contains(&prefix.len()) || !prefix.iter().all(u8::is_ascii_alphabetic) {
-        return false;
-    }
-    if id.iter().all(|b| b.is_ascii_digit() || *b == b'-') {
-        let digits = id.iter().filter(|b| b.is_ascii_digit()).count();
-        let upper = prefix.len() >= 2 && prefix.iter().all(u8::is_ascii_uppercase);
-        return id.first().is_some_and(u8::is_ascii_digit) && (digits >= 4 || upper);
-    }
-    if id.len() < 8 || !id.iter().all(u8::is_ascii_alphanumeric) {
-        return false;
-    }
-    let shape = shape_of(id);
-    shape.digits > 0 && shape.switches > 0
-}
-
-/// Letters and digits that change places too often for a word.
-fn is_opaque(segment: &[u8], shape: &Shape) -> bool {
-    let (length, digits, switches) = (segment.len(), shape.digits, shape.switches);
-    let separated = shape.classes & (DASH | UNDERSCORE) != 0;
-    (length >= 8 && digits >= 1 && switches >= 4)
-        || (length >= 10 && digits >= 1 && switches >= 5)
-        || (length >= 8 && digits >= 3 && digits < length && switches >= 2 && !separated)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use regex::Regex;
-
-    /// The rules that are regular, as regular expressions, in the order in which they are asked.
-    fn plain_twin() -> Vec<(SegmentKind, Regex)> {
-        use SegmentKind as K;
-        let tld = "com|org|net|io|dev|app|co|edu|gov|info|biz|local|internal|test|example|uk|de|fr|jp|cn|ru|eu|us|ai";
-        [
-            (K::Integer, r"^-?\d+$".to_owned()),
-            (K::Encoded, r"[%\x00-\x20\x7f]".to_owned()),
-            (K::Uuid, r"(?i)^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32})$".to_owned()),
-            (K::ObjectId, r"(?i)^[0-9a-f]{24}$".to_owned()),
-            (K::Hex, r"(?i)^[0-9a-f]{16,}$".to_owned()),
-            (K::Version, r"^[vV]\d{1,3}([._-]\d+)*(-?(alpha|beta|preview|rc|p)\d*)*$".to_owned()),
-            (K::Date, r"^[12]\d{3}-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01])([Tt].*)?)?$".to_owned()),
-            (K::Ulid, r"(?i)^[0-7][0-9a-hjkmnp-tv-z]{25}$".to_owned()),
-            (K::Number, r"^-?\d+([.-]\d+)+$".to_owned()),
-            (K::Locale, r"^[a-z]{2}[-_][A-Z]{2}$".to_owned()),
-            (K::Domain, format!(r"(?i)^[\w-]+(\.[\w-]+)*\.({tld})$")),
-            (K::Email, r"^[^@]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$".to_owned()),
-        ]
-        .into_iter()
-        .map(|(kind, pattern)| (kind, Regex::new(&pattern).unwrap()))
-        .collect()
-    }
-
-    fn check_against_twin(text: &str, rules: &[(SegmentKind, Regex)]) {
-        let kind = kind_of(text.as_bytes());
-        // Hex of 7 to 15 digits needs a decimal digit, which is two expressions.
-        let short_hex = Regex::new(r"^[0-9a-fA-F]{7,15}$").unwrap().is_match(text)
-            && text.bytes().any(|b| b.is_ascii_digit());
-        let ip = text.len() >= 7 && text.parse::<std::net::IpAddr>().is_ok()
-            || text.contains(':') && text.parse::<std::net::Ipv6Addr>().is_ok();
-        let mut expected = rules.iter().find(|(_, rule)| rule.is_match(text)).map(|(kind, _)| *kind);
-        if short_hex && !matches!(expected, Some(SegmentKind::Integer)) {
-            expected = Some(SegmentKind::Hex);
-        }
-        if ip && !matches!(expected, Some(SegmentKind::Integer | SegmentKind::Encoded)) {
-            expected = Some(SegmentKind::Ip);
-        }
-        match expected {
-            Some(expected) => assert_eq!(kind, expected, "{text:?}"),
-            None => assert!(!rules.iter().any(|(ruled, _)| *ruled == kind) || kind == SegmentKind::Encoded, "{text:?} is no {kind:?}"),
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4_000))]
-        #[test]
-        fn fast_kinds_equal_regular_expressions(
-            text in "[0-9a-f]{7,33}|v[0-9]{1,4}([.]|-)?(beta|rc|p|x)?[0-9]?|[0-9]{4}-[0-9]{2}(-[0-9]{2})?T?\
-                |[0-9.]{1,12}|[0-9A-Z]{26}|[a-z]{2}[-_][A-Z]{2}|[a-z@.-]{1,12}(com|io)?|-?[0-9]{1,5}|[0-9a-f:]{2,9}\
-                |[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-        ) {
-            check_against_twin(&text, &plain_twin());
-        }
-
-        #[test]
-        fn any_bytes_have_a_kind(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
-            let segment = Segment::parse(&bytes);
-            prop_assert_eq!([segment.core, segment.suffix].concat(), bytes);
-        }
-    }
 }

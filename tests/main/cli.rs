@@ -29,8 +29,16 @@ fn a_pipe_gets_json_and_stderr_the_totals() {
     assert_eq!(report["totals"]["hosts"], 3);
     let keys: Vec<&String> = report["patterns"][0].as_object().unwrap().keys().collect();
     for original in [
-        "endpoint", "method", "path_pattern", "path_params", "query_params", "common_headers", "status_codes",
-        "content_types", "request_count", "sample_flow_ids",
+        "endpoint",
+        "method",
+        "path_pattern",
+        "path_params",
+        "query_params",
+        "common_headers",
+        "status_codes",
+        "content_types",
+        "request_count",
+        "sample_flow_ids",
     ] {
         assert!(keys.iter().any(|key| *key == original), "{original}");
     }
@@ -42,9 +50,13 @@ fn a_pipe_gets_json_and_stderr_the_totals() {
 /// What is shown is tested to the letter: `fixtures/demo.*` are looked at when they change.
 #[test]
 fn every_format_is_written_as_recorded() {
-    for (format, file) in
-        [("json", "demo.json"), ("jsonl", "demo.jsonl"), ("csv", "demo.csv"), ("markdown", "demo.md"), ("table", "demo.txt")]
-    {
+    for (format, file) in [
+        ("json", "demo.json"),
+        ("jsonl", "demo.jsonl"),
+        ("csv", "demo.csv"),
+        ("markdown", "demo.md"),
+        ("table", "demo.txt"),
+    ] {
         let run = program(&["analyze", &demo(), "--format", format, "--quiet"]);
         assert_eq!((run.code, &*run.stderr), (Some(0), ""));
         let path = fixture(file);
@@ -52,7 +64,11 @@ fn every_format_is_written_as_recorded() {
             fs::write(&path, &run.stdout).unwrap();
         }
         let expected = fs::read_to_string(&path).unwrap();
-        assert!(run.stdout == expected, "{file} is not what is written; UPDATE_FIXTURES=1 cargo test writes it anew:\n{}", run.stdout);
+        assert!(
+            run.stdout == expected,
+            "{file} is not what is written; UPDATE_FIXTURES=1 cargo test writes it anew:\n{}",
+            run.stdout
+        );
     }
 }
 
@@ -77,11 +93,14 @@ fn the_table_keeps_to_the_width() {
 fn label_gives_each_flow_its_endpoint_in_input_order() {
     let from_file = program(&["label", &demo(), "--threads", "3", "--batch-bytes", "5000"]);
     assert_eq!(from_file.code, Some(0));
-    let lines: Vec<Value> = from_file.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> =
+        from_file.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 65);
     let keys: Vec<&str> = lines[0].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(keys.len(), 5);
-    assert!(["id", "method", "host", "endpoint", "path_pattern"].iter().all(|key| keys.contains(key)));
+    assert!(
+        ["id", "method", "host", "endpoint", "path_pattern"].iter().all(|key| keys.contains(key))
+    );
     assert_eq!(lines[0]["endpoint"], "GET /v1/users");
     assert_eq!(lines[3]["endpoint"], "GET /v1/users/{user_id}");
     let from_pipe = program_with_input(&["label", "-"], &fs::read(demo()).unwrap());
@@ -104,12 +123,18 @@ fn flows_are_chosen_by_domain_method_and_age() {
     assert_eq!(used(&["--domain", "api.shop.example"]).0, 58);
     assert_eq!(used(&["--domain", "SHOP.example"]).0, 65);
     assert_eq!(used(&["--domain", "files.shop.example"]).0, 6);
-    assert_eq!(used(&["--domain", "op.example"]), (0, serde_json::json!({"other_domain": 65}), Some(1)));
+    assert_eq!(
+        used(&["--domain", "op.example"]),
+        (0, serde_json::json!({"other_domain": 65}), Some(1))
+    );
     assert_eq!(used(&["--domain", "api.shop.example", "--domain", "gone.shop.example"]).0, 59);
     assert_eq!(used(&["--method", "patch"]).0, 3);
     assert_eq!(used(&["--limit", "7"]), (7, serde_json::json!({"older": 58}), Some(0)));
     assert_eq!(used(&["--limit", "0"]).2, Some(1));
-    assert_eq!(used(&["--limit", "2", "--method", "GET", "--threads", "2", "--batch-bytes", "9000"]).0, 2);
+    assert_eq!(
+        used(&["--limit", "2", "--method", "GET", "--threads", "2", "--batch-bytes", "9000"]).0,
+        2
+    );
 }
 
 #[test]
@@ -136,17 +161,32 @@ fn bad_usage_is_one_sentence_and_exit_code_2() {
         path.to_str().unwrap().to_owned()
     };
     let empty = tempfile::tempdir().unwrap();
-    refused(&program(&["analyze", "no-such-file.mitm"]), &["no-such-file.mitm: ", "no such file", "check the path"]);
-    refused(&program(&["analyze", empty.path().to_str().unwrap()]), &["no file in this folder is a capture"]);
-    refused(&program(&["analyze", &inside("x.mitm", b"\x89PNG\r\n\x1a\n")]), &["x.mitm: ", "no capture", "mitmdump -w"]);
-    refused(&program(&["analyze", &inside("y", b"\xd4\xc3\xb2\xa1\x02\0\x04\0")]), &["packet capture", "mitmdump -w"]);
+    refused(
+        &program(&["analyze", "no-such-file.mitm"]),
+        &["no-such-file.mitm: ", "no such file", "check the path"],
+    );
+    refused(
+        &program(&["analyze", empty.path().to_str().unwrap()]),
+        &["no file in this folder is a capture"],
+    );
+    refused(
+        &program(&["analyze", &inside("x.mitm", b"\x89PNG\r\n\x1a\n")]),
+        &["x.mitm: ", "no capture", "mitmdump -w"],
+    );
+    refused(
+        &program(&["analyze", &inside("y", b"\xd4\xc3\xb2\xa1\x02\0\x04\0")]),
+        &["packet capture", "mitmdump -w"],
+    );
     refused(&program(&["analyze"]), &["no capture was named"]);
     refused(&program(&[]), &["no command was given", "analyze"]);
     refused(&program(&["analyze", &demo(), "--frobnicate"]), &["--frobnicate", "--help"]);
     refused(&program(&["analyze", &demo(), "--limit", "many"]), &["many", "--limit"]);
     refused(&program(&["analyze", &demo(), "--limit", "-3"]), &["--limit is negative"]);
     refused(&program(&["analyze", &demo(), "--threads", "100000"]), &["--threads", "0 to 1024"]);
-    refused(&program(&["analyze", &demo(), "--compat", "mitmproxy-mcp", "--format", "csv"]), &["JSON only"]);
+    refused(
+        &program(&["analyze", &demo(), "--compat", "mitmproxy-mcp", "--format", "csv"]),
+        &["JSON only"],
+    );
     refused(&program(&["analyze", &demo(), "--compat", "other"]), &["other", "mitmproxy-mcp"]);
     #[cfg(unix)]
     {
@@ -173,9 +213,18 @@ fn good_captures_are_analyzed_beside_bad_ones() {
 fn nothing_found_is_exit_code_1_and_says_why() {
     let run = program_with_input(&["analyze", "-"], b"");
     assert_eq!(run.code, Some(1));
-    assert!(run.stderr.contains("no endpoint found: there is no flow in 1 capture (0 bytes)"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("no endpoint found: there is no flow in 1 capture (0 bytes)"),
+        "{}",
+        run.stderr
+    );
     let run = program(&["analyze", &demo(), "--domain", "other.example"]);
-    assert!(run.stderr.contains("no endpoint found; 65 flows") && run.stderr.contains("other_domain 65"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("no endpoint found; 65 flows")
+            && run.stderr.contains("other_domain 65"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]
@@ -185,7 +234,10 @@ fn damage_is_said_with_file_and_offset() {
     let run = program_with_input(&["analyze", "-"], &dump);
     assert_eq!(run.code, Some(0));
     let first = run.stderr.lines().next().unwrap();
-    let expected = format!("api-patterns: standard input: at byte {}: the last record is cut off (4 of 128 bytes", whole.len());
+    let expected = format!(
+        "api-patterns: standard input: at byte {}: the last record is cut off (4 of 128 bytes",
+        whole.len()
+    );
     assert!(first.starts_with(&expected), "{first}");
     assert!(run.stderr.contains("1 used, 1 skipped (truncated 1)"), "{}", run.stderr);
 }
@@ -193,10 +245,17 @@ fn damage_is_said_with_file_and_offset() {
 #[test]
 fn escapes_of_a_capture_never_come_out_raw() {
     let evil = "/a\u{1b}[31m\u{202e}\u{200b}\u{9b}31m/`|*\r\n";
-    let fields = [("headers", crate::support::headers(&[("Host", "h\u{1b}]0;x\u{7}.example"), ("x\u{1b}[2J", "v")]))];
+    let fields = [(
+        "headers",
+        crate::support::headers(&[("Host", "h\u{1b}]0;x\u{7}.example"), ("x\u{1b}[2J", "v")]),
+    )];
     let id = "id\u{1b}[0m";
-    let dump = record(id, request("GET", "h.example", &format!("{evil}?q\u{1b}%1b%5b31m=1&\u{202e}=2"), &fields), response(200));
-    let dump = [dump, format!("11:\u{1b}[31m").into_bytes()].concat();
+    let dump = record(
+        id,
+        request("GET", "h.example", &format!("{evil}?q\u{1b}%1b%5b31m=1&\u{202e}=2"), &fields),
+        response(200),
+    );
+    let dump = [dump, "11:\u{1b}[31m".to_string().into_bytes()].concat();
     for arguments in [
         vec!["analyze", "-", "--format", "table"],
         vec!["analyze", "-", "--format", "json"],
@@ -225,10 +284,15 @@ fn no_secret_reaches_an_answer() {
     ];
     let path = "/reset/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJl/k9fK2mQ7xTzB4?token=canary&q=canary";
     let dump = record("f1", request("GET", "h.example", path, &fields), response(200));
-    for arguments in [vec!["analyze", "-"], vec!["analyze", "-", "--format", "csv"], vec!["label", "-"]] {
+    for arguments in
+        [vec!["analyze", "-"], vec!["analyze", "-", "--format", "csv"], vec!["label", "-"]]
+    {
         let run = program_with_input(&arguments, &dump);
         let text = format!("{}{}", run.stdout, run.stderr);
-        assert!(!text.contains("canary") && !text.contains("eyJ") && !text.contains("k9fK"), "{text}");
+        assert!(
+            !text.contains("canary") && !text.contains("eyJ") && !text.contains("k9fK"),
+            "{text}"
+        );
     }
 }
 
@@ -248,7 +312,15 @@ fn completions_and_the_manual_page_are_written() {
 #[cfg(unix)]
 #[test]
 fn a_closed_pipe_is_no_error() {
-    let command = format!("'{}' label '{}' | head -n 1", env!("CARGO_BIN_EXE_api-patterns"), demo());
-    let run = std::process::Command::new("sh").args(["-c", &format!("{command}; exit ${{PIPESTATUS:-0}}")]).output().unwrap();
-    assert!(!String::from_utf8_lossy(&run.stderr).contains("cannot"), "{}", String::from_utf8_lossy(&run.stderr));
+    let command =
+        format!("'{}' label '{}' | head -n 1", env!("CARGO_BIN_EXE_api-patterns"), demo());
+    let run = std::process::Command::new("sh")
+        .args(["-c", &format!("{command}; exit ${{PIPESTATUS:-0}}")])
+        .output()
+        .unwrap();
+    assert!(
+        !String::from_utf8_lossy(&run.stderr).contains("cannot"),
+        "{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
 }

@@ -7,8 +7,11 @@ use crate::support::{fixture, program, program_with_input, record, request, resp
 /// The answer to a case, by way of JSON lines: its flows are newest first, and of lines the last is newest.
 fn answer(case: &RawCase) -> Result<String, api_patterns::Error> {
     let lines: Vec<&str> = case.flows.iter().rev().map(|line| line.get()).collect();
-    let captures = Captures::from_bytes(&case.name, lines.join("\n").into_bytes(), InputFormat::JsonLines).unwrap();
-    let answer = compat_answer(&captures, case.domain.as_deref(), case.limit, &Options::default(), &())?;
+    let captures =
+        Captures::from_bytes(&case.name, lines.join("\n").into_bytes(), InputFormat::JsonLines)
+            .unwrap();
+    let answer =
+        compat_answer(&captures, case.domain.as_deref(), case.limit, &Options::default(), &())?;
     assert_eq!(answer.skips.total(), 0, "{}", case.name);
     Ok(answer.text)
 }
@@ -142,13 +145,21 @@ fn a_flow_that_the_original_raises_for_is_named() {
         let line = format!(
             r#"{{"id":"f7","request":{{"url":"{url}","method":"GET","headers":{{}}}},"response":{{"status_code":200,"headers":{{"content-type":{content_type}}}}}}}"#
         );
-        let run = program_with_input(&["analyze", "-", "--compat", "mitmproxy-mcp"], line.as_bytes());
+        let run =
+            program_with_input(&["analyze", "-", "--compat", "mitmproxy-mcp"], line.as_bytes());
         assert_eq!(run.code, Some(2));
         assert_eq!(run.stdout, "");
-        assert!(run.stderr.starts_with("api-patterns: flow f7 cannot be answered for: "), "{}", run.stderr);
+        assert!(
+            run.stderr.starts_with("api-patterns: flow f7 cannot be answered for: "),
+            "{}",
+            run.stderr
+        );
         assert!(run.stderr.contains(why), "{}", run.stderr);
         // Flows that the domain leaves out are never looked at, so they cannot raise.
-        let run = program_with_input(&["analyze", "-", "--compat", "mitmproxy-mcp", "--domain", "zzz"], line.as_bytes());
+        let run = program_with_input(
+            &["analyze", "-", "--compat", "mitmproxy-mcp", "--domain", "zzz"],
+            line.as_bytes(),
+        );
         assert_eq!((run.code, &*run.stdout), (Some(1), "[]"), "{}", run.stderr);
     }
 }
@@ -156,9 +167,11 @@ fn a_flow_that_the_original_raises_for_is_named() {
 #[test]
 fn domain_is_a_substring_and_limit_a_slice_as_in_the_original() {
     let urls = ["https://a.com/1", "https://b.com/x?next=a.com", "https://c.com/y"];
-    let flows: Vec<CompatFlow> = urls.iter().map(|url| CompatFlow::new(&Flow::new("GET", url).unwrap())).collect();
+    let flows: Vec<CompatFlow> =
+        urls.iter().map(|url| CompatFlow::new(&Flow::new("GET", url).unwrap())).collect();
     let count = |domain, limit| {
-        let answer: Vec<Value> = serde_json::from_str(&get_api_patterns(&flows, domain, limit).unwrap()).unwrap();
+        let answer: Vec<Value> =
+            serde_json::from_str(&get_api_patterns(&flows, domain, limit).unwrap()).unwrap();
         answer.len()
     };
     assert_eq!(count(None, None), 3);
@@ -180,13 +193,18 @@ fn a_dump_is_answered_for_as_if_the_original_had_imported_it() {
         record("a", request("get", "10.0.0.1", "/x/1", &[at("1700000005.5")]), response(200)),
         record("b", request("GET", "10.0.0.1", "/y", &[at("1700000009.0")]), response(200)),
         record("a", request("GET", "10.0.0.1", "/x/2", &[at("1700000001.0")]), response(404)),
-        record("c", request("GET", "10.0.0.1", "/z", &[at("1700000001.0")]), crate::support::null()),
+        record(
+            "c",
+            request("GET", "10.0.0.1", "/z", &[at("1700000001.0")]),
+            crate::support::null(),
+        ),
     ]
     .concat();
     let captures = Captures::from_bytes("dump", dump, InputFormat::Detect).unwrap();
     let answer = compat_answer(&captures, None, None, &Options::default(), &()).unwrap();
     let clusters: Vec<Value> = serde_json::from_str(&answer.text).unwrap();
-    let endpoints: Vec<&str> = clusters.iter().map(|cluster| cluster["endpoint"].as_str().unwrap()).collect();
+    let endpoints: Vec<&str> =
+        clusters.iter().map(|cluster| cluster["endpoint"].as_str().unwrap()).collect();
     // The second record of `a` replaced all of the first but its time.
     assert_eq!(endpoints, ["GET /y", "GET /x/{id}", "GET /z"]);
     assert_eq!(clusters[1]["status_codes"], serde_json::json!({"404": 1}));

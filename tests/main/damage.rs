@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 use api_patterns::{Captures, InputFormat, Options, SkipReason, analyze};
 
 use crate::support::{
-    analysis_of, bytes, dict, fixture, flow, headers, list, null, number, record, record_of, request, response, tnetstring,
+    analysis_of, bytes, dict, fixture, flow, headers, list, null, number, record, record_of,
+    request, response, tnetstring,
 };
 
 /// Paths that were read, and what was skipped.
@@ -20,7 +21,12 @@ fn read(dump: &[u8]) -> (Vec<String>, Vec<(SkipReason, u64)>) {
     let mut options = Options::default();
     (options.threads, options.batch_bytes) = (3, 100);
     let analysis = analyze(&captures, &options, &()).unwrap();
-    assert_eq!(analysis.report.totals.used, paths.len() as u64, "in small batches: {paths:?} {skips:?} {:?}", analysis.skips);
+    assert_eq!(
+        analysis.report.totals.used,
+        paths.len() as u64,
+        "in small batches: {paths:?} {skips:?} {:?}",
+        analysis.skips
+    );
     assert_eq!(analysis.skips.total(), skips.total(), "in small batches");
     let counts = skips.iter().map(|(reason, count, _)| (reason, count)).collect();
     (paths, counts)
@@ -35,10 +41,15 @@ fn a_truncated_last_record_costs_one_flow() {
         assert_eq!(paths, ["/first"], "cut after {cut} bytes");
         assert_eq!(skipped, [(SkipReason::Truncated, 1)], "cut after {cut} bytes");
     }
-    let analysis = analysis_of(&[flow("a", "/first"), last[..20].to_vec()].concat(), &Options::default());
+    let analysis =
+        analysis_of(&[flow("a", "/first"), last[..20].to_vec()].concat(), &Options::default());
     let (_, _, places) = analysis.skips.iter().next().unwrap();
     assert_eq!(places[0].offset, flow("a", "/first").len() as u64);
-    assert!(places[0].message.starts_with("the last record is cut off (20 of "), "{}", places[0].message);
+    assert!(
+        places[0].message.starts_with("the last record is cut off (20 of "),
+        "{}",
+        places[0].message
+    );
 }
 
 /// `mitmdump -w +file` goes on after a record that the last run did not finish.
@@ -46,16 +57,35 @@ fn a_truncated_last_record_costs_one_flow() {
 fn records_after_a_truncated_one_are_read() {
     let cut = flow("b", "/cut");
     for length in [1, 4, 5, 20, cut.len() / 2, cut.len() - 1] {
-        let dump = [flow("a", "/first"), cut[..length].to_vec(), flow("c", "/third"), flow("d", "/fourth")].concat();
+        let dump = [
+            flow("a", "/first"),
+            cut[..length].to_vec(),
+            flow("c", "/third"),
+            flow("d", "/fourth"),
+        ]
+        .concat();
         let (paths, skipped) = read(&dump);
         assert_eq!(paths, ["/first", "/third", "/fourth"], "cut after {length} bytes");
-        assert_eq!(skipped.iter().map(|s| s.1).sum::<u64>(), 1, "cut after {length} bytes: {skipped:?}");
+        assert_eq!(
+            skipped.iter().map(|s| s.1).sum::<u64>(),
+            1,
+            "cut after {length} bytes: {skipped:?}"
+        );
     }
 }
 
 #[test]
 fn garbage_between_and_after_records_is_stepped_over() {
-    for garbage in [&b"\n"[..], b"\0\0\0", b"hello 12:34", b"5:hello", b"99999999999999:x", b"12:4:type;", b"}", b"1234"] {
+    for garbage in [
+        &b"\n"[..],
+        b"\0\0\0",
+        b"hello 12:34",
+        b"5:hello",
+        b"99999999999999:x",
+        b"12:4:type;",
+        b"}",
+        b"1234",
+    ] {
         let dump = [flow("a", "/a"), garbage.to_vec(), flow("b", "/b"), garbage.to_vec()].concat();
         let (paths, skipped) = read(&dump);
         assert_eq!(paths, ["/a", "/b"], "{garbage:?}");
@@ -86,8 +116,11 @@ fn unknown_types_and_versions_cost_one_record_each() {
     assert_eq!(paths, ["/a", "/b"]);
     assert_eq!(skipped, [(SkipReason::UnknownType, 1), (SkipReason::UnknownVersion, 4)]);
     let analysis = analysis_of(&dump, &Options::default());
-    let messages: Vec<&str> =
-        analysis.skips.iter().flat_map(|(_, _, places)| places.iter().map(|place| &*place.message)).collect();
+    let messages: Vec<&str> = analysis
+        .skips
+        .iter()
+        .flat_map(|(_, _, places)| places.iter().map(|place| &*place.message))
+        .collect();
     assert!(messages[0].contains("unknown type \"quantum\""), "{messages:?}");
     assert!(messages[1].contains("22") && messages[1].contains("update"), "{messages:?}");
 }
@@ -110,8 +143,13 @@ fn values_of_the_wrong_type_and_missing_keys_cost_one_record() {
         assert_eq!(skipped, [(SkipReason::BadRecord, 1)], "{}", String::from_utf8_lossy(&bad));
     }
     // What is not needed may be broken.
-    let odd = [("port", bytes("80")), ("content", tnetstring(';', b"text")), ("trailers", number(7))];
-    let (paths, skipped) = read(&record("x", request("GET", "h.example", "/kept", &odd), dict(&[("status_code", bytes("200"))])));
+    let odd =
+        [("port", bytes("80")), ("content", tnetstring(';', b"text")), ("trailers", number(7))];
+    let (paths, skipped) = read(&record(
+        "x",
+        request("GET", "h.example", "/kept", &odd),
+        dict(&[("status_code", bytes("200"))]),
+    ));
     assert_eq!((paths, skipped), (vec!["/kept".to_owned()], vec![]));
 }
 
@@ -148,7 +186,8 @@ fn deep_nesting_is_not_followed() {
 
 #[test]
 fn a_hundred_thousand_headers_and_huge_paths_are_bounded() {
-    let many: Vec<(String, String)> = (0..100_000).map(|i| (format!("x-{i}"), "v".to_owned())).collect();
+    let many: Vec<(String, String)> =
+        (0..100_000).map(|i| (format!("x-{i}"), "v".to_owned())).collect();
     let many: Vec<(&str, &str)> = many.iter().map(|(name, value)| (&**name, &**value)).collect();
     let path = format!("/{}", "a".repeat(8 << 20));
     let fields = [("headers", headers(&many))];
@@ -216,7 +255,8 @@ fn a_pipe_gives_the_same_as_a_file() {
         let from_file = analysis_of(&dump, &Options::default());
         for batch_bytes in [0, 3000] {
             let pipe = Dribble(std::io::Cursor::new(dump.clone()));
-            let captures = Captures::from_reader("pipe", Box::new(pipe), InputFormat::Detect).unwrap();
+            let captures =
+                Captures::from_reader("pipe", Box::new(pipe), InputFormat::Detect).unwrap();
             let mut options = Options::default();
             options.batch_bytes = batch_bytes;
             let from_pipe = analyze(&captures, &options, &()).unwrap();
@@ -237,12 +277,17 @@ fn one_damaged_byte_costs_at_most_the_records_beside_it() {
             for byte in [0, b'9', b':', b'}', 0xff] {
                 let mut damaged = dump.clone();
                 damaged[at] = byte;
-                let captures = Captures::from_bytes("test", damaged, InputFormat::Mitmproxy).unwrap();
+                let captures =
+                    Captures::from_bytes("test", damaged, InputFormat::Mitmproxy).unwrap();
                 let mut paths = Vec::new();
-                api_patterns::for_each_flow(&captures, |flow| paths.push(flow.path().to_vec())).unwrap();
+                api_patterns::for_each_flow(&captures, |flow| paths.push(flow.path().to_vec()))
+                    .unwrap();
                 for (other, path) in [&b"/a"[..], b"/b", b"/c", b"/d"].iter().enumerate() {
                     if other < i || other > i + 1 {
-                        assert!(paths.iter().any(|have| have == path), "byte {at} = {byte}: {path:?} is lost");
+                        assert!(
+                            paths.iter().any(|have| have == path),
+                            "byte {at} = {byte}: {path:?} is lost"
+                        );
                     }
                 }
             }

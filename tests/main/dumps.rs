@@ -1,8 +1,8 @@
 use api_patterns::{Options, Report, SkipReason};
 
 use crate::support::{
-    analysis_of, bytes, dict, fixture, flow, headers, list, null, number, record, record_of, report_of, request, response,
-    tnetstring,
+    analysis_of, bytes, dict, fixture, flow, headers, list, null, number, record, record_of,
+    report_of, request, response, tnetstring,
 };
 
 fn hosts(report: &Report) -> Vec<&str> {
@@ -32,7 +32,13 @@ fn the_recorded_demo_has_its_endpoints() {
     ] {
         assert!(endpoints.contains(&expected), "{expected:?} is not in {endpoints:#?}");
     }
-    let of = |endpoint: &str| report.patterns.iter().find(|p| p.endpoint == endpoint && p.host != "gone.shop.example").unwrap();
+    let of = |endpoint: &str| {
+        report
+            .patterns
+            .iter()
+            .find(|p| p.endpoint == endpoint && p.host != "gone.shop.example")
+            .unwrap()
+    };
     let users = of("GET /v1/users");
     assert_eq!(users.query_params, ["limit", "page"]);
     assert_eq!(users.common_headers["authorization"], 3);
@@ -41,8 +47,14 @@ fn the_recorded_demo_has_its_endpoints() {
     assert_eq!(users.sample_flow_ids.len(), 3);
     assert!(users.first_seen.as_ref().unwrap().starts_with("2026-11-22T"));
     let user = of("GET /v1/users/{user_id}");
-    assert_eq!(user.status_codes.iter().map(|(code, n)| (&**code, *n)).collect::<Vec<_>>(), [("200", 14), ("404", 1)]);
-    assert_eq!((&*user.parameters[0].kind, user.parameters[0].segment, user.parameters[0].distinct), ("integer", Some(3), Some(14)));
+    assert_eq!(
+        user.status_codes.iter().map(|(code, n)| (&**code, *n)).collect::<Vec<_>>(),
+        [("200", 14), ("404", 1)]
+    );
+    assert_eq!(
+        (&*user.parameters[0].kind, user.parameters[0].segment, user.parameters[0].distinct),
+        ("integer", Some(3), Some(14))
+    );
     assert_eq!(of("GET /live").websocket_count, 1);
     assert!(of("GET /v1/slow").latency_ms.as_ref().unwrap().p50 > 290.0);
     let gone = report.patterns.iter().find(|p| p.host == "gone.shop.example").unwrap();
@@ -53,7 +65,8 @@ fn the_recorded_demo_has_its_endpoints() {
 #[test]
 fn old_versions_are_read_by_their_own_names() {
     let old = |fields: &[(&str, Vec<u8>)]| {
-        let payload: Vec<u8> = fields.iter().flat_map(|(key, value)| [bytes(key), value.clone()].concat()).collect();
+        let payload: Vec<u8> =
+            fields.iter().flat_map(|(key, value)| [bytes(key), value.clone()].concat()).collect();
         tnetstring('}', &payload)
     };
     let version = |minor| list(&[number(0), number(minor), number(1)]);
@@ -66,9 +79,12 @@ fn old_versions_are_read_by_their_own_names() {
         ("headers", headers(&[])),
         ("timestamp_start", tnetstring('^', b"1400000000.25")),
     ];
-    for (minor, status, reason, body) in
-        [(11, "code", "msg", "content"), (13, "code", "msg", "content"), (14, "status_code", "msg", "body"), (16, "status_code", "reason", "content")]
-    {
+    for (minor, status, reason, body) in [
+        (11, "code", "msg", "content"),
+        (13, "code", "msg", "content"),
+        (14, "status_code", "msg", "body"),
+        (16, "status_code", "reason", "content"),
+    ] {
         let answer = old(&[
             (status, number(204)),
             (reason, bytes("No Content")),
@@ -88,23 +104,39 @@ fn old_versions_are_read_by_their_own_names() {
         assert_eq!(report.patterns[0].host, "old.example.com");
         assert_eq!(report.patterns[0].status_codes["204"], 1);
         assert_eq!(report.patterns[0].sample_flow_ids, ["x1"]);
-        assert!(report.patterns[0].response_bytes.is_none(), "the number 0 stands for a body that was not recorded");
+        assert!(
+            report.patterns[0].response_bytes.is_none(),
+            "the number 0 stands for a body that was not recorded"
+        );
     }
 }
 
 #[test]
 fn the_host_is_what_the_client_meant() {
     let with = |version: &str, authority: &str, host: &[(&str, &str)]| {
-        let fields = [("http_version", bytes(version)), ("authority", bytes(authority)), ("headers", headers(host))];
+        let fields = [
+            ("http_version", bytes(version)),
+            ("authority", bytes(authority)),
+            ("headers", headers(host)),
+        ];
         record("x", request("GET", "10.0.0.1", "/", &fields), null())
     };
-    assert_eq!(host_of(&with("HTTP/2.0", "meant.example", &[("Host", "other.example")])), "meant.example");
+    assert_eq!(
+        host_of(&with("HTTP/2.0", "meant.example", &[("Host", "other.example")])),
+        "meant.example"
+    );
     assert_eq!(host_of(&with("HTTP/3", "meant.example:8443", &[])), "meant.example:8443");
-    assert_eq!(host_of(&with("HTTP/1.1", "proxied.example:443", &[("HOST", "Meant.Example:443")])), "meant.example");
+    assert_eq!(
+        host_of(&with("HTTP/1.1", "proxied.example:443", &[("HOST", "Meant.Example:443")])),
+        "meant.example"
+    );
     assert_eq!(host_of(&with("HTTP/1.1", "proxied.example", &[])), "proxied.example");
     assert_eq!(host_of(&with("HTTP/2.0", "", &[(":authority", "old.example")])), "old.example");
     assert_eq!(host_of(&with("HTTP/1.1", "", &[("Host", "no host at all")])), "10.0.0.1");
-    assert_eq!(host_of(&with("HTTP/1.1", "", &[("Host", "[2001:db8::1]:8080")])), "[2001:db8::1]:8080");
+    assert_eq!(
+        host_of(&with("HTTP/1.1", "", &[("Host", "[2001:db8::1]:8080")])),
+        "[2001:db8::1]:8080"
+    );
     let fields = [("headers", headers(&[]))];
     let transparent = record_of(&[
         ("client_conn", dict(&[("sni", tnetstring(';', b"sni.example"))])),
@@ -117,7 +149,12 @@ fn the_host_is_what_the_client_meant() {
 
 #[test]
 fn tunnels_and_server_wide_options_are_endpoints_of_their_host() {
-    let tunnel = request("CONNECT", "example.com", "", &[("authority", bytes("example.com:443")), ("scheme", bytes(""))]);
+    let tunnel = request(
+        "CONNECT",
+        "example.com",
+        "",
+        &[("authority", bytes("example.com:443")), ("scheme", bytes(""))],
+    );
     let report = report_of(&record("t", tunnel, null()), &Options::default());
     assert_eq!(report.patterns[0].endpoint, "CONNECT example.com:443");
     assert_eq!(report.patterns[0].path_pattern, "");
@@ -127,25 +164,45 @@ fn tunnels_and_server_wide_options_are_endpoints_of_their_host() {
 
 #[test]
 fn other_protocols_are_counted_and_skipped() {
-    let other = |kind: &str| record_of(&[("type", tnetstring(';', kind.as_bytes())), ("version", number(21))]);
-    let dump = [other("tcp"), other("udp"), flow("a", "/x"), other("dns"), other("dns"), other("websocket")].concat();
+    let other = |kind: &str| {
+        record_of(&[("type", tnetstring(';', kind.as_bytes())), ("version", number(21))])
+    };
+    let dump = [
+        other("tcp"),
+        other("udp"),
+        flow("a", "/x"),
+        other("dns"),
+        other("dns"),
+        other("websocket"),
+    ]
+    .concat();
     let analysis = analysis_of(&dump, &Options::default());
     assert_eq!(analysis.report.totals.flows, 6);
     assert_eq!(analysis.report.totals.used, 1);
-    for (reason, count) in
-        [(SkipReason::Tcp, 1), (SkipReason::Udp, 1), (SkipReason::Dns, 2), (SkipReason::WebsocketMessages, 1)]
-    {
+    for (reason, count) in [
+        (SkipReason::Tcp, 1),
+        (SkipReason::Udp, 1),
+        (SkipReason::Dns, 2),
+        (SkipReason::WebsocketMessages, 1),
+    ] {
         assert_eq!(analysis.skips.count(reason), count, "{reason:?}");
     }
     // A dns flow has a request and a response of another shape.
-    let dns = record_of(&[("request", dict(&[("query", number(1))])), ("type", tnetstring(';', b"dns")), ("version", number(21))]);
+    let dns = record_of(&[
+        ("request", dict(&[("query", number(1))])),
+        ("type", tnetstring(';', b"dns")),
+        ("version", number(21)),
+    ]);
     assert_eq!(analysis_of(&dns, &Options::default()).skips.count(SkipReason::Dns), 1);
 }
 
 /// A flow that a user edited holds its whole former self under `backup`: that is no second request.
 #[test]
 fn a_backup_is_not_another_flow() {
-    let former = dict(&[("request", request("GET", "other.example", "/former", &[])), ("version", number(21))]);
+    let former = dict(&[
+        ("request", request("GET", "other.example", "/former", &[])),
+        ("version", number(21)),
+    ]);
     let dump = record_of(&[
         ("backup", former),
         ("request", request("GET", "api.example.com", "/now", &[])),
@@ -168,7 +225,10 @@ fn unusual_types_of_values_are_taken_as_mitmproxy_takes_them() {
         ("timestamp_start", number(1_700_000_000)),
         ("timestamp_end", null()),
     ];
-    let report = report_of(&record("x", request("GET", "h", "/", &fields), response(200)), &Options::default());
+    let report = report_of(
+        &record("x", request("GET", "h", "/", &fields), response(200)),
+        &Options::default(),
+    );
     let pattern = &report.patterns[0];
     assert_eq!((&*pattern.host, &*pattern.endpoint), ("bytes.example", "POST /a/{a_id}"));
     assert_eq!(pattern.query_params, ["x"]);
@@ -177,8 +237,11 @@ fn unusual_types_of_values_are_taken_as_mitmproxy_takes_them() {
 
 #[test]
 fn both_spellings_of_a_trailing_slash_are_one_endpoint() {
-    let dump = [flow("a", "/users/"), flow("b", "/users/"), flow("c", "/users"), flow("d", "//orders")].concat();
+    let dump =
+        [flow("a", "/users/"), flow("b", "/users/"), flow("c", "/users"), flow("d", "//orders")]
+            .concat();
     let report = report_of(&dump, &Options::default());
-    let found: Vec<(&str, u64)> = report.patterns.iter().map(|p| (&*p.path_pattern, p.request_count)).collect();
+    let found: Vec<(&str, u64)> =
+        report.patterns.iter().map(|p| (&*p.path_pattern, p.request_count)).collect();
     assert_eq!(found, [("/users/", 3), ("/orders", 1)]);
 }

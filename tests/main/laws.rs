@@ -28,7 +28,8 @@ fn flows() -> impl Strategy<Value = Vec<(String, String)>> {
         1 => "[a-z]{2}:(cancel|start)",
         1 => "%[0-9a-f]{2}",
     ];
-    let path = prop::collection::vec(segment, 0..6).prop_map(|segments| format!("/{}", segments.join("/")));
+    let path = prop::collection::vec(segment, 0..6)
+        .prop_map(|segments| format!("/{}", segments.join("/")));
     let url = ("[abc]\\.example", path, "(\\?[a-c]=[0-9x]{0,2}(&[a-c]=1)?)?")
         .prop_map(|(host, path, query)| format!("https://{host}{path}{query}"));
     prop::collection::vec(("(GET|POST|X[A-Z])", url), 0..400)

@@ -49,7 +49,12 @@ fn bad_lines_are_counted_named_and_skipped() {
 fn messages_do_not_quote_the_line() {
     let line = br#"{"method":"GET","url":"https://h/a","status":{"secret-canary":1}} secret-canary
 {"method":{"secret-canary":1},"url":"https://h/a"}"#;
-    let captures = api_patterns::Captures::from_bytes("x", line.to_vec(), api_patterns::InputFormat::JsonLines).unwrap();
+    let captures = api_patterns::Captures::from_bytes(
+        "x",
+        line.to_vec(),
+        api_patterns::InputFormat::JsonLines,
+    )
+    .unwrap();
     let analysis = api_patterns::analyze(&captures, &Options::default(), &()).unwrap();
     assert!(!format!("{analysis:?}").contains("canary"));
 }
@@ -57,7 +62,9 @@ fn messages_do_not_quote_the_line() {
 #[test]
 fn a_line_longer_than_what_is_read_is_one_skip() {
     let long = format!("{{\"method\":\"GET\",\"url\":\"https://h/{}\"}}", "a".repeat(17 << 20));
-    let lines = format!("{{\"method\":\"GET\",\"url\":\"https://h/a\"}}\n{long}\n{{\"method\":\"GET\",\"url\":\"https://h/b\"}}\n");
+    let lines = format!(
+        "{{\"method\":\"GET\",\"url\":\"https://h/a\"}}\n{long}\n{{\"method\":\"GET\",\"url\":\"https://h/b\"}}\n"
+    );
     let analysis = analysis_of(lines.as_bytes(), &Options::default());
     assert_eq!(analysis.report.totals.used, 2);
     assert_eq!(analysis.skips.count(SkipReason::TooLarge), 1);

@@ -36,8 +36,12 @@ fn check(path: &Path, room: &str, allowed: &BTreeMap<&str, &[&str]>, wrong: &mut
     let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
     for (number, line) in lines.enumerate() {
         for used in line.match_indices("crate::").map(|(at, found)| &line[at + found.len()..]) {
-            let used: String = used.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
-            let fine = used.is_empty() || used == room || GROUND_FLOOR.contains(&&*used) || allowed[room].contains(&&*used);
+            let used: String =
+                used.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+            let fine = used.is_empty()
+                || used == room
+                || GROUND_FLOOR.contains(&&*used)
+                || allowed[room].contains(&&*used);
             if !fine {
                 wrong.push(format!("{}:{}: {room} uses {used}", path.display(), number + 1));
             }
@@ -57,7 +61,10 @@ fn imports_point_down() {
         if matches!(&*room, "lib" | "main") {
             continue;
         }
-        assert!(allowed.contains_key(&*room), "{room} has no place in the house: add it to this test");
+        assert!(
+            allowed.contains_key(&*room),
+            "{room} has no place in the house: add it to this test"
+        );
         check(&path, &room, &allowed, &mut wrong);
         rooms += 1;
     }

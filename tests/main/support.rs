@@ -86,8 +86,10 @@ pub fn tnetstring(tag: char, payload: &[u8]) -> Vec<u8> {
 
 /// A dict of keys (as text) and values (encoded).
 pub fn dict(pairs: &[(&str, Vec<u8>)]) -> Vec<u8> {
-    let payload: Vec<u8> =
-        pairs.iter().flat_map(|(key, value)| [tnetstring(';', key.as_bytes()), value.clone()].concat()).collect();
+    let payload: Vec<u8> = pairs
+        .iter()
+        .flat_map(|(key, value)| [tnetstring(';', key.as_bytes()), value.clone()].concat())
+        .collect();
     tnetstring('}', &payload)
 }
 

@@ -3,18 +3,20 @@
 //! Twelve endpoint shapes with ids of all kinds, twelve request headers a flow, a certificate and JSON bodies in each
 //! record: what a day of recording an API looks like.
 
+#![allow(clippy::unwrap_used, reason = "writing into memory does not fail")]
+
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
 /// A small generator of numbers (`SplitMix64`, Steele et al. 2014): the same everywhere.
-pub struct Draw(u64);
+pub(crate) struct Draw(u64);
 
 impl Draw {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -22,17 +24,28 @@ impl Draw {
         z ^ (z >> 31)
     }
 
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.draw() % bound
+    }
+
+    fn index(&mut self, length: usize) -> usize {
+        usize::try_from(self.below(length as u64)).unwrap()
     }
 
     fn letters(&mut self, alphabet: &[u8], count: usize) -> String {
-        (0..count).map(|_| char::from(alphabet[self.below(alphabet.len() as u64) as usize])).collect()
+        (0..count).map(|_| char::from(alphabet[self.index(alphabet.len())])).collect()
     }
 
     fn uuid(&mut self) -> String {
-        let (a, b) = (self.next(), self.next());
-        format!("{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}", a >> 32, (a >> 16) & 0xffff, a & 0xfff, b >> 52, b & 0xffff_ffff_ffff)
+        let (a, b) = (self.draw(), self.draw());
+        format!(
+            "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
+            a >> 32,
+            (a >> 16) & 0xffff,
+            a & 0xfff,
+            b >> 52,
+            b & 0xffff_ffff_ffff
+        )
     }
 }
 
@@ -41,58 +54,110 @@ const BASE62: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrst
 const CROCKFORD: &[u8] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /// One request and its answer.
-pub struct Exchange {
-    pub id: String,
-    pub method: &'static str,
-    pub host: &'static str,
-    pub target: String,
-    pub status: u16,
-    pub started_micros: u64,
-    pub body: String,
+pub(crate) struct Exchange {
+    pub(crate) id: String,
+    pub(crate) method: &'static str,
+    pub(crate) host: &'static str,
+    pub(crate) target: String,
+    pub(crate) status: u16,
+    pub(crate) started_micros: u64,
+    pub(crate) body: String,
 }
 
 /// The traffic, flow after flow.
-pub struct Traffic {
+pub(crate) struct Traffic {
     draw: Draw,
     clock_micros: u64,
 }
 
 impl Traffic {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self { draw: Draw::new(seed), clock_micros: 1_790_000_000_000_000 }
     }
 
-    pub fn next(&mut self) -> Exchange {
+    pub(crate) fn exchange(&mut self) -> Exchange {
         let draw = &mut self.draw;
         let (method, host, target, statuses): (_, _, _, [u16; 4]) = match draw.below(12) {
-            0 => ("GET", "api.example.com", format!("/v1/users/{}", 1000 + draw.below(500_000)), [200, 200, 200, 404]),
-            1 => ("GET", "api.example.com", format!("/v1/users?page={}&limit=50", draw.below(90)), [200; 4]),
-            2 => ("PATCH", "api.example.com", format!("/v1/users/{}", 1000 + draw.below(500_000)), [200, 200, 422, 200]),
+            0 => (
+                "GET",
+                "api.example.com",
+                format!("/v1/users/{}", 1000 + draw.below(500_000)),
+                [200, 200, 200, 404],
+            ),
+            1 => (
+                "GET",
+                "api.example.com",
+                format!("/v1/users?page={}&limit=50", draw.below(90)),
+                [200; 4],
+            ),
+            2 => (
+                "PATCH",
+                "api.example.com",
+                format!("/v1/users/{}", 1000 + draw.below(500_000)),
+                [200, 200, 422, 200],
+            ),
             3 => {
-                let target = format!("/v1/users/{}/orders/{}", 1000 + draw.below(500_000), draw.uuid());
+                let target =
+                    format!("/v1/users/{}/orders/{}", 1000 + draw.below(500_000), draw.uuid());
                 ("GET", "api.example.com", target, [200; 4])
             }
-            4 => ("POST", "api.example.com", format!("/v1/orders/{}/refunds", draw.uuid()), [202, 202, 409, 202]),
-            5 => ("GET", "api.example.com", format!("/v1/products/{}", draw.letters(HEX, 24)), [200, 304, 200, 200]),
-            6 => ("GET", "api.example.com", format!("/v1/search?q={}&sort=price", draw.letters(BASE62, 6)), [200; 4]),
-            7 => ("GET", "cdn.example.com", format!("/assets/{}/main.js", draw.letters(HEX, 40)), [200, 200, 304, 200]),
+            4 => (
+                "POST",
+                "api.example.com",
+                format!("/v1/orders/{}/refunds", draw.uuid()),
+                [202, 202, 409, 202],
+            ),
+            5 => (
+                "GET",
+                "api.example.com",
+                format!("/v1/products/{}", draw.letters(HEX, 24)),
+                [200, 304, 200, 200],
+            ),
+            6 => (
+                "GET",
+                "api.example.com",
+                format!("/v1/search?q={}&sort=price", draw.letters(BASE62, 6)),
+                [200; 4],
+            ),
+            7 => (
+                "GET",
+                "cdn.example.com",
+                format!("/assets/{}/main.js", draw.letters(HEX, 40)),
+                [200, 200, 304, 200],
+            ),
             8 => {
                 let customer = format!("cus_{}7aB", draw.letters(BASE62, 11));
-                ("GET", "pay.example.com", format!("/v2/customers/{customer}/invoices"), [200, 200, 200, 500])
+                (
+                    "GET",
+                    "pay.example.com",
+                    format!("/v2/customers/{customer}/invoices"),
+                    [200, 200, 200, 500],
+                )
             }
             9 => {
                 let day = format!("2026-{:02}-{:02}", 1 + draw.below(12), 1 + draw.below(28));
                 ("GET", "api.example.com", format!("/v1/reports/{day}.csv"), [200; 4])
             }
-            10 => ("PUT", "api.example.com", format!("/v1/events/0{}", draw.letters(CROCKFORD, 25)), [204, 204, 204, 400]),
+            10 => (
+                "PUT",
+                "api.example.com",
+                format!("/v1/events/0{}", draw.letters(CROCKFORD, 25)),
+                [204, 204, 204, 400],
+            ),
             _ => ("GET", "api.example.com", "/v1/users/me".to_owned(), [200, 200, 401, 200]),
         };
-        let status = statuses[draw.below(4) as usize];
+        let status = statuses[draw.index(4)];
         let id = draw.uuid();
         let mut body = format!("{{\"id\":\"{}\",\"items\":[", draw.uuid());
-        for item in 0..14 + draw.below(14) {
+        for item in 0..15 + draw.below(14) {
             let comma = if item == 0 { "" } else { "," };
-            write!(body, "{comma}{{\"sku\":\"{}\",\"price\":{},\"stock\":true}}", draw.letters(BASE62, 12), draw.below(100_000)).unwrap();
+            write!(
+                body,
+                "{comma}{{\"sku\":\"{}\",\"price\":{},\"stock\":true}}",
+                draw.letters(BASE62, 12),
+                draw.below(100_000)
+            )
+            .unwrap();
         }
         body.push_str("]}");
         self.clock_micros += 1 + draw.below(400_000);
@@ -178,9 +243,8 @@ fn seconds(micros: u64) -> String {
 }
 
 /// Appends one flow as a mitmproxy record of format version 21.
-pub fn write_record(out: &mut Vec<u8>, exchange: &Exchange) {
+pub(crate) fn write_record(out: &mut Vec<u8>, exchange: &Exchange) {
     let start = exchange.started_micros;
-    let certificate = certificate(exchange.host);
     let mut record = Tnetstring { bytes: Vec::with_capacity(8192) };
     let outer = record.open(b'}');
     record.pair("version", b'#', b"21");
@@ -195,7 +259,7 @@ pub fn write_record(out: &mut Vec<u8>, exchange: &Exchange) {
     });
     record.dict("server_conn", |server| {
         connection(server, exchange, "198.51.100.9", 443);
-        server.list("certificate_list", |list| list.value(b',', certificate.as_bytes()));
+        server.list("certificate_list", |list| list.value(b',', CERTIFICATE.as_bytes()));
         server.address("address", exchange.host, 443);
         server.pair("timestamp_tcp_setup", b'^', seconds(start).as_bytes());
         server.pair("via", b'~', b"");
@@ -264,12 +328,10 @@ fn connection(value: &mut Tnetstring, exchange: &Exchange, peer: &str, port: u16
 }
 
 /// The server's certificate: a real one, for no host that exists.
-fn certificate(_host: &str) -> &'static str {
-    include_str!("certificate.pem")
-}
+const CERTIFICATE: &str = include_str!("certificate.pem");
 
 /// Appends one flow as a JSON line.
-pub fn write_line(out: &mut Vec<u8>, exchange: &Exchange) {
+pub(crate) fn write_line(out: &mut Vec<u8>, exchange: &Exchange) {
     let Exchange { id, method, host, target, status, started_micros, .. } = exchange;
     let time = seconds(*started_micros);
     write!(out, r#"{{"id":"{id}","request":{{"method":"{method}","url":"https://{host}{target}","headers":{{"host":"{host}""#).unwrap();
@@ -280,11 +342,15 @@ pub fn write_line(out: &mut Vec<u8>, exchange: &Exchange) {
 }
 
 /// Writes `flows` flows with one of the writers above.
-pub fn write_all(out: &mut dyn Write, flows: u64, write_one: fn(&mut Vec<u8>, &Exchange)) -> io::Result<()> {
+pub(crate) fn write_all(
+    out: &mut dyn Write,
+    flows: u64,
+    write_one: fn(&mut Vec<u8>, &Exchange),
+) -> io::Result<()> {
     let mut traffic = Traffic::new(1);
     let mut buffer = Vec::new();
     for _ in 0..flows {
-        write_one(&mut buffer, &traffic.next());
+        write_one(&mut buffer, &traffic.exchange());
         if buffer.len() > 1 << 20 {
             out.write_all(&buffer)?;
             buffer.clear();
