@@ -76,12 +76,16 @@ mod engine;
 mod error;
 mod flow;
 mod limits;
+mod math;
 pub mod output;
 mod patterns;
 mod report;
 mod sketch;
 mod skip;
 mod template;
+#[cfg(feature = "training")]
+#[doc(hidden)]
+pub mod training;
 
 pub use capture::{Captures, InputFormat};
 pub use engine::{

@@ -15,7 +15,10 @@ use crate::patterns::names;
 use crate::report::routes::{Label, Routes};
 use crate::sketch::{Merge, stable_hash};
 use crate::template::Template;
+use crate::template::context::Observed;
 use crate::template::decide::{Decided, Variable, decide};
+use crate::template::judge::{Fitted, Judge};
+use crate::template::model::Model;
 
 /// The name of the group of hosts that had no place of their own.
 const OTHER_HOSTS: &str = "(other hosts)";
@@ -151,19 +154,34 @@ pub struct Sizes {
     pub p95: u64,
 }
 
+impl Observed for Endpoint {
+    fn count(&self) -> u64 {
+        self.count
+    }
+
+    fn not_found(&self) -> u64 {
+        self.statuses.iter().filter(|entry| &*entry.key == b"404").map(|entry| entry.value).sum()
+    }
+
+    fn client_errors(&self) -> u64 {
+        let is_error = |code: &[u8]| code.len() == 3 && code[0] == b'4';
+        self.statuses.iter().filter(|entry| is_error(&entry.key)).map(|entry| entry.value).sum()
+    }
+}
+
 impl Patterns {
     /// Decides the templates and describes every endpoint. Can be called at any time, any number of times.
     pub fn report(&self) -> Report {
-        build(self).0
+        self.report_and_routes().0
     }
 
     /// The report, and the routes that lead each flow to its endpoint.
     pub fn report_and_routes(&self) -> (Report, Routes) {
-        build(self)
+        build(self, Model::shipped(), &Fitted(Model::shipped()))
     }
 }
 
-fn build(patterns: &Patterns) -> (Report, Routes) {
+pub(crate) fn build(patterns: &Patterns, model: &Model, judge: &dyn Judge<Endpoint>) -> (Report, Routes) {
     // What does not fit its bounds must not be shown, or the answer would depend on how the traffic was split.
     let mut fitted = patterns.trie.clone();
     fitted.fit();
@@ -173,7 +191,7 @@ fn build(patterns: &Patterns) -> (Report, Routes) {
         let name =
             host.map_or_else(|| OTHER_HOSTS.to_owned(), |host| text::printable(host).into_owned());
         let mut found = Vec::new();
-        let route = describe(&decide(node), &name, &mut Vec::new(), &mut found, &mut routes);
+        let route = describe(&decide(node, model.vocabulary, judge), &name, &mut Vec::new(), &mut found, &mut routes);
         routes.add_host(host, route);
         found.sort_by(|a, b| {
             let key = |p: &Pattern| {

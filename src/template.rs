@@ -1,9 +1,14 @@
 //! Templates: where the paths of an API vary, and how the varying parts are called.
 
+pub(crate) mod context;
 pub(crate) mod decide;
 pub(crate) mod evidence;
+pub(crate) mod features;
+pub(crate) mod judge;
+pub(crate) mod model;
 mod name;
 pub(crate) mod segment;
+pub(crate) mod vocabulary;
 
 use std::fmt;
 

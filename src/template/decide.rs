@@ -8,9 +8,12 @@ use std::collections::BTreeMap;
 
 use crate::limits;
 use crate::sketch::{Distinct, Merge, stable_hash};
+use crate::template::context::{Candidate, HostIndex, Place};
 use crate::template::evidence::{Node, Values};
+use crate::template::judge::Judge;
 use crate::template::name::parameter_name;
 use crate::template::segment::{Segment, SegmentKind};
+use crate::template::vocabulary::Vocabulary;
 use crate::template::{Part, Template};
 
 /// A place in the decided tree.
@@ -35,8 +38,10 @@ pub(crate) struct Variable<'t> {
     /// How many requests had a value of each kind.
     kinds: BTreeMap<SegmentKind, u64>,
     distinct: Distinct<{ limits::DISTINCT_HASHES }>,
-    /// Were there more names here than are kept?
-    overflow: bool,
+    /// Sum over the requests of how sure it is that theirs is a value.
+    certainty: f64,
+    /// Segments that could have been names.
+    judged: u64,
 }
 
 impl Variable<'_> {
@@ -55,45 +60,56 @@ impl Variable<'_> {
         self.distinct.estimate()
     }
 
-    /// How sure it is that this part varies, from 0 to 1.
+    /// How sure it is that this part varies, from 0 to 1: the mean over the requests, to two decimals.
     pub(crate) fn confidence(&self) -> f64 {
-        let certain =
-            self.kinds.keys().all(|kind| kind.is_unmistakable() || *kind == SegmentKind::Integer);
-        match (certain, self.distinct()) {
-            (true, 2..) => 0.99,
-            (true, _) => 0.95,
-            (false, _) if self.overflow => 0.9,
-            (false, _) => 0.8,
-        }
+        #[expect(clippy::cast_precision_loss, reason = "rounded to two decimals")]
+        let mean = self.certainty / self.requests().max(1) as f64;
+        (mean * 100.0).round().clamp(1.0, 99.0) / 100.0
     }
 
+    fn requests(&self) -> u64 {
+        self.kinds.values().sum()
+    }
+
+    /// Short reasons that can be checked.
     pub(crate) fn reasons(&self) -> Vec<String> {
-        let mut reasons = Vec::new();
         let mut by_name: BTreeMap<&str, u64> = BTreeMap::new();
         for (kind, count) in &self.kinds {
             *by_name.entry(kind.name()).or_default() += count;
         }
-        let total: u64 = by_name.values().sum();
-        for (name, count) in by_name {
-            reasons.push(format!("{count} of {total} values look like: {name}"));
-        }
-        if self.overflow {
-            reasons.push(format!("more than {} different segments here", limits::LITERAL_CHILDREN));
+        let total = self.requests();
+        let mut reasons: Vec<String> =
+            by_name.into_iter().map(|(name, count)| format!("{count} of {total} requests have a value of kind {name}")).collect();
+        if self.judged > 0 {
+            reasons.push(format!("{} segments were judged values by what stands around and below them", self.judged));
         }
         reasons
     }
 
-    fn add(&mut self, kind: SegmentKind, count: u64) {
+    fn add(&mut self, kind: SegmentKind, count: u64, probability: f64) {
         *self.kinds.entry(kind).or_default() += count;
+        #[expect(clippy::cast_precision_loss, reason = "a mean needs no more")]
+        let weight = count as f64;
+        self.certainty += weight * probability;
+        self.judged += u64::from(!kind.is_unmistakable());
     }
 }
 
 /// Decides everything below one host.
-pub(crate) fn decide<T>(host: &Node<T>) -> Decided<'_, T> {
-    decide_group(&[host], Template::default())
+pub(crate) fn decide<'t, T>(host: &'t Node<T>, vocabulary: &Vocabulary, judge: &dyn Judge<T>) -> Decided<'t, T> {
+    let index = HostIndex::new(host, vocabulary);
+    decide_group(&[host], Template::default(), &index, judge)
 }
 
-fn decide_group<'t, T>(group: &[&'t Node<T>], template: Template) -> Decided<'t, T> {
+/// A varying part while it is put together: what is known of it, and where it leads.
+type Varying<'t, T> = (Variable<'t>, Vec<&'t Node<T>>);
+
+fn decide_group<'t, T>(
+    group: &[&'t Node<T>],
+    template: Template,
+    index: &HostIndex,
+    judge: &dyn Judge<T>,
+) -> Decided<'t, T> {
     let mut children: BTreeMap<&'t [u8], Vec<&'t Node<T>>> = BTreeMap::new();
     let mut ends: BTreeMap<&'t [u8], Vec<&'t T>> = BTreeMap::new();
     let mut values: Vec<&'t Values<T>> = Vec::new();
@@ -106,29 +122,29 @@ fn decide_group<'t, T>(group: &[&'t Node<T>], template: Template) -> Decided<'t,
         }
         values.extend(&node.values);
     }
-    let overflow = values.iter().any(|values| may_be_name(values.kind));
-    let versions = version_like(&children, &values, &template);
+    let candidates: Vec<Candidate<'t, T>> = children
+        .into_iter()
+        .map(|(text, nodes)| Candidate { text, hash: stable_hash(text), segment: Segment::parse(text), nodes })
+        .collect();
+    let place = Place { template: &template, group, candidates: &candidates, values: &values, index };
+    let verdicts = if candidates.is_empty() { Vec::new() } else { judge.judge(&place) };
 
     let mut literals = Vec::new();
-    let mut variables: BTreeMap<(bool, &'t [u8]), (Variable<'t>, Vec<&'t Node<T>>)> =
-        BTreeMap::new();
-    for (text, nodes) in children {
-        let segment = Segment::parse(text);
-        let is_name =
-            may_be_name(segment.kind) && !(overflow && segment.kind != SegmentKind::Version);
-        if is_name || (versions && is_short_number(&segment)) {
-            literals.push((text, nodes));
+    let mut variables: BTreeMap<(bool, &'t [u8]), Varying<'t, T>> = BTreeMap::new();
+    for (candidate, verdict) in candidates.into_iter().zip(verdicts) {
+        if !verdict.is_value {
+            literals.push((candidate.text, candidate.nodes));
             continue;
         }
-        let (variable, below) = variables.entry((false, segment.suffix)).or_default();
-        variable.add(segment.kind, nodes.iter().map(|node| node.count).sum());
-        variable.distinct.observe(stable_hash(text));
-        below.extend(nodes);
+        let (variable, below) = variables.entry((false, candidate.segment.suffix)).or_default();
+        variable.add(candidate.segment.kind, candidate.requests(), verdict.probability);
+        variable.distinct.observe(candidate.hash);
+        below.extend(candidate.nodes);
     }
     for child in values {
         let rest = child.kind == SegmentKind::Path;
         let (variable, below) = variables.entry((rest, &child.suffix)).or_default();
-        variable.add(child.kind, child.node.count);
+        variable.add(child.kind, child.node.count, 0.99);
         variable.distinct.merge(child.distinct.clone());
         below.push(&child.node);
     }
@@ -141,55 +157,18 @@ fn decide_group<'t, T>(group: &[&'t Node<T>], template: Template) -> Decided<'t,
     Decided {
         literals: literals
             .into_iter()
-            .map(|(text, nodes)| (text, decide_group(&nodes, step(Part::Literal(text.into())))))
+            .map(|(text, nodes)| (text, decide_group(&nodes, step(Part::Literal(text.into())), index, judge)))
             .collect(),
         variables: variables
             .into_iter()
             .map(|((rest, suffix), (mut variable, below))| {
-                (variable.suffix, variable.rest, variable.overflow) = (suffix, rest, overflow);
+                (variable.suffix, variable.rest) = (suffix, rest);
                 let name = parameter_name(&template.parts);
                 let part = Part::Parameter { name, suffix: suffix.into(), rest };
-                (variable, decide_group(&below, step(part)))
+                (variable, decide_group(&below, step(part), index, judge))
             })
             .collect(),
         ends: ends.into_iter().collect(),
         template,
     }
-}
-
-/// May a segment of this kind be a name, where nothing else is known?
-fn may_be_name(kind: SegmentKind) -> bool {
-    use SegmentKind::{Domain, Symbol, Version, Word, WordWithDigits};
-    matches!(kind, Word | WordWithDigits | Version | Symbol | Domain)
-}
-
-fn is_short_number(segment: &Segment<'_>) -> bool {
-    matches!(segment.kind, SegmentKind::Integer | SegmentKind::Number) && segment.core.len() <= 3
-}
-
-/// Are the short numbers here versions (`/1/boards`, `/rest/api/3/issue`)? So it looks where they stand near the root,
-/// are at most three, and have at least three names below each.
-fn version_like<T>(
-    children: &BTreeMap<&[u8], Vec<&Node<T>>>,
-    values: &[&Values<T>],
-    template: &Template,
-) -> bool {
-    let near_root = template.parts.len() <= 2 && template.parameters().next().is_none();
-    if !near_root || values.iter().any(|values| !may_be_name(values.kind)) {
-        return false;
-    }
-    let mut numbers =
-        children.iter().filter(|(text, _)| is_short_number(&Segment::parse(text))).peekable();
-    numbers.peek().is_some()
-        && numbers.clone().count() <= 3
-        && numbers.all(|(_, nodes)| {
-            let names = nodes.iter().flat_map(|node| &node.literals);
-            let mut names: Vec<&[u8]> = names
-                .map(|child| &*child.text)
-                .filter(|text| may_be_name(Segment::parse(text).kind))
-                .collect();
-            names.sort_unstable();
-            names.dedup();
-            names.len() >= 3 && nodes.iter().all(|node| node.ends.is_empty())
-        })
 }

@@ -64,7 +64,7 @@ pub(crate) struct Node<T> {
 /// A child for one segment, kept as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Literal<T> {
-    hash: u64,
+    pub(crate) hash: u64,
     pub(crate) text: Box<[u8]>,
     pub(crate) node: Box<Node<T>>,
 }

@@ -1,0 +1,84 @@
+//! The measures of the log-template field (LogHub-2.0) for endpoint templates.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One request: what makes it a group of its own with others, its path, its true template, and the one that was given.
+pub(crate) struct Labelled {
+    pub(crate) method: String,
+    pub(crate) host: String,
+    pub(crate) path: String,
+    pub(crate) truth: String,
+    pub(crate) template: String,
+}
+
+/// Shares from 0 to 1.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Score {
+    pub(crate) requests: usize,
+    pub(crate) true_groups: usize,
+    pub(crate) groups: usize,
+    /// Requests whose group is exactly a true one.
+    pub(crate) grouping: f64,
+    /// F1 over groups that are exactly a true one.
+    pub(crate) group_f1: f64,
+    /// The same, where the template also varies at the right segments.
+    pub(crate) template_f1: f64,
+}
+
+type Key<'a> = (&'a str, &'a str, &'a str);
+
+fn groups<'a>(requests: &'a [Labelled], name: impl Fn(&'a Labelled) -> &'a str) -> BTreeMap<Key<'a>, Vec<usize>> {
+    let mut groups: BTreeMap<Key<'a>, Vec<usize>> = BTreeMap::new();
+    for (i, request) in requests.iter().enumerate() {
+        groups.entry((&request.method, &request.host, name(request))).or_default().push(i);
+    }
+    groups
+}
+
+fn segments(template: &str) -> Vec<&str> {
+    let path = template.split(['?', '#']).next().unwrap_or_default();
+    path.trim_matches('/').split('/').collect()
+}
+
+fn is_variable(segment: &str) -> bool {
+    segment.contains('{') || segment.starts_with(':') || matches!(segment, "*" | "**" | "<*>")
+}
+
+/// A segment of which only one value was seen cannot be told from a literal, so it is not asked for.
+fn is_exact(requests: &[Labelled], members: &[usize]) -> bool {
+    let first = &requests[members[0]];
+    let (truth, given) = (segments(&first.truth), segments(&first.template));
+    truth.len() == given.len()
+        && (0..truth.len()).all(|at| {
+            let seen: BTreeSet<Option<&str>> =
+                members.iter().map(|i| segments(&requests[*i].path).get(at).copied()).collect();
+            let (wanted, got) = (is_variable(truth[at]), is_variable(given[at]));
+            wanted == got || (wanted && seen.len() < 2)
+        })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of requests")]
+fn ratio(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+fn f1(right: usize, given: usize, wanted: usize) -> f64 {
+    let (precision, recall) = (ratio(right, given), ratio(right, wanted));
+    if precision + recall > 0.0 { 2.0 * precision * recall / (precision + recall) } else { 0.0 }
+}
+
+pub(crate) fn score(requests: &[Labelled]) -> Score {
+    let wanted = groups(requests, |request| &request.truth);
+    let given = groups(requests, |request| &request.template);
+    let true_sets: BTreeSet<&Vec<usize>> = wanted.values().collect();
+    let right: Vec<&Vec<usize>> = given.values().filter(|members| true_sets.contains(members)).collect();
+    let exact = right.iter().filter(|members| is_exact(requests, members)).count();
+    Score {
+        requests: requests.len(),
+        true_groups: wanted.len(),
+        groups: given.len(),
+        grouping: ratio(right.iter().map(|members| members.len()).sum(), requests.len()),
+        group_f1: f1(right.len(), given.len(), wanted.len()),
+        template_f1: f1(exact, given.len(), wanted.len()),
+    }
+}

@@ -1,0 +1,63 @@
+//! Logarithm and exponential out of the four basic operations, which IEEE 754 fixes to the bit: what the standard library
+//! calls differs in the last bit between platforms, and a decision must not.
+
+/// The natural logarithm of a positive, normal number.
+pub(crate) fn ln(x: f64) -> f64 {
+    let bits = x.to_bits();
+    #[expect(clippy::cast_possible_wrap, reason = "an exponent has eleven bits")]
+    let mut exponent = ((bits >> 52) & 0x7ff) as i64 - 1023;
+    let mut mantissa = f64::from_bits((bits & 0x000f_ffff_ffff_ffff) | (1023 << 52));
+    if mantissa > 1.5 {
+        mantissa *= 0.5;
+        exponent += 1;
+    }
+    // ln m = 2 artanh((m - 1) / (m + 1)), with |s| at most 0.2.
+    let s = (mantissa - 1.0) / (mantissa + 1.0);
+    let square = s * s;
+    let mut sum = 0.0;
+    for n in (0..10_u32).rev() {
+        sum = sum * square + 1.0 / f64::from(2 * n + 1);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "an exponent has eleven bits")]
+    let scaled = exponent as f64 * std::f64::consts::LN_2;
+    scaled + 2.0 * s * sum
+}
+
+/// The exponential; beyond ±40 that of ±40.
+pub(crate) fn exp(x: f64) -> f64 {
+    let x = x.clamp(-40.0, 40.0);
+    let power = (x / std::f64::consts::LN_2 + 0.5).floor();
+    let rest = x - power * std::f64::consts::LN_2;
+    let mut sum = 1.0;
+    for n in (1..=14_u32).rev() {
+        sum = 1.0 + sum * rest / f64::from(n);
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between -58 and 58")]
+    let scale = f64::from_bits(((power as i64 + 1023) as u64) << 52);
+    sum * scale
+}
+
+/// The logistic function.
+pub(crate) fn logistic(x: f64) -> f64 {
+    1.0 / (1.0 + exp(-x))
+}
+
+/// ln(1 + n) of a count.
+#[expect(clippy::cast_precision_loss, reason = "a logarithm needs no more")]
+pub(crate) fn ln1(n: u64) -> f64 {
+    ln(1.0 + n as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn close_to_the_standard_library(x in 1e-9_f64..1e12, y in -40.0_f64..40.0) {
+            prop_assert!((ln(x) - x.ln()).abs() < 1e-12 * x.ln().abs().max(1.0));
+            prop_assert!((exp(y) / y.exp() - 1.0).abs() < 1e-12);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What the scripts that fit the model need: the evidence of labelled traffic, and labels by another model.
+//!
+//! Behind the feature `training`; no part of the library's contract.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::flow::{Flow, Response};
+use crate::patterns::endpoint::Endpoint;
+use crate::patterns::{Patterns, encoded_path, host_name, segments};
+use crate::report;
+use crate::template::context::Place;
+use crate::template::judge::{Fitted, Judge, Verdict, evidence};
+use crate::template::model::Model;
+use crate::template::segment::Segment;
+use crate::template::vocabulary::Vocabulary;
+use crate::template::{Part, Template};
+
+/// One labelled request.
+#[derive(Debug, Deserialize)]
+pub struct Request {
+    /// The method.
+    pub method: String,
+    /// The whole URL.
+    pub url: String,
+    /// The status, where there was a response.
+    #[serde(default)]
+    pub status: Option<i64>,
+    /// The true template, where it is known.
+    #[serde(default)]
+    pub truth: Option<String>,
+}
+
+impl Request {
+    fn with_flow<R>(&self, use_it: impl FnOnce(&Flow<'_>) -> R) -> Option<R> {
+        let mut flow = Flow::new(&self.method, &self.url)?;
+        flow.response = self.status.map(|status| Response { status, ..Response::default() });
+        Some(use_it(&flow))
+    }
+}
+
+/// Reads labelled requests, one JSON object a line.
+///
+/// # Errors
+///
+/// Where a line is no request.
+pub fn read(lines: &str) -> serde_json::Result<Vec<Request>> {
+    lines.lines().map(serde_json::from_str).collect()
+}
+
+/// A model from the text of its three files. It is never freed.
+pub fn model(vocabulary: &str, characters: &str, weights: &str) -> AnyModel {
+    let vocabulary: &'static Vocabulary = Box::leak(Box::new(Vocabulary::parse(vocabulary, characters)));
+    AnyModel(Model::parse(vocabulary, weights))
+}
+
+/// A model that is not the shipped one.
+#[derive(Debug)]
+pub struct AnyModel(Model);
+
+/// The names of the numbers in a row of [`samples`], after its label and weight.
+pub fn feature_names() -> &'static [&'static str] {
+    crate::template::features::NAMES
+}
+
+/// The templates that a model gives, one for each request.
+pub fn templates(requests: &[Request], model: &AnyModel) -> Vec<Option<String>> {
+    let mut patterns = Patterns::new();
+    for request in requests {
+        request.with_flow(|flow| patterns.observe(flow));
+    }
+    let (_, routes) = report::build(&patterns, &model.0, &Fitted(&model.0));
+    let label = |request: &Request| request.with_flow(|flow| Some(routes.label(flow)?.path_pattern.clone())).flatten();
+    requests.iter().map(label).collect()
+}
+
+/// The evidence that a stage of the model sees, one row for each segment whose truth is known: label, weight, numbers.
+pub fn samples(requests: &[Request], model: &AnyModel, stage: usize) -> Vec<Vec<f64>> {
+    let mut patterns = Patterns::new();
+    let mut truth = Truth { labels: BTreeMap::new(), rows: RefCell::new(Vec::new()), model: &model.0, stage };
+    for request in requests {
+        request.with_flow(|flow| {
+            if truth.learn(flow, request.truth.as_deref()) {
+                patterns.observe(flow);
+            }
+        });
+    }
+    report::build(&patterns, &model.0, &truth);
+    truth.rows.into_inner()
+}
+
+/// Judges by the labels, and writes down what the model would have seen.
+struct Truth<'m> {
+    /// (structure of what stands before, segment) -> (requests with a value here, with a name).
+    labels: BTreeMap<(Vec<u8>, Vec<u8>), (u64, u64)>,
+    rows: RefCell<Vec<Vec<f64>>>,
+    model: &'m Model,
+    stage: usize,
+}
+
+impl Truth<'_> {
+    fn learn(&mut self, flow: &Flow<'_>, truth: Option<&str>) -> bool {
+        let Some(truth) = truth else { return false };
+        let path = encoded_path(flow);
+        let seen: Vec<&[u8]> = segments(&path).collect();
+        let true_parts: Vec<&str> = truth.split('/').filter(|part| !part.is_empty()).collect();
+        if seen.len() != true_parts.len() || host_name(flow).is_empty() {
+            return false;
+        }
+        let mut template = Template::default();
+        for (segment, part) in seen.iter().zip(true_parts) {
+            let label = self.labels.entry((template.structure(), segment.to_vec())).or_default();
+            let parsed = Segment::parse(segment);
+            if part.contains('{') {
+                label.0 += 1;
+                let suffix = parsed.suffix.into();
+                template.parts.push(Part::Parameter { name: String::new(), suffix, rest: false });
+            } else {
+                label.1 += 1;
+                template.parts.push(Part::Literal((*segment).into()));
+            }
+        }
+        true
+    }
+
+    fn label(&self, template: &Template, text: &[u8]) -> Option<bool> {
+        let (values, names) = self.labels.get(&(template.structure(), text.to_vec()))?;
+        Some(values > names)
+    }
+}
+
+impl Judge<Endpoint> for Truth<'_> {
+    fn judge(&self, place: &Place<'_, '_, Endpoint>) -> Vec<Verdict> {
+        let labels: Vec<Option<bool>> = place.candidates.iter().map(|c| self.label(place.template, c.text)).collect();
+        let all = evidence(self.model, place, self.stage);
+        for (label, features) in labels.iter().zip(all) {
+            let Some(label) = label else { continue };
+            let same = labels.iter().filter(|other| **other == Some(*label)).count();
+            #[expect(clippy::cast_precision_loss, reason = "small counts")]
+            let same = same as f64;
+            let mut row = vec![f64::from(u8::from(*label)), (1.0 + same.ln()) / same];
+            row.extend(features.values);
+            self.rows.borrow_mut().push(row);
+        }
+        labels
+            .into_iter()
+            .map(|label| Verdict { is_value: label == Some(true), probability: f64::from(u8::from(label == Some(true))) })
+            .collect()
+    }
+}
