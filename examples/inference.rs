@@ -3,6 +3,7 @@
 //! ```sh
 //! inference samples STAGE VOCABULARY_FOLDER WEIGHTS CORPUS OUT   # rows of f32: label, weight, evidence
 //! inference score VOCABULARY_FOLDER WEIGHTS CORPUS               # GA, FGA and FTA
+//! inference explain VOCABULARY_FOLDER WEIGHTS CORPUS PATTERN     # how the segments below a pattern are judged
 //! inference names                                                # the names of the evidence, one a line
 //! ```
 //!
@@ -16,7 +17,7 @@ use std::path::Path;
 #[allow(dead_code, reason = "shared with the accuracy example")]
 mod measures;
 
-use api_patterns::training::{AnyModel, feature_names, model, read, samples, templates};
+use api_patterns::training::{AnyModel, explain, feature_names, model, read, samples, templates};
 
 use measures::{Labelled, score};
 
@@ -34,7 +35,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             let requests = read(&fs::read_to_string(corpus)?)?;
             let mut bytes = Vec::new();
             for row in samples(&requests, &load(folder, weights)?, stage.parse()?) {
-                #[expect(clippy::cast_possible_truncation, reason = "the fit needs no more digits")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "the fit needs no more digits"
+                )]
                 bytes.extend(row.into_iter().flat_map(|number| (number as f32).to_le_bytes()));
             }
             fs::write(out, bytes)?;
@@ -51,12 +55,25 @@ fn main() -> Result<(), Box<dyn Error>> {
                     let path = after[end..].split(['?', '#']).next().unwrap_or_default().to_owned();
                     let host = after[..end].to_ascii_lowercase();
                     let template = template.unwrap_or_default();
-                    Some(Labelled { method: request.method, host, path, truth: request.truth?, template })
+                    Some(Labelled {
+                        method: request.method,
+                        host,
+                        path,
+                        truth: request.truth?,
+                        template,
+                    })
                 })
                 .collect();
             let score = score(&labelled);
             let line = format!("{} {} {}\n", score.grouping, score.group_f1, score.template_f1);
             fs::write("/dev/stdout", line)?;
+        }
+        ["explain", folder, weights, corpus, place] => {
+            let requests = read(&fs::read_to_string(corpus)?)?;
+            fs::write(
+                "/dev/stdout",
+                explain(&requests, &load(folder, weights)?, place).join("\n") + "\n",
+            )?;
         }
         _ => return Err("see the head of examples/inference.rs".into()),
     }

@@ -42,6 +42,9 @@ pub(crate) const HOSTS: usize = 4096;
 /// Literal children that a node of the evidence trie keeps; the rest is folded by kind.
 pub(crate) const LITERAL_CHILDREN: usize = 64;
 
+/// Literal children that the vocabulary knows, which a node keeps beside those.
+pub(crate) const KNOWN_CHILDREN: usize = 256;
+
 /// Nodes of the whole evidence trie, over all hosts. Beyond it, literal children are folded by a rising hash level.
 pub(crate) const TRIE_NODES: usize = 1 << 15;
 

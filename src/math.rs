@@ -32,7 +32,11 @@ pub(crate) fn exp(x: f64) -> f64 {
     for n in (1..=14_u32).rev() {
         sum = 1.0 + sum * rest / f64::from(n);
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between -58 and 58")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between -58 and 58"
+    )]
     let scale = f64::from_bits(((power as i64 + 1023) as u64) << 52);
     sum * scale
 }

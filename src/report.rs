@@ -181,7 +181,11 @@ impl Patterns {
     }
 }
 
-pub(crate) fn build(patterns: &Patterns, model: &Model, judge: &dyn Judge<Endpoint>) -> (Report, Routes) {
+pub(crate) fn build(
+    patterns: &Patterns,
+    model: &Model,
+    judge: &dyn Judge<Endpoint>,
+) -> (Report, Routes) {
     // What does not fit its bounds must not be shown, or the answer would depend on how the traffic was split.
     let mut fitted = patterns.trie.clone();
     fitted.fit();
@@ -191,7 +195,13 @@ pub(crate) fn build(patterns: &Patterns, model: &Model, judge: &dyn Judge<Endpoi
         let name =
             host.map_or_else(|| OTHER_HOSTS.to_owned(), |host| text::printable(host).into_owned());
         let mut found = Vec::new();
-        let route = describe(&decide(node, model.vocabulary, judge), &name, &mut Vec::new(), &mut found, &mut routes);
+        let route = describe(
+            &decide(node, model.vocabulary, judge),
+            &name,
+            &mut Vec::new(),
+            &mut found,
+            &mut routes,
+        );
         routes.add_host(host, route);
         found.sort_by(|a, b| {
             let key = |p: &Pattern| {

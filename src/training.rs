@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::flow::{Flow, Response};
+use crate::flow::{Flow, Response, text};
 use crate::patterns::endpoint::Endpoint;
 use crate::patterns::{Patterns, encoded_path, host_name, segments};
 use crate::report;
 use crate::template::context::Place;
 use crate::template::judge::{Fitted, Judge, Verdict, evidence};
-use crate::template::model::Model;
+use crate::template::model::{Model, STAGES};
 use crate::template::segment::Segment;
 use crate::template::vocabulary::Vocabulary;
 use crate::template::{Part, Template};
@@ -52,7 +52,8 @@ pub fn read(lines: &str) -> serde_json::Result<Vec<Request>> {
 
 /// A model from the text of its three files. It is never freed.
 pub fn model(vocabulary: &str, characters: &str, weights: &str) -> AnyModel {
-    let vocabulary: &'static Vocabulary = Box::leak(Box::new(Vocabulary::parse(vocabulary, characters)));
+    let vocabulary: &'static Vocabulary =
+        Box::leak(Box::new(Vocabulary::parse(vocabulary, characters)));
     AnyModel(Model::parse(vocabulary, weights))
 }
 
@@ -72,14 +73,17 @@ pub fn templates(requests: &[Request], model: &AnyModel) -> Vec<Option<String>> 
         request.with_flow(|flow| patterns.observe(flow));
     }
     let (_, routes) = report::build(&patterns, &model.0, &Fitted(&model.0));
-    let label = |request: &Request| request.with_flow(|flow| Some(routes.label(flow)?.path_pattern.clone())).flatten();
+    let label = |request: &Request| {
+        request.with_flow(|flow| Some(routes.label(flow)?.path_pattern.clone())).flatten()
+    };
     requests.iter().map(label).collect()
 }
 
 /// The evidence that a stage of the model sees, one row for each segment whose truth is known: label, weight, numbers.
 pub fn samples(requests: &[Request], model: &AnyModel, stage: usize) -> Vec<Vec<f64>> {
     let mut patterns = Patterns::new();
-    let mut truth = Truth { labels: BTreeMap::new(), rows: RefCell::new(Vec::new()), model: &model.0, stage };
+    let mut truth =
+        Truth { labels: BTreeMap::new(), rows: RefCell::new(Vec::new()), model: &model.0, stage };
     for request in requests {
         request.with_flow(|flow| {
             if truth.learn(flow, request.truth.as_deref()) {
@@ -89,6 +93,49 @@ pub fn samples(requests: &[Request], model: &AnyModel, stage: usize) -> Vec<Vec<
     }
     report::build(&patterns, &model.0, &truth);
     truth.rows.into_inner()
+}
+
+/// How a model judges the segments of one place (a path pattern, without a slash at its end): for each its probability and
+/// what spoke most for and against.
+pub fn explain(requests: &[Request], model: &AnyModel, place: &str) -> Vec<String> {
+    let mut patterns = Patterns::new();
+    for request in requests {
+        request.with_flow(|flow| patterns.observe(flow));
+    }
+    let judge =
+        Explaining { model: &model.0, place: place.to_owned(), lines: RefCell::new(Vec::new()) };
+    report::build(&patterns, &model.0, &judge);
+    judge.lines.into_inner()
+}
+
+struct Explaining<'m> {
+    model: &'m Model,
+    place: String,
+    lines: RefCell<Vec<String>>,
+}
+
+impl Judge<Endpoint> for Explaining<'_> {
+    fn judge(&self, place: &Place<'_, '_, Endpoint>) -> Vec<Verdict> {
+        if place.template.to_string() == self.place {
+            let last = evidence(self.model, place, STAGES - 1);
+            let first = evidence(self.model, place, 0);
+            for ((candidate, features), own) in place.candidates.iter().zip(last).zip(first) {
+                let strongest: Vec<String> = self.model.contributions(&features)[..14]
+                    .iter()
+                    .map(|(name, weight)| format!("{name} {weight:+.1}"))
+                    .collect();
+                self.lines.borrow_mut().push(format!(
+                    "{} {:.2} {:.2} n={}: {}",
+                    text::printable(candidate.text),
+                    self.model.probability(0, &own),
+                    self.model.probability(STAGES - 1, &features),
+                    candidate.requests(),
+                    strongest.join(", ")
+                ));
+            }
+        }
+        Fitted(self.model).judge(place)
+    }
 }
 
 /// Judges by the labels, and writes down what the model would have seen.
@@ -133,7 +180,8 @@ impl Truth<'_> {
 
 impl Judge<Endpoint> for Truth<'_> {
     fn judge(&self, place: &Place<'_, '_, Endpoint>) -> Vec<Verdict> {
-        let labels: Vec<Option<bool>> = place.candidates.iter().map(|c| self.label(place.template, c.text)).collect();
+        let labels: Vec<Option<bool>> =
+            place.candidates.iter().map(|c| self.label(place.template, c.text)).collect();
         let all = evidence(self.model, place, self.stage);
         for (label, features) in labels.iter().zip(all) {
             let Some(label) = label else { continue };
@@ -146,7 +194,10 @@ impl Judge<Endpoint> for Truth<'_> {
         }
         labels
             .into_iter()
-            .map(|label| Verdict { is_value: label == Some(true), probability: f64::from(u8::from(label == Some(true))) })
+            .map(|label| Verdict {
+                is_value: label == Some(true),
+                probability: f64::from(u8::from(label == Some(true))),
+            })
             .collect()
     }
 }

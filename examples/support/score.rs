@@ -27,7 +27,10 @@ pub(crate) struct Score {
 
 type Key<'a> = (&'a str, &'a str, &'a str);
 
-fn groups<'a>(requests: &'a [Labelled], name: impl Fn(&'a Labelled) -> &'a str) -> BTreeMap<Key<'a>, Vec<usize>> {
+fn groups<'a>(
+    requests: &'a [Labelled],
+    name: impl Fn(&'a Labelled) -> &'a str,
+) -> BTreeMap<Key<'a>, Vec<usize>> {
     let mut groups: BTreeMap<Key<'a>, Vec<usize>> = BTreeMap::new();
     for (i, request) in requests.iter().enumerate() {
         groups.entry((&request.method, &request.host, name(request))).or_default().push(i);
@@ -71,7 +74,8 @@ pub(crate) fn score(requests: &[Labelled]) -> Score {
     let wanted = groups(requests, |request| &request.truth);
     let given = groups(requests, |request| &request.template);
     let true_sets: BTreeSet<&Vec<usize>> = wanted.values().collect();
-    let right: Vec<&Vec<usize>> = given.values().filter(|members| true_sets.contains(members)).collect();
+    let right: Vec<&Vec<usize>> =
+        given.values().filter(|members| true_sets.contains(members)).collect();
     let exact = right.iter().filter(|members| is_exact(requests, members)).count();
     Score {
         requests: requests.len(),

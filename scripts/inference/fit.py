@@ -12,6 +12,7 @@ model fitted on the others.
 
 import argparse
 import gzip
+import json
 import statistics
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -20,12 +21,16 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import minimize
 
+import synthetic
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "target/release/examples/inference"
 VOCABULARY = ROOT / "scripts/inference/vocabulary.py"
 STAGES = 3
 STRENGTH = 1.0  # weight of the penalty
 API_WEIGHT = 400.0  # no API counts for more
+SYNTHETIC_SHARE = 0.3  # what a synthetic sample counts
+SYNTHETIC_WEIGHT = 100.0  # no file of synthetic traffic counts for more
 
 
 def inference(*arguments):
@@ -35,7 +40,6 @@ def inference(*arguments):
 def prepare(corpora, index, work):
     """Unpacks the corpora, and makes a vocabulary without each one's provider."""
     with gzip.open(index, "rt") as lines:
-        import json
         providers = {json.loads(line)["api"].split("/")[0].split(":")[0] for line in lines}
     apis = {}
     for path in sorted(corpora.glob("*.jsonl.gz")):
@@ -44,35 +48,46 @@ def prepare(corpora, index, work):
         corpus.write_bytes(gzip.decompress(path.read_bytes()))
         own = sorted(name for name in providers if name.split(".")[0] == api)
         folder = work / ("vocabulary-without-" + "-".join(own) if own else "vocabulary")
-        if not (folder / "vocabulary.tsv").exists():
-            subprocess.run(["python3", VOCABULARY, index, folder, *sum((["--without", name] for name in own), [])], check=True, capture_output=True)
+        learn(index, folder, own)
         apis[api] = (corpus, folder)
-    if not (work / "vocabulary/vocabulary.tsv").exists():
-        subprocess.run(["python3", VOCABULARY, index, work / "vocabulary"], check=True, capture_output=True)
-    return apis
+    learn(index, work / "vocabulary", [])
+    made = synthetic.make(index, {api: corpus for api, (corpus, _) in apis.items()}, work)
+    for fold in range(synthetic.FOLDS):
+        learn(index, work / f"vocabulary-fold-{fold}", [name for name in sorted(providers) if synthetic.fold_of(name) == fold])
+    extra = {api: [(path, work / f"vocabulary-fold-{fold}") for path, fold in files] for api, files in made.items()}
+    return apis, extra
 
 
-def samples(apis, stage, weights, work, pool):
-    """(label, weight, evidence) of each API."""
-    def one(api):
-        corpus, folder = apis[api]
-        out = work / f"{api}.{weights.stem}.samples"
+def learn(index, folder, without):
+    if not (folder / "vocabulary.tsv").exists():
+        options = [option for name in without for option in ("--without", name)]
+        subprocess.run(["python3", VOCABULARY, index, folder, *options], check=True, capture_output=True)
+
+
+def samples(apis, extra, stage, weights, work, pool):
+    """Rows of label, weight and evidence: of each API, and of the synthetic traffic with its values."""
+    def rows_of(corpus, folder):
+        out = work / f"{corpus.stem}.{weights.stem}.samples"
         inference("samples", stage, folder, weights, corpus, out)
         rows = np.fromfile(out, dtype=np.float32).reshape(-1, 2 + len(NAMES)).astype(float)
         out.unlink()
-        return api, rows
-    return dict(pool.map(one, apis))
+        return rows
+
+    def capped(rows, share, most):
+        total = rows[:, 1].sum() * share
+        rows[:, 1] *= share * min(1.0, most / total) if total else 0.0
+        return rows
+
+    def one(api):
+        parts = [capped(rows_of(*apis[api]), 1.0, API_WEIGHT)]
+        parts += [capped(rows_of(*files), SYNTHETIC_SHARE, SYNTHETIC_WEIGHT) for files in extra[api]]
+        return np.concatenate(parts)
+    return list(pool.map(one, apis))
 
 
 def fit(rows, columns):
     """Weights of a logistic model, in the natural scale of the features."""
-    parts = []
-    for api_rows in rows:
-        part = api_rows.copy()
-        total = part[:, 1].sum()
-        part[:, 1] *= min(1.0, API_WEIGHT / total) if total else 0.0
-        parts.append(part)
-    data = np.concatenate(parts)
+    data = np.concatenate(rows)
     y, w, x = data[:, 0] * 2 - 1, data[:, 1], data[:, 2 : 2 + columns]
     scale = np.sqrt((w[:, None] * x**2).sum(0) / w.sum())
     scale[scale < 1e-6] = 1e6  # never seen: weighs nothing
@@ -98,16 +113,16 @@ def write(path, weights):
             file.write(name + "".join(f"\t{stage[i]:.4f}" for stage in weights) + "\n")
 
 
-def fit_all(apis, path, work, pool):
+def fit_all(apis, extra, path, work, pool):
     """All stages on these APIs, written to path."""
     weights = [np.zeros(len(NAMES)) for _ in range(STAGES)]
     for stage in range(STAGES):
         write(path, weights)
-        rows = samples(apis, stage, path, work, pool)
+        rows = samples(apis, extra, stage, path, work, pool)
         columns = LEXICAL if stage == 0 else len(NAMES)
-        weights[stage][:columns] = fit(rows.values(), columns)
+        weights[stage][:columns] = fit(rows, columns)
         if stage + 1 < STAGES and stage > 0:
-            weights[stage + 1] = weights[stage]
+            weights[stage + 1] = weights[stage].copy()
     write(path, weights)
 
 
@@ -132,10 +147,10 @@ def main():
     arguments = parser.parse_args()
     work = arguments.work
     work.mkdir(parents=True, exist_ok=True)
-    apis = prepare(arguments.corpora, arguments.index, work)
+    apis, extra = prepare(arguments.corpora, arguments.index, work)
     with ThreadPoolExecutor(2) as pool:
         weights = work / "weights.tsv"
-        fit_all(apis, weights, work, pool)
+        fit_all(apis, extra, weights, work, pool)
         scores = pool.map(lambda api: (api, score(apis[api][0], work / "vocabulary", weights)), apis)
         show("fitted on all, whole vocabulary:", dict(scores))
         if arguments.leave_one_out:
@@ -143,7 +158,7 @@ def main():
                 others = {name: value for name, value in apis.items() if name != api}
                 path = work / f"weights-without-{api}.tsv"
                 with ThreadPoolExecutor(1) as inner:
-                    fit_all(others, path, work, inner)
+                    fit_all(others, extra, path, work, inner)
                 return api, score(*apis[api], path)
             show("leave one API out (and its provider out of the vocabulary):", dict(pool.map(one, apis)))
 

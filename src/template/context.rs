@@ -238,7 +238,8 @@ impl<T: Observed> Place<'_, '_, T> {
         features.flag(F::second, parts.len() == 1);
         features.flag(F::parent_value, is_value(parent));
         features.set(F::parent_value_unknown, if is_value(parent) { unknown } else { 0.0 });
-        features.flag(F::two_values_before, is_value(parent) && is_value(parts.iter().rev().nth(1)));
+        features
+            .flag(F::two_values_before, is_value(parent) && is_value(parts.iter().rev().nth(1)));
         if let Some(Part::Literal(text)) = parent {
             let kind = Segment::parse(text).kind;
             let plural = text.len() > 3 && text.ends_with(b"s") && !text.ends_with(b"ss");
@@ -272,7 +273,8 @@ impl<T: Observed> Place<'_, '_, T> {
         features.set(F::client_error, share(ends().map(|end| end.seen.client_errors()).sum()));
         features.flag(F::place_posts, totals.posts);
         features.flag(F::place_ends, totals.ends);
-        let is_leaf = candidate.nodes.iter().all(|node| node.literals.is_empty() && node.values.is_empty());
+        let is_leaf =
+            candidate.nodes.iter().all(|node| node.literals.is_empty() && node.values.is_empty());
         features.flag(F::leaf, is_leaf);
         features.set(F::post_leaf_unknown, if totals.posts && is_leaf { unknown } else { 0.0 });
     }
@@ -299,7 +301,10 @@ impl<T: Observed> Place<'_, '_, T> {
         let same = |map: Option<&usize>| share(ratio(map.copied().unwrap_or(1) - 1, 1)).min(1.0);
         features.set(F::same_kind, same(totals.kinds.get(&candidate.segment.kind)));
         features.set(F::same_shape, same(totals.shapes.get(&shape(candidate.segment.core))));
-        features.set(F::same_first_word, same(totals.first_words.get(&first_word(candidate.segment.core))));
+        features.set(
+            F::same_first_word,
+            same(totals.first_words.get(&first_word(candidate.segment.core))),
+        );
         features.set(F::named_values, ln(1.0 + named));
         features.set(F::named_share, share(named));
         features.set(F::named_share_unknown, share(named) * unknown);
@@ -346,12 +351,22 @@ impl<T: Observed> Place<'_, '_, T> {
         features.set(F::below_ids, float(ids) / children.max(1.0));
         features.flag(F::literals_below, known + unknown > 0);
         let small = matches!(candidate.segment.kind, SegmentKind::Integer | SegmentKind::Number);
-        if small && candidate.segment.core.len() <= 3 && totals.distinct_values < 0.5 && self.template.parts.len() <= 3 {
+        if small
+            && candidate.segment.core.len() <= 3
+            && totals.distinct_values < 0.5
+            && self.template.parts.len() <= 3
+        {
             features.set(F::small_number, 1.0);
             let rich = ln(1.0 + ratio(known, 1));
             features.set(F::small_number_rich, rich);
-            features.set(F::small_number_rich_root, if self.template.parts.is_empty() { rich } else { 0.0 });
-            features.set(F::small_number_rich_second, if self.template.parts.len() == 1 { rich } else { 0.0 });
+            features.set(
+                F::small_number_rich_root,
+                if self.template.parts.is_empty() { rich } else { 0.0 },
+            );
+            features.set(
+                F::small_number_rich_second,
+                if self.template.parts.len() == 1 { rich } else { 0.0 },
+            );
         }
     }
 
@@ -360,7 +375,11 @@ impl<T: Observed> Place<'_, '_, T> {
         let count = self.candidates.len();
         let mut keys: Vec<(u64, usize, f64)> = Vec::new();
         for (i, candidate) in self.candidates.iter().enumerate() {
-            keys.extend(signature(&candidate.nodes, self.index).into_iter().map(|(key, weight)| (key, i, weight)));
+            keys.extend(
+                signature(&candidate.nodes, self.index)
+                    .into_iter()
+                    .map(|(key, weight)| (key, i, weight)),
+            );
         }
         for values in self.values {
             let below = signature(&[&*values.node], self.index);
@@ -373,7 +392,8 @@ impl<T: Observed> Place<'_, '_, T> {
         let base = (totals.values / totals.children.max(1.0)).clamp(0.01, 0.99);
         for holders in keys.chunk_by(|a, b| a.0 == b.0) {
             let as_values: f64 = holders.iter().map(|holder| guess(holder.1)).sum();
-            let as_names: f64 = holders.iter().filter(|h| h.1 < count).map(|holder| 1.0 - guess(holder.1)).sum();
+            let as_names: f64 =
+                holders.iter().filter(|h| h.1 < count).map(|holder| 1.0 - guess(holder.1)).sum();
             for &(_, i, weight) in holders.iter().filter(|holder| holder.1 < count) {
                 let values = (as_values - guess(i)).max(0.0);
                 let names = (as_names - (1.0 - guess(i))).max(0.0);
@@ -395,7 +415,9 @@ impl<T: Observed> Place<'_, '_, T> {
             features.set(F::shared_with_names_much, (sum[2] / 4.0).min(6.0));
             features.set(F::shared_with_values_unknown, values * unknown);
             features.set(F::shared_with_names_unknown, names * unknown);
-            let named = (totals.named - if self.candidates[i].is_number() { 0.0 } else { guess(i) }).max(0.0);
+            let named = (totals.named
+                - if self.candidates[i].is_number() { 0.0 } else { guess(i) })
+            .max(0.0);
             features.set(F::shared_named, values * ln(1.0 + named));
             features.set(F::shared_relative, sum[3] / whole);
         }

@@ -78,10 +78,15 @@ impl Variable<'_> {
             *by_name.entry(kind.name()).or_default() += count;
         }
         let total = self.requests();
-        let mut reasons: Vec<String> =
-            by_name.into_iter().map(|(name, count)| format!("{count} of {total} requests have a value of kind {name}")).collect();
+        let mut reasons: Vec<String> = by_name
+            .into_iter()
+            .map(|(name, count)| format!("{count} of {total} requests have a value of kind {name}"))
+            .collect();
         if self.judged > 0 {
-            reasons.push(format!("{} segments were judged values by what stands around and below them", self.judged));
+            reasons.push(format!(
+                "{} segments were judged values by what stands around and below them",
+                self.judged
+            ));
         }
         reasons
     }
@@ -96,7 +101,11 @@ impl Variable<'_> {
 }
 
 /// Decides everything below one host.
-pub(crate) fn decide<'t, T>(host: &'t Node<T>, vocabulary: &Vocabulary, judge: &dyn Judge<T>) -> Decided<'t, T> {
+pub(crate) fn decide<'t, T>(
+    host: &'t Node<T>,
+    vocabulary: &Vocabulary,
+    judge: &dyn Judge<T>,
+) -> Decided<'t, T> {
     let index = HostIndex::new(host, vocabulary);
     decide_group(&[host], Template::default(), &index, judge)
 }
@@ -124,9 +133,15 @@ fn decide_group<'t, T>(
     }
     let candidates: Vec<Candidate<'t, T>> = children
         .into_iter()
-        .map(|(text, nodes)| Candidate { text, hash: stable_hash(text), segment: Segment::parse(text), nodes })
+        .map(|(text, nodes)| Candidate {
+            text,
+            hash: stable_hash(text),
+            segment: Segment::parse(text),
+            nodes,
+        })
         .collect();
-    let place = Place { template: &template, group, candidates: &candidates, values: &values, index };
+    let place =
+        Place { template: &template, group, candidates: &candidates, values: &values, index };
     let verdicts = if candidates.is_empty() { Vec::new() } else { judge.judge(&place) };
 
     let mut literals = Vec::new();
@@ -157,7 +172,9 @@ fn decide_group<'t, T>(
     Decided {
         literals: literals
             .into_iter()
-            .map(|(text, nodes)| (text, decide_group(&nodes, step(Part::Literal(text.into())), index, judge)))
+            .map(|(text, nodes)| {
+                (text, decide_group(&nodes, step(Part::Literal(text.into())), index, judge))
+            })
             .collect(),
         variables: variables
             .into_iter()

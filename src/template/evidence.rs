@@ -4,8 +4,8 @@
 //! are values whatever stands around them. Two bounds keep it small, and both depend on *which* segments were seen,
 //! never on their order, so that any split of the traffic merges to the same trie:
 //!
-//! - a node keeps the [`Bounds::literals`] literal children with the smallest hashes (bottom-k) and folds the others
-//!   into the child of their kind;
+//! - a node keeps the [`Bounds::literals`] literal children with the smallest hashes (bottom-k), and beside them as many
+//!   as [`limits::KNOWN_CHILDREN`] that the vocabulary knows; it folds the others into the child of their kind;
 //! - where the whole trie has more than [`Bounds::nodes`] nodes, the *level* rises: at level n only literals whose hash
 //!   begins with n zero bits stay. The level of a state is the lowest at which it fits, and what fits as a whole fits in
 //!   every part, so a part never rises above the whole.
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::limits;
 use crate::sketch::{Distinct, HeapSize, Merge, stable_hash, vec_bytes};
 use crate::template::segment::{Segment, SegmentKind};
+use crate::template::vocabulary::Vocabulary;
 
 /// How much a trie may keep. States merge only with equal bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +54,7 @@ pub(crate) struct Trie<T> {
 pub(crate) struct Node<T> {
     /// Requests that passed through or ended here.
     pub(crate) count: u64,
-    /// Sorted by (hash, text).
+    /// Sorted by (rank, text).
     pub(crate) literals: Vec<Literal<T>>,
     /// Sorted by key.
     pub(crate) values: Vec<Values<T>>,
@@ -64,6 +65,8 @@ pub(crate) struct Node<T> {
 /// A child for one segment, kept as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Literal<T> {
+    /// What it is sorted by: see [`rank`].
+    rank: u64,
     pub(crate) hash: u64,
     pub(crate) text: Box<[u8]>,
     pub(crate) node: Box<Node<T>>,
@@ -226,7 +229,25 @@ fn edge_of(segment: &[u8], depth: usize, level: u8) -> Edge<'_> {
         return values_edge(&parsed, stable_hash(segment), level);
     }
     let hash = stable_hash(segment);
-    if stays(hash, level) { Edge::Literal(hash) } else { values_edge(&parsed, hash, level) }
+    if stays(hash, level) || (stays(hash, level.saturating_sub(KNOWN_BITS)) && is_known(segment)) {
+        Edge::Literal(hash)
+    } else {
+        values_edge(&parsed, hash, level)
+    }
+}
+
+/// Does the vocabulary know the segment? Such literals are kept first: they are what endpoints are made of.
+fn is_known(segment: &[u8]) -> bool {
+    Vocabulary::shipped().knows(Segment::parse(segment).core)
+}
+
+/// Known literals stay until the level is this much higher.
+const KNOWN_BITS: u8 = 8;
+const UNKNOWN: u64 = 1 << 63;
+
+/// The order in which literals are kept: the known ones first, then by hash.
+fn rank(hash: u64, known: bool) -> u64 {
+    if known { hash >> KNOWN_BITS } else { (hash >> 1) | UNKNOWN }
 }
 
 /// Is a literal child never kept for this segment? Short numbers may be versions or names: they are kept.
@@ -251,9 +272,20 @@ impl<T> Node<T> {
         1 + literals.chain(self.values.iter().map(|child| child.node.size())).sum::<usize>()
     }
 
-    fn literal_position(&self, hash: u64, text: &[u8]) -> Result<usize, usize> {
+    fn position(&self, rank: u64, text: &[u8]) -> Result<usize, usize> {
         self.literals
-            .binary_search_by(|have| have.hash.cmp(&hash).then_with(|| (*have.text).cmp(text)))
+            .binary_search_by(|have| have.rank.cmp(&rank).then_with(|| (*have.text).cmp(text)))
+    }
+
+    /// Where a literal stands, if it is there, known or not.
+    fn find(&self, hash: u64, text: &[u8]) -> Option<usize> {
+        let found = self.position(rank(hash, false), text);
+        found.or_else(|_| self.position(rank(hash, true), text)).ok()
+    }
+
+    /// How many of the literals are known; they come first.
+    fn known(&self) -> usize {
+        self.literals.partition_point(|have| have.rank < UNKNOWN)
     }
 }
 
@@ -285,12 +317,14 @@ impl<T: HeapSize> HeapSize for Trie<T> {
 impl<T: Merge + Default> Node<T> {
     fn host(&mut self, host: &[u8], bounds: Bounds, made: &mut usize) -> &mut Self {
         let hash = stable_hash(host);
-        match self.literal_position(hash, host) {
+        let rank = rank(hash, false);
+        match self.position(rank, host) {
             Ok(at) => &mut self.literals[at].node,
             Err(at) if at >= bounds.hosts => self.values_node(SegmentKind::Domain, b"", hash, made),
             Err(at) => {
                 *made += 1;
-                self.literals.insert(at, Literal { hash, text: host.into(), node: Box::default() });
+                self.literals
+                    .insert(at, Literal { rank, hash, text: host.into(), node: Box::default() });
                 if self.literals.len() > bounds.hosts {
                     self.fold_last_host(bounds.literals);
                 }
@@ -309,21 +343,33 @@ impl<T: Merge + Default> Node<T> {
         match *edge {
             Edge::Rest(hash) => self.values_node(SegmentKind::Path, b"", hash, made),
             Edge::Values(kind, suffix, hash) => self.values_node(kind, suffix, hash, made),
-            Edge::Literal(hash) => match self.literal_position(hash, segment) {
-                Ok(at) => &mut self.literals[at].node,
-                Err(at) if at >= literals => {
-                    let parsed = Segment::parse(segment);
-                    self.values_node(parsed.kind, parsed.suffix, hash, made)
-                }
-                Err(at) => {
-                    *made += 1;
-                    self.literals
-                        .insert(at, Literal { hash, text: segment.into(), node: Box::default() });
-                    self.trim_literals(literals);
-                    &mut self.literals[at].node
-                }
+            Edge::Literal(hash) => match self.find(hash, segment) {
+                Some(at) => &mut self.literals[at].node,
+                None => self.new_literal(segment, hash, literals, made),
             },
         }
+    }
+
+    fn new_literal(
+        &mut self,
+        segment: &[u8],
+        hash: u64,
+        literals: usize,
+        made: &mut usize,
+    ) -> &mut Self {
+        let known = is_known(segment);
+        let rank = rank(hash, known);
+        let at = self.position(rank, segment).unwrap_or_else(|at| at);
+        let first_too_many = if known { limits::KNOWN_CHILDREN } else { self.known() + literals };
+        if at >= first_too_many {
+            let parsed = Segment::parse(segment);
+            return self.values_node(parsed.kind, parsed.suffix, hash, made);
+        }
+        *made += 1;
+        self.literals
+            .insert(at, Literal { rank, hash, text: segment.into(), node: Box::default() });
+        self.trim_literals(literals);
+        &mut self.literals[at].node
     }
 
     fn values(&mut self, kind: SegmentKind, suffix: &[u8], made: &mut usize) -> &mut Values<T> {

@@ -103,7 +103,8 @@ pub(crate) fn lexical(segment: &Segment<'_>, vocabulary: &Vocabulary) -> Feature
     features.flag(F::inner_underscore, inner.contains(&b'_'));
     features.flag(F::dot, core.contains(&b'.'));
     features.flag(F::lead_punctuation, matches!(core.first(), Some(b'_' | b'.' | b'$')));
-    let hump = core.windows(2).any(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase());
+    let hump =
+        core.windows(2).any(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase());
     features.flag(F::camel_hump, hump);
     features.flag(F::first_capital, core.first().is_some_and(u8::is_ascii_uppercase));
     features.flag(F::extension, segment.suffix.starts_with(b"."));
@@ -117,11 +118,16 @@ fn word_features(features: &mut Features, core: &[u8], vocabulary: &Vocabulary) 
     let known = vocabulary.segment(&words.join("_"));
     features.set(F::segment_known, ln1(known.into()).min(5.0));
     features.flag(F::segment_unknown, known == 0);
-    let letters: Vec<&String> = words.iter().filter(|word| !word.starts_with(|c: char| c.is_ascii_digit())).collect();
+    let letters: Vec<&String> =
+        words.iter().filter(|word| !word.starts_with(|c: char| c.is_ascii_digit())).collect();
     let counts: Vec<u32> = letters.iter().map(|word| vocabulary.word(word)).collect();
     let total: usize = letters.iter().map(|word| word.len()).sum();
     let length_where = |rule: fn(u32) -> bool| {
-        let lengths = letters.iter().zip(&counts).filter(|(_, count)| rule(**count)).map(|(word, _)| word.len());
+        let lengths = letters
+            .iter()
+            .zip(&counts)
+            .filter(|(_, count)| rule(**count))
+            .map(|(word, _)| word.len());
         ratio(lengths.sum(), total)
     };
     features.set(F::unknown_letters, length_where(|count| count == 0));

@@ -1,8 +1,10 @@
 //! Who decides which segments of a place are values.
 
+use crate::math::ln1;
 use crate::template::context::{Candidate, Observed, Place};
-use crate::template::features::{Features, lexical};
+use crate::template::features::{Feature, Features, lexical};
 use crate::template::model::{Model, STAGES};
+use crate::template::segment::SegmentKind;
 
 /// What a judge says of one segment.
 #[derive(Clone, Debug)]
@@ -21,6 +23,10 @@ pub(crate) trait Judge<T> {
 /// that stands alone must be surer.
 const SURE: f64 = 0.85;
 const LIKELY: f64 = 0.5;
+/// What a version is given for being a value.
+const VERSION: f64 = 0.05;
+/// What a segment is given that stands for others that were folded.
+const FOLDED: f64 = 0.95;
 
 /// The fitted model.
 #[derive(Debug)]
@@ -28,40 +34,107 @@ pub(crate) struct Fitted<'m>(pub(crate) &'m Model);
 
 impl<T: Observed> Judge<T> for Fitted<'_> {
     fn judge(&self, place: &Place<'_, '_, T>) -> Vec<Verdict> {
-        let (probabilities, _) = stages(self.0, place, STAGES);
-        verdicts(&probabilities)
+        verdicts(&settled(self.0, place))
     }
+}
+
+/// The one rule by hand: few small numbers near the root, with known words below each, are versions (`/1/boards`,
+/// `/rest/api/3/issue`). Too few APIs have them to learn it.
+fn are_versions<T: Observed>(place: &Place<'_, '_, T>, features: &[Features]) -> bool {
+    let near_root = place.template.parts.len() <= 2 && place.template.parameters().next().is_none();
+    let mut numbers =
+        features.iter().filter(|features| features.get(Feature::small_number) > 0.0).peekable();
+    near_root
+        && numbers.peek().is_some()
+        && numbers.clone().count() <= 3
+        // At least three known words below, and most of what is below.
+        && numbers.all(|features| features.get(Feature::small_number_rich) >= ln1(3) && features.get(Feature::below_unknown) + features.get(Feature::below_ids) <= 0.5)
 }
 
 /// A threshold that follows from what an error costs.
 pub(crate) fn verdicts(probabilities: &[f64]) -> Vec<Verdict> {
     let possible = probabilities.iter().filter(|probability| **probability > 0.3).count();
     let threshold = if possible <= 1 { SURE } else { LIKELY };
-    let verdict = |probability: &f64| Verdict { is_value: *probability > threshold, probability: *probability };
+    let verdict = |probability: &f64| Verdict {
+        is_value: *probability > threshold,
+        probability: *probability,
+    };
     probabilities.iter().map(verdict).collect()
 }
 
+/// How often the last stage sees its own answer again, until what it says of the siblings has settled.
+const ROUNDS: usize = 2;
+
+/// All stages, the last one until it has settled; then what follows from segments that were folded.
+fn settled<T: Observed>(model: &Model, place: &Place<'_, '_, T>) -> Vec<f64> {
+    let (mut probabilities, features) = stages(model, place, STAGES + ROUNDS);
+    let folded =
+        |wanted: fn(SegmentKind) -> bool| place.values.iter().any(|values| wanted(values.kind));
+    let long_numbers = folded(|kind| kind == SegmentKind::Integer);
+    let names = folded(|kind| !kind.is_unmistakable() && kind != SegmentKind::Integer);
+    for ((probability, features), candidate) in
+        probabilities.iter_mut().zip(&features).zip(place.candidates)
+    {
+        // Beside longer numbers, short ones are numbers as well. And where there were more names than a node keeps, the
+        // unknown ones that it kept are a sample of those that it folded.
+        let is_number = candidate.segment.kind == SegmentKind::Integer;
+        if (is_number && long_numbers) || (names && features.get(Feature::segment_unknown) > 0.0) {
+            *probability = probability.max(FOLDED);
+        }
+    }
+    probabilities
+}
+
 /// Runs the first `count` stages; the probabilities of the last, and the evidence it had.
-pub(crate) fn stages<T: Observed>(model: &Model, place: &Place<'_, '_, T>, count: usize) -> (Vec<f64>, Vec<Features>) {
-    let own: Vec<Features> = place.candidates.iter().map(|c: &Candidate<'_, T>| lexical(&c.segment, model.vocabulary)).collect();
-    let mut probabilities: Vec<f64> = own.iter().map(|features| model.probability(0, features)).collect();
+pub(crate) fn stages<T: Observed>(
+    model: &Model,
+    place: &Place<'_, '_, T>,
+    count: usize,
+) -> (Vec<f64>, Vec<Features>) {
+    let own: Vec<Features> = place
+        .candidates
+        .iter()
+        .map(|c: &Candidate<'_, T>| lexical(&c.segment, model.vocabulary))
+        .collect();
+    let mut probabilities: Vec<f64> =
+        own.iter().map(|features| model.probability(0, features)).collect();
     let mut features = own.clone();
+    let mut versions = false;
     for stage in 1..count {
-        let guesses: Vec<f64> = probabilities.iter().map(|p| if stage == 1 { sharpened(*p) } else { *p }).collect();
+        let guesses: Vec<f64> =
+            probabilities.iter().map(|p| if stage == 1 { sharpened(*p) } else { *p }).collect();
         features = place.features(&own, &guesses);
-        probabilities = features.iter().map(|features| model.probability(stage, features)).collect();
+        probabilities = features
+            .iter()
+            .map(|features| model.probability(stage.min(STAGES - 1), features))
+            .collect();
+        versions = versions || are_versions(place, &features);
+        if versions {
+            let numbers = probabilities.iter_mut().zip(&features);
+            for (probability, _) in
+                numbers.filter(|(_, features)| features.get(Feature::small_number) > 0.0)
+            {
+                *probability = VERSION;
+            }
+        }
     }
     (probabilities, features)
 }
 
 /// The evidence that a stage sees.
-pub(crate) fn evidence<T: Observed>(model: &Model, place: &Place<'_, '_, T>, stage: usize) -> Vec<Features> {
+pub(crate) fn evidence<T: Observed>(
+    model: &Model,
+    place: &Place<'_, '_, T>,
+    stage: usize,
+) -> Vec<Features> {
     if stage == 0 {
         return stages(model, place, 1).1;
     }
-    let own: Vec<Features> = place.candidates.iter().map(|c| lexical(&c.segment, model.vocabulary)).collect();
+    let own: Vec<Features> =
+        place.candidates.iter().map(|c| lexical(&c.segment, model.vocabulary)).collect();
     let (probabilities, _) = stages(model, place, stage);
-    let guesses: Vec<f64> = probabilities.iter().map(|p| if stage == 1 { sharpened(*p) } else { *p }).collect();
+    let guesses: Vec<f64> =
+        probabilities.iter().map(|p| if stage == 1 { sharpened(*p) } else { *p }).collect();
     place.features(&own, &guesses)
 }
 

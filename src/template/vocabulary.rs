@@ -16,7 +16,10 @@ pub(crate) struct Vocabulary {
 }
 
 static SHIPPED: LazyLock<Vocabulary> = LazyLock::new(|| {
-    Vocabulary::parse(include_str!("../../data/vocabulary.tsv"), include_str!("../../data/characters.tsv"))
+    Vocabulary::parse(
+        include_str!("../../data/vocabulary.tsv"),
+        include_str!("../../data/characters.tsv"),
+    )
 });
 
 impl Vocabulary {
@@ -100,7 +103,9 @@ fn sections(text: &str) -> (Table, Table) {
 pub(crate) fn words_of(segment: &[u8]) -> Vec<String> {
     let mut words = Vec::new();
     let mut at = 0;
-    let run = |from: usize, is: fn(&u8) -> bool| segment[from..].iter().take_while(|byte| is(byte)).count();
+    let run = |from: usize, is: fn(&u8) -> bool| {
+        segment[from..].iter().take_while(|byte| is(byte)).count()
+    };
     while at < segment.len() {
         let upper = run(at, u8::is_ascii_uppercase);
         let end = if upper > 0 {

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-const GROUND_FLOOR: [&str; 4] = ["error", "limits", "sketch", "skip"];
+const GROUND_FLOOR: [&str; 5] = ["error", "limits", "math", "sketch", "skip"];
 
 fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     BTreeMap::from([
         ("error", &["flow"][..]),
         ("limits", &[]),
+        ("math", &[]),
         ("sketch", &[]),
         ("skip", &[]),
         ("flow", &[]),
@@ -20,6 +21,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("output", &["report"]),
         ("compat", &["flow"]),
         ("engine", &["capture", "flow", "patterns", "report", "compat"]),
+        ("training", &["flow", "template", "patterns", "report"]),
         ("cli", &["capture", "engine", "output", "flow"]),
     ])
 }

@@ -3,7 +3,8 @@
 use crate::limits;
 use crate::sketch::{Distinct, Merge, stable_hash};
 use crate::template::evidence::{
-    Bounds, Edge, LEVEL_ONE_KIND, LEVEL_SHALLOW, Literal, Node, Trie, Values, stays, values_edge,
+    Bounds, Edge, KNOWN_BITS, LEVEL_ONE_KIND, LEVEL_SHALLOW, Literal, Node, Trie, UNKNOWN, Values,
+    stays, values_edge,
 };
 use crate::template::segment::{Segment, SegmentKind};
 
@@ -24,9 +25,13 @@ impl<T: Merge + Default> Merge for Trie<T> {
 impl<T: Merge + Default> Node<T> {
     /// Folds literals that are too many into the children of their kinds.
     pub(super) fn trim_literals(&mut self, literals: usize) {
-        while self.literals.len() > literals
+        while self.literals.len() - self.known() > literals
             && let Some(last) = self.literals.pop()
         {
+            self.fold_literal(last, literals, None);
+        }
+        while self.known() > limits::KNOWN_CHILDREN {
+            let last = self.literals.remove(limits::KNOWN_CHILDREN);
             self.fold_literal(last, literals, None);
         }
     }
@@ -71,7 +76,7 @@ impl<T: Merge + Default> Node<T> {
 
     fn merge_literals(&mut self, others: Vec<Literal<T>>, literals: usize) {
         for other in others {
-            match self.literal_position(other.hash, &other.text) {
+            match self.position(other.rank, &other.text) {
                 Ok(at) => self.literals[at].node.merge_node(*other.node, literals),
                 Err(at) => self.literals.insert(at, other),
             }
@@ -101,9 +106,14 @@ impl<T: Merge + Default> Node<T> {
                 child.node.fold(depth + 1, level, bounds);
             }
         }
-        // Sorted by hash, so those that stay come first.
-        let stay = self.literals.partition_point(|child| stays(child.hash, level));
-        for literal in self.literals.split_off(stay) {
+        let stay = |literal: &Literal<T>| {
+            let own_level =
+                if literal.rank < UNKNOWN { level.saturating_sub(KNOWN_BITS) } else { level };
+            stays(literal.hash, own_level)
+        };
+        let (kept, folded) = std::mem::take(&mut self.literals).into_iter().partition(stay);
+        self.literals = kept;
+        for literal in folded {
             self.fold_literal(literal, bounds.literals, Some(level));
         }
         for mut values in std::mem::take(&mut self.values) {

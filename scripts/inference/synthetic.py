@@ -1,0 +1,97 @@
+"""Synthetic traffic: the endpoints of API descriptions, asked for with values that were recorded of real APIs."""
+
+import gzip
+import json
+import random
+from collections import defaultdict
+from urllib.parse import urlsplit
+
+FOLDS = 5
+SPECS = 8  # descriptions for each recorded API and fold
+
+
+def provider(api):
+    return api.split("/")[0].split(":")[0]
+
+
+def fold_of(name):
+    return sum(name.encode()) % FOLDS
+
+
+def descriptions(index):
+    """By fold: providers are spread over the folds, with one description of each."""
+    by_provider = defaultdict(list)
+    with gzip.open(index, "rt") as lines:
+        for line in lines:
+            description = json.loads(line)
+            if len(description["paths"]) >= 5:
+                by_provider[provider(description["api"])].append(description)
+    folds = [[] for _ in range(FOLDS)]
+    for name, found in sorted(by_provider.items()):
+        folds[fold_of(name)].append(found)
+    return folds
+
+
+def recorded_values(corpus):
+    """Values of each parameter of a recorded API, as often as they came."""
+    values = defaultdict(list)
+    for line in corpus.read_text().splitlines():
+        request = json.loads(line)
+        if not request.get("truth"):
+            continue
+        path = [part for part in urlsplit(request["url"]).path.split("/") if part]
+        truth = [part for part in request["truth"].split("/") if part]
+        if len(path) == len(truth):
+            for at, (value, part) in enumerate(zip(path, truth)):
+                if part.startswith("{") and part.endswith("}") and part.count("{") == 1:
+                    values[tuple(truth[: at + 1])].append(value)
+    return [found for _, found in sorted(values.items()) if len(set(found)) >= 2] or [["1", "2", "3"]]
+
+
+def write(path, found, pool, draw):
+    """Requests to some of the descriptions, each on a host of its own."""
+    lines = []
+    for number, of_provider in enumerate(draw.sample(found, min(SPECS, len(found)))):
+        description = draw.choice(of_provider)
+        base = urlsplit((description["servers"] or ["http://h"])[0]).path.rstrip("/")
+        if "{" in base:
+            base = ""
+        paths = description["paths"]
+        if len(paths) > 300:
+            paths = draw.sample(paths, 300)
+        weights = [draw.paretovariate(0.9) for _ in paths]
+        drawn = {}
+        count = round(20 * (75 ** draw.random()))
+        for entry in draw.choices(paths, weights, k=count):
+            parts, truth = [], []
+            for part in (base + entry["path"]).split("/"):
+                if "{" in part:
+                    if not (part.startswith("{") and part.endswith("}") and part.count("{") == 1):
+                        parts = None
+                        break
+                    key = tuple(truth + [part])
+                    values = drawn.setdefault(key, draw.choice(pool))
+                    parts.append(draw.choice(values))
+                else:
+                    parts.append(part)
+                truth.append(part)
+            if not parts or any("%" in part or "?" in part or "#" in part or " " in part for part in parts):
+                continue
+            failed = draw.random() < 0.08
+            status = (404 if "{" in entry["path"] and draw.random() < 0.6 else 400) if failed else 200
+            url = f"https://host{number}.example" + "/".join(parts)
+            lines.append(json.dumps({"method": entry["method"].upper(), "url": url, "status": status, "truth": "/".join(truth)}))
+    path.write_text("\n".join(lines) + "\n")
+
+
+def make(index, corpora, work):
+    """{recorded API: [(corpus, fold)]}"""
+    folds = descriptions(index)
+    made = defaultdict(list)
+    for api, corpus in sorted(corpora.items()):
+        pool = recorded_values(corpus)
+        for fold, found in enumerate(folds):
+            path = work / f"synthetic-{api}-{fold}.jsonl"
+            write(path, found, pool, random.Random(f"{api} {fold}"))
+            made[api].append((path, fold))
+    return made
