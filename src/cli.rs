@@ -12,13 +12,18 @@ use std::time::Instant;
 use clap::CommandFactory;
 
 use crate::capture::Captures;
-use crate::cli::arguments::{AnalyzeArguments, Arguments, Command, InputArguments, OutputFormat};
+use crate::cli::arguments::{AnalyzeArguments, Arguments, Command, InputArguments, OutputFormat, RulesCommand};
 use crate::cli::exit::Exit;
 use crate::cli::messages::Messages;
 use crate::cli::progress::Terminal;
 use crate::engine::{self, Options};
 use crate::error::Error;
-use crate::output::{Csv, Json, JsonLines, Markdown, Output, Table};
+use crate::flow::text;
+use crate::output::{
+    Csv, ExplanationJson, ExplanationOutput, ExplanationText, Json, JsonLines, Markdown, Output, Table, rules_of,
+};
+use crate::report::decision::ReportOptions;
+use crate::template::rules::Rules;
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
@@ -63,6 +68,7 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Analyze(arguments) if arguments.compat.is_some() => compat(arguments),
         Command::Analyze(arguments) => analyze(arguments),
         Command::Label(arguments) => label(arguments),
+        Command::Rules(RulesCommand::Init(arguments)) => rules_init(arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Arguments::command(), "api-patterns", &mut script);
@@ -86,14 +92,21 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 fn analyze(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
-    let options = options(&arguments.input)?;
+    let mut options = options(&arguments.input)?;
+    options.report.explain.clone_from(&arguments.explain);
     let start = Instant::now();
     let captures = open(&arguments.input)?;
     let terminal = Terminal::new(arguments.input.progress, arguments.input.quiet);
     let analysis = engine::analyze(&captures, &options, &terminal)?;
     terminal.finish();
     let mut out = io::BufWriter::new(io::stdout().lock());
-    if !analysis.report.patterns.is_empty() || arguments.format() != OutputFormat::Table {
+    if let Some(endpoint) = &arguments.explain {
+        if analysis.explanations.is_empty() && !analysis.report.patterns.is_empty() {
+            let what = format!("--explain {endpoint}: there is no such endpoint; analyze without --explain lists them");
+            return Err(Error::usage(text::printable(what.as_bytes())).into());
+        }
+        explanation(arguments.format()).write(&analysis.explanations, &mut out)?;
+    } else if !analysis.report.patterns.is_empty() || arguments.format() != OutputFormat::Table {
         output(arguments.format()).write(&analysis.report, &mut out)?;
     }
     out.flush()?;
@@ -162,13 +175,39 @@ fn options(arguments: &InputArguments) -> Result<Options, Error> {
             ));
         }
     };
+    let mut report = ReportOptions::default();
+    report.group_hosts = arguments.group_hosts;
+    if let Some(path) = &arguments.rules {
+        let name = path.display().to_string();
+        let toml = std::fs::read_to_string(path).map_err(|error| Error::io(&name, "read", error))?;
+        report.rules = Rules::parse(&name, &toml)?;
+    }
     Ok(Options {
         domains: arguments.domain.clone(),
         methods: arguments.method.clone(),
         limit,
         threads: arguments.threads,
         batch_bytes: arguments.batch_bytes,
+        report,
     })
+}
+
+/// Today's decision as rules: every template pinned.
+fn rules_init(arguments: &InputArguments) -> Result<Exit, Failure> {
+    let options = options(arguments)?;
+    let start = Instant::now();
+    let captures = open(arguments)?;
+    let terminal = Terminal::new(arguments.progress, arguments.quiet);
+    let analysis = engine::analyze(&captures, &options, &terminal)?;
+    terminal.finish();
+    let mut out = io::stdout().lock();
+    out.write_all(rules_of(&analysis.report).as_bytes())?;
+    out.flush()?;
+    Ok(Messages::new(&captures, arguments.quiet).after(&analysis, start.elapsed()))
+}
+
+fn explanation(format: OutputFormat) -> Box<dyn ExplanationOutput> {
+    if format == OutputFormat::Table { Box::new(ExplanationText) } else { Box::new(ExplanationJson) }
 }
 
 fn open(arguments: &InputArguments) -> Result<Captures, Error> {

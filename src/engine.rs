@@ -19,6 +19,7 @@ use crate::flow::Flow;
 use crate::limits;
 use crate::patterns::{Patterns, host_name};
 use crate::report::Report;
+use crate::report::decision::{Decision, Explanation, ReportOptions};
 use crate::skip::{SkipPlace, SkipReason, Skips};
 
 /// What to use of the captures, and how.
@@ -35,6 +36,8 @@ pub struct Options {
     pub threads: usize,
     /// How many bytes a thread reads at once; 0 for the default. Answers don't depend on it.
     pub batch_bytes: usize,
+    /// How the templates are decided.
+    pub report: ReportOptions,
 }
 
 /// How far a run is.
@@ -70,6 +73,10 @@ impl<F: Fn(&Progress) -> bool + Sync> Monitor for F {
 pub struct Analysis {
     /// The endpoints.
     pub report: Report,
+    /// The endpoints that were asked to be explained.
+    pub explanations: Vec<Explanation>,
+    /// Rules that matched nothing, in words.
+    pub unmatched_rules: Vec<String>,
     /// What was not used, with the first places.
     pub skips: Skips,
     /// Captures that could not be read to their end; what came before is in the report.
@@ -106,13 +113,22 @@ pub fn analyze(
     monitor: &dyn Monitor,
 ) -> Result<Analysis, Error> {
     let (patterns, outcome) = observe(captures, options, monitor)?;
-    Ok(Analysis {
-        report: patterns.report(),
-        skips: patterns.skips,
-        failures: outcome.failures,
-        bytes: outcome.bytes,
-        stopped: outcome.stopped,
-    })
+    let decision = patterns.decide(&options.report);
+    Ok(Analysis::new(decision, patterns, outcome))
+}
+
+impl Analysis {
+    fn new(decision: Decision, patterns: Patterns, outcome: Outcome<()>) -> Self {
+        Self {
+            report: decision.report,
+            explanations: decision.explanations,
+            unmatched_rules: decision.unmatched_rules,
+            skips: patterns.skips,
+            failures: outcome.failures,
+            bytes: outcome.bytes,
+            stopped: outcome.stopped,
+        }
+    }
 }
 
 /// Reads captures and writes one JSON object a line for every flow that was used, in input order: its `id`, `method`,

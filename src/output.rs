@@ -1,8 +1,10 @@
 //! A report as text: one file a format, behind one small trait.
 
 mod csv;
+mod explanation;
 mod json;
 mod markdown;
+mod rules;
 #[cfg(feature = "cli")]
 mod table;
 
@@ -11,8 +13,10 @@ use std::io::{self, Write};
 use crate::report::Report;
 
 pub use csv::Csv;
+pub use explanation::{ExplanationJson, ExplanationOutput, ExplanationText};
 pub use json::{Json, JsonLines};
 pub use markdown::Markdown;
+pub use rules::rules_of;
 #[cfg(feature = "cli")]
 pub use table::Table;
 #[cfg(feature = "cli")]

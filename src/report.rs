@@ -1,5 +1,7 @@
 //! The decided, sorted result: the public contract, field by field.
 
+pub(crate) mod decision;
+mod hosts;
 pub(crate) mod routes;
 
 use std::collections::BTreeMap;
@@ -9,19 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::text;
 use crate::limits;
-use crate::patterns::Patterns;
 use crate::patterns::endpoint::Endpoint;
 use crate::patterns::names;
-use crate::report::routes::{Label, Routes};
 use crate::sketch::{Merge, stable_hash};
 use crate::template::Template;
-use crate::template::context::Observed;
-use crate::template::decide::{Decided, Variable, decide};
-use crate::template::judge::{Fitted, Judge};
-use crate::template::model::Model;
-
-/// The name of the group of hosts that had no place of their own.
-const OTHER_HOSTS: &str = "(other hosts)";
+use crate::template::decide::Variable;
 
 /// The endpoints of the APIs behind the traffic. This is the JSON contract: changes only add.
 ///
@@ -154,108 +148,7 @@ pub struct Sizes {
     pub p95: u64,
 }
 
-impl Observed for Endpoint {
-    fn count(&self) -> u64 {
-        self.count
-    }
-
-    fn not_found(&self) -> u64 {
-        self.statuses.iter().filter(|entry| &*entry.key == b"404").map(|entry| entry.value).sum()
-    }
-
-    fn client_errors(&self) -> u64 {
-        let is_error = |code: &[u8]| code.len() == 3 && code[0] == b'4';
-        self.statuses.iter().filter(|entry| is_error(&entry.key)).map(|entry| entry.value).sum()
-    }
-}
-
-impl Patterns {
-    /// Decides the templates and describes every endpoint. Can be called at any time, any number of times.
-    pub fn report(&self) -> Report {
-        self.report_and_routes().0
-    }
-
-    /// The report, and the routes that lead each flow to its endpoint.
-    pub fn report_and_routes(&self) -> (Report, Routes) {
-        build(self, Model::shipped(), &Fitted(Model::shipped()))
-    }
-}
-
-pub(crate) fn build(
-    patterns: &Patterns,
-    model: &Model,
-    judge: &dyn Judge<Endpoint>,
-) -> (Report, Routes) {
-    // What does not fit its bounds must not be shown, or the answer would depend on how the traffic was split.
-    let mut fitted = patterns.trie.clone();
-    fitted.fit();
-    let mut routes = Routes::default();
-    let mut hosts: Vec<(u64, String, Vec<Pattern>)> = Vec::new();
-    for (host, node) in fitted.hosts() {
-        let name =
-            host.map_or_else(|| OTHER_HOSTS.to_owned(), |host| text::printable(host).into_owned());
-        let mut found = Vec::new();
-        let route = describe(
-            &decide(node, model.vocabulary, judge),
-            &name,
-            &mut Vec::new(),
-            &mut found,
-            &mut routes,
-        );
-        routes.add_host(host, route);
-        found.sort_by(|a, b| {
-            let key = |p: &Pattern| {
-                (std::cmp::Reverse(p.request_count), p.path_pattern.clone(), p.method.clone())
-            };
-            key(a).cmp(&key(b))
-        });
-        hosts.push((found.iter().map(|p| p.request_count).sum(), name, found));
-    }
-    hosts.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    let found: Vec<Pattern> =
-        hosts.iter_mut().flat_map(|host| std::mem::take(&mut host.2)).collect();
-    let skips = &patterns.skips;
-    let totals = Totals {
-        flows: patterns.used + skips.total(),
-        used: patterns.used,
-        skipped: skips.iter().map(|(reason, count, _)| (reason.name().to_owned(), count)).collect(),
-        hosts: hosts.len() as u64,
-        patterns: found.len() as u64,
-    };
-    (Report { version: 1, totals, patterns: found }, routes)
-}
-
-/// Describes the endpoints of one place and of all below it.
-fn describe<'t>(
-    place: &Decided<'t, Endpoint>,
-    host: &str,
-    variables: &mut Vec<(usize, Variable<'t>)>,
-    found: &mut Vec<Pattern>,
-    routes: &mut Routes,
-) -> routes::Route {
-    let mut route = routes::Route::default();
-    for (method, seen) in &place.ends {
-        let pattern = pattern_of(method, host, &place.template, variables, seen);
-        let label = Label {
-            endpoint: pattern.endpoint.clone(),
-            path_pattern: pattern.path_pattern.clone(),
-        };
-        route.add_end(method, routes.add_label(label));
-        found.push(pattern);
-    }
-    for (literal, below) in &place.literals {
-        route.add_literal(literal, describe(below, host, variables, found, routes));
-    }
-    for (variable, below) in &place.variables {
-        variables.push((place.template.parts.len() + 1, variable.clone()));
-        let below = describe(below, host, variables, found, routes);
-        route.add_variable(variable.suffix, variable.rest, below);
-        variables.pop();
-    }
-    route
-}
-
-fn pattern_of(
+pub(crate) fn pattern_of(
     method: &[u8],
     host: &str,
     template: &Template,

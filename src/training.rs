@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::flow::{Flow, Response, text};
 use crate::patterns::endpoint::Endpoint;
 use crate::patterns::{Patterns, encoded_path, host_name, segments};
-use crate::report;
+use crate::report::decision::{ReportOptions, build};
 use crate::template::context::Place;
 use crate::template::judge::{Fitted, Judge, Verdict, evidence};
 use crate::template::model::{Model, STAGES};
@@ -72,7 +72,7 @@ pub fn templates(requests: &[Request], model: &AnyModel) -> Vec<Option<String>> 
     for request in requests {
         request.with_flow(|flow| patterns.observe(flow));
     }
-    let (_, routes) = report::build(&patterns, &model.0, &Fitted(&model.0));
+    let routes = build(&patterns, &ReportOptions::default(), &model.0, &Fitted(&model.0)).routes;
     let label = |request: &Request| {
         request.with_flow(|flow| Some(routes.label(flow)?.path_pattern.clone())).flatten()
     };
@@ -91,7 +91,7 @@ pub fn samples(requests: &[Request], model: &AnyModel, stage: usize) -> Vec<Vec<
             }
         });
     }
-    report::build(&patterns, &model.0, &truth);
+    build(&patterns, &ReportOptions::default(), &model.0, &truth);
     truth.rows.into_inner()
 }
 
@@ -104,7 +104,7 @@ pub fn explain(requests: &[Request], model: &AnyModel, place: &str) -> Vec<Strin
     }
     let judge =
         Explaining { model: &model.0, place: place.to_owned(), lines: RefCell::new(Vec::new()) };
-    report::build(&patterns, &model.0, &judge);
+    build(&patterns, &ReportOptions::default(), &model.0, &judge);
     judge.lines.into_inner()
 }
 
@@ -196,7 +196,7 @@ impl Judge<Endpoint> for Truth<'_> {
             .into_iter()
             .map(|label| Verdict {
                 is_value: label == Some(true),
-                probability: f64::from(u8::from(label == Some(true))),
+                probability: f64::from(u8::from(label == Some(true))), reason: ""
             })
             .collect()
     }

@@ -25,6 +25,9 @@ pub(super) enum Command {
     Analyze(AnalyzeArguments),
     /// Write each flow with its endpoint, one JSON object a line, in input order
     Label(InputArguments),
+    /// Rules that hold for every decision: templates pinned, segments kept, parameters renamed, hosts grouped
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Write a completion script for a shell
     Completions {
         /// The shell
@@ -32,6 +35,12 @@ pub(super) enum Command {
     },
     /// Write the manual page (roff)
     Man,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RulesCommand {
+    /// Write today's decision as a rules file that a person can edit
+    Init(InputArguments),
 }
 
 #[derive(Args, Debug)]
@@ -42,6 +51,10 @@ pub(super) struct AnalyzeArguments {
     /// How to write the answer [default: table on a terminal, else json]
     #[arg(long, value_enum)]
     pub(super) format: Option<OutputFormat>,
+
+    /// Explain one endpoint (as in "GET /users/{user_id}"): why each part varies, and what was nearly judged otherwise
+    #[arg(long, value_name = "ENDPOINT")]
+    pub(super) explain: Option<String>,
 
     /// Answer byte for byte as another tool does; --domain and --limit then mean what they mean there
     #[arg(long, value_enum, value_name = "TOOL")]
@@ -77,6 +90,14 @@ pub(super) struct InputArguments {
     /// Only the newest N flows of those that the other options leave
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(super) limit: Option<i64>,
+
+    /// A file of rules (TOML) that the decision follows
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+
+    /// Take hosts with the same endpoints, whose names differ in the first label alone, for one
+    #[arg(long)]
+    pub(super) group_hosts: bool,
 
     /// How many threads; 0 for as many as there are cores
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = parse_threads, hide_default_value = true)]

@@ -42,18 +42,21 @@ impl<'a> Messages<'a> {
             bytes: analysis.bytes,
             stopped: analysis.stopped,
         };
-        self.say(&totals, &analysis.skips, &analysis.failures, time)
+        self.say(&totals, &analysis.skips, &analysis.unmatched_rules, &analysis.failures, time)
     }
 
     pub(super) fn after_compat(&self, answer: &CompatAnswer, time: Duration) -> Exit {
         let flows = answer.flows + answer.skips.total();
         let found = if answer.text == "[]" { 0 } else { answer.flows };
         let totals = Totals { flows, used: found, bytes: answer.bytes, stopped: false };
-        self.say(&totals, &answer.skips, &answer.failures, time)
+        self.say(&totals, &answer.skips, &[], &answer.failures, time)
     }
 
-    fn say(&self, totals: &Totals, skips: &Skips, failures: &[Error], time: Duration) -> Exit {
+    fn say(&self, totals: &Totals, skips: &Skips, rules: &[String], failures: &[Error], time: Duration) -> Exit {
         self.say_damage(skips);
+        for rule in rules {
+            complain(&format!("the rule {rule} matched nothing; check its path and host"));
+        }
         for error in self.captures.refused().iter().chain(failures) {
             complain(&error.to_string());
         }

@@ -8,12 +8,11 @@ use serde::Serialize;
 use crate::capture::{Captures, Found, decode};
 use crate::engine::feed::locked;
 use crate::engine::sequence::Sequence;
-use crate::engine::{Analysis, Filter, Monitor, Options, Outcome, newest, observe, run_batches};
+use crate::engine::{Analysis, Filter, Monitor, Options, newest, observe, run_batches};
 use crate::error::Error;
 use crate::flow::{Flow, text};
 use crate::patterns::endpoint::method_name;
-use crate::patterns::{Patterns, host_name};
-use crate::report::Report;
+use crate::patterns::host_name;
 use crate::report::routes::Routes;
 
 #[derive(Serialize)]
@@ -36,17 +35,17 @@ pub(super) fn label(
     if !captures.is_seekable() || options.limit.is_some() {
         let (flows, mut patterns, outcome) = newest::collect(captures, options, monitor)?;
         flows.iter().for_each(|(_, flow)| flow.with(|flow| patterns.observe(flow)));
-        let (report, routes) = patterns.report_and_routes();
+        let decision = patterns.decide(&options.report);
         let mut text = Vec::new();
         for (_, flow) in &flows {
-            flow.with(|flow| write_line(&mut text, flow, &routes));
+            flow.with(|flow| write_line(&mut text, flow, &decision.routes));
             out.write_all(&text).map_err(failed)?;
             text.clear();
         }
-        return Ok(analysis(report, patterns, outcome));
+        return Ok(Analysis::new(decision, patterns, outcome));
     }
     let (patterns, outcome) = observe(captures, options, monitor)?;
-    let (report, routes) = patterns.report_and_routes();
+    let decision = patterns.decide(&options.report);
     let filter = Filter::new(options);
     let sequence = Mutex::new(Sequence::new(out));
     let visit = |(): &mut (), batch: &_, _: &mut u64| {
@@ -54,7 +53,7 @@ pub(super) fn label(
         let mut text = Vec::new();
         decode(captures.sources[batch.source].format, batch, &mut |_, found: Found<'_>| {
             if let Ok(flow) = filter.check(&found) {
-                write_line(&mut text, flow, &routes);
+                write_line(&mut text, flow, &decision.routes);
             }
         });
         locked(&sequence).put(batch.sequence, text);
@@ -62,17 +61,7 @@ pub(super) fn label(
     let keep_on = |_: &_| !locked(&sequence).has_failed();
     run_batches(captures, options, &keep_on, || (), visit)?;
     sequence.into_inner().unwrap_or_else(PoisonError::into_inner).finish().map_err(failed)?;
-    Ok(analysis(report, patterns, outcome))
-}
-
-fn analysis(report: Report, patterns: Patterns, outcome: Outcome<()>) -> Analysis {
-    Analysis {
-        report,
-        skips: patterns.skips,
-        failures: outcome.failures,
-        bytes: outcome.bytes,
-        stopped: outcome.stopped,
-    }
+    Ok(Analysis::new(decision, patterns, outcome))
 }
 
 fn write_line(out: &mut Vec<u8>, flow: &Flow<'_>, routes: &Routes) {

@@ -21,8 +21,10 @@ use crate::template::segment::Segment;
 /// ```
 #[derive(Debug, Default)]
 pub struct Routes {
-    hosts: BTreeMap<Box<[u8]>, Route>,
-    other_hosts: Option<Route>,
+    /// Where the routes of a host stand.
+    hosts: BTreeMap<Box<[u8]>, usize>,
+    other_hosts: Option<usize>,
+    routes: Vec<Route>,
     labels: Vec<Label>,
 }
 
@@ -45,11 +47,15 @@ pub(crate) struct Route {
 }
 
 impl Routes {
-    pub(crate) fn add_host(&mut self, host: Option<&[u8]>, route: Route) {
-        match host {
-            Some(host) => drop(self.hosts.insert(host.into(), route)),
-            None => self.other_hosts = Some(route),
+    /// Adds the routes of hosts that are one; `None` stands for those that had no place of their own.
+    pub(crate) fn add_hosts(&mut self, hosts: &[Option<&[u8]>], route: Route) {
+        for host in hosts {
+            match host {
+                Some(host) => drop(self.hosts.insert((*host).into(), self.routes.len())),
+                None => self.other_hosts = Some(self.routes.len()),
+            }
         }
+        self.routes.push(route);
     }
 
     pub(crate) fn add_label(&mut self, label: Label) -> usize {
@@ -59,7 +65,8 @@ impl Routes {
 
     /// The endpoint of `flow`; `None` for a flow unlike any that was observed.
     pub fn label(&self, flow: &Flow<'_>) -> Option<&Label> {
-        let mut route = self.hosts.get(&*host_name(flow)).or(self.other_hosts.as_ref())?;
+        let host = self.hosts.get(&*host_name(flow)).copied().or(self.other_hosts)?;
+        let mut route = self.routes.get(host)?;
         for (depth, segment) in segments(&encoded_path(flow)).enumerate() {
             if let (true, Some(rest)) =
                 (depth + 1 >= limits::SEGMENTS || !route.goes_on(segment), &route.rest)

@@ -49,10 +49,10 @@ pub(crate) struct HostIndex {
 }
 
 impl HostIndex {
-    pub(crate) fn new<T>(host: &Node<T>, vocabulary: &Vocabulary) -> Self {
+    pub(crate) fn new<T>(hosts: &[&Node<T>], vocabulary: &Vocabulary) -> Self {
         let mut index = Self::default();
         let mut found = Vec::new();
-        index.collect(host, &mut found);
+        hosts.iter().for_each(|host| index.collect(host, &mut found));
         found.sort_unstable();
         for same in found.chunk_by(|a, b| a == b) {
             let (hash, text) = same[0];

@@ -10,8 +10,8 @@ use crate::limits;
 use crate::sketch::{Distinct, Merge, stable_hash};
 use crate::template::context::{Candidate, HostIndex, Place};
 use crate::template::evidence::{Node, Values};
-use crate::template::judge::Judge;
-use crate::template::name::parameter_name;
+use crate::template::judge::{Judge, Verdict};
+use crate::template::name::{parameter_name, unique};
 use crate::template::segment::{Segment, SegmentKind};
 use crate::template::vocabulary::Vocabulary;
 use crate::template::{Part, Template};
@@ -27,7 +27,21 @@ pub(crate) struct Decided<'t, T> {
     pub(crate) ends: Vec<(&'t [u8], Vec<&'t T>)>,
     /// Where this place is, in words.
     pub(crate) template: Template,
+    /// Segments that were nearly judged otherwise, the nearest first.
+    pub(crate) near: Vec<Near<'t>>,
 }
+
+/// A segment that was nearly judged otherwise.
+#[derive(Clone, Debug)]
+pub(crate) struct Near<'t> {
+    pub(crate) text: &'t [u8],
+    pub(crate) verdict: Verdict,
+}
+
+/// From how far from even odds a verdict is no near miss.
+const NEAR: f64 = 0.35;
+/// Near misses remembered for one place.
+const NEAR_MISSES: usize = 10;
 
 /// A varying part, and why it is one.
 #[derive(Clone, Debug, Default)]
@@ -40,8 +54,8 @@ pub(crate) struct Variable<'t> {
     distinct: Distinct<{ limits::DISTINCT_HASHES }>,
     /// Sum over the requests of how sure it is that theirs is a value.
     certainty: f64,
-    /// Segments that could have been names.
-    judged: u64,
+    /// Segments that could have been names, by what spoke most for their being values.
+    judged: BTreeMap<&'static str, u64>,
 }
 
 impl Variable<'_> {
@@ -82,11 +96,8 @@ impl Variable<'_> {
             .into_iter()
             .map(|(name, count)| format!("{count} of {total} requests have a value of kind {name}"))
             .collect();
-        if self.judged > 0 {
-            reasons.push(format!(
-                "{} segments were judged values by what stands around and below them",
-                self.judged
-            ));
+        for (reason, count) in &self.judged {
+            reasons.push(format!("{count} segments that could be names are values, most of all by {reason}"));
         }
         reasons
     }
@@ -96,18 +107,121 @@ impl Variable<'_> {
         #[expect(clippy::cast_precision_loss, reason = "a mean needs no more")]
         let weight = count as f64;
         self.certainty += weight * probability;
-        self.judged += u64::from(!kind.is_unmistakable());
     }
 }
 
-/// Decides everything below one host.
+/// Decides everything below one host, or below several that are one.
 pub(crate) fn decide<'t, T>(
-    host: &'t Node<T>,
+    hosts: &[&'t Node<T>],
     vocabulary: &Vocabulary,
     judge: &dyn Judge<T>,
 ) -> Decided<'t, T> {
-    let index = HostIndex::new(host, vocabulary);
-    decide_group(&[host], Template::default(), &index, judge)
+    let index = HostIndex::new(hosts, vocabulary);
+    decide_group(hosts, Template::default(), &index, judge)
+}
+
+/// Everything below is one value: the path of a file.
+fn decide_files<'t, T>(group: &[&'t Node<T>], template: Template, judge: &dyn Judge<T>) -> Decided<'t, T> {
+    let mut variable = Variable { rest: true, ..Variable::default() };
+    let mut below: BTreeMap<&'t [u8], Vec<&'t T>> = BTreeMap::new();
+    let mut open: Vec<&Node<T>> = Vec::new();
+    for node in group {
+        for literal in &node.literals {
+            variable.add(SegmentKind::Path, literal.node.count, FILES);
+            variable.distinct.observe(literal.hash);
+            open.push(&literal.node);
+        }
+        for values in &node.values {
+            variable.add(SegmentKind::Path, values.node.count, FILES);
+            variable.distinct.merge(values.distinct.clone());
+            open.push(&values.node);
+        }
+    }
+    while let Some(node) = open.pop() {
+        for end in &node.ends {
+            below.entry(&end.method).or_default().push(&end.seen);
+        }
+        open.extend(node.literals.iter().map(|literal| &*literal.node));
+        open.extend(node.values.iter().map(|values| &*values.node));
+    }
+    let mut ends: BTreeMap<&'t [u8], Vec<&'t T>> = BTreeMap::new();
+    for end in group.iter().flat_map(|node| &node.ends) {
+        ends.entry(&end.method).or_default().push(&end.seen);
+    }
+    let mut deeper = template.clone();
+    let named = judge.parameter_name(&template, b"");
+    let name = unique(named.unwrap_or_else(|| "path".to_owned()), &template.parts);
+    deeper.parts.push(Part::Parameter { name, suffix: Box::default(), rest: true });
+    let files = Decided {
+        literals: Vec::new(),
+        variables: Vec::new(),
+        ends: below.into_iter().collect(),
+        template: deeper,
+        near: Vec::new(),
+    };
+    Decided {
+        literals: Vec::new(),
+        variables: vec![(variable, files)],
+        ends: ends.into_iter().collect(),
+        template,
+        near: Vec::new(),
+    }
+}
+
+/// How sure it is that names of files at several depths are one value.
+const FILES: f64 = 0.9;
+
+/// What ends below a place, and how much of it looks like files.
+#[derive(Default)]
+struct Files {
+    ends: usize,
+    files: usize,
+    /// Bit n: a file ends n segments below.
+    depths: u64,
+}
+
+impl Files {
+    fn below<T>(group: &[&Node<T>]) -> Self {
+        let mut found = Self::default();
+        for node in group {
+            found.walk(node, 1);
+        }
+        found
+    }
+
+    fn walk<T>(&mut self, node: &Node<T>, depth: u32) {
+        for literal in &node.literals {
+            self.end(&literal.node, has_extension(&literal.text), depth);
+        }
+        for values in &node.values {
+            self.end(&values.node, values.suffix.starts_with(b"."), depth);
+        }
+    }
+
+    fn end<T>(&mut self, node: &Node<T>, is_file: bool, depth: u32) {
+        if !node.ends.is_empty() {
+            self.ends += 1;
+            if is_file {
+                self.files += 1;
+                self.depths |= 1 << depth.min(63);
+            }
+        }
+        self.walk(node, depth + 1);
+    }
+
+    /// Names with extensions at three depths or more, and two of five at least of all that ends here.
+    fn are_one_value(&self) -> bool {
+        self.depths.count_ones() >= 3 && self.files * 5 >= self.ends * 2
+    }
+}
+
+/// A dot and one to five letters or digits at the end, with a letter among them: any file, not only those that APIs serve.
+fn has_extension(text: &[u8]) -> bool {
+    let Some(dot) = memchr::memrchr(b'.', text) else { return false };
+    let extension = &text[dot + 1..];
+    (1..=5).contains(&extension.len())
+        && extension.iter().all(u8::is_ascii_alphanumeric)
+        && extension.iter().any(u8::is_ascii_alphabetic)
 }
 
 /// A varying part while it is put together: what is known of it, and where it leads.
@@ -119,6 +233,10 @@ fn decide_group<'t, T>(
     index: &HostIndex,
     judge: &dyn Judge<T>,
 ) -> Decided<'t, T> {
+    let may_hold_files = matches!(template.parts.last(), Some(Part::Literal(_)));
+    if judge.takes_rest(&template) || (may_hold_files && Files::below(group).are_one_value()) {
+        return decide_files(group, template, judge);
+    }
     let mut children: BTreeMap<&'t [u8], Vec<&'t Node<T>>> = BTreeMap::new();
     let mut ends: BTreeMap<&'t [u8], Vec<&'t T>> = BTreeMap::new();
     let mut values: Vec<&'t Values<T>> = Vec::new();
@@ -146,13 +264,18 @@ fn decide_group<'t, T>(
 
     let mut literals = Vec::new();
     let mut variables: BTreeMap<(bool, &'t [u8]), Varying<'t, T>> = BTreeMap::new();
+    let mut near = Vec::new();
     for (candidate, verdict) in candidates.into_iter().zip(verdicts) {
+        if (verdict.probability - 0.5).abs() < NEAR {
+            near.push(Near { text: candidate.text, verdict: verdict.clone() });
+        }
         if !verdict.is_value {
             literals.push((candidate.text, candidate.nodes));
             continue;
         }
         let (variable, below) = variables.entry((false, candidate.segment.suffix)).or_default();
         variable.add(candidate.segment.kind, candidate.requests(), verdict.probability);
+        *variable.judged.entry(verdict.reason).or_default() += 1;
         variable.distinct.observe(candidate.hash);
         below.extend(candidate.nodes);
     }
@@ -163,6 +286,10 @@ fn decide_group<'t, T>(
         variable.distinct.merge(child.distinct.clone());
         below.push(&child.node);
     }
+
+    let distance = |near: &Near<'_>| (near.verdict.probability - 0.5).abs();
+    near.sort_by(|a, b| distance(a).total_cmp(&distance(b)).then(a.text.cmp(b.text)));
+    near.truncate(NEAR_MISSES);
 
     let step = |part: Part| {
         let mut deeper = template.clone();
@@ -180,12 +307,14 @@ fn decide_group<'t, T>(
             .into_iter()
             .map(|((rest, suffix), (mut variable, below))| {
                 (variable.suffix, variable.rest) = (suffix, rest);
-                let name = parameter_name(&template.parts);
+                let named = judge.parameter_name(&template, suffix);
+                let name = named.map_or_else(|| parameter_name(&template.parts), |name| unique(name, &template.parts));
                 let part = Part::Parameter { name, suffix: suffix.into(), rest };
                 (variable, decide_group(&below, step(part), index, judge))
             })
             .collect(),
         ends: ends.into_iter().collect(),
         template,
+        near,
     }
 }

@@ -4,6 +4,7 @@ use crate::math::ln1;
 use crate::template::context::{Candidate, Observed, Place};
 use crate::template::features::{Feature, Features, lexical};
 use crate::template::model::{Model, STAGES};
+use crate::template::Template;
 use crate::template::segment::SegmentKind;
 
 /// What a judge says of one segment.
@@ -12,11 +13,32 @@ pub(crate) struct Verdict {
     pub(crate) is_value: bool,
     /// From 0 to 1: that it is a value.
     pub(crate) probability: f64,
+    /// What spoke most for it.
+    pub(crate) reason: &'static str,
+}
+
+impl Verdict {
+    /// Overrules it.
+    pub(crate) fn decide(&mut self, is_value: bool) {
+        self.is_value = is_value;
+        self.probability = if is_value { 1.0 } else { 0.0 };
+        self.reason = "a rule says so";
+    }
 }
 
 /// Decides for all segments of one place at once.
 pub(crate) trait Judge<T> {
     fn judge(&self, place: &Place<'_, '_, T>) -> Vec<Verdict>;
+
+    /// What the parameter below a template is called, where it has a name of its own.
+    fn parameter_name(&self, _template: &Template, _suffix: &[u8]) -> Option<String> {
+        None
+    }
+
+    /// Is all that stands below a template one value?
+    fn takes_rest(&self, _template: &Template) -> bool {
+        false
+    }
 }
 
 /// A lone segment that is taken for a value swallows an endpoint; a lone value that stays as it is costs nothing. So the one
@@ -34,7 +56,12 @@ pub(crate) struct Fitted<'m>(pub(crate) &'m Model);
 
 impl<T: Observed> Judge<T> for Fitted<'_> {
     fn judge(&self, place: &Place<'_, '_, T>) -> Vec<Verdict> {
-        verdicts(&settled(self.0, place))
+        let (probabilities, features) = settled(self.0, place);
+        let mut verdicts = verdicts(&probabilities);
+        for (verdict, features) in verdicts.iter_mut().zip(&features) {
+            verdict.reason = self.0.reason(features, verdict.is_value);
+        }
+        verdicts
     }
 }
 
@@ -57,7 +84,7 @@ pub(crate) fn verdicts(probabilities: &[f64]) -> Vec<Verdict> {
     let threshold = if possible <= 1 { SURE } else { LIKELY };
     let verdict = |probability: &f64| Verdict {
         is_value: *probability > threshold,
-        probability: *probability,
+        probability: *probability, reason: ""
     };
     probabilities.iter().map(verdict).collect()
 }
@@ -66,7 +93,7 @@ pub(crate) fn verdicts(probabilities: &[f64]) -> Vec<Verdict> {
 const ROUNDS: usize = 2;
 
 /// All stages, the last one until it has settled; then what follows from segments that were folded.
-fn settled<T: Observed>(model: &Model, place: &Place<'_, '_, T>) -> Vec<f64> {
+fn settled<T: Observed>(model: &Model, place: &Place<'_, '_, T>) -> (Vec<f64>, Vec<Features>) {
     let (mut probabilities, features) = stages(model, place, STAGES + ROUNDS);
     let folded =
         |wanted: fn(SegmentKind) -> bool| place.values.iter().any(|values| wanted(values.kind));
@@ -82,7 +109,7 @@ fn settled<T: Observed>(model: &Model, place: &Place<'_, '_, T>) -> Vec<f64> {
             *probability = probability.max(FOLDED);
         }
     }
-    probabilities
+    (probabilities, features)
 }
 
 /// Runs the first `count` stages; the probabilities of the last, and the evidence it had.

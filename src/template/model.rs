@@ -1,5 +1,6 @@
 //! The fitted model: a weighted sum of the evidence for each stage, data/weights.tsv.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use crate::math::logistic;
@@ -46,6 +47,17 @@ impl Model {
         logistic(products.map(|(value, weight)| value * weight).sum())
     }
 
+    /// In words, what spoke most for this decision.
+    pub(crate) fn reason(&self, features: &Features, is_value: bool) -> &'static str {
+        let mut sums: BTreeMap<&'static str, f64> = BTreeMap::new();
+        for ((name, value), weight) in NAMES.iter().zip(&features.values).zip(&self.weights[STAGES - 1]) {
+            *sums.entry(topic(name)).or_default() += value * weight;
+        }
+        let sign = if is_value { 1.0 } else { -1.0 };
+        let strongest = sums.into_iter().filter(|(topic, _)| !topic.is_empty()).max_by(|a, b| (a.1 * sign).total_cmp(&(b.1 * sign)));
+        strongest.map_or("", |(topic, _)| topic)
+    }
+
     /// What spoke most for a value and against it in the last stage: (name, contribution), strongest first.
     pub(crate) fn contributions(&self, features: &Features) -> Vec<(&'static str, f64)> {
         let products = features.values.iter().zip(&self.weights[STAGES - 1]);
@@ -53,6 +65,28 @@ impl Model {
             NAMES.iter().copied().zip(products.map(|(value, weight)| value * weight)).collect();
         all.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(b.0)));
         all
+    }
+}
+
+/// What a number of the evidence is about.
+fn topic(name: &str) -> &'static str {
+    let begins = |words: &[&str]| words.iter().any(|word| name.starts_with(word));
+    if name == "bias" {
+        ""
+    } else if begins(&["shared", "literals_below", "leaf", "below"]) {
+        "what stands below it"
+    } else if begins(&["sibling", "only_child", "value_share", "unmistakable", "same_", "named", "ids_", "id_share", "pure", "many_named", "name_traffic"]) {
+        "what stands beside it"
+    } else if begins(&["children_per", "singletons", "once", "traffic"]) {
+        "how often it comes"
+    } else if begins(&["get", "post", "put", "delete", "patch", "ends_here", "only_post", "like_item", "not_found", "client_error", "place_"]) {
+        "how it is asked for"
+    } else if begins(&["root", "second", "parent", "two_values"]) {
+        "where it stands"
+    } else if begins(&["elsewhere"]) {
+        "where else it stands"
+    } else {
+        "how it is written"
     }
 }
 

@@ -22,7 +22,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("compat", &["flow"]),
         ("engine", &["capture", "flow", "patterns", "report", "compat"]),
         ("training", &["flow", "template", "patterns", "report"]),
-        ("cli", &["capture", "engine", "output", "flow"]),
+        ("cli", &["capture", "engine", "output", "flow", "report", "template"]),
     ])
 }
 

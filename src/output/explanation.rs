@@ -1,0 +1,71 @@
+//! Why an endpoint is as it is.
+
+use std::io::{self, Write};
+
+use crate::report::decision::Explanation;
+
+/// Writes explanations in one format.
+pub trait ExplanationOutput {
+    /// Writes them all, with a newline at the end.
+    ///
+    /// # Errors
+    ///
+    /// Where `out` cannot be written to.
+    fn write(&self, explanations: &[Explanation], out: &mut dyn Write) -> io::Result<()>;
+}
+
+/// As an indented JSON array.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ExplanationJson;
+
+impl ExplanationOutput for ExplanationJson {
+    fn write(&self, explanations: &[Explanation], out: &mut dyn Write) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut *out, explanations)?;
+        out.write_all(b"\n")
+    }
+}
+
+/// As text for people.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ExplanationText;
+
+impl ExplanationOutput for ExplanationText {
+    fn write(&self, explanations: &[Explanation], out: &mut dyn Write) -> io::Result<()> {
+        for (i, Explanation { pattern, near_misses }) in explanations.iter().enumerate() {
+            if i > 0 {
+                writeln!(out)?;
+            }
+            writeln!(out, "{}  on {}, {} requests", pattern.endpoint, pattern.host, pattern.request_count)?;
+            for parameter in pattern.parameters.iter().filter(|parameter| parameter.location == "path") {
+                let segment = parameter.segment.unwrap_or_default();
+                let distinct = parameter.distinct.unwrap_or_default();
+                let confidence = parameter.confidence.unwrap_or_default();
+                writeln!(
+                    out,
+                    "  {{{}}}  segment {segment}, {}, {distinct} different values, confidence {confidence:.2}",
+                    parameter.name, parameter.kind,
+                )?;
+                for reason in &parameter.reasons {
+                    writeln!(out, "    {reason}")?;
+                }
+            }
+            if near_misses.is_empty() {
+                writeln!(out, "  nothing on its path was nearly judged otherwise")?;
+            } else {
+                writeln!(out, "  nearly judged otherwise:")?;
+            }
+            for miss in near_misses {
+                writeln!(
+                    out,
+                    "    segment {} \"{}\" is a {} ({:.0} % likely to be a value), most of all by {}",
+                    miss.segment,
+                    miss.text,
+                    miss.judged,
+                    miss.probability * 100.0,
+                    miss.reason,
+                )?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,220 @@
+//! How a report is decided: with rules, grouped hosts, explanations; and the walk over what was decided.
+
+use std::cell::RefCell;
+
+use serde::{Deserialize, Serialize};
+
+use crate::flow::text;
+use crate::limits;
+use crate::patterns::Patterns;
+use crate::patterns::endpoint::Endpoint;
+use crate::report::routes::{Label, Route, Routes};
+use crate::report::{Pattern, Report, Totals, hosts, pattern_of};
+use crate::template::context::Observed;
+use crate::template::decide::{Decided, Near, Variable, decide};
+use crate::template::judge::{Fitted, Judge};
+use crate::template::model::Model;
+use crate::template::rules::{Matched, Ruled, Rules};
+
+/// How a report is made.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ReportOptions {
+    /// What a person decided.
+    pub rules: Rules,
+    /// Are hosts with the same endpoints, whose names differ in the first label alone, one host?
+    pub group_hosts: bool,
+    /// Explain the endpoints of this name (`GET /users/{user_id}`).
+    pub explain: Option<String>,
+}
+
+/// A report, and what comes with it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Decision {
+    /// The endpoints.
+    pub report: Report,
+    /// Leads flows to them.
+    pub routes: Routes,
+    /// The endpoints that were asked for, and what was nearly judged otherwise.
+    pub explanations: Vec<Explanation>,
+    /// The rules that matched nothing, in words.
+    pub unmatched_rules: Vec<String>,
+}
+
+/// One endpoint, and the segments on its way that were nearly judged otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The endpoint, with the reasons for each of its parameters.
+    pub pattern: Pattern,
+    /// Segments that stand at a place of its path, the nearest to the other side first.
+    pub near_misses: Vec<NearMiss>,
+}
+
+/// A segment that was nearly judged otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NearMiss {
+    /// Which segment of the path, counted from 1.
+    pub segment: usize,
+    /// The segment, as it was captured.
+    pub text: String,
+    /// `value` or `name`.
+    pub judged: String,
+    /// How likely it is a value, 0 to 1.
+    pub probability: f64,
+    /// What spoke most for this judgement.
+    pub reason: String,
+}
+
+impl Observed for Endpoint {
+    fn count(&self) -> u64 {
+        self.count
+    }
+
+    fn not_found(&self) -> u64 {
+        self.statuses.iter().filter(|entry| &*entry.key == b"404").map(|entry| entry.value).sum()
+    }
+
+    fn client_errors(&self) -> u64 {
+        let is_error = |code: &[u8]| code.len() == 3 && code[0] == b'4';
+        self.statuses.iter().filter(|entry| is_error(&entry.key)).map(|entry| entry.value).sum()
+    }
+}
+
+impl Patterns {
+    /// Decides the templates and describes every endpoint. Can be called at any time, any number of times.
+    pub fn report(&self) -> Report {
+        self.decide(&ReportOptions::default()).report
+    }
+
+    /// The report, and the routes that lead each flow to its endpoint.
+    pub fn report_and_routes(&self) -> (Report, Routes) {
+        let decision = self.decide(&ReportOptions::default());
+        (decision.report, decision.routes)
+    }
+
+    /// The same with rules, grouped hosts, and explanations.
+    ///
+    /// ```
+    /// use api_patterns::{Flow, Patterns, ReportOptions, Rules};
+    ///
+    /// let mut patterns = Patterns::new();
+    /// patterns.observe(&Flow::new("GET", "https://api.example.com/users/42").unwrap());
+    /// let mut options = ReportOptions::default();
+    /// options.rules = Rules::parse("rules.toml", r#"
+    ///     [[rename]]
+    ///     path = "/users/{user_id}"
+    ///     to = "login"
+    /// "#).unwrap();
+    /// let decision = patterns.decide(&options);
+    /// assert_eq!(decision.report.patterns[0].path_pattern, "/users/{login}");
+    /// assert!(decision.unmatched_rules.is_empty());
+    /// ```
+    pub fn decide(&self, options: &ReportOptions) -> Decision {
+        build(self, options, Model::shipped(), &Fitted(Model::shipped()))
+    }
+}
+
+pub(crate) fn build(
+    patterns: &Patterns,
+    options: &ReportOptions,
+    model: &Model,
+    judge: &dyn Judge<Endpoint>,
+) -> Decision {
+    // What does not fit its bounds must not be shown, or the answer would depend on how the traffic was split.
+    let mut fitted = patterns.trie.clone();
+    fitted.fit();
+    let matched = RefCell::new(Matched::default());
+    let mut routes = Routes::default();
+    let mut explanations = Vec::new();
+    let mut hosts: Vec<(u64, String, Vec<Pattern>)> = Vec::new();
+    for group in hosts::groups(&fitted, options, model, judge, &matched) {
+        let ruled = Ruled { rules: &options.rules, host: &group.name, inner: judge, matched: &matched };
+        let judge: &dyn Judge<Endpoint> = if options.rules.is_empty() { judge } else { &ruled };
+        let decided = decide(&group.nodes, model.vocabulary, judge);
+        let mut describer = Describer {
+            host: &group.name,
+            explain: options.explain.as_deref(),
+            variables: Vec::new(),
+            near: Vec::new(),
+            found: Vec::new(),
+            explanations: &mut explanations,
+            routes: &mut routes,
+        };
+        let route = describer.describe(&decided);
+        let mut found = describer.found;
+        routes.add_hosts(&group.members, route);
+        found.sort_by(|a, b| {
+            let path = a.path_pattern.cmp(&b.path_pattern);
+            b.request_count.cmp(&a.request_count).then(path).then_with(|| a.method.cmp(&b.method))
+        });
+        hosts.push((found.iter().map(|p| p.request_count).sum(), group.name, found));
+    }
+    hosts.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    let found: Vec<Pattern> = hosts.iter_mut().flat_map(|host| std::mem::take(&mut host.2)).collect();
+    let skips = &patterns.skips;
+    let totals = Totals {
+        flows: patterns.used + skips.total(),
+        used: patterns.used,
+        skipped: skips.iter().map(|(reason, count, _)| (reason.name().to_owned(), count)).collect(),
+        hosts: hosts.len() as u64,
+        patterns: found.len() as u64,
+    };
+    explanations.sort_by(|a, b| a.pattern.host.cmp(&b.pattern.host));
+    let unmatched_rules = options.rules.in_words(&matched.borrow());
+    Decision { report: Report { version: 1, totals, patterns: found }, routes, explanations, unmatched_rules }
+}
+
+/// Describes the endpoints of one host.
+struct Describer<'a, 't> {
+    host: &'a str,
+    explain: Option<&'a str>,
+    variables: Vec<(usize, Variable<'t>)>,
+    near: Vec<NearMiss>,
+    found: Vec<Pattern>,
+    explanations: &'a mut Vec<Explanation>,
+    routes: &'a mut Routes,
+}
+
+impl<'t> Describer<'_, 't> {
+    /// Describes the endpoints of one place and of all below it.
+    fn describe(&mut self, place: &Decided<'t, Endpoint>) -> Route {
+        let mut route = Route::default();
+        let segment = place.template.parts.len() + 1;
+        for (method, seen) in &place.ends {
+            let pattern = pattern_of(method, self.host, &place.template, &self.variables, seen);
+            if self.explain == Some(&*pattern.endpoint) {
+                let near_misses = self.near.clone();
+                self.explanations.push(Explanation { pattern: pattern.clone(), near_misses });
+            }
+            let (endpoint, path_pattern) = (pattern.endpoint.clone(), pattern.path_pattern.clone());
+            route.add_end(method, self.routes.add_label(Label { endpoint, path_pattern }));
+            self.found.push(pattern);
+        }
+        let near_before = self.near.len();
+        if self.explain.is_some() {
+            self.near.extend(place.near.iter().map(|near| near_miss(segment, near)));
+        }
+        for (literal, below) in &place.literals {
+            route.add_literal(literal, self.describe(below));
+        }
+        for (variable, below) in &place.variables {
+            self.variables.push((segment, variable.clone()));
+            let below = self.describe(below);
+            route.add_variable(variable.suffix, variable.rest, below);
+            self.variables.pop();
+        }
+        self.near.truncate(near_before);
+        route
+    }
+}
+
+fn near_miss(segment: usize, near: &Near<'_>) -> NearMiss {
+    NearMiss {
+        segment,
+        text: text::shortened(near.text, limits::NAME_BYTES).into_owned(),
+        judged: if near.verdict.is_value { "value" } else { "name" }.to_owned(),
+        probability: (near.verdict.probability * 100.0).round() / 100.0,
+        reason: near.verdict.reason.to_owned(),
+    }
+}

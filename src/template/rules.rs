@@ -1,0 +1,338 @@
+//! What a person decided: templates pinned, segments kept, merges forbidden, parameters renamed, hosts grouped.
+//!
+//! Rules apply when templates are decided, so they hold for all that was already observed.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use crate::error::Error;
+use crate::flow::text;
+use crate::template::context::Place;
+use crate::template::judge::{Judge, Verdict};
+use crate::template::segment::Segment;
+use crate::template::{Part, Template};
+
+/// Rules for deciding templates, from a TOML file.
+///
+/// ```
+/// let rules = api_patterns::Rules::parse("rules.toml", r#"
+///     [[template]]                    # these literals stay, these parameters vary, and are called so
+///     host = "api.example.com"        # any host where it is left out
+///     path = "/repos/{owner}/{repo}"
+///
+///     [[literal]]                     # this segment is never a parameter
+///     path = "/repos/*/*/alerts"
+///
+///     [[forbid]]                      # nothing at this place is merged
+///     path = "/auth/*"
+///
+///     [[rename]]                      # the parameter is called otherwise
+///     path = "/users/{user_id}"
+///     to = "login"
+///
+///     [[host]]                        # hosts that are one
+///     template = "{tenant}.example.com"
+/// "#).unwrap();
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    rules: Vec<Rule>,
+    hosts: Vec<HostRule>,
+}
+
+#[derive(Clone, Debug)]
+struct Rule {
+    kind: Kind,
+    host: Option<String>,
+    path: String,
+    segments: Vec<Pattern>,
+    to: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Template,
+    Literal,
+    Forbid,
+    Rename,
+}
+
+/// One segment of a rule's path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Pattern {
+    Literal(String),
+    /// `*`: anything.
+    Any,
+    Parameter { name: String, suffix: String, rest: bool },
+}
+
+#[derive(Clone, Debug)]
+struct HostRule {
+    template: String,
+    /// What stands before the variable label, and after it.
+    before: String,
+    after: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    template: Vec<PathEntry>,
+    #[serde(default)]
+    literal: Vec<PathEntry>,
+    #[serde(default)]
+    forbid: Vec<PathEntry>,
+    #[serde(default)]
+    rename: Vec<RenameEntry>,
+    #[serde(default)]
+    host: Vec<HostEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PathEntry {
+    host: Option<String>,
+    path: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RenameEntry {
+    host: Option<String>,
+    path: String,
+    to: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HostEntry {
+    template: String,
+}
+
+impl Rules {
+    /// Reads rules from the text of a TOML file.
+    ///
+    /// # Errors
+    ///
+    /// Where the text is no TOML, has a key that is not known, or a rule that cannot be followed.
+    pub fn parse(name: &str, toml: &str) -> Result<Self, Error> {
+        let file: File = toml::from_str(toml).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start) as u64;
+            Error::format(name, format!("{}; the README shows what a rules file holds", error.message())).at(at)
+        })?;
+        let mut rules = Self::default();
+        let plain = |kind, entries: Vec<PathEntry>| entries.into_iter().map(move |e| (kind, e.host, e.path, None));
+        let entries = plain(Kind::Template, file.template)
+            .chain(plain(Kind::Literal, file.literal))
+            .chain(plain(Kind::Forbid, file.forbid))
+            .chain(file.rename.into_iter().map(|e| (Kind::Rename, e.host, e.path, Some(e.to))));
+        for (kind, host, path, to) in entries {
+            let segments = parse_path(name, &path)?;
+            let fits = match (kind, segments.last()) {
+                (Kind::Template, _) => !segments.contains(&Pattern::Any),
+                (Kind::Literal, last) => matches!(last, Some(Pattern::Literal(_))),
+                (Kind::Forbid, last) => matches!(last, Some(Pattern::Any)),
+                (Kind::Rename, last) => matches!(last, Some(Pattern::Parameter { .. })),
+            };
+            if !fits || to.as_ref().is_some_and(|to| !is_name(to)) {
+                let wanted = match kind {
+                    Kind::Template => "a template has literals and {parameters}, and no *",
+                    Kind::Literal => "a literal's path ends with the segment that is kept",
+                    Kind::Forbid => "a forbidden merge's path ends with *",
+                    Kind::Rename => "a rename's path ends with the {parameter}, and `to` is made of letters, digits and _",
+                };
+                return Err(Error::format(name, format!("the rule for {} cannot be followed: {wanted}", text::printable(path.as_bytes()))));
+            }
+            rules.rules.push(Rule { kind, host: host.map(|host| host.to_ascii_lowercase()), path, segments, to });
+        }
+        for entry in file.host {
+            rules.hosts.push(parse_host(name, entry.template)?);
+        }
+        Ok(rules)
+    }
+
+    /// The group of a host, if a rule names one.
+    pub(crate) fn host_group(&self, host: &str) -> Option<(usize, &str)> {
+        self.hosts.iter().enumerate().find_map(|(i, rule)| {
+            let label = host.strip_prefix(&*rule.before)?.strip_suffix(&*rule.after)?;
+            (!label.is_empty() && !label.contains('.')).then_some((i, &*rule.template))
+        })
+    }
+
+    /// The rules in words, in the order of [`Matched`].
+    pub(crate) fn in_words(&self, matched: &Matched) -> Vec<String> {
+        let kinds = |kind| match kind {
+            Kind::Template => "template",
+            Kind::Literal => "literal",
+            Kind::Forbid => "forbid",
+            Kind::Rename => "rename",
+        };
+        let rules = self.rules.iter().enumerate().filter(|(i, _)| !matched.rules.contains(i)).map(|(_, rule)| {
+            let host = rule.host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
+            format!("[[{}]] {}{host}", kinds(rule.kind), rule.path)
+        });
+        let hosts = self.hosts.iter().enumerate().filter(|(i, _)| !matched.hosts.contains(i));
+        rules
+            .chain(hosts.map(|(_, rule)| format!("[[host]] {}", rule.template)))
+            .map(|words| text::printable(words.as_bytes()).into_owned())
+            .collect()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rules.is_empty() && self.hosts.is_empty()
+    }
+}
+
+/// Which rules matched something.
+#[derive(Debug, Default)]
+pub(crate) struct Matched {
+    rules: BTreeSet<usize>,
+    pub(crate) hosts: BTreeSet<usize>,
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+fn parse_path(name: &str, path: &str) -> Result<Vec<Pattern>, Error> {
+    let bad = || {
+        let path = text::printable(path.as_bytes()).into_owned();
+        Error::format(name, format!("the path {path} is none: it begins with / and holds literals, {{names}} and *"))
+    };
+    if !path.starts_with('/') {
+        return Err(bad());
+    }
+    path.split('/')
+        .filter(|segment| !segment.is_empty())
+        .map(|segment| {
+            if segment == "*" {
+                return Ok(Pattern::Any);
+            }
+            let Some(inside) = segment.strip_prefix('{') else {
+                return if segment.contains(['{', '}']) { Err(bad()) } else { Ok(Pattern::Literal(segment.to_owned())) };
+            };
+            let (inside, suffix) = inside.split_once('}').ok_or_else(bad)?;
+            let (inside, rest) = inside.strip_suffix('+').map_or((inside, false), |inside| (inside, true));
+            if !is_name(inside) || suffix.contains(['{', '}']) {
+                return Err(bad());
+            }
+            Ok(Pattern::Parameter { name: inside.to_owned(), suffix: suffix.to_owned(), rest })
+        })
+        .collect()
+}
+
+fn parse_host(name: &str, template: String) -> Result<HostRule, Error> {
+    let parts = template.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)));
+    match parts {
+        Some((before, (label, after))) if is_name(label) && !after.contains('{') && after.starts_with('.') => {
+            let (before, after) = (before.to_ascii_lowercase(), after.to_ascii_lowercase());
+            Ok(HostRule { template, before, after })
+        }
+        _ => {
+            let message = "a host's template has one {label} and what follows it, as in {tenant}.example.com";
+            Err(Error::format(name, message))
+        }
+    }
+}
+
+/// Follows the rules for one host, and asks another judge where they say nothing.
+pub(crate) struct Ruled<'r, T> {
+    pub(crate) rules: &'r Rules,
+    pub(crate) host: &'r str,
+    pub(crate) inner: &'r dyn Judge<T>,
+    pub(crate) matched: &'r RefCell<Matched>,
+}
+
+impl<T> Ruled<'_, T> {
+    /// The rules of a kind for this host whose path leads here, with the segment that they have next.
+    fn next<'a>(&'a self, kind: Kind, template: &'a Template) -> impl Iterator<Item = (usize, &'a Rule, &'a Pattern)> {
+        let rules = self.rules.rules.iter().enumerate().filter(move |(_, rule)| {
+            rule.kind == kind && rule.host.as_deref().is_none_or(|host| host == self.host)
+        });
+        rules.filter_map(|(i, rule)| {
+            let next = rule.segments.get(template.parts.len())?;
+            let leads_here = rule.segments.iter().zip(&template.parts).all(|(pattern, part)| fits(pattern, part));
+            leads_here.then_some((i, rule, next))
+        })
+    }
+
+    fn is_last(rule: &Rule, template: &Template) -> bool {
+        rule.segments.len() == template.parts.len() + 1
+    }
+
+    fn mark(&self, i: usize) {
+        self.matched.borrow_mut().rules.insert(i);
+    }
+}
+
+fn fits(pattern: &Pattern, part: &Part) -> bool {
+    match (pattern, part) {
+        (Pattern::Any, _) => true,
+        (Pattern::Literal(wanted), Part::Literal(text)) => text::printable(text) == *wanted,
+        (Pattern::Parameter { suffix, .. }, Part::Parameter { suffix: have, .. }) => suffix.as_bytes() == &**have,
+        _ => false,
+    }
+}
+
+impl<T> Judge<T> for Ruled<'_, T> {
+    fn judge(&self, place: &Place<'_, '_, T>) -> Vec<Verdict> {
+        let template = place.template;
+        let mut verdicts = self.inner.judge(place);
+        let forbidden: Vec<usize> =
+            self.next(Kind::Forbid, template).filter(|(_, rule, _)| Self::is_last(rule, template)).map(|found| found.0).collect();
+        for (verdict, candidate) in verdicts.iter_mut().zip(place.candidates) {
+            let shown = text::printable(candidate.text);
+            let is_it = |pattern: &Pattern| matches!(pattern, Pattern::Literal(wanted) if *wanted == shown);
+            for i in &forbidden {
+                self.mark(*i);
+                verdict.decide(false);
+            }
+            let suffix = Segment::parse(candidate.text).suffix;
+            for (i, rule, next) in self.next(Kind::Template, template) {
+                if matches!(next, Pattern::Parameter { suffix: wanted, .. } if wanted.as_bytes() == suffix) {
+                    verdict.decide(true);
+                    if Self::is_last(rule, template) {
+                        self.mark(i);
+                    }
+                }
+            }
+            for kind in [Kind::Template, Kind::Literal] {
+                for (i, rule, next) in self.next(kind, template) {
+                    let last = Self::is_last(rule, template);
+                    if is_it(next) && (last || kind == Kind::Template) {
+                        verdict.decide(false);
+                        if last {
+                            self.mark(i);
+                        }
+                    }
+                }
+            }
+        }
+        verdicts
+    }
+
+    fn parameter_name(&self, template: &Template, suffix: &[u8]) -> Option<String> {
+        let mut found = None;
+        for kind in [Kind::Template, Kind::Rename] {
+            for (i, rule, next) in self.next(kind, template) {
+                let Pattern::Parameter { name, suffix: wanted, .. } = next else { continue };
+                let last = Self::is_last(rule, template);
+                if wanted.as_bytes() != suffix || (kind == Kind::Rename && !last) {
+                    continue;
+                }
+                if last {
+                    self.mark(i);
+                }
+                found = Some(rule.to.as_ref().unwrap_or(name).clone());
+            }
+        }
+        found
+    }
+
+    fn takes_rest(&self, template: &Template) -> bool {
+        self.next(Kind::Template, template).any(|(_, _, next)| matches!(next, Pattern::Parameter { rest: true, .. }))
+    }
+}
