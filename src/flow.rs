@@ -1,5 +1,6 @@
 //! One captured HTTP exchange, borrowed from the capture: the only type that leaves the readers.
 
+pub(crate) mod operation;
 pub(crate) mod owned;
 pub mod text;
 pub mod url;
@@ -41,6 +42,10 @@ pub struct Flow<'a> {
     pub address: Option<(&'a [u8], i64)>,
     /// The request headers, in the order and case of the wire.
     pub request_headers: Headers<'a>,
+    /// The request body, where it was recorded and is not compressed. Only the name of an operation is read in it.
+    pub request_body: Option<&'a [u8]>,
+    /// The operation, where it was found before.
+    pub(crate) known_operation: Option<&'a [u8]>,
     /// When the request began, in nanoseconds since the Unix epoch.
     pub started: Option<i64>,
     /// When the exchange ended, in nanoseconds since the Unix epoch.
@@ -103,6 +108,8 @@ impl<'a> Flow<'a> {
             url: Some(url),
             address: None,
             request_headers: Headers::default(),
+            request_body: None,
+            known_operation: None,
             started: None,
             ended: None,
             response: None,

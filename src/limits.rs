@@ -48,6 +48,15 @@ pub(crate) const KNOWN_CHILDREN: usize = 256;
 /// Nodes of the whole evidence trie, over all hosts. Beyond it, literal children are folded by a rising hash level.
 pub(crate) const TRIE_NODES: usize = 1 << 15;
 
+/// The longest name of an operation (GraphQL, JSON-RPC, SOAP).
+pub(crate) const OPERATION_BYTES: usize = 80;
+
+/// Request bodies larger than this are not asked for the name of an operation.
+pub(crate) const OPERATION_BODY_BYTES: usize = 1 << 20;
+
+/// Different operations of one method at one node.
+pub(crate) const OPERATIONS: usize = 256;
+
 /// Different methods at one node, beside the registered ones.
 pub(crate) const METHODS: usize = 32;
 

@@ -6,6 +6,7 @@ pub(crate) mod names;
 use std::borrow::Cow;
 
 use crate::flow::Flow;
+use crate::flow::operation::operation_key;
 use crate::limits;
 use crate::patterns::endpoint::{Endpoint, method_name};
 use crate::sketch::{HeapSize, Merge};
@@ -52,7 +53,7 @@ impl Patterns {
         let method = method_name(&flow.method);
         let path = encoded_path(flow);
         let trailing_slash = path.len() > 1 && path.ends_with(b"/");
-        let endpoint = self.trie.observe(&host, segments(&path), &method);
+        let endpoint = self.trie.observe(&host, segments(&path), &method, &operation_key(flow));
         endpoint.observe(flow, trailing_slash);
     }
 

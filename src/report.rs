@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use crate::flow::operation::parse_key;
 use crate::flow::text;
 use crate::limits;
 use crate::patterns::endpoint::Endpoint;
@@ -50,8 +51,11 @@ pub struct Totals {
 pub struct Pattern {
     /// A hash of method, host and the structure of the template: stable over runs and over names of parameters.
     pub id: String,
-    /// Method and path pattern, as in `GET /users/{user_id}`.
+    /// Method and path pattern, as in `GET /users/{user_id}`, and the operation, as in `POST /graphql#GetUser`.
     pub endpoint: String,
+    /// The operation, where one path has several (GraphQL, JSON-RPC, SOAP, `?action=`): `GetUser`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
     /// The method, in upper case.
     pub method: String,
     /// The host, with its port where that is not the scheme's own.
@@ -149,7 +153,7 @@ pub struct Sizes {
 }
 
 pub(crate) fn pattern_of(
-    method: &[u8],
+    (method, operation): (&[u8], &[u8]),
     host: &str,
     template: &Template,
     variables: &[(usize, Variable<'_>)],
@@ -166,8 +170,10 @@ pub(crate) fn pattern_of(
     let method = text::printable(method).into_owned();
     let path_pattern = if method == "CONNECT" { String::new() } else { template.to_string() };
     let shown_path = if path_pattern.is_empty() { host } else { &path_pattern };
+    let operation = parse_key(operation).map(|(_, name)| text::printable(name).into_owned());
+    let split = operation.as_ref().map(|name| format!("#{name}")).unwrap_or_default();
     let identity =
-        [method.as_bytes(), b"\0", host.as_bytes(), b"\0", &template.structure()].concat();
+        [method.as_bytes(), b"\0", host.as_bytes(), b"\0", &template.structure(), split.as_bytes()].concat();
 
     let path_params: Vec<String> = template.parameters().map(|(_, name)| name.to_owned()).collect();
     let mut parameters: Vec<Parameter> = variables
@@ -181,7 +187,8 @@ pub(crate) fn pattern_of(
 
     Pattern {
         id: format!("{:012x}", stable_hash(&identity) >> 16),
-        endpoint: format!("{method} {shown_path}"),
+        endpoint: format!("{method} {shown_path}{split}"),
+        operation,
         method,
         host: host.to_owned(),
         path_params,

@@ -7,6 +7,7 @@ pub(crate) mod features;
 pub(crate) mod judge;
 pub(crate) mod model;
 mod name;
+mod operations;
 pub(crate) mod rules;
 pub(crate) mod segment;
 pub(crate) mod vocabulary;

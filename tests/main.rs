@@ -22,6 +22,9 @@ mod dumps;
 /// State laws, on random traffic.
 #[path = "main/laws.rs"]
 mod laws;
+/// Templates by evidence; rules, explanations, operations and groups of hosts.
+#[path = "main/inference.rs"]
+mod inference;
 /// JSON lines.
 #[path = "main/lines.rs"]
 mod lines;

@@ -179,6 +179,8 @@ struct Line<'a> {
     duration_ms: Option<Scalar<'a>>,
     #[serde(borrow, default)]
     response_bytes: Option<Scalar<'a>>,
+    #[serde(borrow, default)]
+    request_body: Option<Text<'a>>,
 }
 
 /// A request or a response.
@@ -219,6 +221,7 @@ impl Line<'_> {
             .and_then(|r| r.headers.as_ref())
             .or(self.request_headers.as_ref());
         flow.request_headers = headers(request_headers, request_pairs);
+        flow.request_body = self.request_body.as_ref().map(|body| &*body.0);
         flow.started = self.timestamp.as_ref().and_then(Scalar::nanoseconds);
         let response_headers = self
             .response

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::flow::operation::operation_key;
 use crate::flow::{Flow, Header, Headers, Response};
 
 /// A copy of a [`Flow`] with all that the rest of the library uses of it: header values are left behind, but for the
@@ -15,6 +16,7 @@ pub(crate) struct OwnedFlow {
     port: Option<u16>,
     target: Box<[u8]>,
     request_header_names: Box<[Box<[u8]>]>,
+    operation: Vec<u8>,
     started: Option<i64>,
     ended: Option<i64>,
     response: Option<(i64, Option<Box<[u8]>>, Option<u64>)>,
@@ -36,6 +38,7 @@ impl OwnedFlow {
                 .iter()
                 .map(|header| header.0.into())
                 .collect(),
+            operation: operation_key(flow),
             started: flow.started,
             ended: flow.ended,
             response: flow.response.as_ref().map(|response| {
@@ -60,6 +63,8 @@ impl OwnedFlow {
             url: None,
             address: None,
             request_headers: Headers::new(&pairs),
+            request_body: None,
+            known_operation: Some(&self.operation),
             started: self.started,
             ended: self.ended,
             response: self.response.as_ref().map(|(status, content_type, body_bytes)| Response {

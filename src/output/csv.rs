@@ -13,7 +13,7 @@ use crate::report::Report;
 pub struct Csv;
 
 const COLUMNS: &str = "id,host,method,path_pattern,request_count,failed_count,1xx,2xx,3xx,4xx,5xx,path_params,query_params,\
-                       media_types,p50_ms,p95_ms,p99_ms,first_seen,last_seen";
+                       media_types,p50_ms,p95_ms,p99_ms,first_seen,last_seen,operation";
 
 impl Output for Csv {
     fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -40,6 +40,7 @@ impl Output for Csv {
             );
             cells.push(pattern.first_seen.as_deref().unwrap_or_default().into());
             cells.push(pattern.last_seen.as_deref().unwrap_or_default().into());
+            cells.push(pattern.operation.as_deref().unwrap_or_default().into());
             let cells: Vec<Cow<'_, str>> = cells.into_iter().map(cell).collect();
             writeln!(out, "{}", cells.join(","))?;
         }

@@ -1,6 +1,9 @@
 //! A decision as a rules file.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
+
+use indexmap::IndexMap;
 
 use crate::report::Report;
 
@@ -21,21 +24,16 @@ pub fn rules_of(report: &Report) -> String {
          # Beside [[template]] there are [[literal]] (a segment that is kept), [[forbid]] (a place, /auth/*, where nothing is\n\
          # merged), [[rename]] (a parameter's name) and [[host]] (hosts that are one, {tenant}.example.com).\n",
     );
-    let mut written: Vec<(&str, &str)> = Vec::new();
+    let mut methods: IndexMap<(&str, &str), BTreeSet<&str>> = IndexMap::new();
     for pattern in &report.patterns {
-        let key = (&*pattern.host, &*pattern.path_pattern);
-        if pattern.path_pattern.trim_matches('/').is_empty() || written.contains(&key) {
-            continue;
+        if !pattern.path_pattern.trim_matches('/').is_empty() {
+            methods.entry((&pattern.host, &pattern.path_pattern)).or_default().insert(&pattern.method);
         }
-        written.push(key);
-        let methods: Vec<&str> = report
-            .patterns
-            .iter()
-            .filter(|other| (&*other.host, &*other.path_pattern) == key)
-            .map(|other| &*other.method)
-            .collect();
-        let (host, path) = (quoted(&pattern.host), quoted(&pattern.path_pattern));
-        write!(out, "\n# {}\n[[template]]\nhost = {host}\npath = {path}\n", methods.join(" ")).unwrap_or_default();
+    }
+    for ((host, path), methods) in methods {
+        let methods = methods.into_iter().collect::<Vec<_>>().join(" ");
+        let (host, path) = (quoted(host), quoted(path));
+        write!(out, "\n# {methods}\n[[template]]\nhost = {host}\npath = {path}\n").unwrap_or_default();
     }
     out
 }

@@ -62,11 +62,7 @@ impl<'a> Row<'a> {
         Self {
             requests: grouped(pattern.request_count),
             method: &pattern.method,
-            path: if pattern.path_pattern.is_empty() {
-                &pattern.host
-            } else {
-                &pattern.path_pattern
-            },
+            path: pattern.endpoint.strip_prefix(&*pattern.method).map_or("", str::trim_start),
             classes,
             times: [
                 time(latency.map(|latency| latency.p50)),

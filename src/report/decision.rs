@@ -181,14 +181,14 @@ impl<'t> Describer<'_, 't> {
     fn describe(&mut self, place: &Decided<'t, Endpoint>) -> Route {
         let mut route = Route::default();
         let segment = place.template.parts.len() + 1;
-        for (method, seen) in &place.ends {
-            let pattern = pattern_of(method, self.host, &place.template, &self.variables, seen);
+        for (end, seen) in &place.ends {
+            let pattern = pattern_of(*end, self.host, &place.template, &self.variables, seen);
             if self.explain == Some(&*pattern.endpoint) {
                 let near_misses = self.near.clone();
                 self.explanations.push(Explanation { pattern: pattern.clone(), near_misses });
             }
             let (endpoint, path_pattern) = (pattern.endpoint.clone(), pattern.path_pattern.clone());
-            route.add_end(method, self.routes.add_label(Label { endpoint, path_pattern }));
+            route.add_end(*end, self.routes.add_label(Label { endpoint, path_pattern }));
             self.found.push(pattern);
         }
         let near_before = self.near.len();

@@ -109,8 +109,9 @@ fn same_surface(
 }
 
 fn collect(place: &Decided<'_, Endpoint>, surface: &mut BTreeSet<u64>) {
-    for (method, _) in &place.ends {
-        surface.insert(stable_hash(&[method, &b" "[..], &place.template.structure()].concat()));
+    for ((method, operation), _) in &place.ends {
+        let structure = place.template.structure();
+        surface.insert(stable_hash(&[*method, &b" "[..], &structure, &b"#"[..], *operation].concat()));
     }
     let below = place.literals.iter().map(|(_, below)| below);
     below.chain(place.variables.iter().map(|(_, below)| below)).for_each(|below| collect(below, surface));

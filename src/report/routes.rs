@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::flow::Flow;
+use crate::flow::operation::operation_key;
 use crate::limits;
 use crate::patterns::endpoint::method_name;
 use crate::patterns::{encoded_path, host_name, segments};
@@ -43,7 +44,8 @@ pub(crate) struct Route {
     literals: BTreeMap<Box<[u8]>, Self>,
     variables: BTreeMap<Box<[u8]>, Self>,
     rest: Option<Box<Self>>,
-    ends: BTreeMap<Box<[u8]>, usize>,
+    /// By method and operation.
+    ends: BTreeMap<(Box<[u8]>, Box<[u8]>), usize>,
 }
 
 impl Routes {
@@ -76,17 +78,18 @@ impl Routes {
             }
             route = route.step(segment)?;
         }
-        let end = route
-            .ends
-            .get(&*method_name(&flow.method))
-            .or_else(|| route.ends.get(&b"OTHER"[..]))?;
+        let method = method_name(&flow.method);
+        let end_of = |method: &[u8], operation: &[u8]| route.ends.get(&(method.into(), operation.into()));
+        let end = end_of(&method, &operation_key(flow))
+            .or_else(|| end_of(&method, b""))
+            .or_else(|| end_of(b"OTHER", b""))?;
         self.labels.get(*end)
     }
 }
 
 impl Route {
-    pub(crate) fn add_end(&mut self, method: &[u8], label: usize) {
-        self.ends.insert(method.into(), label);
+    pub(crate) fn add_end(&mut self, (method, operation): (&[u8], &[u8]), label: usize) {
+        self.ends.insert((method.into(), operation.into()), label);
     }
 
     pub(crate) fn add_literal(&mut self, text: &[u8], route: Self) {

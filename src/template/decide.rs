@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 use crate::limits;
 use crate::sketch::{Distinct, Merge, stable_hash};
-use crate::template::context::{Candidate, HostIndex, Place};
-use crate::template::evidence::{Node, Values};
+use crate::template::context::{Candidate, HostIndex, Observed, Place};
+use crate::template::evidence::{End, Node, Values};
+use crate::template::operations;
 use crate::template::judge::{Judge, Verdict};
 use crate::template::name::{parameter_name, unique};
 use crate::template::segment::{Segment, SegmentKind};
@@ -23,13 +24,16 @@ pub(crate) struct Decided<'t, T> {
     pub(crate) literals: Vec<(&'t [u8], Self)>,
     /// Sorted by suffix.
     pub(crate) variables: Vec<(Variable<'t>, Self)>,
-    /// Requests that ended here, by method.
-    pub(crate) ends: Vec<(&'t [u8], Vec<&'t T>)>,
+    /// Requests that ended here, by method and operation; the operation is empty where the path is not split.
+    pub(crate) ends: Vec<DecidedEnd<'t, T>>,
     /// Where this place is, in words.
     pub(crate) template: Template,
     /// Segments that were nearly judged otherwise, the nearest first.
     pub(crate) near: Vec<Near<'t>>,
 }
+
+/// What ended at a place: its method, its operation, and what was seen of it.
+pub(crate) type DecidedEnd<'t, T> = ((&'t [u8], &'t [u8]), Vec<&'t T>);
 
 /// A segment that was nearly judged otherwise.
 #[derive(Clone, Debug)]
@@ -111,7 +115,7 @@ impl Variable<'_> {
 }
 
 /// Decides everything below one host, or below several that are one.
-pub(crate) fn decide<'t, T>(
+pub(crate) fn decide<'t, T: Observed>(
     hosts: &[&'t Node<T>],
     vocabulary: &Vocabulary,
     judge: &dyn Judge<T>,
@@ -121,9 +125,9 @@ pub(crate) fn decide<'t, T>(
 }
 
 /// Everything below is one value: the path of a file.
-fn decide_files<'t, T>(group: &[&'t Node<T>], template: Template, judge: &dyn Judge<T>) -> Decided<'t, T> {
+fn decide_files<'t, T: Observed>(group: &[&'t Node<T>], template: Template, judge: &dyn Judge<T>) -> Decided<'t, T> {
     let mut variable = Variable { rest: true, ..Variable::default() };
-    let mut below: BTreeMap<&'t [u8], Vec<&'t T>> = BTreeMap::new();
+    let mut below: Vec<&'t End<T>> = Vec::new();
     let mut open: Vec<&Node<T>> = Vec::new();
     for node in group {
         for literal in &node.literals {
@@ -138,16 +142,11 @@ fn decide_files<'t, T>(group: &[&'t Node<T>], template: Template, judge: &dyn Ju
         }
     }
     while let Some(node) = open.pop() {
-        for end in &node.ends {
-            below.entry(&end.method).or_default().push(&end.seen);
-        }
+        below.extend(&node.ends);
         open.extend(node.literals.iter().map(|literal| &*literal.node));
         open.extend(node.values.iter().map(|values| &*values.node));
     }
-    let mut ends: BTreeMap<&'t [u8], Vec<&'t T>> = BTreeMap::new();
-    for end in group.iter().flat_map(|node| &node.ends) {
-        ends.entry(&end.method).or_default().push(&end.seen);
-    }
+    let ends: Vec<&'t End<T>> = group.iter().flat_map(|node| &node.ends).collect();
     let mut deeper = template.clone();
     let named = judge.parameter_name(&template, b"");
     let name = unique(named.unwrap_or_else(|| "path".to_owned()), &template.parts);
@@ -155,14 +154,14 @@ fn decide_files<'t, T>(group: &[&'t Node<T>], template: Template, judge: &dyn Ju
     let files = Decided {
         literals: Vec::new(),
         variables: Vec::new(),
-        ends: below.into_iter().collect(),
+        ends: operations::split(&below),
         template: deeper,
         near: Vec::new(),
     };
     Decided {
         literals: Vec::new(),
         variables: vec![(variable, files)],
-        ends: ends.into_iter().collect(),
+        ends: operations::split(&ends),
         template,
         near: Vec::new(),
     }
@@ -209,9 +208,9 @@ impl Files {
         self.walk(node, depth + 1);
     }
 
-    /// Names with extensions at three depths or more, and two of five at least of all that ends here.
+    /// Names with extensions right below and at two more depths at least, and two of five of all that ends here.
     fn are_one_value(&self) -> bool {
-        self.depths.count_ones() >= 3 && self.files * 5 >= self.ends * 2
+        self.depths & 2 != 0 && self.depths.count_ones() >= 3 && self.files * 5 >= self.ends * 2
     }
 }
 
@@ -227,7 +226,7 @@ fn has_extension(text: &[u8]) -> bool {
 /// A varying part while it is put together: what is known of it, and where it leads.
 type Varying<'t, T> = (Variable<'t>, Vec<&'t Node<T>>);
 
-fn decide_group<'t, T>(
+fn decide_group<'t, T: Observed>(
     group: &[&'t Node<T>],
     template: Template,
     index: &HostIndex,
@@ -238,15 +237,13 @@ fn decide_group<'t, T>(
         return decide_files(group, template, judge);
     }
     let mut children: BTreeMap<&'t [u8], Vec<&'t Node<T>>> = BTreeMap::new();
-    let mut ends: BTreeMap<&'t [u8], Vec<&'t T>> = BTreeMap::new();
+    let mut ends: Vec<&'t End<T>> = Vec::new();
     let mut values: Vec<&'t Values<T>> = Vec::new();
     for node in group {
         for literal in &node.literals {
             children.entry(&literal.text).or_default().push(&literal.node);
         }
-        for end in &node.ends {
-            ends.entry(&end.method).or_default().push(&end.seen);
-        }
+        ends.extend(&node.ends);
         values.extend(&node.values);
     }
     let candidates: Vec<Candidate<'t, T>> = children
@@ -313,7 +310,7 @@ fn decide_group<'t, T>(
                 (variable, decide_group(&below, step(part), index, judge))
             })
             .collect(),
-        ends: ends.into_iter().collect(),
+        ends: operations::split(&ends),
         template,
         near,
     }

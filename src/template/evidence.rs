@@ -58,7 +58,7 @@ pub(crate) struct Node<T> {
     pub(crate) literals: Vec<Literal<T>>,
     /// Sorted by key.
     pub(crate) values: Vec<Values<T>>,
-    /// What ended here, sorted by method.
+    /// What ended here, sorted by method and operation.
     pub(crate) ends: Vec<End<T>>,
 }
 
@@ -81,10 +81,12 @@ pub(crate) struct Values<T> {
     pub(crate) node: Box<Node<T>>,
 }
 
-/// The endpoint statistics of one method.
+/// The endpoint statistics of one method and operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct End<T> {
     pub(crate) method: Box<[u8]>,
+    /// One of several operations behind this path; empty where the request names none.
+    pub(crate) operation: Box<[u8]>,
     pub(crate) seen: Box<T>,
 }
 
@@ -127,6 +129,7 @@ impl<T: Merge + Default> Trie<T> {
         host: &[u8],
         segments: impl Iterator<Item = &'s [u8]>,
         method: &[u8],
+        operation: &[u8],
     ) -> &mut T {
         if self.made > self.bounds.nodes + self.bounds.nodes / 4 {
             self.fit();
@@ -147,7 +150,7 @@ impl<T: Merge + Default> Trie<T> {
         }
         node.count += 1;
         self.made += made;
-        node.end(method)
+        node.end(method, operation)
     }
 
     /// Raises the level until the trie fits its bounds.
@@ -303,7 +306,7 @@ impl<T: HeapSize> HeapSize for Node<T> {
                 + child.node.heap_bytes()
         });
         let ends =
-            self.ends.iter().map(|end| end.method.len() + size_of::<T>() + end.seen.heap_bytes());
+            self.ends.iter().map(|end| end.method.len() + end.operation.len() + size_of::<T>() + end.seen.heap_bytes());
         own + literals.chain(values).chain(ends).sum::<usize>()
     }
 }
@@ -398,18 +401,48 @@ impl<T: Merge + Default> Node<T> {
         &mut values.node
     }
 
-    /// The end for a method. Registered methods always have one; of others the [`limits::METHODS`] with the smallest
-    /// hashes, and the rest is `OTHER`.
-    fn end(&mut self, method: &[u8]) -> &mut T {
-        let at = match self.ends.binary_search_by(|have| (*have.method).cmp(method)) {
+    fn end_position(&self, method: &[u8], operation: &[u8]) -> Result<usize, usize> {
+        self.ends
+            .binary_search_by(|have| (*have.method).cmp(method).then_with(|| (*have.operation).cmp(operation)))
+    }
+
+    /// The end for a method and operation. Registered methods always have one; of others the [`limits::METHODS`] with the
+    /// smallest hashes, and the rest is `OTHER`. Of the operations of a method the [`limits::OPERATIONS`] with the smallest
+    /// hashes have one, and the rest counts as without.
+    fn end(&mut self, method: &[u8], operation: &[u8]) -> &mut T {
+        let at = match self.end_position(method, operation) {
             Ok(at) => at,
-            Err(_) if !self.has_room_for(method) => return self.end(b"OTHER"),
-            Err(at) => {
-                self.ends.insert(at, End { method: method.into(), seen: Box::default() });
+            Err(_) if !self.has_room_for(method) => return self.end(b"OTHER", b""),
+            Err(_) if !operation.is_empty() && !self.has_room_for_operation(method, operation) => {
+                return self.end(method, b"");
+            }
+            // Making room may have moved it.
+            Err(_) => {
+                let at = self.end_position(method, operation).unwrap_or_else(|at| at);
+                let end = End { method: method.into(), operation: operation.into(), seen: Box::default() };
+                self.ends.insert(at, end);
                 at
             }
         };
         &mut self.ends[at].seen
+    }
+
+    /// Is the operation among those that are kept? Makes room for it where it displaces another.
+    fn has_room_for_operation(&mut self, method: &[u8], operation: &[u8]) -> bool {
+        let of_method = |end: &End<T>| *end.method == *method && !end.operation.is_empty();
+        if self.ends.iter().filter(|end| of_method(end)).count() < limits::OPERATIONS {
+            return true;
+        }
+        let kept = self.ends.iter().enumerate().filter(|(_, end)| of_method(end));
+        let last = kept.max_by_key(|(_, end)| stable_hash(&end.operation)).map(|(at, _)| at);
+        match last {
+            Some(at) if stable_hash(operation) < stable_hash(&self.ends[at].operation) => {
+                let displaced = self.ends.remove(at);
+                self.end(method, b"").merge(*displaced.seen);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Is the method among those that are kept? Makes room for it where it displaces another.
@@ -417,17 +450,23 @@ impl<T: Merge + Default> Node<T> {
         if is_registered_method(method) {
             return true;
         }
-        let unregistered =
-            || self.ends.iter().enumerate().filter(|(_, end)| !is_registered_method(&end.method));
-        if unregistered().count() < limits::METHODS {
+        let mut others: Vec<&[u8]> =
+            self.ends.iter().map(|end| &*end.method).filter(|other| !is_registered_method(other)).collect();
+        others.dedup();
+        if others.len() < limits::METHODS || others.contains(&method) {
             return true;
         }
-        let last = unregistered().max_by_key(|(_, end)| stable_hash(&end.method)).map(|(at, _)| at);
+        let last = others.into_iter().max_by_key(|other| stable_hash(other)).map(<[u8]>::to_vec);
         match last {
-            Some(at) if stable_hash(method) < stable_hash(&self.ends[at].method) => {
-                let displaced = self.ends.remove(at);
-                self.end(b"OTHER").merge(*displaced.seen);
-                self.has_room_for(method)
+            Some(last) if stable_hash(method) < stable_hash(&last) => {
+                let (displaced, kept) =
+                    std::mem::take(&mut self.ends).into_iter().partition(|end: &End<T>| *end.method == *last);
+                self.ends = kept;
+                let displaced: Vec<End<T>> = displaced;
+                for end in displaced {
+                    self.end(b"OTHER", b"").merge(*end.seen);
+                }
+                true
             }
             _ => false,
         }

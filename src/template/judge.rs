@@ -149,6 +149,7 @@ pub(crate) fn stages<T: Observed>(
 }
 
 /// The evidence that a stage sees.
+#[cfg(feature = "training")]
 pub(crate) fn evidence<T: Observed>(
     model: &Model,
     place: &Place<'_, '_, T>,

@@ -58,6 +58,7 @@ impl Model {
         strongest.map_or("", |(topic, _)| topic)
     }
 
+    #[cfg(feature = "training")]
     /// What spoke most for a value and against it in the last stage: (name, contribution), strongest first.
     pub(crate) fn contributions(&self, features: &Features) -> Vec<(&'static str, f64)> {
         let products = features.values.iter().zip(&self.weights[STAGES - 1]);

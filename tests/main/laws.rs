@@ -157,8 +157,10 @@ fn templating_the_templates_of_real_traffic_changes_nothing() {
         .collect();
     let endpoints = |report: &Report| {
         let mut all: Vec<(String, String)> =
-            report.patterns.iter().map(|p| (p.host.clone(), p.endpoint.clone())).collect();
+            report.patterns.iter().map(|p| (p.host.clone(), format!("{} {}", p.method, p.path_pattern))).collect();
         all.sort();
+        // Operations are named in bodies, which a template has not.
+        all.dedup();
         all
     };
     assert_eq!(endpoints(&observe(&templates).report()), endpoints(&report));

@@ -67,7 +67,7 @@ impl<T: Merge + Default> Node<T> {
     fn merge_node(&mut self, other: Self, literals: usize) {
         self.count += other.count;
         for end in other.ends {
-            self.end(&end.method).merge(*end.seen);
+            self.end(&end.method, &end.operation).merge(*end.seen);
         }
         self.merge_literals(other.literals, literals);
         self.trim_literals(literals);

@@ -1,0 +1,156 @@
+//! Several operations behind one path: GraphQL, JSON-RPC, SOAP, AWS targets, `?action=`.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use crate::flow::Flow;
+use crate::limits;
+
+/// How a request names its operation. The byte is its mark in the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OperationKind {
+    /// A protocol with a place for the name.
+    Protocol = b'p' as isize,
+    /// A query parameter that may be one: `?action=`.
+    Query = b'q' as isize,
+}
+
+/// Query parameters that APIs with one path name their operation in.
+const QUERY_NAMES: [&[u8]; 6] = [b"action", b"method", b"op", b"operation", b"function", b"cmd"];
+
+/// The operation of a request as it is kept: a mark, then the name. Empty where it has none.
+pub(crate) fn operation_key(flow: &Flow<'_>) -> Vec<u8> {
+    if let Some(known) = flow.known_operation {
+        return known.to_vec();
+    }
+    let found = in_protocol(flow).map(|name| (OperationKind::Protocol, name));
+    let found = found.or_else(|| in_query(flow).map(|name| (OperationKind::Query, name)));
+    match found {
+        Some((kind, name)) if is_plain(&name) => {
+            let mut key = vec![u8::try_from(kind as isize).unwrap_or(b'p')];
+            key.extend_from_slice(&name);
+            key
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The name in a key, and whether a protocol gave it.
+pub(crate) fn parse_key(key: &[u8]) -> Option<(bool, &[u8])> {
+    let (mark, name) = key.split_first()?;
+    Some((*mark == b'p', name))
+}
+
+/// A name is short and made of what identifiers are made of: anything else may be a value.
+fn is_plain(name: &[u8]) -> bool {
+    (1..=limits::OPERATION_BYTES).contains(&name.len())
+        && name[0].is_ascii_alphabetic()
+        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.-:/$".contains(byte))
+}
+
+fn in_protocol<'a>(flow: &'a Flow<'_>) -> Option<Cow<'a, [u8]>> {
+    if flow.method.eq_ignore_ascii_case(b"GET") {
+        return graphql_in_query(flow);
+    }
+    if !flow.method.eq_ignore_ascii_case(b"POST") {
+        return None;
+    }
+    if let Some(target) = flow.request_headers.get(b"x-amz-target") {
+        return Some(Cow::Borrowed(target));
+    }
+    if let Some(action) = flow.request_headers.get(b"soapaction") {
+        let action = action.trim_ascii().trim_ascii();
+        let action = action.strip_prefix(b"\"").and_then(|action| action.strip_suffix(b"\"")).unwrap_or(action);
+        let start = action.iter().rposition(|byte| matches!(byte, b'/' | b'#')).map_or(0, |at| at + 1);
+        return Some(Cow::Borrowed(&action[start..])).filter(|action| !action.is_empty());
+    }
+    in_body(flow.request_body?)
+}
+
+fn query_value<'a>(flow: &'a Flow<'_>, names: &[&[u8]]) -> Option<&'a [u8]> {
+    flow.query().split(|byte| *byte == b'&').find_map(|pair| {
+        let at = memchr::memchr(b'=', pair)?;
+        names.iter().any(|name| pair[..at].eq_ignore_ascii_case(name)).then_some(&pair[at + 1..])
+    })
+}
+
+fn in_query<'a>(flow: &'a Flow<'_>) -> Option<Cow<'a, [u8]>> {
+    query_value(flow, &QUERY_NAMES).map(Cow::Borrowed)
+}
+
+fn graphql_in_query<'a>(flow: &'a Flow<'_>) -> Option<Cow<'a, [u8]>> {
+    let is_graphql = memchr::memmem::find(flow.path(), b"graphql").is_some();
+    if !is_graphql { None } else { query_value(flow, &[b"operationName"]).map(Cow::Borrowed) }
+}
+
+/// The fields of GraphQL and JSON-RPC requests that matter.
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow, default)]
+    jsonrpc: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    method: Option<Cow<'a, str>>,
+    #[serde(borrow, default, rename = "operationName")]
+    operation_name: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    query: Option<Cow<'a, str>>,
+}
+
+/// Looks only into JSON that has one of the words near its beginning.
+fn in_body(body: &[u8]) -> Option<Cow<'_, [u8]>> {
+    const HEAD: usize = 4096;
+    if body.len() > limits::OPERATION_BODY_BYTES {
+        return None;
+    }
+    let text = body.trim_ascii_start();
+    // Of several requests in one, the first stands for all.
+    let text = text.strip_prefix(b"[").map_or(text, <[u8]>::trim_ascii_start);
+    let head = &text[..text.len().min(HEAD)];
+    let has = |word: &[u8]| memchr::memmem::find(head, word).is_some();
+    if !text.starts_with(b"{") || !(has(b"\"jsonrpc\"") || has(b"\"query\"") || has(b"\"operationName\"")) {
+        return None;
+    }
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    let body = Body::deserialize(&mut reader).ok()?;
+    let bytes = |text: &str| Cow::Owned(text.as_bytes().to_vec());
+    if body.jsonrpc.is_some() {
+        return body.method.map(|method| bytes(&method));
+    }
+    if let Some(name) = body.operation_name.filter(|name| !name.is_empty()) {
+        return Some(bytes(&name));
+    }
+    let query = body.query?;
+    let mut words = query.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty());
+    let kind = words.next()?;
+    matches!(kind, "query" | "mutation" | "subscription").then(|| words.next().map(bytes)).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_body(body: &str) -> String {
+        let mut flow = Flow::new("POST", "https://h/graphql").unwrap();
+        flow.request_body = Some(body.as_bytes());
+        String::from_utf8(operation_key(&flow)).unwrap()
+    }
+
+    #[test]
+    fn operations_are_found_where_protocols_put_them() {
+        assert_eq!(of_body(r#"{"operationName":"GetUser","query":"query GetUser { id }"}"#), "pGetUser");
+        assert_eq!(of_body(r#"{"query":"mutation  AddUser($a: Int) { id }"}"#), "pAddUser");
+        assert_eq!(of_body(r#"[{"jsonrpc":"2.0","method":"eth_call","id":1}]"#), "peth_call");
+        assert_eq!(of_body(r#"{"query":"{ user { id } }"}"#), "");
+        assert_eq!(of_body(r#"{"query":"red shoes","method":"fast"}"#), "");
+        assert_eq!(of_body("not json"), "");
+        let pairs = [(&b"SOAPAction"[..], Some(&b"\"http://tempuri.org/GetPrice\""[..]))];
+        let mut flow = Flow::new("POST", "https://h/service").unwrap();
+        flow.request_headers = crate::flow::Headers::new(&pairs);
+        assert_eq!(operation_key(&flow), b"pGetPrice");
+        let flow = Flow::new("GET", "https://h/api.php?format=json&action=query").unwrap();
+        assert_eq!(operation_key(&flow), b"qquery");
+        let flow = Flow::new("GET", "https://h/api.php?action=eyJhbGci%20x").unwrap();
+        assert_eq!(operation_key(&flow), b"");
+    }
+}

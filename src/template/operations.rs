@@ -1,0 +1,56 @@
+//! Is one path several endpoints? Only where the traffic shows it.
+
+use std::collections::BTreeMap;
+
+use crate::flow::operation::parse_key;
+use crate::template::context::Observed;
+use crate::template::decide::DecidedEnd;
+use crate::template::evidence::End;
+
+/// Of a hundred requests, this many must name an operation.
+const NAMED_PERCENT: u64 = 80;
+/// The same for a query parameter, which may be a filter as well.
+const QUERY_PERCENT: u64 = 95;
+
+/// The ends of a place by method and operation. A method is split by a protocol's operations where most requests name one,
+/// and by those of a query parameter where nearly all do, there are at least two, and each comes twice on the average.
+pub(super) fn split<'t, T: Observed>(ends: &[&'t End<T>]) -> Vec<DecidedEnd<'t, T>> {
+    let mut by_method: BTreeMap<&'t [u8], Vec<&'t End<T>>> = BTreeMap::new();
+    for end in ends {
+        by_method.entry(&end.method).or_default().push(end);
+    }
+    let mut decided: BTreeMap<(&'t [u8], &'t [u8]), Vec<&'t T>> = BTreeMap::new();
+    for (method, ends) in by_method {
+        let by_protocol = is_split(&ends, true);
+        let by_query = is_split(&ends, false);
+        for end in ends {
+            let keep = match parse_key(&end.operation) {
+                Some((true, _)) => by_protocol,
+                Some((false, _)) => by_query,
+                None => false,
+            };
+            let operation: &'t [u8] = if keep { &end.operation } else { b"" };
+            decided.entry((method, operation)).or_default().push(&end.seen);
+        }
+    }
+    decided.into_iter().collect()
+}
+
+fn is_split<T: Observed>(ends: &[&End<T>], protocol: bool) -> bool {
+    let total: u64 = ends.iter().map(|end| end.seen.count()).sum();
+    let mut operations: BTreeMap<&[u8], u64> = BTreeMap::new();
+    for end in ends {
+        if let Some((of_protocol, name)) = parse_key(&end.operation)
+            && of_protocol == protocol
+        {
+            *operations.entry(name).or_default() += end.seen.count();
+        }
+    }
+    let named: u64 = operations.values().sum();
+    let different = operations.len() as u64;
+    if protocol {
+        different > 0 && named * 100 >= total * NAMED_PERCENT
+    } else {
+        different > 1 && named >= 2 * different && named * 100 >= total * QUERY_PERCENT
+    }
+}
