@@ -12,7 +12,9 @@ use std::time::Instant;
 use clap::CommandFactory;
 
 use crate::capture::Captures;
-use crate::cli::arguments::{AnalyzeArguments, Arguments, Command, InputArguments, OutputFormat, RulesCommand};
+use crate::cli::arguments::{
+    AnalyzeArguments, Arguments, Command, InputArguments, OutputFormat, RulesCommand,
+};
 use crate::cli::exit::Exit;
 use crate::cli::messages::Messages;
 use crate::cli::progress::Terminal;
@@ -20,7 +22,8 @@ use crate::engine::{self, Options};
 use crate::error::Error;
 use crate::flow::text;
 use crate::output::{
-    Csv, ExplanationJson, ExplanationOutput, ExplanationText, Json, JsonLines, Markdown, Output, Table, rules_of,
+    Csv, ExplanationJson, ExplanationOutput, ExplanationText, Json, JsonLines, Markdown, Output,
+    Table, rules_of,
 };
 use crate::report::decision::ReportOptions;
 use crate::template::rules::Rules;
@@ -102,7 +105,9 @@ fn analyze(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     if let Some(endpoint) = &arguments.explain {
         if analysis.explanations.is_empty() && !analysis.report.patterns.is_empty() {
-            let what = format!("--explain {endpoint}: there is no such endpoint; analyze without --explain lists them");
+            let what = format!(
+                "--explain {endpoint}: there is no such endpoint; analyze without --explain lists them"
+            );
             return Err(Error::usage(text::printable(what.as_bytes())).into());
         }
         explanation(arguments.format()).write(&analysis.explanations, &mut out)?;
@@ -141,6 +146,9 @@ fn compat(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     if arguments.format.is_some_and(|format| format != OutputFormat::Json) {
         return Err(Error::usage("--compat answers in JSON only; leave --format out").into());
     }
+    if input.rules.is_some() || input.group_hosts || arguments.explain.is_some() {
+        return Err(Error::usage("--compat takes no --rules, --group-hosts or --explain: it answers as the original does").into());
+    }
     if input.domain.len() > 1 || !input.method.is_empty() {
         return Err(Error::usage(
             "--compat takes one --domain at most, and no --method, as the original does",
@@ -175,11 +183,12 @@ fn options(arguments: &InputArguments) -> Result<Options, Error> {
             ));
         }
     };
-    let mut report = ReportOptions::default();
-    report.group_hosts = arguments.group_hosts;
+    let mut report =
+        ReportOptions { group_hosts: arguments.group_hosts, ..ReportOptions::default() };
     if let Some(path) = &arguments.rules {
         let name = path.display().to_string();
-        let toml = std::fs::read_to_string(path).map_err(|error| Error::io(&name, "read", error))?;
+        let toml =
+            std::fs::read_to_string(path).map_err(|error| Error::io(&name, "read", error))?;
         report.rules = Rules::parse(&name, &toml)?;
     }
     Ok(Options {
@@ -207,7 +216,11 @@ fn rules_init(arguments: &InputArguments) -> Result<Exit, Failure> {
 }
 
 fn explanation(format: OutputFormat) -> Box<dyn ExplanationOutput> {
-    if format == OutputFormat::Table { Box::new(ExplanationText) } else { Box::new(ExplanationJson) }
+    if format == OutputFormat::Table {
+        Box::new(ExplanationText)
+    } else {
+        Box::new(ExplanationJson)
+    }
 }
 
 fn open(arguments: &InputArguments) -> Result<Captures, Error> {

@@ -95,8 +95,8 @@ pub use engine::{
 pub use error::Error;
 pub use flow::{Flow, Header, Headers, Response, text, url};
 pub use patterns::Patterns;
-pub use report::routes::{Label, Routes};
 pub use report::decision::{Decision, Explanation, NearMiss, ReportOptions};
+pub use report::routes::{Label, Routes};
 pub use report::{Latency, Parameter, Pattern, Report, Sizes, Totals};
 pub use skip::{SkipPlace, SkipReason, Skips};
 pub use template::rules::Rules;

@@ -173,7 +173,8 @@ pub(crate) fn pattern_of(
     let operation = parse_key(operation).map(|(_, name)| text::printable(name).into_owned());
     let split = operation.as_ref().map(|name| format!("#{name}")).unwrap_or_default();
     let identity =
-        [method.as_bytes(), b"\0", host.as_bytes(), b"\0", &template.structure(), split.as_bytes()].concat();
+        [method.as_bytes(), b"\0", host.as_bytes(), b"\0", &template.structure(), split.as_bytes()]
+            .concat();
 
     let path_params: Vec<String> = template.parameters().map(|(_, name)| name.to_owned()).collect();
     let mut parameters: Vec<Parameter> = variables

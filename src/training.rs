@@ -196,7 +196,8 @@ impl Judge<Endpoint> for Truth<'_> {
             .into_iter()
             .map(|label| Verdict {
                 is_value: label == Some(true),
-                probability: f64::from(u8::from(label == Some(true))), reason: ""
+                probability: f64::from(u8::from(label == Some(true))),
+                reason: "",
             })
             .collect()
     }

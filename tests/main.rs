@@ -19,12 +19,12 @@ mod damage;
 /// Dumps of every version, and what is read of them.
 #[path = "main/dumps.rs"]
 mod dumps;
-/// State laws, on random traffic.
-#[path = "main/laws.rs"]
-mod laws;
 /// Templates by evidence; rules, explanations, operations and groups of hosts.
 #[path = "main/inference.rs"]
 mod inference;
+/// State laws, on random traffic.
+#[path = "main/laws.rs"]
+mod laws;
 /// JSON lines.
 #[path = "main/lines.rs"]
 mod lines;

@@ -150,7 +150,9 @@ fn request(value: Value<'_>) -> Result<Request<'_>, Damaged> {
             b"host" => found.host = value.text(),
             b"port" => found.port = value.integer().unwrap_or_default(),
             b"headers" => found.headers = headers(value),
-            b"content" | b"body" => found.content = value.text().filter(|content| !content.is_empty()),
+            b"content" | b"body" => {
+                found.content = value.text().filter(|content| !content.is_empty())
+            }
             b"http_version" => {
                 found.multiplexed = value
                     .text()
@@ -217,7 +219,9 @@ fn http_flow<'a>(record: &Record<'a>) -> Result<Option<Flow<'a>>, Damaged> {
         url: None,
         address: request.host.map(|host| (host, request.port)),
         request_headers: request.headers,
-        request_body: request.content.filter(|_| request.headers.get(b"content-encoding").is_none()),
+        request_body: request
+            .content
+            .filter(|_| request.headers.get(b"content-encoding").is_none()),
         known_operation: None,
         started: request.started,
         ended: ended.filter(|_| response.is_some()),

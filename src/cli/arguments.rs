@@ -52,7 +52,7 @@ pub(super) struct AnalyzeArguments {
     #[arg(long, value_enum)]
     pub(super) format: Option<OutputFormat>,
 
-    /// Explain one endpoint (as in "GET /users/{user_id}"): why each part varies, and what was nearly judged otherwise
+    /// Explain one endpoint (as in `GET /users/{user_id}`): why each part varies, and what was nearly judged otherwise
     #[arg(long, value_name = "ENDPOINT")]
     pub(super) explain: Option<String>,
 

@@ -52,7 +52,14 @@ impl<'a> Messages<'a> {
         self.say(&totals, &answer.skips, &[], &answer.failures, time)
     }
 
-    fn say(&self, totals: &Totals, skips: &Skips, rules: &[String], failures: &[Error], time: Duration) -> Exit {
+    fn say(
+        &self,
+        totals: &Totals,
+        skips: &Skips,
+        rules: &[String],
+        failures: &[Error],
+        time: Duration,
+    ) -> Exit {
         self.say_damage(skips);
         for rule in rules {
             complain(&format!("the rule {rule} matched nothing; check its path and host"));

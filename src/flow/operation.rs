@@ -61,8 +61,12 @@ fn in_protocol<'a>(flow: &'a Flow<'_>) -> Option<Cow<'a, [u8]>> {
     }
     if let Some(action) = flow.request_headers.get(b"soapaction") {
         let action = action.trim_ascii().trim_ascii();
-        let action = action.strip_prefix(b"\"").and_then(|action| action.strip_suffix(b"\"")).unwrap_or(action);
-        let start = action.iter().rposition(|byte| matches!(byte, b'/' | b'#')).map_or(0, |at| at + 1);
+        let action = action
+            .strip_prefix(b"\"")
+            .and_then(|action| action.strip_suffix(b"\""))
+            .unwrap_or(action);
+        let start =
+            action.iter().rposition(|byte| matches!(byte, b'/' | b'#')).map_or(0, |at| at + 1);
         return Some(Cow::Borrowed(&action[start..])).filter(|action| !action.is_empty());
     }
     in_body(flow.request_body?)
@@ -81,7 +85,7 @@ fn in_query<'a>(flow: &'a Flow<'_>) -> Option<Cow<'a, [u8]>> {
 
 fn graphql_in_query<'a>(flow: &'a Flow<'_>) -> Option<Cow<'a, [u8]>> {
     let is_graphql = memchr::memmem::find(flow.path(), b"graphql").is_some();
-    if !is_graphql { None } else { query_value(flow, &[b"operationName"]).map(Cow::Borrowed) }
+    if is_graphql { query_value(flow, &[b"operationName"]).map(Cow::Borrowed) } else { None }
 }
 
 /// The fields of GraphQL and JSON-RPC requests that matter.
@@ -108,7 +112,9 @@ fn in_body(body: &[u8]) -> Option<Cow<'_, [u8]>> {
     let text = text.strip_prefix(b"[").map_or(text, <[u8]>::trim_ascii_start);
     let head = &text[..text.len().min(HEAD)];
     let has = |word: &[u8]| memchr::memmem::find(head, word).is_some();
-    if !text.starts_with(b"{") || !(has(b"\"jsonrpc\"") || has(b"\"query\"") || has(b"\"operationName\"")) {
+    if !text.starts_with(b"{")
+        || !(has(b"\"jsonrpc\"") || has(b"\"query\"") || has(b"\"operationName\""))
+    {
         return None;
     }
     let mut reader = serde_json::Deserializer::from_slice(text);
@@ -121,7 +127,8 @@ fn in_body(body: &[u8]) -> Option<Cow<'_, [u8]>> {
         return Some(bytes(&name));
     }
     let query = body.query?;
-    let mut words = query.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty());
+    let mut words =
+        query.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty());
     let kind = words.next()?;
     matches!(kind, "query" | "mutation" | "subscription").then(|| words.next().map(bytes)).flatten()
 }
@@ -138,7 +145,10 @@ mod tests {
 
     #[test]
     fn operations_are_found_where_protocols_put_them() {
-        assert_eq!(of_body(r#"{"operationName":"GetUser","query":"query GetUser { id }"}"#), "pGetUser");
+        assert_eq!(
+            of_body(r#"{"operationName":"GetUser","query":"query GetUser { id }"}"#),
+            "pGetUser"
+        );
         assert_eq!(of_body(r#"{"query":"mutation  AddUser($a: Int) { id }"}"#), "pAddUser");
         assert_eq!(of_body(r#"[{"jsonrpc":"2.0","method":"eth_call","id":1}]"#), "peth_call");
         assert_eq!(of_body(r#"{"query":"{ user { id } }"}"#), "");

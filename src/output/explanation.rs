@@ -35,8 +35,14 @@ impl ExplanationOutput for ExplanationText {
             if i > 0 {
                 writeln!(out)?;
             }
-            writeln!(out, "{}  on {}, {} requests", pattern.endpoint, pattern.host, pattern.request_count)?;
-            for parameter in pattern.parameters.iter().filter(|parameter| parameter.location == "path") {
+            writeln!(
+                out,
+                "{}  on {}, {} requests",
+                pattern.endpoint, pattern.host, pattern.request_count
+            )?;
+            for parameter in
+                pattern.parameters.iter().filter(|parameter| parameter.location == "path")
+            {
                 let segment = parameter.segment.unwrap_or_default();
                 let distinct = parameter.distinct.unwrap_or_default();
                 let confidence = parameter.confidence.unwrap_or_default();

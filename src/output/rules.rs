@@ -27,13 +27,17 @@ pub fn rules_of(report: &Report) -> String {
     let mut methods: IndexMap<(&str, &str), BTreeSet<&str>> = IndexMap::new();
     for pattern in &report.patterns {
         if !pattern.path_pattern.trim_matches('/').is_empty() {
-            methods.entry((&pattern.host, &pattern.path_pattern)).or_default().insert(&pattern.method);
+            methods
+                .entry((&pattern.host, &pattern.path_pattern))
+                .or_default()
+                .insert(&pattern.method);
         }
     }
     for ((host, path), methods) in methods {
         let methods = methods.into_iter().collect::<Vec<_>>().join(" ");
         let (host, path) = (quoted(host), quoted(path));
-        write!(out, "\n# {methods}\n[[template]]\nhost = {host}\npath = {path}\n").unwrap_or_default();
+        write!(out, "\n# {methods}\n[[template]]\nhost = {host}\npath = {path}\n")
+            .unwrap_or_default();
     }
     out
 }

@@ -129,7 +129,8 @@ pub(crate) fn build(
     let mut explanations = Vec::new();
     let mut hosts: Vec<(u64, String, Vec<Pattern>)> = Vec::new();
     for group in hosts::groups(&fitted, options, model, judge, &matched) {
-        let ruled = Ruled { rules: &options.rules, host: &group.name, inner: judge, matched: &matched };
+        let ruled =
+            Ruled { rules: &options.rules, host: &group.name, inner: judge, matched: &matched };
         let judge: &dyn Judge<Endpoint> = if options.rules.is_empty() { judge } else { &ruled };
         let decided = decide(&group.nodes, model.vocabulary, judge);
         let mut describer = Describer {
@@ -151,7 +152,8 @@ pub(crate) fn build(
         hosts.push((found.iter().map(|p| p.request_count).sum(), group.name, found));
     }
     hosts.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    let found: Vec<Pattern> = hosts.iter_mut().flat_map(|host| std::mem::take(&mut host.2)).collect();
+    let found: Vec<Pattern> =
+        hosts.iter_mut().flat_map(|host| std::mem::take(&mut host.2)).collect();
     let skips = &patterns.skips;
     let totals = Totals {
         flows: patterns.used + skips.total(),
@@ -162,7 +164,12 @@ pub(crate) fn build(
     };
     explanations.sort_by(|a, b| a.pattern.host.cmp(&b.pattern.host));
     let unmatched_rules = options.rules.in_words(&matched.borrow());
-    Decision { report: Report { version: 1, totals, patterns: found }, routes, explanations, unmatched_rules }
+    Decision {
+        report: Report { version: 1, totals, patterns: found },
+        routes,
+        explanations,
+        unmatched_rules,
+    }
 }
 
 /// Describes the endpoints of one host.

@@ -37,7 +37,8 @@ pub(super) fn groups<'t>(
     let mut groups: BTreeMap<String, Group<'t>> = BTreeMap::new();
     let mut alone = Vec::new();
     for (host, node) in trie.hosts() {
-        let name = host.map_or_else(|| OTHER_HOSTS.to_owned(), |host| text::printable(host).into_owned());
+        let name =
+            host.map_or_else(|| OTHER_HOSTS.to_owned(), |host| text::printable(host).into_owned());
         let ruled = options.rules.host_group(&name).map(|(i, group)| {
             matched.borrow_mut().hosts.insert(i);
             group.to_owned()
@@ -47,7 +48,8 @@ pub(super) fn groups<'t>(
             None => alone.push((name, host, node)),
         }
     }
-    let templates = if options.group_hosts { same_surface(&alone, model, judge) } else { BTreeMap::new() };
+    let templates =
+        if options.group_hosts { same_surface(&alone, model, judge) } else { BTreeMap::new() };
     for (name, host, node) in alone {
         let group = templates.get(&name).cloned().unwrap_or(name);
         add(&mut groups, group, host, node);
@@ -61,9 +63,11 @@ fn add<'t>(
     host: Option<&'t [u8]>,
     node: &'t Node<Endpoint>,
 ) {
-    let group = groups
-        .entry(name.clone())
-        .or_insert_with(|| Group { name, members: Vec::new(), nodes: Vec::new() });
+    let group = groups.entry(name.clone()).or_insert_with(|| Group {
+        name,
+        members: Vec::new(),
+        nodes: Vec::new(),
+    });
     group.members.push(host);
     group.nodes.push(node);
 }
@@ -89,7 +93,8 @@ fn same_surface(
         let mut kinds: Vec<(&BTreeSet<u64>, Vec<&str>)> = Vec::new();
         for (name, surface) in &members {
             let same = |kind: &&mut (&BTreeSet<u64>, Vec<&str>)| {
-                surface.len() >= LEAST_SURFACE && surface.intersection(kind.0).count() * 5 >= surface.len() * 4
+                surface.len() >= LEAST_SURFACE
+                    && surface.intersection(kind.0).count() * 5 >= surface.len() * 4
             };
             match kinds.iter_mut().find(same) {
                 Some(kind) => kind.1.push(name),
@@ -99,7 +104,8 @@ fn same_surface(
         let several = kinds.iter().filter(|kind| kind.1.len() > 1);
         for (number, (_, names)) in several.enumerate() {
             // Two groups below one domain are two APIs.
-            let label = if number == 0 { "tenant".to_owned() } else { format!("tenant_{}", number + 1) };
+            let label =
+                if number == 0 { "tenant".to_owned() } else { format!("tenant_{}", number + 1) };
             for name in names {
                 templates.insert((*name).to_owned(), format!("{{{label}}}.{domain}"));
             }
@@ -111,8 +117,11 @@ fn same_surface(
 fn collect(place: &Decided<'_, Endpoint>, surface: &mut BTreeSet<u64>) {
     for ((method, operation), _) in &place.ends {
         let structure = place.template.structure();
-        surface.insert(stable_hash(&[*method, &b" "[..], &structure, &b"#"[..], *operation].concat()));
+        surface
+            .insert(stable_hash(&[*method, &b" "[..], &structure, &b"#"[..], *operation].concat()));
     }
     let below = place.literals.iter().map(|(_, below)| below);
-    below.chain(place.variables.iter().map(|(_, below)| below)).for_each(|below| collect(below, surface));
+    below
+        .chain(place.variables.iter().map(|(_, below)| below))
+        .for_each(|below| collect(below, surface));
 }

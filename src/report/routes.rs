@@ -25,7 +25,7 @@ pub struct Routes {
     /// Where the routes of a host stand.
     hosts: BTreeMap<Box<[u8]>, usize>,
     other_hosts: Option<usize>,
-    routes: Vec<Route>,
+    starts: Vec<Route>,
     labels: Vec<Label>,
 }
 
@@ -53,11 +53,11 @@ impl Routes {
     pub(crate) fn add_hosts(&mut self, hosts: &[Option<&[u8]>], route: Route) {
         for host in hosts {
             match host {
-                Some(host) => drop(self.hosts.insert((*host).into(), self.routes.len())),
-                None => self.other_hosts = Some(self.routes.len()),
+                Some(host) => drop(self.hosts.insert((*host).into(), self.starts.len())),
+                None => self.other_hosts = Some(self.starts.len()),
             }
         }
-        self.routes.push(route);
+        self.starts.push(route);
     }
 
     pub(crate) fn add_label(&mut self, label: Label) -> usize {
@@ -68,7 +68,7 @@ impl Routes {
     /// The endpoint of `flow`; `None` for a flow unlike any that was observed.
     pub fn label(&self, flow: &Flow<'_>) -> Option<&Label> {
         let host = self.hosts.get(&*host_name(flow)).copied().or(self.other_hosts)?;
-        let mut route = self.routes.get(host)?;
+        let mut route = self.starts.get(host)?;
         for (depth, segment) in segments(&encoded_path(flow)).enumerate() {
             if let (true, Some(rest)) =
                 (depth + 1 >= limits::SEGMENTS || !route.goes_on(segment), &route.rest)
@@ -79,7 +79,8 @@ impl Routes {
             route = route.step(segment)?;
         }
         let method = method_name(&flow.method);
-        let end_of = |method: &[u8], operation: &[u8]| route.ends.get(&(method.into(), operation.into()));
+        let end_of =
+            |method: &[u8], operation: &[u8]| route.ends.get(&(method.into(), operation.into()));
         let end = end_of(&method, &operation_key(flow))
             .or_else(|| end_of(&method, b""))
             .or_else(|| end_of(b"OTHER", b""))?;

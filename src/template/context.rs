@@ -286,7 +286,7 @@ impl<T: Observed> Place<'_, '_, T> {
         let others = (totals.children - 1.0).max(1.0);
         let values = (totals.values - guess).max(0.0);
         let names = (totals.names - (1.0 - guess)).max(0.0);
-        let named = (totals.named - if candidate.is_number() { 0.0 } else { guess }).max(0.0);
+        let like_names = (totals.named - if candidate.is_number() { 0.0 } else { guess }).max(0.0);
         let numbers = totals.numbers - if candidate.is_number() { 1.0 } else { 0.0 };
         let ids = totals.distinct_values + numbers;
         features.set(F::siblings, ln(1.0 + others));
@@ -305,17 +305,20 @@ impl<T: Observed> Place<'_, '_, T> {
             F::same_first_word,
             same(totals.first_words.get(&first_word(candidate.segment.core))),
         );
-        features.set(F::named_values, ln(1.0 + named));
-        features.set(F::named_share, share(named));
-        features.set(F::named_share_unknown, share(named) * unknown);
-        features.set(F::named_share_known, share(named) * known);
-        let without_names = if named < 0.8 { ln(1.0 + ids) } else { 0.0 };
+        features.set(F::named_values, ln(1.0 + like_names));
+        features.set(F::named_share, share(like_names));
+        features.set(F::named_share_unknown, share(like_names) * unknown);
+        features.set(F::named_share_known, share(like_names) * known);
+        let without_names = if like_names < 0.8 { ln(1.0 + ids) } else { 0.0 };
         features.set(F::ids_without_names, without_names);
         features.set(F::ids_without_names_unknown, without_names * unknown);
         features.set(F::id_share, share(ids));
-        features.set(F::pure_names, if named > 3.0 { share(named) } else { 0.0 });
+        features.set(F::pure_names, if like_names > 3.0 { share(like_names) } else { 0.0 });
         let rare = features.get(F::segment_known) < 1.4;
-        features.set(F::many_named_rare, if rare { ln(1.0 + (named - 4.0).max(0.0)) } else { 0.0 });
+        features.set(
+            F::many_named_rare,
+            if rare { ln(1.0 + (like_names - 4.0).max(0.0)) } else { 0.0 },
+        );
         features.set(F::name_traffic, totals.name_traffic);
 
         let requests = candidate.requests();
@@ -415,10 +418,10 @@ impl<T: Observed> Place<'_, '_, T> {
             features.set(F::shared_with_names_much, (sum[2] / 4.0).min(6.0));
             features.set(F::shared_with_values_unknown, values * unknown);
             features.set(F::shared_with_names_unknown, names * unknown);
-            let named = (totals.named
+            let like_names = (totals.named
                 - if self.candidates[i].is_number() { 0.0 } else { guess(i) })
             .max(0.0);
-            features.set(F::shared_named, values * ln(1.0 + named));
+            features.set(F::shared_named, values * ln(1.0 + like_names));
             features.set(F::shared_relative, sum[3] / whole);
         }
     }

@@ -10,9 +10,9 @@ use crate::limits;
 use crate::sketch::{Distinct, Merge, stable_hash};
 use crate::template::context::{Candidate, HostIndex, Observed, Place};
 use crate::template::evidence::{End, Node, Values};
-use crate::template::operations;
 use crate::template::judge::{Judge, Verdict};
 use crate::template::name::{parameter_name, unique};
+use crate::template::operations;
 use crate::template::segment::{Segment, SegmentKind};
 use crate::template::vocabulary::Vocabulary;
 use crate::template::{Part, Template};
@@ -101,7 +101,9 @@ impl Variable<'_> {
             .map(|(name, count)| format!("{count} of {total} requests have a value of kind {name}"))
             .collect();
         for (reason, count) in &self.judged {
-            reasons.push(format!("{count} segments that could be names are values, most of all by {reason}"));
+            reasons.push(format!(
+                "{count} segments that could be names are values, most of all by {reason}"
+            ));
         }
         reasons
     }
@@ -125,7 +127,11 @@ pub(crate) fn decide<'t, T: Observed>(
 }
 
 /// Everything below is one value: the path of a file.
-fn decide_files<'t, T: Observed>(group: &[&'t Node<T>], template: Template, judge: &dyn Judge<T>) -> Decided<'t, T> {
+fn decide_files<'t, T: Observed>(
+    group: &[&'t Node<T>],
+    template: Template,
+    judge: &dyn Judge<T>,
+) -> Decided<'t, T> {
     let mut variable = Variable { rest: true, ..Variable::default() };
     let mut below: Vec<&'t End<T>> = Vec::new();
     let mut open: Vec<&Node<T>> = Vec::new();
@@ -174,7 +180,7 @@ const FILES: f64 = 0.9;
 #[derive(Default)]
 struct Files {
     ends: usize,
-    files: usize,
+    with_extension: usize,
     /// Bit n: a file ends n segments below.
     depths: u64,
 }
@@ -201,7 +207,7 @@ impl Files {
         if !node.ends.is_empty() {
             self.ends += 1;
             if is_file {
-                self.files += 1;
+                self.with_extension += 1;
                 self.depths |= 1 << depth.min(63);
             }
         }
@@ -210,7 +216,9 @@ impl Files {
 
     /// Names with extensions right below and at two more depths at least, and two of five of all that ends here.
     fn are_one_value(&self) -> bool {
-        self.depths & 2 != 0 && self.depths.count_ones() >= 3 && self.files * 5 >= self.ends * 2
+        self.depths & 2 != 0
+            && self.depths.count_ones() >= 3
+            && self.with_extension * 5 >= self.ends * 2
     }
 }
 
@@ -305,7 +313,10 @@ fn decide_group<'t, T: Observed>(
             .map(|((rest, suffix), (mut variable, below))| {
                 (variable.suffix, variable.rest) = (suffix, rest);
                 let named = judge.parameter_name(&template, suffix);
-                let name = named.map_or_else(|| parameter_name(&template.parts), |name| unique(name, &template.parts));
+                let name = named.map_or_else(
+                    || parameter_name(&template.parts),
+                    |name| unique(name, &template.parts),
+                );
                 let part = Part::Parameter { name, suffix: suffix.into(), rest };
                 (variable, decide_group(&below, step(part), index, judge))
             })

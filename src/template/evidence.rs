@@ -305,8 +305,9 @@ impl<T: HeapSize> HeapSize for Node<T> {
                 + size_of::<Self>()
                 + child.node.heap_bytes()
         });
-        let ends =
-            self.ends.iter().map(|end| end.method.len() + end.operation.len() + size_of::<T>() + end.seen.heap_bytes());
+        let ends = self.ends.iter().map(|end| {
+            end.method.len() + end.operation.len() + size_of::<T>() + end.seen.heap_bytes()
+        });
         own + literals.chain(values).chain(ends).sum::<usize>()
     }
 }
@@ -402,8 +403,9 @@ impl<T: Merge + Default> Node<T> {
     }
 
     fn end_position(&self, method: &[u8], operation: &[u8]) -> Result<usize, usize> {
-        self.ends
-            .binary_search_by(|have| (*have.method).cmp(method).then_with(|| (*have.operation).cmp(operation)))
+        self.ends.binary_search_by(|have| {
+            (*have.method).cmp(method).then_with(|| (*have.operation).cmp(operation))
+        })
     }
 
     /// The end for a method and operation. Registered methods always have one; of others the [`limits::METHODS`] with the
@@ -419,7 +421,11 @@ impl<T: Merge + Default> Node<T> {
             // Making room may have moved it.
             Err(_) => {
                 let at = self.end_position(method, operation).unwrap_or_else(|at| at);
-                let end = End { method: method.into(), operation: operation.into(), seen: Box::default() };
+                let end = End {
+                    method: method.into(),
+                    operation: operation.into(),
+                    seen: Box::default(),
+                };
                 self.ends.insert(at, end);
                 at
             }
@@ -450,8 +456,12 @@ impl<T: Merge + Default> Node<T> {
         if is_registered_method(method) {
             return true;
         }
-        let mut others: Vec<&[u8]> =
-            self.ends.iter().map(|end| &*end.method).filter(|other| !is_registered_method(other)).collect();
+        let mut others: Vec<&[u8]> = self
+            .ends
+            .iter()
+            .map(|end| &*end.method)
+            .filter(|other| !is_registered_method(other))
+            .collect();
         others.dedup();
         if others.len() < limits::METHODS || others.contains(&method) {
             return true;
@@ -459,8 +469,9 @@ impl<T: Merge + Default> Node<T> {
         let last = others.into_iter().max_by_key(|other| stable_hash(other)).map(<[u8]>::to_vec);
         match last {
             Some(last) if stable_hash(method) < stable_hash(&last) => {
-                let (displaced, kept) =
-                    std::mem::take(&mut self.ends).into_iter().partition(|end: &End<T>| *end.method == *last);
+                let (displaced, kept) = std::mem::take(&mut self.ends)
+                    .into_iter()
+                    .partition(|end: &End<T>| *end.method == *last);
                 self.ends = kept;
                 let displaced: Vec<End<T>> = displaced;
                 for end in displaced {

@@ -1,10 +1,10 @@
 //! Who decides which segments of a place are values.
 
 use crate::math::ln1;
+use crate::template::Template;
 use crate::template::context::{Candidate, Observed, Place};
 use crate::template::features::{Feature, Features, lexical};
 use crate::template::model::{Model, STAGES};
-use crate::template::Template;
 use crate::template::segment::SegmentKind;
 
 /// What a judge says of one segment.
@@ -47,6 +47,8 @@ const SURE: f64 = 0.85;
 const LIKELY: f64 = 0.5;
 /// What a version is given for being a value.
 const VERSION: f64 = 0.05;
+/// A known word that comes at most this many times as often as the folded segments do on average is one of them.
+const LIKE_FOLDED: u64 = 4;
 /// What a segment is given that stands for others that were folded.
 const FOLDED: f64 = 0.95;
 
@@ -84,7 +86,8 @@ pub(crate) fn verdicts(probabilities: &[f64]) -> Vec<Verdict> {
     let threshold = if possible <= 1 { SURE } else { LIKELY };
     let verdict = |probability: &f64| Verdict {
         is_value: *probability > threshold,
-        probability: *probability, reason: ""
+        probability: *probability,
+        reason: "",
     };
     probabilities.iter().map(verdict).collect()
 }
@@ -95,17 +98,26 @@ const ROUNDS: usize = 2;
 /// All stages, the last one until it has settled; then what follows from segments that were folded.
 fn settled<T: Observed>(model: &Model, place: &Place<'_, '_, T>) -> (Vec<f64>, Vec<Features>) {
     let (mut probabilities, features) = stages(model, place, STAGES + ROUNDS);
-    let folded =
-        |wanted: fn(SegmentKind) -> bool| place.values.iter().any(|values| wanted(values.kind));
-    let long_numbers = folded(|kind| kind == SegmentKind::Integer);
-    let names = folded(|kind| !kind.is_unmistakable() && kind != SegmentKind::Integer);
+    let mut long_numbers = false;
+    let (mut folded_requests, mut folded_names) = (0, 0);
+    for values in place.values {
+        if values.kind == SegmentKind::Integer {
+            long_numbers = true;
+        } else if !values.kind.is_unmistakable() {
+            folded_requests += values.node.count;
+            folded_names += values.distinct.estimate();
+        }
+    }
     for ((probability, features), candidate) in
         probabilities.iter_mut().zip(&features).zip(place.candidates)
     {
         // Beside longer numbers, short ones are numbers as well. And where there were more names than a node keeps, the
-        // unknown ones that it kept are a sample of those that it folded.
-        let is_number = candidate.segment.kind == SegmentKind::Integer;
-        if (is_number && long_numbers) || (names && features.get(Feature::segment_unknown) > 0.0) {
+        // unknown ones that it kept are a sample of those that it folded; so are known words that come no more often.
+        let is_number = long_numbers && candidate.segment.kind == SegmentKind::Integer;
+        let unknown = features.get(Feature::segment_unknown) > 0.0;
+        let as_often =
+            candidate.requests().saturating_mul(folded_names) <= folded_requests * LIKE_FOLDED;
+        if is_number || (folded_names > 0 && (unknown || as_often)) {
             *probability = probability.max(FOLDED);
         }
     }

@@ -50,11 +50,16 @@ impl Model {
     /// In words, what spoke most for this decision.
     pub(crate) fn reason(&self, features: &Features, is_value: bool) -> &'static str {
         let mut sums: BTreeMap<&'static str, f64> = BTreeMap::new();
-        for ((name, value), weight) in NAMES.iter().zip(&features.values).zip(&self.weights[STAGES - 1]) {
+        for ((name, value), weight) in
+            NAMES.iter().zip(&features.values).zip(&self.weights[STAGES - 1])
+        {
             *sums.entry(topic(name)).or_default() += value * weight;
         }
         let sign = if is_value { 1.0 } else { -1.0 };
-        let strongest = sums.into_iter().filter(|(topic, _)| !topic.is_empty()).max_by(|a, b| (a.1 * sign).total_cmp(&(b.1 * sign)));
+        let strongest = sums
+            .into_iter()
+            .filter(|(topic, _)| !topic.is_empty())
+            .max_by(|a, b| (a.1 * sign).total_cmp(&(b.1 * sign)));
         strongest.map_or("", |(topic, _)| topic)
     }
 
@@ -76,11 +81,35 @@ fn topic(name: &str) -> &'static str {
         ""
     } else if begins(&["shared", "literals_below", "leaf", "below"]) {
         "what stands below it"
-    } else if begins(&["sibling", "only_child", "value_share", "unmistakable", "same_", "named", "ids_", "id_share", "pure", "many_named", "name_traffic"]) {
+    } else if begins(&[
+        "sibling",
+        "only_child",
+        "value_share",
+        "unmistakable",
+        "same_",
+        "named",
+        "ids_",
+        "id_share",
+        "pure",
+        "many_named",
+        "name_traffic",
+    ]) {
         "what stands beside it"
     } else if begins(&["children_per", "singletons", "once", "traffic"]) {
         "how often it comes"
-    } else if begins(&["get", "post", "put", "delete", "patch", "ends_here", "only_post", "like_item", "not_found", "client_error", "place_"]) {
+    } else if begins(&[
+        "get",
+        "post",
+        "put",
+        "delete",
+        "patch",
+        "ends_here",
+        "only_post",
+        "like_item",
+        "not_found",
+        "client_error",
+        "place_",
+    ]) {
         "how it is asked for"
     } else if begins(&["root", "second", "parent", "two_values"]) {
         "where it stands"

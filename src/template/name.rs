@@ -5,8 +5,8 @@ use crate::template::segment::{SegmentKind, kind_of};
 
 /// A name for the parameter that follows `parts`: unique among them.
 pub(crate) fn parameter_name(parts: &[Part]) -> String {
-    let base =
-        noun_before(parts).map_or_else(|| "id".to_owned(), |noun| format!("{}_id", singular(&noun)));
+    let base = noun_before(parts)
+        .map_or_else(|| "id".to_owned(), |noun| format!("{}_id", singular(&noun)));
     unique(base, parts)
 }
 

@@ -65,7 +65,11 @@ enum Pattern {
     Literal(String),
     /// `*`: anything.
     Any,
-    Parameter { name: String, suffix: String, rest: bool },
+    Parameter {
+        name: String,
+        suffix: String,
+        rest: bool,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -121,10 +125,16 @@ impl Rules {
     pub fn parse(name: &str, toml: &str) -> Result<Self, Error> {
         let file: File = toml::from_str(toml).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start) as u64;
-            Error::format(name, format!("{}; the README shows what a rules file holds", error.message())).at(at)
+            Error::format(
+                name,
+                format!("{}; the README shows what a rules file holds", error.message()),
+            )
+            .at(at)
         })?;
         let mut rules = Self::default();
-        let plain = |kind, entries: Vec<PathEntry>| entries.into_iter().map(move |e| (kind, e.host, e.path, None));
+        let plain = |kind, entries: Vec<PathEntry>| {
+            entries.into_iter().map(move |e| (kind, e.host, e.path, None))
+        };
         let entries = plain(Kind::Template, file.template)
             .chain(plain(Kind::Literal, file.literal))
             .chain(plain(Kind::Forbid, file.forbid))
@@ -142,11 +152,25 @@ impl Rules {
                     Kind::Template => "a template has literals and {parameters}, and no *",
                     Kind::Literal => "a literal's path ends with the segment that is kept",
                     Kind::Forbid => "a forbidden merge's path ends with *",
-                    Kind::Rename => "a rename's path ends with the {parameter}, and `to` is made of letters, digits and _",
+                    Kind::Rename => {
+                        "a rename's path ends with the {parameter}, and `to` is made of letters, digits and _"
+                    }
                 };
-                return Err(Error::format(name, format!("the rule for {} cannot be followed: {wanted}", text::printable(path.as_bytes()))));
+                return Err(Error::format(
+                    name,
+                    format!(
+                        "the rule for {} cannot be followed: {wanted}",
+                        text::printable(path.as_bytes())
+                    ),
+                ));
             }
-            rules.rules.push(Rule { kind, host: host.map(|host| host.to_ascii_lowercase()), path, segments, to });
+            rules.rules.push(Rule {
+                kind,
+                host: host.map(|host| host.to_ascii_lowercase()),
+                path,
+                segments,
+                to,
+            });
         }
         for entry in file.host {
             rules.hosts.push(parse_host(name, entry.template)?);
@@ -170,10 +194,12 @@ impl Rules {
             Kind::Forbid => "forbid",
             Kind::Rename => "rename",
         };
-        let rules = self.rules.iter().enumerate().filter(|(i, _)| !matched.rules.contains(i)).map(|(_, rule)| {
-            let host = rule.host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
-            format!("[[{}]] {}{host}", kinds(rule.kind), rule.path)
-        });
+        let rules = self.rules.iter().enumerate().filter(|(i, _)| !matched.rules.contains(i)).map(
+            |(_, rule)| {
+                let host = rule.host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
+                format!("[[{}]] {}{host}", kinds(rule.kind), rule.path)
+            },
+        );
         let hosts = self.hosts.iter().enumerate().filter(|(i, _)| !matched.hosts.contains(i));
         rules
             .chain(hosts.map(|(_, rule)| format!("[[host]] {}", rule.template)))
@@ -194,13 +220,20 @@ pub(crate) struct Matched {
 }
 
 fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    !name.is_empty()
+        && name.len() <= 64
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 fn parse_path(name: &str, path: &str) -> Result<Vec<Pattern>, Error> {
     let bad = || {
         let path = text::printable(path.as_bytes()).into_owned();
-        Error::format(name, format!("the path {path} is none: it begins with / and holds literals, {{names}} and *"))
+        Error::format(
+            name,
+            format!(
+                "the path {path} is none: it begins with / and holds literals, {{names}} and *"
+            ),
+        )
     };
     if !path.starts_with('/') {
         return Err(bad());
@@ -212,10 +245,15 @@ fn parse_path(name: &str, path: &str) -> Result<Vec<Pattern>, Error> {
                 return Ok(Pattern::Any);
             }
             let Some(inside) = segment.strip_prefix('{') else {
-                return if segment.contains(['{', '}']) { Err(bad()) } else { Ok(Pattern::Literal(segment.to_owned())) };
+                return if segment.contains(['{', '}']) {
+                    Err(bad())
+                } else {
+                    Ok(Pattern::Literal(segment.to_owned()))
+                };
             };
             let (inside, suffix) = inside.split_once('}').ok_or_else(bad)?;
-            let (inside, rest) = inside.strip_suffix('+').map_or((inside, false), |inside| (inside, true));
+            let (inside, rest) =
+                inside.strip_suffix('+').map_or((inside, false), |inside| (inside, true));
             if !is_name(inside) || suffix.contains(['{', '}']) {
                 return Err(bad());
             }
@@ -225,14 +263,18 @@ fn parse_path(name: &str, path: &str) -> Result<Vec<Pattern>, Error> {
 }
 
 fn parse_host(name: &str, template: String) -> Result<HostRule, Error> {
-    let parts = template.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)));
+    let parts =
+        template.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)));
     match parts {
-        Some((before, (label, after))) if is_name(label) && !after.contains('{') && after.starts_with('.') => {
+        Some((before, (label, after)))
+            if is_name(label) && !after.contains('{') && after.starts_with('.') =>
+        {
             let (before, after) = (before.to_ascii_lowercase(), after.to_ascii_lowercase());
             Ok(HostRule { template, before, after })
         }
         _ => {
-            let message = "a host's template has one {label} and what follows it, as in {tenant}.example.com";
+            let message =
+                "a host's template has one {label} and what follows it, as in {tenant}.example.com";
             Err(Error::format(name, message))
         }
     }
@@ -248,13 +290,21 @@ pub(crate) struct Ruled<'r, T> {
 
 impl<T> Ruled<'_, T> {
     /// The rules of a kind for this host whose path leads here, with the segment that they have next.
-    fn next<'a>(&'a self, kind: Kind, template: &'a Template) -> impl Iterator<Item = (usize, &'a Rule, &'a Pattern)> {
+    fn next<'a>(
+        &'a self,
+        kind: Kind,
+        template: &'a Template,
+    ) -> impl Iterator<Item = (usize, &'a Rule, &'a Pattern)> {
         let rules = self.rules.rules.iter().enumerate().filter(move |(_, rule)| {
             rule.kind == kind && rule.host.as_deref().is_none_or(|host| host == self.host)
         });
         rules.filter_map(|(i, rule)| {
             let next = rule.segments.get(template.parts.len())?;
-            let leads_here = rule.segments.iter().zip(&template.parts).all(|(pattern, part)| fits(pattern, part));
+            let leads_here = rule
+                .segments
+                .iter()
+                .zip(&template.parts)
+                .all(|(pattern, part)| fits(pattern, part));
             leads_here.then_some((i, rule, next))
         })
     }
@@ -272,7 +322,9 @@ fn fits(pattern: &Pattern, part: &Part) -> bool {
     match (pattern, part) {
         (Pattern::Any, _) => true,
         (Pattern::Literal(wanted), Part::Literal(text)) => text::printable(text) == *wanted,
-        (Pattern::Parameter { suffix, .. }, Part::Parameter { suffix: have, .. }) => suffix.as_bytes() == &**have,
+        (Pattern::Parameter { suffix, .. }, Part::Parameter { suffix: have, .. }) => {
+            suffix.as_bytes() == &**have
+        }
         _ => false,
     }
 }
@@ -281,18 +333,23 @@ impl<T> Judge<T> for Ruled<'_, T> {
     fn judge(&self, place: &Place<'_, '_, T>) -> Vec<Verdict> {
         let template = place.template;
         let mut verdicts = self.inner.judge(place);
-        let forbidden: Vec<usize> =
-            self.next(Kind::Forbid, template).filter(|(_, rule, _)| Self::is_last(rule, template)).map(|found| found.0).collect();
+        let forbidden: Vec<usize> = self
+            .next(Kind::Forbid, template)
+            .filter(|(_, rule, _)| Self::is_last(rule, template))
+            .map(|found| found.0)
+            .collect();
         for (verdict, candidate) in verdicts.iter_mut().zip(place.candidates) {
             let shown = text::printable(candidate.text);
-            let is_it = |pattern: &Pattern| matches!(pattern, Pattern::Literal(wanted) if *wanted == shown);
+            let is_it =
+                |pattern: &Pattern| matches!(pattern, Pattern::Literal(wanted) if *wanted == shown);
             for i in &forbidden {
                 self.mark(*i);
                 verdict.decide(false);
             }
             let suffix = Segment::parse(candidate.text).suffix;
             for (i, rule, next) in self.next(Kind::Template, template) {
-                if matches!(next, Pattern::Parameter { suffix: wanted, .. } if wanted.as_bytes() == suffix) {
+                if matches!(next, Pattern::Parameter { suffix: wanted, .. } if wanted.as_bytes() == suffix)
+                {
                     verdict.decide(true);
                     if Self::is_last(rule, template) {
                         self.mark(i);
@@ -333,6 +390,7 @@ impl<T> Judge<T> for Ruled<'_, T> {
     }
 
     fn takes_rest(&self, template: &Template) -> bool {
-        self.next(Kind::Template, template).any(|(_, _, next)| matches!(next, Pattern::Parameter { rest: true, .. }))
+        self.next(Kind::Template, template)
+            .any(|(_, _, next)| matches!(next, Pattern::Parameter { rest: true, .. }))
     }
 }

@@ -187,6 +187,10 @@ fn bad_usage_is_one_sentence_and_exit_code_2() {
         &program(&["analyze", &demo(), "--compat", "mitmproxy-mcp", "--format", "csv"]),
         &["JSON only"],
     );
+    refused(
+        &program(&["analyze", &demo(), "--compat", "mitmproxy-mcp", "--group-hosts"]),
+        &["--group-hosts", "as the original"],
+    );
     refused(&program(&["analyze", &demo(), "--compat", "other"]), &["other", "mitmproxy-mcp"]);
     #[cfg(unix)]
     {

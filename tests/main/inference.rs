@@ -2,15 +2,22 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
 
-use api_patterns::{Captures, Flow, InputFormat, Options, Patterns, Report, ReportOptions, Rules, analyze};
+use api_patterns::{
+    Captures, Flow, InputFormat, Options, Patterns, Report, ReportOptions, Rules, analyze,
+};
 
-use crate::support::{bytes, fixture, headers, program, program_with_input, record, report_of, request, response, shared};
+use crate::support::{
+    bytes, fixture, headers, program, program_with_input, record, report_of, request, response,
+    shared,
+};
 
 fn observe<'a>(urls: impl IntoIterator<Item = &'a str>) -> Patterns {
     let mut patterns = Patterns::new();
     for url in urls {
         let (method, url) = url.split_once(' ').unwrap_or(("GET", url));
-        patterns.observe(&Flow::new(method, &format!("https://{}", url.trim_start_matches("https://"))).unwrap());
+        patterns.observe(
+            &Flow::new(method, &format!("https://{}", url.trim_start_matches("https://"))).unwrap(),
+        );
     }
     patterns
 }
@@ -29,14 +36,39 @@ fn has(report: &Report, wanted: &[&str]) {
 
 #[test]
 fn slugs_become_parameters_where_what_stands_below_is_the_same() {
-    let users = ["torvalds", "ada-lovelace", "gvanrossum", "antirez", "matz", "dhh42", "burntsushi", "fabpot"];
+    let users = [
+        "torvalds",
+        "ada-lovelace",
+        "gvanrossum",
+        "antirez",
+        "matz",
+        "dhh42",
+        "burntsushi",
+        "fabpot",
+    ];
     let urls: Vec<String> = users
         .iter()
-        .flat_map(|user| ["", "/repos", "/followers", "/gists"].map(|below| format!("api.example.com/users/{user}{below}")))
-        .chain(["api.example.com/users", "api.example.com/search", "api.example.com/emojis"].map(str::to_owned))
+        .flat_map(|user| {
+            ["", "/repos", "/followers", "/gists"]
+                .map(|below| format!("api.example.com/users/{user}{below}"))
+        })
+        .chain(
+            ["api.example.com/users", "api.example.com/search", "api.example.com/emojis"]
+                .map(str::to_owned),
+        )
         .collect();
     let report = observe(urls.iter().map(String::as_str)).report();
-    has(&report, &["/users", "/search", "/emojis", "/users/{user_id}", "/users/{user_id}/repos", "/users/{user_id}/followers"]);
+    has(
+        &report,
+        &[
+            "/users",
+            "/search",
+            "/emojis",
+            "/users/{user_id}",
+            "/users/{user_id}/repos",
+            "/users/{user_id}/followers",
+        ],
+    );
     assert_eq!(report.patterns.len(), 7, "{:#?}", paths(&report));
 }
 
@@ -46,7 +78,9 @@ fn names_stand_beside_values_and_large_sets_of_names_stay() {
                  charges disputes files payouts topups transfers reviews";
     let urls: Vec<String> = names
         .split_whitespace()
-        .flat_map(|name| (0..6).map(move |i| format!("api.example.com/v1/{name}/{}", 5000 + i * 37)))
+        .flat_map(|name| {
+            (0..6).map(move |i| format!("api.example.com/v1/{name}/{}", 5000 + i * 37))
+        })
         .chain(["api.example.com/v1/users/me".to_owned()])
         .collect();
     let report = observe(urls.iter().map(String::as_str)).report();
@@ -57,8 +91,13 @@ fn names_stand_beside_values_and_large_sets_of_names_stay() {
 #[test]
 fn small_numbers_near_the_root_are_versions() {
     let report = observe([
-        "h.example/rest/api/3/issue/10001", "h.example/rest/api/3/search", "h.example/rest/api/3/project/10002",
-        "h.example/rest/api/3/user", "h.example/rest/api/2/issue/10001", "h.example/rest/api/2/search", "h.example/rest/api/2/project/7",
+        "h.example/rest/api/3/issue/10001",
+        "h.example/rest/api/3/search",
+        "h.example/rest/api/3/project/10002",
+        "h.example/rest/api/3/user",
+        "h.example/rest/api/2/issue/10001",
+        "h.example/rest/api/2/search",
+        "h.example/rest/api/2/project/7",
     ])
     .report();
     has(&report, &["/rest/api/3/issue/{issue_id}", "/rest/api/2/search"]);
@@ -66,8 +105,17 @@ fn small_numbers_near_the_root_are_versions() {
 
 #[test]
 fn paths_of_files_are_one_value() {
-    let files = ["README.md", "src/main.rs", "src/lib.rs", "src/capture/har.rs", "docs/guide/start/index.html", "Cargo.toml", "a/b/c/d.py"];
-    let urls: Vec<String> = files.iter().map(|file| format!("h.example/repos/acme/app/contents/{file}")).collect();
+    let files = [
+        "README.md",
+        "src/main.rs",
+        "src/lib.rs",
+        "src/capture/har.rs",
+        "docs/guide/start/index.html",
+        "Cargo.toml",
+        "a/b/c/d.py",
+    ];
+    let urls: Vec<String> =
+        files.iter().map(|file| format!("h.example/repos/acme/app/contents/{file}")).collect();
     let patterns = observe(urls.iter().map(String::as_str));
     let (report, routes) = patterns.report_and_routes();
     assert_eq!(report.patterns.len(), 1, "{:#?}", paths(&report));
@@ -80,32 +128,86 @@ fn paths_of_files_are_one_value() {
 
 #[test]
 fn one_path_is_split_into_operations_where_the_traffic_shows_it() {
-    let graphql = |id: &str, body: &str| record(id, request("POST", "h.example", "/graphql", &[("content", bytes(body))]), response(200));
+    let graphql = |id: &str, body: &str| {
+        record(
+            id,
+            request("POST", "h.example", "/graphql", &[("content", bytes(body))]),
+            response(200),
+        )
+    };
     let dump = [
         graphql("1", r#"{"operationName":"GetUser","query":"query GetUser { id }"}"#),
         graphql("2", r#"{"query":"mutation AddUser { id }"}"#),
         graphql("3", r#"{"query":"mutation AddUser { id }"}"#),
-        record("4", request("POST", "h.example", "/rpc", &[("content", bytes(r#"{"jsonrpc":"2.0","method":"eth_call"}"#))]), response(200)),
-        record("5", request("POST", "h.example", "/aws", &[("headers", headers(&[("X-Amz-Target", "DynamoDB_20120810.GetItem")]))]), response(200)),
-        record("6", request("POST", "h.example", "/soap", &[("headers", headers(&[("SOAPAction", "\"http://x/GetPrice\"")]))]), response(200)),
+        record(
+            "4",
+            request(
+                "POST",
+                "h.example",
+                "/rpc",
+                &[("content", bytes(r#"{"jsonrpc":"2.0","method":"eth_call"}"#))],
+            ),
+            response(200),
+        ),
+        record(
+            "5",
+            request(
+                "POST",
+                "h.example",
+                "/aws",
+                &[("headers", headers(&[("X-Amz-Target", "DynamoDB_20120810.GetItem")]))],
+            ),
+            response(200),
+        ),
+        record(
+            "6",
+            request(
+                "POST",
+                "h.example",
+                "/soap",
+                &[("headers", headers(&[("SOAPAction", "\"http://x/GetPrice\"")]))],
+            ),
+            response(200),
+        ),
         // A form that happens to have a field of that name, and a lone one.
-        record("7", request("POST", "h.example", "/search", &[("content", bytes(r#"{"query":"red shoes"}"#))]), response(200)),
+        record(
+            "7",
+            request(
+                "POST",
+                "h.example",
+                "/search",
+                &[("content", bytes(r#"{"query":"red shoes"}"#))],
+            ),
+            response(200),
+        ),
         record("8", request("GET", "h.example", "/items?action=list", &[]), response(200)),
     ]
     .concat();
     let report = report_of(&dump, &Options::default());
     let endpoints: BTreeSet<&str> = report.patterns.iter().map(|p| &*p.endpoint).collect();
     let expected = [
-        "POST /graphql#GetUser", "POST /graphql#AddUser", "POST /rpc#eth_call", "POST /aws#DynamoDB_20120810.GetItem", "POST /soap#GetPrice",
-        "POST /search", "GET /items",
+        "POST /graphql#GetUser",
+        "POST /graphql#AddUser",
+        "POST /rpc#eth_call",
+        "POST /aws#DynamoDB_20120810.GetItem",
+        "POST /soap#GetPrice",
+        "POST /search",
+        "GET /items",
     ];
     assert_eq!(endpoints, BTreeSet::from(expected));
     let add = report.patterns.iter().find(|p| p.operation.as_deref() == Some("AddUser")).unwrap();
     assert_eq!((&*add.path_pattern, add.request_count), ("/graphql", 2));
 
-    let actions: Vec<String> = (0..40).map(|i| format!("h.example/api.php?action={}&q={i}", ["query", "edit", "login"][i % 3])).collect();
+    let actions: Vec<String> = (0..40)
+        .map(|i| format!("h.example/api.php?action={}&q={i}", ["query", "edit", "login"][i % 3]))
+        .collect();
     let report = observe(actions.iter().map(String::as_str)).report();
-    assert_eq!(report.patterns.len(), 3, "{:#?}", report.patterns.iter().map(|p| &p.endpoint).collect::<Vec<_>>());
+    assert_eq!(
+        report.patterns.len(),
+        3,
+        "{:#?}",
+        report.patterns.iter().map(|p| &p.endpoint).collect::<Vec<_>>()
+    );
     assert!(report.patterns[0].endpoint.starts_with("GET /api.php#"));
 }
 
@@ -113,8 +215,14 @@ fn one_path_is_split_into_operations_where_the_traffic_shows_it() {
 fn hosts_with_the_same_endpoints_are_one_when_asked() {
     let urls: Vec<String> = ["acme", "globex", "initech"]
         .iter()
-        .flat_map(|tenant| ["/api/users", "/api/users/1234", "/api/orders", "/api/orders/77777"].map(|path| format!("{tenant}.shop.example{path}")))
-        .chain(["www.shop.example/", "www.shop.example/about", "www.shop.example/pricing"].map(str::to_owned))
+        .flat_map(|tenant| {
+            ["/api/users", "/api/users/1234", "/api/orders", "/api/orders/77777"]
+                .map(|path| format!("{tenant}.shop.example{path}"))
+        })
+        .chain(
+            ["www.shop.example/", "www.shop.example/about", "www.shop.example/pricing"]
+                .map(str::to_owned),
+        )
         .collect();
     let patterns = observe(urls.iter().map(String::as_str));
     assert_eq!(patterns.report().totals.hosts, 4);
@@ -122,16 +230,28 @@ fn hosts_with_the_same_endpoints_are_one_when_asked() {
     options.group_hosts = true;
     let decision = patterns.decide(&options);
     assert_eq!(decision.report.totals.hosts, 2);
-    assert_eq!((&*decision.report.patterns[0].host, decision.report.patterns[0].request_count), ("{tenant}.shop.example", 3));
+    assert_eq!(
+        (&*decision.report.patterns[0].host, decision.report.patterns[0].request_count),
+        ("{tenant}.shop.example", 3)
+    );
     assert_eq!(decision.report.patterns.len(), 4 + 3);
     for url in &urls {
-        assert!(decision.routes.label(&Flow::new("GET", &format!("https://{url}")).unwrap()).is_some(), "{url}");
+        assert!(
+            decision.routes.label(&Flow::new("GET", &format!("https://{url}")).unwrap()).is_some(),
+            "{url}"
+        );
     }
 }
 
 const TRAFFIC: [&str; 8] = [
-    "api.example.com/users/1001", "api.example.com/users/1002", "api.example.com/auth/login", "api.example.com/auth/logout",
-    "api.example.com/teams/red", "api.example.com/teams/blue", "api.example.com/items/x1y2z3a4b5c6/parts", "b.example.com/users/7777",
+    "api.example.com/users/1001",
+    "api.example.com/users/1002",
+    "api.example.com/auth/login",
+    "api.example.com/auth/logout",
+    "api.example.com/teams/red",
+    "api.example.com/teams/blue",
+    "api.example.com/items/x1y2z3a4b5c6/parts",
+    "b.example.com/users/7777",
 ];
 
 fn decide(rules: &str) -> api_patterns::Decision {
@@ -145,16 +265,38 @@ fn rules_pin_keep_forbid_rename_and_group() {
     let pinned = decide("[[template]]\nhost = \"api.example.com\"\npath = \"/teams/{color}\"\n");
     has(&pinned.report, &["/teams/{color}"]);
     assert!(pinned.unmatched_rules.is_empty());
-    let both = decide("[[template]]\npath = \"/teams/{color}\"\n[[literal]]\npath = \"/teams/blue\"\n");
+    let both =
+        decide("[[template]]\npath = \"/teams/{color}\"\n[[literal]]\npath = \"/teams/blue\"\n");
     has(&both.report, &["/teams/{color}", "/teams/blue"]);
-    let forbidden = decide("[[template]]\npath = \"/teams/{color}\"\n[[forbid]]\npath = \"/auth/*\"\n");
+    let forbidden =
+        decide("[[template]]\npath = \"/teams/{color}\"\n[[forbid]]\npath = \"/auth/*\"\n");
     has(&forbidden.report, &["/auth/login", "/auth/logout", "/teams/{color}"]);
-    let renamed = decide("[[rename]]\nhost = \"api.example.com\"\npath = \"/users/{user_id}\"\nto = \"login\"\n");
+    let renamed = decide(
+        "[[rename]]\nhost = \"api.example.com\"\npath = \"/users/{user_id}\"\nto = \"login\"\n",
+    );
     has(&renamed.report, &["/users/{login}", "/users/{user_id}"]);
-    assert_eq!(renamed.report.patterns.iter().find(|p| p.path_pattern == "/users/{login}").unwrap().path_params, ["login"]);
+    assert_eq!(
+        renamed
+            .report
+            .patterns
+            .iter()
+            .find(|p| p.path_pattern == "/users/{login}")
+            .unwrap()
+            .path_params,
+        ["login"]
+    );
     let grouped = decide("[[host]]\ntemplate = \"{service}.example.com\"\n");
     assert_eq!(grouped.report.totals.hosts, 1);
-    assert_eq!(grouped.report.patterns.iter().find(|p| p.path_pattern == "/users/{user_id}").unwrap().request_count, 3);
+    assert_eq!(
+        grouped
+            .report
+            .patterns
+            .iter()
+            .find(|p| p.path_pattern == "/users/{user_id}")
+            .unwrap()
+            .request_count,
+        3
+    );
 }
 
 #[test]
@@ -203,7 +345,12 @@ fn written_rules_give_the_same_report() {
     let run = program(&["label", demo, "--rules", path.to_str().unwrap()]);
     assert!(run.stderr.contains("the rule [[literal]] /nothing matched nothing"), "{}", run.stderr);
     let run = program(&["analyze", demo, "--rules", "no-such-rules.toml"]);
-    assert_eq!((run.code, run.stderr.contains("no-such-rules.toml: there is no such file")), (Some(2), true), "{}", run.stderr);
+    assert_eq!(
+        (run.code, run.stderr.contains("no-such-rules.toml: there is no such file")),
+        (Some(2), true),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]
@@ -221,7 +368,10 @@ fn an_endpoint_is_explained_with_its_near_misses() {
     assert_eq!(explanation[0]["pattern"]["endpoint"], **endpoint);
     let reasons = explanation[0]["pattern"]["parameters"][0]["reasons"].to_string();
     assert!(reasons.contains("most of all by"), "{reasons}");
-    let text = program_with_input(&["analyze", "-", "--explain", endpoint, "--format", "table"], input.as_bytes());
+    let text = program_with_input(
+        &["analyze", "-", "--explain", endpoint, "--format", "table"],
+        input.as_bytes(),
+    );
     assert!(text.stdout.contains("different values, confidence 0."), "{}", text.stdout);
     let none = program_with_input(&["analyze", "-", "--explain", "GET /none"], input.as_bytes());
     assert_eq!(none.code, Some(2));
@@ -238,7 +388,9 @@ fn real_corpora_give_the_same_bytes_in_any_order() {
         flate2::read::MultiGzDecoder::new(&packed[..]).read_to_string(&mut text).unwrap();
         let mut lines: Vec<&str> = text.lines().collect();
         let report = |lines: &[&str], threads, batch_bytes| {
-            let captures = Captures::from_bytes(api, lines.join("\n").into_bytes(), InputFormat::JsonLines).unwrap();
+            let captures =
+                Captures::from_bytes(api, lines.join("\n").into_bytes(), InputFormat::JsonLines)
+                    .unwrap();
             let mut options = Options::default();
             (options.threads, options.batch_bytes) = (threads, batch_bytes);
             serde_json::to_string(&analyze(&captures, &options, &()).unwrap().report).unwrap()
@@ -247,14 +399,18 @@ fn real_corpora_give_the_same_bytes_in_any_order() {
         for (seed, threads) in [(1_u64, 2), (2, 3), (3, 16)] {
             let mut state = seed;
             for i in (1..lines.len()).rev() {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
                 lines.swap(i, usize::try_from(state >> 33).unwrap() % (i + 1));
             }
             assert!(report(&lines, threads, 20_000) == whole, "{api}, shuffle {seed}");
         }
         let mut merged = Patterns::new();
         for part in lines.chunks(lines.len() / 5 + 1).rev() {
-            let captures = Captures::from_bytes(api, part.join("\n").into_bytes(), InputFormat::JsonLines).unwrap();
+            let captures =
+                Captures::from_bytes(api, part.join("\n").into_bytes(), InputFormat::JsonLines)
+                    .unwrap();
             let mut patterns = Patterns::new();
             api_patterns::for_each_flow(&captures, |flow| patterns.observe(flow)).unwrap();
             patterns.merge(merged);

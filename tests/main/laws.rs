@@ -156,8 +156,11 @@ fn templating_the_templates_of_real_traffic_changes_nothing() {
         .map(|p| (p.method.clone(), format!("https://{}{}", p.host, p.path_pattern)))
         .collect();
     let endpoints = |report: &Report| {
-        let mut all: Vec<(String, String)> =
-            report.patterns.iter().map(|p| (p.host.clone(), format!("{} {}", p.method, p.path_pattern))).collect();
+        let mut all: Vec<(String, String)> = report
+            .patterns
+            .iter()
+            .map(|p| (p.host.clone(), format!("{} {}", p.method, p.path_pattern)))
+            .collect();
         all.sort();
         // Operations are named in bodies, which a template has not.
         all.dedup();
