@@ -52,8 +52,9 @@ pub fn read(lines: &str) -> serde_json::Result<Vec<Request>> {
 
 /// A model from the text of its three files. It is never freed.
 pub fn model(vocabulary: &str, characters: &str, weights: &str) -> AnyModel {
-    let vocabulary: &'static Vocabulary =
-        Box::leak(Box::new(Vocabulary::parse(vocabulary, characters)));
+    let forever = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
+    let parsed = Vocabulary::parse(forever(vocabulary), forever(characters));
+    let vocabulary: &'static Vocabulary = Box::leak(Box::new(parsed));
     AnyModel(Model::parse(vocabulary, weights))
 }
 

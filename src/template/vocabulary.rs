@@ -6,13 +6,13 @@ use std::sync::LazyLock;
 #[derive(Debug)]
 pub(crate) struct Vocabulary {
     /// Sorted: segments as their words joined by `_`.
-    segments: Vec<(Box<str>, u32)>,
+    segments: Table,
     /// Sorted.
-    words: Vec<(Box<str>, u32)>,
+    words: Table,
     /// Sorted: -16 ln P of an unknown third character.
-    pairs: Vec<(Box<str>, u32)>,
+    pairs: Table,
     /// Sorted: -16 ln P of the third character.
-    triples: Vec<(Box<str>, u32)>,
+    triples: Table,
 }
 
 static SHIPPED: LazyLock<Vocabulary> = LazyLock::new(|| {
@@ -29,7 +29,7 @@ impl Vocabulary {
     }
 
     /// From the text of the two files.
-    pub(crate) fn parse(vocabulary: &str, characters: &str) -> Self {
+    pub(crate) fn parse(vocabulary: &'static str, characters: &'static str) -> Self {
         let (segments, words) = sections(vocabulary);
         let (pairs, triples) = sections(characters);
         Self { segments, words, pairs, triples }
@@ -73,14 +73,15 @@ impl Vocabulary {
 /// -16 ln (0.3 / 12): a pair that was hardly ever seen.
 const UNKNOWN_PAIR: u32 = 59;
 
-fn find(table: &[(Box<str>, u32)], key: &str) -> Option<u32> {
-    table.binary_search_by(|entry| (*entry.0).cmp(key)).ok().map(|at| table[at].1)
+fn find(table: &[(&'static str, u32)], key: &str) -> Option<u32> {
+    table.binary_search_by(|entry| entry.0.cmp(key)).ok().map(|at| table[at].1)
 }
 
-type Table = Vec<(Box<str>, u32)>;
+/// Sorted by key.
+type Table = Vec<(&'static str, u32)>;
 
 /// Two tables, each after a line that begins with `#`.
-fn sections(text: &str) -> (Table, Table) {
+fn sections(text: &'static str) -> (Table, Table) {
     let mut tables = [Vec::new(), Vec::new()];
     let mut section = 0;
     for line in text.lines() {
@@ -89,11 +90,11 @@ fn sections(text: &str) -> (Table, Table) {
         } else if let Some((key, number)) = line.rsplit_once('\t')
             && let (Some(table), Ok(number)) = (tables.get_mut(section - 1), number.parse())
         {
-            table.push((key.into(), number));
+            table.push((key, number));
         }
     }
     for table in &mut tables {
-        table.sort();
+        table.sort_unstable();
     }
     let [first, second] = tables;
     (first, second)
