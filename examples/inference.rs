@@ -11,6 +11,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
 
 #[path = "support/score.rs"]
@@ -26,11 +27,15 @@ fn load(folder: &str, weights: &str) -> Result<AnyModel, Box<dyn Error>> {
     Ok(model(&file("vocabulary.tsv")?, &file("characters.tsv")?, &fs::read_to_string(weights)?))
 }
 
+fn println_all(text: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "{text}")
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        ["names"] => fs::write("/dev/stdout", feature_names().join("\n") + "\n")?,
+        ["names"] => println_all(&feature_names().join("\n"))?,
         ["samples", stage, folder, weights, corpus, out] => {
             let requests = read(&fs::read_to_string(corpus)?)?;
             let mut bytes = Vec::new();
@@ -66,14 +71,11 @@ fn main() -> Result<(), Box<dyn Error>> {
                 .collect();
             let score = score(&labelled);
             let line = format!("{} {} {}\n", score.grouping, score.group_f1, score.template_f1);
-            fs::write("/dev/stdout", line)?;
+            println_all(line.trim_end())?;
         }
         ["explain", folder, weights, corpus, place] => {
             let requests = read(&fs::read_to_string(corpus)?)?;
-            fs::write(
-                "/dev/stdout",
-                explain(&requests, &load(folder, weights)?, place).join("\n") + "\n",
-            )?;
+            println_all(&explain(&requests, &load(folder, weights)?, place).join("\n"))?;
         }
         _ => return Err("see the head of examples/inference.rs".into()),
     }

@@ -1,5 +1,6 @@
 //! How a report is decided: with rules, grouped hosts, explanations; and the walk over what was decided.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 use serde::{Deserialize, Serialize};
@@ -122,13 +123,15 @@ pub(crate) fn build(
     judge: &dyn Judge<Endpoint>,
 ) -> Decision {
     // What does not fit its bounds must not be shown, or the answer would depend on how the traffic was split.
-    let mut fitted = patterns.trie.clone();
-    fitted.fit();
+    let mut trie = Cow::Borrowed(&patterns.trie);
+    if !trie.fits() {
+        trie.to_mut().fit();
+    }
     let matched = RefCell::new(Matched::default());
     let mut routes = Routes::default();
     let mut explanations = Vec::new();
     let mut hosts: Vec<(u64, String, Vec<Pattern>)> = Vec::new();
-    for group in hosts::groups(&fitted, options, model, judge, &matched) {
+    for group in hosts::groups(&trie, options, model, judge, &matched) {
         let ruled =
             Ruled { rules: &options.rules, host: &group.name, inner: judge, matched: &matched };
         let judge: &dyn Judge<Endpoint> = if options.rules.is_empty() { judge } else { &ruled };

@@ -382,8 +382,12 @@ fn an_endpoint_is_explained_with_its_near_misses() {
 #[test]
 fn real_corpora_give_the_same_bytes_in_any_order() {
     let Some(folder) = shared("accuracy/dev") else { return };
-    for api in ["gitlab", "reddit", "docker", "linode"] {
-        let packed = fs::read(folder.join(format!("{api}.jsonl.gz"))).unwrap();
+    let mut files: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    for file in files {
+        let api = file.file_name().unwrap().to_str().unwrap();
+        let packed = fs::read(&file).unwrap();
         let mut text = String::new();
         flate2::read::MultiGzDecoder::new(&packed[..]).read_to_string(&mut text).unwrap();
         let mut lines: Vec<&str> = text.lines().collect();
@@ -396,7 +400,7 @@ fn real_corpora_give_the_same_bytes_in_any_order() {
             serde_json::to_string(&analyze(&captures, &options, &()).unwrap().report).unwrap()
         };
         let whole = report(&lines, 1, 0);
-        for (seed, threads) in [(1_u64, 2), (2, 3), (3, 16)] {
+        for (seed, threads) in [(1_u64, 2), (2, 16)] {
             let mut state = seed;
             for i in (1..lines.len()).rev() {
                 state = state
