@@ -116,7 +116,7 @@ impl Captures {
         &self.refused
     }
 
-    /// Files in folders that are no captures.
+    /// Files in folders that are not read: name and reason, in a sentence.
     pub fn ignored(&self) -> &[String] {
         &self.ignored
     }
@@ -186,10 +186,12 @@ impl Captures {
             let name = file.display().to_string();
             match Bytes::open(&file) {
                 // An empty file in a folder is nothing that somebody meant.
-                Ok(bytes) if bytes.length() == Some(0) => self.ignored.push(name),
+                Ok(bytes) if bytes.length() == Some(0) => {
+                    self.ignored.push(format!("{name}: this file is empty"))
+                }
                 Ok(bytes) => match self.add(name.clone(), bytes, format) {
                     Err(error) if error.is_io() => self.refused.push(error),
-                    Err(_) => self.ignored.push(name),
+                    Err(error) => self.ignored.push(error.to_string()),
                     Ok(()) => {}
                 },
                 Err(error) => self.refused.push(Error::io(&name, "read", error)),
@@ -197,7 +199,8 @@ impl Captures {
         }
         if self.sources.len() == before {
             let what = "no file in this folder is a capture that can be read (a mitmproxy dump, or JSON lines)";
-            return Err(Error::format(&name, what));
+            let first = self.ignored.first().map(|first| format!("; the first is {first}"));
+            return Err(Error::format(&name, what.to_owned() + &first.unwrap_or_default()));
         }
         Ok(())
     }

@@ -97,6 +97,10 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 fn analyze(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     let mut options = options(&arguments.input)?;
     options.report.explain.clone_from(&arguments.explain);
+    let text_or_json = matches!(arguments.format(), OutputFormat::Table | OutputFormat::Json);
+    if arguments.explain.is_some() && !text_or_json {
+        return Err(Error::usage("--explain answers as --format table or json only").into());
+    }
     let start = Instant::now();
     let captures = open(&arguments.input)?;
     let terminal = Terminal::new(arguments.input.progress, arguments.input.quiet);
@@ -106,7 +110,7 @@ fn analyze(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     if let Some(endpoint) = &arguments.explain {
         if analysis.explanations.is_empty() && !analysis.report.patterns.is_empty() {
             let what = format!(
-                "--explain {endpoint}: there is no such endpoint; analyze without --explain lists them"
+                "--explain {endpoint}: there is no such endpoint; write it as analyze lists it, METHOD and path pattern"
             );
             return Err(Error::usage(text::printable(what.as_bytes())).into());
         }
@@ -183,6 +187,17 @@ fn options(arguments: &InputArguments) -> Result<Options, Error> {
             ));
         }
     };
+    let no_host =
+        |domain: &&String| domain.is_empty() || domain.contains(['/', '?', '#', '@', ' ']);
+    if let Some(domain) = arguments.domain.iter().find(no_host) {
+        let shown = text::printable(domain.as_bytes());
+        return Err(Error::usage(format!(
+            "--domain {shown} names no host; give one as in --domain example.com"
+        )));
+    }
+    if arguments.method.iter().any(String::is_empty) {
+        return Err(Error::usage("--method is empty; give one as in --method POST"));
+    }
     let mut report =
         ReportOptions { group_hosts: arguments.group_hosts, ..ReportOptions::default() };
     if let Some(path) = &arguments.rules {

@@ -14,11 +14,37 @@ pub(crate) fn detect(head: &[u8]) -> Result<InputFormat, String> {
     let text = text.trim_ascii_start();
     match text {
         // An empty file is a dump into which nothing was written yet.
-        [] => Ok(InputFormat::Mitmproxy),
+        [] if head.is_empty() => Ok(InputFormat::Mitmproxy),
+        [] => Ok(InputFormat::JsonLines),
         [b'0'..=b'9', ..] if !has_bom && looks_like_dump(text) => Ok(InputFormat::Mitmproxy),
         [b'{', ..] => detect_json(text),
+        // A bad first line is no reason to give the others up.
+        _ if has_flow_line(text) => Ok(InputFormat::JsonLines),
         _ => Err(what_it_is(text, head)),
     }
+}
+
+/// Is one of the lines at the front a flow?
+fn has_flow_line(text: &[u8]) -> bool {
+    text.split(|b| *b == b'\n').any(|line| jsonl::is_flow(line.trim_ascii()))
+}
+
+/// Does the first line go on beyond what is looked at, with the fields of a flow in it?
+fn begins_long_flow(text: &[u8]) -> bool {
+    let has = |key: &str| memchr::memmem::find(text, key.as_bytes()).is_some();
+    memchr::memchr(b'\n', text).is_none()
+        && text.len() + 16 >= HEAD_BYTES
+        && has("\"method\"")
+        && has("\"url\"")
+}
+
+/// Is `log` the first key, with an object?
+fn begins_har(text: &[u8]) -> bool {
+    let rest = |text: &'static str, from: &[u8]| {
+        from.trim_ascii_start().strip_prefix(text.as_bytes()).map(<[u8]>::to_vec)
+    };
+    let after_key = rest("{", text).and_then(|after| rest("\"log\"", &after));
+    after_key.and_then(|after| rest(":", &after)).is_some_and(|after| rest("{", &after).is_some())
 }
 
 /// A length and a colon, or nothing but a length's digits.
@@ -38,18 +64,18 @@ fn looks_like_dump(text: &[u8]) -> bool {
 }
 
 fn detect_json(text: &[u8]) -> Result<InputFormat, String> {
-    let first_line = text.split(|b| *b == b'\n').next().unwrap_or_default().trim_ascii();
-    if jsonl::is_flow(first_line) {
+    let har = begins_har(text);
+    if !har && (has_flow_line(text) || begins_long_flow(text)) {
         return Ok(InputFormat::JsonLines);
     }
     let has = |key: &str| memchr::memmem::find(text, key.as_bytes()).is_some();
-    Err(if has("\"log\"") || has("\"entries\"") {
+    Err(if har || (has("\"log\"") && has("\"entries\"")) {
         "this is a HAR file, which this version does not read yet; open it in mitmproxy (mitmproxy -r FILE), save the \
          flows (w), and give that file"
     } else if has("_postman_id") || has("schema.getpostman.com") {
         "this is a Postman collection, which holds requests and no traffic; record the traffic with mitmdump -w dump.mitm"
     } else {
-        "this is JSON, and its first line is no flow: a line needs \"method\" and \"url\", or \"request\" with both"
+        "this is JSON, and none of its first lines is a flow: a line needs \"method\" and \"url\", or \"request\" with both"
     }
     .to_owned())
 }
@@ -111,9 +137,10 @@ mod tests {
             (b"\x0a\x0d\x0d\x0a\x6c\0\0\0", "packet capture"),
             (b"\xd4\xc3\xb2\xa1", "packet capture"),
             (b"{\"log\": {\"version\": \"1.2\"", "HAR"),
+            (b"{\n \"log\" : {", "HAR"),
             (b"PK\x03\x04", "zip"),
             (b"2026-11-22 08:00:00 GET /", "no capture"),
-            (b"{}", "no flow"),
+            (b"{}", "is a flow"),
         ] {
             let message = detect(head).unwrap_err();
             assert!(message.contains(word), "{message}");

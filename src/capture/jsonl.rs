@@ -172,7 +172,7 @@ struct Line<'a> {
     #[serde(borrow, default)]
     response_headers: Option<Pairs<'a>>,
     #[serde(borrow, default)]
-    content_type: Option<Text<'a>>,
+    content_type: Option<Scalar<'a>>,
     #[serde(borrow, default)]
     timestamp: Option<Scalar<'a>>,
     #[serde(borrow, default)]
@@ -180,7 +180,7 @@ struct Line<'a> {
     #[serde(borrow, default)]
     response_bytes: Option<Scalar<'a>>,
     #[serde(borrow, default)]
-    request_body: Option<Text<'a>>,
+    request_body: Option<Scalar<'a>>,
 }
 
 /// A request or a response.
@@ -221,7 +221,7 @@ impl Line<'_> {
             .and_then(|r| r.headers.as_ref())
             .or(self.request_headers.as_ref());
         flow.request_headers = headers(request_headers, request_pairs);
-        flow.request_body = self.request_body.as_ref().map(|body| &*body.0);
+        flow.request_body = self.request_body.as_ref().map(Scalar::text);
         flow.started = self.timestamp.as_ref().and_then(Scalar::nanoseconds);
         let response_headers = self
             .response
@@ -235,7 +235,7 @@ impl Line<'_> {
         flow.response = (self.response.is_some() || status.is_some()).then(|| Response {
             status: status.unwrap_or_default(),
             headers,
-            content_type: self.content_type.as_ref().map(|content_type| &*content_type.0),
+            content_type: self.content_type.as_ref().map(Scalar::text),
             body_bytes: self
                 .response_bytes
                 .as_ref()

@@ -202,5 +202,5 @@ fn sentence(error: &clap::Error) -> String {
     let words: Vec<&str> = paragraph.trim_start_matches("error: ").split_whitespace().collect();
     let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: "));
     let advice = tip.map_or_else(|| help.to_owned(), |tip| format!("{tip}, or {help}"));
-    format!("{}; {advice}", crate::flow::text::printable(words.join(" ").as_bytes()))
+    crate::flow::text::printable(format!("{}; {advice}", words.join(" ")).as_bytes()).into_owned()
 }

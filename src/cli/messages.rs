@@ -62,7 +62,9 @@ impl<'a> Messages<'a> {
     ) -> Exit {
         self.say_damage(skips);
         for rule in rules {
-            complain(&format!("the rule {rule} matched nothing; check its path and host"));
+            complain(&format!(
+                "the rule {rule} matched nothing; check its path and host (ids and long numbers are kept by kind, and no rule tells them apart)"
+            ));
         }
         for error in self.captures.refused().iter().chain(failures) {
             complain(&error.to_string());
@@ -107,7 +109,7 @@ impl<'a> Messages<'a> {
         if let Some(first) = ignored.first() {
             let first = text::printable(first.as_bytes());
             complain(&format!(
-                "left out {} that no capture is in, such as {first}",
+                "left out {}, the first is {first}",
                 counted(ignored.len() as u64, "file")
             ));
         }

@@ -87,7 +87,9 @@ fn singular(noun: &str) -> String {
         "https",
     ];
     let (head, word) = noun.rfind('_').map_or(("", noun), |at| noun.split_at(at + 1));
-    let singular = if UNCHANGED.contains(&word) || word.len() < 4 {
+    let singular = if matches!(word, "ips" | "ids" | "vms") {
+        word[..2].to_owned()
+    } else if UNCHANGED.contains(&word) || word.len() < 4 {
         word.to_owned()
     } else if word == "people" {
         "person".to_owned()
@@ -144,6 +146,7 @@ mod tests {
             ("/orders/{}/orders", "order_id_2"),
             ("/people", "person_id"),
             ("/movies", "movie_id"),
+            ("/reserved/ips", "ip_id"),
         ] {
             assert_eq!(name_after(path), name, "{path}");
         }

@@ -149,7 +149,7 @@ fn several_captures_folders_and_standard_input_are_one_traffic() {
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     let report: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(report["totals"]["used"], 68);
-    assert!(run.stderr.contains("left out 1 file that no capture is in"), "{}", run.stderr);
+    assert!(run.stderr.contains("left out 1 file, the first is "), "{}", run.stderr);
 }
 
 #[test]
@@ -192,6 +192,18 @@ fn bad_usage_is_one_sentence_and_exit_code_2() {
         &["--group-hosts", "as the original"],
     );
     refused(&program(&["analyze", &demo(), "--compat", "other"]), &["other", "mitmproxy-mcp"]);
+    refused(&program(&["analyze", &demo(), "--domain", ""]), &["--domain", "names no host"]);
+    refused(
+        &program(&["analyze", &demo(), "--domain", "https://h.example/"]),
+        &["names no host", "--domain example.com"],
+    );
+    refused(&program(&["analyze", &demo(), "--method", ""]), &["--method is empty"]);
+    refused(
+        &program(&["analyze", &demo(), "--explain", "GET /", "--format", "csv"]),
+        &["table or json"],
+    );
+    let hidden = program(&["analyze", "--\u{202e}x\u{1b}[31m"]);
+    assert!(!hidden.stderr.trim_end().contains(api_patterns::text::is_unsafe), "{}", hidden.stderr);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

@@ -69,3 +69,20 @@ fn a_line_longer_than_what_is_read_is_one_skip() {
     assert_eq!(analysis.report.totals.used, 2);
     assert_eq!(analysis.skips.count(SkipReason::TooLarge), 1);
 }
+
+/// A line that is longer than what is looked at to find out the format, and a first line that is none.
+#[test]
+fn the_first_line_does_not_decide_for_the_others() {
+    let good = r#"{"method":"GET","url":"https://h/a"}"#;
+    let long = format!(
+        r#"{{"method":"POST","url":"https://h/b","request_body":"{}"}}"#,
+        "x".repeat(70_000)
+    );
+    let object = r#"{"method":"POST","url":"https://h/c","content_type":5,"request_body":{"jsonrpc":"2.0","method":"add"}}"#;
+    for (first, used) in [(&*long, 2), (object, 2), ("garbage", 1), (r#"{"log":"started"}"#, 1)] {
+        let analysis = analysis_of(format!("{first}\n{good}\n").as_bytes(), &Options::default());
+        assert_eq!(analysis.report.totals.used, used, "{}", &first[..first.len().min(40)]);
+    }
+    let report = report_of(object.as_bytes(), &Options::default());
+    assert_eq!(report.patterns[0].endpoint, "POST /c#add");
+}

@@ -131,6 +131,10 @@ pub(crate) fn kind_of(segment: &[u8]) -> SegmentKind {
             }
         }
     }
+    // A colon between a name and a token, as in the paths of bots.
+    if has(COLON) && segment.split(|b| *b == b':').any(is_token) {
+        return K::Opaque;
+    }
     if has(AT) && is_email(segment) {
         return K::Email;
     }
@@ -331,6 +335,12 @@ fn is_prefixed(segment: &[u8]) -> bool {
     }
     let shape = shape_of(id);
     shape.digits > 0 && shape.switches > 0
+}
+
+/// At least sixteen letters and digits that are mixed as in no name.
+fn is_token(part: &[u8]) -> bool {
+    let shape = shape_of(part);
+    part.len() >= 16 && shape.digits > 0 && shape.switches >= 4
 }
 
 /// Letters and digits that change places too often for a word.
