@@ -40,11 +40,10 @@ fn begins_long_flow(text: &[u8]) -> bool {
 
 /// Is `log` the first key, with an object?
 fn begins_har(text: &[u8]) -> bool {
-    let rest = |text: &'static str, from: &[u8]| {
-        from.trim_ascii_start().strip_prefix(text.as_bytes()).map(<[u8]>::to_vec)
-    };
-    let after_key = rest("{", text).and_then(|after| rest("\"log\"", &after));
-    after_key.and_then(|after| rest(":", &after)).is_some_and(|after| rest("{", &after).is_some())
+    let after = ["{", "\"log\"", ":", "{"]
+        .iter()
+        .try_fold(text, |rest, token| rest.trim_ascii_start().strip_prefix(token.as_bytes()));
+    after.is_some()
 }
 
 /// A length and a colon, or nothing but a length's digits.

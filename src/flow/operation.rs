@@ -7,14 +7,10 @@ use serde::Deserialize;
 use crate::flow::Flow;
 use crate::limits;
 
-/// How a request names its operation. The byte is its mark in the state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OperationKind {
-    /// A protocol with a place for the name.
-    Protocol = b'p' as isize,
-    /// A query parameter that may be one: `?action=`.
-    Query = b'q' as isize,
-}
+/// The mark of a name that a protocol has a place for.
+const PROTOCOL: u8 = b'p';
+/// The mark of a name in a query parameter that may be one: `?action=`.
+const QUERY: u8 = b'q';
 
 /// Query parameters that APIs with one path name their operation in.
 const QUERY_NAMES: [&[u8]; 6] = [b"action", b"method", b"op", b"operation", b"function", b"cmd"];
@@ -24,11 +20,11 @@ pub(crate) fn operation_key(flow: &Flow<'_>) -> Vec<u8> {
     if let Some(known) = flow.known_operation {
         return known.to_vec();
     }
-    let found = in_protocol(flow).map(|name| (OperationKind::Protocol, name));
-    let found = found.or_else(|| in_query(flow).map(|name| (OperationKind::Query, name)));
+    let found = in_protocol(flow).map(|name| (PROTOCOL, name));
+    let found = found.or_else(|| in_query(flow).map(|name| (QUERY, name)));
     match found {
-        Some((kind, name)) if is_plain(&name) => {
-            let mut key = vec![u8::try_from(kind as isize).unwrap_or(b'p')];
+        Some((mark, name)) if is_plain(&name) => {
+            let mut key = vec![mark];
             key.extend_from_slice(&name);
             key
         }
@@ -39,7 +35,7 @@ pub(crate) fn operation_key(flow: &Flow<'_>) -> Vec<u8> {
 /// The name in a key, and whether a protocol gave it.
 pub(crate) fn parse_key(key: &[u8]) -> Option<(bool, &[u8])> {
     let (mark, name) = key.split_first()?;
-    Some((*mark == b'p', name))
+    Some((*mark == PROTOCOL, name))
 }
 
 /// A name is short and made of what identifiers are made of: anything else may be a value.
@@ -60,7 +56,7 @@ fn in_protocol<'a>(flow: &'a Flow<'_>) -> Option<Cow<'a, [u8]>> {
         return Some(Cow::Borrowed(target));
     }
     if let Some(action) = flow.request_headers.get(b"soapaction") {
-        let action = action.trim_ascii().trim_ascii();
+        let action = action.trim_ascii();
         let action = action
             .strip_prefix(b"\"")
             .and_then(|action| action.strip_suffix(b"\""))

@@ -33,6 +33,14 @@ impl Default for Bounds {
     }
 }
 
+/// What is kept at a level.
+#[derive(Clone, Copy, Debug)]
+struct Keep {
+    hosts: usize,
+    literals: usize,
+    level: u8,
+}
+
 /// From this level on all kinds of values are one.
 const LEVEL_ONE_KIND: u8 = 16;
 /// From this level on the number of segments that are told apart is halved with each level.
@@ -134,16 +142,16 @@ impl<T: Merge + Default> Trie<T> {
         if self.made > self.bounds.nodes + self.bounds.nodes / 4 {
             self.fit();
         }
-        let (bounds, level) = (self.bounds, self.level);
+        let keep = self.keep();
         let mut made = 0;
         let mut node = &mut self.root;
         node.count += 1;
-        node = node.host(host, bounds, &mut made);
+        node = node.host(host, keep, &mut made);
         for (depth, segment) in segments.enumerate() {
             node.count += 1;
-            let edge = edge_of(segment, depth, level);
+            let edge = edge_of(segment, depth, keep.level);
             let last = matches!(edge, Edge::Rest(_));
-            node = node.child(segment, &edge, bounds.literals, &mut made);
+            node = node.child(segment, &edge, keep, &mut made);
             if last {
                 break;
             }
@@ -151,6 +159,10 @@ impl<T: Merge + Default> Trie<T> {
         node.count += 1;
         self.made += made;
         node.end(method, operation)
+    }
+
+    fn keep(&self) -> Keep {
+        Keep { hosts: self.bounds.hosts, literals: self.bounds.literals, level: self.level }
     }
 
     /// Is it known to fit its bounds, without counting?
@@ -168,10 +180,10 @@ impl<T: Merge + Default> Trie<T> {
 
     fn raise(&mut self, level: u8) {
         self.level = level;
-        let bounds = self.bounds;
+        let keep = self.keep();
         let children = self.root.literals.iter_mut().map(|host| &mut host.node);
         for host in children.chain(self.root.values.iter_mut().map(|rest| &mut rest.node)) {
-            host.fold(0, level, bounds);
+            host.fold(0, keep);
         }
         self.made = self.root.size();
     }
@@ -284,18 +296,18 @@ impl<T: HeapSize> HeapSize for Trie<T> {
 }
 
 impl<T: Merge + Default> Node<T> {
-    fn host(&mut self, host: &[u8], bounds: Bounds, made: &mut usize) -> &mut Self {
+    fn host(&mut self, host: &[u8], keep: Keep, made: &mut usize) -> &mut Self {
         let hash = stable_hash(host);
         let rank = rank(hash, false);
         match self.position(rank, host) {
             Ok(at) => &mut self.literals[at].node,
-            Err(at) if at >= bounds.hosts => self.values_node(SegmentKind::Domain, b"", hash, made),
+            Err(at) if at >= keep.hosts => self.values_node(SegmentKind::Domain, b"", hash, made),
             Err(at) => {
                 *made += 1;
                 self.literals
                     .insert(at, Literal { rank, hash, text: host.into(), node: Box::default() });
-                if self.literals.len() > bounds.hosts {
-                    self.fold_last_host(bounds.literals);
+                if self.literals.len() > keep.hosts {
+                    self.fold_last_host(keep);
                 }
                 &mut self.literals[at].node
             }
@@ -306,7 +318,7 @@ impl<T: Merge + Default> Node<T> {
         &mut self,
         segment: &[u8],
         edge: &Edge<'_>,
-        literals: usize,
+        keep: Keep,
         made: &mut usize,
     ) -> &mut Self {
         match *edge {
@@ -314,7 +326,7 @@ impl<T: Merge + Default> Node<T> {
             Edge::Values(kind, suffix, hash) => self.values_node(kind, suffix, hash, made),
             Edge::Literal(hash) => match self.find(hash, segment) {
                 Some(at) => &mut self.literals[at].node,
-                None => self.new_literal(segment, hash, literals, made),
+                None => self.new_literal(segment, hash, keep, made),
             },
         }
     }
@@ -323,21 +335,26 @@ impl<T: Merge + Default> Node<T> {
         &mut self,
         segment: &[u8],
         hash: u64,
-        literals: usize,
+        keep: Keep,
         made: &mut usize,
     ) -> &mut Self {
         let known = is_known(segment);
         let rank = rank(hash, known);
         let at = self.position(rank, segment).unwrap_or_else(|at| at);
-        let first_too_many = if known { limits::KNOWN_CHILDREN } else { self.known() + literals };
+        let first_too_many =
+            if known { limits::KNOWN_CHILDREN } else { self.known() + keep.literals };
         if at >= first_too_many {
-            let parsed = Segment::parse(segment);
-            return self.values_node(parsed.kind, parsed.suffix, hash, made);
+            return match values_edge(&Segment::parse(segment), hash, keep.level) {
+                Edge::Values(kind, suffix, hash) => self.values_node(kind, suffix, hash, made),
+                Edge::Literal(hash) | Edge::Rest(hash) => {
+                    self.values_node(SegmentKind::Symbol, b"", hash, made)
+                }
+            };
         }
         *made += 1;
         self.literals
             .insert(at, Literal { rank, hash, text: segment.into(), node: Box::default() });
-        self.trim_literals(literals);
+        self.trim_literals(keep);
         &mut self.literals[at].node
     }
 
@@ -445,6 +462,52 @@ impl<T: Merge + Default> Node<T> {
                 true
             }
             _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn observed(paths: &[String], bounds: Bounds) -> Trie<u64> {
+        let mut trie = Trie::new(bounds);
+        for path in paths {
+            let (host, path) = path.split_once('/').unwrap();
+            *trie.observe(host.as_bytes(), path.split('/').map(str::as_bytes), b"GET", b"") += 1;
+        }
+        trie.fit();
+        trie
+    }
+
+    fn total(node: &Node<u64>) -> u64 {
+        let below = node.literals.iter().map(|child| total(&child.node));
+        let values = node.values.iter().map(|child| total(&child.node));
+        node.ends.iter().map(|end| *end.seen).sum::<u64>() + below.chain(values).sum::<u64>()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+        #[test]
+        fn tight_bounds_are_free_of_order_and_split(
+            paths in prop::collection::vec("[a-d](/(users|me|v1|[qxz]{4}|[qxz]{4}\\.(json|csv|xml|png)|[0-9]{1,5}|[qxz]{4}:(run|stop|cancel)|[0-9]{5}\\.csv)){1,3}", 0..400),
+            cut in 0_usize..400,
+            literals in 1_usize..8,
+            nodes in 12_usize..300,
+        ) {
+            // So small that every bound is met, at levels low and high.
+            let bounds = Bounds { hosts: 2, literals, nodes };
+            let whole = observed(&paths, bounds);
+            let (left, right) = paths.split_at(cut.min(paths.len()));
+            let mut backwards = right.to_vec();
+            backwards.reverse();
+            let mut merged = observed(&backwards, bounds);
+            merged.merge(observed(left, bounds));
+            prop_assert_eq!(merged.level, whole.level);
+            prop_assert_eq!(&merged.root, &whole.root);
+            prop_assert_eq!(total(&whole.root), paths.len() as u64);
+            prop_assert!(whole.root.size() <= nodes || whole.level == LEVEL_LAST);
         }
     }
 }

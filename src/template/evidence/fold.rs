@@ -3,7 +3,7 @@
 use crate::limits;
 use crate::sketch::{Distinct, Merge, stable_hash};
 use crate::template::evidence::{
-    Bounds, Edge, KNOWN_BITS, LEVEL_ONE_KIND, LEVEL_SHALLOW, Literal, Node, Trie, UNKNOWN, Values,
+    Edge, KNOWN_BITS, Keep, LEVEL_ONE_KIND, LEVEL_SHALLOW, Literal, Node, Trie, UNKNOWN, Values,
     stays, values_edge,
 };
 use crate::template::segment::{Segment, SegmentKind};
@@ -17,93 +17,95 @@ impl<T: Merge + Default> Merge for Trie<T> {
                 trie.raise(level);
             }
         }
-        self.root.merge_hosts(other.root, self.bounds);
+        let keep = self.keep();
+        self.root.merge_hosts(other.root, keep);
         self.fit();
     }
 }
 
 impl<T: Merge + Default> Node<T> {
     /// Folds literals that are too many into the children of their kinds.
-    pub(super) fn trim_literals(&mut self, literals: usize) {
-        while self.literals.len() - self.known() > literals
+    pub(super) fn trim_literals(&mut self, keep: Keep) {
+        while self.literals.len() - self.known() > keep.literals
             && let Some(last) = self.literals.pop()
         {
-            self.fold_literal(last, literals, None);
+            self.fold_literal(last, keep);
         }
         while self.known() > limits::KNOWN_CHILDREN {
             let last = self.literals.remove(limits::KNOWN_CHILDREN);
-            self.fold_literal(last, literals, None);
+            self.fold_literal(last, keep);
         }
     }
 
-    fn fold_literal(&mut self, literal: Literal<T>, literals: usize, level: Option<u8>) {
+    fn fold_literal(&mut self, literal: Literal<T>, keep: Keep) {
         let parsed = Segment::parse(&literal.text);
-        let (kind, suffix) = match values_edge(&parsed, literal.hash, level.unwrap_or(0)) {
+        let (kind, suffix) = match values_edge(&parsed, literal.hash, keep.level) {
             Edge::Values(kind, suffix, _) => (kind, suffix),
             Edge::Literal(_) | Edge::Rest(_) => (parsed.kind, parsed.suffix),
         };
         let values = self.values(kind, suffix, &mut 0);
         values.distinct.observe(literal.hash);
-        values.node.merge_node(*literal.node, literals);
+        values.node.merge_node(*literal.node, keep);
     }
 
-    pub(super) fn fold_last_host(&mut self, literals: usize) {
+    pub(super) fn fold_last_host(&mut self, keep: Keep) {
         if let Some(last) = self.literals.pop() {
             let values = self.values(SegmentKind::Domain, b"", &mut 0);
             values.distinct.observe(last.hash);
-            values.node.merge_node(*last.node, literals);
+            values.node.merge_node(*last.node, keep);
         }
     }
 
-    fn merge_hosts(&mut self, other: Self, bounds: Bounds) {
+    fn merge_hosts(&mut self, other: Self, keep: Keep) {
         self.count += other.count;
-        self.merge_literals(other.literals, bounds.literals);
-        while self.literals.len() > bounds.hosts {
-            self.fold_last_host(bounds.literals);
+        self.merge_literals(other.literals, keep);
+        while self.literals.len() > keep.hosts {
+            self.fold_last_host(keep);
         }
-        self.merge_values(other.values, bounds.literals);
+        self.merge_values(other.values, keep);
     }
 
-    fn merge_node(&mut self, other: Self, literals: usize) {
+    fn merge_node(&mut self, other: Self, keep: Keep) {
         self.count += other.count;
         for end in other.ends {
             self.end(&end.method, &end.operation).merge(*end.seen);
         }
-        self.merge_literals(other.literals, literals);
-        self.trim_literals(literals);
-        self.merge_values(other.values, literals);
+        self.merge_literals(other.literals, keep);
+        self.trim_literals(keep);
+        self.merge_values(other.values, keep);
     }
 
-    fn merge_literals(&mut self, others: Vec<Literal<T>>, literals: usize) {
+    fn merge_literals(&mut self, others: Vec<Literal<T>>, keep: Keep) {
         for other in others {
             match self.position(other.rank, &other.text) {
-                Ok(at) => self.literals[at].node.merge_node(*other.node, literals),
+                Ok(at) => self.literals[at].node.merge_node(*other.node, keep),
                 Err(at) => self.literals.insert(at, other),
             }
         }
     }
 
-    fn merge_values(&mut self, others: Vec<Values<T>>, literals: usize) {
+    fn merge_values(&mut self, others: Vec<Values<T>>, keep: Keep) {
         for other in others {
             let values = self.values(other.kind, &other.suffix, &mut 0);
             values.distinct.merge(other.distinct);
-            values.node.merge_node(*other.node, literals);
+            values.node.merge_node(*other.node, keep);
         }
     }
 
     /// Brings a subtree to a higher level.
-    pub(super) fn fold(&mut self, depth: usize, level: u8, bounds: Bounds) {
+    pub(super) fn fold(&mut self, depth: usize, keep: Keep) {
+        let level = keep.level;
         let shallow = level.saturating_sub(LEVEL_SHALLOW - 1);
         if depth + 1 >= (limits::SEGMENTS >> shallow).max(1) {
-            self.flatten(bounds.literals);
+            self.flatten(keep);
             return;
         }
         for child in &mut self.literals {
-            child.node.fold(depth + 1, level, bounds);
+            child.node.fold(depth + 1, keep);
         }
         for child in &mut self.values {
             if child.kind != SegmentKind::Path {
-                child.node.fold(depth + 1, level, bounds);
+                child.node.fold(depth + 1, keep);
             }
         }
         let stay = |literal: &Literal<T>| {
@@ -114,7 +116,7 @@ impl<T: Merge + Default> Node<T> {
         let (kept, folded) = std::mem::take(&mut self.literals).into_iter().partition(stay);
         self.literals = kept;
         for literal in folded {
-            self.fold_literal(literal, bounds.literals, Some(level));
+            self.fold_literal(literal, keep);
         }
         for mut values in std::mem::take(&mut self.values) {
             if level >= LEVEL_ONE_KIND && values.kind != SegmentKind::Path {
@@ -123,21 +125,21 @@ impl<T: Merge + Default> Node<T> {
             if !stays(stable_hash(&values.suffix), level) {
                 values.suffix = Box::default();
             }
-            self.merge_values(vec![values], bounds.literals);
+            self.merge_values(vec![values], keep);
         }
     }
 
     /// Makes everything below one level one value.
-    fn flatten(&mut self, literals: usize) {
+    fn flatten(&mut self, keep: Keep) {
         let mut below = Self::default();
         let mut distinct = Distinct::default();
         for literal in std::mem::take(&mut self.literals) {
             distinct.observe(literal.hash);
-            below.absorb(*literal.node, literals);
+            below.absorb(*literal.node, keep);
         }
         for values in std::mem::take(&mut self.values) {
             distinct.merge(values.distinct);
-            below.absorb(*values.node, literals);
+            below.absorb(*values.node, keep);
         }
         if below.count > 0 {
             let node = Box::new(below);
@@ -151,7 +153,7 @@ impl<T: Merge + Default> Node<T> {
     }
 
     /// Takes the ends of a whole subtree, without its structure.
-    fn absorb(&mut self, mut other: Self, literals: usize) {
+    fn absorb(&mut self, mut other: Self, keep: Keep) {
         let children: Vec<Box<Self>> = std::mem::take(&mut other.literals)
             .into_iter()
             .map(|literal| literal.node)
@@ -159,9 +161,9 @@ impl<T: Merge + Default> Node<T> {
             .collect();
         let passed: u64 = children.iter().map(|child| child.count).sum();
         other.count -= passed.min(other.count);
-        self.merge_node(other, literals);
+        self.merge_node(other, keep);
         for child in children {
-            self.absorb(*child, literals);
+            self.absorb(*child, keep);
         }
     }
 }
