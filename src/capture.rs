@@ -2,9 +2,12 @@
 
 pub(crate) mod bytes;
 mod detect;
+mod har;
+mod json;
 pub(crate) mod jsonl;
 mod mitmproxy;
 mod records;
+mod time;
 mod tnetstring;
 
 use std::fmt;
@@ -25,6 +28,8 @@ pub enum InputFormat {
     Detect,
     /// A mitmproxy dump (flow format versions 0.11 to 21).
     Mitmproxy,
+    /// HAR 1.1 or 1.2; also the list of entries alone, and a Charles session saved as JSON (`.chlsj`).
+    Har,
     /// One flow a line, as JSON.
     JsonLines,
 }
@@ -246,6 +251,7 @@ pub(crate) struct Damage {
 /// Cuts one capture into batches.
 pub(crate) enum Cutter<'a> {
     Records(records::Records<'a>),
+    Entries(har::Entries<'a>),
     Lines(jsonl::Lines<'a>),
 }
 
@@ -256,6 +262,7 @@ impl<'a> Cutter<'a> {
             InputFormat::Mitmproxy | InputFormat::Detect => {
                 Self::Records(records::Records::new(reader, batch_bytes))
             }
+            InputFormat::Har => Self::Entries(har::Entries::new(reader, batch_bytes)),
             InputFormat::JsonLines => Self::Lines(jsonl::Lines::new(reader, batch_bytes)),
         }
     }
@@ -264,6 +271,7 @@ impl<'a> Cutter<'a> {
     pub(crate) fn position(&self) -> u64 {
         match self {
             Self::Records(records) => records.position(),
+            Self::Entries(entries) => entries.position(),
             Self::Lines(lines) => lines.position(),
         }
     }
@@ -271,6 +279,7 @@ impl<'a> Cutter<'a> {
     pub(crate) fn next(&mut self, batch: &mut Batch) -> io::Result<Cut> {
         match self {
             Self::Records(records) => records.next(batch),
+            Self::Entries(entries) => entries.next(batch),
             Self::Lines(lines) => lines.next(batch),
         }
     }
@@ -301,6 +310,7 @@ pub(crate) fn decode(format: InputFormat, batch: &Batch, found: &mut dyn FnMut(u
                 rest = after;
             }
         }
+        InputFormat::Har => har::decode(batch, found),
         InputFormat::JsonLines => jsonl::decode(batch, found),
     }
 }

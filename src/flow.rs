@@ -84,7 +84,7 @@ impl<'a> Flow<'a> {
         let parts = if method.eq_ignore_ascii_case(b"CONNECT") {
             url::split_connect(url)
         } else {
-            url::split(url)?
+            url::split(url).filter(|parts| url::is_http(&parts.scheme))?
         };
         let bare = Self::bare(method, url);
         Some(Self {
@@ -156,9 +156,13 @@ pub type Header<'a> = (&'a [u8], Option<&'a [u8]>);
 /// Takes the next header off the front of an encoded list: `(header, rest)`.
 pub(crate) type NextHeader = for<'b> fn(&'b [u8]) -> Option<(Header<'b>, &'b [u8])>;
 
+/// A header that may have been decoded.
+pub(crate) type OwnedHeader<'a> = (Cow<'a, [u8]>, Option<Cow<'a, [u8]>>);
+
 #[derive(Clone, Copy)]
 enum Source<'a> {
     Pairs(&'a [Header<'a>]),
+    Owned(&'a [OwnedHeader<'a>]),
     /// Still in the format of the capture: decoded only where somebody looks.
     Encoded(&'a [u8], NextHeader),
 }
@@ -167,6 +171,10 @@ impl<'a> Headers<'a> {
     /// Headers from pairs.
     pub fn new(pairs: &'a [Header<'a>]) -> Self {
         Self { source: Source::Pairs(pairs) }
+    }
+
+    pub(crate) fn owned(pairs: &'a [OwnedHeader<'a>]) -> Self {
+        Self { source: Source::Owned(pairs) }
     }
 
     pub(crate) fn encoded(bytes: &'a [u8], next: NextHeader) -> Self {
@@ -181,6 +189,11 @@ impl<'a> Headers<'a> {
                 let (first, rest) = pairs.split_first()?;
                 *pairs = rest;
                 Some(*first)
+            }
+            Source::Owned(pairs) => {
+                let (first, rest) = pairs.split_first()?;
+                *pairs = rest;
+                Some((&*first.0, first.1.as_deref()))
             }
             Source::Encoded(bytes, next) => {
                 let (header, rest) = next(bytes)?;

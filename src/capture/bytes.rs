@@ -222,6 +222,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Goes on at another place; `false` where that cannot be.
+    pub(crate) fn go_to(&mut self, position: u64) -> bool {
+        if self.bytes.is_seekable() {
+            self.position = position;
+        }
+        self.bytes.is_seekable()
+    }
+
     /// Steps over bytes; how many there really were.
     pub(crate) fn skip(&mut self, count: u64) -> io::Result<u64> {
         if self.bytes.is_seekable() {

@@ -1,7 +1,6 @@
 //! What a file is, by its first bytes; and what to do about the ones that cannot be read.
 
-use crate::capture::InputFormat;
-use crate::capture::jsonl;
+use crate::capture::{InputFormat, har, jsonl};
 use crate::capture::tnetstring::{Prefix, prefix};
 
 /// How many bytes are looked at.
@@ -18,6 +17,10 @@ pub(crate) fn detect(head: &[u8]) -> Result<InputFormat, String> {
         [] => Ok(InputFormat::JsonLines),
         [b'0'..=b'9', ..] if !has_bom && looks_like_dump(text) => Ok(InputFormat::Mitmproxy),
         [b'{', ..] => detect_json(text),
+        [b'[', ..] if begins_entries(text) => Ok(InputFormat::Har),
+        _ if har::opening_bracket(text).is_some_and(|at| begins_har(&text[at..])) => {
+            Ok(InputFormat::Har)
+        }
         // A bad first line is no reason to give the others up.
         _ if has_flow_line(text) => Ok(InputFormat::JsonLines),
         _ => Err(what_it_is(text, head)),
@@ -46,6 +49,14 @@ fn begins_har(text: &[u8]) -> bool {
     after.is_some()
 }
 
+/// Does a list begin with an entry of a HAR, an exchange of Charles, or a flow?
+fn begins_entries(text: &[u8]) -> bool {
+    let inside = text[1..].trim_ascii_start();
+    let has = |key: &str| memchr::memmem::find(inside, key.as_bytes()).is_some();
+    (inside.starts_with(b"{") && has("\"method\"") && (has("\"url\"") || has("\"host\"")))
+        || inside.starts_with(b"]")
+}
+
 /// A length and a colon, or nothing but a length's digits.
 fn looks_like_dump(text: &[u8]) -> bool {
     match prefix(text) {
@@ -68,10 +79,10 @@ fn detect_json(text: &[u8]) -> Result<InputFormat, String> {
         return Ok(InputFormat::JsonLines);
     }
     let has = |key: &str| memchr::memmem::find(text, key.as_bytes()).is_some();
-    Err(if har || (has("\"log\"") && has("\"entries\"")) {
-        "this is a HAR file, which this version does not read yet; open it in mitmproxy (mitmproxy -r FILE), save the \
-         flows (w), and give that file"
-    } else if has("_postman_id") || has("schema.getpostman.com") {
+    if har || (has("\"log\"") && (has("\"entries\"") || has("\"creator\""))) {
+        return Ok(InputFormat::Har);
+    }
+    Err(if has("_postman_id") || has("schema.getpostman.com") {
         "this is a Postman collection, which holds requests and no traffic; record the traffic with mitmdump -w dump.mitm"
     } else {
         "this is JSON, and none of its first lines is a flow: a line needs \"method\" and \"url\", or \"request\" with both"

@@ -107,7 +107,7 @@ pub(crate) fn decode(batch: &Batch, found: &mut dyn FnMut(u64, Found<'_>)) {
     }
 }
 
-fn decode_line(line: &[u8], offset: u64, found: &mut dyn FnMut(u64, Found<'_>)) {
+pub(crate) fn decode_line(line: &[u8], offset: u64, found: &mut dyn FnMut(u64, Found<'_>)) {
     match serde_json::from_slice::<Line<'_>>(line) {
         Ok(parsed) => use_line(&parsed, offset, found),
         // JSON is UTF-8, but logs hold what clients sent: read the line with replacement characters.

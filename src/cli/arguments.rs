@@ -143,6 +143,8 @@ pub(super) enum Format {
     Auto,
     /// A mitmproxy dump
     Mitmproxy,
+    /// HAR, or a Charles session saved as JSON
+    Har,
     /// One flow a line, as JSON
     Jsonl,
 }
@@ -152,6 +154,7 @@ impl From<Format> for InputFormat {
         match format {
             Format::Auto => Self::Detect,
             Format::Mitmproxy => Self::Mitmproxy,
+            Format::Har => Self::Har,
             Format::Jsonl => Self::JsonLines,
         }
     }

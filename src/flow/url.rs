@@ -200,6 +200,11 @@ fn is_ipv6_address(text: &[u8]) -> bool {
     std::str::from_utf8(text).is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok())
 }
 
+/// Is it one of those that requests are made with? (`chrome-extension:` and `ftp:` have hosts as well.)
+pub(crate) fn is_http(scheme: &[u8]) -> bool {
+    [&b"http"[..], b"https", b"ws", b"wss", b""].contains(&scheme)
+}
+
 /// The port that a scheme means when none is given.
 pub(crate) fn default_port(scheme: &[u8]) -> Option<u16> {
     if scheme.eq_ignore_ascii_case(b"https") || scheme.eq_ignore_ascii_case(b"wss") {

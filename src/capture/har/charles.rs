@@ -1,0 +1,107 @@
+//! One exchange of a Charles session saved as JSON (`.chlsj`): the format has no description, so this follows files.
+
+use std::borrow::Cow;
+
+use crate::capture::har::entry::{Entry, integer, read_pairs};
+use crate::capture::json::{BadJson, Json};
+
+/// The parts of an URL, which Charles keeps apart.
+#[derive(Default)]
+struct Place<'a> {
+    scheme: Option<Cow<'a, [u8]>>,
+    host: Option<Cow<'a, [u8]>>,
+    port: Option<Cow<'a, [u8]>>,
+    path: Option<Cow<'a, [u8]>>,
+    query: Option<Cow<'a, [u8]>>,
+}
+
+/// Reads an exchange; it has no URL where it has no host.
+pub(super) fn read(bytes: &[u8]) -> Result<Entry<'_>, BadJson> {
+    let mut entry = Entry::default();
+    let mut place = Place::default();
+    Json::new(bytes).members(|key, json| {
+        match key {
+            b"method" => entry.method = json.text()?,
+            b"scheme" => place.scheme = json.text()?,
+            b"host" => place.host = json.text()?,
+            b"actualPort" | b"port" => place.port = json.scalar()?.or(place.port.take()),
+            b"path" => place.path = json.text()?,
+            b"query" => place.query = json.text()?,
+            b"status" => {
+                entry.failed = json.text()?.is_some_and(|status| &*status == b"EXCEPTION");
+            }
+            b"times" => read_one(json, b"start", &mut entry.started)?,
+            b"durations" => read_one(json, b"total", &mut entry.milliseconds)?,
+            b"request" => read_request(json, &mut entry)?,
+            b"response" => read_response(json, &mut entry)?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    entry.url = place.url(entry.method.as_deref());
+    Ok(entry)
+}
+
+impl Place<'_> {
+    fn url(&self, method: Option<&[u8]>) -> Option<Cow<'static, [u8]>> {
+        let host = self.host.as_deref()?;
+        let port = self.port.as_deref().and_then(integer).filter(|port| *port > 0);
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        if method.is_some_and(|method| method.eq_ignore_ascii_case(b"CONNECT")) {
+            return Some(Cow::Owned([host, port.as_bytes()].concat()));
+        }
+        let scheme = self.scheme.as_deref().unwrap_or(b"https");
+        let path = self.path.as_deref().unwrap_or(b"/");
+        let mut url = [scheme, b"://", host, port.as_bytes(), path].concat();
+        if let Some(query) = self.query.as_deref().filter(|query| !query.is_empty()) {
+            url.push(b'?');
+            url.extend_from_slice(query);
+        }
+        Some(Cow::Owned(url))
+    }
+}
+
+fn read_one<'a>(
+    json: &mut Json<'a>,
+    name: &[u8],
+    value: &mut Option<Cow<'a, [u8]>>,
+) -> Result<(), BadJson> {
+    json.members(|key, json| {
+        if key == name {
+            *value = json.scalar()?;
+        }
+        Ok(())
+    })
+}
+
+fn read_request<'a>(json: &mut Json<'a>, entry: &mut Entry<'a>) -> Result<(), BadJson> {
+    json.members(|key, json| match key {
+        b"header" => json.members(|key, json| {
+            if key == b"headers" {
+                read_pairs(json, &mut entry.request_headers)?;
+            }
+            Ok(())
+        }),
+        b"body" => read_one(json, b"text", &mut entry.request_body),
+        _ => Ok(()),
+    })
+}
+
+fn read_response<'a>(json: &mut Json<'a>, entry: &mut Entry<'a>) -> Result<(), BadJson> {
+    json.members(|key, json| {
+        entry.has_response = true;
+        match key {
+            b"status" => entry.status = json.scalar()?,
+            b"mimeType" => entry.media_type = json.text()?,
+            b"sizes" => read_one(json, b"body", &mut entry.body_size)?,
+            b"header" => json.members(|key, json| {
+                if key == b"headers" {
+                    read_pairs(json, &mut entry.response_headers)?;
+                }
+                Ok(())
+            })?,
+            _ => {}
+        }
+        Ok(())
+    })
+}

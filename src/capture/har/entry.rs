@@ -1,0 +1,235 @@
+//! One entry of a HAR -> one flow.
+//!
+//! The specification is <http://www.softwareishard.com/blog/har-12-spec/>; what writers do otherwise is taken as they
+//! mean it: parts that are missing or null, headers as pairs, numbers as text, Insomnia's `queryString`.
+
+use std::borrow::Cow;
+
+use crate::capture::har::charles;
+use crate::capture::json::{BadJson, Json};
+use crate::capture::{Found, jsonl, time};
+use crate::flow::{Flow, Headers, OwnedHeader, Response};
+use crate::limits;
+
+/// An entry, as far as it is used.
+#[derive(Default)]
+pub(super) struct Entry<'a> {
+    id: Option<Cow<'a, [u8]>>,
+    pub(super) started: Option<Cow<'a, [u8]>>,
+    pub(super) milliseconds: Option<Cow<'a, [u8]>>,
+    pub(super) method: Option<Cow<'a, [u8]>>,
+    pub(super) url: Option<Cow<'a, [u8]>>,
+    query: Vec<OwnedHeader<'a>>,
+    pub(super) request_headers: Vec<OwnedHeader<'a>>,
+    pub(super) request_body: Option<Cow<'a, [u8]>>,
+    pub(super) has_response: bool,
+    pub(super) status: Option<Cow<'a, [u8]>>,
+    pub(super) response_headers: Vec<OwnedHeader<'a>>,
+    pub(super) media_type: Option<Cow<'a, [u8]>>,
+    pub(super) body_size: Option<Cow<'a, [u8]>>,
+    pub(super) content_size: Option<Cow<'a, [u8]>>,
+    pub(super) failed: bool,
+    websocket: bool,
+    /// Does it have what only a Charles session has?
+    is_charles: bool,
+}
+
+/// Reads the value at the front; how long it is, or what is wrong with it.
+pub(super) fn decode(
+    bytes: &[u8],
+    offset: u64,
+    found: &mut dyn FnMut(u64, Found<'_>),
+) -> Result<usize, String> {
+    let mut json = Json::new(bytes);
+    let bad = |error: BadJson| format!("it is no JSON at its byte {}", error.at);
+    if json.peek() != Some(b'{') {
+        json.skip().map_err(bad)?;
+        return Err("it is no object".to_owned());
+    }
+    let mut entry = Entry::default();
+    entry.read(&mut json).map_err(bad)?;
+    let end = json.at();
+    if entry.url.is_none() && entry.is_charles {
+        entry = charles::read(&bytes[..end]).map_err(bad)?;
+    }
+    if entry.url.is_none() || entry.method.is_none() {
+        // A list of flows in the spelling of JSON lines.
+        if entry.url.is_none() && jsonl::is_flow(&bytes[..end]) {
+            jsonl::decode_line(&bytes[..end], offset, found);
+            return Ok(end);
+        }
+        let missing = if entry.url.is_none() { "url" } else { "method" };
+        return Err(format!("its request has no {missing}"));
+    }
+    entry.find(offset, found);
+    Ok(end)
+}
+
+impl<'a> Entry<'a> {
+    fn read(&mut self, json: &mut Json<'a>) -> Result<(), BadJson> {
+        json.members(|key, json| {
+            match key {
+                b"request" => self.read_request(json)?,
+                b"response" => self.read_response(json)?,
+                b"startedDateTime" => self.started = json.scalar()?,
+                b"time" => self.milliseconds = json.scalar()?,
+                b"_id" | b"id" => self.id = json.scalar()?,
+                b"_error" | b"_failureText" => self.failed |= json.scalar()?.is_some(),
+                b"_resourceType" => {
+                    self.websocket |= json.text()?.is_some_and(|kind| &*kind == b"websocket");
+                }
+                b"_webSocketMessages" => self.websocket = true,
+                b"host" | b"tunnel" => self.is_charles = true,
+                _ => {}
+            }
+            Ok(())
+        })
+    }
+
+    fn read_request(&mut self, json: &mut Json<'a>) -> Result<(), BadJson> {
+        json.members(|key, json| {
+            match key {
+                b"method" => self.method = json.text()?,
+                b"url" => self.url = json.text()?,
+                b"headers" => read_pairs(json, &mut self.request_headers)?,
+                b"queryString" => read_pairs(json, &mut self.query)?,
+                b"postData" => json.members(|key, json| {
+                    if key == b"text" {
+                        self.request_body = json.text()?;
+                    }
+                    Ok(())
+                })?,
+                _ => {}
+            }
+            Ok(())
+        })
+    }
+
+    fn read_response(&mut self, json: &mut Json<'a>) -> Result<(), BadJson> {
+        json.members(|key, json| {
+            self.has_response = true;
+            match key {
+                b"status" => self.status = json.scalar()?,
+                b"headers" => read_pairs(json, &mut self.response_headers)?,
+                b"bodySize" => self.body_size = json.scalar()?,
+                b"_error" => self.failed |= json.scalar()?.is_some(),
+                b"content" => json.members(|key, json| {
+                    match key {
+                        b"mimeType" => self.media_type = json.text()?,
+                        b"size" => self.content_size = json.scalar()?,
+                        _ => {}
+                    }
+                    Ok(())
+                })?,
+                _ => {}
+            }
+            Ok(())
+        })
+    }
+
+    fn find(&self, offset: u64, found: &mut dyn FnMut(u64, Found<'_>)) {
+        let method = Cow::Borrowed(self.method.as_deref().unwrap_or_default());
+        let url = self.url.as_deref().unwrap_or_default();
+        if let Some(mut flow) = Flow::from_url(method.clone(), url) {
+            self.complete(&mut flow);
+            found(offset, Found::Flow(&flow));
+        } else {
+            let mut flow = Flow::bare(method, url);
+            self.complete(&mut flow);
+            found(offset, Found::NotHttp(&flow));
+        }
+    }
+
+    fn complete<'f>(&'f self, flow: &mut Flow<'f>) {
+        flow.id = self.id.as_deref().unwrap_or_default();
+        if !self.query.is_empty() && !flow.target.contains(&b'?') {
+            flow.target = Cow::Owned(with_query(&flow.target, &self.query));
+        }
+        flow.request_headers = Headers::owned(&self.request_headers);
+        // The text is decoded, whatever the headers say of its encoding.
+        flow.request_body = self.request_body.as_deref();
+        flow.started = self.started.as_deref().and_then(time::nanoseconds);
+        let duration = self.milliseconds.as_deref().and_then(time::milliseconds);
+        let status = self.status.as_deref().and_then(integer);
+        if self.has_response {
+            let headers = Headers::owned(&self.response_headers);
+            let size = |size: &Option<Cow<'_, [u8]>>| {
+                size.as_deref().and_then(integer).and_then(|size| u64::try_from(size).ok())
+            };
+            let in_headers = headers.get(b"content-type").is_some();
+            flow.response = Some(Response {
+                status: status.unwrap_or_default(),
+                headers,
+                content_type: self.media_type.as_deref().filter(|_| !in_headers),
+                body_bytes: size(&self.body_size).or_else(|| size(&self.content_size)),
+            });
+            flow.ended = flow.started.zip(duration).and_then(|(at, took)| at.checked_add(took));
+        }
+        flow.failed = self.failed;
+        flow.websocket = self.websocket;
+    }
+}
+
+/// Headers or parameters: objects with `name` and `value`, pairs, or one object of all.
+pub(super) fn read_pairs<'a>(
+    json: &mut Json<'a>,
+    pairs: &mut Vec<OwnedHeader<'a>>,
+) -> Result<(), BadJson> {
+    pairs.clear();
+    let mut add = |pair: OwnedHeader<'a>| {
+        if pairs.len() < limits::HEADERS {
+            pairs.push(pair);
+        }
+    };
+    json.members(|key, json| {
+        add((crate::capture::json::unescape(key), json.scalar()?));
+        Ok(())
+    })?;
+    json.items(|json| {
+        let mut name = None;
+        let mut value = None;
+        json.members(|key, json| {
+            match key {
+                b"name" => name = json.scalar()?,
+                b"value" => value = json.scalar()?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        let mut place = 0;
+        json.items(|json| {
+            match place {
+                0 => name = json.scalar()?,
+                1 => value = json.scalar()?,
+                _ => {}
+            }
+            place += 1;
+            Ok(())
+        })?;
+        if let Some(name) = name {
+            add((name, value));
+        }
+        Ok(())
+    })
+}
+
+/// A whole number, also where it is written as a float.
+pub(super) fn integer(text: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(text).ok()?.trim();
+    let whole = text.split_once('.').filter(|(_, rest)| rest.bytes().all(|b| b == b'0'));
+    whole.map_or(text, |(whole, _)| whole).parse().ok()
+}
+
+/// The parameters that Insomnia keeps beside the URL.
+fn with_query(target: &[u8], query: &[OwnedHeader<'_>]) -> Vec<u8> {
+    let path = &target[..memchr::memchr(b'#', target).unwrap_or(target.len())];
+    let mut out = path.to_vec();
+    for (i, (name, value)) in query.iter().enumerate() {
+        out.push(if i == 0 { b'?' } else { b'&' });
+        out.extend(url::form_urlencoded::byte_serialize(name).collect::<String>().bytes());
+        out.push(b'=');
+        let value = value.as_deref().unwrap_or_default();
+        out.extend(url::form_urlencoded::byte_serialize(value).collect::<String>().bytes());
+    }
+    out
+}

@@ -1,0 +1,440 @@
+//! A tolerant reader of JSON text that builds nothing: it steps over values and hands out slices.
+//!
+//! Captures are written by hand, by old programs and by ones that were stopped: what is not asked for is stepped over by
+//! its brackets and quotes alone, whatever it holds (`NaN`, lone surrogates, bytes that are not UTF-8), at any depth and
+//! without recursion.
+
+use std::borrow::Cow;
+
+use wide::u8x16;
+
+/// Not even the brackets and quotes fit together here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BadJson {
+    /// Where, in the bytes that were read.
+    pub(crate) at: usize,
+}
+
+/// Steps over one list, object or string, piece by piece.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Scan {
+    depth: usize,
+    in_string: bool,
+    /// Is the next byte escaped?
+    escaped: bool,
+}
+
+/// Which of 64 bytes matter, one bit each.
+struct Bits {
+    quotes: u64,
+    backslashes: u64,
+    opening: u64,
+    closing: u64,
+}
+
+const BLOCK: usize = 64;
+
+impl Scan {
+    /// Goes on over `bytes`, which begin where the last piece ended; the index after the value, if it ends here.
+    pub(crate) fn step(&mut self, bytes: &[u8]) -> Option<usize> {
+        let (blocks, _) = bytes.as_chunks::<BLOCK>();
+        for (i, block) in blocks.iter().enumerate() {
+            if let Some(end) = self.block(block) {
+                return Some(i * BLOCK + end);
+            }
+        }
+        let done = blocks.len() * BLOCK;
+        self.bytes(&bytes[done..]).map(|end| done + end)
+    }
+
+    /// One byte after the other: what [`block`](Self::block) does for 64 at once.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Option<usize> {
+        for (i, byte) in bytes.iter().enumerate() {
+            if self.escaped {
+                self.escaped = false;
+                continue;
+            }
+            match (byte, self.in_string) {
+                (b'"', _) => self.in_string = !self.in_string,
+                (b'\\', true) => self.escaped = true,
+                (b'{' | b'[', false) => self.depth += 1,
+                (b'}' | b']', false) => self.depth = self.depth.saturating_sub(1),
+                _ => continue,
+            }
+            if self.depth == 0 && !self.in_string {
+                return Some(i + 1);
+            }
+        }
+        None
+    }
+
+    /// The method of simdjson (Langdale and Lemire 2019): quotes that are not escaped, the strings between them by a
+    /// prefix sum of parities, then the brackets outside.
+    fn block(&mut self, block: &[u8; BLOCK]) -> Option<usize> {
+        let before = self.clone();
+        let bits = bits_of(block);
+        // Backslashes outside of strings are no JSON: let the plain way say what happens then.
+        let escaped = self.escapes(bits.backslashes);
+        let quotes = bits.quotes & !escaped;
+        let inside = parity_prefix(quotes) ^ if self.in_string { u64::MAX } else { 0 };
+        if bits.backslashes & !inside != 0 || before.depth == 0 {
+            *self = before;
+            return self.bytes(block);
+        }
+        let (opening, closing) = (bits.opening & !inside, bits.closing & !inside);
+        if before.depth <= closing.count_ones() as usize {
+            *self = before;
+            return self.bytes(block);
+        }
+        self.depth = before.depth + opening.count_ones() as usize - closing.count_ones() as usize;
+        self.in_string = inside >> (BLOCK - 1) != 0;
+        None
+    }
+
+    /// Which bytes are escaped by a backslash before them; remembers whether the first of the next block is.
+    fn escapes(&mut self, backslashes: u64) -> u64 {
+        let mut escaped = u64::from(self.escaped);
+        let mut rest = backslashes & !escaped;
+        self.escaped = false;
+        while rest != 0 {
+            let at = rest.trailing_zeros();
+            rest &= rest - 1;
+            if at == 63 {
+                self.escaped = true;
+            } else {
+                escaped |= 1 << (at + 1);
+                rest &= !(1 << (at + 1));
+            }
+        }
+        escaped
+    }
+}
+
+fn bits_of(block: &[u8; BLOCK]) -> Bits {
+    let mut bits = Bits { quotes: 0, backslashes: 0, opening: 0, closing: 0 };
+    let (lanes, _) = block.as_chunks::<16>();
+    for (i, lane) in lanes.iter().enumerate() {
+        let bytes = u8x16::new(*lane);
+        // { and [, } and ] differ in one bit.
+        let folded = bytes | u8x16::splat(0x20);
+        let mask = |found: u8x16| u64::from(found.to_bitmask()) << (16 * i);
+        bits.quotes |= mask(bytes.simd_eq(u8x16::splat(b'"')));
+        bits.backslashes |= mask(bytes.simd_eq(u8x16::splat(b'\\')));
+        bits.opening |= mask(folded.simd_eq(u8x16::splat(b'{')));
+        bits.closing |= mask(folded.simd_eq(u8x16::splat(b'}')));
+    }
+    bits
+}
+
+/// Bit i of the result: is the number of bits set in 0..=i odd?
+fn parity_prefix(mut bits: u64) -> u64 {
+    for shift in [1, 2, 4, 8, 16, 32] {
+        bits ^= bits << shift;
+    }
+    bits
+}
+
+/// A place in JSON text, and what is read from there on.
+///
+/// What is not of the asked type is not read, and the caller's object or list steps over it.
+#[derive(Clone, Debug)]
+pub(crate) struct Json<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Json<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// Where the next byte stands.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Goes on elsewhere.
+    pub(crate) fn go_to(&mut self, at: usize) {
+        self.at = at;
+    }
+
+    /// The first byte of what comes next.
+    pub(crate) fn peek(&mut self) -> Option<u8> {
+        while let Some(byte) = self.bytes.get(self.at) {
+            if !is_space(*byte) {
+                return Some(*byte);
+            }
+            self.at += 1;
+        }
+        None
+    }
+
+    /// Reads that byte, if it comes next.
+    pub(crate) fn take(&mut self, byte: u8) -> bool {
+        let is_next = self.peek() == Some(byte);
+        self.at += usize::from(is_next);
+        is_next
+    }
+
+    fn bad(&self) -> BadJson {
+        BadJson { at: self.at }
+    }
+
+    /// Calls `each` for the members of an object, with the raw key. What `each` leaves unread is stepped over.
+    pub(crate) fn members(
+        &mut self,
+        mut each: impl FnMut(&'a [u8], &mut Self) -> Result<(), BadJson>,
+    ) -> Result<(), BadJson> {
+        if self.peek() != Some(b'{') {
+            return Ok(());
+        }
+        self.at += 1;
+        if self.take(b'}') {
+            return Ok(());
+        }
+        loop {
+            let key = self.raw_string()?;
+            if !self.take(b':') {
+                return Err(self.bad());
+            }
+            self.one_value(|json| each(key, json))?;
+            if self.take(b'}') {
+                return Ok(());
+            }
+            if !self.take(b',') {
+                return Err(self.bad());
+            }
+            // A comma too many is what hand-made files have.
+            if self.take(b'}') {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Calls `each` for the items of a list. What it leaves unread is stepped over.
+    pub(crate) fn items(
+        &mut self,
+        mut each: impl FnMut(&mut Self) -> Result<(), BadJson>,
+    ) -> Result<(), BadJson> {
+        if self.peek() != Some(b'[') {
+            return Ok(());
+        }
+        self.at += 1;
+        loop {
+            if self.take(b']') {
+                return Ok(());
+            }
+            self.one_value(&mut each)?;
+            if !self.take(b',') {
+                return if self.take(b']') { Ok(()) } else { Err(self.bad()) };
+            }
+        }
+    }
+
+    fn one_value(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<(), BadJson>,
+    ) -> Result<(), BadJson> {
+        self.peek();
+        let before = self.at;
+        read(self)?;
+        if self.at == before { self.skip() } else { Ok(()) }
+    }
+
+    /// Steps over a value.
+    pub(crate) fn skip(&mut self) -> Result<(), BadJson> {
+        match self.peek() {
+            Some(b'{' | b'[') => {
+                let end = Scan::default().step(&self.bytes[self.at..]).ok_or(self.bad())?;
+                self.at += end;
+                Ok(())
+            }
+            Some(b'"') => self.raw_string().map(drop),
+            _ => self.token().map(drop),
+        }
+    }
+
+    /// What stands between the quotes of a string, still escaped.
+    fn raw_string(&mut self) -> Result<&'a [u8], BadJson> {
+        if self.peek() != Some(b'"') {
+            return Err(self.bad());
+        }
+        let start = self.at + 1;
+        let mut at = start;
+        loop {
+            let rest = self.bytes.get(at..).unwrap_or_default();
+            let Some(found) = memchr::memchr2(b'"', b'\\', rest) else { return Err(self.bad()) };
+            at += found;
+            if self.bytes[at] == b'"' {
+                self.at = at + 1;
+                return Ok(&self.bytes[start..at]);
+            }
+            at += 2;
+        }
+    }
+
+    /// A number, `true`, `NaN`, ...
+    fn token(&mut self) -> Result<&'a [u8], BadJson> {
+        self.peek();
+        let rest = &self.bytes[self.at..];
+        let ends = |byte: &u8| is_space(*byte) || matches!(byte, b',' | b'}' | b']' | b':');
+        let length = rest.iter().position(ends).unwrap_or(rest.len());
+        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+        if length == 0 || !rest[..length].iter().all(allowed) {
+            return Err(self.bad());
+        }
+        self.at += length;
+        Ok(&rest[..length])
+    }
+
+    /// A string.
+    pub(crate) fn text(&mut self) -> Result<Option<Cow<'a, [u8]>>, BadJson> {
+        if self.peek() != Some(b'"') {
+            return Ok(None);
+        }
+        Ok(Some(unescape(self.raw_string()?)))
+    }
+
+    /// A string, or a number or boolean as its text; `None` for null, lists and objects.
+    pub(crate) fn scalar(&mut self) -> Result<Option<Cow<'a, [u8]>>, BadJson> {
+        match self.peek() {
+            Some(b'"') => self.text(),
+            Some(b'{' | b'[') => Ok(None),
+            _ => {
+                let token = self.token()?;
+                Ok((token != b"null").then_some(Cow::Borrowed(token)))
+            }
+        }
+    }
+}
+
+pub(crate) fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
+}
+
+/// A raw string without its escapes. Lone surrogates come out as the three bytes of WTF-8; what is no escape stays.
+pub(crate) fn unescape(raw: &[u8]) -> Cow<'_, [u8]> {
+    let Some(first) = memchr::memchr(b'\\', raw) else { return Cow::Borrowed(raw) };
+    let mut out = Vec::with_capacity(raw.len());
+    out.extend_from_slice(&raw[..first]);
+    let mut at = first;
+    while at < raw.len() {
+        if raw[at] != b'\\' {
+            let end = memchr::memchr(b'\\', &raw[at..]).map_or(raw.len(), |found| at + found);
+            out.extend_from_slice(&raw[at..end]);
+            at = end;
+            continue;
+        }
+        let (byte, length) = match raw.get(at + 1) {
+            Some(b'u') => {
+                at += unescape_unicode(&raw[at..], &mut out);
+                continue;
+            }
+            Some(b'n') => (b'\n', 2),
+            Some(b't') => (b'\t', 2),
+            Some(b'r') => (b'\r', 2),
+            Some(b'b') => (8, 2),
+            Some(b'f') => (12, 2),
+            Some(byte @ (b'"' | b'\\' | b'/')) => (*byte, 2),
+            _ => (b'\\', 1),
+        };
+        out.push(byte);
+        at += length;
+    }
+    Cow::Owned(out)
+}
+
+/// Writes the character of `\uXXXX`, or of a pair of them; how many bytes it took.
+fn unescape_unicode(escape: &[u8], out: &mut Vec<u8>) -> usize {
+    let unit = |at: usize| {
+        let digits = escape.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        digits.iter().try_fold(0, |unit, digit| {
+            Some(unit * 16 + char::from(*digit).to_digit(16)?)
+        })
+    };
+    let Some(first) = unit(0) else {
+        out.push(b'\\');
+        return 1;
+    };
+    if let (0xd800..=0xdbff, Some(second @ 0xdc00..=0xdfff)) = (first, unit(6)) {
+        let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+        if let Some(character) = char::from_u32(code) {
+            out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            return 12;
+        }
+    }
+    match char::from_u32(first) {
+        Some(character) => {
+            out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+        None => {
+            let [high, low] = u16::try_from(first).unwrap_or(0xfffd).to_be_bytes();
+            out.extend_from_slice(&[
+                0xe0 | (high >> 4),
+                0x80 | ((high & 0xf) << 2) | (low >> 6),
+                0x80 | (low & 0x3f),
+            ]);
+        }
+    }
+    6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn escapes_are_read_as_json_means_them() {
+        assert_eq!(&*unescape(br#"a\"\\\/\n\u00e9\ud83d\ude00"#), "a\"\\/\né😀".as_bytes());
+        assert_eq!(&*unescape(br"\udce9"), b"\xed\xb3\xa9");
+        assert_eq!(&*unescape(br"\ud83dx"), b"\xed\xa0\xbdx");
+        assert_eq!(&*unescape(br"\q\u12"), br"\q\u12");
+        assert!(matches!(unescape(b"plain"), Cow::Borrowed(b"plain")));
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_stepped_over() {
+        let mut json = Json::new(br#"{"a": {"b": [1, {"c": "}"}]}, "d": NaN, "e": "x",}"#);
+        let mut seen = Vec::new();
+        let read = json.members(|key, json| {
+            if let Some(text) = json.text()? {
+                seen.push((key, text.into_owned()));
+            }
+            Ok(())
+        });
+        assert_eq!(read, Ok(()));
+        assert_eq!(seen, [(&b"e"[..], b"x".to_vec())]);
+        for bad in ["{\"a\" 1}", "{\"a\":1", "{\"a\":}", "{a:1}", "{\"a\":1 \"b\":2}"] {
+            assert!(Json::new(bad.as_bytes()).members(|_, _| Ok(())).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        /// 64 bytes at once, in any pieces, come to the same as one byte after the other.
+        #[test]
+        fn fast_scan_equals_the_plain_one(
+            text in "([\\[{]|\"[a\\\\\"]{0,3}|\\\\{1,3}\"|[\\]}]|[a-z:, ]{1,20}){0,60}", cut in 0usize..400,
+        ) {
+            let text = format!("{{{text}");
+            let bytes = text.as_bytes();
+            let plain = Scan::default().bytes(bytes);
+            prop_assert_eq!(Scan::default().step(bytes), plain);
+            let (first, second) = bytes.split_at(cut.min(bytes.len()));
+            let mut pieces = Scan::default();
+            let end = pieces.step(first).or_else(|| pieces.step(second).map(|end| end + first.len()));
+            prop_assert_eq!(end, plain);
+        }
+
+        /// Where serde_json reads a string, so do we.
+        #[test]
+        fn strings_are_what_serde_json_reads(text in any::<String>()) {
+            let encoded = serde_json::to_string(&text).unwrap();
+            let mut json = Json::new(encoded.as_bytes());
+            let read = json.text().unwrap().unwrap();
+            prop_assert_eq!(&*read, text.as_bytes());
+        }
+    }
+}

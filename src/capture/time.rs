@@ -1,0 +1,117 @@
+//! Times as captures write them, in nanoseconds since the Unix epoch.
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::capture::tnetstring;
+
+/// A number of seconds (milliseconds, microseconds or nanoseconds where it is too large for that), or a date in ISO 8601
+/// with or without time, fraction and zone. Without a zone it is taken for UTC: where it was written is not known.
+///
+/// `None` where it is neither, or before the year 1677 or after 2262.
+pub(crate) fn nanoseconds(text: &[u8]) -> Option<i64> {
+    let text = text.trim_ascii();
+    if let Some(nanos) = number(text) {
+        return Some(nanos);
+    }
+    let text = std::str::from_utf8(text).ok()?;
+    let timestamp = text.parse::<Timestamp>().ok().or_else(|| unusual(text))?;
+    i64::try_from(timestamp.as_nanosecond()).ok()
+}
+
+/// How long something took, given in milliseconds; in nanoseconds. `None` for the -1 that says nobody knows.
+pub(crate) fn milliseconds(text: &[u8]) -> Option<i64> {
+    let nanos = tnetstring::nanoseconds(text.trim_ascii())?;
+    (nanos >= 0).then_some(nanos / 1000)
+}
+
+/// Seconds end in the year 5138, which leaves what is larger for finer units.
+fn number(text: &[u8]) -> Option<i64> {
+    let digits = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let unit: u32 = match digits {
+        0..=11 => return tnetstring::nanoseconds(text),
+        12..=14 => 6,
+        15..=17 => 3,
+        _ => 0,
+    };
+    let is_number = text[digits..].iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
+    let whole: i64 = std::str::from_utf8(&text[..digits]).ok()?.parse().ok()?;
+    if is_number { whole.checked_mul(10_i64.pow(unit)) } else { None }
+}
+
+/// What is no RFC 3339: no zone, no time, more digits than nanoseconds have.
+fn unusual(text: &str) -> Option<Timestamp> {
+    let cut;
+    let text = match text.split_once('.') {
+        Some((before, after)) => {
+            let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+            cut = format!("{before}.{}{}", &after[..digits.min(9)], &after[digits..]);
+            if digits > 9
+                && let Ok(timestamp) = cut.parse()
+            {
+                return Some(timestamp);
+            }
+            &*cut
+        }
+        None => text,
+    };
+    let (naive, offset) = split_offset(text)?;
+    let naive = match naive.parse::<DateTime>() {
+        Ok(naive) => naive,
+        Err(_) => naive.parse::<Date>().ok()?.at(0, 0, 0, 0),
+    };
+    let utc = naive.to_zoned(TimeZone::UTC).ok()?.timestamp();
+    utc.checked_sub(offset).ok()
+}
+
+/// Splits `+0200` or `+02` off the end.
+fn split_offset(text: &str) -> Option<(&str, SignedDuration)> {
+    let time = text.find(['T', 't', ' ']).unwrap_or(text.len());
+    let Some(sign) = text[time..].find(['+', '-']).map(|at| time + at) else {
+        return Some((text.trim_end_matches(['Z', 'z']), SignedDuration::ZERO));
+    };
+    let digits: String = text[sign + 1..].chars().filter(|c| *c != ':').collect();
+    let (hours, minutes) = match digits.len() {
+        2 => (digits.parse::<i64>().ok()?, 0),
+        4 if digits.is_ascii() => (digits[..2].parse().ok()?, digits[2..].parse::<i64>().ok()?),
+        _ => return None,
+    };
+    let offset = SignedDuration::from_mins(hours * 60 + minutes);
+    Some((&text[..sign], if text[sign..].starts_with('-') { -offset } else { offset }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_programs_write_is_read() {
+        let second = 1_700_000_000_000_000_000;
+        for (text, nanos) in [
+            ("1700000000", second),
+            ("1700000000.5", second + 500_000_000),
+            ("1700000000500", second + 500_000_000),
+            ("1700000000500.25", second + 500_000_000),
+            ("1700000000500000", second + 500_000_000),
+            ("1700000000500000000", second + 500_000_000),
+            ("2023-11-14T22:13:20Z", second),
+            ("2023-11-14T22:13:20z", second),
+            ("2023-11-14t22:13:20.500Z", second + 500_000_000),
+            ("2023-11-14T23:13:20+01:00", second),
+            ("2023-11-14T23:13:20.5+0100", second + 500_000_000),
+            ("2023-11-14T20:43:20.5-01:30", second + 500_000_000),
+            ("2023-11-14T22:13:20.1234567891234Z", second + 123_456_789),
+            ("2023-11-14T22:13:20", second),
+            ("2023-11-14 22:13:20.5", second + 500_000_000),
+            ("2023-11-15", second + 6400 * 1_000_000_000),
+        ] {
+            assert_eq!(nanoseconds(text.as_bytes()), Some(nanos), "{text}");
+        }
+        for text in ["", "yesterday", "12:00", "2023-13-01", "Tue, 14 Nov 2023 22:13:20 GMT", "1e400", "é+0é00"] {
+            assert_eq!(nanoseconds(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(milliseconds(b"1.5"), Some(1_500_000));
+        assert_eq!(milliseconds(b"-1"), None);
+    }
+}
