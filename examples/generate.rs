@@ -3,6 +3,8 @@
 //! ```sh
 //! cargo run --release --example generate -- mitmproxy 200000 > big.mitm
 //! cargo run --release --example generate -- jsonl 200000 > big.jsonl
+//! cargo run --release --example generate -- har 45000 > big.har
+//! cargo run --release --example generate -- har-pretty 28000 > big-pretty.har
 //! ```
 
 use std::io;
@@ -13,14 +15,21 @@ mod traffic;
 
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let usage =
-        || io::Error::new(io::ErrorKind::InvalidInput, "usage: generate mitmproxy|jsonl FLOWS");
+    let usage = || {
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "usage: generate mitmproxy|jsonl|har|har-pretty FLOWS",
+        )
+    };
     let [format, flows] = &arguments[..] else { return Err(usage()) };
     let flows = flows.parse().map_err(|_| usage())?;
+    let mut out = io::stdout().lock();
     let write_one = match &**format {
+        "har" => return traffic::write_har(&mut out, flows, traffic::write_entry),
+        "har-pretty" => return traffic::write_har(&mut out, flows, traffic::write_pretty_entry),
         "mitmproxy" => traffic::write_record,
         "jsonl" => traffic::write_line,
         _ => return Err(usage()),
     };
-    traffic::write_all(&mut io::stdout().lock(), flows, write_one)
+    traffic::write_all(&mut out, flows, write_one)
 }

@@ -21,16 +21,20 @@ pub use path::normalize_path;
 pub struct CompatFlow {
     id: Vec<u8>,
     url: Vec<u8>,
-    method: Vec<u8>,
+    /// `None` where the original has null.
+    method: Option<Vec<u8>>,
     /// Each exact spelling once, in the order of its first place.
     header_names: Vec<Vec<u8>>,
     response: Option<CompatResponse>,
     started: Option<i64>,
+    /// Why the original raises for it.
+    raises: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct CompatResponse {
-    status: i64,
+    /// As the original writes it.
+    status: Vec<u8>,
     /// `None` where the header is there and has no value, for which the original raises.
     content_type: Option<Vec<u8>>,
 }
@@ -47,16 +51,21 @@ impl CompatFlow {
             names.insert(text(name), ());
         }
         let response = flow.response.as_ref().filter(|response| !from_dump || response.status != 0);
+        let status_in_row = flow.original.and_then(|row| row.status);
+        let has_method = flow.original.is_none_or(|row| row.has_method);
+        let method = if from_dump { upper_case(&flow.method) } else { flow.method.to_vec() };
         Self {
             id: flow.id.to_vec(),
             url: flow.url.map_or_else(|| mitmproxy_url(flow), <[u8]>::to_vec),
-            method: if from_dump { upper_case(&flow.method) } else { flow.method.to_vec() },
+            method: has_method.then_some(method),
             header_names: names.into_keys().collect(),
             response: response.map(|response| CompatResponse {
-                status: response.status,
+                status: status_in_row
+                    .map_or_else(|| response.status.to_string().into_bytes(), <[u8]>::to_vec),
                 content_type: content_type(response).map(text),
             }),
             started: flow.started,
+            raises: flow.original.and_then(|row| row.raises),
         }
     }
 
@@ -149,12 +158,12 @@ const COMMON: [&str; 8] = [
 
 #[derive(Default)]
 struct Cluster {
-    method: Vec<u8>,
+    method: Option<Vec<u8>>,
     pattern: Vec<u8>,
     path_params: Vec<&'static str>,
     query_params: BTreeSet<Vec<u8>>,
     headers: IndexMap<Vec<u8>, u64>,
-    statuses: IndexMap<i64, u64>,
+    statuses: IndexMap<Vec<u8>, u64>,
     content_types: IndexMap<&'static str, u64>,
     count: u64,
     ids: Vec<Vec<u8>>,
@@ -220,9 +229,13 @@ fn observe(flow: &CompatFlow, clusters: &mut IndexMap<Vec<u8>, Cluster>) -> Resu
             if flow.id.is_empty() { "without an id".into() } else { text::shortened(&flow.id, 64) }
         ))
     };
+    if let Some(why) = flow.raises {
+        return Err(raises(why));
+    }
     let url = urlparse::urlparse(&flow.url).map_err(|refused| raises(&refused))?;
     let (pattern, path_params) = path::normalize(&url.path);
-    let key = [&flow.method, &b" "[..], &pattern].concat();
+    let method = flow.method.as_deref().unwrap_or(b"None");
+    let key = [method, b" ", &pattern].concat();
     let cluster = clusters.entry(key).or_insert_with(|| Cluster {
         method: flow.method.clone(),
         pattern,
@@ -246,7 +259,7 @@ fn observe(flow: &CompatFlow, clusters: &mut IndexMap<Vec<u8>, Cluster>) -> Resu
             .as_ref()
             .ok_or_else(|| raises("its response has a content type without a value"))?;
         *cluster.content_types.entry(content_class(content_type)).or_default() += 1;
-        *cluster.statuses.entry(response.status).or_default() += 1;
+        *cluster.statuses.entry(response.status.clone()).or_default() += 1;
     }
     Ok(())
 }
@@ -268,7 +281,7 @@ fn cluster_json<'a>(endpoint: &'a [u8], cluster: &'a Cluster) -> json::Value<'a>
     let count_of = |(name, count): (&'a [u8], u64)| (name.into(), Number(count));
     Object(vec![
         (b"endpoint".as_slice().into(), Text(endpoint)),
-        (b"method".as_slice().into(), Text(&cluster.method)),
+        (b"method".as_slice().into(), cluster.method.as_deref().map_or(json::Value::Null, Text)),
         (b"path_pattern".as_slice().into(), Text(&cluster.pattern)),
         (
             b"path_params".as_slice().into(),
@@ -282,11 +295,7 @@ fn cluster_json<'a>(endpoint: &'a [u8], cluster: &'a Cluster) -> json::Value<'a>
         (
             b"status_codes".as_slice().into(),
             Object(
-                cluster
-                    .statuses
-                    .iter()
-                    .map(|(code, n)| (code.to_string().into_bytes().into(), Number(*n)))
-                    .collect(),
+                cluster.statuses.iter().map(|(code, n)| ((&**code).into(), Number(*n))).collect(),
             ),
         ),
         (

@@ -216,7 +216,7 @@ pub fn for_each_flow(
     let mut skips = Skips::default();
     let mut batch = Batch::default();
     while feed.next(&mut batch) {
-        decode(captures.sources[batch.source].format, &batch, &mut |offset, found| match found {
+        decode(&captures.sources[batch.source], &batch, &mut |offset, found| match found {
             Found::Flow(flow) => visit(flow),
             Found::NotHttp(_) => skips.add(SkipReason::NotHttp),
             Found::Skipped(reason, message) => {
@@ -356,7 +356,7 @@ fn run<S: Send>(
     visit: impl Fn(&mut S, usize, u64, Found<'_>) + Sync,
 ) -> Result<Outcome<S>, Error> {
     run_batches(captures, options, monitor, new_state, |state, batch, counted| {
-        decode(captures.sources[batch.source].format, batch, &mut |offset, found| {
+        decode(&captures.sources[batch.source], batch, &mut |offset, found| {
             *counted += u64::from(matches!(found, Found::Flow(_)));
             visit(state, batch.source, offset, found);
         });
@@ -399,7 +399,7 @@ fn run_batches<S: Send>(
         )?;
         pool.broadcast(|_| worker())
     };
-    let feed = feed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut feed = feed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     Ok(Outcome {
         states,
         bytes: feed.bytes(),

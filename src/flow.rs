@@ -56,6 +56,19 @@ pub struct Flow<'a> {
     pub failed: bool,
     /// Was it the handshake of a websocket?
     pub websocket: bool,
+    /// The row of the original's database that it was read from.
+    pub(crate) original: Option<&'a OriginalRow<'a>>,
+}
+
+/// What a row of mitmproxy-mcp's database says and a flow cannot: the compat answer alone asks for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OriginalRow<'a> {
+    /// The status as text, where there was a response: SQLite takes any text for a status.
+    pub(crate) status: Option<&'a [u8]>,
+    /// The original writes a method that is missing as null.
+    pub(crate) has_method: bool,
+    /// Why the original raises, in words.
+    pub(crate) raises: Option<&'static str>,
 }
 
 /// The response of a [`Flow`].
@@ -115,6 +128,7 @@ impl<'a> Flow<'a> {
             response: None,
             failed: false,
             websocket: false,
+            original: None,
         }
     }
 

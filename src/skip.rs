@@ -62,6 +62,11 @@ impl SkipReason {
         }
     }
 
+    /// Does it say that what was captured is no HTTP?
+    pub fn is_no_http(self) -> bool {
+        matches!(self, Self::NotHttp | Self::Tcp | Self::Udp | Self::Dns | Self::WebsocketMessages)
+    }
+
     /// Does it say that the capture is damaged, rather than that something was left out on purpose?
     pub fn is_damage(self) -> bool {
         matches!(
@@ -82,7 +87,7 @@ impl SkipReason {
 pub struct SkipPlace {
     /// Which of the captures, counted from 0 in the order in which they were opened.
     pub source: usize,
-    /// Byte offset in that capture (in its unpacked form).
+    /// Byte offset in that capture (in its unpacked form); in a database, the row.
     pub offset: u64,
     /// What is wrong there, and what to do where something can be done.
     pub message: String,

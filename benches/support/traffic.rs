@@ -341,6 +341,88 @@ pub(crate) fn write_line(out: &mut Vec<u8>, exchange: &Exchange) {
     writeln!(out, r#"}}}},"response":{{"status_code":{status},"headers":{{"content-type":"application/json"}}}},"timestamp":{time}}}"#).unwrap();
 }
 
+/// Appends one flow as an entry of a HAR, as browsers write it: the text of the body is JSON in JSON.
+pub(crate) fn write_entry(out: &mut Vec<u8>, exchange: &Exchange) {
+    let Exchange { method, host, target, status, started_micros, body, .. } = exchange;
+    let seconds =
+        jiff::Timestamp::from_microsecond(i64::try_from(*started_micros).unwrap()).unwrap();
+    let (wait, receive) =
+        (20.5, f64::from(u32::try_from(started_micros % 90_000).unwrap()) / 1000.0);
+    let header = |name: &str, value: &str| serde_json::json!({"name": name, "value": value});
+    let mut request_headers = vec![header("host", host)];
+    request_headers.extend(HEADERS.iter().map(|(name, value)| header(name, value)));
+    let query = target.split_once('?').map_or("", |(_, query)| query);
+    let query: Vec<_> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+    let entry = serde_json::json!({
+        "startedDateTime": seconds.to_string(),
+        "time": wait + receive,
+        "request": {
+            "method": method,
+            "url": format!("https://{host}{target}"),
+            "httpVersion": "HTTP/1.1",
+            "cookies": [],
+            "headers": request_headers,
+            "queryString": query.iter().map(|(name, value)| header(name, value)).collect::<Vec<_>>(),
+            "headersSize": -1,
+            "bodySize": 0,
+        },
+        "response": {
+            "status": status,
+            "statusText": "",
+            "httpVersion": "HTTP/1.1",
+            "cookies": [],
+            "headers": [
+                header("cache-control", "no-store"),
+                header("content-length", &body.len().to_string()),
+                header("content-type", "application/json; charset=utf-8"),
+                header("date", "Sun, 22 Nov 2026 08:00:00 GMT"),
+            ],
+            "content": {"size": body.len(), "mimeType": "application/json; charset=utf-8", "text": body},
+            "redirectURL": "",
+            "headersSize": -1,
+            "bodySize": body.len(),
+        },
+        "cache": {},
+        "timings": {"send": 0, "wait": wait, "receive": receive},
+        "serverIPAddress": "198.51.100.9",
+        "connection": "443",
+    });
+    serde_json::to_writer(&mut *out, &entry).unwrap();
+}
+
+/// The same over several lines.
+pub(crate) fn write_pretty_entry(out: &mut Vec<u8>, exchange: &Exchange) {
+    let mut minified = Vec::new();
+    write_entry(&mut minified, exchange);
+    let entry: serde_json::Value = serde_json::from_slice(&minified).unwrap();
+    serde_json::to_writer_pretty(&mut *out, &entry).unwrap();
+}
+
+/// Writes a whole HAR of `flows` entries.
+pub(crate) fn write_har(
+    out: &mut dyn Write,
+    flows: u64,
+    write_one: fn(&mut Vec<u8>, &Exchange),
+) -> io::Result<()> {
+    out.write_all(
+        br#"{"log":{"version":"1.2","creator":{"name":"generate","version":"1"},"entries":["#,
+    )?;
+    let mut traffic = Traffic::new(1);
+    let mut buffer = Vec::new();
+    for flow in 0..flows {
+        if flow > 0 {
+            buffer.push(b',');
+        }
+        write_one(&mut buffer, &traffic.exchange());
+        if buffer.len() > 1 << 20 {
+            out.write_all(&buffer)?;
+            buffer.clear();
+        }
+    }
+    buffer.extend_from_slice(b"]}}");
+    out.write_all(&buffer)
+}
+
 /// Writes `flows` flows with one of the writers above.
 pub(crate) fn write_all(
     out: &mut dyn Write,

@@ -5,13 +5,20 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use crate::capture::unpack::Packed;
+
+/// What can only be read from front to back.
+pub(crate) type ByteStream = Box<dyn Read + Send>;
+
 /// The bytes of one capture.
 pub(crate) enum Bytes {
     /// Anything that can be read at a position.
     File(File),
     /// What was read off a pipe to find out its format, and the pipe. It can be read once.
-    Stream(Mutex<Option<(Vec<u8>, Box<dyn Read + Send>)>>),
+    Stream(Mutex<Option<(Vec<u8>, ByteStream)>>),
     Memory(Vec<u8>),
+    /// Unpacked while it is read, from the front each time.
+    Packed(Packed),
 }
 
 impl Bytes {
@@ -39,7 +46,7 @@ impl Bytes {
         Self::stream(Box::new(io::stdin()))
     }
 
-    pub(crate) fn stream(stream: Box<dyn Read + Send>) -> Self {
+    pub(crate) fn stream(stream: ByteStream) -> Self {
         Self::Stream(Mutex::new(Some((Vec::new(), stream))))
     }
 
@@ -47,13 +54,18 @@ impl Bytes {
     pub(crate) fn length(&self) -> Option<u64> {
         match self {
             Self::File(file) => file.metadata().ok().map(|metadata| metadata.len()),
-            Self::Stream(_) => None,
+            Self::Stream(_) | Self::Packed(_) => None,
             Self::Memory(bytes) => Some(bytes.len() as u64),
         }
     }
 
-    /// Can it be read again from the start?
+    /// Can it be read at any position?
     pub(crate) fn is_seekable(&self) -> bool {
+        matches!(self, Self::File(_) | Self::Memory(_))
+    }
+
+    /// Can it be read again from the start?
+    pub(crate) fn is_repeatable(&self) -> bool {
         !matches!(self, Self::Stream(_))
     }
 
@@ -65,10 +77,19 @@ impl Bytes {
             Self::Stream(stream) => {
                 let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some((read, stream)) = stream.as_mut() {
-                    stream.take(limit as u64).read_to_end(read)?;
+                    let wanted = limit.saturating_sub(read.len()) as u64;
+                    stream.take(wanted).read_to_end(read)?;
                     filled = read.len().min(limit);
                     head[..filled].copy_from_slice(&read[..filled]);
                 }
+            }
+            Self::Packed(packed) => {
+                let mut unpacked = Vec::new();
+                packed.open().take(limit as u64).read_to_end(&mut unpacked).or_else(|error| {
+                    // What came before the damage says what it is.
+                    if unpacked.is_empty() { Err(error) } else { Ok(0) }
+                })?;
+                return Ok(unpacked);
             }
             _ => {
                 while filled < limit {
@@ -83,7 +104,7 @@ impl Bytes {
         Ok(head)
     }
 
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::File(file) => loop {
                 #[cfg(unix)]
@@ -102,7 +123,7 @@ impl Bytes {
                 buffer[..count].copy_from_slice(&rest[..count]);
                 Ok(count)
             }
-            Self::Stream(_) => Ok(0),
+            Self::Stream(_) | Self::Packed(_) => Ok(0),
         }
     }
 }
@@ -150,22 +171,29 @@ impl Batch {
 /// Reads a capture from front to back into batches.
 pub(crate) struct Reader<'a> {
     bytes: &'a Bytes,
-    stream: Option<Box<dyn Read + Send>>,
+    stream: Option<ByteStream>,
     /// Read off the stream and given back.
     carry: Vec<u8>,
     /// Where the next byte stands in the capture.
     position: u64,
+    /// Why nothing more can be read.
+    failure: Option<io::Error>,
 }
 
 impl<'a> Reader<'a> {
     /// A stream is read once: a second reader of it finds it empty.
     pub(crate) fn new(bytes: &'a Bytes) -> Self {
-        let mut reader = Self { bytes, stream: None, carry: Vec::new(), position: 0 };
-        if let Bytes::Stream(stream) = bytes
-            && let Some((head, stream)) =
-                stream.lock().unwrap_or_else(PoisonError::into_inner).take()
-        {
-            (reader.carry, reader.stream) = (head, Some(stream));
+        let mut reader =
+            Self { bytes, stream: None, carry: Vec::new(), position: 0, failure: None };
+        match bytes {
+            Bytes::Stream(stream) => {
+                let taken = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some((head, stream)) = taken {
+                    (reader.carry, reader.stream) = (head, Some(stream));
+                }
+            }
+            Bytes::Packed(packed) => reader.stream = Some(packed.open()),
+            Bytes::File(_) | Bytes::Memory(_) => {}
         }
         reader
     }
@@ -177,41 +205,52 @@ impl<'a> Reader<'a> {
     /// Reads until the batch holds `want` bytes or the capture ends; was that its end?
     ///
     /// The memory grows with what is really there, not with `want`.
-    pub(crate) fn fill(&mut self, batch: &mut Batch, want: usize) -> io::Result<bool> {
+    pub(crate) fn fill(&mut self, batch: &mut Batch, want: usize) -> bool {
         const STEP: usize = 1 << 20;
         while batch.filled < want {
             let until = want.min(batch.filled + STEP);
             if batch.buffer.len() < until {
                 batch.buffer.resize(until, 0);
             }
-            let count = self.read(&mut batch.buffer[batch.filled..until])?;
+            let count = self.read(&mut batch.buffer[batch.filled..until]);
             if count == 0 {
-                return Ok(true);
+                return true;
             }
             batch.filled += count;
         }
-        Ok(false)
+        false
     }
 
-    /// Reads some bytes; 0 at the end.
-    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = if !self.carry.is_empty() {
+    /// Reads some bytes; 0 at the end, and where nothing more can be read: [`failure`](Self::failure) says why.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> usize {
+        if !self.carry.is_empty() {
             let count = self.carry.len().min(buffer.len());
             buffer[..count].copy_from_slice(&self.carry[..count]);
             self.carry.drain(..count);
-            count
-        } else if let Some(stream) = &mut self.stream {
-            loop {
+            self.position += count as u64;
+            return count;
+        }
+        let read = match (&self.failure, &mut self.stream) {
+            (Some(_), _) => Ok(0),
+            (None, Some(stream)) => loop {
                 match stream.read(buffer) {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    count => break count?,
+                    read => break read,
                 }
-            }
-        } else {
-            self.bytes.read_at(self.position, buffer)?
+            },
+            (None, None) => self.bytes.read_at(self.position, buffer),
         };
+        let count = read.unwrap_or_else(|error| {
+            self.failure = Some(error);
+            0
+        });
         self.position += count as u64;
-        Ok(count)
+        count
+    }
+
+    /// Why nothing more could be read, if that is not the end of the capture.
+    pub(crate) fn failure(&mut self) -> Option<io::Error> {
+        self.failure.take()
     }
 
     /// Gives the last bytes of what was read back, to be read again.
@@ -231,23 +270,23 @@ impl<'a> Reader<'a> {
     }
 
     /// Steps over bytes; how many there really were.
-    pub(crate) fn skip(&mut self, count: u64) -> io::Result<u64> {
+    pub(crate) fn skip(&mut self, count: u64) -> u64 {
         if self.bytes.is_seekable() {
             let length = self.bytes.length().unwrap_or(u64::MAX);
             let skipped = count.min(length.saturating_sub(self.position));
             self.position += skipped;
-            return Ok(skipped);
+            return skipped;
         }
         let mut buffer = [0; 8192];
         let mut skipped = 0;
         while skipped < count {
             let want = usize::try_from(count - skipped).unwrap_or(usize::MAX).min(buffer.len());
-            match self.read(&mut buffer[..want])? {
+            match self.read(&mut buffer[..want]) {
                 0 => break,
                 read => skipped += read as u64,
             }
         }
-        Ok(skipped)
+        skipped
     }
 
     /// Bytes at any position, without moving; fewer at the end, `None` where the capture cannot be read by position.

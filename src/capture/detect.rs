@@ -1,10 +1,15 @@
 //! What a file is, by its first bytes; and what to do about the ones that cannot be read.
 
-use crate::capture::{InputFormat, har, jsonl};
 use crate::capture::tnetstring::{Prefix, prefix};
+use crate::capture::{InputFormat, har, jsonl};
 
 /// How many bytes are looked at.
 pub(crate) const HEAD_BYTES: usize = 64 << 10;
+
+/// Is it a SQLite database? Not one that a server of mitmproxy-mcp has just created, which is empty.
+pub(crate) fn is_database(head: &[u8]) -> bool {
+    head.starts_with(b"SQLite format 3\0")
+}
 
 /// The format, or one sentence about what it is instead.
 pub(crate) fn detect(head: &[u8]) -> Result<InputFormat, String> {
@@ -83,7 +88,11 @@ fn detect_json(text: &[u8]) -> Result<InputFormat, String> {
         return Ok(InputFormat::Har);
     }
     Err(if has("_postman_id") || has("schema.getpostman.com") {
-        "this is a Postman collection, which holds requests and no traffic; record the traffic with mitmdump -w dump.mitm"
+        "this is a Postman collection, which holds requests and no traffic; send them through a proxy and give what it \
+         recorded (mitmdump -w dump.mitm), or export the history of the Postman proxy as HAR"
+    } else if has("__export_format") || has("\"_type\":\"export\"") {
+        "this is an Insomnia export, which holds requests and no traffic; in Insomnia choose Export > HAR (HTTP Archive \
+         Format) and give that file"
     } else {
         "this is JSON, and none of its first lines is a flow: a line needs \"method\" and \"url\", or \"request\" with both"
     }
@@ -92,29 +101,28 @@ fn detect_json(text: &[u8]) -> Result<InputFormat, String> {
 
 fn what_it_is(text: &[u8], head: &[u8]) -> String {
     let is = |magic: &[u8]| head.starts_with(magic);
-    let what = if is(b"\x1f\x8b") {
-        "this is gzip; unpack it first: gunzip -c FILE | api-patterns analyze -"
-    } else if is(b"\x28\xb5\x2f\xfd") {
-        "this is zstd; unpack it first: zstd -dc FILE | api-patterns analyze -"
-    } else if is(b"SQLite format 3\0") {
-        "this is a SQLite database, which this version does not read yet; give the mitmproxy dump it was made from"
-    } else if is(b"PK\x03\x04") {
-        "this is a zip archive (perhaps a .saz, or a zipped HAR); unpack it and give a mitmproxy dump"
-    } else if is(&[0xd4, 0xc3, 0xb2, 0xa1])
+    let has = |word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
+    let what = if is(&[0xd4, 0xc3, 0xb2, 0xa1])
         || is(&[0xa1, 0xb2, 0xc3, 0xd4])
         || is(&[0x0a, 0x0d, 0x0d, 0x0a])
     {
         "this is a packet capture, in which HTTPS is encrypted; record with a proxy instead: mitmdump -w dump.mitm"
-    } else if is(b"\x78\x01") || is(b"\x78\x9c") || is(b"\x78\xda") {
-        "this is zlib data (perhaps a .zhar); save the flows as a mitmproxy dump instead"
     } else if is(b"\xff\xfe") || is(b"\xfe\xff") {
         "this is UTF-16 text; save it as UTF-8"
     } else if text.starts_with(b"[") {
-        "this is a JSON array, which this version does not read; write one object a line (jq -c '.[]' FILE)"
+        "this is a JSON array, and its first item is neither an entry of a HAR nor a flow: an item needs \"request\", or \
+         \"method\" and \"url\""
+    } else if has("<items") && has("<item") {
+        "these are items saved by Burp, which is no HAR; in Burp install the extension \"HAR Exporter\" from the BApp \
+         store, export the same items with it, and give that file"
     } else if text.starts_with(b"<") {
-        "this is XML or HTML (perhaps items saved by Burp); record with mitmdump -w dump.mitm"
+        "this is XML or HTML, no capture; export the traffic as HAR, or record it with mitmdump -w dump.mitm"
+    } else if is(b"\xac\xed") || has("com.xk72.charles") {
+        "this is a Charles session (.chls); in Charles choose File > Export Session, the format HTTP Archive (.har), and \
+         give that file"
     } else {
-        "this is no capture that can be read; give a mitmproxy dump (mitmdump -w dump.mitm) or JSON lines"
+        "this is no capture that can be read; give a mitmproxy dump (mitmdump -w dump.mitm), a HAR, the database of \
+         mitmproxy-mcp, or JSON lines"
     };
     what.to_owned()
 }

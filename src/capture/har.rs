@@ -8,8 +8,6 @@ mod charles;
 mod compact;
 mod entry;
 
-use std::io;
-
 use crate::capture::bytes::{Batch, Reader};
 use crate::capture::har::compact::Compactor;
 use crate::capture::json::{self, Scan};
@@ -79,42 +77,42 @@ impl<'a> Entries<'a> {
         Self { reader, batch_bytes, state: State::Start, open: Vec::new(), found_list: false }
     }
 
-    pub(crate) fn position(&self) -> u64 {
-        self.reader.position()
+    pub(crate) fn reader(&mut self) -> &mut Reader<'a> {
+        &mut self.reader
     }
 
-    pub(crate) fn next(&mut self, batch: &mut Batch) -> io::Result<Cut> {
+    pub(crate) fn next(&mut self, batch: &mut Batch) -> Cut {
         loop {
             let cut = match self.state {
-                State::Start => self.start(batch)?,
-                State::Members => self.member(batch)?,
-                State::Elements => self.elements(batch)?,
-                State::After => self.after(batch)?,
+                State::Start => self.start(batch),
+                State::Members => self.member(batch),
+                State::Elements => self.elements(batch),
+                State::After => self.after(batch),
                 State::End => Some(Cut::End),
             };
             if let Some(cut) = cut {
-                return Ok(cut);
+                return cut;
             }
         }
     }
 
     /// Reads what comes next into an empty batch; is that all there is?
-    fn window(&mut self, batch: &mut Batch, want: usize) -> io::Result<bool> {
+    fn window(&mut self, batch: &mut Batch, want: usize) -> bool {
         batch.clear();
         batch.shrink(self.batch_bytes.max(WINDOW));
         batch.offset = self.reader.position();
         self.reader.fill(batch, want)
     }
 
-    fn start(&mut self, batch: &mut Batch) -> io::Result<Option<Cut>> {
-        let ended = self.window(batch, WINDOW)?;
+    fn start(&mut self, batch: &mut Batch) -> Option<Cut> {
+        let ended = self.window(batch, WINDOW);
         let bytes = batch.bytes();
         let Some(bracket) = opening_bracket(bytes) else {
             if !ended && bytes.iter().all(|byte| json::is_space(*byte)) {
-                return Ok(None);
+                return None;
             }
             self.state = State::End;
-            return Ok(self.rest_is_garbage(batch, "no HAR begins here"));
+            return self.rest_is_garbage(batch, "no HAR begins here");
         };
         let is_list = bytes[bracket] == b'[';
         self.reader.unread(&bytes[bracket + 1..]);
@@ -125,12 +123,12 @@ impl<'a> Entries<'a> {
             self.open.push(false);
             self.state = State::Members;
         }
-        Ok(None)
+        None
     }
 
     /// Reads one key, and goes into its value or steps over it.
-    fn member(&mut self, batch: &mut Batch) -> io::Result<Option<Cut>> {
-        let ended = self.window(batch, WINDOW)?;
+    fn member(&mut self, batch: &mut Batch) -> Option<Cut> {
+        let ended = self.window(batch, WINDOW);
         let bytes = batch.bytes();
         let at = bytes
             .iter()
@@ -139,26 +137,26 @@ impl<'a> Entries<'a> {
         match bytes.get(at) {
             None if ended => {
                 self.state = State::End;
-                return Ok(Some(self.cut_off(batch.offset, bytes.len() as u64)));
+                return Some(self.cut_off(batch.offset, bytes.len() as u64));
             }
-            None => return Ok(None),
+            None => return None,
             Some(b'}') => {
                 self.reader.unread(&bytes[at + 1..]);
                 self.open.pop();
                 if self.open.is_empty() {
                     self.state = State::After;
                     if !self.found_list {
-                        return Ok(Some(no_list(batch.offset)));
+                        return Some(no_list(batch.offset));
                     }
                 }
-                return Ok(None);
+                return None;
             }
             Some(_) => {}
         }
         let Some((key, value)) = key_and_value(&bytes[at..]) else {
             if ended && Scan::default().step(&bytes[at..]).is_none() && bytes[at] == b'"' {
                 self.state = State::End;
-                return Ok(Some(self.cut_off(batch.offset, bytes.len() as u64)));
+                return Some(self.cut_off(batch.offset, bytes.len() as u64));
             }
             return self.resync(batch, ended, at);
         };
@@ -179,16 +177,16 @@ impl<'a> Entries<'a> {
                 return self.skip_value(batch, first);
             }
         }
-        Ok(None)
+        None
     }
 
     /// Steps over a value of any length.
-    fn skip_value(&mut self, batch: &mut Batch, first: u8) -> io::Result<Option<Cut>> {
+    fn skip_value(&mut self, batch: &mut Batch, first: u8) -> Option<Cut> {
         let start = self.reader.position();
         let is_scalar = !matches!(first, b'{' | b'[' | b'"');
         let mut scan = Scan::default();
         loop {
-            let ended = self.window(batch, self.batch_bytes.max(WINDOW))?;
+            let ended = self.window(batch, self.batch_bytes.max(WINDOW));
             let bytes = batch.bytes();
             let end = if is_scalar {
                 bytes.iter().position(|byte| matches!(byte, b',' | b'}'))
@@ -197,31 +195,30 @@ impl<'a> Entries<'a> {
             };
             if let Some(end) = end {
                 self.reader.unread(&bytes[end..]);
-                return Ok(None);
+                return None;
             }
             if ended {
                 self.state = State::End;
-                return Ok(Some(self.cut_off(start, self.reader.position() - start)));
+                return Some(self.cut_off(start, self.reader.position() - start));
             }
         }
     }
 
-    fn elements(&mut self, batch: &mut Batch) -> io::Result<Option<Cut>> {
+    fn elements(&mut self, batch: &mut Batch) -> Option<Cut> {
         let mut want = self.batch_bytes;
-        let mut ended = self.window(batch, want)?;
+        let mut ended = self.window(batch, want);
         loop {
             let (end, stop) = whole_entries(batch.bytes(), ended);
             if end > 0 {
                 self.reader.unread(&batch.bytes()[end..]);
                 batch.truncate(end);
-                return Ok(Some(Cut::Batch));
+                return Some(Cut::Batch);
             }
             match stop {
                 Stop::Closed(at) => {
                     self.reader.unread(&batch.bytes()[at + 1..]);
-                    self.state =
-                        if self.open.is_empty() { State::After } else { State::Members };
-                    return Ok(None);
+                    self.state = if self.open.is_empty() { State::After } else { State::Members };
+                    return None;
                 }
                 Stop::Bad => {
                     let start = entry_start(batch.bytes());
@@ -234,7 +231,7 @@ impl<'a> Entries<'a> {
                         return self.resync(batch, ended, start);
                     }
                     self.state = State::End;
-                    return Ok(Some(self.cut_off(batch.offset, bytes.len() as u64)));
+                    return Some(self.cut_off(batch.offset, bytes.len() as u64));
                 }
                 Stop::NeedsMore if want >= limits::RECORD_BYTES => {
                     let start = entry_start(batch.bytes());
@@ -243,18 +240,18 @@ impl<'a> Entries<'a> {
                 }
                 Stop::NeedsMore => {
                     want = (want * 2).min(limits::RECORD_BYTES);
-                    ended = self.reader.fill(batch, want)?;
+                    ended = self.reader.fill(batch, want);
                 }
             }
         }
     }
 
     /// Reads an entry too large to hold; of long strings (bodies) only the beginning is kept.
-    fn compact(&mut self, batch: &mut Batch) -> io::Result<Option<Cut>> {
+    fn compact(&mut self, batch: &mut Batch) -> Option<Cut> {
         let start = self.reader.position();
         let mut compactor = Compactor::default();
         loop {
-            let ended = self.window(batch, self.batch_bytes.max(WINDOW))?;
+            let ended = self.window(batch, self.batch_bytes.max(WINDOW));
             if let Some(end) = compactor.step(batch.bytes()) {
                 self.reader.unread(&batch.bytes()[end..]);
                 let Some(entry) = compactor.finish() else {
@@ -262,11 +259,11 @@ impl<'a> Entries<'a> {
                     let message =
                         format!("entry of {length} bytes has more than can be read; skipped");
                     let reason = SkipReason::TooLarge;
-                    return Ok(Some(Cut::Damage(Damage { reason, offset: start, message })));
+                    return Some(Cut::Damage(Damage { reason, offset: start, message }));
                 };
                 batch.replace(entry);
                 batch.offset = start;
-                return Ok(Some(Cut::Batch));
+                return Some(Cut::Batch);
             }
             if ended {
                 // Where the bytes can be read again, there may be whole entries among them.
@@ -274,16 +271,16 @@ impl<'a> Entries<'a> {
                 self.state = State::End;
                 if self.reader.go_to(start + 1) {
                     self.state = State::Elements;
-                    let ended = self.window(batch, self.batch_bytes)?;
+                    let ended = self.window(batch, self.batch_bytes);
                     return self.resync_from(batch, ended, 0, start);
                 }
-                return Ok(Some(self.cut_off(start, length)));
+                return Some(self.cut_off(start, length));
             }
         }
     }
 
     /// Steps over what is no entry, from `at` in the batch on, to the next one if there is any.
-    fn resync(&mut self, batch: &mut Batch, ended: bool, at: usize) -> io::Result<Option<Cut>> {
+    fn resync(&mut self, batch: &mut Batch, ended: bool, at: usize) -> Option<Cut> {
         let start = batch.offset + at as u64;
         self.resync_from(batch, ended, at + 1, start)
     }
@@ -294,7 +291,7 @@ impl<'a> Entries<'a> {
         mut ended: bool,
         mut from: usize,
         start: u64,
-    ) -> io::Result<Option<Cut>> {
+    ) -> Option<Cut> {
         const OVERLAP: usize = 256;
         loop {
             if let Some(at) = find_entry(batch.bytes(), from) {
@@ -307,21 +304,22 @@ impl<'a> Entries<'a> {
                     next - start
                 );
                 let reason = SkipReason::BadRecord;
-                return Ok(Some(Cut::Damage(Damage { reason, offset: start, message })));
+                return Some(Cut::Damage(Damage { reason, offset: start, message }));
             }
             if ended {
                 self.state = State::End;
-                return Ok(Some(self.cut_off(start, self.reader.position() - start)));
+                return Some(self.cut_off(start, self.reader.position() - start));
             }
-            let keep = batch.bytes().len().saturating_sub(OVERLAP).max(from.min(batch.bytes().len()));
+            let keep =
+                batch.bytes().len().saturating_sub(OVERLAP).max(from.min(batch.bytes().len()));
             self.reader.unread(&batch.bytes()[keep..]);
             from = 0;
-            ended = self.window(batch, self.batch_bytes.max(4 * OVERLAP))?;
+            ended = self.window(batch, self.batch_bytes.max(4 * OVERLAP));
         }
     }
 
-    fn after(&mut self, batch: &mut Batch) -> io::Result<Option<Cut>> {
-        let ended = self.window(batch, WINDOW)?;
+    fn after(&mut self, batch: &mut Batch) -> Option<Cut> {
+        let ended = self.window(batch, WINDOW);
         let bytes = batch.bytes();
         // `);` ends a HAR that calls a function (JSONP).
         let is_nothing = |byte: &u8| json::is_space(*byte) || matches!(byte, b')' | b';');
@@ -329,17 +327,17 @@ impl<'a> Entries<'a> {
             if ended {
                 self.state = State::End;
             }
-            return Ok(None);
+            return None;
         };
         self.reader.unread(&bytes[at..]);
         // Files that were put one after the other.
         if matches!(bytes[at], b'{' | b'[') {
             self.state = State::Start;
-            return Ok(None);
+            return None;
         }
-        self.window(batch, WINDOW)?;
+        self.window(batch, WINDOW);
         self.state = State::End;
-        Ok(self.rest_is_garbage(batch, "the end of the HAR is passed"))
+        self.rest_is_garbage(batch, "the end of the HAR is passed")
     }
 
     fn rest_is_garbage(&mut self, batch: &Batch, why: &str) -> Option<Cut> {
@@ -390,7 +388,8 @@ pub(super) fn opening_bracket(bytes: &[u8]) -> Option<usize> {
 
 /// The key at the front, and where the first byte of its value stands.
 fn key_and_value(bytes: &[u8]) -> Option<(&[u8], usize)> {
-    let end = if bytes.first() == Some(&b'"') { Scan::default().step(bytes)? } else { return None };
+    let end =
+        if bytes.first() == Some(&b'"') { Scan::default().step(bytes)? } else { return None };
     let next = |at: usize| {
         let space = bytes[at..].iter().take_while(|byte| json::is_space(**byte)).count();
         bytes.get(at + space).map(|byte| (at + space, *byte))

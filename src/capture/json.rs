@@ -141,21 +141,23 @@ fn parity_prefix(mut bits: u64) -> u64 {
 pub(crate) struct Json<'a> {
     bytes: &'a [u8],
     at: usize,
+    strict: bool,
 }
 
 impl<'a> Json<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self { bytes, at: 0, strict: false }
+    }
+
+    /// Takes what Python's `json.loads` takes, as far as it is looked at: no commas too many, no words but its own.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn strict(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, strict: true }
     }
 
     /// Where the next byte stands.
     pub(crate) fn at(&self) -> usize {
         self.at
-    }
-
-    /// Goes on elsewhere.
-    pub(crate) fn go_to(&mut self, at: usize) {
-        self.at = at;
     }
 
     /// The first byte of what comes next.
@@ -205,7 +207,7 @@ impl<'a> Json<'a> {
                 return Err(self.bad());
             }
             // A comma too many is what hand-made files have.
-            if self.take(b'}') {
+            if !self.strict && self.take(b'}') {
                 return Ok(());
             }
         }
@@ -220,10 +222,12 @@ impl<'a> Json<'a> {
             return Ok(());
         }
         self.at += 1;
+        let mut may_end = true;
         loop {
-            if self.take(b']') {
+            if may_end && self.take(b']') {
                 return Ok(());
             }
+            may_end = !self.strict;
             self.one_value(&mut each)?;
             if !self.take(b',') {
                 return if self.take(b']') { Ok(()) } else { Err(self.bad()) };
@@ -279,12 +283,14 @@ impl<'a> Json<'a> {
         let rest = &self.bytes[self.at..];
         let ends = |byte: &u8| is_space(*byte) || matches!(byte, b',' | b'}' | b']' | b':');
         let length = rest.iter().position(ends).unwrap_or(rest.len());
-        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
-        if length == 0 || !rest[..length].iter().all(allowed) {
+        let allowed =
+            |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+        let token = &rest[..length];
+        if length == 0 || !token.iter().all(allowed) || (self.strict && !is_python(token)) {
             return Err(self.bad());
         }
         self.at += length;
-        Ok(&rest[..length])
+        Ok(token)
     }
 
     /// A string.
@@ -306,6 +312,11 @@ impl<'a> Json<'a> {
             }
         }
     }
+}
+
+fn is_python(token: &[u8]) -> bool {
+    [&b"true"[..], b"false", b"null", b"NaN", b"Infinity", b"-Infinity"].contains(&token)
+        || serde_json::from_slice::<serde_json::Number>(token).is_ok()
 }
 
 pub(crate) fn is_space(byte: u8) -> bool {
@@ -348,9 +359,7 @@ pub(crate) fn unescape(raw: &[u8]) -> Cow<'_, [u8]> {
 fn unescape_unicode(escape: &[u8], out: &mut Vec<u8>) -> usize {
     let unit = |at: usize| {
         let digits = escape.get(at..at + 6)?.strip_prefix(b"\\u")?;
-        digits.iter().try_fold(0, |unit, digit| {
-            Some(unit * 16 + char::from(*digit).to_digit(16)?)
-        })
+        digits.iter().try_fold(0, |unit, digit| Some(unit * 16 + char::from(*digit).to_digit(16)?))
     };
     let Some(first) = unit(0) else {
         out.push(b'\\');

@@ -7,7 +7,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -30,27 +29,27 @@ impl<'a> Lines<'a> {
         Self { reader, batch_bytes: batch_bytes.max(64) }
     }
 
-    pub(crate) fn position(&self) -> u64 {
-        self.reader.position()
+    pub(crate) fn reader(&mut self) -> &mut Reader<'a> {
+        &mut self.reader
     }
 
-    pub(crate) fn next(&mut self, batch: &mut Batch) -> io::Result<Cut> {
+    pub(crate) fn next(&mut self, batch: &mut Batch) -> Cut {
         batch.clear();
         batch.shrink(self.batch_bytes);
         batch.offset = self.reader.position();
         let mut want = self.batch_bytes;
         loop {
-            let ended = self.reader.fill(batch, want)?;
+            let ended = self.reader.fill(batch, want);
             if batch.bytes().is_empty() {
-                return Ok(Cut::End);
+                return Cut::End;
             }
             if ended {
-                return Ok(Cut::Batch);
+                return Cut::Batch;
             }
             if let Some(newline) = memchr::memrchr(b'\n', batch.bytes()) {
                 self.reader.unread(&batch.bytes()[newline + 1..]);
                 batch.truncate(newline + 1);
-                return Ok(Cut::Batch);
+                return Cut::Batch;
             }
             if want >= limits::LINE_BYTES {
                 return self.skip_line(batch);
@@ -59,11 +58,11 @@ impl<'a> Lines<'a> {
         }
     }
 
-    fn skip_line(&mut self, batch: &mut Batch) -> io::Result<Cut> {
+    fn skip_line(&mut self, batch: &mut Batch) -> Cut {
         let start = batch.offset;
         loop {
             batch.clear();
-            let ended = self.reader.fill(batch, self.batch_bytes)?;
+            let ended = self.reader.fill(batch, self.batch_bytes);
             if let Some(newline) = memchr::memchr(b'\n', batch.bytes()) {
                 self.reader.unread(&batch.bytes()[newline + 1..]);
             } else if !ended {
@@ -74,11 +73,7 @@ impl<'a> Lines<'a> {
                 "line of {length} bytes is longer than the {} that are read; skipped",
                 limits::LINE_BYTES
             );
-            return Ok(Cut::Damage(Damage {
-                reason: SkipReason::TooLarge,
-                offset: start,
-                message,
-            }));
+            return Cut::Damage(Damage { reason: SkipReason::TooLarge, offset: start, message });
         }
     }
 }

@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use crate::capture::Found;
+use crate::capture::bytes::Batch;
 use crate::capture::tnetstring::{Damaged, Value, take};
 use crate::flow::{Flow, Header, Headers, Response, text, url};
 use crate::skip::SkipReason;
@@ -20,6 +22,19 @@ const NEWEST_VERSION: i64 = 21;
 pub(crate) enum Decoded<'a> {
     Flow(Flow<'a>),
     Skipped(SkipReason, String),
+}
+
+/// Decodes the records of a batch.
+pub(crate) fn decode_batch(batch: &Batch, found: &mut dyn FnMut(u64, Found<'_>)) {
+    let mut rest = batch.bytes();
+    while let Some((record, after)) = take(rest) {
+        let offset = batch.offset + (batch.bytes().len() - rest.len()) as u64;
+        match decode(record) {
+            Decoded::Flow(flow) => found(offset, Found::Flow(&flow)),
+            Decoded::Skipped(reason, message) => found(offset, Found::Skipped(reason, message)),
+        }
+        rest = after;
+    }
 }
 
 /// The fields of a record that matter, undecoded.
@@ -228,6 +243,7 @@ fn http_flow<'a>(record: &Record<'a>) -> Result<Option<Flow<'a>>, Damaged> {
         response: response.map(|response| response.0),
         failed: record.failed,
         websocket: record.websocket,
+        original: None,
     }))
 }
 

@@ -3,8 +3,6 @@
 //! A dump has no index and no checksum: only lengths. A record is trusted where its end tag stands where it should and a
 //! length follows it; where one of them is missing its fields are walked over to be sure.
 
-use std::io;
-
 use crate::capture::bytes::{Batch, Reader};
 use crate::capture::tnetstring::{self, Pairs, Prefix, Value};
 use crate::capture::{Cut, Damage};
@@ -57,25 +55,25 @@ impl<'a> Records<'a> {
         Self { reader, batch_bytes: batch_bytes.max(64) }
     }
 
-    pub(crate) fn position(&self) -> u64 {
-        self.reader.position()
+    pub(crate) fn reader(&mut self) -> &mut Reader<'a> {
+        &mut self.reader
     }
 
-    pub(crate) fn next(&mut self, batch: &mut Batch) -> io::Result<Cut> {
+    pub(crate) fn next(&mut self, batch: &mut Batch) -> Cut {
         batch.clear();
         batch.shrink(self.batch_bytes);
         batch.offset = self.reader.position();
         let mut want = self.batch_bytes;
         loop {
-            let ended = self.reader.fill(batch, want)?;
+            let ended = self.reader.fill(batch, want);
             let (end, stop) = hop(batch.bytes(), ended);
             if end > 0 {
                 self.reader.unread(&batch.bytes()[end..]);
                 batch.truncate(end);
-                return Ok(Cut::Batch);
+                return Cut::Batch;
             }
             match stop {
-                Stop::Done => return Ok(Cut::End),
+                Stop::Done => return Cut::End,
                 Stop::Garbage => return self.resync(batch, ended, None),
                 Stop::NeedsMore(total) => {
                     let there = self.reader.left().map(|left| left + batch.bytes().len() as u64);
@@ -99,12 +97,7 @@ impl<'a> Records<'a> {
     }
 
     /// Steps over damage to the next record, if there is one.
-    fn resync(
-        &mut self,
-        batch: &mut Batch,
-        mut ended: bool,
-        claimed: Option<u64>,
-    ) -> io::Result<Cut> {
+    fn resync(&mut self, batch: &mut Batch, mut ended: bool, claimed: Option<u64>) -> Cut {
         const OVERLAP: usize = 64;
         let start = batch.offset;
         let mut from = 1;
@@ -118,18 +111,18 @@ impl<'a> Records<'a> {
                 );
                 let reason =
                     if claimed.is_some() { SkipReason::BadRecord } else { SkipReason::Garbage };
-                return Ok(Cut::Damage(Damage { reason, offset: start, message }));
+                return Cut::Damage(Damage { reason, offset: start, message });
             }
             if ended {
                 let missing = self.reader.position() - start;
-                return Ok(Cut::Damage(end_of_file_damage(start, missing, claimed)));
+                return Cut::Damage(end_of_file_damage(start, missing, claimed));
             }
             let keep = batch.bytes().len().saturating_sub(OVERLAP);
             self.reader.unread(&batch.bytes()[keep..]);
             batch.clear();
             batch.offset = self.reader.position();
             from = 1;
-            ended = self.reader.fill(batch, self.batch_bytes.max(4 * OVERLAP))?;
+            ended = self.reader.fill(batch, self.batch_bytes.max(4 * OVERLAP));
         }
     }
 
@@ -193,26 +186,26 @@ impl<'a> Records<'a> {
     }
 
     /// Reads a record too large to hold, without its bodies and certificates.
-    fn compact(&mut self, batch: &mut Batch, total: u64) -> io::Result<Cut> {
+    fn compact(&mut self, batch: &mut Batch, total: u64) -> Cut {
         let offset = batch.offset;
         let end = offset + total;
         let mut out = Vec::new();
-        let header = self.header()?;
+        let header = self.header();
         let result = match header {
-            Some(length) => self.compact_dict(length, &mut out, 0)?,
+            Some(length) => self.compact_dict(length, &mut out, 0),
             None => Err(SkipReason::Garbage),
         };
-        let tag = self.byte()?;
+        let tag = self.byte();
         if result.is_ok() && tag == Some(b'}') {
             let mut framed = format!("{}:", out.len()).into_bytes();
             framed.append(&mut out);
             framed.push(b'}');
             batch.replace(framed);
-            return Ok(Cut::Batch);
+            return Cut::Batch;
         }
         // The framing at the top holds, so the record is left behind as a whole.
         let position = self.reader.position();
-        self.reader.skip(end.saturating_sub(position))?;
+        self.reader.skip(end.saturating_sub(position));
         let message = match result {
             Err(SkipReason::TooLarge) => {
                 format!("record of {total} bytes has more headers than can be read; skipped")
@@ -224,7 +217,7 @@ impl<'a> Records<'a> {
         } else {
             SkipReason::BadRecord
         };
-        Ok(Cut::Damage(Damage { reason, offset, message }))
+        Cut::Damage(Damage { reason, offset, message })
     }
 
     /// Copies the pairs of a dict of `length` bytes; long values are left out, request and response are looked into.
@@ -233,22 +226,22 @@ impl<'a> Records<'a> {
         length: u64,
         out: &mut Vec<u8>,
         depth: usize,
-    ) -> io::Result<Result<(), SkipReason>> {
+    ) -> Result<(), SkipReason> {
         const BAD: Result<(), SkipReason> = Err(SkipReason::BadRecord);
         let end = self.reader.position() + length;
         while self.reader.position() < end {
             if out.len() > limits::COMPACT_RECORD_BYTES {
-                return Ok(Err(SkipReason::TooLarge));
+                return Err(SkipReason::TooLarge);
             }
-            let Some(key_length) = self.header()?.filter(|length| *length <= 64) else {
-                return Ok(BAD);
+            let Some(key_length) = self.header().filter(|length| *length <= 64) else {
+                return BAD;
             };
-            let key = self.copy(key_length + 1)?;
+            let key = self.copy(key_length + 1);
             out.extend_from_slice(format!("{key_length}:").as_bytes());
             out.extend_from_slice(&key);
-            let Some(value_length) = self.header()? else { return Ok(BAD) };
+            let Some(value_length) = self.header() else { return BAD };
             if self.reader.position() + value_length >= end {
-                return Ok(BAD);
+                return BAD;
             }
             let name = &key[..key.len().saturating_sub(1)];
             let is_message = depth == 0 && (name == b"request" || name == b"response");
@@ -256,55 +249,55 @@ impl<'a> Records<'a> {
                 || (depth == 1 && USED_KEYS.contains(&name))
             {
                 if value_length > limits::COMPACT_RECORD_BYTES as u64 {
-                    return Ok(Err(SkipReason::TooLarge));
+                    return Err(SkipReason::TooLarge);
                 }
-                let value = self.copy(value_length + 1)?;
+                let value = self.copy(value_length + 1);
                 out.extend_from_slice(format!("{value_length}:").as_bytes());
                 out.extend_from_slice(&value);
             } else if is_message {
                 let mut inner = Vec::new();
-                if let Err(reason) = self.compact_dict(value_length, &mut inner, depth + 1)? {
-                    return Ok(Err(reason));
+                if let Err(reason) = self.compact_dict(value_length, &mut inner, depth + 1) {
+                    return Err(reason);
                 }
-                if self.byte()? != Some(b'}') {
-                    return Ok(BAD);
+                if self.byte() != Some(b'}') {
+                    return BAD;
                 }
                 out.extend_from_slice(format!("{}:", inner.len()).as_bytes());
                 out.append(&mut inner);
                 out.push(b'}');
             } else {
-                self.reader.skip(value_length + 1)?;
+                self.reader.skip(value_length + 1);
                 let left_out = value_length.to_string();
                 out.extend_from_slice(format!("{}:{left_out}", left_out.len()).as_bytes());
                 out.push(tnetstring::LEFT_OUT);
             }
         }
-        Ok(if self.reader.position() == end { Ok(()) } else { BAD })
+        if self.reader.position() == end { Ok(()) } else { BAD }
     }
 
     /// Reads a length with its colon.
-    fn header(&mut self) -> io::Result<Option<u64>> {
+    fn header(&mut self) -> Option<u64> {
         let mut text = Vec::new();
-        while let Some(byte) = self.byte()? {
+        while let Some(byte) = self.byte() {
             text.push(byte);
             match tnetstring::prefix(&text) {
-                Prefix::Length { length, .. } => return Ok(Some(length)),
+                Prefix::Length { length, .. } => return Some(length),
                 Prefix::Incomplete => {}
-                Prefix::Bad => return Ok(None),
+                Prefix::Bad => return None,
             }
         }
-        Ok(None)
+        None
     }
 
-    fn byte(&mut self) -> io::Result<Option<u8>> {
+    fn byte(&mut self) -> Option<u8> {
         let mut byte = [0];
-        Ok((self.reader.read(&mut byte)? == 1).then_some(byte[0]))
+        (self.reader.read(&mut byte) == 1).then_some(byte[0])
     }
 
-    fn copy(&mut self, count: u64) -> io::Result<Vec<u8>> {
+    fn copy(&mut self, count: u64) -> Vec<u8> {
         let mut batch = Batch::default();
-        self.reader.fill(&mut batch, usize::try_from(count).unwrap_or(usize::MAX))?;
-        Ok(batch.bytes().to_vec())
+        self.reader.fill(&mut batch, usize::try_from(count).unwrap_or(usize::MAX));
+        batch.bytes().to_vec()
     }
 }
 

@@ -108,7 +108,15 @@ mod tests {
         ] {
             assert_eq!(nanoseconds(text.as_bytes()), Some(nanos), "{text}");
         }
-        for text in ["", "yesterday", "12:00", "2023-13-01", "Tue, 14 Nov 2023 22:13:20 GMT", "1e400", "é+0é00"] {
+        for text in [
+            "",
+            "yesterday",
+            "12:00",
+            "2023-13-01",
+            "Tue, 14 Nov 2023 22:13:20 GMT",
+            "1e400",
+            "é+0é00",
+        ] {
             assert_eq!(nanoseconds(text.as_bytes()), None, "{text}");
         }
         assert_eq!(milliseconds(b"1.5"), Some(1_500_000));

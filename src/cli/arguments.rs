@@ -147,6 +147,8 @@ pub(super) enum Format {
     Har,
     /// One flow a line, as JSON
     Jsonl,
+    /// The database of mitmproxy-mcp
+    McpDatabase,
 }
 
 impl From<Format> for InputFormat {
@@ -156,6 +158,7 @@ impl From<Format> for InputFormat {
             Format::Mitmproxy => Self::Mitmproxy,
             Format::Har => Self::Har,
             Format::Jsonl => Self::JsonLines,
+            Format::McpDatabase => Self::McpDatabase,
         }
     }
 }

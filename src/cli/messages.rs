@@ -73,10 +73,12 @@ impl<'a> Messages<'a> {
             self.say_ignored();
             self.say_totals(totals, skips, time);
         }
-        let damaged = skips.iter().any(|(reason, _, _)| reason.is_damage());
+        // Nothing that was asked for is not the same as nothing that could be used.
+        let unusable = skips.iter().any(|(reason, _, _)| reason.is_damage())
+            || (totals.flows > 0 && skips.iter().all(|(reason, _, _)| reason.is_no_http()));
         if !failures.is_empty()
             || !self.captures.refused().is_empty()
-            || (totals.used == 0 && damaged)
+            || (totals.used == 0 && unusable)
         {
             Exit::Error
         } else if totals.used == 0 {
@@ -92,7 +94,8 @@ impl<'a> Messages<'a> {
                 let name = text::printable(
                     self.captures.name(place.source).unwrap_or_default().as_bytes(),
                 );
-                complain(&format!("{name}: at byte {}: {}", place.offset, place.message));
+                let unit = self.captures.unit(place.source);
+                complain(&format!("{name}: at {unit} {}: {}", place.offset, place.message));
             }
             if count > places.len() as u64 {
                 complain(&format!(
@@ -142,6 +145,8 @@ impl<'a> Messages<'a> {
                 "no endpoint found: there is no flow in {captures} ({})",
                 size(totals.bytes)
             ));
+        } else if skips.iter().all(|(reason, _, _)| reason.is_no_http()) {
+            complain(&format!("no endpoint found, because nothing was asked over HTTP; {read}"));
         } else {
             complain(&format!("no endpoint found; {read}"));
         }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 /// What the answer is made of. Text is WTF-8.
 pub(super) enum Value<'a> {
+    Null,
     Text(&'a [u8]),
     Number(u64),
     List(Vec<Self>),
@@ -19,6 +20,7 @@ pub(super) fn write(items: &Vec<Value<'_>>) -> String {
 
 fn write_value(out: &mut String, value: &Value<'_>, level: usize) {
     match value {
+        Value::Null => out.push_str("null"),
         Value::Text(text) => write_text(out, text),
         Value::Number(number) => write!(out, "{number}").unwrap_or_default(),
         Value::List(items) => write_list(out, items, level),

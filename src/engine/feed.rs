@@ -38,13 +38,13 @@ impl<'a> Feed<'a> {
         while let Some(source) = self.captures.sources.get(self.source) {
             let cutter = self.cutter.get_or_insert_with(|| Cutter::new(source, self.batch_bytes));
             match cutter.next(batch) {
-                Ok(Cut::Batch) => {
+                Cut::Batch => {
                     batch.source = self.source;
                     batch.sequence = self.sequence;
                     self.sequence += 1;
                     return true;
                 }
-                Ok(Cut::Damage(damage)) => {
+                Cut::Damage(damage) => {
                     let place = SkipPlace {
                         source: self.source,
                         offset: damage.offset,
@@ -52,10 +52,11 @@ impl<'a> Feed<'a> {
                     };
                     self.skips.add_at(damage.reason, place);
                 }
-                Ok(Cut::End) => self.next_source(),
-                Err(error) => {
-                    let error = Error::io(&source.name, "read on in", error).at(cutter.position());
-                    self.failures.push(error);
+                Cut::End => {
+                    if let Some(error) = cutter.failure() {
+                        let error = Error::io(&source.name, "read on in", error);
+                        self.failures.push(error.at(cutter.position()));
+                    }
                     self.next_source();
                 }
             }
@@ -76,9 +77,9 @@ impl<'a> Feed<'a> {
     }
 
     /// Bytes read.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&mut self) -> u64 {
         self.read.last().copied().unwrap_or_default()
-            + self.cutter.as_ref().map_or(0, Cutter::position)
+            + self.cutter.as_mut().map_or(0, Cutter::position)
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) fn label(
 ) -> Result<Analysis, Error> {
     let failed = |error| Error::io("the output", "write", error);
     // What can be read once, or of which little is wanted, is held in memory.
-    if !captures.is_seekable() || options.limit.is_some() {
+    if !captures.is_repeatable() || options.limit.is_some() {
         let (flows, mut patterns, outcome) = newest::collect(captures, options, monitor)?;
         flows.iter().for_each(|(_, flow)| flow.with(|flow| patterns.observe(flow)));
         let decision = patterns.decide(&options.report);
@@ -51,7 +51,7 @@ pub(super) fn label(
     let visit = |(): &mut (), batch: &_, _: &mut u64| {
         let batch: &crate::capture::bytes::Batch = batch;
         let mut text = Vec::new();
-        decode(captures.sources[batch.source].format, batch, &mut |_, found: Found<'_>| {
+        decode(&captures.sources[batch.source], batch, &mut |_, found: Found<'_>| {
             if let Ok(flow) = filter.check(&found) {
                 write_line(&mut text, flow, &decision.routes);
             }

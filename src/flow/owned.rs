@@ -75,6 +75,7 @@ impl OwnedFlow {
             }),
             failed: self.failed,
             websocket: self.websocket,
+            original: None,
         })
     }
 }

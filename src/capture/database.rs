@@ -1,0 +1,254 @@
+//! The database of mitmproxy-mcp, read while its server writes it.
+//!
+//! The server waits five seconds for a reader and then drops the flow that it wanted to save. So rows are read in short
+//! statements, each stepped to its end and reset before anything is done with what it gave; nothing is written, and no
+//! transaction is held. The table and the server's habits: <https://github.com/snapspecter/mitmproxy-mcp>, `core/recorder.py`.
+
+mod headers;
+mod rows;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+
+use crate::capture::bytes::Batch;
+use crate::capture::{Cut, Found};
+
+/// Rows that one statement reads.
+const ROWS: i64 = 512;
+
+/// How long a statement waits for the server to finish saving.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The columns that are used; all but the last two must be there.
+const COLUMNS: [&str; 9] = [
+    "id",
+    "url",
+    "method",
+    "status_code",
+    "request_headers",
+    "response_headers",
+    "timestamp",
+    "size",
+    "request_body",
+];
+
+/// A database that was found readable.
+pub(crate) struct Database {
+    path: PathBuf,
+    /// Where the copy stands that is read instead, until it is dropped.
+    copy: Option<tempfile::TempDir>,
+    query: String,
+    idle: Mutex<Vec<Connection>>,
+}
+
+/// Hands out ranges of rows.
+pub(crate) struct Rows<'a> {
+    database: &'a Database,
+    next: i64,
+    last: Option<i64>,
+    failure: Option<io::Error>,
+}
+
+impl Database {
+    /// Opens it, or says in a sentence why not.
+    pub(crate) fn open(path: &Path) -> Result<Self, String> {
+        let mut database = Self {
+            path: path.to_owned(),
+            copy: None,
+            query: String::new(),
+            idle: Mutex::default(),
+        };
+        let mut columns = database.columns();
+        if let Err(error) = &columns
+            && needs_copy(path, error)
+        {
+            let copy = copied(path).map_err(|error| {
+                format!("its writer was stopped in the middle, and no copy to repair can be made: {error}")
+            })?;
+            database.path = copy.path().join("copy.db");
+            database.copy = Some(copy);
+            columns = database.columns();
+        }
+        let columns = columns.map_err(|error| in_words(&error))?;
+        let has = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
+        if columns.is_empty() {
+            return Err("this SQLite database is not one of mitmproxy-mcp: it has no table \"flows\"; give \
+                        mitm_mcp_traffic.db of the server's folder"
+                .to_owned());
+        }
+        if let Some(missing) = COLUMNS[..7].iter().find(|name| !has(name)) {
+            return Err(format!(
+                "this SQLite database is not one of mitmproxy-mcp: its table \"flows\" has no column \"{missing}\""
+            ));
+        }
+        database.query = rows::query(has("size"), has("request_body"));
+        Ok(database)
+    }
+
+    fn columns(&self) -> rusqlite::Result<Vec<String>> {
+        let connection = self.connection()?;
+        let mut statement = connection.prepare("SELECT name FROM pragma_table_info('flows')")?;
+        let names = statement.query_map([], |row| row.get(0))?.collect();
+        drop(statement);
+        self.give_back(connection);
+        names
+    }
+
+    /// A connection that can only read. A copy is repaired by opening it, so it can be written.
+    fn connection(&self) -> rusqlite::Result<Connection> {
+        if let Some(idle) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            return Ok(idle);
+        }
+        let mode = if self.copy.is_some() {
+            OpenFlags::SQLITE_OPEN_READ_WRITE
+        } else {
+            OpenFlags::SQLITE_OPEN_READ_ONLY
+        };
+        let connection =
+            Connection::open_with_flags(&self.path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(PATIENCE)?;
+        Ok(connection)
+    }
+
+    fn give_back(&self, connection: Connection) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    }
+
+    /// Bytes of the file now.
+    pub(crate) fn length(&self) -> u64 {
+        std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len())
+    }
+
+    pub(crate) fn rows(&self) -> Rows<'_> {
+        let last = self.row("SELECT max(rowid) FROM flows", []);
+        let (last, failure) = match last {
+            Ok(last) => (last, None),
+            Err(error) => (None, Some(io::Error::other(in_words(&error)))),
+        };
+        Rows { database: self, next: i64::MIN, last, failure }
+    }
+
+    fn row(&self, query: &str, with: impl rusqlite::Params) -> rusqlite::Result<Option<i64>> {
+        let connection = self.connection()?;
+        let row = connection.prepare_cached(query)?.query_row(with, |row| row.get(0));
+        self.give_back(connection);
+        row
+    }
+
+    /// Reads and decodes the rows of a range.
+    pub(crate) fn decode(&self, batch: &Batch, found: &mut dyn FnMut(u64, Found<'_>)) {
+        let Some((first, last)) = range_of(batch.bytes()) else { return };
+        match self.connection() {
+            Ok(connection) => {
+                rows::decode(&connection, &self.query, first, last, found);
+                self.give_back(connection);
+            }
+            Err(error) => rows::unreadable(first, &error, found),
+        }
+    }
+}
+
+impl Rows<'_> {
+    pub(crate) fn next(&mut self, batch: &mut Batch) -> Cut {
+        let Some(last) = self.last.filter(|last| self.next <= *last) else { return Cut::End };
+        // Rows may have been deleted: the range begins with one that is there.
+        let query = "SELECT min(rowid) FROM flows WHERE rowid >= ?1";
+        let first = match self.database.row(query, [self.next]) {
+            Ok(Some(first)) if first <= last => first,
+            Ok(_) => {
+                self.last = None;
+                return Cut::End;
+            }
+            Err(error) => {
+                self.failure = Some(io::Error::other(in_words(&error)));
+                self.last = None;
+                return Cut::End;
+            }
+        };
+        let end = first.saturating_add(ROWS - 1).min(last);
+        match end.checked_add(1) {
+            Some(next) => self.next = next,
+            None => self.last = None,
+        }
+        batch.offset = place_of(first);
+        batch.replace([first.to_le_bytes(), end.to_le_bytes()].concat());
+        Cut::Batch
+    }
+
+    /// About how many bytes of the file are behind it.
+    pub(crate) fn position(&self) -> u64 {
+        let length = self.database.length();
+        match self.last {
+            Some(last) if last > 0 && self.next > 0 => {
+                let share = u128::from(length) * u128::from(self.next.unsigned_abs());
+                u64::try_from(share / u128::from(last.unsigned_abs())).unwrap_or(length).min(length)
+            }
+            Some(_) if self.next == i64::MIN => 0,
+            _ => length,
+        }
+    }
+
+    pub(crate) fn failure(&mut self) -> Option<io::Error> {
+        self.failure.take()
+    }
+}
+
+/// A row's number as the place of a flow: in the order of the rows, negative ones first.
+fn place_of(row: i64) -> u64 {
+    if row >= 0 { row.unsigned_abs() } else { 0 }
+}
+
+fn range_of(bytes: &[u8]) -> Option<(i64, i64)> {
+    let (first, last) = bytes.split_first_chunk::<8>()?;
+    Some((i64::from_le_bytes(*first), i64::from_le_bytes(last.try_into().ok()?)))
+}
+
+/// Was a transaction left in the middle, so that reading alone cannot see the state before it?
+fn needs_copy(path: &Path, error: &rusqlite::Error) -> bool {
+    let left_over = ["-journal", "-wal"].iter().any(|suffix| {
+        std::fs::metadata(beside(path, suffix)).is_ok_and(|metadata| metadata.len() > 0)
+    });
+    let code = error.sqlite_error().map(|error| error.code);
+    left_over && matches!(code, Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Copies the database with its journal: opening the copy puts the last whole state back.
+fn copied(path: &Path) -> io::Result<tempfile::TempDir> {
+    let folder = tempfile::tempdir()?;
+    let copy = folder.path().join("copy.db");
+    std::fs::copy(path, &copy)?;
+    for suffix in ["-journal", "-wal"] {
+        if let Err(error) = std::fs::copy(beside(path, suffix), beside(&copy, suffix))
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+    }
+    Ok(folder)
+}
+
+/// What went wrong, without the statement that SQLite quotes.
+fn in_words(error: &rusqlite::Error) -> String {
+    match error.sqlite_error() {
+        Some(error) if error.code == ErrorCode::DatabaseBusy => {
+            "its server kept the database locked for 5 seconds; try again".to_owned()
+        }
+        Some(error) if error.code == ErrorCode::NotADatabase => {
+            "this begins as a SQLite database and is none; it is damaged or encrypted".to_owned()
+        }
+        Some(error) => {
+            format!("the database cannot be read ({})", ffi::code_to_str(error.extended_code))
+        }
+        None => "the database cannot be read".to_owned(),
+    }
+}

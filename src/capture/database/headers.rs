@@ -1,0 +1,109 @@
+//! Header columns: JSON in the two forms that the server has written.
+
+use crate::capture::json::{BadJson, Json, unescape};
+use crate::flow::OwnedHeader;
+use crate::limits;
+
+/// Reads headers as the server does: `json.loads`, then `dict`. The error says in words why it would raise.
+pub(super) fn read<'a>(
+    text: &'a [u8],
+    pairs: &mut Vec<OwnedHeader<'a>>,
+) -> Result<(), &'static str> {
+    pairs.clear();
+    let no_json = |_: BadJson| "its headers are no JSON";
+    let mut json = Json::strict(text);
+    match json.peek() {
+        Some(b'[') => {
+            let mut is_pairs = true;
+            let read = json.items(|json| {
+                let pair = pair(json)?;
+                is_pairs &= pair.is_some();
+                push(pairs, pair);
+                Ok(())
+            });
+            read.map_err(no_json)?;
+            if !is_pairs {
+                return Err("its headers are no list of pairs");
+            }
+        }
+        Some(b'{') => {
+            let read = json.members(|key, json| {
+                push(pairs, Some((unescape(key), json.scalar()?)));
+                Ok(())
+            });
+            read.map_err(no_json)?;
+        }
+        Some(b'n') => return Err("its headers are null"),
+        _ => return Err("its headers are no JSON"),
+    }
+    if json.peek().is_some() {
+        return Err("its headers are no JSON");
+    }
+    Ok(())
+}
+
+fn push<'a>(pairs: &mut Vec<OwnedHeader<'a>>, pair: Option<OwnedHeader<'a>>) {
+    if pairs.len() < limits::HEADERS {
+        pairs.extend(pair);
+    }
+}
+
+/// Two items, or a string of two characters, which Python takes apart as well.
+fn pair<'a>(json: &mut Json<'a>) -> Result<Option<OwnedHeader<'a>>, BadJson> {
+    if let Some(text) = json.text()? {
+        let mut characters = std::str::from_utf8(&text).unwrap_or_default().char_indices();
+        let (_, second, None) = (characters.next(), characters.next(), characters.next()) else {
+            return Ok(None);
+        };
+        let split = |(at, _)| (text[..at].to_vec().into(), Some(text[at..].to_vec().into()));
+        return Ok(second.map(split));
+    }
+    let (mut name, mut value, mut count) = (None, None, 0);
+    json.items(|json| {
+        match count {
+            0 => name = json.text()?,
+            1 => value = json.scalar()?,
+            _ => {}
+        }
+        count += 1;
+        Ok(())
+    })?;
+    Ok(name.filter(|_| count == 2).map(|name| (name, value)))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn both_forms_are_read_and_what_raises_in_python_is_an_error() {
+        let read = |text: &'static str| {
+            let mut pairs = Vec::new();
+            super::read(text.as_bytes(), &mut pairs).map(|()| {
+                let shown = pairs.iter().map(|(name, value)| {
+                    let value = value.as_deref().unwrap_or(b"null");
+                    format!("{}={}", String::from_utf8_lossy(name), String::from_utf8_lossy(value))
+                });
+                shown.collect::<Vec<_>>().join("&")
+            })
+        };
+        assert_eq!(read(r#"[["a","1"],["\u00e9","2"]]"#), Ok("a=1&é=2".to_owned()));
+        assert_eq!(read(r#" {"a":"1", "b": null, "c": 3} "#), Ok("a=1&b=null&c=3".to_owned()));
+        assert_eq!(read(r#"["ab"]"#), Ok("a=b".to_owned()));
+        assert_eq!(read("[]"), Ok(String::new()));
+        let raising = [
+            "",
+            "{",
+            "null",
+            "[[\"a\"]]",
+            "[[\"a\",\"b\",\"c\"]]",
+            "[1]",
+            "12",
+            "\u{feff}[]",
+            "[] x",
+            "[[\"a\",\"b\"],]",
+            "[[\"a\",oops]]",
+        ];
+        for raises in raising {
+            assert!(read(raises).is_err(), "{raises}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Rows -> flows: what a statement gives is copied, the statement is reset, and then it is decoded.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+
+use crate::capture::database::{headers, in_words, place_of};
+use crate::capture::{Found, time};
+use crate::flow::{Flow, Headers, OriginalRow, Response};
+use crate::limits;
+use crate::skip::SkipReason;
+
+/// Text of one cell that is held at most; what is longer is read as missing.
+const CELL_BYTES: usize = limits::LINE_BYTES;
+
+/// Rows are decoded when this much is held.
+const HELD_BYTES: usize = 8 << 20;
+
+/// The statement that reads a range of rows, given its first and last.
+pub(super) fn query(has_size: bool, has_body: bool) -> String {
+    let capped = |column: &str| {
+        format!("CASE WHEN octet_length({column}) <= {CELL_BYTES} THEN {column} END")
+    };
+    let body = if has_body {
+        let limit = limits::OPERATION_BODY_BYTES;
+        format!(
+            "CASE WHEN method = 'POST' AND octet_length(request_body) <= {limit} THEN request_body END"
+        )
+    } else {
+        "NULL".to_owned()
+    };
+    format!(
+        "SELECT rowid, {}, {}, {}, status_code, timestamp, {}, {}, {}, {body} FROM flows \
+         WHERE rowid BETWEEN ?1 AND ?2 ORDER BY rowid",
+        capped("id"),
+        capped("url"),
+        capped("method"),
+        if has_size { "size" } else { "NULL" },
+        capped("request_headers"),
+        capped("response_headers"),
+    )
+}
+
+/// A row, copied.
+struct Row {
+    number: i64,
+    cells: [Option<Range<usize>>; 9],
+}
+
+/// The order of the cells in a row.
+const ID: usize = 0;
+const URL: usize = 1;
+const METHOD: usize = 2;
+const STATUS: usize = 3;
+const TIMESTAMP: usize = 4;
+const SIZE: usize = 5;
+const REQUEST_HEADERS: usize = 6;
+const RESPONSE_HEADERS: usize = 7;
+const REQUEST_BODY: usize = 8;
+
+/// Decodes the rows from `first` to `last`. A row that SQLite cannot read costs itself.
+pub(super) fn decode(
+    connection: &Connection,
+    query: &str,
+    first: i64,
+    last: i64,
+    found: &mut dyn FnMut(u64, Found<'_>),
+) {
+    let mut text = Vec::new();
+    let mut rows: Vec<Row> = Vec::new();
+    let mut next = Some(first);
+    while let Some(from) = next.filter(|from| *from <= last) {
+        text.clear();
+        rows.clear();
+        let read = read(connection, query, from, last, &mut text, &mut rows);
+        for row in &rows {
+            decode_row(row, &text, found);
+        }
+        let after = rows.last().map_or(Some(from), |row| row.number.checked_add(1));
+        next = match read {
+            Ok(true) => None,
+            Ok(false) => after,
+            Err(error) => {
+                let bad = after.unwrap_or(last);
+                unreadable(bad, &error, found);
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) {
+                    return;
+                }
+                bad.checked_add(1)
+            }
+        };
+    }
+}
+
+pub(super) fn unreadable(row: i64, error: &rusqlite::Error, found: &mut dyn FnMut(u64, Found<'_>)) {
+    let message = format!("{}; skipped", in_words(error));
+    found(place_of(row), Found::Skipped(SkipReason::BadRecord, message));
+}
+
+/// Copies rows until there are none left (`true`), or enough is held.
+fn read(
+    connection: &Connection,
+    query: &str,
+    first: i64,
+    last: i64,
+    text: &mut Vec<u8>,
+    rows: &mut Vec<Row>,
+) -> rusqlite::Result<bool> {
+    use std::io::Write;
+
+    let mut statement = connection.prepare_cached(query)?;
+    let mut cursor = statement.query([first, last])?;
+    while let Some(row) = cursor.next()? {
+        let mut copy = Row { number: row.get(0)?, cells: Default::default() };
+        for (i, cell) in copy.cells.iter_mut().enumerate() {
+            let start = text.len();
+            match row.get_ref(i + 1)? {
+                ValueRef::Null => continue,
+                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => text.extend_from_slice(bytes),
+                // Writing into memory does not fail.
+                ValueRef::Integer(number) => write!(text, "{number}").unwrap_or_default(),
+                ValueRef::Real(number) => write!(text, "{number}").unwrap_or_default(),
+            }
+            *cell = Some(start..text.len());
+        }
+        rows.push(copy);
+        if text.len() > HELD_BYTES {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn decode_row(row: &Row, text: &[u8], found: &mut dyn FnMut(u64, Found<'_>)) {
+    let cell = |column: usize| row.cells[column].clone().map(|range| &text[range]);
+    let (mut request_pairs, mut response_pairs) = (Vec::new(), Vec::new());
+    let request_headers =
+        headers::read(cell(REQUEST_HEADERS).unwrap_or_default(), &mut request_pairs);
+    let response_headers = match cell(RESPONSE_HEADERS) {
+        None | Some(b"") => Ok(()),
+        Some(text) => headers::read(text, &mut response_pairs),
+    };
+    let status = cell(STATUS).filter(|status| *status != b"0");
+    let raises = if cell(URL).is_none() {
+        Some("it has no URL")
+    } else {
+        request_headers.err().or(response_headers.err().filter(|_| status.is_some()))
+    };
+    let original = OriginalRow { status, has_method: cell(METHOD).is_some(), raises };
+    let method = Cow::Borrowed(cell(METHOD).unwrap_or_default());
+    let url = cell(URL).unwrap_or_default();
+    let http = if method.is_empty() { None } else { Flow::from_url(method.clone(), url) };
+    let is_http = http.is_some();
+    let mut flow = http.unwrap_or_else(|| Flow::bare(method, url));
+    flow.id = cell(ID).unwrap_or_default();
+    flow.request_headers = Headers::owned(&request_pairs);
+    flow.request_body = cell(REQUEST_BODY);
+    flow.started = cell(TIMESTAMP).and_then(time::nanoseconds);
+    let number = |cell: &[u8]| std::str::from_utf8(cell).ok()?.parse::<i64>().ok();
+    flow.response = status.map(|status| Response {
+        status: number(status).unwrap_or_default(),
+        headers: Headers::owned(&response_pairs),
+        content_type: None,
+        body_bytes: cell(SIZE).and_then(number).and_then(|size| u64::try_from(size).ok()),
+    });
+    flow.original = Some(&original);
+    let place = place_of(row.number);
+    found(place, if is_http { Found::Flow(&flow) } else { Found::NotHttp(&flow) });
+}

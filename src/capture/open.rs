@@ -1,0 +1,309 @@
+//! Opening captures: files, folders, pipes, archives; and what could not be opened.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::capture::bytes::Bytes;
+#[cfg(feature = "sqlite")]
+use crate::capture::database::Database;
+use crate::capture::unpack::{self, Packing};
+use crate::capture::{Content, InputFormat, Source, detect};
+use crate::error::Error;
+use crate::limits;
+
+/// Captures that were opened and whose formats are known.
+///
+/// ```no_run
+/// use api_patterns::{Captures, InputFormat, Options};
+///
+/// let captures = Captures::open(&["dump.mitm", "more-dumps/"], InputFormat::Detect)?;
+/// let analysis = api_patterns::analyze(&captures, &Options::default(), &())?;
+/// for pattern in &analysis.report.patterns {
+///     println!("{:6} {}", pattern.request_count, pattern.endpoint);
+/// }
+/// # Ok::<(), api_patterns::Error>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Captures {
+    pub(crate) sources: Vec<Source>,
+    refused: Vec<Error>,
+    ignored: Vec<String>,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("name", &self.name)
+            .field("format", &self.format)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Captures {
+    /// Opens files and folders (walked, sorted by name) and standard input (`-`).
+    ///
+    /// # Errors
+    ///
+    /// Where nothing can be opened, the first reason. Where at least one capture can, the others are left out:
+    /// [`refused`](Self::refused) has the reasons.
+    pub fn open(paths: &[impl AsRef<Path>], format: InputFormat) -> Result<Self, Error> {
+        let mut captures = Self::default();
+        for path in paths {
+            captures.add_path(path.as_ref(), format);
+        }
+        if captures.sources.is_empty() {
+            let refused = captures.refused.into_iter().next();
+            return Err(refused.unwrap_or_else(|| {
+                Error::usage("no capture was named; give files, folders or -")
+            }));
+        }
+        Ok(captures)
+    }
+
+    /// A capture that is already in memory.
+    ///
+    /// # Errors
+    ///
+    /// Where the bytes are no capture.
+    pub fn from_bytes(name: &str, bytes: Vec<u8>, format: InputFormat) -> Result<Self, Error> {
+        let mut captures = Self::default();
+        captures.add(name.to_owned(), None, Bytes::Memory(bytes), format)?;
+        Ok(captures)
+    }
+
+    /// A capture that is read from front to back, once.
+    ///
+    /// # Errors
+    ///
+    /// Where its first bytes cannot be read or are no capture.
+    pub fn from_reader(
+        name: &str,
+        reader: Box<dyn io::Read + Send>,
+        format: InputFormat,
+    ) -> Result<Self, Error> {
+        let mut captures = Self::default();
+        captures.add(name.to_owned(), None, Bytes::stream(reader), format)?;
+        Ok(captures)
+    }
+
+    /// Why files that were named are not among the captures.
+    pub fn refused(&self) -> &[Error] {
+        &self.refused
+    }
+
+    /// Files in folders that are not read: name and reason, in a sentence.
+    pub fn ignored(&self) -> &[String] {
+        &self.ignored
+    }
+
+    /// The name of a capture, as [`SkipPlace::source`](crate::SkipPlace::source) counts them.
+    pub fn name(&self, source: usize) -> Option<&str> {
+        self.sources.get(source).map(|source| &*source.name)
+    }
+
+    /// How many captures there are.
+    pub fn len(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// Is there none?
+    pub fn is_empty(&self) -> bool {
+        self.sources.is_empty()
+    }
+
+    /// How many bytes they have in all, where that is known of each.
+    pub fn bytes(&self) -> Option<u64> {
+        self.sources.iter().map(|source| source.length()).sum()
+    }
+
+    /// Can they be read more than once?
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.sources.iter().all(|source| source.is_repeatable())
+    }
+
+    /// What the places in a capture are counted in: `byte`, or `row` in a database.
+    pub fn unit(&self, source: usize) -> &'static str {
+        self.sources.get(source).map_or("byte", Source::unit)
+    }
+
+    fn add_path(&mut self, path: &Path, format: InputFormat) {
+        let name = path.display().to_string();
+        let result = if path.as_os_str() == "-" {
+            self.add("standard input".to_owned(), None, Bytes::standard_input(), format)
+        } else if path.is_dir() {
+            self.add_folder(path, format)
+        } else {
+            match Bytes::open(path) {
+                Ok(bytes) => self.add(name, Some(path), bytes, format),
+                Err(error) => Err(Error::io(&name, "read", error)),
+            }
+        };
+        if let Err(error) = result {
+            self.refused.push(error);
+        }
+    }
+
+    /// Adds what the bytes hold, unpacked: one capture, or those of a zip archive.
+    fn add(
+        &mut self,
+        name: String,
+        path: Option<&Path>,
+        mut bytes: Bytes,
+        format: InputFormat,
+    ) -> Result<(), Error> {
+        let head_of = |bytes: &Bytes| {
+            bytes.head(detect::HEAD_BYTES).map_err(|error| Error::io(&name, "read", error))
+        };
+        let mut head = head_of(&bytes)?;
+        for depth in 0..=limits::PACKINGS {
+            let Some(packing) = Packing::of(&head) else { break };
+            if depth == limits::PACKINGS {
+                return Err(Error::format(
+                    &name,
+                    "this is packed several times over; unpack it first",
+                ));
+            }
+            bytes = unpack::unpack(bytes, packing);
+            head = head_of(&bytes)?;
+        }
+        if head.starts_with(b"PK\x03\x04") {
+            return self.add_zip(&name, bytes);
+        }
+        if detect::is_database(&head) {
+            return self.add_database(name, path, format);
+        }
+        let format = match format {
+            InputFormat::Detect => {
+                detect::detect(&head).map_err(|refused| Error::format(&name, refused))?
+            }
+            InputFormat::McpDatabase => {
+                return Err(Error::format(&name, "this is no SQLite database"));
+            }
+            named => named,
+        };
+        self.sources.push(Source { name, format, content: Content::Bytes(bytes) });
+        Ok(())
+    }
+
+    #[cfg(feature = "sqlite")]
+    fn add_database(
+        &mut self,
+        name: String,
+        path: Option<&Path>,
+        format: InputFormat,
+    ) -> Result<(), Error> {
+        if !matches!(format, InputFormat::Detect | InputFormat::McpDatabase) {
+            return Err(Error::format(
+                &name,
+                "this is a SQLite database; leave --input-format out",
+            ));
+        }
+        let Some(path) = path else {
+            let why = "this is a SQLite database, which is read by its path alone: give that";
+            return Err(Error::format(&name, why));
+        };
+        let database = Database::open(path).map_err(|why| Error::format(&name, why))?;
+        let content = Content::Database(database);
+        self.sources.push(Source { name, format: InputFormat::McpDatabase, content });
+        Ok(())
+    }
+
+    #[cfg(not(feature = "sqlite"))]
+    #[expect(
+        clippy::unused_self,
+        clippy::needless_pass_by_value,
+        reason = "the same call with and without the feature"
+    )]
+    fn add_database(
+        &mut self,
+        name: String,
+        _path: Option<&Path>,
+        _format: InputFormat,
+    ) -> Result<(), Error> {
+        let why =
+            "this is a SQLite database, which this build does not read (its feature sqlite is off)";
+        Err(Error::format(&name, why))
+    }
+
+    /// Adds the captures of a zip archive. Where a HAR or a dump is among them, its other files are only what that names
+    /// (the bodies that Playwright keeps beside its HAR).
+    fn add_zip(&mut self, name: &str, bytes: Bytes) -> Result<(), Error> {
+        let files = unpack::zip_files(bytes).map_err(|error| {
+            Error::format(name, format!("this zip archive cannot be read ({error}); save it again"))
+        })?;
+        if files.iter().any(|file| file.name.starts_with("raw/") && file.name.ends_with("_c.txt")) {
+            let why = "this is a Fiddler archive (.saz); in Fiddler choose File > Export Sessions > HTTPArchive v1.2 and \
+                       give that HAR";
+            return Err(Error::format(name, why));
+        }
+        let mut inside = Self::default();
+        for file in files {
+            let name = format!("{name}/{}", file.name);
+            let added = file
+                .bytes
+                .map_err(|why| Error::format(&name, why))
+                .and_then(|bytes| inside.add(name.clone(), None, bytes, InputFormat::Detect));
+            if let Err(error) = added {
+                inside.refused.push(error);
+            }
+        }
+        if inside.sources.iter().any(|source| source.format != InputFormat::JsonLines) {
+            inside.sources.retain(|source| source.format != InputFormat::JsonLines);
+        }
+        if inside.sources.is_empty() {
+            let first = inside.refused.first().map(|first| format!("; the first is {first}"));
+            let what = "no file in this zip archive is a capture that can be read";
+            return Err(Error::format(name, what.to_owned() + &first.unwrap_or_default()));
+        }
+        self.sources.append(&mut inside.sources);
+        Ok(())
+    }
+
+    fn add_folder(&mut self, folder: &Path, format: InputFormat) -> Result<(), Error> {
+        let name = folder.display().to_string();
+        let mut files = Vec::new();
+        self.walk(folder, &mut files, 0).map_err(|error| Error::io(&name, "read", error))?;
+        let before = self.sources.len();
+        for file in files {
+            let name = file.display().to_string();
+            match Bytes::open(&file) {
+                // An empty file in a folder is nothing that somebody meant.
+                Ok(bytes) if bytes.length() == Some(0) => {
+                    self.ignored.push(format!("{name}: this file is empty"))
+                }
+                Ok(bytes) => match self.add(name.clone(), Some(&file), bytes, format) {
+                    Err(error) if error.is_io() => self.refused.push(error),
+                    Err(error) => self.ignored.push(error.to_string()),
+                    Ok(()) => {}
+                },
+                Err(error) => self.refused.push(Error::io(&name, "read", error)),
+            }
+        }
+        if self.sources.len() == before {
+            let what = "no file in this folder is a capture that can be read (a mitmproxy dump, a HAR, the database of mitmproxy-mcp, or JSON lines)";
+            let first = self.ignored.first().map(|first| format!("; the first is {first}"));
+            return Err(Error::format(&name, what.to_owned() + &first.unwrap_or_default()));
+        }
+        Ok(())
+    }
+
+    fn walk(&mut self, folder: &Path, files: &mut Vec<PathBuf>, depth: usize) -> io::Result<()> {
+        const DEPTH: usize = 64;
+        let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<io::Result<_>>()?;
+        entries.sort();
+        for path in entries {
+            let kind = std::fs::symlink_metadata(&path)?.file_type();
+            if kind.is_dir() && depth < DEPTH {
+                if let Err(error) = self.walk(&path, files, depth + 1) {
+                    self.refused.push(Error::io(&path.display().to_string(), "read", error));
+                }
+            } else if kind.is_file() || (kind.is_symlink() && path.is_file()) {
+                files.push(path);
+            }
+        }
+        Ok(())
+    }
+}

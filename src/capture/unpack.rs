@@ -1,0 +1,292 @@
+//! Packed captures: gzip, zlib (`.zhar`), zstd, and the files of a zip archive, unpacked while they are read.
+
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
+
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+
+use crate::capture::bytes::{ByteStream, Bytes};
+use crate::limits;
+
+/// How bytes are packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Packing {
+    Gzip,
+    Zlib,
+    Zstd,
+    /// A file of a zip archive, compressed.
+    Deflate,
+    /// A file of a zip archive, as it is.
+    Stored,
+}
+
+impl Packing {
+    /// What the first bytes say.
+    pub(crate) fn of(head: &[u8]) -> Option<Self> {
+        match head {
+            [0x1f, 0x8b, 8, ..] => Some(Self::Gzip),
+            [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => Some(Self::Zlib),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Zlib => "zlib",
+            Self::Zstd => "zstd",
+            Self::Deflate | Self::Stored => "zip",
+        }
+    }
+
+    fn reader(self, packed: ByteStream) -> ByteStream {
+        let taken = Arc::new(AtomicU64::new(0));
+        let counted = Counted { inner: packed, taken: Arc::clone(&taken) };
+        let unpacked: ByteStream = match self {
+            Self::Gzip => Box::new(MultiGzDecoder::new(counted)),
+            Self::Zlib => Box::new(ZlibDecoder::new(counted)),
+            Self::Deflate => Box::new(DeflateDecoder::new(counted)),
+            Self::Zstd => Box::new(ZstdFrames::new(counted)),
+            Self::Stored => Box::new(counted),
+        };
+        Box::new(Unpacked { packing: self, inner: unpacked, taken, given: 0 })
+    }
+}
+
+/// A part of a file or of memory that is unpacked anew for every reading.
+pub(crate) struct Packed {
+    bytes: Arc<Bytes>,
+    start: u64,
+    length: u64,
+    /// From the outside in.
+    packings: Vec<Packing>,
+}
+
+impl Packed {
+    pub(crate) fn open(&self) -> ByteStream {
+        let end = self.start.saturating_add(self.length);
+        let section = Section {
+            bytes: Arc::clone(&self.bytes),
+            position: self.start,
+            start: self.start,
+            end,
+        };
+        self.packings.iter().fold(Box::new(section), |packed, packing| packing.reader(packed))
+    }
+}
+
+/// The same bytes unpacked, where they are packed.
+pub(crate) fn unpack(bytes: Bytes, packing: Packing) -> Bytes {
+    match bytes {
+        Bytes::Stream(stream) => {
+            let taken = stream.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let (head, rest) = taken.unwrap_or_else(|| (Vec::new(), Box::new(io::empty())));
+            Bytes::stream(packing.reader(Box::new(io::Cursor::new(head).chain(rest))))
+        }
+        Bytes::Packed(mut packed) => {
+            packed.packings.push(packing);
+            Bytes::Packed(packed)
+        }
+        bytes => {
+            let packings = vec![packing];
+            Bytes::Packed(Packed { bytes: Arc::new(bytes), start: 0, length: u64::MAX, packings })
+        }
+    }
+}
+
+/// A file of a zip archive.
+pub(crate) struct ZipFile {
+    pub(crate) name: String,
+    /// Its bytes, or why they cannot be read.
+    pub(crate) bytes: Result<Bytes, String>,
+}
+
+/// The files of a zip archive, sorted by name.
+pub(crate) fn zip_files(bytes: Bytes) -> io::Result<Vec<ZipFile>> {
+    let bytes = Arc::new(spooled(bytes)?);
+    let section = Section { bytes: Arc::clone(&bytes), position: 0, start: 0, end: u64::MAX };
+    let mut archive = zip::ZipArchive::new(BufReader::new(section)).map_err(io::Error::other)?;
+    let mut files = Vec::new();
+    for index in 0..archive.len().min(limits::ZIP_FILES) {
+        let file = archive.by_index_raw(index).map_err(io::Error::other)?;
+        if !file.is_file() {
+            continue;
+        }
+        let packing = match file.compression() {
+            _ if file.encrypted() => Err("it is encrypted; unpack it with its password first"),
+            zip::CompressionMethod::Stored => Ok(Packing::Stored),
+            zip::CompressionMethod::DEFLATE => Ok(Packing::Deflate),
+            _ => Err("it is packed in an unusual way; unpack it first"),
+        };
+        let bytes = packing.map_err(str::to_owned).and_then(|packing| {
+            let start = file.data_start().ok_or("its place in the archive is not known")?;
+            let (bytes, length) = (Arc::clone(&bytes), file.compressed_size());
+            Ok(Bytes::Packed(Packed { bytes, start, length, packings: vec![packing] }))
+        });
+        let name = String::from_utf8_lossy(file.name_raw()).into_owned();
+        files.push(ZipFile { name, bytes });
+    }
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(files)
+}
+
+/// The bytes where they can be read by position: what comes through a pipe is put into a file that has no name.
+fn spooled(bytes: Bytes) -> io::Result<Bytes> {
+    let mut stream = match bytes {
+        Bytes::Stream(stream) => {
+            let taken = stream.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let (head, rest) = taken.unwrap_or_else(|| (Vec::new(), Box::new(io::empty())));
+            Box::new(io::Cursor::new(head).chain(rest)) as ByteStream
+        }
+        Bytes::Packed(packed) => packed.open(),
+        bytes => return Ok(bytes),
+    };
+    let mut file = tempfile::tempfile()?;
+    let copied = io::copy(&mut stream.by_ref().take(limits::SPOOLED_BYTES), &mut file)?;
+    if copied == limits::SPOOLED_BYTES {
+        return Err(io::Error::other("it is too large for a pipe; give its path instead"));
+    }
+    Ok(Bytes::File(file))
+}
+
+/// Reads a part of a capture.
+struct Section {
+    bytes: Arc<Bytes>,
+    position: u64,
+    start: u64,
+    end: u64,
+}
+
+impl Read for Section {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end.saturating_sub(self.position)).unwrap_or(usize::MAX);
+        let length = buffer.len().min(left);
+        let count = self.bytes.read_at(self.position, &mut buffer[..length])?;
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+impl Seek for Section {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let end = self.end.min(self.bytes.length().unwrap_or(u64::MAX));
+        let position = match to {
+            SeekFrom::Start(offset) => self.start.checked_add(offset),
+            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
+            SeekFrom::End(offset) => end.checked_add_signed(offset),
+        };
+        self.position = position
+            .filter(|position| *position >= self.start)
+            .ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.position - self.start)
+    }
+}
+
+/// Counts what is read.
+struct Counted {
+    inner: ByteStream,
+    taken: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.taken.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+/// Says in words what is wrong with packed bytes, and stops where they unpack to far more than traffic can.
+struct Unpacked {
+    packing: Packing,
+    inner: ByteStream,
+    taken: Arc<AtomicU64>,
+    given: u64,
+}
+
+impl Read for Unpacked {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let name = self.packing.name();
+        let count = self.inner.read(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => error,
+            io::ErrorKind::UnexpectedEof => {
+                io::Error::other(format!("the {name} data ends in the middle"))
+            }
+            _ => io::Error::other(format!("the {name} data is damaged ({error})")),
+        })?;
+        self.given += count as u64;
+        let taken = self.taken.load(Ordering::Relaxed);
+        if self.given > limits::UNPACKED_BYTES && self.given / limits::UNPACKED_RATIO > taken {
+            return Err(io::Error::other(format!(
+                "the {name} data unpacks to more than {} times its size, which no traffic does",
+                limits::UNPACKED_RATIO
+            )));
+        }
+        Ok(count)
+    }
+}
+
+/// The frames of a zstd file, one after the other; what stands between them to be skipped is skipped.
+struct ZstdFrames {
+    source: BufReader<Counted>,
+    decoder: FrameDecoder,
+    in_frame: bool,
+}
+
+impl ZstdFrames {
+    fn new(source: Counted) -> Self {
+        let mut decoder = FrameDecoder::new();
+        decoder.set_max_window_size(limits::ZSTD_WINDOW_BYTES);
+        Self { source: BufReader::new(source), decoder, in_frame: false }
+    }
+}
+
+impl Read for ZstdFrames {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if self.in_frame {
+                let count = self.decoder.read(buffer)?;
+                if count > 0 || buffer.is_empty() {
+                    return Ok(count);
+                }
+                if self.decoder.is_finished() {
+                    self.in_frame = false;
+                } else {
+                    let one = BlockDecodingStrategy::UptoBlocks(1);
+                    self.decoder.decode_blocks(&mut self.source, one).map_err(in_words)?;
+                }
+                continue;
+            }
+            if self.source.fill_buf()?.is_empty() {
+                return Ok(0);
+            }
+            match self.decoder.init(&mut self.source) {
+                Ok(()) => self.in_frame = true,
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
+                    length,
+                    ..
+                })) => {
+                    let mut skipped = self.source.by_ref().take(u64::from(length));
+                    io::copy(&mut skipped, &mut io::sink())?;
+                }
+                Err(error) => return Err(in_words(error)),
+            }
+        }
+    }
+}
+
+/// The end of the file is what most of this decoder's errors are about; it has no kind for that.
+fn in_words(error: FrameDecoderError) -> io::Error {
+    let mut cause: Option<&dyn std::error::Error> = Some(&error);
+    while let Some(inner) = cause {
+        if let Some(io) = inner.downcast_ref::<io::Error>() {
+            return io.kind().into();
+        }
+        cause = inner.source();
+    }
+    io::Error::other(error.to_string())
+}
