@@ -65,7 +65,7 @@ impl CompatFlow {
                 content_type: content_type(response).map(text),
             }),
             started: flow.started,
-            raises: flow.original.and_then(|row| row.raises),
+            raises: flow.original.and_then(|row| (row.raises)(row)),
         }
     }
 

@@ -67,8 +67,11 @@ pub(crate) struct OriginalRow<'a> {
     pub(crate) status: Option<&'a [u8]>,
     /// The original writes a method that is missing as null.
     pub(crate) has_method: bool,
-    /// Why the original raises, in words.
-    pub(crate) raises: Option<&'static str>,
+    pub(crate) has_url: bool,
+    /// The columns with headers.
+    pub(crate) headers: [Option<&'a [u8]>; 2],
+    /// Why the original raises for this row, in words.
+    pub(crate) raises: fn(&OriginalRow<'_>) -> Option<&'static str>,
 }
 
 /// The response of a [`Flow`].

@@ -1,6 +1,7 @@
 //! Everything that was seen, in a state that merges: the heart of the library.
 
 pub(crate) mod endpoint;
+mod headers;
 pub(crate) mod names;
 
 use std::borrow::Cow;
@@ -38,6 +39,8 @@ pub struct Patterns {
     pub(crate) trie: Trie<Endpoint>,
     pub(crate) used: u64,
     pub(crate) skips: Skips,
+    /// Memory to work in.
+    scratch: Vec<u8>,
 }
 
 impl Patterns {
@@ -54,7 +57,7 @@ impl Patterns {
         let path = encoded_path(flow);
         let trailing_slash = path.len() > 1 && path.ends_with(b"/");
         let endpoint = self.trie.observe(&host, segments(&path), &method, &operation_key(flow));
-        endpoint.observe(flow, trailing_slash);
+        endpoint.observe(flow, trailing_slash, &mut self.scratch);
     }
 
     /// Counts something that was not used.
@@ -67,6 +70,11 @@ impl Patterns {
         self.used += other.used;
         self.skips.merge(other.skips);
         self.trie.merge(other.trie);
+    }
+
+    /// A state that has only skips.
+    pub(crate) fn of_skips(skips: Skips) -> Self {
+        Self { skips, ..Self::default() }
     }
 
     /// How many bytes of memory the state takes up. Bounded by the number of endpoints, and by 64 MB whatever comes in.

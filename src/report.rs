@@ -259,8 +259,8 @@ fn query_parameters(endpoint: &Endpoint) -> Vec<Parameter> {
 }
 
 fn common_headers(endpoint: &Endpoint) -> IndexMap<String, u64> {
-    let mut headers: Vec<(u64, &[u8])> =
-        endpoint.headers.iter().map(|e| (e.value, &*e.key)).collect();
+    let names = endpoint.headers.names();
+    let mut headers: Vec<(u64, &[u8])> = names.iter().map(|e| (e.value, &*e.key)).collect();
     headers.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
     let most = headers.into_iter().take(limits::COMMON_HEADERS);
     most.map(|(count, name)| (text::printable(name).into_owned(), count)).collect()

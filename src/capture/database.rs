@@ -18,7 +18,10 @@ use crate::capture::bytes::Batch;
 use crate::capture::{Cut, Found};
 
 /// Rows that one statement reads.
-const ROWS: i64 = 512;
+const ROWS: i64 = 1024;
+
+/// Where row numbers span more than this, rows may be few and far between: the next one is asked for.
+const SPAN: i64 = 1 << 22;
 
 /// How long a statement waits for the server to finish saving.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -50,6 +53,7 @@ pub(crate) struct Rows<'a> {
     database: &'a Database,
     next: i64,
     last: Option<i64>,
+    is_dense: bool,
     failure: Option<io::Error>,
 }
 
@@ -124,12 +128,17 @@ impl Database {
     }
 
     pub(crate) fn rows(&self) -> Rows<'_> {
+        let first = self.row("SELECT min(rowid) FROM flows", []);
         let last = self.row("SELECT max(rowid) FROM flows", []);
-        let (last, failure) = match last {
-            Ok(last) => (last, None),
-            Err(error) => (None, Some(io::Error::other(in_words(&error)))),
+        let (first, last, failure) = match (first, last) {
+            (Ok(first), Ok(last)) => (first.unwrap_or_default(), last, None),
+            (Err(error), _) | (_, Err(error)) => {
+                (0, None, Some(io::Error::other(in_words(&error))))
+            }
         };
-        Rows { database: self, next: i64::MIN, last, failure }
+        let span = last.and_then(|last| last.checked_sub(first));
+        let is_dense = span.is_some_and(|span| span < SPAN);
+        Rows { database: self, next: first, last, is_dense, failure }
     }
 
     fn row(&self, query: &str, with: impl rusqlite::Params) -> rusqlite::Result<Option<i64>> {
@@ -155,20 +164,23 @@ impl Database {
 impl Rows<'_> {
     pub(crate) fn next(&mut self, batch: &mut Batch) -> Cut {
         let Some(last) = self.last.filter(|last| self.next <= *last) else { return Cut::End };
-        // Rows may have been deleted: the range begins with one that is there.
-        let query = "SELECT min(rowid) FROM flows WHERE rowid >= ?1";
-        let first = match self.database.row(query, [self.next]) {
-            Ok(Some(first)) if first <= last => first,
-            Ok(_) => {
-                self.last = None;
-                return Cut::End;
-            }
-            Err(error) => {
-                self.failure = Some(io::Error::other(in_words(&error)));
-                self.last = None;
-                return Cut::End;
-            }
+        let first = match self.is_dense {
+            true => self.next,
+            false => match self
+                .database
+                .row("SELECT min(rowid) FROM flows WHERE rowid >= ?1", [self.next])
+            {
+                Ok(first) => first.unwrap_or(i64::MAX),
+                Err(error) => {
+                    self.failure = Some(io::Error::other(in_words(&error)));
+                    i64::MAX
+                }
+            },
         };
+        if first > last || self.failure.is_some() {
+            self.last = None;
+            return Cut::End;
+        }
         let end = first.saturating_add(ROWS - 1).min(last);
         match end.checked_add(1) {
             Some(next) => self.next = next,
@@ -187,7 +199,6 @@ impl Rows<'_> {
                 let share = u128::from(length) * u128::from(self.next.unsigned_abs());
                 u64::try_from(share / u128::from(last.unsigned_abs())).unwrap_or(length).min(length)
             }
-            Some(_) if self.next == i64::MIN => 0,
             _ => length,
         }
     }

@@ -91,23 +91,61 @@ impl Scan {
         None
     }
 
-    /// Which bytes are escaped by a backslash before them; remembers whether the first of the next block is.
     fn escapes(&mut self, backslashes: u64) -> u64 {
-        let mut escaped = u64::from(self.escaped);
-        let mut rest = backslashes & !escaped;
-        self.escaped = false;
-        while rest != 0 {
-            let at = rest.trailing_zeros();
-            rest &= rest - 1;
-            if at == 63 {
-                self.escaped = true;
-            } else {
-                escaped |= 1 << (at + 1);
-                rest &= !(1 << (at + 1));
-            }
-        }
+        let (escaped, carry) = escapes(backslashes, self.escaped);
+        self.escaped = carry;
         escaped
     }
+}
+
+/// Which bytes are escaped by a backslash before them, and whether the first byte after these 64 is.
+///
+/// Runs of backslashes that begin on an odd bit are added to all backslashes: the sum turns over the parity of what comes
+/// after such a run (Langdale and Lemire 2019, 3.1.1).
+fn escapes(backslashes: u64, first_is_escaped: bool) -> (u64, bool) {
+    const EVEN: u64 = 0x5555_5555_5555_5555;
+    let first = u64::from(first_is_escaped);
+    let backslashes = backslashes & !first;
+    let follows = backslashes << 1 | first;
+    let odd_starts = backslashes & !EVEN & !follows;
+    let (even_starts, carry) = odd_starts.overflowing_add(backslashes);
+    ((EVEN ^ (even_starts << 1)) & follows, carry)
+}
+
+/// The index of the quote that ends a string, given what comes after the one that began it.
+fn string_end(bytes: &[u8]) -> Option<usize> {
+    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+    let mut is_escaped = false;
+    for (i, block) in blocks.iter().enumerate() {
+        let (quotes, backslashes) = string_bits(block);
+        let (escaped, carry) = escapes(backslashes, is_escaped);
+        is_escaped = carry;
+        let ends = quotes & !escaped;
+        if ends != 0 {
+            return Some(i * BLOCK + ends.trailing_zeros() as usize);
+        }
+    }
+    for (i, byte) in rest.iter().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'"' => return Some(blocks.len() * BLOCK + i),
+            b'\\' => is_escaped = true,
+            _ => {}
+        }
+    }
+    None
+}
+
+fn string_bits(block: &[u8; BLOCK]) -> (u64, u64) {
+    let (mut quotes, mut backslashes) = (0, 0);
+    let (lanes, _) = block.as_chunks::<16>();
+    for (i, lane) in lanes.iter().enumerate() {
+        let bytes = u8x16::new(*lane);
+        let mask = |found: u8x16| u64::from(found.to_bitmask()) << (16 * i);
+        quotes |= mask(bytes.simd_eq(u8x16::splat(b'"')));
+        backslashes |= mask(bytes.simd_eq(u8x16::splat(b'\\')));
+    }
+    (quotes, backslashes)
 }
 
 fn bits_of(block: &[u8; BLOCK]) -> Bits {
@@ -264,17 +302,9 @@ impl<'a> Json<'a> {
             return Err(self.bad());
         }
         let start = self.at + 1;
-        let mut at = start;
-        loop {
-            let rest = self.bytes.get(at..).unwrap_or_default();
-            let Some(found) = memchr::memchr2(b'"', b'\\', rest) else { return Err(self.bad()) };
-            at += found;
-            if self.bytes[at] == b'"' {
-                self.at = at + 1;
-                return Ok(&self.bytes[start..at]);
-            }
-            at += 2;
-        }
+        let end = start + string_end(&self.bytes[start..]).ok_or(self.bad())?;
+        self.at = end + 1;
+        Ok(&self.bytes[start..end])
     }
 
     /// A number, `true`, `NaN`, ...
@@ -293,24 +323,28 @@ impl<'a> Json<'a> {
         Ok(token)
     }
 
+    /// A string, still escaped.
+    pub(crate) fn raw_text(&mut self) -> Result<Option<&'a [u8]>, BadJson> {
+        if self.peek() == Some(b'"') { self.raw_string().map(Some) } else { Ok(None) }
+    }
+
     /// A string.
     pub(crate) fn text(&mut self) -> Result<Option<Cow<'a, [u8]>>, BadJson> {
-        if self.peek() != Some(b'"') {
-            return Ok(None);
+        Ok(self.raw_text()?.map(unescape))
+    }
+
+    /// A string, still escaped, or a number or boolean as its text; `None` for null, lists and objects.
+    pub(crate) fn raw_scalar(&mut self) -> Result<Option<&'a [u8]>, BadJson> {
+        match self.peek() {
+            Some(b'"') => self.raw_string().map(Some),
+            Some(b'{' | b'[') => Ok(None),
+            _ => self.token().map(|token| (token != b"null").then_some(token)),
         }
-        Ok(Some(unescape(self.raw_string()?)))
     }
 
     /// A string, or a number or boolean as its text; `None` for null, lists and objects.
     pub(crate) fn scalar(&mut self) -> Result<Option<Cow<'a, [u8]>>, BadJson> {
-        match self.peek() {
-            Some(b'"') => self.text(),
-            Some(b'{' | b'[') => Ok(None),
-            _ => {
-                let token = self.token()?;
-                Ok((token != b"null").then_some(Cow::Borrowed(token)))
-            }
-        }
+        Ok(self.raw_scalar()?.map(unescape))
     }
 }
 
@@ -435,6 +469,8 @@ mod tests {
             let mut pieces = Scan::default();
             let end = pieces.step(first).or_else(|| pieces.step(second).map(|end| end + first.len()));
             prop_assert_eq!(end, plain);
+            let mut string = Scan { in_string: true, ..Scan::default() };
+            prop_assert_eq!(string_end(bytes), string.bytes(bytes).map(|end| end - 1));
         }
 
         /// Where serde_json reads a string, so do we.

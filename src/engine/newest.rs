@@ -103,7 +103,7 @@ pub(super) fn collect(
     let mut flows: Vec<(Place, OwnedFlow)> =
         newest.heap.into_iter().map(|Reverse(aged)| (aged.age.1, aged.flow)).collect();
     flows.sort_by_key(|(place, _)| *place);
-    let patterns = Patterns { skips: newest.skips, ..Patterns::default() };
+    let patterns = Patterns::of_skips(newest.skips);
     let (failures, bytes, stopped) = (outcome.failures, outcome.bytes, outcome.stopped);
     Ok((
         flows,

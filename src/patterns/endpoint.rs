@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::Flow;
 use crate::limits;
+use crate::patterns::headers::HeaderNames;
 use crate::patterns::names::{self, NamesOfMessage};
 use crate::sketch::{BottomK, HeapSize, Histogram, Largest, Merge, stable_hash};
 
@@ -21,7 +22,7 @@ pub(crate) struct Endpoint {
     /// Keys are the decimal status codes.
     pub(crate) statuses: BottomK<u64, { limits::CODES }>,
     pub(crate) media_types: BottomK<u64, { limits::CODES }>,
-    pub(crate) headers: BottomK<u64, { limits::NAMES }>,
+    pub(crate) headers: HeaderNames,
     pub(crate) query: BottomK<Query, { limits::NAMES }>,
     /// The newest flows: (start in nanoseconds, id).
     pub(crate) sample_ids: Largest<(i64, Box<[u8]>), { limits::SAMPLE_IDS }>,
@@ -47,19 +48,14 @@ impl Merge for Query {
 }
 
 impl Endpoint {
-    pub(crate) fn observe(&mut self, flow: &Flow<'_>, trailing_slash: bool) {
+    /// `scratch` is memory to work in.
+    pub(crate) fn observe(&mut self, flow: &Flow<'_>, trailing_slash: bool, scratch: &mut Vec<u8>) {
         self.count += 1;
         self.trailing_slash += u64::from(trailing_slash);
         self.failed += u64::from(flow.failed);
         self.websockets += u64::from(flow.websocket);
         self.observe_response(flow);
-        let mut seen = NamesOfMessage::default();
-        for (name, _) in flow.request_headers.iter() {
-            let Some(name) = names::header_name(name) else { continue };
-            if seen.is_new(stable_hash(&name)) {
-                *self.headers.entry(&name) += 1;
-            }
-        }
+        self.headers.observe(flow.request_headers, scratch);
         if !flow.query().is_empty() {
             self.observe_query(flow.query());
         }

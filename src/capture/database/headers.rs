@@ -1,8 +1,47 @@
 //! Header columns: JSON in the two forms that the server has written.
 
 use crate::capture::json::{BadJson, Json, unescape};
-use crate::flow::OwnedHeader;
+use crate::flow::{Header, Headers, OwnedHeader};
 use crate::limits;
+
+/// Headers that are read when somebody looks; `None` where they must be taken apart first, because something is escaped
+/// or they have the old form.
+pub(super) fn lazy(text: &[u8]) -> Option<Headers<'_>> {
+    let list = text.trim_ascii_start().strip_prefix(b"[")?;
+    memchr::memchr(b'\\', list).is_none().then(|| Headers::encoded(list, next))
+}
+
+fn next(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
+    next_plain(list).or_else(|| next_any(list))
+}
+
+/// Two strings, as nearly all headers are; nothing is escaped in them.
+fn next_plain(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
+    let list = list.strip_prefix(b", ").or_else(|| list.strip_prefix(b",")).unwrap_or(list);
+    let name = list.strip_prefix(b"[\"")?;
+    let (name, rest) = name.split_at(memchr::memchr(b'"', name)?);
+    let value = rest.strip_prefix(b"\", \"").or_else(|| rest.strip_prefix(b"\",\""))?;
+    let (value, rest) = value.split_at(memchr::memchr(b'"', value)?);
+    Some(((name, Some(value)), rest.strip_prefix(b"\"]")?))
+}
+
+fn next_any(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
+    let mut json = Json::new(list);
+    let _comma = json.take(b',');
+    let (mut name, mut value) = (None, None);
+    let mut place = 0;
+    json.items(|json| {
+        match place {
+            0 => name = json.raw_text()?,
+            1 => value = json.raw_scalar()?,
+            _ => {}
+        }
+        place += 1;
+        Ok(())
+    })
+    .ok()?;
+    Some(((name?, value), &list[json.at()..]))
+}
 
 /// Reads headers as the server does: `json.loads`, then `dict`. The error says in words why it would raise.
 pub(super) fn read<'a>(

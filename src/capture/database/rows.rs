@@ -8,7 +8,7 @@ use rusqlite::types::ValueRef;
 
 use crate::capture::database::{headers, in_words, place_of};
 use crate::capture::{Found, time};
-use crate::flow::{Flow, Headers, OriginalRow, Response};
+use crate::flow::{Flow, Headers, OriginalRow, OwnedHeader, Response};
 use crate::limits;
 use crate::skip::SkipReason;
 
@@ -46,6 +46,7 @@ pub(super) fn query(has_size: bool, has_body: bool) -> String {
 /// A row, copied.
 struct Row {
     number: i64,
+    started: Option<i64>,
     cells: [Option<Range<usize>>; 9],
 }
 
@@ -113,11 +114,15 @@ fn read(
     let mut statement = connection.prepare_cached(query)?;
     let mut cursor = statement.query([first, last])?;
     while let Some(row) = cursor.next()? {
-        let mut copy = Row { number: row.get(0)?, cells: Default::default() };
+        let mut copy = Row { number: row.get(0)?, started: None, cells: Default::default() };
         for (i, cell) in copy.cells.iter_mut().enumerate() {
             let start = text.len();
             match row.get_ref(i + 1)? {
                 ValueRef::Null => continue,
+                ValueRef::Real(seconds) if i == TIMESTAMP => {
+                    copy.started = nanoseconds(seconds);
+                    continue;
+                }
                 ValueRef::Text(bytes) | ValueRef::Blob(bytes) => text.extend_from_slice(bytes),
                 // Writing into memory does not fail.
                 ValueRef::Integer(number) => write!(text, "{number}").unwrap_or_default(),
@@ -135,37 +140,62 @@ fn read(
 
 fn decode_row(row: &Row, text: &[u8], found: &mut dyn FnMut(u64, Found<'_>)) {
     let cell = |column: usize| row.cells[column].clone().map(|range| &text[range]);
+    let columns = [cell(REQUEST_HEADERS), cell(RESPONSE_HEADERS)];
     let (mut request_pairs, mut response_pairs) = (Vec::new(), Vec::new());
-    let request_headers =
-        headers::read(cell(REQUEST_HEADERS).unwrap_or_default(), &mut request_pairs);
-    let response_headers = match cell(RESPONSE_HEADERS) {
-        None | Some(b"") => Ok(()),
-        Some(text) => headers::read(text, &mut response_pairs),
-    };
+    let request_headers = headers_of(columns[0], &mut request_pairs);
+    let response_headers = headers_of(columns[1], &mut response_pairs);
     let status = cell(STATUS).filter(|status| *status != b"0");
-    let raises = if cell(URL).is_none() {
-        Some("it has no URL")
-    } else {
-        request_headers.err().or(response_headers.err().filter(|_| status.is_some()))
+    let original = OriginalRow {
+        status,
+        has_method: cell(METHOD).is_some(),
+        has_url: cell(URL).is_some(),
+        headers: columns,
+        raises,
     };
-    let original = OriginalRow { status, has_method: cell(METHOD).is_some(), raises };
     let method = Cow::Borrowed(cell(METHOD).unwrap_or_default());
     let url = cell(URL).unwrap_or_default();
     let http = if method.is_empty() { None } else { Flow::from_url(method.clone(), url) };
     let is_http = http.is_some();
     let mut flow = http.unwrap_or_else(|| Flow::bare(method, url));
     flow.id = cell(ID).unwrap_or_default();
-    flow.request_headers = Headers::owned(&request_pairs);
+    flow.request_headers = request_headers;
     flow.request_body = cell(REQUEST_BODY);
-    flow.started = cell(TIMESTAMP).and_then(time::nanoseconds);
+    flow.started = row.started.or_else(|| cell(TIMESTAMP).and_then(time::nanoseconds));
     let number = |cell: &[u8]| std::str::from_utf8(cell).ok()?.parse::<i64>().ok();
     flow.response = status.map(|status| Response {
         status: number(status).unwrap_or_default(),
-        headers: Headers::owned(&response_pairs),
+        headers: response_headers,
         content_type: None,
         body_bytes: cell(SIZE).and_then(number).and_then(|size| u64::try_from(size).ok()),
     });
     flow.original = Some(&original);
     let place = place_of(row.number);
     found(place, if is_http { Found::Flow(&flow) } else { Found::NotHttp(&flow) });
+}
+
+/// A float of today's times has seven decimals at most.
+#[expect(clippy::cast_possible_truncation, reason = "bounded before")]
+fn nanoseconds(seconds: f64) -> Option<i64> {
+    (seconds.abs() < 9e9).then(|| (seconds * 1e7).round() as i64 * 100)
+}
+
+fn headers_of<'a>(column: Option<&'a [u8]>, pairs: &'a mut Vec<OwnedHeader<'a>>) -> Headers<'a> {
+    let column = column.unwrap_or_default();
+    if let Some(headers) = headers::lazy(column) {
+        return headers;
+    }
+    // What is wrong with them matters to the original alone.
+    let _problem = headers::read(column, pairs);
+    Headers::owned(pairs)
+}
+
+/// The original loads the headers of every row, those of the response where there was one.
+fn raises(row: &OriginalRow<'_>) -> Option<&'static str> {
+    if !row.has_url {
+        return Some("it has no URL");
+    }
+    let [request, response] = row.headers;
+    let response = response.filter(|text| row.status.is_some() && !text.is_empty());
+    let problem = |text: &[u8]| headers::read(text, &mut Vec::new()).err();
+    problem(request.unwrap_or_default()).or_else(|| response.and_then(problem))
 }
