@@ -44,6 +44,10 @@ pub(crate) struct Source {
     pub(crate) name: String,
     pub(crate) format: InputFormat,
     pub(crate) content: Content,
+    /// Where reading begins.
+    pub(crate) start: u64,
+    /// Is it still being written, so that what is not whole at its end is waited for?
+    pub(crate) is_live: bool,
 }
 
 /// Where flows come from.
@@ -111,15 +115,20 @@ pub(crate) enum Cutter<'a> {
 
 impl<'a> Cutter<'a> {
     pub(crate) fn new(source: &'a Source, batch_bytes: usize) -> Self {
-        let reader = match &source.content {
+        let mut reader = match &source.content {
             Content::Bytes(bytes) => Reader::new(bytes),
             #[cfg(feature = "sqlite")]
             Content::Database(database) => return Self::Rows(database.rows()),
         };
+        if source.start > 0 {
+            reader.go_to(source.start);
+        }
         match source.format {
             InputFormat::Har => Self::Entries(har::Entries::new(reader, batch_bytes)),
-            InputFormat::JsonLines => Self::Lines(jsonl::Lines::new(reader, batch_bytes)),
-            _ => Self::Records(records::Records::new(reader, batch_bytes)),
+            InputFormat::JsonLines => {
+                Self::Lines(jsonl::Lines::new(reader, batch_bytes, source.is_live))
+            }
+            _ => Self::Records(records::Records::new(reader, batch_bytes, source.is_live)),
         }
     }
 

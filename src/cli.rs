@@ -2,6 +2,7 @@
 
 mod arguments;
 mod exit;
+mod follow;
 mod messages;
 mod progress;
 
@@ -68,6 +69,7 @@ impl From<io::Error> for Failure {
 
 fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.command {
+        Command::Analyze(arguments) if arguments.follow => follow::follow(arguments),
         Command::Analyze(arguments) if arguments.compat.is_some() => compat(arguments),
         Command::Analyze(arguments) => analyze(arguments),
         Command::Label(arguments) => label(arguments),
@@ -153,9 +155,9 @@ fn compat(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     if input.rules.is_some() || input.group_hosts || arguments.explain.is_some() {
         return Err(Error::usage("--compat takes no --rules, --group-hosts or --explain: it answers as the original does").into());
     }
-    if input.domain.len() > 1 || !input.method.is_empty() {
+    if input.domain.len() > 1 || !input.method.is_empty() || !input.exclude.is_empty() {
         return Err(Error::usage(
-            "--compat takes one --domain at most, and no --method, as the original does",
+            "--compat takes one --domain at most, and no --method or --exclude, as the original does",
         )
         .into());
     }
@@ -209,6 +211,7 @@ fn options(arguments: &InputArguments) -> Result<Options, Error> {
     Ok(Options {
         domains: arguments.domain.clone(),
         methods: arguments.method.clone(),
+        exclude: arguments.exclude.iter().map(|exclude| (*exclude).into()).collect(),
         limit,
         threads: arguments.threads,
         batch_bytes: arguments.batch_bytes,
@@ -258,6 +261,10 @@ fn terminal_width() -> Option<usize> {
         || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
     let named = || std::env::var("COLUMNS").ok()?.parse().ok();
     terminal().or_else(named).filter(|width| *width > 0)
+}
+
+fn terminal_height() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(_, height)| usize::from(height.0))
 }
 
 /// Colour only on a terminal, and not where `NO_COLOR` is set (no-color.org) or the terminal is dumb.

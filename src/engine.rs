@@ -1,6 +1,7 @@
 //! Captures -> batches -> threads -> one state -> report; with progress, and a way to stop.
 
 mod feed;
+mod follow;
 mod label;
 mod newest;
 mod sequence;
@@ -13,9 +14,11 @@ use crate::capture::bytes::Batch;
 use crate::capture::{Captures, Found, decode};
 use crate::compat::{self, CompatFlow};
 use crate::engine::feed::{Feed, locked};
+pub use crate::engine::follow::{Change, Follower};
 use crate::engine::newest::Place;
 use crate::error::Error;
 use crate::flow::Flow;
+use crate::flow::noise::Noise;
 use crate::limits;
 use crate::patterns::{Patterns, host_name};
 use crate::report::Report;
@@ -30,6 +33,8 @@ pub struct Options {
     pub domains: Vec<String>,
     /// Only flows with these methods, in any case; all where empty.
     pub methods: Vec<String>,
+    /// Noise that is left out; none where empty.
+    pub exclude: Vec<Noise>,
     /// Only this many of the newest flows that the other options leave. They are held in memory.
     pub limit: Option<usize>,
     /// How many threads; 0 for as many as there are cores.
@@ -38,6 +43,14 @@ pub struct Options {
     pub batch_bytes: usize,
     /// How the templates are decided.
     pub report: ReportOptions,
+}
+
+impl Options {
+    fn decide(&self, patterns: &Patterns) -> Decision {
+        let mut report = self.report.clone();
+        report.exclude_errors_only_404 |= self.exclude.contains(&Noise::ErrorsOnly404);
+        patterns.decide(&report)
+    }
 }
 
 /// How far a run is.
@@ -113,17 +126,18 @@ pub fn analyze(
     monitor: &dyn Monitor,
 ) -> Result<Analysis, Error> {
     let (patterns, outcome) = observe(captures, options, monitor)?;
-    let decision = patterns.decide(&options.report);
-    Ok(Analysis::new(decision, patterns, outcome))
+    let decision = options.decide(&patterns);
+    Ok(Analysis::new(decision, patterns.skips, outcome))
 }
 
 impl Analysis {
-    fn new(decision: Decision, patterns: Patterns, outcome: Outcome<()>) -> Self {
+    fn new(decision: Decision, mut skips: Skips, outcome: Outcome<()>) -> Self {
+        skips.add_many(SkipReason::ErrorsOnly404, decision.errors_only_404);
         Self {
             report: decision.report,
             explanations: decision.explanations,
             unmatched_rules: decision.unmatched_rules,
-            skips: patterns.skips,
+            skips,
             failures: outcome.failures,
             bytes: outcome.bytes,
             stopped: outcome.stopped,
@@ -269,6 +283,7 @@ fn skip(skips: &mut Skips, reason: SkipReason, place: SkipPlace) {
 struct Filter {
     domains: Vec<Vec<u8>>,
     methods: Vec<Vec<u8>>,
+    exclude: Vec<Noise>,
 }
 
 impl Filter {
@@ -283,6 +298,7 @@ impl Filter {
                 .iter()
                 .map(|method| method.to_ascii_uppercase().into_bytes())
                 .collect(),
+            exclude: options.exclude.clone(),
         }
     }
 
@@ -303,7 +319,7 @@ impl Filter {
         {
             return Err(SkipReason::OtherMethod);
         }
-        Ok(flow)
+        Noise::of(flow, &self.exclude).map_or(Ok(flow), Err)
     }
 }
 
@@ -318,13 +334,29 @@ fn is_in_domain(host: &[u8], domain: &[u8]) -> bool {
 }
 
 /// What a run over all captures gave.
+#[derive(Clone, Debug)]
 struct Outcome<S> {
     /// One state a thread.
     states: Vec<S>,
     skips: Skips,
     failures: Vec<Error>,
     bytes: u64,
+    /// Where the reading of each capture ended.
+    ends: Vec<u64>,
     stopped: bool,
+}
+
+impl<S> Default for Outcome<S> {
+    fn default() -> Self {
+        Self {
+            states: Vec::new(),
+            skips: Skips::default(),
+            failures: Vec::new(),
+            bytes: 0,
+            ends: Vec::new(),
+            stopped: false,
+        }
+    }
 }
 
 impl Outcome<Patterns> {
@@ -335,14 +367,19 @@ impl Outcome<Patterns> {
             merge(&mut all, state);
         }
         all.skips.merge(std::mem::take(&mut self.skips));
-        let rest = Outcome {
-            states: Vec::new(),
-            skips: Skips::default(),
+        (all, self.without_states())
+    }
+}
+
+impl<S> Outcome<S> {
+    fn without_states(self) -> Outcome<()> {
+        Outcome {
             failures: self.failures,
             bytes: self.bytes,
+            ends: self.ends,
             stopped: self.stopped,
-        };
-        (all, rest)
+            ..Outcome::default()
+        }
     }
 }
 
@@ -403,6 +440,7 @@ fn run_batches<S: Send>(
     Ok(Outcome {
         states,
         bytes: feed.bytes(),
+        ends: feed.ends(),
         skips: feed.skips,
         failures: feed.failures,
         stopped: stopped.into_inner(),

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 /// Why a call failed, as one sentence that names the source and, where there is one, the byte offset.
 ///
@@ -15,16 +16,18 @@ use std::io;
 /// assert!(error.is_io());
 /// assert!(error.to_string().starts_with("no-such-file.mitm: "));
 /// ```
+#[derive(Clone)]
 pub struct Error {
     inner: Box<Inner>,
 }
 
+#[derive(Clone)]
 struct Inner {
     kind: Kind,
     source_name: Option<String>,
     offset: Option<u64>,
     message: String,
-    cause: Option<io::Error>,
+    cause: Option<Arc<io::Error>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +58,7 @@ impl Error {
             _ => format!("cannot {doing} it: {cause}"),
         };
         let mut error = Self::new(Kind::Io, what).in_source(source_name);
-        error.inner.cause = Some(cause);
+        error.inner.cause = Some(Arc::new(cause));
         error
     }
 
@@ -150,6 +153,6 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.inner.cause.as_ref().map(|cause| cause as _)
+        self.inner.cause.as_ref().map(|cause| &**cause as _)
     }
 }

@@ -1,5 +1,6 @@
 //! One captured HTTP exchange, borrowed from the capture: the only type that leaves the readers.
 
+pub(crate) mod noise;
 pub(crate) mod operation;
 pub(crate) mod owned;
 pub mod text;

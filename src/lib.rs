@@ -89,10 +89,11 @@ pub mod training;
 
 pub use capture::{Captures, InputFormat};
 pub use engine::{
-    Analysis, CompatAnswer, Monitor, Options, Progress, analyze, compat_answer, for_each_flow,
-    label,
+    Analysis, Change, CompatAnswer, Follower, Monitor, Options, Progress, analyze, compat_answer,
+    for_each_flow, label,
 };
 pub use error::Error;
+pub use flow::noise::Noise;
 pub use flow::{Flow, Header, Headers, Response, text, url};
 pub use patterns::Patterns;
 pub use report::decision::{Decision, Explanation, NearMiss, ReportOptions};

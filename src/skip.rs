@@ -38,6 +38,14 @@ pub enum SkipReason {
     OtherMethod,
     /// Left out by `--limit`.
     Older,
+    /// Left out by `--exclude static`.
+    Static,
+    /// Left out by `--exclude preflight`.
+    Preflight,
+    /// Left out by `--exclude telemetry`.
+    Telemetry,
+    /// Left out by `--exclude errors-only-404`.
+    ErrorsOnly404,
 }
 
 impl SkipReason {
@@ -59,6 +67,10 @@ impl SkipReason {
             Self::OtherDomain => "other_domain",
             Self::OtherMethod => "other_method",
             Self::Older => "older",
+            Self::Static => "static",
+            Self::Preflight => "preflight",
+            Self::Telemetry => "telemetry",
+            Self::ErrorsOnly404 => "errors_only_404",
         }
     }
 
@@ -103,6 +115,13 @@ impl Skips {
     /// Counts one thing that was skipped.
     pub(crate) fn add(&mut self, reason: SkipReason) {
         self.reasons.entry(reason).or_default().0 += 1;
+    }
+
+    /// Counts several.
+    pub(crate) fn add_many(&mut self, reason: SkipReason, count: u64) {
+        if count > 0 {
+            self.reasons.entry(reason).or_default().0 += count;
+        }
     }
 
     /// Counts one damaged thing and remembers the place, if it is among the first of its reason.

@@ -13,7 +13,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::capture::bytes::{Batch, Reader};
-use crate::capture::{Cut, Damage, Found};
+use crate::capture::{Cut, Damage, Found, time};
 use crate::flow::{Flow, Header, Headers, Response};
 use crate::limits;
 use crate::skip::SkipReason;
@@ -22,11 +22,12 @@ use crate::skip::SkipReason;
 pub(crate) struct Lines<'a> {
     reader: Reader<'a>,
     batch_bytes: usize,
+    is_live: bool,
 }
 
 impl<'a> Lines<'a> {
-    pub(crate) fn new(reader: Reader<'a>, batch_bytes: usize) -> Self {
-        Self { reader, batch_bytes: batch_bytes.max(64) }
+    pub(crate) fn new(reader: Reader<'a>, batch_bytes: usize, is_live: bool) -> Self {
+        Self { reader, batch_bytes: batch_bytes.max(64), is_live }
     }
 
     pub(crate) fn reader(&mut self) -> &mut Reader<'a> {
@@ -43,13 +44,17 @@ impl<'a> Lines<'a> {
             if batch.bytes().is_empty() {
                 return Cut::End;
             }
-            if ended {
+            if ended && !self.is_live {
                 return Cut::Batch;
             }
             if let Some(newline) = memchr::memrchr(b'\n', batch.bytes()) {
                 self.reader.unread(&batch.bytes()[newline + 1..]);
                 batch.truncate(newline + 1);
                 return Cut::Batch;
+            }
+            if ended {
+                self.reader.unread(batch.bytes());
+                return Cut::End;
             }
             if want >= limits::LINE_BYTES {
                 return self.skip_line(batch);
@@ -237,9 +242,8 @@ impl Line<'_> {
                 .and_then(Scalar::integer)
                 .and_then(|n| u64::try_from(n).ok()),
         });
-        let duration =
-            self.duration_ms.as_ref().and_then(Scalar::nanoseconds).map(|nanos| nanos / 1000);
-        flow.ended = flow.started.zip(duration).map(|(started, duration)| started + duration);
+        let duration = self.duration_ms.as_ref().and_then(|ms| time::milliseconds(ms.text()));
+        flow.ended = flow.started.zip(duration).and_then(|(at, took)| at.checked_add(took));
     }
 }
 
@@ -301,12 +305,9 @@ impl Scalar<'_> {
         whole.map_or(text, |(whole, _)| whole).parse().ok()
     }
 
-    /// Seconds since the epoch, or a date with time in RFC 3339.
+    /// A time, in any of the ways that [`time`] knows.
     fn nanoseconds(&self) -> Option<i64> {
-        crate::capture::tnetstring::nanoseconds(self.text()).or_else(|| {
-            let text = std::str::from_utf8(self.text()).ok()?;
-            i64::try_from(text.parse::<jiff::Timestamp>().ok()?.as_nanosecond()).ok()
-        })
+        time::nanoseconds(self.text())
     }
 }
 

@@ -61,6 +61,30 @@ impl Captures {
         Ok(captures)
     }
 
+    /// A file that another program writes, from a byte on: what is not whole at its end is left for the next time.
+    pub(crate) fn open_live(path: &Path, format: InputFormat, start: u64) -> Result<Self, Error> {
+        let mut captures = Self::open_from(path, format, start)?;
+        captures.sources.iter_mut().for_each(|source| source.is_live = true);
+        Ok(captures)
+    }
+
+    /// A file from a byte on.
+    pub(crate) fn open_from(path: &Path, format: InputFormat, start: u64) -> Result<Self, Error> {
+        let mut captures = Self::open(&[path], format)?;
+        for source in &mut captures.sources {
+            let is_appended =
+                matches!(source.format, InputFormat::Mitmproxy | InputFormat::JsonLines);
+            let is_file = matches!(&source.content, Content::Bytes(bytes) if bytes.is_seekable());
+            if !is_appended || !is_file {
+                let why = "only a mitmproxy dump or JSON lines in a file can be followed, because others are not \
+                           written by adding to their end";
+                return Err(Error::format(&source.name, why));
+            }
+            source.start = start;
+        }
+        Ok(captures)
+    }
+
     /// A capture that is already in memory.
     ///
     /// # Errors
@@ -182,7 +206,13 @@ impl Captures {
             }
             named => named,
         };
-        self.sources.push(Source { name, format, content: Content::Bytes(bytes) });
+        self.sources.push(Source {
+            name,
+            format,
+            content: Content::Bytes(bytes),
+            start: 0,
+            is_live: false,
+        });
         Ok(())
     }
 
@@ -205,7 +235,13 @@ impl Captures {
         };
         let database = Database::open(path).map_err(|why| Error::format(&name, why))?;
         let content = Content::Database(database);
-        self.sources.push(Source { name, format: InputFormat::McpDatabase, content });
+        self.sources.push(Source {
+            name,
+            format: InputFormat::McpDatabase,
+            content,
+            start: 0,
+            is_live: false,
+        });
         Ok(())
     }
 

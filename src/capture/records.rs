@@ -38,6 +38,8 @@ const TOP_FIELDS: usize = 64;
 pub(crate) struct Records<'a> {
     reader: Reader<'a>,
     batch_bytes: usize,
+    /// Is what is not whole at the end still being written?
+    is_live: bool,
 }
 
 /// How far the records at the front of a batch are whole.
@@ -51,8 +53,8 @@ enum Stop {
 }
 
 impl<'a> Records<'a> {
-    pub(crate) fn new(reader: Reader<'a>, batch_bytes: usize) -> Self {
-        Self { reader, batch_bytes: batch_bytes.max(64) }
+    pub(crate) fn new(reader: Reader<'a>, batch_bytes: usize, is_live: bool) -> Self {
+        Self { reader, batch_bytes: batch_bytes.max(64), is_live }
     }
 
     pub(crate) fn reader(&mut self) -> &mut Reader<'a> {
@@ -77,7 +79,12 @@ impl<'a> Records<'a> {
                 Stop::Garbage => return self.resync(batch, ended, None),
                 Stop::NeedsMore(total) => {
                     let there = self.reader.left().map(|left| left + batch.bytes().len() as u64);
-                    if ended || there.is_some_and(|there| total > there) {
+                    let is_cut_off = ended || there.is_some_and(|there| total > there);
+                    if is_cut_off && self.is_live {
+                        self.reader.unread(batch.bytes());
+                        return Cut::End;
+                    }
+                    if is_cut_off {
                         return self.resync(batch, ended, Some(total));
                     }
                     if total > limits::RECORD_BYTES as u64 {

@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::capture::InputFormat;
 use crate::cli::exit::Exit;
 use crate::cli::messages::complain;
+use crate::flow::noise::Noise;
 
 /// Which API is this? Clusters captured HTTP traffic into endpoint patterns.
 #[derive(Debug, Parser)]
@@ -52,6 +53,14 @@ pub(super) struct AnalyzeArguments {
     #[arg(long, value_enum)]
     pub(super) format: Option<OutputFormat>,
 
+    /// Keep reading while another program writes the capture (a dump, or JSON lines), until Ctrl-C
+    #[arg(long, conflicts_with_all = ["compat", "explain", "limit"])]
+    pub(super) follow: bool,
+
+    /// With --follow: seconds between two looks at the capture
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = parse_interval)]
+    pub(super) interval: f64,
+
     /// Explain one endpoint (as in `GET /users/{user_id}`): why each part varies, and what was nearly judged otherwise
     #[arg(long, value_name = "ENDPOINT")]
     pub(super) explain: Option<String>,
@@ -87,6 +96,10 @@ pub(super) struct InputArguments {
     #[arg(long)]
     pub(super) method: Vec<String>,
 
+    /// Noise to leave out, as in static,preflight; each drop is counted
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "NOISE,...")]
+    pub(super) exclude: Vec<Exclude>,
+
     /// Only the newest N flows of those that the other options leave
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(super) limit: Option<i64>,
@@ -120,6 +133,13 @@ fn parse_threads(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(threads) if threads <= 1024 => Ok(threads),
         _ => Err("give a whole number from 0 to 1024".to_owned()),
+    }
+}
+
+fn parse_interval(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.05..=86_400.0).contains(&seconds) => Ok(seconds),
+        _ => Err("give seconds from 0.05 to 86400".to_owned()),
     }
 }
 
@@ -159,6 +179,30 @@ impl From<Format> for InputFormat {
             Format::Har => Self::Har,
             Format::Jsonl => Self::JsonLines,
             Format::McpDatabase => Self::McpDatabase,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Exclude {
+    /// Style sheets, scripts, fonts, images
+    Static,
+    /// CORS preflights (OPTIONS)
+    Preflight,
+    /// Analytics, crash reports, advertising
+    Telemetry,
+    /// Endpoints that never answered anything but 404
+    #[value(name = "errors-only-404")]
+    ErrorsOnly404,
+}
+
+impl From<Exclude> for Noise {
+    fn from(exclude: Exclude) -> Self {
+        match exclude {
+            Exclude::Static => Self::Static,
+            Exclude::Preflight => Self::Preflight,
+            Exclude::Telemetry => Self::Telemetry,
+            Exclude::ErrorsOnly404 => Self::ErrorsOnly404,
         }
     }
 }

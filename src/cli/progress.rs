@@ -16,6 +16,11 @@ const PATIENCE: Duration = Duration::from_millis(400);
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
+/// Was Ctrl-C pressed?
+pub(super) fn is_interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
 /// Watches a run for a person.
 pub(super) struct Terminal {
     wanted: bool,
@@ -55,7 +60,7 @@ impl Monitor for Terminal {
             bar.set_position(progress.bytes.max(bar.position()));
             bar.set_message(grouped(progress.flows));
         }
-        !INTERRUPTED.load(Ordering::Relaxed)
+        !is_interrupted()
     }
 }
 

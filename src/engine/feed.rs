@@ -15,6 +15,7 @@ pub(super) struct Feed<'a> {
     sequence: u64,
     /// Bytes of the captures that were read to their end, one running sum for each.
     read: Vec<u64>,
+    ends: Vec<u64>,
     pub(super) skips: Skips,
     pub(super) failures: Vec<Error>,
 }
@@ -28,6 +29,7 @@ impl<'a> Feed<'a> {
             cutter: None,
             sequence: 0,
             read: vec![0],
+            ends: Vec::new(),
             skips: Skips::default(),
             failures: Vec::new(),
         }
@@ -67,6 +69,7 @@ impl<'a> Feed<'a> {
     fn next_source(&mut self) {
         let bytes = self.bytes();
         self.read.push(bytes);
+        self.ends.extend(self.cutter.as_mut().map(Cutter::position));
         self.cutter = None;
         self.source += 1;
     }
@@ -74,6 +77,13 @@ impl<'a> Feed<'a> {
     /// Bytes of the captures before this one.
     pub(super) fn bytes_before(&self, source: usize) -> u64 {
         self.read.get(source).copied().unwrap_or_default()
+    }
+
+    /// Where the reading of each capture ended; of the one that is being read, where it stands.
+    pub(super) fn ends(&mut self) -> Vec<u64> {
+        let mut ends = std::mem::take(&mut self.ends);
+        ends.extend(self.cutter.as_mut().map(Cutter::position));
+        ends
     }
 
     /// Bytes read.

@@ -35,17 +35,17 @@ pub(super) fn label(
     if !captures.is_repeatable() || options.limit.is_some() {
         let (flows, mut patterns, outcome) = newest::collect(captures, options, monitor)?;
         flows.iter().for_each(|(_, flow)| flow.with(|flow| patterns.observe(flow)));
-        let decision = patterns.decide(&options.report);
+        let decision = options.decide(&patterns);
         let mut text = Vec::new();
         for (_, flow) in &flows {
             flow.with(|flow| write_line(&mut text, flow, &decision.routes));
             out.write_all(&text).map_err(failed)?;
             text.clear();
         }
-        return Ok(Analysis::new(decision, patterns, outcome));
+        return Ok(Analysis::new(decision, patterns.skips, outcome));
     }
     let (patterns, outcome) = observe(captures, options, monitor)?;
-    let decision = patterns.decide(&options.report);
+    let decision = options.decide(&patterns);
     let filter = Filter::new(options);
     let sequence = Mutex::new(Sequence::new(out));
     let visit = |(): &mut (), batch: &_, _: &mut u64| {
@@ -61,11 +61,14 @@ pub(super) fn label(
     let keep_on = |_: &_| !locked(&sequence).has_failed();
     run_batches(captures, options, &keep_on, || (), visit)?;
     sequence.into_inner().unwrap_or_else(PoisonError::into_inner).finish().map_err(failed)?;
-    Ok(Analysis::new(decision, patterns, outcome))
+    Ok(Analysis::new(decision, patterns.skips, outcome))
 }
 
 fn write_line(out: &mut Vec<u8>, flow: &Flow<'_>, routes: &Routes) {
     let label = routes.label(flow);
+    if label.is_none() && routes.leave_out {
+        return;
+    }
     let (id, method, host) = (text::printable(flow.id), method_name(&flow.method), host_name(flow));
     let line = Line {
         id: (!flow.id.is_empty()).then_some(&*id),

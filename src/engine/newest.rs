@@ -94,20 +94,16 @@ pub(super) fn collect(
         Ok(flow) => newest.observe((source, offset), flow),
         Err(reason) => skip(&mut newest.skips, reason, place_of(source, offset, found)),
     };
-    let outcome = run(captures, options, monitor, || Newest::new(limit), visit)?;
+    let mut outcome = run(captures, options, monitor, || Newest::new(limit), visit)?;
     let mut newest = Newest::new(limit);
-    for state in outcome.states {
+    for state in std::mem::take(&mut outcome.states) {
         newest.merge(state);
     }
-    newest.skips.merge(outcome.skips);
+    newest.skips.merge(std::mem::take(&mut outcome.skips));
+    let rest = outcome.without_states();
     let mut flows: Vec<(Place, OwnedFlow)> =
         newest.heap.into_iter().map(|Reverse(aged)| (aged.age.1, aged.flow)).collect();
     flows.sort_by_key(|(place, _)| *place);
     let patterns = Patterns::of_skips(newest.skips);
-    let (failures, bytes, stopped) = (outcome.failures, outcome.bytes, outcome.stopped);
-    Ok((
-        flows,
-        patterns,
-        Outcome { states: Vec::new(), skips: Skips::default(), failures, bytes, stopped },
-    ))
+    Ok((flows, patterns, rest))
 }

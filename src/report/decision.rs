@@ -11,6 +11,7 @@ use crate::patterns::Patterns;
 use crate::patterns::endpoint::Endpoint;
 use crate::report::routes::{Label, Route, Routes};
 use crate::report::{Pattern, Report, Totals, hosts, pattern_of};
+use crate::skip::SkipReason;
 use crate::template::context::Observed;
 use crate::template::decide::{Decided, Near, Variable, decide};
 use crate::template::judge::{Fitted, Judge};
@@ -25,6 +26,8 @@ pub struct ReportOptions {
     pub rules: Rules,
     /// Are hosts with the same endpoints, whose names differ in the first label alone, one host?
     pub group_hosts: bool,
+    /// Are endpoints left out that never answered anything but 404?
+    pub exclude_errors_only_404: bool,
     /// Explain the endpoints of this name (`GET /users/{user_id}`).
     pub explain: Option<String>,
 }
@@ -41,6 +44,8 @@ pub struct Decision {
     pub explanations: Vec<Explanation>,
     /// The rules that matched nothing, in words.
     pub unmatched_rules: Vec<String>,
+    /// Requests of endpoints that were left out because they never answered anything but 404.
+    pub errors_only_404: u64,
 }
 
 /// One endpoint, and the segments on its way that were nearly judged otherwise.
@@ -130,6 +135,7 @@ pub(crate) fn build(
     let matched = RefCell::new(Matched::default());
     let mut routes = Routes::default();
     let mut explanations = Vec::new();
+    let mut errors_only_404 = 0;
     let mut hosts: Vec<(u64, String, Vec<Pattern>)> = Vec::new();
     for group in hosts::groups(&trie, options, model, judge, &matched) {
         let ruled =
@@ -139,6 +145,8 @@ pub(crate) fn build(
         let mut describer = Describer {
             host: &group.name,
             explain: options.explain.as_deref(),
+            exclude_errors_only_404: options.exclude_errors_only_404,
+            errors_only_404: 0,
             variables: Vec::new(),
             near: Vec::new(),
             found: Vec::new(),
@@ -146,21 +154,27 @@ pub(crate) fn build(
             routes: &mut routes,
         };
         let route = describer.describe(&decided);
+        errors_only_404 += describer.errors_only_404;
+        let left_out = describer.errors_only_404 > 0;
         let mut found = describer.found;
         routes.add_hosts(&group.members, route);
         found.sort_by(|a, b| {
             let path = a.path_pattern.cmp(&b.path_pattern);
             b.request_count.cmp(&a.request_count).then(path).then_with(|| a.method.cmp(&b.method))
         });
+        if found.is_empty() && left_out {
+            continue;
+        }
         hosts.push((found.iter().map(|p| p.request_count).sum(), group.name, found));
     }
     hosts.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     let found: Vec<Pattern> =
         hosts.iter_mut().flat_map(|host| std::mem::take(&mut host.2)).collect();
-    let skips = &patterns.skips;
+    let mut skips = patterns.skips.clone();
+    skips.add_many(SkipReason::ErrorsOnly404, errors_only_404);
     let totals = Totals {
-        flows: patterns.used + skips.total(),
-        used: patterns.used,
+        flows: patterns.used - errors_only_404 + skips.total(),
+        used: patterns.used - errors_only_404,
         skipped: skips.iter().map(|(reason, count, _)| (reason.name().to_owned(), count)).collect(),
         hosts: hosts.len() as u64,
         patterns: found.len() as u64,
@@ -172,6 +186,7 @@ pub(crate) fn build(
         routes,
         explanations,
         unmatched_rules,
+        errors_only_404,
     }
 }
 
@@ -179,6 +194,8 @@ pub(crate) fn build(
 struct Describer<'a, 't> {
     host: &'a str,
     explain: Option<&'a str>,
+    exclude_errors_only_404: bool,
+    errors_only_404: u64,
     variables: Vec<(usize, Variable<'t>)>,
     near: Vec<NearMiss>,
     found: Vec<Pattern>,
@@ -192,6 +209,11 @@ impl<'t> Describer<'_, 't> {
         let mut route = Route::default();
         let segment = place.template.parts.len() + 1;
         for (end, seen) in &place.ends {
+            if self.exclude_errors_only_404 && is_only_404(seen) {
+                self.errors_only_404 += seen.iter().map(|seen| seen.count).sum::<u64>();
+                route.add_end(*end, self.routes.no_label());
+                continue;
+            }
             let pattern = pattern_of(*end, self.host, &place.template, &self.variables, seen);
             if self.explain == Some(&*pattern.endpoint) {
                 let near_misses = self.near.clone();
@@ -217,6 +239,11 @@ impl<'t> Describer<'_, 't> {
         self.near.truncate(near_before);
         route
     }
+}
+
+fn is_only_404(seen: &[&Endpoint]) -> bool {
+    let responses: u64 = seen.iter().map(|seen| seen.responses).sum();
+    responses > 0 && responses == seen.iter().map(|seen| seen.not_found()).sum::<u64>()
 }
 
 fn near_miss(segment: usize, near: &Near<'_>) -> NearMiss {

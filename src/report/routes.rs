@@ -27,6 +27,8 @@ pub struct Routes {
     other_hosts: Option<usize>,
     starts: Vec<Route>,
     labels: Vec<Label>,
+    /// Were endpoints left out of the report?
+    pub(crate) leave_out: bool,
 }
 
 /// The endpoint of a flow.
@@ -65,7 +67,13 @@ impl Routes {
         self.labels.len() - 1
     }
 
-    /// The endpoint of `flow`; `None` for a flow unlike any that was observed.
+    /// The label of an endpoint that was left out of the report.
+    pub(crate) fn no_label(&mut self) -> usize {
+        self.leave_out = true;
+        usize::MAX
+    }
+
+    /// The endpoint of `flow`; `None` for a flow unlike any that was observed, or whose endpoint was left out.
     pub fn label(&self, flow: &Flow<'_>) -> Option<&Label> {
         let host = self.hosts.get(&*host_name(flow)).copied().or(self.other_hosts)?;
         let mut route = self.starts.get(host)?;

@@ -1,0 +1,161 @@
+//! Traffic that says nothing of an API: what a person may ask to leave out.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use crate::flow::Flow;
+use crate::skip::SkipReason;
+
+/// A kind of noise that can be left out of an analysis. Nothing is left out unless it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Noise {
+    /// Files of a web page: style sheets, scripts, fonts, images (by the ending of the path; the first three also by the
+    /// content type).
+    Static,
+    /// CORS preflights: OPTIONS that a browser sends before the request (Fetch standard, 3.2.2).
+    Preflight,
+    /// Measurements: hosts of analytics, crash reports and advertising, and paths that such scripts post to on any host.
+    Telemetry,
+    /// Endpoints that never answered anything but 404: somebody guessed, or scanned.
+    ErrorsOnly404,
+}
+
+impl Noise {
+    /// The noise that this one flow is, if it is among `kinds`. [`Noise::ErrorsOnly404`] takes more than one flow to see.
+    pub(crate) fn of(flow: &Flow<'_>, kinds: &[Self]) -> Option<SkipReason> {
+        kinds.iter().find_map(|kind| match kind {
+            Self::Static => is_static(flow).then_some(SkipReason::Static),
+            Self::Preflight => is_preflight(flow).then_some(SkipReason::Preflight),
+            Self::Telemetry => is_telemetry(flow).then_some(SkipReason::Telemetry),
+            Self::ErrorsOnly404 => None,
+        })
+    }
+}
+
+const ENDINGS: [&[u8]; 28] = [
+    b"css",
+    b"js",
+    b"mjs",
+    b"cjs",
+    b"map",
+    b"png",
+    b"jpg",
+    b"jpeg",
+    b"gif",
+    b"svg",
+    b"ico",
+    b"webp",
+    b"avif",
+    b"bmp",
+    b"cur",
+    b"woff",
+    b"woff2",
+    b"ttf",
+    b"otf",
+    b"eot",
+    b"mp4",
+    b"webm",
+    b"mp3",
+    b"ogg",
+    b"wav",
+    b"m4s",
+    b"wasm",
+    b"webmanifest",
+];
+
+fn is_static(flow: &Flow<'_>) -> bool {
+    if !flow.method.eq_ignore_ascii_case(b"GET") && !flow.method.eq_ignore_ascii_case(b"HEAD") {
+        return false;
+    }
+    let path = flow.path();
+    let name = memchr::memrchr(b'/', path).map_or(path, |slash| &path[slash + 1..]);
+    if let Some(dot) = memchr::memrchr(b'.', name)
+        && ENDINGS.iter().any(|ending| name[dot + 1..].eq_ignore_ascii_case(ending))
+    {
+        return true;
+    }
+    let content_type = flow.response.as_ref().and_then(|response| response.content_type());
+    content_type.is_some_and(|content_type| {
+        let content_type = content_type.to_ascii_lowercase();
+        let has = |word: &str| memchr::memmem::find(&content_type, word.as_bytes()).is_some();
+        has("text/css") || has("javascript") || has("font/") || has("application/font")
+    })
+}
+
+fn is_preflight(flow: &Flow<'_>) -> bool {
+    let headers = flow.request_headers;
+    flow.method.eq_ignore_ascii_case(b"OPTIONS")
+        && (headers.get(b"access-control-request-method").is_some()
+            || headers.iter().next().is_none())
+}
+
+/// Where scripts of well-known makers post to on the site's own host.
+const PATHS: [&[u8]; 9] = [
+    b"/cdn-cgi/rum",
+    b"/cdn-cgi/challenge-platform/",
+    b"/_vercel/insights/",
+    b"/_vercel/speed-insights/",
+    b"/g/collect",
+    b"/j/collect",
+    b"/r/collect",
+    b"/csp-report",
+    b"/.well-known/rum",
+];
+
+static HOSTS: LazyLock<BTreeSet<&'static [u8]>> = LazyLock::new(|| {
+    let lines = include_str!("../../data/telemetry.txt").lines();
+    lines.filter(|line| !line.starts_with('#')).map(|line| line.trim().as_bytes()).collect()
+});
+
+fn is_telemetry(flow: &Flow<'_>) -> bool {
+    let host = flow.host.to_ascii_lowercase();
+    let mut name = &*host;
+    loop {
+        if HOSTS.contains(name) {
+            return true;
+        }
+        match memchr::memchr(b'.', name) {
+            Some(dot) => name = &name[dot + 1..],
+            None => break,
+        }
+    }
+    PATHS.iter().any(|path| flow.path().starts_with(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::{Headers, Response};
+
+    #[test]
+    fn noise_is_told_from_calls() {
+        let all = [Noise::Static, Noise::Preflight, Noise::Telemetry, Noise::ErrorsOnly404];
+        let of = |method: &str, url: &str| Noise::of(&Flow::new(method, url).expect(url), &all);
+        for url in ["https://h/app.JS?v=1", "https://h/a/b.woff2", "https://h/favicon.ico"] {
+            assert_eq!(of("GET", url), Some(SkipReason::Static), "{url}");
+        }
+        for url in ["https://h/users/1.json", "https://h/js", "https://h/", "https://h/a.js/b"] {
+            assert_eq!(of("GET", url), None, "{url}");
+        }
+        assert_eq!(of("POST", "https://h/app.js"), None);
+        assert_eq!(of("OPTIONS", "https://h/users"), Some(SkipReason::Preflight));
+        for url in [
+            "https://www.Google-Analytics.com/x",
+            "https://o1.ingest.sentry.io/api/1/envelope/",
+            "https://h/cdn-cgi/rum?",
+        ] {
+            assert_eq!(of("POST", url), Some(SkipReason::Telemetry), "{url}");
+        }
+        assert_eq!(of("POST", "https://notsegment.io/x"), None);
+
+        let mut flow = Flow::new("OPTIONS", "https://h/users").expect("an URL");
+        flow.request_headers = Headers::new(&[(b"accept", None)]);
+        assert_eq!(Noise::of(&flow, &all), None, "a client that asks what is allowed");
+        let mut flow = Flow::new("GET", "https://h/theme").expect("an URL");
+        flow.response =
+            Some(Response { content_type: Some(b"Text/CSS; charset=x"), ..Response::default() });
+        assert_eq!(Noise::of(&flow, &all), Some(SkipReason::Static));
+        assert_eq!(Noise::of(&flow, &[]), None);
+    }
+}
