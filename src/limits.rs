@@ -75,6 +75,12 @@ pub(crate) const SAMPLE_IDS: usize = 3;
 /// Header names listed for one endpoint, as many as the original tool gives.
 pub(crate) const COMMON_HEADERS: usize = 10;
 
+/// The most that a state read from bytes may count: a thousand machines' worth can be added before a sum overflows.
+pub(crate) const COUNT: u64 = 1 << 44;
+
+/// The longest message about a skipped place that is taken from the bytes of a state.
+pub(crate) const MESSAGE_BYTES: usize = 400;
+
 /// Places remembered for one reason of skipping.
 pub(crate) const SKIP_PLACES: usize = 3;
 

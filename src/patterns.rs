@@ -3,6 +3,7 @@
 pub(crate) mod endpoint;
 mod headers;
 pub(crate) mod names;
+mod state;
 
 use std::borrow::Cow;
 

@@ -3,7 +3,7 @@
 //! Sets are bounded by *bottom-k*: of all keys ever seen, the k with the smallest hash are kept. The kept set depends on
 //! the set of keys alone, and since the bound only falls, a kept key was kept from its first sight: its count is exact.
 
-use serde::{Deserialize, Serialize};
+mod stored;
 
 /// The hash behind every sample and id: the same on every machine and in every version.
 pub(crate) fn stable_hash(bytes: &[u8]) -> u64 {
@@ -34,7 +34,7 @@ impl Merge for u64 {
 }
 
 /// One key of a [`BottomK`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry<V> {
     hash: u64,
     pub(crate) key: Box<[u8]>,
@@ -42,7 +42,7 @@ pub(crate) struct Entry<V> {
 }
 
 /// Values by key, for the `K` keys with the smallest hashes; what the others held is merged into `rest`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BottomK<V, const K: usize> {
     /// Sorted by (hash, key).
     entries: Vec<Entry<V>>,
@@ -114,7 +114,7 @@ impl<V: Merge + Default, const K: usize> Merge for BottomK<V, K> {
 }
 
 /// How many distinct values were seen: exact up to `K`, estimated from the `K` smallest hashes beyond.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Distinct<const K: usize> {
     /// Sorted, without duplicates.
     hashes: Vec<u64>,
@@ -160,7 +160,7 @@ impl<const K: usize> Merge for Distinct<K> {
 }
 
 /// A histogram of non-negative whole numbers with a relative error of at most 1/32: sixteen buckets for each power of two.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Histogram {
     /// (bucket, count), sorted by bucket.
     buckets: Vec<(u16, u64)>,
@@ -239,7 +239,7 @@ fn middle_of(bucket: u16) -> u64 {
 }
 
 /// The `K` largest items ever seen, without duplicates: an order-free "newest".
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Largest<T, const K: usize> {
     /// Sorted, largest first.
     items: Vec<T>,

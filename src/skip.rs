@@ -49,6 +49,29 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
+    /// All of them.
+    pub(crate) const ALL: [Self; 19] = [
+        Self::Truncated,
+        Self::Garbage,
+        Self::BadRecord,
+        Self::BadLine,
+        Self::TooLarge,
+        Self::UnknownType,
+        Self::UnknownVersion,
+        Self::NotHttp,
+        Self::Tcp,
+        Self::Udp,
+        Self::Dns,
+        Self::WebsocketMessages,
+        Self::OtherDomain,
+        Self::OtherMethod,
+        Self::Older,
+        Self::Static,
+        Self::Preflight,
+        Self::Telemetry,
+        Self::ErrorsOnly404,
+    ];
+
     /// The name in reports.
     pub fn name(self) -> &'static str {
         match self {

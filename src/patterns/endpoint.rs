@@ -71,6 +71,19 @@ impl Endpoint {
         }
     }
 
+    /// The largest of the counts in it.
+    pub(crate) fn largest_count(&self) -> u64 {
+        let own = [self.count, self.trailing_slash, self.responses, self.failed, self.websockets];
+        let names = self.headers.names();
+        let tables = [self.statuses.iter(), self.media_types.iter()];
+        let of_tables = tables.into_iter().flatten().map(|entry| entry.value);
+        let of_names = names.iter().map(|entry| entry.value);
+        let of_query = self.query.iter().map(|entry| entry.value.count);
+        let rests = [self.statuses.rest, self.media_types.rest, names.rest, self.query.rest.count];
+        let all = of_tables.chain(of_names).chain(of_query).chain(rests);
+        all.chain(own).max().unwrap_or_default()
+    }
+
     fn observe_response(&mut self, flow: &Flow<'_>) {
         // Proxies write 0 or -1 where there was no answer.
         let Some(response) = flow.response.as_ref().filter(|response| response.status > 0) else {

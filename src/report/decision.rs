@@ -170,11 +170,12 @@ pub(crate) fn build(
     hosts.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     let found: Vec<Pattern> =
         hosts.iter_mut().flat_map(|host| std::mem::take(&mut host.2)).collect();
+    let used = patterns.used.saturating_sub(errors_only_404);
     let mut skips = patterns.skips.clone();
     skips.add_many(SkipReason::ErrorsOnly404, errors_only_404);
     let totals = Totals {
-        flows: patterns.used - errors_only_404 + skips.total(),
-        used: patterns.used - errors_only_404,
+        flows: used + skips.total(),
+        used,
         skipped: skips.iter().map(|(reason, count, _)| (reason.name().to_owned(), count)).collect(),
         hosts: hosts.len() as u64,
         patterns: found.len() as u64,

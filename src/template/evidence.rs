@@ -10,9 +10,8 @@
 //!   begins with n zero bits stay. The level of a state is the lowest at which it fits, and what fits as a whole fits in
 //!   every part, so a part never rises above the whole.
 
+mod flat;
 mod fold;
-
-use serde::{Deserialize, Serialize};
 
 use crate::limits;
 use crate::sketch::{Distinct, HeapSize, Merge, stable_hash, vec_bytes};
@@ -20,7 +19,7 @@ use crate::template::segment::{Segment, SegmentKind};
 use crate::template::vocabulary::Vocabulary;
 
 /// How much a trie may keep. States merge only with equal bounds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bounds {
     pub(crate) hosts: usize,
     pub(crate) literals: usize,
@@ -48,7 +47,7 @@ const LEVEL_SHALLOW: u8 = 18;
 const LEVEL_LAST: u8 = 24;
 
 /// Evidence about every path of every host; `T` is what is known of one endpoint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trie<T> {
     bounds: Bounds,
     level: u8,
@@ -58,7 +57,7 @@ pub(crate) struct Trie<T> {
 }
 
 /// What was seen at one place of the trie.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Node<T> {
     /// Requests that passed through or ended here.
     pub(crate) count: u64,
@@ -71,7 +70,7 @@ pub(crate) struct Node<T> {
 }
 
 /// A child for one segment, kept as it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Literal<T> {
     /// What it is sorted by: see [`rank`].
     rank: u64,
@@ -81,7 +80,7 @@ pub(crate) struct Literal<T> {
 }
 
 /// A child for all segments of one kind and suffix.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Values<T> {
     pub(crate) kind: SegmentKind,
     pub(crate) suffix: Box<[u8]>,
@@ -90,7 +89,7 @@ pub(crate) struct Values<T> {
 }
 
 /// The endpoint statistics of one method and operation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct End<T> {
     pub(crate) method: Box<[u8]>,
     /// One of several operations behind this path; empty where the request names none.

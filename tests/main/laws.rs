@@ -97,6 +97,39 @@ proptest! {
         prop_assert_eq!(ids.len(), report.patterns.len());
     }
 
+    /// The bytes of a state depend on the flows alone, and what is read from them is the state.
+    #[test]
+    fn states_have_one_form(flows in flows(), cut in 0_usize..400) {
+        let whole = observe(&flows);
+        let bytes = whole.to_bytes();
+        let (left, right) = flows.split_at(cut.min(flows.len()));
+        let mut merged = Patterns::from_bytes(&observe(right.iter().rev()).to_bytes()).unwrap();
+        merged.merge(Patterns::from_bytes(&observe(left).to_bytes()).unwrap());
+        prop_assert!(merged.to_bytes() == bytes, "another order gave other bytes");
+        let read = Patterns::from_bytes(&bytes).unwrap();
+        prop_assert!(read.to_bytes() == bytes, "reading and writing gave other bytes");
+        prop_assert_eq!(json(&read.report()), json(&whole.report()));
+    }
+
+    /// Bytes that somebody made up, with a hash that fits: an error, or a state that works.
+    #[test]
+    fn made_up_states_are_refused_or_work(
+        flows in flows(), changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)
+    ) {
+        let mut bytes = observe(&flows).to_bytes();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len() - 13);
+            bytes[13 + at] = byte;
+        }
+        let hash = xxhash_rust::xxh3::xxh3_64(&bytes[13..]);
+        bytes[5..13].copy_from_slice(&hash.to_le_bytes());
+        if let Ok(mut state) = Patterns::from_bytes(&bytes) {
+            state.merge(observe(&flows));
+            let _report = state.report();
+            prop_assert!(Patterns::from_bytes(&state.to_bytes()).is_ok());
+        }
+    }
+
     /// What was found to vary still varies when the templates themselves are the traffic.
     #[test]
     fn parameters_of_a_template_stay_parameters(flows in flows()) {
@@ -127,6 +160,18 @@ proptest! {
             prop_assert!(!text.contains("\\u00"), "{}", text);
         }
     }
+}
+
+#[test]
+fn damaged_states_are_named() {
+    let bytes = observe(&[("GET".to_owned(), "https://h.example/a/1".to_owned())]).to_bytes();
+    let error = |bytes: &[u8]| Patterns::from_bytes(bytes).unwrap_err().to_string();
+    assert!(error(b"APST").contains("too short"));
+    assert!(error(&[b"x", &bytes[..]].concat()).contains("no state"));
+    let mut newer = bytes.clone();
+    newer[4] = 9;
+    assert!(error(&newer).contains("version 9"), "{}", error(&newer));
+    assert!(error(&bytes[..bytes.len() - 1]).contains("damaged"));
 }
 
 #[test]

@@ -1,0 +1,145 @@
+//! The binary form of [`Patterns`]: what is stored, and what machines send each other.
+//!
+//! `APST`, one byte of version, the XXH3 hash of the rest (8 bytes, little endian), and the rest: postcard
+//! (<https://postcard.jamesmunns.com/wire-format>). Equal states have equal bytes, whatever way they came about.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::flow::text;
+use crate::limits;
+use crate::patterns::Patterns;
+use crate::patterns::endpoint::Endpoint;
+use crate::sketch::stable_hash;
+use crate::skip::{SkipPlace, SkipReason, Skips};
+use crate::template::evidence::{Node, Trie};
+
+const MAGIC: &[u8; 4] = b"APST";
+
+/// Changes with any change of what is stored, and of what a hash is taken of.
+const VERSION: u8 = 1;
+
+const HEADER: usize = MAGIC.len() + 1 + 8;
+
+#[derive(Serialize, Deserialize)]
+struct Stored<'a> {
+    used: u64,
+    skips: Vec<(Cow<'a, str>, u64, Vec<(u64, u64, Cow<'a, str>)>)>,
+    trie: Cow<'a, Trie<Endpoint>>,
+}
+
+impl Patterns {
+    /// The state as bytes: the same for the same flows, in whatever order and parts they were observed.
+    ///
+    /// ```
+    /// use api_patterns::{Flow, Patterns};
+    ///
+    /// let mut patterns = Patterns::new();
+    /// patterns.observe(&Flow::new("GET", "https://api.example.com/users/42").unwrap());
+    /// let bytes = patterns.to_bytes();
+    /// let mut sent = Patterns::from_bytes(&bytes)?;
+    /// assert_eq!(sent.report(), patterns.report());
+    /// sent.merge(patterns);
+    /// assert_eq!(sent.report().patterns[0].request_count, 2);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut trie = Cow::Borrowed(&self.trie);
+        if !trie.fits() {
+            trie.to_mut().fit();
+        }
+        let places = |places: &'_ [SkipPlace]| {
+            let place = |place: &SkipPlace| {
+                (place.source as u64, place.offset, Cow::Owned(place.message.clone()))
+            };
+            places.iter().map(place).collect()
+        };
+        let skips = self.skips.iter();
+        let stored = Stored {
+            used: self.used,
+            skips: skips.map(|(reason, n, at)| (reason.name().into(), n, places(at))).collect(),
+            trie,
+        };
+        // Plain data in memory: there is nothing that could fail.
+        let payload = postcard::to_stdvec(&stored).unwrap_or_default();
+        let mut bytes = Vec::with_capacity(HEADER + payload.len());
+        bytes.extend_from_slice(MAGIC);
+        bytes.push(VERSION);
+        bytes.extend_from_slice(&stable_hash(&payload).to_le_bytes());
+        bytes.extend_from_slice(&payload);
+        bytes
+    }
+
+    /// The state from its bytes. They need not be trusted: what no observing gives is refused.
+    ///
+    /// # Errors
+    ///
+    /// Where the bytes are no state, are damaged, or were written by another version of this library.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        let refuse = |why: &str| Err(Error::format("state", why));
+        let Some((header, payload)) = bytes.split_at_checked(HEADER) else {
+            return refuse("these bytes are no state: they are too short");
+        };
+        if !header.starts_with(MAGIC) {
+            return refuse("these bytes are no state: they do not begin with APST");
+        }
+        let version = header[MAGIC.len()];
+        if version != VERSION {
+            return refuse(&format!(
+                "this state has version {version}, and this library reads version {VERSION}; make it anew with the \
+                 same version on all machines"
+            ));
+        }
+        if header[MAGIC.len() + 1..] != stable_hash(payload).to_le_bytes() {
+            return refuse(
+                "this state is damaged: its bytes do not match their hash; send it again",
+            );
+        }
+        match postcard::take_from_bytes::<Stored<'_>>(payload) {
+            Ok((stored, [])) => stored.patterns(),
+            _ => {
+                refuse("this state is damaged: it has parts that do not fit together; make it anew")
+            }
+        }
+    }
+}
+
+impl Stored<'_> {
+    fn patterns(self) -> Result<Patterns, Error> {
+        let mut skips = Skips::default();
+        let mut counts_fit = self.used <= limits::COUNT;
+        for (name, count, places) in self.skips {
+            let Some(reason) = SkipReason::ALL.iter().find(|reason| reason.name() == name) else {
+                return Err(Error::format(
+                    "state",
+                    "this state skipped for a reason that is not known",
+                ));
+            };
+            counts_fit &= count <= limits::COUNT && places.len() as u64 <= count;
+            skips.add_many(*reason, count.saturating_sub(places.len() as u64));
+            for (source, offset, message) in places.into_iter().take(limits::SKIP_PLACES) {
+                let message =
+                    text::shortened(message.as_bytes(), limits::MESSAGE_BYTES).into_owned();
+                let source = usize::try_from(source).unwrap_or(usize::MAX);
+                skips.add_at(*reason, SkipPlace { source, offset, message });
+            }
+        }
+        let trie = self.trie.into_owned();
+        if !counts_fit || !trie.hosts().all(|(_, node)| fits(node)) {
+            return Err(Error::format("state", "this state counts more than can be counted"));
+        }
+        let mut patterns = Patterns { used: self.used, skips, ..Patterns::default() };
+        patterns.trie = trie;
+        Ok(patterns)
+    }
+}
+
+/// Can everything counted here and below be added up?
+fn fits(node: &Node<Endpoint>) -> bool {
+    node.count <= limits::COUNT
+        && node.ends.iter().all(|end| end.seen.largest_count() <= limits::COUNT)
+        && node.literals.iter().all(|child| fits(&child.node))
+        && node.values.iter().all(|child| fits(&child.node))
+}
