@@ -16,9 +16,15 @@ mod compat;
 /// Damaged dumps: what is readable is read, what is not is counted.
 #[path = "main/damage.rs"]
 mod damage;
+/// The database of mitmproxy-mcp.
+#[path = "main/database.rs"]
+mod database;
 /// Dumps of every version, and what is read of them.
 #[path = "main/dumps.rs"]
 mod dumps;
+/// HAR from all its writers.
+#[path = "main/har.rs"]
+mod har;
 /// Templates by evidence; rules, explanations, operations and groups of hosts.
 #[path = "main/inference.rs"]
 mod inference;

@@ -5,16 +5,18 @@
 //! transaction is held. The table and the server's habits: <https://github.com/snapspecter/mitmproxy-mcp>, `core/recorder.py`.
 
 mod headers;
+mod pages;
 mod rows;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
-use crate::capture::bytes::Batch;
+use crate::capture::bytes::{Batch, Bytes};
+use crate::capture::database::pages::Pages;
 use crate::capture::{Cut, Found};
 
 /// Rows that one statement reads.
@@ -46,11 +48,17 @@ pub(crate) struct Database {
     copy: Option<tempfile::TempDir>,
     query: String,
     idle: Mutex<Vec<Connection>>,
+    /// The file itself. It stays open as long as there are connections: closing it would give their locks up (POSIX).
+    file: Option<Bytes>,
+    pages: Mutex<Option<Arc<Pages>>>,
 }
 
 /// Hands out ranges of rows.
 pub(crate) struct Rows<'a> {
     database: &'a Database,
+    pages: Option<Arc<Pages>>,
+    /// The next leaf of these.
+    leaf: usize,
     next: i64,
     last: Option<i64>,
     is_dense: bool,
@@ -65,6 +73,8 @@ impl Database {
             copy: None,
             query: String::new(),
             idle: Mutex::default(),
+            file: None,
+            pages: Mutex::default(),
         };
         let mut columns = database.columns();
         if let Err(error) = &columns
@@ -90,6 +100,7 @@ impl Database {
             ));
         }
         database.query = rows::query(has("size"), has("request_body"));
+        database.file = pages::open(&database.path).ok();
         Ok(database)
     }
 
@@ -128,17 +139,33 @@ impl Database {
     }
 
     pub(crate) fn rows(&self) -> Rows<'_> {
-        let first = self.row("SELECT min(rowid) FROM flows", []);
-        let last = self.row("SELECT max(rowid) FROM flows", []);
-        let (first, last, failure) = match (first, last) {
-            (Ok(first), Ok(last)) => (first.unwrap_or_default(), last, None),
-            (Err(error), _) | (_, Err(error)) => {
-                (0, None, Some(io::Error::other(in_words(&error))))
-            }
+        let pages = self.list_pages().map(Arc::new);
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&pages);
+        let mut rows = Rows {
+            database: self,
+            pages,
+            leaf: 0,
+            next: i64::MIN,
+            last: Some(i64::MAX),
+            is_dense: false,
+            failure: None,
         };
-        let span = last.and_then(|last| last.checked_sub(first));
-        let is_dense = span.is_some_and(|span| span < SPAN);
-        Rows { database: self, next: first, last, is_dense, failure }
+        if rows.pages.is_none() {
+            rows.find_range();
+        }
+        rows
+    }
+
+    /// The leaves of the table, where they can be read without statements.
+    fn list_pages(&self) -> Option<Pages> {
+        let bytes = self.file.as_ref()?;
+        let connection = self.connection().ok()?;
+        let listed = connection
+            .unchecked_transaction()
+            .ok()
+            .and_then(|transaction| Pages::list(&transaction, bytes).ok());
+        self.give_back(connection);
+        listed
     }
 
     fn row(&self, query: &str, with: impl rusqlite::Params) -> rusqlite::Result<Option<i64>> {
@@ -150,19 +177,61 @@ impl Database {
 
     /// Reads and decodes the rows of a range.
     pub(crate) fn decode(&self, batch: &Batch, found: &mut dyn FnMut(u64, Found<'_>)) {
-        let Some((first, last)) = range_of(batch.bytes()) else { return };
-        match self.connection() {
-            Ok(connection) => {
-                rows::decode(&connection, &self.query, first, last, found);
-                self.give_back(connection);
+        let Some((first, last, leaves)) = range_of(batch.bytes()) else { return };
+        let connection = match self.connection() {
+            Ok(connection) => connection,
+            Err(error) => return rows::unreadable(first, &error, found),
+        };
+        let pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let by_pages = match (&pages, &self.file) {
+            (Some(pages), Some(bytes)) if !leaves.is_empty() => {
+                rows::decode_leaves(&connection, pages, bytes, &leaves, found)
             }
-            Err(error) => rows::unreadable(first, &error, found),
+            _ => Err(pages::Unusual),
+        };
+        if by_pages.is_err() {
+            rows::decode(&connection, &self.query, first, last, found);
         }
+        self.give_back(connection);
     }
 }
 
 impl Rows<'_> {
+    /// The first and the last row number, where ranges of them are handed out.
+    fn find_range(&mut self) {
+        let first = self.database.row("SELECT min(rowid) FROM flows", []);
+        let last = self.database.row("SELECT max(rowid) FROM flows", []);
+        match (first, last) {
+            (Ok(first), Ok(last)) => {
+                self.next = first.unwrap_or_default();
+                self.last = last;
+                let span = last.and_then(|last| last.checked_sub(self.next));
+                self.is_dense = span.is_some_and(|span| span < SPAN);
+            }
+            (Err(error), _) | (_, Err(error)) => {
+                self.failure = Some(io::Error::other(in_words(&error)));
+                self.last = None;
+            }
+        }
+    }
+
+    fn next_leaves(&mut self, pages: &Pages, batch: &mut Batch) -> Cut {
+        let end = (self.leaf + pages::LEAVES).min(pages.leaves.len());
+        let leaves = &pages.leaves[self.leaf..end];
+        let Some((_, last)) = leaves.last() else { return Cut::End };
+        batch.offset = place_of(self.next);
+        let mut bytes = [self.next.to_le_bytes(), last.to_le_bytes()].concat();
+        bytes.extend(leaves.iter().flat_map(|(page, _)| page.to_le_bytes()));
+        batch.replace(bytes);
+        self.next = last.saturating_add(1);
+        self.leaf = end;
+        Cut::Batch
+    }
+
     pub(crate) fn next(&mut self, batch: &mut Batch) -> Cut {
+        if let Some(pages) = self.pages.clone() {
+            return self.next_leaves(&pages, batch);
+        }
         let Some(last) = self.last.filter(|last| self.next <= *last) else { return Cut::End };
         let first = match self.is_dense {
             true => self.next,
@@ -194,6 +263,9 @@ impl Rows<'_> {
     /// About how many bytes of the file are behind it.
     pub(crate) fn position(&self) -> u64 {
         let length = self.database.length();
+        if let Some(pages) = &self.pages {
+            return length * self.leaf as u64 / (pages.leaves.len() as u64).max(1);
+        }
         match self.last {
             Some(last) if last > 0 && self.next > 0 => {
                 let share = u128::from(length) * u128::from(self.next.unsigned_abs());
@@ -213,9 +285,12 @@ fn place_of(row: i64) -> u64 {
     if row >= 0 { row.unsigned_abs() } else { 0 }
 }
 
-fn range_of(bytes: &[u8]) -> Option<(i64, i64)> {
-    let (first, last) = bytes.split_first_chunk::<8>()?;
-    Some((i64::from_le_bytes(*first), i64::from_le_bytes(last.try_into().ok()?)))
+/// The first and last row of a batch, and the leaves that have them where those are known.
+fn range_of(bytes: &[u8]) -> Option<(i64, i64, Vec<u32>)> {
+    let (first, rest) = bytes.split_first_chunk::<8>()?;
+    let (last, rest) = rest.split_first_chunk::<8>()?;
+    let leaves = rest.as_chunks::<4>().0.iter().map(|leaf| u32::from_le_bytes(*leaf)).collect();
+    Some((i64::from_le_bytes(*first), i64::from_le_bytes(*last), leaves))
 }
 
 /// Was a transaction left in the middle, so that reading alone cannot see the state before it?

@@ -138,6 +138,10 @@ mod tests {
             (b"212:4:path;2:/a,", InputFormat::Mitmproxy),
             (b"0:]", InputFormat::Mitmproxy),
             (b"999999999999:", InputFormat::Mitmproxy),
+            (b"{\"log\": {\"version\": \"1.2\"", InputFormat::Har),
+            (b"\xef\xbb\xbf{\n \"log\" : {", InputFormat::Har),
+            (b"load({\"log\": {", InputFormat::Har),
+            (b"[{\"request\": {\"method\": \"GET\", \"url\": \"x\"", InputFormat::Har),
             (b"{\"method\":\"GET\",\"url\":\"http://h/\"}\n", InputFormat::JsonLines),
             (
                 b"\xef\xbb\xbf\n {\"request\":{\"method\":\"GET\",\"url\":\"http://h/\"}}",
@@ -154,9 +158,9 @@ mod tests {
             (&b"\x89PNG\r\n"[..], "no capture"),
             (b"\x0a\x0d\x0d\x0a\x6c\0\0\0", "packet capture"),
             (b"\xd4\xc3\xb2\xa1", "packet capture"),
-            (b"{\"log\": {\"version\": \"1.2\"", "HAR"),
-            (b"{\n \"log\" : {", "HAR"),
-            (b"PK\x03\x04", "zip"),
+            (b"<items burpVersion='1'><item>", "Burp"),
+            (b"\xac\xed\0\x05", "Charles"),
+            (b"[1, 2]", "array"),
             (b"2026-11-22 08:00:00 GET /", "no capture"),
             (b"{}", "is a flow"),
         ] {

@@ -292,9 +292,11 @@ impl<'a> Entries<'a> {
         mut from: usize,
         start: u64,
     ) -> Option<Cut> {
-        const OVERLAP: usize = 256;
+        // Enough for what stands before an entry, and again for its first key.
+        const OVERLAP: usize = 128;
+        let mut may_begin = true;
         loop {
-            if let Some(at) = find_entry(batch.bytes(), from) {
+            if let Some(at) = find_entry(batch.bytes(), from, may_begin) {
                 let next = batch.offset + at as u64;
                 self.reader.unread(&batch.bytes()[at..]);
                 self.found_list = true;
@@ -310,11 +312,11 @@ impl<'a> Entries<'a> {
                 self.state = State::End;
                 return Some(self.cut_off(start, self.reader.position() - start));
             }
-            let keep =
-                batch.bytes().len().saturating_sub(OVERLAP).max(from.min(batch.bytes().len()));
+            let length = batch.bytes().len();
+            let keep = length.saturating_sub(2 * OVERLAP).max(from.saturating_sub(OVERLAP));
             self.reader.unread(&batch.bytes()[keep..]);
-            from = 0;
-            ended = self.window(batch, self.batch_bytes.max(4 * OVERLAP));
+            (from, may_begin) = (OVERLAP, false);
+            ended = self.window(batch, self.batch_bytes.max(16 * OVERLAP));
         }
     }
 
@@ -423,24 +425,26 @@ fn whole_entries(bytes: &[u8], ended: bool) -> (usize, Stop) {
         let Some(end) = end.map(|end| start + end) else { return (whole, Stop::NeedsMore) };
         let after = &bytes[end..];
         match after.iter().find(|byte| !json::is_space(**byte)) {
-            Some(b',' | b']') => whole = end,
-            None if ended => whole = end,
-            None => return (whole, Stop::NeedsMore),
-            Some(_) => return (whole, Stop::Bad),
+            None if !ended => return (whole, Stop::NeedsMore),
+            // Where something else follows, that is what is damaged.
+            _ => whole = end,
         }
     }
 }
 
-/// The first place from `from` on where an entry seems to begin: an object in a list, with one of the first keys.
-fn find_entry(bytes: &[u8], from: usize) -> Option<usize> {
+/// The first place from `from` on where an entry seems to begin: an object with one of the first keys, in a list (or right
+/// at `from`, where it may begin there).
+fn find_entry(bytes: &[u8], from: usize, may_begin: bool) -> Option<usize> {
     let from = from.min(bytes.len());
     memchr::memchr_iter(b'{', &bytes[from..]).map(|at| from + at).find(|&at| {
-        let before = bytes[..at].iter().rev().find(|byte| !json::is_space(**byte));
-        let Some((key, _)) = key_and_value(bytes[at + 1..].trim_ascii_start()) else {
-            return false;
+        let before = bytes[..at].iter().rposition(|byte| !json::is_space(*byte));
+        let is_in_list = match before {
+            Some(before) if before >= from || !may_begin => matches!(bytes[before], b',' | b'['),
+            _ => may_begin,
         };
-        matches!(before, None | Some(b',' | b'['))
-            && (key.starts_with(b"_") || ENTRY_KEYS.contains(&key))
+        is_in_list
+            && key_and_value(bytes[at + 1..].trim_ascii_start())
+                .is_some_and(|(key, _)| key.starts_with(b"_") || ENTRY_KEYS.contains(&key))
     })
 }
 
@@ -460,7 +464,7 @@ pub(crate) fn decode(batch: &Batch, found: &mut dyn FnMut(u64, Found<'_>)) {
                 found(offset, Found::Skipped(SkipReason::BadRecord, message));
                 // Damage may have joined several entries into one: those after it are looked for.
                 let end = Scan::default().step(&bytes[at..]).map_or(bytes.len(), |end| at + end);
-                at = find_entry(&bytes[..end], at + 1).unwrap_or(end.max(at + 1));
+                at = find_entry(&bytes[..end], at + 1, true).unwrap_or(end.max(at + 1));
             }
         }
     }

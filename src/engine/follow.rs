@@ -1,5 +1,7 @@
 //! A capture that grows while it is read: an incremental source.
 
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::capture::{Captures, InputFormat};
@@ -35,6 +37,8 @@ pub struct Follower {
     /// Which file it was, and how far it was read.
     identity: Option<Identity>,
     position: u64,
+    /// The last bytes before that position: a writer that began anew and is already further has others there.
+    tail: Vec<u8>,
 }
 
 /// What a [`Follower`] found.
@@ -47,6 +51,9 @@ pub enum Change {
     /// The file was cut off or replaced, and was read from its start.
     Restarted,
 }
+
+/// Bytes by which a file is known again.
+const TAIL: u64 = 256;
 
 /// Device and number of a file.
 type Identity = (u64, u64);
@@ -74,6 +81,7 @@ impl Follower {
             outcome: Outcome::default(),
             identity: None,
             position: 0,
+            tail: Vec::new(),
         };
         follower.captures()?;
         Ok(follower)
@@ -93,11 +101,12 @@ impl Follower {
         let Ok(metadata) = std::fs::metadata(&self.path) else { return Ok(Change::Nothing) };
         let identity = identity_of(&metadata);
         let is_other = self.identity.is_some_and(|known| known != identity);
-        let restarted = is_other || metadata.len() < self.position;
+        let restarted = is_other || metadata.len() < self.position || self.read_tail() != self.tail;
         if restarted {
             self.patterns = Patterns::new();
             self.outcome = Outcome::default();
             self.position = 0;
+            self.tail.clear();
         } else if metadata.len() == self.position {
             return Ok(Change::Nothing);
         }
@@ -107,6 +116,7 @@ impl Follower {
         let (patterns, mut outcome) = observe(&captures, &self.options, monitor)?;
         self.patterns.merge(patterns);
         self.position = outcome.ends.first().copied().unwrap_or(self.position);
+        self.tail = self.read_tail();
         self.outcome.failures.append(&mut outcome.failures);
         self.outcome.bytes = self.position;
         self.outcome.stopped = outcome.stopped;
@@ -116,6 +126,19 @@ impl Follower {
             (false, true) => Change::More,
             (false, false) => Change::Nothing,
         })
+    }
+
+    /// The bytes of the file before the position; fewer where they cannot be read.
+    fn read_tail(&self) -> Vec<u8> {
+        let length = self.position.min(TAIL);
+        let read = || -> std::io::Result<Vec<u8>> {
+            let mut file = File::open(&self.path)?;
+            file.seek(SeekFrom::Start(self.position - length))?;
+            let mut tail = Vec::new();
+            file.take(length).read_to_end(&mut tail)?;
+            Ok(tail)
+        };
+        read().unwrap_or_default()
     }
 
     /// What is known now.

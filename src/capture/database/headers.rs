@@ -8,7 +8,9 @@ use crate::limits;
 /// or they have the old form.
 pub(super) fn lazy(text: &[u8]) -> Option<Headers<'_>> {
     let list = text.trim_ascii_start().strip_prefix(b"[")?;
-    memchr::memchr(b'\\', list).is_none().then(|| Headers::encoded(list, next))
+    let is_plain =
+        matches!(list.first(), Some(b'[' | b']')) && memchr::memchr(b'\\', list).is_none();
+    is_plain.then(|| Headers::encoded(list, next))
 }
 
 fn next(list: &[u8]) -> Option<(Header<'_>, &[u8])> {

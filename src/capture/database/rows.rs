@@ -1,11 +1,14 @@
 //! Rows -> flows: what a statement gives is copied, the statement is reset, and then it is decoded.
 
 use std::borrow::Cow;
+use std::io::Write;
 use std::ops::Range;
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
+use crate::capture::bytes::Bytes;
+use crate::capture::database::pages::{Pages, Unusual};
 use crate::capture::database::{headers, in_words, place_of};
 use crate::capture::{Found, time};
 use crate::flow::{Flow, Headers, OriginalRow, OwnedHeader, Response};
@@ -32,14 +35,14 @@ pub(super) fn query(has_size: bool, has_body: bool) -> String {
         "NULL".to_owned()
     };
     format!(
-        "SELECT rowid, {}, {}, {}, status_code, timestamp, {}, {}, {}, {body} FROM flows \
+        "SELECT rowid, {}, {}, {}, status_code, {}, {}, timestamp, {}, {body} FROM flows \
          WHERE rowid BETWEEN ?1 AND ?2 ORDER BY rowid",
         capped("id"),
         capped("url"),
         capped("method"),
-        if has_size { "size" } else { "NULL" },
         capped("request_headers"),
         capped("response_headers"),
+        if has_size { "size" } else { "NULL" },
     )
 }
 
@@ -50,16 +53,94 @@ struct Row {
     cells: [Option<Range<usize>>; 9],
 }
 
-/// The order of the cells in a row.
+impl Row {
+    fn new(number: i64) -> Self {
+        Self { number, started: None, cells: Default::default() }
+    }
+
+    /// Copies a value.
+    fn put(&mut self, place: usize, value: ValueRef<'_>, text: &mut Vec<u8>) {
+        let start = text.len();
+        match value {
+            ValueRef::Null => return,
+            ValueRef::Real(seconds) if place == TIMESTAMP => {
+                self.started = nanoseconds(seconds);
+                return;
+            }
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => text.extend_from_slice(bytes),
+            // Writing into memory does not fail.
+            ValueRef::Integer(number) => write!(text, "{number}").unwrap_or_default(),
+            ValueRef::Real(number) => write!(text, "{number}").unwrap_or_default(),
+        }
+        self.cells[place] = Some(start..text.len());
+    }
+
+    /// Is this value asked for by [`query`] as well?
+    fn wants(&self, place: usize, value: ValueRef<'_>, text: &[u8]) -> bool {
+        let length = match value {
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len(),
+            _ => 0,
+        };
+        match place {
+            STATUS | TIMESTAMP | SIZE => true,
+            REQUEST_BODY => {
+                let method = self.cells[METHOD].clone().map(|range| &text[range]);
+                method == Some(b"POST") && length <= limits::OPERATION_BODY_BYTES
+            }
+            _ => length <= CELL_BYTES,
+        }
+    }
+}
+
+/// The order of the cells in a row, that of [`COLUMNS`](super::COLUMNS).
 const ID: usize = 0;
 const URL: usize = 1;
 const METHOD: usize = 2;
 const STATUS: usize = 3;
-const TIMESTAMP: usize = 4;
-const SIZE: usize = 5;
-const REQUEST_HEADERS: usize = 6;
-const RESPONSE_HEADERS: usize = 7;
+const REQUEST_HEADERS: usize = 4;
+const RESPONSE_HEADERS: usize = 5;
+const TIMESTAMP: usize = 6;
+const SIZE: usize = 7;
 const REQUEST_BODY: usize = 8;
+
+/// Decodes the rows of some leaves, read from their pages while a transaction is open.
+pub(super) fn decode_leaves(
+    connection: &Connection,
+    pages: &Pages,
+    bytes: &Bytes,
+    leaves: &[u32],
+    found: &mut dyn FnMut(u64, Found<'_>),
+) -> Result<(), Unusual> {
+    let mut text = Vec::new();
+    let mut rows: Vec<Row> = Vec::new();
+    {
+        let transaction = connection.unchecked_transaction().map_err(|_| Unusual)?;
+        // The lock is taken by the first thing that is read.
+        transaction
+            .prepare_cached("SELECT 1 FROM sqlite_master LIMIT 1")
+            .and_then(|mut statement| statement.query_row([], |_| Ok(())))
+            .map_err(|_| Unusual)?;
+        if !pages.is_current(bytes) {
+            return Err(Unusual);
+        }
+        let mut reader = pages.reader(bytes);
+        pages.rows(&mut reader, leaves, |number, value| {
+            let Some((place, value)) = value else {
+                rows.push(Row::new(number));
+                return Ok(());
+            };
+            let row = rows.last_mut().ok_or(Unusual)?;
+            if row.wants(place, value, &text) {
+                row.put(place, value, &mut text);
+            }
+            if text.len() > HELD_BYTES { Err(Unusual) } else { Ok(()) }
+        })?;
+    }
+    for row in &rows {
+        decode_row(row, &text, found);
+    }
+    Ok(())
+}
 
 /// Decodes the rows from `first` to `last`. A row that SQLite cannot read costs itself.
 pub(super) fn decode(
@@ -109,26 +190,12 @@ fn read(
     text: &mut Vec<u8>,
     rows: &mut Vec<Row>,
 ) -> rusqlite::Result<bool> {
-    use std::io::Write;
-
     let mut statement = connection.prepare_cached(query)?;
     let mut cursor = statement.query([first, last])?;
     while let Some(row) = cursor.next()? {
-        let mut copy = Row { number: row.get(0)?, started: None, cells: Default::default() };
-        for (i, cell) in copy.cells.iter_mut().enumerate() {
-            let start = text.len();
-            match row.get_ref(i + 1)? {
-                ValueRef::Null => continue,
-                ValueRef::Real(seconds) if i == TIMESTAMP => {
-                    copy.started = nanoseconds(seconds);
-                    continue;
-                }
-                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => text.extend_from_slice(bytes),
-                // Writing into memory does not fail.
-                ValueRef::Integer(number) => write!(text, "{number}").unwrap_or_default(),
-                ValueRef::Real(number) => write!(text, "{number}").unwrap_or_default(),
-            }
-            *cell = Some(start..text.len());
+        let mut copy = Row::new(row.get(0)?);
+        for place in 0..copy.cells.len() {
+            copy.put(place, row.get_ref(place + 1)?, text);
         }
         rows.push(copy);
         if text.len() > HELD_BYTES {

@@ -1,0 +1,316 @@
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use api_patterns::{Captures, InputFormat, Options, analyze, compat_answer};
+use proptest::prelude::*;
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+
+use crate::support::{fixture, program, shared};
+
+const TABLE: &str = "CREATE TABLE flows (id TEXT PRIMARY KEY, url TEXT, method TEXT, status_code INTEGER, request_headers TEXT, \
+     request_body TEXT, response_headers TEXT, response_body TEXT, timestamp REAL, size INTEGER); \
+     CREATE INDEX idx_timestamp ON flows(timestamp); CREATE INDEX idx_url ON flows(url); CREATE INDEX idx_method ON flows(method);";
+
+fn create(folder: &Path, pragmas: &str) -> (PathBuf, Connection) {
+    let path = folder.join("mitm_mcp_traffic.db");
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch(&format!("{pragmas} {TABLE}")).unwrap();
+    (path, connection)
+}
+
+fn insert(connection: &Connection, row: &[Value]) {
+    let query = "INSERT INTO flows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    connection.prepare_cached(query).unwrap().execute(params_from_iter(row)).unwrap();
+}
+
+fn row(id: &str, url: &str, body_bytes: usize) -> Vec<Value> {
+    let text = |text: &str| Value::Text(text.to_owned());
+    vec![
+        text(id),
+        text(url),
+        text("GET"),
+        Value::Integer(200),
+        text(r#"[["X-Key", "1"]]"#),
+        Value::Null,
+        text(r#"[["Content-Type", "application/json"]]"#),
+        Value::Text("x".repeat(body_bytes)),
+        Value::Real(1_700_000_000.5),
+        Value::Integer(i64::try_from(body_bytes).unwrap()),
+    ]
+}
+
+/// (id, url, status) of all flows, in the order in which they are delivered.
+fn flows(path: &Path) -> Vec<(String, String, i64)> {
+    let captures = Captures::open(&[path], InputFormat::Detect).unwrap();
+    let mut flows = Vec::new();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let skips = api_patterns::for_each_flow(&captures, |flow| {
+        let status = flow.response.as_ref().map_or(0, |response| response.status);
+        flows.push((text(flow.id), text(flow.url.unwrap()), status));
+    })
+    .unwrap();
+    assert_eq!(skips.total(), 0, "{skips:?}");
+    flows
+}
+
+/// What the original's reader returns, or that it raises, for all the cases of its rows.
+#[test]
+fn rows_are_those_of_the_original() {
+    let Some(cases) = shared("compat/db-rows-cases.jsonl") else { return };
+    let mut count = 0;
+    for line in std::fs::read_to_string(cases).unwrap().lines() {
+        let case: serde_json::Value = serde_json::from_str(line).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (path, connection) = create(folder.path(), "");
+        for row in case["rows"].as_array().unwrap() {
+            let columns = [
+                "id",
+                "url",
+                "method",
+                "status_code",
+                "request_headers",
+                "request_body",
+                "response_headers",
+                "response_body",
+                "timestamp",
+                "size",
+            ];
+            let values = columns.map(|column| match &row[column] {
+                serde_json::Value::Null => Value::Null,
+                serde_json::Value::Number(number) if number.is_i64() => {
+                    Value::Integer(number.as_i64().unwrap())
+                }
+                serde_json::Value::Number(number) => Value::Real(number.as_f64().unwrap()),
+                text => Value::Text(text.as_str().unwrap().to_owned()),
+            });
+            insert(&connection, &values);
+        }
+        drop(connection);
+        let captures = Captures::open(&[&path], InputFormat::Detect).unwrap();
+        let answer = compat_answer(&captures, None, None, &Options::default(), &());
+        let flows = case["flows"].as_array();
+        let raises = flows.is_none_or(|flows| {
+            flows.iter().any(|flow| {
+                flow["request"]["headers"].is_null() || flow["request"]["url"].is_null()
+            })
+        });
+        if raises {
+            assert!(answer.unwrap_err().is_flow(), "{}", case["name"]);
+        } else {
+            let text = answer.unwrap().text;
+            let parsed: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(parsed, expected(flows.unwrap()), "{}", case["name"]);
+            // Parsing loses the order, and this case is about it.
+            if case["name"] == "list pairs, duplicates collapse last wins, first position" {
+                let places =
+                    ["\"a\": 1", "\"b\": 1", "\"A\": 1"].map(|name| text.find(name).unwrap());
+                assert!(places.is_sorted(), "{text}");
+            }
+        }
+        count += 1;
+    }
+    assert!(count >= 22);
+}
+
+/// The original's answer for rows that differ in nothing that makes another endpoint: all of them ask for one path.
+fn expected(flows: &[serde_json::Value]) -> serde_json::Value {
+    let mut clusters: Vec<(String, serde_json::Value)> = Vec::new();
+    for flow in flows {
+        let request = &flow["request"];
+        let method = request["method"].as_str().unwrap_or("None");
+        let path = request["url"].as_str().unwrap().strip_prefix("https://h").unwrap();
+        let endpoint = format!("{method} {path}");
+        let at = clusters.iter().position(|(known, _)| *known == endpoint).unwrap_or_else(|| {
+            let new = serde_json::json!({
+                "endpoint": endpoint, "method": request["method"], "path_pattern": path, "path_params": [],
+                "query_params": [], "common_headers": {}, "status_codes": {}, "content_types": {},
+                "request_count": 0, "sample_flow_ids": [],
+            });
+            clusters.push((endpoint.clone(), new));
+            clusters.len() - 1
+        });
+        let cluster = &mut clusters[at].1;
+        let bump =
+            |value: &mut serde_json::Value| *value = (value.as_u64().unwrap_or(0) + 1).into();
+        bump(&mut cluster["request_count"]);
+        let ids = cluster["sample_flow_ids"].as_array_mut().unwrap();
+        if ids.len() < 3 {
+            ids.push(flow["id"].clone());
+        }
+        for name in request["headers"].as_object().unwrap().keys() {
+            if name != "content-length" {
+                bump(&mut cluster["common_headers"][name]);
+            }
+        }
+        if let Some(response) = flow["response"].as_object() {
+            let status = &response["status_code"];
+            let status = status.as_str().map_or_else(|| status.to_string(), str::to_owned);
+            bump(&mut cluster["status_codes"][&status]);
+            bump(&mut cluster["content_types"]["unknown"]);
+        }
+    }
+    clusters.sort_by_key(|(_, cluster)| std::cmp::Reverse(cluster["request_count"].as_u64()));
+    clusters.into_iter().map(|(_, cluster)| cluster).collect()
+}
+
+#[test]
+fn the_fixture_gives_the_endpoints_of_the_dump() {
+    let report = |name: &str| {
+        let captures = Captures::open(&[fixture(name)], InputFormat::Detect).unwrap();
+        let report = analyze(&captures, &Options::default(), &()).unwrap().report;
+        report.patterns.iter().map(|p| p.request_count).sum::<u64>()
+    };
+    assert_eq!(report("demo.db"), report("demo.mitm"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// Rows read from pages are those that SQLite gives, whatever their size, the size of a page, and what was deleted.
+    #[test]
+    fn pages_equal_statements(
+        sizes in prop::collection::vec(prop_oneof![0usize..200, 0usize..6000, Just(100_000)], 0..300),
+        page_bytes in prop::sample::select(vec![512, 1024, 4096, 65536]), deleted in 1usize..7, wal in prop::bool::weighted(0.1),
+        far in prop::bool::ANY,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = if wal { "PRAGMA journal_mode = WAL;" } else { "" };
+        let (path, connection) = create(folder.path(), &format!("PRAGMA page_size = {page_bytes}; {journal}"));
+        connection.execute_batch("BEGIN").unwrap();
+        for (i, bytes) in sizes.iter().enumerate() {
+            insert(&connection, &row(&format!("f{i}"), &format!("https://h.example/{i}/{}", "a".repeat(i % 90)), *bytes));
+        }
+        if far {
+            connection.execute("UPDATE flows SET rowid = rowid + 9000000000 WHERE rowid % 3 = 0", []).unwrap();
+        }
+        connection.execute("DELETE FROM flows WHERE rowid % ? = 0", [i64::try_from(deleted).unwrap() + 1]).unwrap();
+        connection.execute_batch("COMMIT").unwrap();
+        let expected: Vec<(String, String, i64)> = connection
+            .prepare("SELECT id, url, status_code FROM flows ORDER BY rowid")
+            .unwrap()
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        prop_assert_eq!(flows(&path), expected);
+    }
+}
+
+/// The server saves with a connection and a transaction of its own for each flow, and gives up after some time.
+#[test]
+fn a_server_that_writes_meanwhile_loses_nothing_and_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, connection) = create(folder.path(), "");
+    connection.execute_batch("BEGIN").unwrap();
+    for i in 0..3000 {
+        insert(
+            &connection,
+            &row(&format!("old{i}"), &format!("https://h.example/users/{i}"), 3000),
+        );
+    }
+    connection.execute_batch("COMMIT").unwrap();
+    drop(connection);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut saved = 0;
+            while !done.load(Ordering::Relaxed) && saved < 2000 {
+                std::thread::sleep(Duration::from_millis(2));
+                let connection = Connection::open(&path).unwrap();
+                connection.busy_timeout(Duration::from_millis(1500)).unwrap();
+                let row = row(&format!("new{saved}"), "https://h.example/new", 3000);
+                let query = "INSERT INTO flows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                connection
+                    .execute(query, params_from_iter(row))
+                    .expect("the server dropped a flow");
+                saved += 1;
+            }
+            saved
+        });
+        let mut last = 3000;
+        for _ in 0..40 {
+            let count = flows(&path).len();
+            assert!(count >= last, "{count} after {last}");
+            last = count;
+        }
+        done.store(true, Ordering::Relaxed);
+        let saved = writer.join().unwrap();
+        assert!(saved > 0);
+        assert_eq!(flows(&path).len(), 3000 + saved);
+    });
+    let beside: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(beside.len(), 1, "files were left beside the database");
+}
+
+/// A writer that was killed in the middle of a transaction leaves its journal: the state before it is read.
+#[test]
+fn a_hot_journal_is_survived() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, connection) = create(folder.path(), "");
+    for i in 0..50 {
+        insert(&connection, &row(&format!("f{i}"), "https://h.example/a", 3000));
+    }
+    // So small a cache that pages are written before the end of the transaction.
+    connection
+        .execute_batch(
+            "PRAGMA cache_size = 2; BEGIN; UPDATE flows SET url = 'https://h.example/torn';",
+        )
+        .unwrap();
+    let killed = tempfile::tempdir().unwrap();
+    let copy = killed.path().join("mitm_mcp_traffic.db");
+    std::fs::copy(&path, &copy).unwrap();
+    std::fs::copy(path.with_extension("db-journal"), copy.with_extension("db-journal")).unwrap();
+    drop(connection);
+    let before = std::fs::read(&copy).unwrap();
+    let found = flows(&copy);
+    assert_eq!(found.len(), 50);
+    assert!(found.iter().all(|(_, url, _)| url == "https://h.example/a"), "a torn state was read");
+    assert!(std::fs::read(&copy).unwrap() == before, "the database was written to");
+}
+
+#[test]
+fn a_database_with_a_write_ahead_log_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, connection) = create(folder.path(), "PRAGMA journal_mode = WAL;");
+    insert(&connection, &row("a", "https://h.example/a", 10));
+    assert_eq!(flows(&path).len(), 1);
+}
+
+#[test]
+fn what_is_no_database_of_the_server_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.db");
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE notes (text TEXT)").unwrap();
+    let path = path.to_str().unwrap();
+    let run = program(&["analyze", path]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("no table \"flows\""), "{}", run.stderr);
+    Connection::open(path)
+        .unwrap()
+        .execute_batch("CREATE TABLE flows (id TEXT, url TEXT)")
+        .unwrap();
+    let run = program(&["analyze", path]);
+    assert!(run.stderr.contains("no column \"method\""), "{}", run.stderr);
+    let run = crate::support::program_with_input(&["analyze", "-"], &std::fs::read(path).unwrap());
+    assert!(run.stderr.contains("read by its path"), "{}", run.stderr);
+}
+
+#[test]
+fn damage_costs_rows_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, connection) = create(folder.path(), "");
+    for i in 0..500 {
+        insert(&connection, &row(&format!("f{i}"), "https://h.example/a", 3000));
+    }
+    drop(connection);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2 / 4096 * 4096;
+    bytes[middle..middle + 4096].fill(0xee);
+    std::fs::write(&path, &bytes).unwrap();
+    let captures = Captures::open(&[&path], InputFormat::Detect).unwrap();
+    let analysis = analyze(&captures, &Options::default(), &()).unwrap();
+    assert!(analysis.report.totals.used > 200, "{:?}", analysis.report.totals);
+    assert!(analysis.skips.total() + analysis.failures.len() as u64 > 0);
+}
