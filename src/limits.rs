@@ -15,6 +15,9 @@ pub(crate) const COMPACT_VALUE_BYTES: u64 = 64 << 10;
 /// The longest JSON line that is read.
 pub(crate) const LINE_BYTES: usize = 16 << 20;
 
+/// Times that reading begins anew in one line after something in it was no JSON.
+pub(crate) const OBJECTS_IN_LINE: usize = 16;
+
 /// Headers of one message that are looked at; more are ignored.
 pub(crate) const HEADERS: usize = 4096;
 

@@ -22,6 +22,9 @@ mod database;
 /// Dumps of every version, and what is read of them.
 #[path = "main/dumps.rs"]
 mod dumps;
+/// Captures that grow.
+#[path = "main/follow.rs"]
+mod follow;
 /// HAR from all its writers.
 #[path = "main/har.rs"]
 mod har;
@@ -34,6 +37,12 @@ mod laws;
 /// JSON lines.
 #[path = "main/lines.rs"]
 mod lines;
+/// What can be left out.
+#[path = "main/noise.rs"]
+mod noise;
+/// gzip, zlib, zstd, zip.
+#[path = "main/packed.rs"]
+mod packed;
 /// Who may import whom.
 #[path = "main/rooms.rs"]
 mod rooms;

@@ -183,16 +183,36 @@ impl Database {
             Err(error) => return rows::unreadable(first, &error, found),
         };
         let pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let by_pages = match (&pages, &self.file) {
+        match (&pages, &self.file) {
             (Some(pages), Some(bytes)) if !leaves.is_empty() => {
-                rows::decode_leaves(&connection, pages, bytes, &leaves, found)
+                let source = (&connection, &**pages, bytes);
+                self.decode_leaves(source, first, &leaves, found);
             }
-            _ => Err(pages::Unusual),
-        };
-        if by_pages.is_err() {
-            rows::decode(&connection, &self.query, first, last, found);
+            _ => rows::decode(&connection, &self.query, first, last, found),
         }
         self.give_back(connection);
+    }
+
+    /// Decodes leaves from their pages. Where those are unusual or damaged, or the file has changed, by statement: leaf by
+    /// leaf, so that one costs no other.
+    fn decode_leaves(
+        &self,
+        source: (&Connection, &Pages, &Bytes),
+        first: i64,
+        leaves: &[(u32, i64)],
+        found: &mut dyn FnMut(u64, Found<'_>),
+    ) {
+        let (connection, pages, bytes) = source;
+        if rows::decode_leaves(connection, pages, bytes, leaves, found).is_ok() {
+            return;
+        }
+        let mut from = first;
+        for leaf in leaves {
+            if rows::decode_leaves(connection, pages, bytes, &[*leaf], found).is_err() {
+                rows::decode(connection, &self.query, from, leaf.1, found);
+            }
+            from = leaf.1.saturating_add(1);
+        }
     }
 }
 
@@ -221,7 +241,10 @@ impl Rows<'_> {
         let Some((_, last)) = leaves.last() else { return Cut::End };
         batch.offset = place_of(self.next);
         let mut bytes = [self.next.to_le_bytes(), last.to_le_bytes()].concat();
-        bytes.extend(leaves.iter().flat_map(|(page, _)| page.to_le_bytes()));
+        for (page, last) in leaves {
+            bytes.extend_from_slice(&page.to_le_bytes());
+            bytes.extend_from_slice(&last.to_le_bytes());
+        }
         batch.replace(bytes);
         self.next = last.saturating_add(1);
         self.leaf = end;
@@ -285,11 +308,15 @@ fn place_of(row: i64) -> u64 {
     if row >= 0 { row.unsigned_abs() } else { 0 }
 }
 
-/// The first and last row of a batch, and the leaves that have them where those are known.
-fn range_of(bytes: &[u8]) -> Option<(i64, i64, Vec<u32>)> {
+/// The first and last row of a batch, and the leaves that have them, each with its last row, where those are known.
+fn range_of(bytes: &[u8]) -> Option<(i64, i64, Vec<(u32, i64)>)> {
     let (first, rest) = bytes.split_first_chunk::<8>()?;
     let (last, rest) = rest.split_first_chunk::<8>()?;
-    let leaves = rest.as_chunks::<4>().0.iter().map(|leaf| u32::from_le_bytes(*leaf)).collect();
+    let leaf = |bytes: &[u8; 12]| {
+        let (page, last) = bytes.split_first_chunk::<4>()?;
+        Some((u32::from_le_bytes(*page), i64::from_le_bytes(last.try_into().ok()?)))
+    };
+    let leaves = rest.as_chunks::<12>().0.iter().filter_map(leaf).collect();
     Some((i64::from_le_bytes(*first), i64::from_le_bytes(*last), leaves))
 }
 

@@ -107,18 +107,33 @@ pub(crate) fn decode(batch: &Batch, found: &mut dyn FnMut(u64, Found<'_>)) {
     }
 }
 
+/// Reads the objects of a line: one, or several where the line breaks between them were lost.
 pub(crate) fn decode_line(line: &[u8], offset: u64, found: &mut dyn FnMut(u64, Found<'_>)) {
-    match serde_json::from_slice::<Line<'_>>(line) {
-        Ok(parsed) => use_line(&parsed, offset, found),
-        // JSON is UTF-8, but logs hold what clients sent: read the line with replacement characters.
-        Err(_) if std::str::from_utf8(line).is_err() => {
-            let repaired = String::from_utf8_lossy(line);
-            match serde_json::from_str::<Line<'_>>(&repaired) {
-                Ok(parsed) => use_line(&parsed, offset, found),
-                Err(error) => bad_line(&error, offset, found),
+    // JSON is UTF-8, but logs hold what clients sent: such a line is read with replacement characters.
+    let repaired = match std::str::from_utf8(line) {
+        Ok(_) => None,
+        Err(_) => Some(String::from_utf8_lossy(line)),
+    };
+    let line = repaired.as_ref().map_or(line, |repaired| repaired.as_bytes());
+    let mut start = 0;
+    for _ in 0..limits::OBJECTS_IN_LINE {
+        let mut objects =
+            serde_json::Deserializer::from_slice(&line[start..]).into_iter::<Line<'_>>();
+        let error = loop {
+            let at = offset + (start + objects.byte_offset()) as u64;
+            match objects.next() {
+                Some(Ok(object)) => use_line(&object, at, found),
+                Some(Err(error)) => break error,
+                None => return,
             }
+        };
+        let read = objects.byte_offset();
+        bad_line(&error, offset + (start + read) as u64, found);
+        // After an object that was whole there may be another one.
+        match memchr::memchr(b'{', &line[start + read..]) {
+            Some(next) if read > 0 && next > 0 => start += read + next,
+            _ => return,
         }
-        Err(error) => bad_line(&error, offset, found),
     }
 }
 

@@ -4,7 +4,8 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::read::MultiGzDecoder;
+use flate2::{Decompress, FlushDecompress, Status};
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
@@ -48,8 +49,8 @@ impl Packing {
         let counted = Counted { inner: packed, taken: Arc::clone(&taken) };
         let unpacked: ByteStream = match self {
             Self::Gzip => Box::new(MultiGzDecoder::new(counted)),
-            Self::Zlib => Box::new(ZlibDecoder::new(counted)),
-            Self::Deflate => Box::new(DeflateDecoder::new(counted)),
+            Self::Zlib => Box::new(Inflate::new(counted, true)),
+            Self::Deflate => Box::new(Inflate::new(counted, false)),
             Self::Zstd => Box::new(ZstdFrames::new(counted)),
             Self::Stored => Box::new(counted),
         };
@@ -227,6 +228,41 @@ impl Read for Unpacked {
             )));
         }
         Ok(count)
+    }
+}
+
+/// zlib, or deflate alone. (The readers of `flate2` take the end of the input for the end of the data.)
+struct Inflate {
+    source: BufReader<Counted>,
+    state: Decompress,
+    has_ended: bool,
+}
+
+impl Inflate {
+    fn new(source: Counted, is_zlib: bool) -> Self {
+        Self { source: BufReader::new(source), state: Decompress::new(is_zlib), has_ended: false }
+    }
+}
+
+impl Read for Inflate {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while !self.has_ended && !buffer.is_empty() {
+            let packed = self.source.fill_buf()?;
+            let is_end = packed.is_empty();
+            let (taken, given) = (self.state.total_in(), self.state.total_out());
+            let status = self.state.decompress(packed, buffer, FlushDecompress::None)?;
+            let taken = usize::try_from(self.state.total_in() - taken).unwrap_or(packed.len());
+            let given = usize::try_from(self.state.total_out() - given).unwrap_or(0);
+            self.source.consume(taken);
+            self.has_ended = status == Status::StreamEnd;
+            if given > 0 {
+                return Ok(given);
+            }
+            if is_end && !self.has_ended {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok(0)
     }
 }
 

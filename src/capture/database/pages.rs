@@ -134,12 +134,12 @@ impl Pages {
     pub(super) fn rows(
         &self,
         reader: &mut PageReader<'_>,
-        leaves: &[u32],
+        leaves: &[(u32, i64)],
         mut row: impl FnMut(i64, Option<(usize, ValueRef<'_>)>) -> Result<(), Unusual>,
     ) -> Result<(), Unusual> {
         let mut payload = Vec::new();
-        for (i, &leaf) in leaves.iter().enumerate() {
-            let next = leaves.get(i + 1).copied().unwrap_or(0);
+        for (i, &(leaf, _)) in leaves.iter().enumerate() {
+            let next = leaves.get(i + 1).map_or(0, |next| next.0);
             let ahead = if (leaf..leaf.saturating_add(AHEAD)).contains(&next) { AHEAD } else { 1 };
             let page = reader.page(leaf, ahead)?.to_vec();
             let inside = content(&page, leaf)?;

@@ -21,6 +21,9 @@ const CELL_BYTES: usize = limits::LINE_BYTES;
 /// Rows are decoded when this much is held.
 const HELD_BYTES: usize = 8 << 20;
 
+/// Rows after one that cannot be read that are tried before the range is given up.
+const TRIES: u32 = 8;
+
 /// The statement that reads a range of rows, given its first and last.
 pub(super) fn query(has_size: bool, has_body: bool) -> String {
     let capped = |column: &str| {
@@ -108,7 +111,7 @@ pub(super) fn decode_leaves(
     connection: &Connection,
     pages: &Pages,
     bytes: &Bytes,
-    leaves: &[u32],
+    leaves: &[(u32, i64)],
     found: &mut dyn FnMut(u64, Found<'_>),
 ) -> Result<(), Unusual> {
     let mut text = Vec::new();
@@ -153,6 +156,7 @@ pub(super) fn decode(
     let mut text = Vec::new();
     let mut rows: Vec<Row> = Vec::new();
     let mut next = Some(first);
+    let mut tries = 0;
     while let Some(from) = next.filter(|from| *from <= last) {
         text.clear();
         rows.clear();
@@ -168,6 +172,11 @@ pub(super) fn decode(
                 let bad = after.unwrap_or(last);
                 unreadable(bad, &error, found);
                 if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) {
+                    return;
+                }
+                // Where nothing came, the row that cannot be read may be any: a few are tried, not all there could be.
+                tries = if rows.is_empty() { tries + 1 } else { 0 };
+                if tries > TRIES {
                     return;
                 }
                 bad.checked_add(1)

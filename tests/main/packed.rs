@@ -1,0 +1,169 @@
+use std::io::{Read, Write};
+use std::path::Path;
+
+use api_patterns::{Captures, InputFormat, Options, Report, analyze, label};
+
+use crate::support::{fixture, program};
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(bytes).unwrap();
+    packed.finish().unwrap()
+}
+
+fn zlib(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    packed.write_all(bytes).unwrap();
+    packed.finish().unwrap()
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
+fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        archive.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+fn demo(name: &str) -> Vec<u8> {
+    std::fs::read(fixture(name)).unwrap()
+}
+
+#[track_caller]
+fn report(bytes: &[u8]) -> Report {
+    let captures = Captures::from_bytes("packed", bytes.to_vec(), InputFormat::Detect).unwrap();
+    let report = analyze(&captures, &Options::default(), &()).unwrap().report;
+    let pipe = Box::new(std::io::Cursor::new(bytes.to_vec()));
+    let pipe = Captures::from_reader("pipe", pipe, InputFormat::Detect).unwrap();
+    assert_eq!(analyze(&pipe, &Options::default(), &()).unwrap().report, report, "from a pipe");
+    report
+}
+
+#[test]
+fn packed_captures_give_what_they_hold() {
+    for name in ["demo.mitm", "demo.har"] {
+        let bytes = demo(name);
+        let plain = report(&bytes);
+        assert!(plain.totals.used > 60);
+        let two_members = [gzip(&bytes[..1000]), gzip(&bytes[1000..])].concat();
+        let skippable =
+            [b"\x50\x2a\x4d\x18\x03\0\0\0abc".to_vec(), zstd(&bytes[..1000]), zstd(&bytes[1000..])]
+                .concat();
+        for packed in [
+            gzip(&bytes),
+            zlib(&bytes),
+            zstd(&bytes),
+            two_members,
+            skippable,
+            gzip(&zstd(&bytes)),
+            zip(&[("a/b.har", &bytes)]),
+            zip(&[("x.gz", &gzip(&bytes))]),
+        ] {
+            assert_eq!(report(&packed), plain, "{name}: {:?}", &packed[..4]);
+        }
+    }
+}
+
+/// Flows are labelled by reading twice, which packed files can be.
+#[test]
+fn packed_captures_are_labelled() {
+    let labels = |bytes: Vec<u8>| {
+        let captures = Captures::from_bytes("demo", bytes, InputFormat::Detect).unwrap();
+        let mut out = Vec::new();
+        label(&captures, &Options::default(), &(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    assert_eq!(labels(gzip(&demo("demo.mitm"))), labels(demo("demo.mitm")));
+}
+
+#[test]
+fn what_mitmproxy_and_playwright_pack_is_read() {
+    assert_eq!(report(&demo("demo.zhar")).patterns.len(), report(&demo("demo.har")).patterns.len());
+    let (packed, plain) =
+        (report(&demo("demo.playwright.zip")), report(&demo("demo.chromium.har")));
+    let endpoints = |report: &Report| {
+        report.patterns.iter().map(|p| (p.endpoint.clone(), p.request_count)).collect::<Vec<_>>()
+    };
+    assert!(plain.totals.used >= 20, "{:?}", plain.totals);
+    assert_eq!(endpoints(&packed), endpoints(&plain));
+}
+
+#[test]
+fn archives_without_captures_and_of_fiddler_are_named() {
+    let error = |bytes: &[u8]| {
+        Captures::from_bytes("x.zip", bytes.to_vec(), InputFormat::Detect).unwrap_err().to_string()
+    };
+    assert!(
+        error(&zip(&[("readme.txt", b"hello")]))
+            .contains("no file in this zip archive is a capture")
+    );
+    assert!(error(&zip(&[("raw/1_c.txt", b"GET / HTTP/1.1\r\n\r\n")])).contains("Export Sessions"));
+    assert!(error(b"PK\x03\x04rubbish").contains("cannot be read"));
+    assert!(error(&gzip(&gzip(&gzip(b"{}")))).contains("several times"));
+}
+
+#[test]
+fn what_was_unpacked_before_damage_is_kept() {
+    let bytes = demo("demo.mitm").repeat(8);
+    for packed in [gzip(&bytes), zlib(&bytes), zstd(&bytes)] {
+        let cut = &packed[..packed.len() / 2];
+        let captures = Captures::from_bytes("cut", cut.to_vec(), InputFormat::Detect).unwrap();
+        let analysis = analyze(&captures, &Options::default(), &()).unwrap();
+        assert!(analysis.report.totals.used > 5, "{:?}", analysis.report.totals);
+        let failure = analysis.failures.first().expect("a failure").to_string();
+        assert!(failure.contains("ends in the middle"), "{failure}");
+    }
+}
+
+/// A file that fails while it is read: what came before is kept.
+#[test]
+fn a_read_error_is_reported_and_the_rest_kept() {
+    struct Failing(std::io::Cursor<Vec<u8>>, usize);
+    impl Read for Failing {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            if self.1 == 0 {
+                return Err(std::io::Error::other("the disk is on fire"));
+            }
+            let count = buffer.len().min(self.1);
+            let read = self.0.read(&mut buffer[..count])?;
+            self.1 -= read;
+            Ok(read)
+        }
+    }
+    for name in ["demo.mitm", "demo.har", "demo.db"] {
+        let bytes = demo(name);
+        let half = bytes.len() / 2;
+        let failing = Box::new(Failing(std::io::Cursor::new(bytes), half));
+        let Ok(captures) = Captures::from_reader("failing", failing, InputFormat::Detect) else {
+            assert_eq!(name, "demo.db", "a database is read by its path alone");
+            continue;
+        };
+        let analysis = analyze(&captures, &Options::default(), &()).unwrap();
+        assert!(analysis.report.totals.used > 5, "{name}: {:?}", analysis.report.totals);
+        assert!(analysis.failures[0].to_string().contains("on fire"), "{:?}", analysis.failures);
+    }
+}
+
+#[test]
+fn every_fixture_is_read_by_the_program() {
+    for name in [
+        "demo.mitm",
+        "demo.har",
+        "demo.zhar",
+        "demo.db",
+        "demo.playwright.zip",
+        "demo.chromium.har",
+    ] {
+        let path = fixture(name);
+        let run = program(&["analyze", "--format", "json", path.to_str().unwrap()]);
+        assert_eq!(run.code, Some(0), "{name}: {}", run.stderr);
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let run = program(&["analyze", "--format", "jsonl", folder.to_str().unwrap()]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+}
