@@ -20,6 +20,10 @@ use crate::capture::bytes::{Batch, Bytes, Reader};
 use crate::flow::Flow;
 use crate::skip::SkipReason;
 
+#[cfg(all(feature = "fuzzing", feature = "sqlite"))]
+pub(crate) use database::header_laws;
+#[cfg(feature = "fuzzing")]
+pub(crate) use json::laws as json_laws;
 pub use open::Captures;
 
 /// The formats that can be read.

@@ -75,6 +75,9 @@ pub mod compat;
 mod engine;
 mod error;
 mod flow;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod limits;
 mod math;
 pub mod output;

@@ -19,6 +19,9 @@ use crate::capture::bytes::{Batch, Bytes};
 use crate::capture::database::pages::Pages;
 use crate::capture::{Cut, Found};
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use headers::laws as header_laws;
+
 /// Rows that one statement reads.
 const ROWS: i64 = 1024;
 
@@ -256,18 +259,16 @@ impl Rows<'_> {
             return self.next_leaves(&pages, batch);
         }
         let Some(last) = self.last.filter(|last| self.next <= *last) else { return Cut::End };
-        let first = match self.is_dense {
-            true => self.next,
-            false => match self
-                .database
-                .row("SELECT min(rowid) FROM flows WHERE rowid >= ?1", [self.next])
-            {
+        let first = if self.is_dense {
+            self.next
+        } else {
+            match self.database.row("SELECT min(rowid) FROM flows WHERE rowid >= ?1", [self.next]) {
                 Ok(first) => first.unwrap_or(i64::MAX),
                 Err(error) => {
                     self.failure = Some(io::Error::other(in_words(&error)));
                     i64::MAX
                 }
-            },
+            }
         };
         if first > last || self.failure.is_some() {
             self.last = None;

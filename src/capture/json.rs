@@ -406,20 +406,40 @@ fn unescape_unicode(escape: &[u8], out: &mut Vec<u8>) -> usize {
             return 12;
         }
     }
-    match char::from_u32(first) {
-        Some(character) => {
-            out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-        }
-        None => {
-            let [high, low] = u16::try_from(first).unwrap_or(0xfffd).to_be_bytes();
-            out.extend_from_slice(&[
-                0xe0 | (high >> 4),
-                0x80 | ((high & 0xf) << 2) | (low >> 6),
-                0x80 | (low & 0x3f),
-            ]);
-        }
+    if let Some(character) = char::from_u32(first) {
+        out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+    } else {
+        let [high, low] = u16::try_from(first).unwrap_or(0xfffd).to_be_bytes();
+        out.extend_from_slice(&[
+            0xe0 | (high >> 4),
+            0x80 | ((high & 0xf) << 2) | (low >> 6),
+            0x80 | (low & 0x3f),
+        ]);
     }
     6
+}
+
+#[cfg(feature = "fuzzing")]
+pub(crate) mod laws {
+    use super::{Json, Scan};
+
+    /// Brackets and quotes are counted the same at once and one byte after the other, in any two pieces; and where
+    /// `serde_json` steps over a value, so do we, to the same place.
+    pub(crate) fn scan(bytes: &[u8]) {
+        let plain = Scan::default().bytes(bytes);
+        assert_eq!(Scan::default().step(bytes), plain);
+        let (first, second) = bytes.split_at(bytes.len() / 3);
+        let mut scan = Scan::default();
+        let end = scan.step(first).or_else(|| scan.step(second).map(|end| end + first.len()));
+        assert_eq!(end, plain);
+        let mut values =
+            serde_json::Deserializer::from_slice(bytes).into_iter::<serde::de::IgnoredAny>();
+        if matches!(values.next(), Some(Ok(_))) {
+            let mut json = Json::new(bytes);
+            assert_eq!(json.skip(), Ok(()));
+            assert_eq!(json.at(), values.byte_offset());
+        }
+    }
 }
 
 #[cfg(test)]

@@ -138,12 +138,12 @@ impl Captures {
 
     /// How many bytes they have in all, where that is known of each.
     pub fn bytes(&self) -> Option<u64> {
-        self.sources.iter().map(|source| source.length()).sum()
+        self.sources.iter().map(super::Source::length).sum()
     }
 
     /// Can they be read more than once?
     pub(crate) fn is_repeatable(&self) -> bool {
-        self.sources.iter().all(|source| source.is_repeatable())
+        self.sources.iter().all(super::Source::is_repeatable)
     }
 
     /// What the places in a capture are counted in: `byte`, or `row` in a database.

@@ -263,9 +263,7 @@ impl<'a> Records<'a> {
                 out.extend_from_slice(&value);
             } else if is_message {
                 let mut inner = Vec::new();
-                if let Err(reason) = self.compact_dict(value_length, &mut inner, depth + 1) {
-                    return Err(reason);
-                }
+                self.compact_dict(value_length, &mut inner, depth + 1)?;
                 if self.byte() != Some(b'}') {
                     return BAD;
                 }

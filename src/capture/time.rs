@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::capture::tnetstring;
 
-/// A number of seconds (milliseconds, microseconds or nanoseconds where it is too large for that), or a date in ISO 8601
-/// with or without time, fraction and zone. Without a zone it is taken for UTC: where it was written is not known.
+/// A number of seconds (milliseconds, microseconds or nanoseconds where it is too large for that), a date in ISO 8601 with or
+/// without time, fraction and zone, or the time of an access log (`22/Nov/2026:15:10:37 +0100`). Without a zone it is taken for UTC: where it was written is not known.
 ///
 /// `None` where it is neither, or before the year 1677 or after 2262.
 pub(crate) fn nanoseconds(text: &[u8]) -> Option<i64> {
@@ -16,7 +16,8 @@ pub(crate) fn nanoseconds(text: &[u8]) -> Option<i64> {
         return Some(nanos);
     }
     let text = std::str::from_utf8(text).ok()?;
-    let timestamp = text.parse::<Timestamp>().ok().or_else(|| unusual(text))?;
+    let timestamp = text.parse::<Timestamp>().ok();
+    let timestamp = timestamp.or_else(|| of_access_log(text)).or_else(|| unusual(text))?;
     i64::try_from(timestamp.as_nanosecond()).ok()
 }
 
@@ -38,6 +39,15 @@ fn number(text: &[u8]) -> Option<i64> {
     let is_number = text[digits..].iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
     let whole: i64 = std::str::from_utf8(&text[..digits]).ok()?.parse().ok()?;
     if is_number { whole.checked_mul(10_i64.pow(unit)) } else { None }
+}
+
+/// As in the common log format: nginx's `$time_local`.
+fn of_access_log(text: &str) -> Option<Timestamp> {
+    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let (date, time) = text.split_once(':')?;
+    let [day, month, year] = date.split('/').collect::<Vec<_>>()[..] else { return None };
+    let month = (month.len() == 3).then(|| MONTHS.find(month)).flatten()? / 3 + 1;
+    unusual(&format!("{year}-{month:02}-{day}T{}", time.replace(' ', "")))
 }
 
 /// What is no RFC 3339: no zone, no time, more digits than nanoseconds have.
@@ -104,6 +114,7 @@ mod tests {
             ("2023-11-14T22:13:20.1234567891234Z", second + 123_456_789),
             ("2023-11-14T22:13:20", second),
             ("2023-11-14 22:13:20.5", second + 500_000_000),
+            ("14/Nov/2023:23:13:20 +0100", second),
             ("2023-11-15", second + 6400 * 1_000_000_000),
         ] {
             assert_eq!(nanoseconds(text.as_bytes()), Some(nanos), "{text}");
@@ -115,6 +126,7 @@ mod tests {
             "2023-13-01",
             "Tue, 14 Nov 2023 22:13:20 GMT",
             "1e400",
+            "1/2/3:x",
             "é+0é00",
         ] {
             assert_eq!(nanoseconds(text.as_bytes()), None, "{text}");

@@ -293,7 +293,9 @@ impl Read for ZstdFrames {
                     self.in_frame = false;
                 } else {
                     let one = BlockDecodingStrategy::UptoBlocks(1);
-                    self.decoder.decode_blocks(&mut self.source, one).map_err(in_words)?;
+                    self.decoder
+                        .decode_blocks(&mut self.source, one)
+                        .map_err(|error| in_words(&error))?;
                 }
                 continue;
             }
@@ -309,15 +311,15 @@ impl Read for ZstdFrames {
                     let mut skipped = self.source.by_ref().take(u64::from(length));
                     io::copy(&mut skipped, &mut io::sink())?;
                 }
-                Err(error) => return Err(in_words(error)),
+                Err(error) => return Err(in_words(&error)),
             }
         }
     }
 }
 
 /// The end of the file is what most of this decoder's errors are about; it has no kind for that.
-fn in_words(error: FrameDecoderError) -> io::Error {
-    let mut cause: Option<&dyn std::error::Error> = Some(&error);
+fn in_words(error: &FrameDecoderError) -> io::Error {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(inner) = cause {
         if let Some(io) = inner.downcast_ref::<io::Error>() {
             return io.kind().into();

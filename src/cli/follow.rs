@@ -1,5 +1,6 @@
 //! `analyze --follow`: the table drawn anew in place on a terminal, a JSON line a refresh in a pipe.
 
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
@@ -88,10 +89,11 @@ impl Screen {
         let mut text: String = lines.iter().take(room).flat_map(|line| [*line, "\n"]).collect();
         let mut count = lines.len().min(room);
         if lines.len() > room {
-            text += &format!("... and {} more lines\n", lines.len() - room);
+            writeln!(text, "... and {} more lines", lines.len() - room).unwrap_or_default();
             count += 1;
         }
-        text += &format!("{} flows, {} endpoints; Ctrl-C ends\n", totals.flows, totals.patterns);
+        writeln!(text, "{} flows, {} endpoints; Ctrl-C ends", totals.flows, totals.patterns)
+            .unwrap_or_default();
         self.clear()?;
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())?;

@@ -74,8 +74,7 @@ impl<'a> Messages<'a> {
             self.say_totals(totals, skips, time);
         }
         // Nothing that was asked for is not the same as nothing that could be used.
-        let unusable = skips.iter().any(|(reason, _, _)| reason.is_damage())
-            || (totals.flows > 0 && skips.iter().all(|(reason, _, _)| reason.is_no_http()));
+        let unusable = skips.iter().any(|(reason, _, _)| reason.is_damage()) || is_no_http(skips);
         if !failures.is_empty()
             || !self.captures.refused().is_empty()
             || (totals.used == 0 && unusable)
@@ -145,12 +144,17 @@ impl<'a> Messages<'a> {
                 "no endpoint found: there is no flow in {captures} ({})",
                 size(totals.bytes)
             ));
-        } else if skips.iter().all(|(reason, _, _)| reason.is_no_http()) {
+        } else if is_no_http(skips) {
             complain(&format!("no endpoint found, because nothing was asked over HTTP; {read}"));
         } else {
             complain(&format!("no endpoint found; {read}"));
         }
     }
+}
+
+/// Was something captured, and none of it HTTP?
+fn is_no_http(skips: &Skips) -> bool {
+    skips.total() > 0 && skips.iter().all(|(reason, _, _)| reason.is_no_http())
 }
 
 fn size(bytes: u64) -> String {

@@ -216,6 +216,26 @@ pub(crate) fn default_port(scheme: &[u8]) -> Option<u16> {
     }
 }
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod laws {
+    use super::{split_connect, split_plain};
+
+    /// Where the plain way answers, the `url` crate answers the same.
+    pub(crate) fn split(bytes: &[u8]) {
+        let _connect = split_connect(bytes);
+        let (Some(fast), Ok(text)) = (split_plain(bytes), std::str::from_utf8(bytes)) else {
+            let _any = super::split(bytes);
+            return;
+        };
+        let parsed = url::Url::parse(text).expect("the plain way took what the crate refuses");
+        assert_eq!(parsed.scheme().as_bytes(), &*fast.scheme);
+        assert_eq!(parsed.host_str().map(str::as_bytes), Some(&*fast.host));
+        assert_eq!(parsed.port(), fast.port);
+        let query = parsed.query().map(|query| format!("?{query}")).unwrap_or_default();
+        assert_eq!(format!("{}{query}", parsed.path()).as_bytes(), &*fast.target);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

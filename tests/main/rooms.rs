@@ -21,6 +21,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("output", &["report"]),
         ("compat", &["flow"]),
         ("engine", &["capture", "flow", "patterns", "report", "compat"]),
+        ("fuzzing", &["capture", "engine", "flow", "patterns"]),
         ("training", &["flow", "template", "patterns", "report"]),
         ("cli", &["capture", "engine", "output", "flow", "report", "template"]),
     ])

@@ -166,9 +166,10 @@ fn minified_har() {
 
 #[test]
 fn json_lines() {
-    let lines: String = (0..200)
+    let lines: Vec<String> = (0..200)
         .map(|i| format!("{{\"method\":\"GET\",\"url\":\"https://h.example/users/{i}?a=\\\"{i}\",\"status\":200,\"request_headers\":[[\"x\",\"{i}\"]]}}\n"))
         .collect();
+    let lines = lines.concat();
     let ends: Vec<usize> = lines.match_indices('\n').map(|(at, _)| at).collect();
     check("lines", lines.as_bytes(), InputFormat::JsonLines, &ends);
 }

@@ -112,6 +112,37 @@ fn pair<'a>(json: &mut Json<'a>) -> Result<Option<OwnedHeader<'a>>, BadJson> {
     Ok(name.filter(|_| count == 2).map(|name| (name, value)))
 }
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod laws {
+    use super::{lazy, limits};
+
+    /// A list of pairs of text, as `serde_json` reads it.
+    type Names = Vec<(String, String)>;
+
+    /// Lazily read headers are those that are read at once, and both are what `serde_json` reads.
+    pub(crate) fn read(bytes: &[u8]) {
+        let mut pairs = Vec::new();
+        let result = super::read(bytes, &mut pairs);
+        if let (Ok(()), Some(lazy)) = (result, lazy(bytes)) {
+            let lazy: Vec<_> = lazy
+                .iter()
+                .map(|(name, value)| (name.to_vec(), value.map(<[u8]>::to_vec)))
+                .collect();
+            let pairs = pairs
+                .iter()
+                .map(|(name, value)| (name.to_vec(), value.as_ref().map(|v| v.to_vec())));
+            assert_eq!(lazy, pairs.take(limits::HEADERS).collect::<Vec<_>>());
+        }
+        if let Ok(plain) = serde_json::from_slice::<Names>(bytes) {
+            assert!(result.is_ok());
+            let names =
+                pairs.iter().map(|(name, value)| (&**name, value.as_deref().unwrap_or_default()));
+            let plain = plain.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+            assert!(names.eq(plain.take(limits::HEADERS)));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

@@ -12,6 +12,10 @@ use crate::flow::{Flow, Headers, OwnedHeader, Response};
 use crate::limits;
 
 /// An entry, as far as it is used.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says what was seen, and none excludes another"
+)]
 #[derive(Default)]
 pub(super) struct Entry<'a> {
     id: Option<Cow<'a, [u8]>>,
