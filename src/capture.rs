@@ -136,6 +136,10 @@ impl<'a> Cutter<'a> {
         }
     }
 
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(clippy::unnecessary_wraps, reason = "rows of a database have no reader")
+    )]
     fn reader(&mut self) -> Option<&mut Reader<'a>> {
         match self {
             Self::Records(records) => Some(records.reader()),

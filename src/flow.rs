@@ -63,6 +63,7 @@ pub struct Flow<'a> {
 
 /// What a row of mitmproxy-mcp's database says and a flow cannot: the compat answer alone asks for it.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "made of rows alone"))]
 pub(crate) struct OriginalRow<'a> {
     /// The status as text, where there was a response: SQLite takes any text for a status.
     pub(crate) status: Option<&'a [u8]>,

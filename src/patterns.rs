@@ -94,13 +94,23 @@ impl Patterns {
     }
 }
 
+/// Bytes that stand in a path as they are.
+const IS_PLAIN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0x21_u8;
+    while byte <= 0x7e {
+        table[byte as usize] = !matches!(byte, b'"' | b'<' | b'>' | b'`' | b'{' | b'}');
+        byte += 1;
+    }
+    table
+};
+
 /// The path with bytes percent-encoded that no URL holds: proxies record what a client sent, browsers what it meant.
 pub(crate) fn encoded_path<'a>(flow: &'a Flow<'_>) -> Cow<'a, [u8]> {
     let path = flow.path();
-    let is_plain = |byte: &u8| {
-        matches!(byte, 0x21..=0x7e) && !matches!(byte, b'"' | b'<' | b'>' | b'`' | b'{' | b'}')
-    };
-    if path.iter().all(is_plain) {
+    let is_plain = |byte: &u8| IS_PLAIN[usize::from(*byte)];
+    // Without a way out in the middle, this is done for many bytes at once.
+    if path.iter().fold(true, |all, byte| all & is_plain(byte)) {
         return Cow::Borrowed(path);
     }
     let mut encoded = Vec::with_capacity(path.len() + 16);

@@ -207,8 +207,12 @@ impl<'a> Reader<'a> {
     /// The memory grows with what is really there, not with `want`.
     pub(crate) fn fill(&mut self, batch: &mut Batch, want: usize) -> bool {
         const STEP: usize = 1 << 20;
+        // Of a small capture no more memory is touched than it fills, and one byte to see its end.
+        let left = self.left().and_then(|left| usize::try_from(left).ok());
+        let most =
+            left.map_or(usize::MAX, |left| batch.filled.saturating_add(left).saturating_add(1));
         while batch.filled < want {
-            let until = want.min(batch.filled + STEP);
+            let until = want.min(batch.filled + STEP).min(most.max(batch.filled + 1));
             if batch.buffer.len() < until {
                 batch.buffer.resize(until, 0);
             }

@@ -148,6 +148,11 @@ impl<T: Merge + Default> Trie<T> {
         node = node.host(host, keep, &mut made);
         for (depth, segment) in segments.enumerate() {
             node.count += 1;
+            // A literal that has a child is one at any level that it has outlived: its kind need not be asked.
+            if let Some(at) = node.find(stable_hash(segment), segment) {
+                node = &mut node.literals[at].node;
+                continue;
+            }
             let edge = edge_of(segment, depth, keep.level);
             let last = matches!(edge, Edge::Rest(_));
             node = node.child(segment, &edge, keep, &mut made);

@@ -1,5 +1,7 @@
 //! Header columns: JSON in the two forms that the server has written.
 
+use std::borrow::Cow;
+
 use crate::capture::json::{BadJson, Json, unescape};
 use crate::flow::{Header, Headers, OwnedHeader};
 use crate::limits;
@@ -30,6 +32,10 @@ fn next_plain(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
 fn next_any(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
     let mut json = Json::new(list);
     let _comma = json.take(b',');
+    if let Some(text) = json.raw_text().ok()? {
+        let (name, value) = split_pair(text)?;
+        return Some(((name, Some(value)), &list[json.at()..]));
+    }
     let (mut name, mut value) = (None, None);
     let mut place = 0;
     json.items(|json| {
@@ -92,12 +98,8 @@ fn push<'a>(pairs: &mut Vec<OwnedHeader<'a>>, pair: Option<OwnedHeader<'a>>) {
 /// Two items, or a string of two characters, which Python takes apart as well.
 fn pair<'a>(json: &mut Json<'a>) -> Result<Option<OwnedHeader<'a>>, BadJson> {
     if let Some(text) = json.text()? {
-        let mut characters = std::str::from_utf8(&text).unwrap_or_default().char_indices();
-        let (_, second, None) = (characters.next(), characters.next(), characters.next()) else {
-            return Ok(None);
-        };
-        let split = |(at, _)| (text[..at].to_vec().into(), Some(text[at..].to_vec().into()));
-        return Ok(second.map(split));
+        let owned = |part: &[u8]| Cow::Owned(part.to_vec());
+        return Ok(split_pair(&text).map(|(name, value)| (owned(name), Some(owned(value)))));
     }
     let (mut name, mut value, mut count) = (None, None, 0);
     json.items(|json| {
@@ -110,6 +112,15 @@ fn pair<'a>(json: &mut Json<'a>) -> Result<Option<OwnedHeader<'a>>, BadJson> {
         Ok(())
     })?;
     Ok(name.filter(|_| count == 2).map(|name| (name, value)))
+}
+
+/// The two characters of a text that has no more.
+fn split_pair(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut characters = std::str::from_utf8(text).ok()?.char_indices();
+    let (_, Some((at, _)), None) = (characters.next(), characters.next(), characters.next()) else {
+        return None;
+    };
+    Some(text.split_at(at))
 }
 
 #[cfg(feature = "fuzzing")]

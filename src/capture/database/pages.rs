@@ -138,11 +138,13 @@ impl Pages {
         mut row: impl FnMut(i64, Option<(usize, ValueRef<'_>)>) -> Result<(), Unusual>,
     ) -> Result<(), Unusual> {
         let mut payload = Vec::new();
+        // A reader of its own, so that the leaf stays where it is.
+        let mut overflow = self.reader(reader.bytes);
         for (i, &(leaf, _)) in leaves.iter().enumerate() {
             let next = leaves.get(i + 1).map_or(0, |next| next.0);
             let ahead = if (leaf..leaf.saturating_add(AHEAD)).contains(&next) { AHEAD } else { 1 };
-            let page = reader.page(leaf, ahead)?.to_vec();
-            let inside = content(&page, leaf)?;
+            let page = reader.page(leaf, ahead)?;
+            let inside = content(page, leaf)?;
             if inside.first() != Some(&13) {
                 return Err(Unusual);
             }
@@ -154,7 +156,7 @@ impl Pages {
                 let (number, rest) = varint(rest)?;
                 let length = u64::try_from(length).map_err(|_| Unusual)?;
                 row(number, None)?;
-                self.record(reader, length, rest, &mut payload, |column, value| {
+                self.record(&mut overflow, length, rest, &mut payload, |column, value| {
                     row(number, Some((column, value)))
                 })?;
             }
