@@ -4,6 +4,7 @@ pub(crate) mod bytes;
 #[cfg(feature = "sqlite")]
 mod database;
 mod detect;
+mod fields;
 mod har;
 mod json;
 pub(crate) mod jsonl;

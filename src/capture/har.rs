@@ -451,13 +451,14 @@ fn find_entry(bytes: &[u8], from: usize, may_begin: bool) -> Option<usize> {
 pub(crate) fn decode(batch: &Batch, found: &mut dyn FnMut(u64, Found<'_>)) {
     let bytes = batch.bytes();
     let mut at = 0;
+    let mut entry = entry::Entry::default();
     loop {
         at += entry_start(&bytes[at..]);
         if at >= bytes.len() {
             return;
         }
         let offset = batch.offset + at as u64;
-        match entry::decode(&bytes[at..], offset, found) {
+        match entry::decode(&bytes[at..], offset, &mut entry, found) {
             Ok(length) => at += length,
             Err(why) => {
                 let message = format!("entry cannot be used: {why}; skipped");

@@ -4,172 +4,19 @@
 //! its brackets and quotes alone, whatever it holds (`NaN`, lone surrogates, bytes that are not UTF-8), at any depth and
 //! without recursion.
 
+mod scan;
+
 use std::borrow::Cow;
 
-use wide::u8x16;
+use crate::capture::json::scan::string_end;
+
+pub(crate) use scan::Scan;
 
 /// Not even the brackets and quotes fit together here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BadJson {
     /// Where, in the bytes that were read.
     pub(crate) at: usize,
-}
-
-/// Steps over one list, object or string, piece by piece.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Scan {
-    depth: usize,
-    in_string: bool,
-    /// Is the next byte escaped?
-    escaped: bool,
-}
-
-/// Which of 64 bytes matter, one bit each.
-struct Bits {
-    quotes: u64,
-    backslashes: u64,
-    opening: u64,
-    closing: u64,
-}
-
-const BLOCK: usize = 64;
-
-impl Scan {
-    /// Goes on over `bytes`, which begin where the last piece ended; the index after the value, if it ends here.
-    pub(crate) fn step(&mut self, bytes: &[u8]) -> Option<usize> {
-        let (blocks, _) = bytes.as_chunks::<BLOCK>();
-        for (i, block) in blocks.iter().enumerate() {
-            if let Some(end) = self.block(block) {
-                return Some(i * BLOCK + end);
-            }
-        }
-        let done = blocks.len() * BLOCK;
-        self.bytes(&bytes[done..]).map(|end| done + end)
-    }
-
-    /// One byte after the other: what [`block`](Self::block) does for 64 at once.
-    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Option<usize> {
-        for (i, byte) in bytes.iter().enumerate() {
-            if self.escaped {
-                self.escaped = false;
-                continue;
-            }
-            match (byte, self.in_string) {
-                (b'"', _) => self.in_string = !self.in_string,
-                (b'\\', true) => self.escaped = true,
-                (b'{' | b'[', false) => self.depth += 1,
-                (b'}' | b']', false) => self.depth = self.depth.saturating_sub(1),
-                _ => continue,
-            }
-            if self.depth == 0 && !self.in_string {
-                return Some(i + 1);
-            }
-        }
-        None
-    }
-
-    /// The method of simdjson (Langdale and Lemire 2019): quotes that are not escaped, the strings between them by a
-    /// prefix sum of parities, then the brackets outside.
-    fn block(&mut self, block: &[u8; BLOCK]) -> Option<usize> {
-        let before = self.clone();
-        let bits = bits_of(block);
-        // Backslashes outside of strings are no JSON: let the plain way say what happens then.
-        let escaped = self.escapes(bits.backslashes);
-        let quotes = bits.quotes & !escaped;
-        let inside = parity_prefix(quotes) ^ if self.in_string { u64::MAX } else { 0 };
-        if bits.backslashes & !inside != 0 || before.depth == 0 {
-            *self = before;
-            return self.bytes(block);
-        }
-        let (opening, closing) = (bits.opening & !inside, bits.closing & !inside);
-        if before.depth <= closing.count_ones() as usize {
-            *self = before;
-            return self.bytes(block);
-        }
-        self.depth = before.depth + opening.count_ones() as usize - closing.count_ones() as usize;
-        self.in_string = inside >> (BLOCK - 1) != 0;
-        None
-    }
-
-    fn escapes(&mut self, backslashes: u64) -> u64 {
-        let (escaped, carry) = escapes(backslashes, self.escaped);
-        self.escaped = carry;
-        escaped
-    }
-}
-
-/// Which bytes are escaped by a backslash before them, and whether the first byte after these 64 is.
-///
-/// Runs of backslashes that begin on an odd bit are added to all backslashes: the sum turns over the parity of what comes
-/// after such a run (Langdale and Lemire 2019, 3.1.1).
-fn escapes(backslashes: u64, first_is_escaped: bool) -> (u64, bool) {
-    const EVEN: u64 = 0x5555_5555_5555_5555;
-    let first = u64::from(first_is_escaped);
-    let backslashes = backslashes & !first;
-    let follows = backslashes << 1 | first;
-    let odd_starts = backslashes & !EVEN & !follows;
-    let (even_starts, carry) = odd_starts.overflowing_add(backslashes);
-    ((EVEN ^ (even_starts << 1)) & follows, carry)
-}
-
-/// The index of the quote that ends a string, given what comes after the one that began it.
-fn string_end(bytes: &[u8]) -> Option<usize> {
-    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
-    let mut is_escaped = false;
-    for (i, block) in blocks.iter().enumerate() {
-        let (quotes, backslashes) = string_bits(block);
-        let (escaped, carry) = escapes(backslashes, is_escaped);
-        is_escaped = carry;
-        let ends = quotes & !escaped;
-        if ends != 0 {
-            return Some(i * BLOCK + ends.trailing_zeros() as usize);
-        }
-    }
-    for (i, byte) in rest.iter().enumerate() {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'"' => return Some(blocks.len() * BLOCK + i),
-            b'\\' => is_escaped = true,
-            _ => {}
-        }
-    }
-    None
-}
-
-fn string_bits(block: &[u8; BLOCK]) -> (u64, u64) {
-    let (mut quotes, mut backslashes) = (0, 0);
-    let (lanes, _) = block.as_chunks::<16>();
-    for (i, lane) in lanes.iter().enumerate() {
-        let bytes = u8x16::new(*lane);
-        let mask = |found: u8x16| u64::from(found.to_bitmask()) << (16 * i);
-        quotes |= mask(bytes.simd_eq(u8x16::splat(b'"')));
-        backslashes |= mask(bytes.simd_eq(u8x16::splat(b'\\')));
-    }
-    (quotes, backslashes)
-}
-
-fn bits_of(block: &[u8; BLOCK]) -> Bits {
-    let mut bits = Bits { quotes: 0, backslashes: 0, opening: 0, closing: 0 };
-    let (lanes, _) = block.as_chunks::<16>();
-    for (i, lane) in lanes.iter().enumerate() {
-        let bytes = u8x16::new(*lane);
-        // { and [, } and ] differ in one bit.
-        let folded = bytes | u8x16::splat(0x20);
-        let mask = |found: u8x16| u64::from(found.to_bitmask()) << (16 * i);
-        bits.quotes |= mask(bytes.simd_eq(u8x16::splat(b'"')));
-        bits.backslashes |= mask(bytes.simd_eq(u8x16::splat(b'\\')));
-        bits.opening |= mask(folded.simd_eq(u8x16::splat(b'{')));
-        bits.closing |= mask(folded.simd_eq(u8x16::splat(b'}')));
-    }
-    bits
-}
-
-/// Bit i of the result: is the number of bits set in 0..=i odd?
-fn parity_prefix(mut bits: u64) -> u64 {
-    for shift in [1, 2, 4, 8, 16, 32] {
-        bits ^= bits << shift;
-    }
-    bits
 }
 
 /// A place in JSON text, and what is read from there on.
@@ -196,6 +43,11 @@ impl<'a> Json<'a> {
     /// Where the next byte stands.
     pub(crate) fn at(&self) -> usize {
         self.at
+    }
+
+    /// Goes on elsewhere.
+    pub(crate) fn go_to(&mut self, at: usize) {
+        self.at = at;
     }
 
     /// The first byte of what comes next.
@@ -342,6 +194,16 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// A string, or any other value as it is written; `None` for null.
+    pub(crate) fn any(&mut self) -> Result<Option<Cow<'a, [u8]>>, BadJson> {
+        if !matches!(self.peek(), Some(b'{' | b'[')) {
+            return self.scalar();
+        }
+        let start = self.at;
+        self.skip()?;
+        Ok(Some(Cow::Borrowed(&self.bytes[start..self.at])))
+    }
+
     /// A string, or a number or boolean as its text; `None` for null, lists and objects.
     pub(crate) fn scalar(&mut self) -> Result<Option<Cow<'a, [u8]>>, BadJson> {
         Ok(self.raw_scalar()?.map(unescape))
@@ -475,23 +337,6 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4000))]
-
-        /// 64 bytes at once, in any pieces, come to the same as one byte after the other.
-        #[test]
-        fn fast_scan_equals_the_plain_one(
-            text in "([\\[{]|\"[a\\\\\"]{0,3}|\\\\{1,3}\"|[\\]}]|[a-z:, ]{1,20}){0,60}", cut in 0usize..400,
-        ) {
-            let text = format!("{{{text}");
-            let bytes = text.as_bytes();
-            let plain = Scan::default().bytes(bytes);
-            prop_assert_eq!(Scan::default().step(bytes), plain);
-            let (first, second) = bytes.split_at(cut.min(bytes.len()));
-            let mut pieces = Scan::default();
-            let end = pieces.step(first).or_else(|| pieces.step(second).map(|end| end + first.len()));
-            prop_assert_eq!(end, plain);
-            let mut string = Scan { in_string: true, ..Scan::default() };
-            prop_assert_eq!(string_end(bytes), string.bytes(bytes).map(|end| end - 1));
-        }
 
         /// Where serde_json reads a string, so do we.
         #[test]

@@ -6,15 +6,12 @@
 //! ```
 
 use std::borrow::Cow;
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 
 use crate::capture::bytes::{Batch, Reader};
+use crate::capture::fields::{Text, integer, read_pairs, size};
+use crate::capture::json::{BadJson, Json};
 use crate::capture::{Cut, Damage, Found, time};
-use crate::flow::{Flow, Header, Headers, Response};
+use crate::flow::{Flow, Headers, OwnedHeader, Response};
 use crate::limits;
 use crate::skip::SkipReason;
 
@@ -84,321 +81,182 @@ impl<'a> Lines<'a> {
 }
 
 /// Is this line a flow?
-pub(crate) fn is_flow(line: &[u8]) -> bool {
-    serde_json::from_slice::<Line<'_>>(line)
-        .is_ok_and(|line| line.method().is_some() && line.url().is_some())
+pub(crate) fn is_flow(text: &[u8]) -> bool {
+    let mut json = Json::new(text);
+    let mut line = Line::default();
+    line.read(&mut json).is_ok()
+        && line.method().is_some()
+        && line.url().is_some()
+        && json.peek().is_none()
 }
 
 pub(crate) fn decode(batch: &Batch, found: &mut dyn FnMut(u64, Found<'_>)) {
     let bytes = batch.bytes();
+    let mut line = Line::default();
     let mut start = 0;
     while start < bytes.len() {
         let end =
             memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |newline| start + newline);
-        let mut line = bytes[start..end].trim_ascii();
+        let mut text = bytes[start..end].trim_ascii();
         let offset = batch.offset + start as u64;
         if offset == 0 {
-            line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii();
+            text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii();
         }
-        if !line.is_empty() {
-            decode_line(line, offset, found);
+        if !text.is_empty() {
+            line.find(text, offset, found);
         }
         start = end + 1;
     }
 }
 
 /// Reads the objects of a line: one, or several where the line breaks between them were lost.
-pub(crate) fn decode_line(line: &[u8], offset: u64, found: &mut dyn FnMut(u64, Found<'_>)) {
-    // JSON is UTF-8, but logs hold what clients sent: such a line is read with replacement characters.
-    let repaired = match std::str::from_utf8(line) {
-        Ok(_) => None,
-        Err(_) => Some(String::from_utf8_lossy(line)),
-    };
-    let line = repaired.as_ref().map_or(line, |repaired| repaired.as_bytes());
-    let mut start = 0;
-    for _ in 0..limits::OBJECTS_IN_LINE {
-        let mut objects =
-            serde_json::Deserializer::from_slice(&line[start..]).into_iter::<Line<'_>>();
-        let error = loop {
-            let at = offset + (start + objects.byte_offset()) as u64;
-            match objects.next() {
-                Some(Ok(object)) => use_line(&object, at, found),
-                Some(Err(error)) => break error,
-                None => return,
-            }
-        };
-        let read = objects.byte_offset();
-        bad_line(&error, offset + (start + read) as u64, found);
-        // After an object that was whole there may be another one.
-        match memchr::memchr(b'{', &line[start + read..]) {
-            Some(next) if read > 0 && next > 0 => start += read + next,
-            _ => return,
-        }
-    }
+pub(crate) fn decode_line(text: &[u8], offset: u64, found: &mut dyn FnMut(u64, Found<'_>)) {
+    Line::default().find(text, offset, found);
 }
 
-fn bad_line(error: &serde_json::Error, offset: u64, found: &mut dyn FnMut(u64, Found<'_>)) {
-    // The parser's words may quote the line: say only where, and of what sort it is.
-    let what = match error.classify() {
-        serde_json::error::Category::Eof => "ends in the middle",
-        serde_json::error::Category::Syntax => "is no JSON",
-        _ => "is no flow (a field has a value of the wrong type)",
-    };
-    let message = format!("line {what}, at its column {}; skipped", error.column());
+fn bad_line(text: &[u8], error: BadJson, offset: u64, found: &mut dyn FnMut(u64, Found<'_>)) {
+    // The line may hold a secret: say only where, and of what sort it is.
+    let what = if error.at >= text.len() { "ends in the middle" } else { "is no JSON" };
+    let message = format!("line {what}, at its byte {}; skipped", error.at);
     found(offset, Found::Skipped(SkipReason::BadLine, message));
 }
 
-fn use_line(line: &Line<'_>, offset: u64, found: &mut dyn FnMut(u64, Found<'_>)) {
-    let (Some(method), Some(url)) = (line.method(), line.url()) else {
-        let missing = if line.url().is_none() { "url" } else { "method" };
-        let message = format!("line has no \"{missing}\"; skipped");
-        return found(offset, Found::Skipped(SkipReason::BadLine, message));
-    };
-    let mut request_pairs = Vec::new();
-    let mut response_pairs = Vec::new();
-    if let Some(mut flow) = Flow::from_url(Cow::Borrowed(method), url) {
-        line.complete(&mut flow, &mut request_pairs, &mut response_pairs);
-        found(offset, Found::Flow(&flow));
-    } else {
-        // The original takes any text for an URL, so the compat answer must see it.
-        let mut flow = Flow::bare(Cow::Borrowed(method), url);
-        line.complete(&mut flow, &mut request_pairs, &mut response_pairs);
-        found(offset, Found::NotHttp(&flow));
-    }
-}
-
 /// A line in both spellings.
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Line<'a> {
-    #[serde(borrow, default)]
-    id: Option<Scalar<'a>>,
-    #[serde(borrow, default)]
-    request: Option<Message<'a>>,
-    #[serde(borrow, default)]
-    response: Option<Message<'a>>,
-    #[serde(borrow, default)]
-    method: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    url: Option<Text<'a>>,
-    #[serde(borrow, default, alias = "status_code")]
-    status: Option<Scalar<'a>>,
-    #[serde(borrow, default)]
-    request_headers: Option<Pairs<'a>>,
-    #[serde(borrow, default)]
-    response_headers: Option<Pairs<'a>>,
-    #[serde(borrow, default)]
-    content_type: Option<Scalar<'a>>,
-    #[serde(borrow, default)]
-    timestamp: Option<Scalar<'a>>,
-    #[serde(borrow, default)]
-    duration_ms: Option<Scalar<'a>>,
-    #[serde(borrow, default)]
-    response_bytes: Option<Scalar<'a>>,
-    #[serde(borrow, default)]
-    request_body: Option<Scalar<'a>>,
+    id: Text<'a>,
+    method: Text<'a>,
+    url: Text<'a>,
+    nested_method: Text<'a>,
+    nested_url: Text<'a>,
+    has_response: bool,
+    status: Text<'a>,
+    nested_status: Text<'a>,
+    request_headers: Vec<OwnedHeader<'a>>,
+    response_headers: Vec<OwnedHeader<'a>>,
+    content_type: Text<'a>,
+    timestamp: Text<'a>,
+    duration_ms: Text<'a>,
+    response_bytes: Text<'a>,
+    request_body: Text<'a>,
 }
 
-/// A request or a response.
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow, default)]
-    method: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    url: Option<Text<'a>>,
-    #[serde(borrow, default, alias = "status")]
-    status_code: Option<Scalar<'a>>,
-    #[serde(borrow, default)]
-    headers: Option<Pairs<'a>>,
-}
+impl<'a> Line<'a> {
+    /// Forgets all but the memory of its lists.
+    fn reset(&mut self) {
+        let mut request_headers = std::mem::take(&mut self.request_headers);
+        let mut response_headers = std::mem::take(&mut self.response_headers);
+        request_headers.clear();
+        response_headers.clear();
+        *self = Self { request_headers, response_headers, ..Self::default() };
+    }
 
-impl Line<'_> {
+    fn find(&mut self, text: &'a [u8], offset: u64, found: &mut dyn FnMut(u64, Found<'_>)) {
+        let mut json = Json::new(text);
+        for _ in 0..limits::OBJECTS_IN_LINE {
+            while json.peek().is_some() {
+                let start = json.at();
+                self.reset();
+                if let Err(error) = self.read(&mut json) {
+                    bad_line(text, error, offset + start as u64, found);
+                    // After an object that was whole there may be another one.
+                    let next = memchr::memchr(b'{', &text[start..]).filter(|_| start > 0);
+                    match next {
+                        Some(next) if next > 0 => json.go_to(start + next),
+                        _ => return,
+                    }
+                    break;
+                }
+                self.use_it(offset + start as u64, found);
+            }
+            if json.peek().is_none() {
+                return;
+            }
+        }
+    }
+
+    fn read(&mut self, json: &mut Json<'a>) -> Result<(), BadJson> {
+        if json.peek() != Some(b'{') {
+            return Err(BadJson { at: json.at() });
+        }
+        json.members(|key, json| {
+            match key {
+                b"id" => self.id = json.scalar()?,
+                b"method" => self.method = json.text()?,
+                b"url" => self.url = json.text()?,
+                b"status" | b"status_code" => self.status = json.scalar()?,
+                b"request_headers" => read_pairs(json, &mut self.request_headers)?,
+                b"response_headers" => read_pairs(json, &mut self.response_headers)?,
+                b"content_type" => self.content_type = json.scalar()?,
+                b"timestamp" => self.timestamp = json.scalar()?,
+                b"duration_ms" => self.duration_ms = json.scalar()?,
+                b"response_bytes" => self.response_bytes = json.scalar()?,
+                b"request_body" => self.request_body = json.any()?,
+                b"request" => json.members(|key, json| {
+                    match key {
+                        b"method" => self.nested_method = json.text()?,
+                        b"url" => self.nested_url = json.text()?,
+                        b"headers" => read_pairs(json, &mut self.request_headers)?,
+                        _ => {}
+                    }
+                    Ok(())
+                })?,
+                b"response" => {
+                    self.has_response = json.peek() == Some(b'{');
+                    json.members(|key, json| {
+                        match key {
+                            b"status" | b"status_code" => self.nested_status = json.scalar()?,
+                            b"headers" => read_pairs(json, &mut self.response_headers)?,
+                            _ => {}
+                        }
+                        Ok(())
+                    })?;
+                }
+                _ => {}
+            }
+            Ok(())
+        })
+    }
+
     fn method(&self) -> Option<&[u8]> {
-        let in_request = self.request.as_ref().and_then(|request| request.method.as_ref());
-        in_request.or(self.method.as_ref()).map(|method| &*method.0)
+        self.nested_method.as_deref().or(self.method.as_deref())
     }
 
     fn url(&self) -> Option<&[u8]> {
-        let in_request = self.request.as_ref().and_then(|request| request.url.as_ref());
-        in_request.or(self.url.as_ref()).map(|url| &*url.0)
+        self.nested_url.as_deref().or(self.url.as_deref())
+    }
+
+    fn use_it(&self, offset: u64, found: &mut dyn FnMut(u64, Found<'_>)) {
+        let (Some(method), Some(url)) = (self.method(), self.url()) else {
+            let missing = if self.url().is_none() { "url" } else { "method" };
+            let message = format!("line has no \"{missing}\"; skipped");
+            return found(offset, Found::Skipped(SkipReason::BadLine, message));
+        };
+        if let Some(mut flow) = Flow::from_url(Cow::Borrowed(method), url) {
+            self.complete(&mut flow);
+            found(offset, Found::Flow(&flow));
+        } else {
+            // The original takes any text for an URL, so the compat answer must see it.
+            let mut flow = Flow::bare(Cow::Borrowed(method), url);
+            self.complete(&mut flow);
+            found(offset, Found::NotHttp(&flow));
+        }
     }
 
     /// Fills in all but method and URL.
-    fn complete<'f>(
-        &'f self,
-        flow: &mut Flow<'f>,
-        request_pairs: &'f mut Vec<Header<'f>>,
-        response_pairs: &'f mut Vec<Header<'f>>,
-    ) {
-        flow.id = self.id.as_ref().map_or(b"", Scalar::text);
-        let request_headers = self
-            .request
-            .as_ref()
-            .and_then(|r| r.headers.as_ref())
-            .or(self.request_headers.as_ref());
-        flow.request_headers = headers(request_headers, request_pairs);
-        flow.request_body = self.request_body.as_ref().map(Scalar::text);
-        flow.started = self.timestamp.as_ref().and_then(Scalar::nanoseconds);
-        let response_headers = self
-            .response
-            .as_ref()
-            .and_then(|r| r.headers.as_ref())
-            .or(self.response_headers.as_ref());
-        let headers = headers(response_headers, response_pairs);
-        let status =
-            self.response.as_ref().and_then(|r| r.status_code.as_ref()).or(self.status.as_ref());
-        let status = status.and_then(Scalar::integer);
-        flow.response = (self.response.is_some() || status.is_some()).then(|| Response {
+    fn complete<'f>(&'f self, flow: &mut Flow<'f>) {
+        flow.id = self.id.as_deref().unwrap_or_default();
+        flow.request_headers = Headers::owned(&self.request_headers);
+        flow.request_body = self.request_body.as_deref();
+        flow.started = self.timestamp.as_deref().and_then(time::nanoseconds);
+        let status = self.nested_status.as_deref().or(self.status.as_deref()).and_then(integer);
+        flow.response = (self.has_response || status.is_some()).then(|| Response {
             status: status.unwrap_or_default(),
-            headers,
-            content_type: self.content_type.as_ref().map(Scalar::text),
-            body_bytes: self
-                .response_bytes
-                .as_ref()
-                .and_then(Scalar::integer)
-                .and_then(|n| u64::try_from(n).ok()),
+            headers: Headers::owned(&self.response_headers),
+            content_type: self.content_type.as_deref(),
+            body_bytes: size(&self.response_bytes),
         });
-        let duration = self.duration_ms.as_ref().and_then(|ms| time::milliseconds(ms.text()));
+        let duration = self.duration_ms.as_deref().and_then(time::milliseconds);
         flow.ended = flow.started.zip(duration).and_then(|(at, took)| at.checked_add(took));
-    }
-}
-
-fn headers<'f>(pairs: Option<&'f Pairs<'_>>, out: &'f mut Vec<Header<'f>>) -> Headers<'f> {
-    if let Some(pairs) = pairs {
-        out.extend(
-            pairs.0.iter().map(|(name, value)| (&*name.0, value.as_ref().map(|value| &*value.0))),
-        );
-    }
-    Headers::new(out)
-}
-
-/// A string as bytes: lone surrogates, which JSON can spell and UTF-8 cannot, come out as the three bytes of WTF-8.
-#[derive(Clone, Debug, Default)]
-struct Text<'a>(Cow<'a, [u8]>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Bytes;
-        impl<'de> Visitor<'de> for Bytes {
-            type Value = Text<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Borrowed(bytes)))
-            }
-            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(bytes.to_vec())))
-            }
-        }
-        deserializer.deserialize_bytes(Bytes)
-    }
-}
-
-/// A string or a number, as its text.
-struct Scalar<'a>(Text<'a>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = <&'de RawValue>::deserialize(deserializer)?.get();
-        if raw.starts_with('"') {
-            let text = serde_json::from_str::<Text<'de>>(raw).map_err(serde::de::Error::custom)?;
-            return Ok(Self(text));
-        }
-        Ok(Self(Text(Cow::Borrowed(raw.as_bytes()))))
-    }
-}
-
-impl Scalar<'_> {
-    fn text(&self) -> &[u8] {
-        &self.0.0
-    }
-
-    fn integer(&self) -> Option<i64> {
-        let text = std::str::from_utf8(self.text()).ok()?.trim();
-        let whole =
-            text.split_once('.').filter(|(_, fraction)| fraction.bytes().all(|b| b == b'0'));
-        whole.map_or(text, |(whole, _)| whole).parse().ok()
-    }
-
-    /// A time, in any of the ways that [`time`] knows.
-    fn nanoseconds(&self) -> Option<i64> {
-        time::nanoseconds(self.text())
-    }
-}
-
-/// Headers: an object of name to value, or a list of pairs, or a list of objects with `name` and `value`.
-#[derive(Default)]
-struct Pairs<'a>(Vec<(Text<'a>, Option<Text<'a>>)>);
-
-/// A header's value: text; a number or boolean as its text; nothing for null.
-struct HeaderValue<'a>(Option<Text<'a>>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for HeaderValue<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(Option::<Scalar<'de>>::deserialize(deserializer)?.map(|scalar| scalar.0)))
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = Pairs<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("headers: an object, or a list of pairs")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut pairs: Vec<(Text<'de>, Option<Text<'de>>)> = Vec::new();
-                while let Some(name) = map.next_key::<Text<'de>>()? {
-                    let value = map.next_value::<HeaderValue<'de>>()?.0;
-                    if pairs.len() < limits::HEADERS {
-                        pairs.push((name, value));
-                    }
-                }
-                Ok(Pairs(pairs))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = list.next_element::<Pair<'de>>()? {
-                    if pairs.len() < limits::HEADERS {
-                        pairs.push((pair.0, pair.1));
-                    }
-                }
-                Ok(Pairs(pairs))
-            }
-        }
-        deserializer.deserialize_any(Any)
-    }
-}
-
-struct Pair<'a>(Text<'a>, Option<Text<'a>>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Pair<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = Pair<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a header: [name, value], or an object with both")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-                let name = list.next_element::<Text<'de>>()?.unwrap_or_default();
-                let value = list.next_element::<HeaderValue<'de>>()?.and_then(|value| value.0);
-                while list.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Pair(name, value))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut pair = Pair(Text::default(), None);
-                while let Some(key) = map.next_key::<Text<'de>>()? {
-                    match &*key.0 {
-                        b"name" => pair.0 = map.next_value()?,
-                        b"value" => pair.1 = map.next_value::<HeaderValue<'de>>()?.0,
-                        _ => drop(map.next_value::<IgnoredAny>()?),
-                    }
-                }
-                Ok(pair)
-            }
-        }
-        deserializer.deserialize_any(Any)
     }
 }

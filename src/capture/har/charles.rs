@@ -2,17 +2,18 @@
 
 use std::borrow::Cow;
 
-use crate::capture::har::entry::{Entry, integer, read_pairs};
+use crate::capture::fields::{Text, integer, read_pairs};
+use crate::capture::har::entry::Entry;
 use crate::capture::json::{BadJson, Json};
 
 /// The parts of an URL, which Charles keeps apart.
 #[derive(Default)]
 struct Place<'a> {
-    scheme: Option<Cow<'a, [u8]>>,
-    host: Option<Cow<'a, [u8]>>,
-    port: Option<Cow<'a, [u8]>>,
-    path: Option<Cow<'a, [u8]>>,
-    query: Option<Cow<'a, [u8]>>,
+    scheme: Text<'a>,
+    host: Text<'a>,
+    port: Text<'a>,
+    path: Text<'a>,
+    query: Text<'a>,
 }
 
 /// Reads an exchange; it has no URL where it has no host.
@@ -61,11 +62,7 @@ impl Place<'_> {
     }
 }
 
-fn read_one<'a>(
-    json: &mut Json<'a>,
-    name: &[u8],
-    value: &mut Option<Cow<'a, [u8]>>,
-) -> Result<(), BadJson> {
+fn read_one<'a>(json: &mut Json<'a>, name: &[u8], value: &mut Text<'a>) -> Result<(), BadJson> {
     json.members(|key, json| {
         if key == name {
             *value = json.scalar()?;

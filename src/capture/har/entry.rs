@@ -5,11 +5,11 @@
 
 use std::borrow::Cow;
 
+use crate::capture::fields::{Text, integer, read_pairs, size};
 use crate::capture::har::charles;
 use crate::capture::json::{BadJson, Json};
 use crate::capture::{Found, jsonl, time};
 use crate::flow::{Flow, Headers, OwnedHeader, Response};
-use crate::limits;
 
 /// An entry, as far as it is used.
 #[expect(
@@ -18,30 +18,31 @@ use crate::limits;
 )]
 #[derive(Default)]
 pub(super) struct Entry<'a> {
-    id: Option<Cow<'a, [u8]>>,
-    pub(super) started: Option<Cow<'a, [u8]>>,
-    pub(super) milliseconds: Option<Cow<'a, [u8]>>,
-    pub(super) method: Option<Cow<'a, [u8]>>,
-    pub(super) url: Option<Cow<'a, [u8]>>,
+    id: Text<'a>,
+    pub(super) started: Text<'a>,
+    pub(super) milliseconds: Text<'a>,
+    pub(super) method: Text<'a>,
+    pub(super) url: Text<'a>,
     query: Vec<OwnedHeader<'a>>,
     pub(super) request_headers: Vec<OwnedHeader<'a>>,
-    pub(super) request_body: Option<Cow<'a, [u8]>>,
+    pub(super) request_body: Text<'a>,
     pub(super) has_response: bool,
-    pub(super) status: Option<Cow<'a, [u8]>>,
+    pub(super) status: Text<'a>,
     pub(super) response_headers: Vec<OwnedHeader<'a>>,
-    pub(super) media_type: Option<Cow<'a, [u8]>>,
-    pub(super) body_size: Option<Cow<'a, [u8]>>,
-    pub(super) content_size: Option<Cow<'a, [u8]>>,
+    pub(super) media_type: Text<'a>,
+    pub(super) body_size: Text<'a>,
+    pub(super) content_size: Text<'a>,
     pub(super) failed: bool,
     websocket: bool,
     /// Does it have what only a Charles session has?
     is_charles: bool,
 }
 
-/// Reads the value at the front; how long it is, or what is wrong with it.
-pub(super) fn decode(
-    bytes: &[u8],
+/// Reads the value at the front into `entry`, whose memory is used again; how long it is, or what is wrong with it.
+pub(super) fn decode<'a>(
+    bytes: &'a [u8],
     offset: u64,
+    entry: &mut Entry<'a>,
     found: &mut dyn FnMut(u64, Found<'_>),
 ) -> Result<usize, String> {
     let mut json = Json::new(bytes);
@@ -50,11 +51,11 @@ pub(super) fn decode(
         json.skip().map_err(bad)?;
         return Err("it is no object".to_owned());
     }
-    let mut entry = Entry::default();
+    entry.reset();
     entry.read(&mut json).map_err(bad)?;
     let end = json.at();
     if entry.url.is_none() && entry.is_charles {
-        entry = charles::read(&bytes[..end]).map_err(bad)?;
+        *entry = charles::read(&bytes[..end]).map_err(bad)?;
     }
     if entry.url.is_none() || entry.method.is_none() {
         // A list of flows in the spelling of JSON lines.
@@ -70,6 +71,18 @@ pub(super) fn decode(
 }
 
 impl<'a> Entry<'a> {
+    /// Forgets all but the memory of its lists.
+    fn reset(&mut self) {
+        let mut lists = [
+            std::mem::take(&mut self.request_headers),
+            std::mem::take(&mut self.response_headers),
+            std::mem::take(&mut self.query),
+        ];
+        lists.iter_mut().for_each(Vec::clear);
+        let [request_headers, response_headers, query] = lists;
+        *self = Self { request_headers, response_headers, query, ..Self::default() };
+    }
+
     fn read(&mut self, json: &mut Json<'a>) -> Result<(), BadJson> {
         json.members(|key, json| {
             match key {
@@ -157,9 +170,6 @@ impl<'a> Entry<'a> {
         let status = self.status.as_deref().and_then(integer);
         if self.has_response {
             let headers = Headers::owned(&self.response_headers);
-            let size = |size: &Option<Cow<'_, [u8]>>| {
-                size.as_deref().and_then(integer).and_then(|size| u64::try_from(size).ok())
-            };
             let in_headers = headers.get(b"content-type").is_some();
             flow.response = Some(Response {
                 status: status.unwrap_or_default(),
@@ -172,56 +182,6 @@ impl<'a> Entry<'a> {
         flow.failed = self.failed;
         flow.websocket = self.websocket;
     }
-}
-
-/// Headers or parameters: objects with `name` and `value`, pairs, or one object of all.
-pub(super) fn read_pairs<'a>(
-    json: &mut Json<'a>,
-    pairs: &mut Vec<OwnedHeader<'a>>,
-) -> Result<(), BadJson> {
-    pairs.clear();
-    let mut add = |pair: OwnedHeader<'a>| {
-        if pairs.len() < limits::HEADERS {
-            pairs.push(pair);
-        }
-    };
-    json.members(|key, json| {
-        add((crate::capture::json::unescape(key), json.scalar()?));
-        Ok(())
-    })?;
-    json.items(|json| {
-        let mut name = None;
-        let mut value = None;
-        json.members(|key, json| {
-            match key {
-                b"name" => name = json.scalar()?,
-                b"value" => value = json.scalar()?,
-                _ => {}
-            }
-            Ok(())
-        })?;
-        let mut place = 0;
-        json.items(|json| {
-            match place {
-                0 => name = json.scalar()?,
-                1 => value = json.scalar()?,
-                _ => {}
-            }
-            place += 1;
-            Ok(())
-        })?;
-        if let Some(name) = name {
-            add((name, value));
-        }
-        Ok(())
-    })
-}
-
-/// A whole number, also where it is written as a float.
-pub(super) fn integer(text: &[u8]) -> Option<i64> {
-    let text = std::str::from_utf8(text).ok()?.trim();
-    let whole = text.split_once('.').filter(|(_, rest)| rest.bytes().all(|b| b == b'0'));
-    whole.map_or(text, |(whole, _)| whole).parse().ok()
 }
 
 /// The parameters that Insomnia keeps beside the URL.

@@ -1,0 +1,65 @@
+//! Fields that the captures written in JSON share.
+
+use std::borrow::Cow;
+
+use crate::capture::json::{BadJson, Json, unescape};
+use crate::flow::OwnedHeader;
+use crate::limits;
+
+/// Text as it was captured, or what an escape made of it.
+pub(super) type Text<'a> = Option<Cow<'a, [u8]>>;
+
+/// Headers or parameters: objects with `name` and `value`, pairs, or one object of all.
+pub(super) fn read_pairs<'a>(
+    json: &mut Json<'a>,
+    pairs: &mut Vec<OwnedHeader<'a>>,
+) -> Result<(), BadJson> {
+    pairs.clear();
+    let mut add = |pair: OwnedHeader<'a>| {
+        if pairs.len() < limits::HEADERS {
+            pairs.push(pair);
+        }
+    };
+    json.members(|key, json| {
+        add((unescape(key), json.scalar()?));
+        Ok(())
+    })?;
+    json.items(|json| {
+        let mut name = None;
+        let mut value = None;
+        json.members(|key, json| {
+            match key {
+                b"name" => name = json.scalar()?,
+                b"value" => value = json.scalar()?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        let mut place = 0;
+        json.items(|json| {
+            match place {
+                0 => name = json.scalar()?,
+                1 => value = json.scalar()?,
+                _ => {}
+            }
+            place += 1;
+            Ok(())
+        })?;
+        if let Some(name) = name {
+            add((name, value));
+        }
+        Ok(())
+    })
+}
+
+/// A whole number, also where it is written as a float.
+pub(super) fn integer(text: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(text).ok()?.trim();
+    let whole = text.split_once('.').filter(|(_, rest)| rest.bytes().all(|b| b == b'0'));
+    whole.map_or(text, |(whole, _)| whole).parse().ok()
+}
+
+/// A size; -1 says that nobody knows it.
+pub(super) fn size(text: &Text<'_>) -> Option<u64> {
+    text.as_deref().and_then(integer).and_then(|size| u64::try_from(size).ok())
+}
