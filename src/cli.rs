@@ -263,10 +263,6 @@ fn terminal_width() -> Option<usize> {
     terminal().or_else(named).filter(|width| *width > 0)
 }
 
-fn terminal_height() -> Option<usize> {
-    terminal_size::terminal_size_of(io::stdout()).map(|(_, height)| usize::from(height.0))
-}
-
 /// Colour only on a terminal, and not where `NO_COLOR` is set (no-color.org) or the terminal is dumb.
 fn is_colored() -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());

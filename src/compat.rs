@@ -192,15 +192,9 @@ pub fn get_api_patterns(
     domain: Option<&str>,
     limit: Option<i64>,
 ) -> Result<String, Error> {
-    let in_domain = |flow: &&CompatFlow| match domain {
-        Some(domain) if !domain.is_empty() => {
-            memchr::memmem::find(&flow.url, domain.as_bytes()).is_some()
-        }
-        _ => true,
-    };
-    let selected: Vec<&CompatFlow> = flows.iter().filter(in_domain).collect();
+    let (selected, _) = select(flows, domain, limit);
     let mut clusters: IndexMap<Vec<u8>, Cluster> = IndexMap::new();
-    for flow in &selected[..slice_end(selected.len(), limit)] {
+    for flow in &selected {
         observe(flow, &mut clusters)?;
     }
     let mut sorted: Vec<(Vec<u8>, Cluster)> = clusters.into_iter().collect();
@@ -208,6 +202,24 @@ pub fn get_api_patterns(
     Ok(json::write(
         &sorted.iter().map(|(endpoint, cluster)| cluster_json(endpoint, cluster)).collect(),
     ))
+}
+
+/// The flows that `domain` and `limit` leave, and how many `domain` alone left.
+pub(crate) fn select<'a>(
+    flows: &'a [CompatFlow],
+    domain: Option<&str>,
+    limit: Option<i64>,
+) -> (Vec<&'a CompatFlow>, usize) {
+    let in_domain = |flow: &&CompatFlow| match domain {
+        Some(domain) if !domain.is_empty() => {
+            memchr::memmem::find(&flow.url, domain.as_bytes()).is_some()
+        }
+        _ => true,
+    };
+    let mut selected: Vec<&CompatFlow> = flows.iter().filter(in_domain).collect();
+    let of_domain = selected.len();
+    selected.truncate(slice_end(of_domain, limit));
+    (selected, of_domain)
 }
 
 /// Where Python's `[:limit]` ends.

@@ -148,7 +148,7 @@ impl Analysis {
 /// Reads captures and writes one JSON object a line for every flow that was used, in input order: its `id`, `method`,
 /// `host`, `endpoint` and `path_pattern`. The report and all else is given back as from [`analyze`].
 ///
-/// Captures are read twice; flows from a pipe are held in memory instead.
+/// Captures are read twice; what comes through a pipe is put into a temporary file first.
 ///
 /// # Errors
 ///
@@ -171,7 +171,7 @@ pub struct CompatAnswer {
     pub skips: Skips,
     /// Captures that could not be read to their end.
     pub failures: Vec<Error>,
-    /// Flows that were read.
+    /// Flows that the answer counts.
     pub flows: u64,
     /// Bytes read.
     pub bytes: u64,
@@ -214,7 +214,13 @@ pub fn compat_answer(
     let count = flows.len() as u64;
     let rows = compat::newest_first(flows.into_iter().map(|(_, flow)| flow));
     let text = compat::get_api_patterns(&rows, domain, limit)?;
-    Ok(CompatAnswer { text, skips, failures: outcome.failures, flows: count, bytes: outcome.bytes })
+    let (used, of_domain) = compat::select(&rows, domain, limit);
+    let used = used.len();
+    skips.add_many(SkipReason::Repeated, count - rows.len() as u64);
+    skips.add_many(SkipReason::OtherDomain, (rows.len() - of_domain) as u64);
+    skips.add_many(SkipReason::Older, (of_domain - used) as u64);
+    let (failures, bytes) = (outcome.failures, outcome.bytes);
+    Ok(CompatAnswer { text, skips, failures, flows: used as u64, bytes })
 }
 
 /// Calls `visit` for every flow of the captures, in input order, on the calling thread.

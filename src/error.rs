@@ -34,6 +34,7 @@ struct Inner {
 enum Kind {
     Io,
     Format,
+    Foreign,
     Usage,
     Flow,
     Canceled,
@@ -66,6 +67,17 @@ impl Error {
     #[cold]
     pub(crate) fn format(source_name: &str, message: impl Into<String>) -> Self {
         Self::new(Kind::Format, message).in_source(source_name)
+    }
+
+    /// A source that is known to be something else, which could be made into a capture.
+    #[cold]
+    pub(crate) fn foreign(source_name: &str, message: impl Into<String>) -> Self {
+        Self::new(Kind::Foreign, message).in_source(source_name)
+    }
+
+    /// Is it known what the source is instead?
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.inner.kind == Kind::Foreign
     }
 
     /// An option or argument that does not fit.
@@ -104,7 +116,7 @@ impl Error {
 
     /// Is it about bytes that are no capture of a kind that can be read?
     pub fn is_format(&self) -> bool {
-        self.inner.kind == Kind::Format
+        matches!(self.inner.kind, Kind::Format | Kind::Foreign)
     }
 
     /// Is it about an option or argument?

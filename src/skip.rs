@@ -38,6 +38,8 @@ pub enum SkipReason {
     OtherMethod,
     /// Left out by `--limit`.
     Older,
+    /// The id of a flow that came before: only the last of them counts in the original's answer.
+    Repeated,
     /// Left out by `--exclude static`.
     Static,
     /// Left out by `--exclude preflight`.
@@ -50,7 +52,7 @@ pub enum SkipReason {
 
 impl SkipReason {
     /// All of them.
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Truncated,
         Self::Garbage,
         Self::BadRecord,
@@ -66,6 +68,7 @@ impl SkipReason {
         Self::OtherDomain,
         Self::OtherMethod,
         Self::Older,
+        Self::Repeated,
         Self::Static,
         Self::Preflight,
         Self::Telemetry,
@@ -90,6 +93,7 @@ impl SkipReason {
             Self::OtherDomain => "other_domain",
             Self::OtherMethod => "other_method",
             Self::Older => "older",
+            Self::Repeated => "repeated",
             Self::Static => "static",
             Self::Preflight => "preflight",
             Self::Telemetry => "telemetry",

@@ -1,11 +1,12 @@
 //! Where bytes come from: a file by positioned reads, a pipe, or memory.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::capture::unpack::Packed;
+use crate::limits;
 
 /// What can only be read from front to back.
 pub(crate) type ByteStream = Box<dyn Read + Send>;
@@ -14,11 +15,35 @@ pub(crate) type ByteStream = Box<dyn Read + Send>;
 pub(crate) enum Bytes {
     /// Anything that can be read at a position.
     File(File),
-    /// What was read off a pipe to find out its format, and the pipe. It can be read once.
-    Stream(Mutex<Option<(Vec<u8>, ByteStream)>>),
+    /// A pipe, or what became of it.
+    Stream(Mutex<Stream>),
     Memory(Vec<u8>),
     /// Unpacked while it is read, from the front each time.
     Packed(Packed),
+}
+
+/// What can be read once.
+pub(crate) enum Stream {
+    /// What was read off it to find out its format, and the rest.
+    Unread(Vec<u8>, ByteStream),
+    /// Somebody reads it.
+    Taken,
+    /// It was put into a file.
+    Spooled(Arc<Bytes>),
+}
+
+impl Stream {
+    /// All that is left of it, from the front.
+    pub(crate) fn take(&mut self) -> ByteStream {
+        match std::mem::replace(self, Self::Taken) {
+            Self::Unread(head, rest) => Box::new(io::Cursor::new(head).chain(rest)),
+            Self::Taken => Box::new(io::empty()),
+            Self::Spooled(file) => {
+                *self = Self::Spooled(Arc::clone(&file));
+                Box::new(Section::whole(file))
+            }
+        }
+    }
 }
 
 impl Bytes {
@@ -37,8 +62,10 @@ impl Bytes {
         {
             use std::os::fd::AsFd;
             if let Ok(fd) = io::stdin().as_fd().try_clone_to_owned() {
-                let file = File::from(fd);
-                if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+                let mut file = File::from(fd);
+                // What somebody else has read of it already is not ours.
+                let is_at_start = io::Seek::stream_position(&mut file).is_ok_and(|at| at == 0);
+                if is_at_start && file.metadata().is_ok_and(|metadata| metadata.is_file()) {
                     return Self::File(file);
                 }
             }
@@ -47,7 +74,7 @@ impl Bytes {
     }
 
     pub(crate) fn stream(stream: ByteStream) -> Self {
-        Self::Stream(Mutex::new(Some((Vec::new(), stream))))
+        Self::Stream(Mutex::new(Stream::Unread(Vec::new(), stream)))
     }
 
     /// The length in bytes now, where it is known.
@@ -66,7 +93,22 @@ impl Bytes {
 
     /// Can it be read again from the start?
     pub(crate) fn is_repeatable(&self) -> bool {
-        !matches!(self, Self::Stream(_))
+        match self {
+            Self::Stream(stream) => matches!(*locked(stream), Stream::Spooled(_)),
+            _ => true,
+        }
+    }
+
+    /// Puts what can be read once into a file that has no name.
+    pub(crate) fn spool(&self) -> io::Result<()> {
+        if let Self::Stream(stream) = self
+            && !self.is_repeatable()
+        {
+            let mut stream = locked(stream);
+            let spooled = spooled(&mut stream.take())?;
+            *stream = Stream::Spooled(Arc::new(spooled));
+        }
+        Ok(())
     }
 
     /// The first bytes, at most `limit`, which are not used up by it.
@@ -75,8 +117,7 @@ impl Bytes {
         let mut filled = 0;
         match self {
             Self::Stream(stream) => {
-                let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some((read, stream)) = stream.as_mut() {
+                if let Stream::Unread(read, stream) = &mut *locked(stream) {
                     let wanted = limit.saturating_sub(read.len()) as u64;
                     stream.take(wanted).read_to_end(read)?;
                     filled = read.len().min(limit);
@@ -125,6 +166,63 @@ impl Bytes {
             }
             Self::Stream(_) | Self::Packed(_) => Ok(0),
         }
+    }
+}
+
+fn locked(stream: &Mutex<Stream>) -> MutexGuard<'_, Stream> {
+    stream.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Puts bytes into a file that has no name.
+pub(crate) fn spooled(stream: &mut ByteStream) -> io::Result<Bytes> {
+    let mut file = tempfile::tempfile()?;
+    let copied = io::copy(&mut stream.by_ref().take(limits::SPOOLED_BYTES), &mut file)?;
+    if copied == limits::SPOOLED_BYTES {
+        return Err(io::Error::other("it is too large for a pipe; give its path instead"));
+    }
+    Ok(Bytes::File(file))
+}
+
+/// Reads a part of a capture.
+pub(crate) struct Section {
+    bytes: Arc<Bytes>,
+    position: u64,
+    start: u64,
+    end: u64,
+}
+
+impl Section {
+    pub(crate) fn new(bytes: Arc<Bytes>, start: u64, end: u64) -> Self {
+        Self { bytes, position: start, start, end }
+    }
+
+    pub(crate) fn whole(bytes: Arc<Bytes>) -> Self {
+        Self::new(bytes, 0, u64::MAX)
+    }
+}
+
+impl Read for Section {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end.saturating_sub(self.position)).unwrap_or(usize::MAX);
+        let length = buffer.len().min(left);
+        let count = self.bytes.read_at(self.position, &mut buffer[..length])?;
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+impl Seek for Section {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let end = self.end.min(self.bytes.length().unwrap_or(u64::MAX));
+        let position = match to {
+            SeekFrom::Start(offset) => self.start.checked_add(offset),
+            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
+            SeekFrom::End(offset) => end.checked_add_signed(offset),
+        };
+        self.position = position
+            .filter(|position| *position >= self.start)
+            .ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.position - self.start)
     }
 }
 
@@ -186,12 +284,7 @@ impl<'a> Reader<'a> {
         let mut reader =
             Self { bytes, stream: None, carry: Vec::new(), position: 0, failure: None };
         match bytes {
-            Bytes::Stream(stream) => {
-                let taken = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
-                if let Some((head, stream)) = taken {
-                    (reader.carry, reader.stream) = (head, Some(stream));
-                }
-            }
+            Bytes::Stream(stream) => reader.stream = Some(locked(stream).take()),
             Bytes::Packed(packed) => reader.stream = Some(packed.open()),
             Bytes::File(_) | Bytes::Memory(_) => {}
         }

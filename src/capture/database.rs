@@ -8,7 +8,8 @@ mod headers;
 mod pages;
 mod rows;
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -79,10 +80,8 @@ impl Database {
             file: None,
             pages: Mutex::default(),
         };
-        let mut columns = database.columns();
-        if let Err(error) = &columns
-            && needs_copy(path, error)
-        {
+        let mut columns = if has_idle_log(path) { Ok(Vec::new()) } else { database.columns() };
+        if has_idle_log(path) || columns.as_ref().is_err_and(|error| needs_copy(path, error)) {
             let copy = copied(path).map_err(|error| {
                 format!("its writer was stopped in the middle, and no copy to repair can be made: {error}")
             })?;
@@ -321,6 +320,13 @@ fn range_of(bytes: &[u8]) -> Option<(i64, i64, Vec<(u32, i64)>)> {
     Some((i64::from_le_bytes(*first), i64::from_le_bytes(*last), leaves))
 }
 
+/// Has it a write-ahead log that nobody uses now? Reading it would make files beside it, so a copy is read.
+fn has_idle_log(path: &Path) -> bool {
+    let mut header = [0; 20];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    read.is_ok() && header[19] == 2 && !beside(path, "-shm").exists()
+}
+
 /// Was a transaction left in the middle, so that reading alone cannot see the state before it?
 fn needs_copy(path: &Path, error: &rusqlite::Error) -> bool {
     let left_over = ["-journal", "-wal"].iter().any(|suffix| {
@@ -340,12 +346,15 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 fn copied(path: &Path) -> io::Result<tempfile::TempDir> {
     let folder = tempfile::tempdir()?;
     let copy = folder.path().join("copy.db");
-    std::fs::copy(path, &copy)?;
+    // Only the bytes: the copy is repaired by writing to it, whatever the mode of the original.
+    let copy_bytes = |from: &Path, to: &Path| -> io::Result<()> {
+        io::copy(&mut File::open(from)?, &mut File::create(to)?).map(drop)
+    };
+    copy_bytes(path, &copy)?;
     for suffix in ["-journal", "-wal"] {
-        if let Err(error) = std::fs::copy(beside(path, suffix), beside(&copy, suffix))
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            return Err(error);
+        let from = beside(path, suffix);
+        if from.exists() {
+            copy_bytes(&from, &beside(&copy, suffix))?;
         }
     }
     Ok(folder)

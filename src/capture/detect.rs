@@ -11,8 +11,16 @@ pub(crate) fn is_database(head: &[u8]) -> bool {
     head.starts_with(b"SQLite format 3\0")
 }
 
-/// The format, or one sentence about what it is instead.
-pub(crate) fn detect(head: &[u8]) -> Result<InputFormat, String> {
+/// What bytes are that are no capture, in a sentence.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) message: String,
+    /// Is it known what they are?
+    pub(crate) is_known: bool,
+}
+
+/// The format, or what it is instead.
+pub(crate) fn detect(head: &[u8]) -> Result<InputFormat, Refused> {
     let (has_bom, text) =
         head.strip_prefix(b"\xef\xbb\xbf").map_or((false, head), |text| (true, text));
     let text = text.trim_ascii_start();
@@ -78,35 +86,48 @@ fn looks_like_dump(text: &[u8]) -> bool {
     }
 }
 
-fn detect_json(text: &[u8]) -> Result<InputFormat, String> {
+fn detect_json(text: &[u8]) -> Result<InputFormat, Refused> {
     let har = begins_har(text);
     if !har && (has_flow_line(text) || begins_long_flow(text)) {
         return Ok(InputFormat::JsonLines);
     }
     let has = |key: &str| memchr::memmem::find(text, key.as_bytes()).is_some();
-    if har || (has("\"log\"") && (has("\"entries\"") || has("\"creator\""))) {
+    let has_entries = has("\"entries\"") || has("\"creator\"");
+    if har || (has("\"log\"") && has_entries) || (has("\"startedDateTime\"") && has("\"request\""))
+    {
         return Ok(InputFormat::Har);
     }
-    Err(if has("_postman_id") || has("schema.getpostman.com") {
-        "this is a Postman collection, which holds requests and no traffic; send them through a proxy and give what it \
-         recorded (mitmdump -w dump.mitm), or export the history of the Postman proxy as HAR"
-    } else if has("__export_format") || has("\"_type\":\"export\"") {
-        "this is an Insomnia export, which holds requests and no traffic; in Insomnia choose Export > HAR (HTTP Archive \
-         Format) and give that file"
-    } else {
-        "this is JSON, and none of its first lines is a flow: a line needs \"method\" and \"url\", or \"request\" with both"
+    let known = |message: &str| Err(Refused { message: message.to_owned(), is_known: true });
+    if has("_postman_id") || has("schema.getpostman.com") {
+        return known(
+            "this is a Postman collection, which holds requests and no traffic; send them through a proxy and give what it \
+             recorded (mitmdump -w dump.mitm), or export the history of the Postman proxy as HAR",
+        );
     }
-    .to_owned())
+    if has("__export_format") || has("\"_type\":\"export\"") {
+        return known(INSOMNIA);
+    }
+    let message = "this is JSON, and neither a HAR (it has no \"log\" with a list of \"entries\") nor JSON lines: a line needs \
+                   \"method\" and \"url\", or \"request\" with both";
+    Err(Refused { message: message.to_owned(), is_known: false })
 }
 
-fn what_it_is(text: &[u8], head: &[u8]) -> String {
+const INSOMNIA: &str = "this is an Insomnia export, which holds requests and no traffic; in Insomnia choose Export > HAR (HTTP \
+                        Archive Format) and give that file";
+
+fn what_it_is(text: &[u8], head: &[u8]) -> Refused {
     let is = |magic: &[u8]| head.starts_with(magic);
     let has = |word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
     let what = if is(&[0xd4, 0xc3, 0xb2, 0xa1])
         || is(&[0xa1, 0xb2, 0xc3, 0xd4])
+        || is(&[0x4d, 0x3c, 0xb2, 0xa1])
+        || is(&[0xa1, 0xb2, 0x3c, 0x4d])
         || is(&[0x0a, 0x0d, 0x0d, 0x0a])
     {
-        "this is a packet capture, in which HTTPS is encrypted; record with a proxy instead: mitmdump -w dump.mitm"
+        "this is a packet capture, in which HTTPS is encrypted; save a HAR in the browser's developer tools, or record with a \
+         proxy: mitmdump -w dump.mitm"
+    } else if text.starts_with(b"type: collection.insomnia") {
+        INSOMNIA
     } else if is(b"\xff\xfe") || is(b"\xfe\xff") {
         "this is UTF-16 text; save it as UTF-8"
     } else if text.starts_with(b"[") {
@@ -124,7 +145,11 @@ fn what_it_is(text: &[u8], head: &[u8]) -> String {
         "this is no capture that can be read; give a mitmproxy dump (mitmdump -w dump.mitm), a HAR, the database of \
          mitmproxy-mcp, or JSON lines"
     };
-    what.to_owned()
+    // A page, a list or anything else may be a body that lies beside a capture.
+    let is_known = !["this is no capture", "this is XML", "this is a JSON array"]
+        .iter()
+        .any(|vague| what.starts_with(vague));
+    Refused { message: what.to_owned(), is_known }
 }
 
 #[cfg(test)]
@@ -162,9 +187,9 @@ mod tests {
             (b"\xac\xed\0\x05", "Charles"),
             (b"[1, 2]", "array"),
             (b"2026-11-22 08:00:00 GET /", "no capture"),
-            (b"{}", "is a flow"),
+            (b"{}", "neither a HAR"),
         ] {
-            let message = detect(head).unwrap_err();
+            let message = detect(head).unwrap_err().message;
             assert!(message.contains(word), "{message}");
             assert!(message.contains(';') || message.contains("needs"), "no way out: {message}");
         }

@@ -10,7 +10,7 @@ mod entry;
 
 use crate::capture::bytes::{Batch, Reader};
 use crate::capture::har::compact::Compactor;
-use crate::capture::json::{self, Scan};
+use crate::capture::json::{self, Json, Scan};
 use crate::capture::{Cut, Damage, Found};
 use crate::limits;
 use crate::skip::SkipReason;
@@ -154,10 +154,8 @@ impl<'a> Entries<'a> {
             Some(_) => {}
         }
         let Some((key, value)) = key_and_value(&bytes[at..]) else {
-            if ended && Scan::default().step(&bytes[at..]).is_none() && bytes[at] == b'"' {
-                self.state = State::End;
-                return Some(self.cut_off(batch.offset, bytes.len() as u64));
-            }
+            // How deep this is can no longer be known: as deep as the list of entries.
+            self.open = vec![true];
             return self.resync(batch, ended, at);
         };
         let in_log = self.open.last().copied().unwrap_or(false);
@@ -198,8 +196,15 @@ impl<'a> Entries<'a> {
                 return None;
             }
             if ended {
+                let length = self.reader.position() - start;
                 self.state = State::End;
-                return Some(self.cut_off(start, self.reader.position() - start));
+                // A quote too few in front of the list: where the bytes can be read again, entries are looked for.
+                if !self.found_list && self.reader.go_to(start + 1) {
+                    self.open = vec![true];
+                    let ended = self.window(batch, self.batch_bytes.max(WINDOW));
+                    return self.resync_from(batch, ended, 0, start);
+                }
+                return Some(self.cut_off(start, length));
             }
         }
     }
@@ -337,6 +342,22 @@ impl<'a> Entries<'a> {
             self.state = State::Start;
             return None;
         }
+        // Damage may have closed the list too soon: entries that come after its end are looked for.
+        let start = self.reader.position();
+        if let Some(end) = self.reader.left().map(|left| start + left) {
+            let ended = self.window(batch, self.batch_bytes.max(WINDOW));
+            self.open = vec![true];
+            let cut = self.resync_from(batch, ended, 0, start);
+            if self.state != State::End {
+                return cut;
+            }
+            let message = format!(
+                "the end of the HAR is passed: {} bytes from here on were skipped",
+                end - start
+            );
+            let reason = SkipReason::Garbage;
+            return Some(Cut::Damage(Damage { reason, offset: start, message }));
+        }
         self.window(batch, WINDOW);
         self.state = State::End;
         self.rest_is_garbage(batch, "the end of the HAR is passed")
@@ -410,10 +431,13 @@ fn entry_start(bytes: &[u8]) -> usize {
 /// How far the entries at the front are whole, and what comes after them.
 fn whole_entries(bytes: &[u8], ended: bool) -> (usize, Stop) {
     let mut whole = 0;
+    // Where the last entry began, and where what stands before it ends.
+    let mut last = (0, 0);
     loop {
         let start = whole + entry_start(&bytes[whole..]);
         let end = match bytes.get(start) {
             None => return (whole, Stop::NeedsMore),
+            Some(b']') if is_damaged(&bytes[last.0..whole]) => return (last.1, Stop::Bad),
             Some(b']') => return (whole, Stop::Closed(start)),
             Some(b'{' | b'[' | b'"') => Scan::default().step(&bytes[start..]),
             // A null among the entries.
@@ -423,13 +447,29 @@ fn whole_entries(bytes: &[u8], ended: bool) -> (usize, Stop) {
             Some(_) => return (whole, Stop::Bad),
         };
         let Some(end) = end.map(|end| start + end) else { return (whole, Stop::NeedsMore) };
-        let after = &bytes[end..];
-        match after.iter().find(|byte| !json::is_space(**byte)) {
+        match bytes[end..].iter().find(|byte| !json::is_space(**byte)) {
+            Some(b',' | b']') => {}
             None if !ended => return (whole, Stop::NeedsMore),
-            // Where something else follows, that is what is damaged.
-            _ => whole = end,
+            // What follows is damaged, or the entry itself: a quote too few turns what is inside of strings outside.
+            _ if is_damaged(&bytes[start..end]) => return (whole, Stop::Bad),
+            _ => {}
         }
+        last = (start, whole);
+        whole = end;
     }
+}
+
+/// Is an entry, which quotes and brackets say is whole, no JSON after all? Asked where something about it is odd, and of the
+/// last one of the list, which damage may have closed too soon.
+fn is_damaged(entry: &[u8]) -> bool {
+    entry.len() > 1
+        && serde_json::from_slice::<serde::de::IgnoredAny>(entry).is_err_and(|error| {
+            // What Python writes and reads is no damage.
+            !error.is_data()
+                && memchr::memmem::find(entry, b"NaN")
+                    .or(memchr::memmem::find(entry, b"Infinity"))
+                    .is_none()
+        })
 }
 
 /// The first place from `from` on where an entry seems to begin: an object with one of the first keys, in a list (or right
@@ -464,7 +504,8 @@ pub(crate) fn decode(batch: &Batch, found: &mut dyn FnMut(u64, Found<'_>)) {
                 let message = format!("entry cannot be used: {why}; skipped");
                 found(offset, Found::Skipped(SkipReason::BadRecord, message));
                 // Damage may have joined several entries into one: those after it are looked for.
-                let end = Scan::default().step(&bytes[at..]).map_or(bytes.len(), |end| at + end);
+                let mut json = Json::new(&bytes[at..]);
+                let end = if json.skip().is_ok() { at + json.at() } else { bytes.len() };
                 at = find_entry(&bytes[..end], at + 1, true).unwrap_or(end.max(at + 1));
             }
         }

@@ -29,6 +29,7 @@ pub struct Captures {
     pub(crate) sources: Vec<Source>,
     refused: Vec<Error>,
     ignored: Vec<String>,
+    has_standard_input: bool,
 }
 
 impl fmt::Debug for Source {
@@ -111,6 +112,16 @@ impl Captures {
         Ok(captures)
     }
 
+    /// Makes all of them such that they can be read more than once: what comes through a pipe is put into a temporary file.
+    pub(crate) fn spool(&self) -> Result<(), Error> {
+        for source in &self.sources {
+            if let Content::Bytes(bytes) = &source.content {
+                bytes.spool().map_err(|error| Error::io(&source.name, "keep", error))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Why files that were named are not among the captures.
     pub fn refused(&self) -> &[Error] {
         &self.refused
@@ -153,16 +164,19 @@ impl Captures {
 
     fn add_path(&mut self, path: &Path, format: InputFormat) {
         let name = path.display().to_string();
-        let result = if path.as_os_str() == "-" {
-            self.add("standard input".to_owned(), None, Bytes::standard_input(), format)
-        } else if path.is_dir() {
-            self.add_folder(path, format)
-        } else {
-            match Bytes::open(path) {
-                Ok(bytes) => self.add(name, Some(path), bytes, format),
-                Err(error) => Err(Error::io(&name, "read", error)),
-            }
-        };
+        let result =
+            if path.as_os_str() == "-" && std::mem::replace(&mut self.has_standard_input, true) {
+                Err(Error::usage("standard input (-) can be read once; name it once"))
+            } else if path.as_os_str() == "-" {
+                self.add("standard input".to_owned(), None, Bytes::standard_input(), format)
+            } else if path.is_dir() {
+                self.add_folder(path, format)
+            } else {
+                match Bytes::open(path) {
+                    Ok(bytes) => self.add(name, Some(path), bytes, format),
+                    Err(error) => Err(Error::io(&name, "read", error)),
+                }
+            };
         if let Err(error) = result {
             self.refused.push(error);
         }
@@ -192,15 +206,20 @@ impl Captures {
             head = head_of(&bytes)?;
         }
         if head.starts_with(b"PK\x03\x04") {
-            return self.add_zip(&name, bytes);
+            return self.add_zip(&name, bytes, format);
         }
         if detect::is_database(&head) {
-            return self.add_database(name, path, format);
+            let is_plain = !matches!(bytes, Bytes::Packed(_));
+            return self.add_database(name, path.filter(|_| is_plain), format);
         }
         let format = match format {
-            InputFormat::Detect => {
-                detect::detect(&head).map_err(|refused| Error::format(&name, refused))?
-            }
+            InputFormat::Detect => detect::detect(&head).map_err(|refused| {
+                if refused.is_known {
+                    Error::foreign(&name, refused.message)
+                } else {
+                    Error::format(&name, refused.message)
+                }
+            })?,
             InputFormat::McpDatabase => {
                 return Err(Error::format(&name, "this is no SQLite database"));
             }
@@ -230,10 +249,11 @@ impl Captures {
             ));
         }
         let Some(path) = path else {
-            let why = "this is a SQLite database, which is read by its path alone: give that";
-            return Err(Error::format(&name, why));
+            let why = "this is a SQLite database, which can only be read as a file of its own: unpack or save it first, and give \
+                       its path";
+            return Err(Error::foreign(&name, why));
         };
-        let database = Database::open(path).map_err(|why| Error::format(&name, why))?;
+        let database = Database::open(path).map_err(|why| Error::foreign(&name, why))?;
         let content = Content::Database(database);
         self.sources.push(Source {
             name,
@@ -264,22 +284,22 @@ impl Captures {
 
     /// Adds the captures of a zip archive. Where a HAR or a dump is among them, its other files are only what that names
     /// (the bodies that Playwright keeps beside its HAR).
-    fn add_zip(&mut self, name: &str, bytes: Bytes) -> Result<(), Error> {
+    fn add_zip(&mut self, name: &str, bytes: Bytes, format: InputFormat) -> Result<(), Error> {
         let files = unpack::zip_files(bytes).map_err(|error| {
             Error::format(name, format!("this zip archive cannot be read ({error}); save it again"))
         })?;
         if files.iter().any(|file| file.name.starts_with("raw/") && file.name.ends_with("_c.txt")) {
             let why = "this is a Fiddler archive (.saz); in Fiddler choose File > Export Sessions > HTTPArchive v1.2 and \
                        give that HAR";
-            return Err(Error::format(name, why));
+            return Err(Error::foreign(name, why));
         }
         let mut inside = Self::default();
         for file in files {
             let name = format!("{name}/{}", file.name);
             let added = file
                 .bytes
-                .map_err(|why| Error::format(&name, why))
-                .and_then(|bytes| inside.add(name.clone(), None, bytes, InputFormat::Detect));
+                .map_err(|why| Error::foreign(&name, why))
+                .and_then(|bytes| inside.add(name.clone(), None, bytes, format));
             if let Err(error) = added {
                 inside.refused.push(error);
             }
@@ -292,6 +312,9 @@ impl Captures {
             let what = "no file in this zip archive is a capture that can be read";
             return Err(Error::format(name, what.to_owned() + &first.unwrap_or_default()));
         }
+        // What lies beside a HAR is mostly bodies that it names; of what is known to be something else a word is due.
+        let foreign = inside.refused.iter().filter(|error| error.is_foreign());
+        self.ignored.extend(foreign.map(ToString::to_string));
         self.sources.append(&mut inside.sources);
         Ok(())
     }
@@ -301,6 +324,8 @@ impl Captures {
         let mut files = Vec::new();
         self.walk(folder, &mut files, 0).map_err(|error| Error::io(&name, "read", error))?;
         let before = self.sources.len();
+        // What somebody may have meant comes first.
+        let mut foreign = Vec::new();
         for file in files {
             let name = file.display().to_string();
             match Bytes::open(&file) {
@@ -310,12 +335,14 @@ impl Captures {
                 }
                 Ok(bytes) => match self.add(name.clone(), Some(&file), bytes, format) {
                     Err(error) if error.is_io() => self.refused.push(error),
+                    Err(error) if error.is_foreign() => foreign.push(error.to_string()),
                     Err(error) => self.ignored.push(error.to_string()),
                     Ok(()) => {}
                 },
                 Err(error) => self.refused.push(Error::io(&name, "read", error)),
             }
         }
+        self.ignored.splice(0..0, foreign);
         if self.sources.len() == before {
             let what = "no file in this folder is a capture that can be read (a mitmproxy dump, a HAR, the database of mitmproxy-mcp, or JSON lines)";
             let first = self.ignored.first().map(|first| format!("; the first is {first}"));

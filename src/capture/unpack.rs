@@ -1,6 +1,6 @@
 //! Packed captures: gzip, zlib (`.zhar`), zstd, and the files of a zip archive, unpacked while they are read.
 
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
@@ -9,7 +9,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use crate::capture::bytes::{ByteStream, Bytes};
+use crate::capture::bytes::{ByteStream, Bytes, Section, spooled};
 use crate::limits;
 
 /// How bytes are packed.
@@ -70,12 +70,7 @@ pub(crate) struct Packed {
 impl Packed {
     pub(crate) fn open(&self) -> ByteStream {
         let end = self.start.saturating_add(self.length);
-        let section = Section {
-            bytes: Arc::clone(&self.bytes),
-            position: self.start,
-            start: self.start,
-            end,
-        };
+        let section = Section::new(Arc::clone(&self.bytes), self.start, end);
         self.packings.iter().fold(Box::new(section), |packed, packing| packing.reader(packed))
     }
 }
@@ -84,9 +79,8 @@ impl Packed {
 pub(crate) fn unpack(bytes: Bytes, packing: Packing) -> Bytes {
     match bytes {
         Bytes::Stream(stream) => {
-            let taken = stream.into_inner().unwrap_or_else(PoisonError::into_inner);
-            let (head, rest) = taken.unwrap_or_else(|| (Vec::new(), Box::new(io::empty())));
-            Bytes::stream(packing.reader(Box::new(io::Cursor::new(head).chain(rest))))
+            let mut stream = stream.into_inner().unwrap_or_else(PoisonError::into_inner);
+            Bytes::stream(packing.reader(stream.take()))
         }
         Bytes::Packed(mut packed) => {
             packed.packings.push(packing);
@@ -108,8 +102,8 @@ pub(crate) struct ZipFile {
 
 /// The files of a zip archive, sorted by name.
 pub(crate) fn zip_files(bytes: Bytes) -> io::Result<Vec<ZipFile>> {
-    let bytes = Arc::new(spooled(bytes)?);
-    let section = Section { bytes: Arc::clone(&bytes), position: 0, start: 0, end: u64::MAX };
+    let bytes = Arc::new(by_position(bytes)?);
+    let section = Section::whole(Arc::clone(&bytes));
     let mut archive = zip::ZipArchive::new(BufReader::new(section)).map_err(io::Error::other)?;
     let mut files = Vec::new();
     for index in 0..archive.len().min(limits::ZIP_FILES) {
@@ -135,55 +129,14 @@ pub(crate) fn zip_files(bytes: Bytes) -> io::Result<Vec<ZipFile>> {
     Ok(files)
 }
 
-/// The bytes where they can be read by position: what comes through a pipe is put into a file that has no name.
-fn spooled(bytes: Bytes) -> io::Result<Bytes> {
-    let mut stream = match bytes {
+/// The bytes where they can be read by position: what comes through a pipe is put into a file.
+fn by_position(bytes: Bytes) -> io::Result<Bytes> {
+    match bytes {
         Bytes::Stream(stream) => {
-            let taken = stream.into_inner().unwrap_or_else(PoisonError::into_inner);
-            let (head, rest) = taken.unwrap_or_else(|| (Vec::new(), Box::new(io::empty())));
-            Box::new(io::Cursor::new(head).chain(rest)) as ByteStream
+            spooled(&mut stream.into_inner().unwrap_or_else(PoisonError::into_inner).take())
         }
-        Bytes::Packed(packed) => packed.open(),
-        bytes => return Ok(bytes),
-    };
-    let mut file = tempfile::tempfile()?;
-    let copied = io::copy(&mut stream.by_ref().take(limits::SPOOLED_BYTES), &mut file)?;
-    if copied == limits::SPOOLED_BYTES {
-        return Err(io::Error::other("it is too large for a pipe; give its path instead"));
-    }
-    Ok(Bytes::File(file))
-}
-
-/// Reads a part of a capture.
-struct Section {
-    bytes: Arc<Bytes>,
-    position: u64,
-    start: u64,
-    end: u64,
-}
-
-impl Read for Section {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.end.saturating_sub(self.position)).unwrap_or(usize::MAX);
-        let length = buffer.len().min(left);
-        let count = self.bytes.read_at(self.position, &mut buffer[..length])?;
-        self.position += count as u64;
-        Ok(count)
-    }
-}
-
-impl Seek for Section {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let end = self.end.min(self.bytes.length().unwrap_or(u64::MAX));
-        let position = match to {
-            SeekFrom::Start(offset) => self.start.checked_add(offset),
-            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
-            SeekFrom::End(offset) => end.checked_add_signed(offset),
-        };
-        self.position = position
-            .filter(|position| *position >= self.start)
-            .ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(self.position - self.start)
+        Bytes::Packed(packed) => spooled(&mut packed.open()),
+        bytes => Ok(bytes),
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) struct AnalyzeArguments {
     pub(super) follow: bool,
 
     /// With --follow: seconds between two looks at the capture
-    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = parse_interval)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = parse_interval, allow_negative_numbers = true)]
     pub(super) interval: f64,
 
     /// Explain one endpoint (as in `GET /users/{user_id}`): why each part varies, and what was nearly judged otherwise
@@ -96,7 +96,7 @@ pub(super) struct InputArguments {
     #[arg(long)]
     pub(super) method: Vec<String>,
 
-    /// Noise to leave out, as in static,preflight; each drop is counted
+    /// Noise to leave out, as in static,preflight; each drop is counted (errors-only-404 looks at what --limit leaves)
     #[arg(long, value_enum, value_delimiter = ',', value_name = "NOISE,...")]
     pub(super) exclude: Vec<Exclude>,
 

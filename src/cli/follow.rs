@@ -1,14 +1,15 @@
 //! `analyze --follow`: the table drawn anew in place on a terminal, a JSON line a refresh in a pipe.
 
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
+
+use unicode_width::UnicodeWidthStr;
 
 use crate::cli::arguments::{AnalyzeArguments, OutputFormat};
 use crate::cli::exit::Exit;
 use crate::cli::messages::Messages;
 use crate::cli::progress::{Terminal, is_interrupted};
-use crate::cli::{Failure, options, output, terminal_height};
+use crate::cli::{Failure, options, output};
 use crate::engine::{Analysis, Change, Follower};
 use crate::error::Error;
 
@@ -84,20 +85,31 @@ impl Screen {
     /// Draws over what was drawn before; what the terminal has no room for is counted.
     fn draw(&mut self, table: &str, analysis: &Analysis) -> io::Result<()> {
         let totals = &analysis.report.totals;
-        let room = terminal_height().unwrap_or(24).saturating_sub(3).max(4);
-        let lines: Vec<&str> = table.lines().collect();
-        let mut text: String = lines.iter().take(room).flat_map(|line| [*line, "\n"]).collect();
-        let mut count = lines.len().min(room);
-        if lines.len() > room {
-            writeln!(text, "... and {} more lines", lines.len() - room).unwrap_or_default();
-            count += 1;
+        let (width, height) = terminal_size_now();
+        let last = format!("{} flows, {} endpoints; Ctrl-C ends\n", totals.flows, totals.patterns);
+        // One row for what is left out, those of the last line, and one where the cursor stands.
+        let room = height.saturating_sub(2 + rows_of(&last, width));
+        let mut text = String::new();
+        let (mut rows, mut shown) = (0, 0);
+        for line in table.lines() {
+            if rows + rows_of(line, width) > room {
+                break;
+            }
+            rows += rows_of(line, width);
+            shown += 1;
+            text.push_str(line);
+            text.push('\n');
         }
-        writeln!(text, "{} flows, {} endpoints; Ctrl-C ends", totals.flows, totals.patterns)
-            .unwrap_or_default();
+        let hidden = table.lines().count() - shown;
+        if hidden > 0 {
+            let more = format!("... and {hidden} more lines\n");
+            rows += rows_of(&more, width);
+            text.push_str(&more);
+        }
         self.clear()?;
         let mut out = io::stdout().lock();
-        out.write_all(text.as_bytes())?;
-        self.lines = count + 1;
+        out.write_all((text + &last).as_bytes())?;
+        self.lines = rows + rows_of(&last, width);
         out.flush()
     }
 
@@ -109,5 +121,38 @@ impl Screen {
         }
         self.lines = 0;
         out.flush()
+    }
+}
+
+/// Columns and rows.
+fn terminal_size_now() -> (usize, usize) {
+    let size = terminal_size::terminal_size_of(io::stdout());
+    size.map_or((80, 24), |(width, height)| {
+        (usize::from(width.0).max(1), usize::from(height.0).max(1))
+    })
+}
+
+/// How many rows of the terminal a line takes: long ones go on in the next. Colours take no place (ECMA-48: SGR).
+fn rows_of(line: &str, width: usize) -> usize {
+    let mut columns = 0;
+    let mut rest = line.trim_end();
+    while let Some(escape) = rest.find("\x1b[") {
+        columns += rest[..escape].width();
+        let after = &rest[escape + 2..];
+        rest = after.find('m').map_or("", |end| &after[end + 1..]);
+    }
+    (columns + rest.width()).div_ceil(width).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rows_of;
+
+    #[test]
+    fn rows_count_what_is_seen() {
+        assert_eq!(rows_of("", 10), 1);
+        assert_eq!(rows_of("0123456789", 10), 1);
+        assert_eq!(rows_of("0123456789x\n", 10), 2);
+        assert_eq!(rows_of("\x1b[1m0123456789\x1b[0m", 10), 1);
     }
 }

@@ -47,8 +47,7 @@ impl<'a> Messages<'a> {
 
     pub(super) fn after_compat(&self, answer: &CompatAnswer, time: Duration) -> Exit {
         let flows = answer.flows + answer.skips.total();
-        let found = if answer.text == "[]" { 0 } else { answer.flows };
-        let totals = Totals { flows, used: found, bytes: answer.bytes, stopped: false };
+        let totals = Totals { flows, used: answer.flows, bytes: answer.bytes, stopped: false };
         self.say(&totals, &answer.skips, &[], &answer.failures, time)
     }
 

@@ -31,8 +31,8 @@ pub(super) fn label(
     out: &mut (dyn Write + Send),
 ) -> Result<Analysis, Error> {
     let failed = |error| Error::io("the output", "write", error);
-    // What can be read once, or of which little is wanted, is held in memory.
-    if !captures.is_repeatable() || options.limit.is_some() {
+    // The flows of which few are wanted are held in memory.
+    if options.limit.is_some() {
         let (flows, mut patterns, outcome) = newest::collect(captures, options, monitor)?;
         flows.iter().for_each(|(_, flow)| flow.with(|flow| patterns.observe(flow)));
         let decision = options.decide(&patterns);
@@ -43,6 +43,9 @@ pub(super) fn label(
             text.clear();
         }
         return Ok(Analysis::new(decision, patterns.skips, outcome));
+    }
+    if !captures.is_repeatable() {
+        captures.spool()?;
     }
     let (patterns, outcome) = observe(captures, options, monitor)?;
     let decision = options.decide(&patterns);

@@ -286,3 +286,45 @@ fn messages_say_where() {
     let (_, _, places) = analysis.skips.iter().next().unwrap();
     assert_eq!(places[0].offset, text.len() as u64 - 1);
 }
+
+/// A quote too few turns what is inside of strings outside: the entries after it are found all the same.
+#[test]
+fn a_wrong_quote_costs_few_entries() {
+    let text = std::fs::read(fixture("demo.chromium.har")).unwrap();
+    let whole = analysis_of(&text, &Options::default()).report.totals.used;
+    let quotes: Vec<usize> =
+        text.iter().enumerate().filter(|(_, byte)| **byte == b'"').map(|(at, _)| at).collect();
+    let mut worst = (0, 0);
+    for at in quotes.iter().step_by(7) {
+        let mut damaged = text.clone();
+        damaged[*at] = b'#';
+        let captures = Captures::from_bytes("damaged", damaged, InputFormat::Har).unwrap();
+        let found = analyze(&captures, &Options::default(), &()).unwrap();
+        let lost = whole - found.report.totals.used.min(whole);
+        worst = worst.max((lost, *at));
+    }
+    assert!(worst.0 <= 3, "the quote at byte {} costs {} of {whole} entries", worst.1, worst.0);
+}
+
+#[test]
+fn every_item_that_is_no_entry_is_counted() {
+    let count = |items: &str| {
+        analysis_of(
+            format!("{{\"log\": {{\"entries\": [{items}]}}}}").as_bytes(),
+            &Options::default(),
+        )
+    };
+    let found = count("5, \"x\", null, true, {\"a\": 1}");
+    assert_eq!(found.skips.count(SkipReason::BadRecord), 5);
+    let entry = entry("https://h.example/a");
+    let found = count(&format!("{entry}, null, 5, \"x\", [], {entry}"));
+    assert_eq!((found.report.totals.used, found.skips.count(SkipReason::BadRecord)), (2, 4));
+}
+
+/// The original stores no response where a program wrote the status 0.
+#[test]
+fn status_0_is_no_response_for_the_original() {
+    let text = har(&[entry("https://h.example/a").replace("\"status\": 200", "\"status\": 0")]);
+    let run = program_with_input(&["analyze", "-", "--compat", "mitmproxy-mcp"], text.as_bytes());
+    assert!(run.stdout.contains("\"status_codes\": {}"), "{}", run.stdout);
+}

@@ -167,3 +167,40 @@ fn every_fixture_is_read_by_the_program() {
     let run = program(&["analyze", "--format", "jsonl", folder.to_str().unwrap()]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
 }
+
+/// What is beside captures in a zip and known to be something else is named; bodies of a HAR are not.
+#[test]
+fn a_database_in_a_zip_is_named() {
+    let bytes =
+        zip(&[("a.har", &demo("demo.har")), ("b.db", &demo("demo.db")), ("c.txt", b"hello")]);
+    let captures = Captures::from_bytes("x.zip", bytes, InputFormat::Detect).unwrap();
+    assert_eq!(captures.ignored().len(), 1, "{:?}", captures.ignored());
+    assert!(captures.ignored()[0].contains("file of its own"), "{:?}", captures.ignored());
+    let playwright =
+        Captures::open(&[fixture("demo.playwright.zip")], InputFormat::Detect).unwrap();
+    assert_eq!(playwright.ignored().len(), 0, "{:?}", playwright.ignored());
+    let error =
+        Captures::from_bytes("x.gz", gzip(&demo("demo.db")), InputFormat::Detect).unwrap_err();
+    assert!(error.to_string().contains("unpack"), "{error}");
+}
+
+/// Standard input is read once, and from where it stands.
+#[test]
+fn standard_input_is_read_once_and_from_where_it_stands() {
+    use std::process::{Command, Stdio};
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lines.jsonl");
+    let line = |i: usize| format!("{{\"method\":\"GET\",\"url\":\"https://h.example/{i}\"}}\n");
+    std::fs::write(&path, (0..3).map(line).collect::<Vec<_>>().concat()).unwrap();
+    let mut file = std::fs::File::open(&path).unwrap();
+    std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(line(0).len() as u64)).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_api-patterns"))
+        .args(["label", "-"])
+        .stdin(Stdio::from(file))
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 2);
+    let twice = program(&["analyze", "-", "-"]);
+    assert!(twice.stderr.contains("name it once"), "{}", twice.stderr);
+}

@@ -80,7 +80,7 @@ impl<'a> Entry<'a> {
         ];
         lists.iter_mut().for_each(Vec::clear);
         let [request_headers, response_headers, query] = lists;
-        *self = Self { request_headers, response_headers, query, ..Self::default() };
+        *self = Self { query, request_headers, response_headers, ..Self::default() };
     }
 
     fn read(&mut self, json: &mut Json<'a>) -> Result<(), BadJson> {
@@ -168,7 +168,8 @@ impl<'a> Entry<'a> {
         flow.started = self.started.as_deref().and_then(time::nanoseconds);
         let duration = self.milliseconds.as_deref().and_then(time::milliseconds);
         let status = self.status.as_deref().and_then(integer);
-        if self.has_response {
+        // 0 is what programs write where there was no answer; the original stores no response then.
+        if self.has_response && status != Some(0) {
             let headers = Headers::owned(&self.response_headers);
             let in_headers = headers.get(b"content-type").is_some();
             flow.response = Some(Response {
