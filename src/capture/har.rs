@@ -10,7 +10,7 @@ mod entry;
 
 use crate::capture::bytes::{Batch, Reader};
 use crate::capture::har::compact::Compactor;
-use crate::capture::json::{self, Json, Scan};
+use crate::capture::json::{self, BadJson, Json, Scan};
 use crate::capture::{Cut, Damage, Found};
 use crate::limits;
 use crate::skip::SkipReason;
@@ -462,14 +462,18 @@ fn whole_entries(bytes: &[u8], ended: bool) -> (usize, Stop) {
 /// Is an entry, which quotes and brackets say is whole, no JSON after all? Asked where something about it is odd, and of the
 /// last one of the list, which damage may have closed too soon.
 fn is_damaged(entry: &[u8]) -> bool {
-    entry.len() > 1
-        && serde_json::from_slice::<serde::de::IgnoredAny>(entry).is_err_and(|error| {
-            // What Python writes and reads is no damage.
-            !error.is_data()
-                && memchr::memmem::find(entry, b"NaN")
-                    .or(memchr::memmem::find(entry, b"Infinity"))
-                    .is_none()
-        })
+    /// Deeper than entries go, brackets are enough.
+    const DEPTH: usize = 64;
+
+    fn check(json: &mut Json<'_>, depth: usize) -> Result<(), BadJson> {
+        match json.peek() {
+            Some(b'{') if depth < DEPTH => json.members(|_, json| check(json, depth + 1)),
+            Some(b'[') if depth < DEPTH => json.items(|json| check(json, depth + 1)),
+            _ => json.skip(),
+        }
+    }
+
+    entry.len() > 1 && check(&mut Json::new(entry), 0).is_err()
 }
 
 /// The first place from `from` on where an entry seems to begin: an object with one of the first keys, in a list (or right

@@ -115,6 +115,13 @@ impl Captures {
     /// Makes all of them such that they can be read more than once: what comes through a pipe is put into a temporary file.
     pub(crate) fn spool(&self) -> Result<(), Error> {
         for source in &self.sources {
+            #[cfg_attr(
+                not(feature = "sqlite"),
+                expect(
+                    irrefutable_let_patterns,
+                    reason = "without databases there is nothing else"
+                )
+            )]
             if let Content::Bytes(bytes) = &source.content {
                 bytes.spool().map_err(|error| Error::io(&source.name, "keep", error))?;
             }
