@@ -40,7 +40,7 @@ pub enum InputFormat {
     Har,
     /// One flow a line, as JSON.
     JsonLines,
-    /// The database of mitmproxy-mcp. Read by its path, never through a pipe.
+    /// The database of mitmproxy-mcp.
     McpDatabase,
 }
 

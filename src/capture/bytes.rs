@@ -99,6 +99,18 @@ impl Bytes {
         }
     }
 
+    /// All of it, from front to back.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn into_stream(self) -> ByteStream {
+        match self {
+            Self::Stream(stream) => {
+                stream.into_inner().unwrap_or_else(PoisonError::into_inner).take()
+            }
+            Self::Packed(packed) => packed.open(),
+            bytes => Box::new(Section::whole(Arc::new(bytes))),
+        }
+    }
+
     /// Puts what can be read once into a file that has no name.
     pub(crate) fn spool(&self) -> io::Result<()> {
         if let Self::Stream(stream) = self

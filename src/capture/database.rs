@@ -16,12 +16,16 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
-use crate::capture::bytes::{Batch, Bytes};
+use crate::capture::bytes::{Batch, ByteStream, Bytes};
 use crate::capture::database::pages::Pages;
 use crate::capture::{Cut, Found};
+use crate::limits;
 
 #[cfg(feature = "fuzzing")]
 pub(crate) use headers::laws as header_laws;
+
+/// The name of a copy in its temporary folder.
+const COPY: &str = "copy.db";
 
 /// Rows that one statement reads.
 const ROWS: i64 = 1024;
@@ -72,24 +76,54 @@ pub(crate) struct Rows<'a> {
 impl Database {
     /// Opens it, or says in a sentence why not.
     pub(crate) fn open(path: &Path) -> Result<Self, String> {
-        let mut database = Self {
-            path: path.to_owned(),
-            copy: None,
+        if has_idle_log(path) {
+            return Self::of_copy(copied(path));
+        }
+        let mut database = Self::new(path.to_owned(), None);
+        match database.columns() {
+            Ok(columns) => database.check(&columns)?,
+            Err(error) if needs_copy(path, &error) => return Self::of_copy(copied(path)),
+            Err(error) => return Err(in_words(&error)),
+        }
+        Ok(database)
+    }
+
+    /// Opens a database that comes out of an archive or a pipe: SQLite needs a file.
+    pub(crate) fn unpacked(stream: &mut ByteStream) -> Result<Self, String> {
+        Self::of_copy(tempfile::tempdir().and_then(|folder| {
+            let mut file = File::create(folder.path().join(COPY))?;
+            let copied = io::copy(&mut stream.take(limits::SPOOLED_BYTES), &mut file)?;
+            if copied == limits::SPOOLED_BYTES {
+                return Err(io::Error::other("it is too large to be unpacked here"));
+            }
+            Ok(folder)
+        }))
+    }
+
+    /// Opens a copy, which is repaired by that if it has a journal.
+    fn of_copy(folder: io::Result<tempfile::TempDir>) -> Result<Self, String> {
+        let folder = folder.map_err(|error| {
+            format!("this SQLite database must be copied to be read, which failed ({error})")
+        })?;
+        let mut database = Self::new(folder.path().join(COPY), Some(folder));
+        let columns = database.columns().map_err(|error| in_words(&error))?;
+        database.check(&columns)?;
+        Ok(database)
+    }
+
+    fn new(path: PathBuf, copy: Option<tempfile::TempDir>) -> Self {
+        Self {
+            path,
+            copy,
             query: String::new(),
             idle: Mutex::default(),
             file: None,
             pages: Mutex::default(),
-        };
-        let mut columns = if has_idle_log(path) { Ok(Vec::new()) } else { database.columns() };
-        if has_idle_log(path) || columns.as_ref().is_err_and(|error| needs_copy(path, error)) {
-            let copy = copied(path).map_err(|error| {
-                format!("its writer was stopped in the middle, and no copy to repair can be made: {error}")
-            })?;
-            database.path = copy.path().join("copy.db");
-            database.copy = Some(copy);
-            columns = database.columns();
         }
-        let columns = columns.map_err(|error| in_words(&error))?;
+    }
+
+    /// Is it one of mitmproxy-mcp, by its columns?
+    fn check(&mut self, columns: &[String]) -> Result<(), String> {
         let has = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
         if columns.is_empty() {
             return Err("this SQLite database is not one of mitmproxy-mcp: it has no table \"flows\"; give \
@@ -101,9 +135,9 @@ impl Database {
                 "this SQLite database is not one of mitmproxy-mcp: its table \"flows\" has no column \"{missing}\""
             ));
         }
-        database.query = rows::query(has("size"), has("request_body"));
-        database.file = pages::open(&database.path).ok();
-        Ok(database)
+        self.query = rows::query(has("size"), has("request_body"));
+        self.file = pages::open(&self.path).ok();
+        Ok(())
     }
 
     fn columns(&self) -> rusqlite::Result<Vec<String>> {
@@ -345,7 +379,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// Copies the database with its journal: opening the copy puts the last whole state back.
 fn copied(path: &Path) -> io::Result<tempfile::TempDir> {
     let folder = tempfile::tempdir()?;
-    let copy = folder.path().join("copy.db");
+    let copy = folder.path().join(COPY);
     // Only the bytes: the copy is repaired by writing to it, whatever the mode of the original.
     let copy_bytes = |from: &Path, to: &Path| -> io::Result<()> {
         io::copy(&mut File::open(from)?, &mut File::create(to)?).map(drop)

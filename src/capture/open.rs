@@ -216,8 +216,8 @@ impl Captures {
             return self.add_zip(&name, bytes, format);
         }
         if detect::is_database(&head) {
-            let is_plain = !matches!(bytes, Bytes::Packed(_));
-            return self.add_database(name, path.filter(|_| is_plain), format);
+            let is_plain = matches!(bytes, Bytes::File(_));
+            return self.add_database(name, path.filter(|_| is_plain), bytes, format);
         }
         let format = match format {
             InputFormat::Detect => detect::detect(&head).map_err(|refused| {
@@ -247,6 +247,7 @@ impl Captures {
         &mut self,
         name: String,
         path: Option<&Path>,
+        bytes: Bytes,
         format: InputFormat,
     ) -> Result<(), Error> {
         if !matches!(format, InputFormat::Detect | InputFormat::McpDatabase) {
@@ -255,12 +256,11 @@ impl Captures {
                 "this is a SQLite database; leave --input-format out",
             ));
         }
-        let Some(path) = path else {
-            let why = "this is a SQLite database, which can only be read as a file of its own: unpack or save it first, and give \
-                       its path";
-            return Err(Error::foreign(&name, why));
+        let database = match path {
+            Some(path) => Database::open(path),
+            None => Database::unpacked(&mut bytes.into_stream()),
         };
-        let database = Database::open(path).map_err(|why| Error::foreign(&name, why))?;
+        let database = database.map_err(|why| Error::foreign(&name, why))?;
         let content = Content::Database(database);
         self.sources.push(Source {
             name,
@@ -282,6 +282,7 @@ impl Captures {
         &mut self,
         name: String,
         _path: Option<&Path>,
+        _bytes: Bytes,
         _format: InputFormat,
     ) -> Result<(), Error> {
         let why =
