@@ -344,23 +344,16 @@ impl<'a> Entries<'a> {
         }
         // Damage may have closed the list too soon: entries that come after its end are looked for.
         let start = self.reader.position();
-        if let Some(end) = self.reader.left().map(|left| start + left) {
-            let ended = self.window(batch, self.batch_bytes.max(WINDOW));
-            self.open = vec![true];
-            let cut = self.resync_from(batch, ended, 0, start);
-            if self.state != State::End {
-                return cut;
-            }
-            let message = format!(
-                "the end of the HAR is passed: {} bytes from here on were skipped",
-                end - start
-            );
-            let reason = SkipReason::Garbage;
-            return Some(Cut::Damage(Damage { reason, offset: start, message }));
+        let ended = self.window(batch, self.batch_bytes.max(WINDOW));
+        self.open = vec![true];
+        let cut = self.resync_from(batch, ended, 0, start);
+        if self.state != State::End {
+            return cut;
         }
-        self.window(batch, WINDOW);
-        self.state = State::End;
-        self.rest_is_garbage(batch, "the end of the HAR is passed")
+        let bytes = self.reader.position() - start;
+        let message =
+            format!("the end of the HAR is passed: {bytes} bytes from here on were skipped");
+        Some(Cut::Damage(Damage { reason: SkipReason::Garbage, offset: start, message }))
     }
 
     fn rest_is_garbage(&mut self, batch: &Batch, why: &str) -> Option<Cut> {

@@ -294,14 +294,21 @@ fn a_wrong_quote_costs_few_entries() {
     let whole = analysis_of(&text, &Options::default()).report.totals.used;
     let quotes: Vec<usize> =
         text.iter().enumerate().filter(|(_, byte)| **byte == b'"').map(|(at, _)| at).collect();
+    let list = text.windows(10).position(|bytes| bytes == b"\"entries\":").unwrap() + 10;
     let mut worst = (0, 0);
     for at in quotes.iter().step_by(7) {
         let mut damaged = text.clone();
         damaged[*at] = b'#';
-        let captures = Captures::from_bytes("damaged", damaged, InputFormat::Har).unwrap();
-        let found = analyze(&captures, &Options::default(), &()).unwrap();
-        let lost = whole - found.report.totals.used.min(whole);
-        worst = worst.max((lost, *at));
+        // What comes through a pipe cannot be gone back to: damage in front of the list costs all there.
+        let pipe = Box::new(std::io::Cursor::new(damaged.clone()));
+        let pipe =
+            (*at > list).then(|| Captures::from_reader("pipe", pipe, InputFormat::Har).unwrap());
+        let file = Captures::from_bytes("damaged", damaged, InputFormat::Har).unwrap();
+        for captures in std::iter::once(file).chain(pipe) {
+            let found = analyze(&captures, &Options::default(), &()).unwrap();
+            let lost = whole - found.report.totals.used.min(whole);
+            worst = worst.max((lost, *at));
+        }
     }
     assert!(worst.0 <= 3, "the quote at byte {} costs {} of {whole} entries", worst.1, worst.0);
 }
