@@ -306,8 +306,8 @@ fn a_wrong_quote_costs_few_entries() {
         let file = Captures::from_bytes("damaged", damaged, InputFormat::Har).unwrap();
         for captures in std::iter::once(file).chain(pipe) {
             let found = analyze(&captures, &Options::default(), &()).unwrap();
-            let lost = whole - found.report.totals.used.min(whole);
-            worst = worst.max((lost, *at));
+            let missing = whole - found.report.totals.used.min(whole);
+            worst = worst.max((missing, *at));
         }
     }
     assert!(worst.0 <= 3, "the quote at byte {} costs {} of {whole} entries", worst.1, worst.0);
