@@ -64,7 +64,7 @@ impl Bytes {
             if let Ok(fd) = io::stdin().as_fd().try_clone_to_owned() {
                 let mut file = File::from(fd);
                 // What somebody else has read of it already is not ours.
-                let is_at_start = io::Seek::stream_position(&mut file).is_ok_and(|at| at == 0);
+                let is_at_start = file.stream_position().is_ok_and(|at| at == 0);
                 if is_at_start && file.metadata().is_ok_and(|metadata| metadata.is_file()) {
                     return Self::File(file);
                 }
@@ -100,7 +100,6 @@ impl Bytes {
     }
 
     /// All of it, from front to back.
-    #[cfg(feature = "sqlite")]
     pub(crate) fn into_stream(self) -> ByteStream {
         match self {
             Self::Stream(stream) => {
@@ -188,11 +187,19 @@ fn locked(stream: &Mutex<Stream>) -> MutexGuard<'_, Stream> {
 /// Puts bytes into a file that has no name.
 pub(crate) fn spooled(stream: &mut ByteStream) -> io::Result<Bytes> {
     let mut file = tempfile::tempfile()?;
-    let copied = io::copy(&mut stream.by_ref().take(limits::SPOOLED_BYTES), &mut file)?;
-    if copied == limits::SPOOLED_BYTES {
-        return Err(io::Error::other("it is too large for a pipe; give its path instead"));
-    }
+    copy_bounded(stream, &mut file)?;
     Ok(Bytes::File(file))
+}
+
+/// Copies all of a stream, up to what a temporary file may hold.
+pub(crate) fn copy_bounded(stream: &mut ByteStream, file: &mut File) -> io::Result<()> {
+    let copied = io::copy(&mut stream.take(limits::SPOOLED_BYTES), file)?;
+    if copied == limits::SPOOLED_BYTES {
+        return Err(io::Error::other(
+            "it is too large for a temporary file; give its path instead",
+        ));
+    }
+    Ok(())
 }
 
 /// Reads a part of a capture.

@@ -1,8 +1,8 @@
 //! Packed captures: gzip, zlib (`.zhar`), zstd, and the files of a zip archive, unpacked while they are read.
 
 use std::io::{self, BufRead, BufReader, Read};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
 
 use flate2::read::MultiGzDecoder;
 use flate2::{Decompress, FlushDecompress, Status};
@@ -78,10 +78,7 @@ impl Packed {
 /// The same bytes unpacked, where they are packed.
 pub(crate) fn unpack(bytes: Bytes, packing: Packing) -> Bytes {
     match bytes {
-        Bytes::Stream(stream) => {
-            let mut stream = stream.into_inner().unwrap_or_else(PoisonError::into_inner);
-            Bytes::stream(packing.reader(stream.take()))
-        }
+        Bytes::Stream(_) => Bytes::stream(packing.reader(bytes.into_stream())),
         Bytes::Packed(mut packed) => {
             packed.packings.push(packing);
             Bytes::Packed(packed)
@@ -131,13 +128,7 @@ pub(crate) fn zip_files(bytes: Bytes) -> io::Result<Vec<ZipFile>> {
 
 /// The bytes where they can be read by position: what comes through a pipe is put into a file.
 fn by_position(bytes: Bytes) -> io::Result<Bytes> {
-    match bytes {
-        Bytes::Stream(stream) => {
-            spooled(&mut stream.into_inner().unwrap_or_else(PoisonError::into_inner).take())
-        }
-        Bytes::Packed(packed) => spooled(&mut packed.open()),
-        bytes => Ok(bytes),
-    }
+    if bytes.is_seekable() { Ok(bytes) } else { spooled(&mut bytes.into_stream()) }
 }
 
 /// Counts what is read.

@@ -160,7 +160,14 @@ fn the_fixture_gives_the_endpoints_of_the_dump() {
     let report = |name: &str| {
         let captures = Captures::open(&[fixture(name)], InputFormat::Detect).unwrap();
         let report = analyze(&captures, &Options::default(), &()).unwrap().report;
-        report.patterns.iter().map(|p| p.request_count).sum::<u64>()
+        // The database has the addresses that were connected to, where a dump has the names of hosts.
+        let mut endpoints: Vec<_> = report
+            .patterns
+            .into_iter()
+            .map(|p| (p.endpoint, p.request_count, p.query_params, p.status_codes))
+            .collect();
+        endpoints.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+        endpoints
     };
     assert_eq!(report("demo.db"), report("demo.mitm"));
 }
@@ -330,6 +337,8 @@ fn damage_costs_rows_and_no_more() {
     std::fs::write(&path, &bytes).unwrap();
     let captures = Captures::open(&[&path], InputFormat::Detect).unwrap();
     let analysis = analyze(&captures, &Options::default(), &()).unwrap();
-    assert!(analysis.report.totals.used > 200, "{:?}", analysis.report.totals);
-    assert!(analysis.skips.total() + analysis.failures.len() as u64 > 0);
+    // A page has one row or two.
+    let used = analysis.report.totals.used;
+    assert!((497..500).contains(&used), "{:?}", analysis.report.totals);
+    assert!(analysis.skips.total() > 0, "{:?}", analysis.skips);
 }

@@ -10,18 +10,24 @@ use std::path::Path;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension};
+use serde::{Deserialize, Serialize};
 
 use crate::capture::bytes::Bytes;
 use crate::capture::database::COLUMNS;
-
-/// Leaves of one batch.
-pub(super) const LEAVES: usize = 256;
 
 /// Pages that are read at once where the next leaf is among them.
 const AHEAD: u32 = 64;
 
 /// A tree as deep as this holds more pages than a file can have.
 const DEPTH: usize = 20;
+
+/// A page with rows of the table.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(super) struct Leaf {
+    page: u32,
+    /// The largest row number that it can have; those of the leaf before are all smaller.
+    pub(super) last: i64,
+}
 
 /// This is read by statement instead.
 #[derive(Debug)]
@@ -33,11 +39,11 @@ pub(super) struct Pages {
     page_bytes: u32,
     usable: usize,
     file_bytes: u64,
-    counter: u32,
+    /// Counts the transactions that changed the file.
+    pub(super) counter: u32,
     /// Where the used columns stand in a record, in the order of [`COLUMNS`], and whether they are declared as real numbers.
     columns: Vec<(usize, usize, bool)>,
-    /// Each leaf of the table with the largest row number that it can have.
-    pub(super) leaves: Vec<(u32, i64)>,
+    pub(super) leaves: Vec<Leaf>,
 }
 
 /// Reads pages, many at once.
@@ -104,10 +110,12 @@ impl Pages {
         depth: usize,
     ) -> Result<(), Unusual> {
         if depth == 0 {
-            self.leaves.push((page, last));
-            // A tree that goes round in circles has more leaves than the file has pages.
-            let most = self.file_bytes / u64::from(self.page_bytes);
-            return if self.leaves.len() as u64 <= most { Ok(()) } else { Err(Unusual) };
+            // Row numbers rise from leaf to leaf, so a tree that goes round in circles is noticed here.
+            if self.leaves.last().is_some_and(|before| before.last >= last) {
+                return Err(Unusual);
+            }
+            self.leaves.push(Leaf { page, last });
+            return Ok(());
         }
         let whole = reader.page(page, 1)?;
         let below = children(content(whole, page)?, whole)?;
@@ -122,7 +130,8 @@ impl Pages {
         PageReader { bytes, page_bytes, first: 0, buffer: Vec::new(), single: Vec::new() }
     }
 
-    /// Is it still the file that was listed? Asked with a transaction open, it stays so until that is closed.
+    /// Is it still the file that was listed? Asked before and after its pages are read: a transaction that is open keeps
+    /// servers from writing, unless somebody in this process has closed the same file meanwhile (POSIX locks go with it).
     pub(super) fn is_current(&self, bytes: &Bytes) -> bool {
         header(bytes)
             .is_ok_and(|header| number(&header, 24, 4).is_ok_and(|counter| counter == self.counter))
@@ -134,17 +143,17 @@ impl Pages {
     pub(super) fn rows(
         &self,
         reader: &mut PageReader<'_>,
-        leaves: &[(u32, i64)],
+        leaves: &[Leaf],
         mut row: impl FnMut(i64, Option<(usize, ValueRef<'_>)>) -> Result<(), Unusual>,
     ) -> Result<(), Unusual> {
         let mut payload = Vec::new();
         // A reader of its own, so that the leaf stays where it is.
         let mut overflow = self.reader(reader.bytes);
-        for (i, &(leaf, _)) in leaves.iter().enumerate() {
-            let next = leaves.get(i + 1).map_or(0, |next| next.0);
-            let ahead = if (leaf..leaf.saturating_add(AHEAD)).contains(&next) { AHEAD } else { 1 };
-            let page = reader.page(leaf, ahead)?;
-            let inside = content(page, leaf)?;
+        for (i, leaf) in leaves.iter().enumerate() {
+            let next = leaves.get(i + 1).map_or(0, |next| next.page);
+            let is_near = (leaf.page..leaf.page.saturating_add(AHEAD)).contains(&next);
+            let page = reader.page(leaf.page, if is_near { AHEAD } else { 1 })?;
+            let inside = content(page, leaf.page)?;
             if inside.first() != Some(&13) {
                 return Err(Unusual);
             }
@@ -155,6 +164,9 @@ impl Pages {
                 let (length, rest) = varint(cell)?;
                 let (number, rest) = varint(rest)?;
                 let length = u64::try_from(length).map_err(|_| Unusual)?;
+                if number > leaf.last {
+                    return Err(Unusual);
+                }
                 row(number, None)?;
                 self.record(&mut overflow, length, rest, &mut payload, |column, value| {
                     row(number, Some((column, value)))

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 use crate::capture::bytes::Bytes;
-use crate::capture::database::pages::{Pages, Unusual};
+use crate::capture::database::pages::{Leaf, Pages, Unusual};
 use crate::capture::database::{headers, in_words, place_of};
 use crate::capture::{Found, time};
 use crate::flow::{Flow, Headers, OriginalRow, OwnedHeader, Response};
@@ -106,12 +106,11 @@ const TIMESTAMP: usize = 6;
 const SIZE: usize = 7;
 const REQUEST_BODY: usize = 8;
 
-/// Decodes the rows of some leaves, read from their pages while a transaction is open.
+/// Decodes the rows of some leaves from the number `first` on, read from their pages while a transaction is open.
 pub(super) fn decode_leaves(
-    connection: &Connection,
-    pages: &Pages,
-    bytes: &Bytes,
-    leaves: &[(u32, i64)],
+    (connection, pages, bytes): (&Connection, &Pages, &Bytes),
+    first: i64,
+    leaves: &[Leaf],
     found: &mut dyn FnMut(u64, Found<'_>),
 ) -> Result<(), Unusual> {
     let mut text = Vec::new();
@@ -129,6 +128,9 @@ pub(super) fn decode_leaves(
         let mut reader = pages.reader(bytes);
         pages.rows(&mut reader, leaves, |number, value| {
             let Some((place, value)) = value else {
+                if rows.last().map_or(number < first, |before| number <= before.number) {
+                    return Err(Unusual);
+                }
                 rows.push(Row::new(number));
                 return Ok(());
             };
@@ -138,6 +140,9 @@ pub(super) fn decode_leaves(
             }
             if text.len() > HELD_BYTES { Err(Unusual) } else { Ok(()) }
         })?;
+        if !pages.is_current(bytes) {
+            return Err(Unusual);
+        }
     }
     for row in &rows {
         decode_row(row, &text, found);
