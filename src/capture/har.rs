@@ -4,34 +4,20 @@
 //! alone, and the list that Charles saves as `.chlsj`, are read as well. Whatever stands around the list is stepped over
 //! by its brackets, piece by piece, however long it is.
 
+mod bounds;
 mod charles;
 mod compact;
 mod entry;
 
 use crate::capture::bytes::{Batch, Reader};
+use crate::capture::har::bounds::{Stop, entry_start, find_entry, key_and_value, whole_entries};
 use crate::capture::har::compact::Compactor;
-use crate::capture::json::{self, BadJson, Json, Scan};
+use crate::capture::json::{self, Json, Scan};
 use crate::capture::{Cut, Damage, Found};
 use crate::limits;
 use crate::skip::SkipReason;
 
-/// The first keys that writers give an entry, beside those that begin with `_`.
-const ENTRY_KEYS: [&[u8]; 14] = [
-    b"startedDateTime",
-    b"time",
-    b"request",
-    b"response",
-    b"cache",
-    b"timings",
-    b"pageref",
-    b"connection",
-    b"serverIPAddress",
-    b"comment",
-    b"status",
-    b"scheme",
-    b"method",
-    b"host",
-];
+pub(super) use bounds::opening_bracket;
 
 /// How much is held while what stands around the entries is read.
 const WINDOW: usize = 64 << 10;
@@ -59,16 +45,6 @@ enum State {
     /// After the last bracket.
     After,
     End,
-}
-
-/// Why there are no more whole entries at the front.
-#[derive(Debug, PartialEq, Eq)]
-enum Stop {
-    NeedsMore,
-    /// What begins here is no entry, or is not followed by another one.
-    Bad,
-    /// The list is closed: where.
-    Closed(usize),
 }
 
 impl<'a> Entries<'a> {
@@ -111,8 +87,11 @@ impl<'a> Entries<'a> {
             if !ended && bytes.iter().all(|byte| json::is_space(*byte)) {
                 return None;
             }
-            self.state = State::End;
-            return self.rest_is_garbage(batch, "no HAR begins here");
+            if bytes.is_empty() {
+                self.state = State::End;
+                return None;
+            }
+            return Some(self.seek_anywhere(batch, ended, "no HAR begins here"));
         };
         let is_list = bytes[bracket] == b'[';
         self.reader.unread(&bytes[bracket + 1..]);
@@ -156,7 +135,7 @@ impl<'a> Entries<'a> {
         let Some((key, value)) = key_and_value(&bytes[at..]) else {
             // How deep this is can no longer be known: as deep as the list of entries.
             self.open = vec![true];
-            return self.resync(batch, ended, at);
+            return Some(self.resync(batch, ended, at));
         };
         let in_log = self.open.last().copied().unwrap_or(false);
         let value = at + value;
@@ -196,15 +175,13 @@ impl<'a> Entries<'a> {
                 return None;
             }
             if ended {
-                let length = self.reader.position() - start;
-                self.state = State::End;
-                // A quote too few in front of the list: where the bytes can be read again, entries are looked for.
-                if !self.found_list && self.reader.go_to(start + 1) {
-                    self.open = vec![true];
-                    let ended = self.window(batch, self.batch_bytes.max(WINDOW));
-                    return self.resync_from(batch, ended, 0, start);
+                // A quote too few in front of the list hides it.
+                if self.found_list {
+                    self.state = State::End;
+                    return Some(self.cut_off(start, self.reader.position() - start));
                 }
-                return Some(self.cut_off(start, length));
+                self.open = vec![true];
+                return Some(self.go_back(batch, start));
             }
         }
     }
@@ -227,13 +204,13 @@ impl<'a> Entries<'a> {
                 }
                 Stop::Bad => {
                     let start = entry_start(batch.bytes());
-                    return self.resync(batch, ended, start);
+                    return Some(self.resync(batch, ended, start));
                 }
                 Stop::NeedsMore if ended => {
                     let bytes = batch.bytes();
                     let start = entry_start(bytes);
                     if start < bytes.len() {
-                        return self.resync(batch, ended, start);
+                        return Some(self.resync(batch, ended, start));
                     }
                     self.state = State::End;
                     return Some(self.cut_off(batch.offset, bytes.len() as u64));
@@ -271,51 +248,58 @@ impl<'a> Entries<'a> {
                 return Some(Cut::Batch);
             }
             if ended {
-                // Where the bytes can be read again, there may be whole entries among them.
-                let length = self.reader.position() - start;
-                self.state = State::End;
-                if self.reader.go_to(start + 1) {
-                    self.state = State::Elements;
-                    let ended = self.window(batch, self.batch_bytes);
-                    return self.resync_from(batch, ended, 0, start);
-                }
-                return Some(self.cut_off(start, length));
+                // There may be whole entries among what was taken for one.
+                return Some(self.go_back(batch, start));
             }
         }
     }
 
     /// Steps over what is no entry, from `at` in the batch on, to the next one if there is any.
-    fn resync(&mut self, batch: &mut Batch, ended: bool, at: usize) -> Option<Cut> {
+    fn resync(&mut self, batch: &mut Batch, ended: bool, at: usize) -> Cut {
         let start = batch.offset + at as u64;
-        self.resync_from(batch, ended, at + 1, start)
+        let found = self.seek(batch, ended, at + 1);
+        self.after_damage(start, found)
     }
 
-    fn resync_from(
-        &mut self,
-        batch: &mut Batch,
-        mut ended: bool,
-        mut from: usize,
-        start: u64,
-    ) -> Option<Cut> {
+    /// The same from a place that was passed long ago, where the bytes can be read again.
+    fn go_back(&mut self, batch: &mut Batch, start: u64) -> Cut {
+        let end = self.reader.position();
+        if self.reader.go_to(start + 1) {
+            let ended = self.window(batch, self.batch_bytes.max(WINDOW));
+            let found = self.seek(batch, ended, 0);
+            return self.after_damage(start, found);
+        }
+        self.state = State::End;
+        self.cut_off(start, end - start)
+    }
+
+    fn after_damage(&self, start: u64, found: bool) -> Cut {
+        let next = self.reader.position();
+        if !found {
+            return self.cut_off(start, next - start);
+        }
+        let message = format!(
+            "{} bytes are no entry that can be read and were skipped; reading went on at byte {next}",
+            next - start
+        );
+        Cut::Damage(Damage { reason: SkipReason::BadRecord, offset: start, message })
+    }
+
+    /// Goes on to the next entry, from `from` in the batch on; `false` where there is none up to the end.
+    fn seek(&mut self, batch: &mut Batch, mut ended: bool, mut from: usize) -> bool {
         // Enough for what stands before an entry, and again for its first key.
         const OVERLAP: usize = 128;
         let mut may_begin = true;
         loop {
             if let Some(at) = find_entry(batch.bytes(), from, may_begin) {
-                let next = batch.offset + at as u64;
                 self.reader.unread(&batch.bytes()[at..]);
                 self.found_list = true;
                 self.state = State::Elements;
-                let message = format!(
-                    "{} bytes are no entry that can be read and were skipped; reading went on at byte {next}",
-                    next - start
-                );
-                let reason = SkipReason::BadRecord;
-                return Some(Cut::Damage(Damage { reason, offset: start, message }));
+                return true;
             }
             if ended {
                 self.state = State::End;
-                return Some(self.cut_off(start, self.reader.position() - start));
+                return false;
             }
             let length = batch.bytes().len();
             let keep = length.saturating_sub(2 * OVERLAP).max(from.saturating_sub(OVERLAP));
@@ -323,6 +307,19 @@ impl<'a> Entries<'a> {
             (from, may_begin) = (OVERLAP, false);
             ended = self.window(batch, self.batch_bytes.max(16 * OVERLAP));
         }
+    }
+
+    /// Looks for entries where the structure around them is lost: how deep this is, is as deep as the list of entries.
+    fn seek_anywhere(&mut self, batch: &mut Batch, ended: bool, why: &str) -> Cut {
+        let start = batch.offset;
+        self.open = vec![true];
+        let found = self.seek(batch, ended, 0);
+        if found {
+            return self.after_damage(start, found);
+        }
+        let bytes = self.reader.position() - start;
+        let message = format!("{why}: {bytes} bytes from here on were skipped");
+        Cut::Damage(Damage { reason: SkipReason::Garbage, offset: start, message })
     }
 
     fn after(&mut self, batch: &mut Batch) -> Option<Cut> {
@@ -343,32 +340,8 @@ impl<'a> Entries<'a> {
             return None;
         }
         // Damage may have closed the list too soon: entries that come after its end are looked for.
-        let start = self.reader.position();
         let ended = self.window(batch, self.batch_bytes.max(WINDOW));
-        self.open = vec![true];
-        let cut = self.resync_from(batch, ended, 0, start);
-        if self.state != State::End {
-            return cut;
-        }
-        let bytes = self.reader.position() - start;
-        let message =
-            format!("the end of the HAR is passed: {bytes} bytes from here on were skipped");
-        Some(Cut::Damage(Damage { reason: SkipReason::Garbage, offset: start, message }))
-    }
-
-    fn rest_is_garbage(&mut self, batch: &Batch, why: &str) -> Option<Cut> {
-        let start = batch.offset;
-        let end = match self.reader.left() {
-            Some(left) => self.reader.position() + left,
-            None => self.reader.position(),
-        };
-        if end == start {
-            return None;
-        }
-        let bytes = end - start;
-        let more = if self.reader.left().is_some() { "" } else { " or more" };
-        let message = format!("{why}: {bytes} bytes{more} from here on were skipped");
-        Some(Cut::Damage(Damage { reason: SkipReason::Garbage, offset: start, message }))
+        Some(self.seek_anywhere(batch, ended, "the end of the HAR is passed"))
     }
 
     fn cut_off(&self, offset: u64, bytes: u64) -> Cut {
@@ -385,104 +358,6 @@ fn no_list(offset: u64) -> Cut {
     let message =
         "this JSON has no list of entries (\"log\" with \"entries\"), so there is no traffic in it";
     Cut::Damage(Damage { reason: SkipReason::BadRecord, offset, message: message.to_owned() })
-}
-
-/// Where the first bracket stands, after a byte order mark and the call of a function.
-pub(super) fn opening_bracket(bytes: &[u8]) -> Option<usize> {
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
-    let name = text
-        .iter()
-        .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'.'))
-        .count();
-    let after_name = text[name..].trim_ascii_start();
-    let text = match after_name.strip_prefix(b"(") {
-        Some(inside) if name > 0 => inside.trim_ascii_start(),
-        _ => text,
-    };
-    matches!(text.first(), Some(b'{' | b'[')).then(|| bytes.len() - text.len())
-}
-
-/// The key at the front, and where the first byte of its value stands.
-fn key_and_value(bytes: &[u8]) -> Option<(&[u8], usize)> {
-    let end =
-        if bytes.first() == Some(&b'"') { Scan::default().step(bytes)? } else { return None };
-    let next = |at: usize| {
-        let space = bytes[at..].iter().take_while(|byte| json::is_space(**byte)).count();
-        bytes.get(at + space).map(|byte| (at + space, *byte))
-    };
-    let (colon, b':') = next(end)? else { return None };
-    let (value, _) = next(colon + 1)?;
-    Some((&bytes[1..end - 1], value))
-}
-
-/// Where the first entry begins, after commas and blanks.
-fn entry_start(bytes: &[u8]) -> usize {
-    let is_between = |byte: &u8| json::is_space(*byte) || *byte == b',';
-    bytes.iter().position(|byte| !is_between(byte)).unwrap_or(bytes.len())
-}
-
-/// How far the entries at the front are whole, and what comes after them.
-fn whole_entries(bytes: &[u8], ended: bool) -> (usize, Stop) {
-    let mut whole = 0;
-    // Where the last entry began, and where what stands before it ends.
-    let mut last = (0, 0);
-    loop {
-        let start = whole + entry_start(&bytes[whole..]);
-        let end = match bytes.get(start) {
-            None => return (whole, Stop::NeedsMore),
-            Some(b']') if is_damaged(&bytes[last.0..whole]) => return (last.1, Stop::Bad),
-            Some(b']') => return (whole, Stop::Closed(start)),
-            Some(b'{' | b'[' | b'"') => Scan::default().step(&bytes[start..]),
-            // A null among the entries.
-            Some(byte) if byte.is_ascii_alphanumeric() => {
-                bytes[start..].iter().position(|byte| !byte.is_ascii_alphanumeric())
-            }
-            Some(_) => return (whole, Stop::Bad),
-        };
-        let Some(end) = end.map(|end| start + end) else { return (whole, Stop::NeedsMore) };
-        match bytes[end..].iter().find(|byte| !json::is_space(**byte)) {
-            Some(b',' | b']') => {}
-            None if !ended => return (whole, Stop::NeedsMore),
-            // What follows is damaged, or the entry itself: a quote too few turns what is inside of strings outside.
-            _ if is_damaged(&bytes[start..end]) => return (whole, Stop::Bad),
-            _ => {}
-        }
-        last = (start, whole);
-        whole = end;
-    }
-}
-
-/// Is an entry, which quotes and brackets say is whole, no JSON after all? Asked where something about it is odd, and of the
-/// last one of the list, which damage may have closed too soon.
-fn is_damaged(entry: &[u8]) -> bool {
-    /// Deeper than entries go, brackets are enough.
-    const DEPTH: usize = 64;
-
-    fn check(json: &mut Json<'_>, depth: usize) -> Result<(), BadJson> {
-        match json.peek() {
-            Some(b'{') if depth < DEPTH => json.members(|_, json| check(json, depth + 1)),
-            Some(b'[') if depth < DEPTH => json.items(|json| check(json, depth + 1)),
-            _ => json.skip(),
-        }
-    }
-
-    entry.len() > 1 && check(&mut Json::new(entry), 0).is_err()
-}
-
-/// The first place from `from` on where an entry seems to begin: an object with one of the first keys, in a list (or right
-/// at `from`, where it may begin there).
-fn find_entry(bytes: &[u8], from: usize, may_begin: bool) -> Option<usize> {
-    let from = from.min(bytes.len());
-    memchr::memchr_iter(b'{', &bytes[from..]).map(|at| from + at).find(|&at| {
-        let before = bytes[..at].iter().rposition(|byte| !json::is_space(*byte));
-        let is_in_list = match before {
-            Some(before) if before >= from || !may_begin => matches!(bytes[before], b',' | b'['),
-            _ => may_begin,
-        };
-        is_in_list
-            && key_and_value(bytes[at + 1..].trim_ascii_start())
-                .is_some_and(|(key, _)| key.starts_with(b"_") || ENTRY_KEYS.contains(&key))
-    })
 }
 
 pub(crate) fn decode(batch: &Batch, found: &mut dyn FnMut(u64, Found<'_>)) {

@@ -1,0 +1,129 @@
+//! Where entries begin and end in bytes, whole or damaged.
+
+use crate::capture::json::{self, BadJson, Json, Scan};
+
+/// The first keys that writers give an entry, beside those that begin with `_`.
+const ENTRY_KEYS: [&[u8]; 14] = [
+    b"startedDateTime",
+    b"time",
+    b"request",
+    b"response",
+    b"cache",
+    b"timings",
+    b"pageref",
+    b"connection",
+    b"serverIPAddress",
+    b"comment",
+    b"status",
+    b"scheme",
+    b"method",
+    b"host",
+];
+
+/// Why there are no more whole entries at the front.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    NeedsMore,
+    /// What begins here is no entry, or is not followed by another one.
+    Bad,
+    /// The list is closed: where.
+    Closed(usize),
+}
+
+/// Where the first bracket stands, after a byte order mark and the call of a function.
+pub(crate) fn opening_bracket(bytes: &[u8]) -> Option<usize> {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+    let name = text
+        .iter()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'.'))
+        .count();
+    let after_name = text[name..].trim_ascii_start();
+    let text = match after_name.strip_prefix(b"(") {
+        Some(inside) if name > 0 => inside.trim_ascii_start(),
+        _ => text,
+    };
+    matches!(text.first(), Some(b'{' | b'[')).then(|| bytes.len() - text.len())
+}
+
+/// The key at the front, and where the first byte of its value stands.
+pub(super) fn key_and_value(bytes: &[u8]) -> Option<(&[u8], usize)> {
+    let end =
+        if bytes.first() == Some(&b'"') { Scan::default().step(bytes)? } else { return None };
+    let next = |at: usize| {
+        let space = bytes[at..].iter().take_while(|byte| json::is_space(**byte)).count();
+        bytes.get(at + space).map(|byte| (at + space, *byte))
+    };
+    let (colon, b':') = next(end)? else { return None };
+    let (value, _) = next(colon + 1)?;
+    Some((&bytes[1..end - 1], value))
+}
+
+/// Where the first entry begins, after commas and blanks.
+pub(super) fn entry_start(bytes: &[u8]) -> usize {
+    let is_between = |byte: &u8| json::is_space(*byte) || *byte == b',';
+    bytes.iter().position(|byte| !is_between(byte)).unwrap_or(bytes.len())
+}
+
+/// How far the entries at the front are whole, and what comes after them.
+pub(super) fn whole_entries(bytes: &[u8], ended: bool) -> (usize, Stop) {
+    let mut whole = 0;
+    // Where the last entry began, and where what stands before it ends.
+    let mut last = (0, 0);
+    loop {
+        let start = whole + entry_start(&bytes[whole..]);
+        let end = match bytes.get(start) {
+            None => return (whole, Stop::NeedsMore),
+            Some(b']') if is_damaged(&bytes[last.0..whole]) => return (last.1, Stop::Bad),
+            Some(b']') => return (whole, Stop::Closed(start)),
+            Some(b'{' | b'[' | b'"') => Scan::default().step(&bytes[start..]),
+            // A null among the entries.
+            Some(byte) if byte.is_ascii_alphanumeric() => {
+                bytes[start..].iter().position(|byte| !byte.is_ascii_alphanumeric())
+            }
+            Some(_) => return (whole, Stop::Bad),
+        };
+        let Some(end) = end.map(|end| start + end) else { return (whole, Stop::NeedsMore) };
+        match bytes[end..].iter().find(|byte| !json::is_space(**byte)) {
+            Some(b',' | b']') => {}
+            None if !ended => return (whole, Stop::NeedsMore),
+            // What follows is damaged, or the entry itself: a quote too few turns what is inside of strings outside.
+            _ if is_damaged(&bytes[start..end]) => return (whole, Stop::Bad),
+            _ => {}
+        }
+        last = (start, whole);
+        whole = end;
+    }
+}
+
+/// Is an entry, which quotes and brackets say is whole, no JSON after all? Asked where something about it is odd, and of the
+/// last one of the list, which damage may have closed too soon.
+fn is_damaged(entry: &[u8]) -> bool {
+    /// Deeper than entries go, brackets are enough.
+    const DEPTH: usize = 64;
+
+    fn check(json: &mut Json<'_>, depth: usize) -> Result<(), BadJson> {
+        match json.peek() {
+            Some(b'{') if depth < DEPTH => json.members(|_, json| check(json, depth + 1)),
+            Some(b'[') if depth < DEPTH => json.items(|json| check(json, depth + 1)),
+            _ => json.skip(),
+        }
+    }
+
+    entry.len() > 1 && check(&mut Json::new(entry), 0).is_err()
+}
+
+/// The first place from `from` on where an entry seems to begin: an object with one of the first keys, in a list (or right
+/// at `from`, where it may begin there).
+pub(super) fn find_entry(bytes: &[u8], from: usize, may_begin: bool) -> Option<usize> {
+    let from = from.min(bytes.len());
+    memchr::memchr_iter(b'{', &bytes[from..]).map(|at| from + at).find(|&at| {
+        let before = bytes[..at].iter().rposition(|byte| !json::is_space(*byte));
+        let is_in_list = match before {
+            Some(before) if before >= from || !may_begin => matches!(bytes[before], b',' | b'['),
+            _ => may_begin,
+        };
+        is_in_list
+            && key_and_value(bytes[at + 1..].trim_ascii_start())
+                .is_some_and(|(key, _)| key.starts_with(b"_") || ENTRY_KEYS.contains(&key))
+    })
+}
