@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import io
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -12,22 +11,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from measuring import peak_memory, timed
+
 program, folder = os.path.abspath(sys.argv[1]), Path(sys.argv[2]).resolve()
 large, small = folder / "large.mitm", folder / "small.mitm"
 ROUNDS = 9
-
-
-def timed(command):
-    start = time.perf_counter()
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-    return time.perf_counter() - start
-
-
-def peak_memory(command):
-    """In MB, of a process of its own."""
-    code = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True); " \
-           "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-    return int(subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=True).stdout) / 1024
 
 
 def flow_reader(path):

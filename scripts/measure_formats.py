@@ -5,7 +5,6 @@ import contextlib
 import io
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -13,16 +12,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from measuring import peak_memory, timed
+
 binaries, folder = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
 program, parse = str(binaries / "api-patterns"), str(binaries / "examples/parse")
 minified, pretty, lines, database = (folder / name for name in ("minified.har", "pretty.har", "lines.jsonl", "flows.db"))
 ROUNDS = 9
-
-
-def timed(command, **options):
-    start = time.perf_counter()
-    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, **options)
-    return time.perf_counter() - start
 
 
 def analyze(path, threads=2):
@@ -43,13 +38,6 @@ def from_stdin(path):
         os.close(read)
         feeder.wait()
     return seconds
-
-
-def peak_memory(command):
-    """In MB, of a process of its own."""
-    code = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True); " \
-           "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-    return int(subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=True).stdout) / 1024
 
 
 def json_load(path):

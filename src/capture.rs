@@ -63,21 +63,17 @@ pub(crate) enum Content {
 }
 
 impl Source {
+    /// All of a capture.
+    fn new(name: String, format: InputFormat, content: Content) -> Self {
+        Self { name, format, content, start: 0, is_live: false }
+    }
+
     /// The length in bytes now, where it is known.
     pub(crate) fn length(&self) -> Option<u64> {
         match &self.content {
             Content::Bytes(bytes) => bytes.length(),
             #[cfg(feature = "sqlite")]
             Content::Database(database) => Some(database.length()),
-        }
-    }
-
-    /// Can it be read again from the start?
-    fn is_repeatable(&self) -> bool {
-        match &self.content {
-            Content::Bytes(bytes) => bytes.is_repeatable(),
-            #[cfg(feature = "sqlite")]
-            Content::Database(_) => true,
         }
     }
 

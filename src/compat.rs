@@ -192,9 +192,13 @@ pub fn get_api_patterns(
     domain: Option<&str>,
     limit: Option<i64>,
 ) -> Result<String, Error> {
-    let (selected, _) = select(flows, domain, limit);
+    answer(&select(flows, domain, limit).0)
+}
+
+/// The answer for the flows that were selected.
+pub(crate) fn answer(selected: &[&CompatFlow]) -> Result<String, Error> {
     let mut clusters: IndexMap<Vec<u8>, Cluster> = IndexMap::new();
-    for flow in &selected {
+    for flow in selected {
         observe(flow, &mut clusters)?;
     }
     let mut sorted: Vec<(Vec<u8>, Cluster)> = clusters.into_iter().collect();

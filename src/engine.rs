@@ -1,26 +1,28 @@
 //! Captures -> batches -> threads -> one state -> report; with progress, and a way to stop.
 
 mod feed;
+mod filter;
 mod follow;
 mod label;
 mod newest;
+mod run;
 mod sequence;
 
 use std::io::Write;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::capture::bytes::Batch;
 use crate::capture::{Captures, Found, decode};
 use crate::compat::{self, CompatFlow};
-use crate::engine::feed::{Feed, locked};
+use crate::engine::feed::Feed;
+use crate::engine::filter::Filter;
 pub use crate::engine::follow::{Change, Follower};
 use crate::engine::newest::Place;
+use crate::engine::run::{Outcome, run};
 use crate::error::Error;
 use crate::flow::Flow;
 use crate::flow::noise::Noise;
 use crate::limits;
-use crate::patterns::{Patterns, host_name};
+use crate::patterns::Patterns;
 use crate::report::Report;
 use crate::report::decision::{Decision, Explanation, ReportOptions};
 use crate::skip::{SkipPlace, SkipReason, Skips};
@@ -213,9 +215,9 @@ pub fn compat_answer(
     flows.sort_by_key(|(place, _)| *place);
     let count = flows.len() as u64;
     let rows = compat::newest_first(flows.into_iter().map(|(_, flow)| flow));
-    let text = compat::get_api_patterns(&rows, domain, limit)?;
-    let (used, of_domain) = compat::select(&rows, domain, limit);
-    let used = used.len();
+    let (selected, of_domain) = compat::select(&rows, domain, limit);
+    let text = compat::answer(&selected)?;
+    let used = selected.len();
     skips.add_many(SkipReason::Repeated, count - rows.len() as u64);
     skips.add_many(SkipReason::OtherDomain, (rows.len() - of_domain) as u64);
     skips.add_many(SkipReason::Older, (of_domain - used) as u64);
@@ -283,172 +285,4 @@ fn place_of(source: usize, offset: u64, found: Found<'_>) -> SkipPlace {
 /// Counts what was skipped; the place is remembered where something is wrong there.
 fn skip(skips: &mut Skips, reason: SkipReason, place: SkipPlace) {
     if reason.is_damage() { skips.add_at(reason, place) } else { skips.add(reason) }
-}
-
-/// What the options leave.
-struct Filter {
-    domains: Vec<Vec<u8>>,
-    methods: Vec<Vec<u8>>,
-    exclude: Vec<Noise>,
-}
-
-impl Filter {
-    fn new(options: &Options) -> Self {
-        let lower = |domain: &String| {
-            domain.trim_start_matches("*.").trim_matches('.').to_ascii_lowercase().into_bytes()
-        };
-        Self {
-            domains: options.domains.iter().map(lower).collect(),
-            methods: options
-                .methods
-                .iter()
-                .map(|method| method.to_ascii_uppercase().into_bytes())
-                .collect(),
-            exclude: options.exclude.clone(),
-        }
-    }
-
-    /// The flow, or why it is not used.
-    fn check<'f>(&self, found: &Found<'f>) -> Result<&'f Flow<'f>, SkipReason> {
-        let flow = match found {
-            Found::Flow(flow) => flow,
-            Found::NotHttp(_) => return Err(SkipReason::NotHttp),
-            Found::Skipped(reason, _) => return Err(*reason),
-        };
-        if !self.domains.is_empty()
-            && !self.domains.iter().any(|domain| is_in_domain(&host_name(flow), domain))
-        {
-            return Err(SkipReason::OtherDomain);
-        }
-        if !self.methods.is_empty()
-            && !self.methods.iter().any(|method| flow.method.eq_ignore_ascii_case(method))
-        {
-            return Err(SkipReason::OtherMethod);
-        }
-        Noise::of(flow, &self.exclude).map_or(Ok(flow), Err)
-    }
-}
-
-/// Is it that host or a subdomain of it? A port counts only where the domain names one.
-fn is_in_domain(host: &[u8], domain: &[u8]) -> bool {
-    let matches = |host: &[u8]| {
-        host.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with(b"."))
-    };
-    let port_at = memchr::memrchr(b':', host)
-        .filter(|colon| host[colon + 1..].iter().all(u8::is_ascii_digit));
-    matches(host) || port_at.is_some_and(|colon| matches(&host[..colon]))
-}
-
-/// What a run over all captures gave.
-#[derive(Clone, Debug)]
-struct Outcome<S> {
-    /// One state a thread.
-    states: Vec<S>,
-    skips: Skips,
-    failures: Vec<Error>,
-    bytes: u64,
-    /// Where the reading of each capture ended.
-    ends: Vec<u64>,
-    stopped: bool,
-}
-
-impl<S> Default for Outcome<S> {
-    fn default() -> Self {
-        Self {
-            states: Vec::new(),
-            skips: Skips::default(),
-            failures: Vec::new(),
-            bytes: 0,
-            ends: Vec::new(),
-            stopped: false,
-        }
-    }
-}
-
-impl Outcome<Patterns> {
-    /// Merges the states into one, with what was skipped between the batches.
-    fn split(mut self, merge: impl Fn(&mut Patterns, Patterns)) -> (Patterns, Outcome<()>) {
-        let mut all = Patterns::new();
-        for state in std::mem::take(&mut self.states) {
-            merge(&mut all, state);
-        }
-        all.skips.merge(std::mem::take(&mut self.skips));
-        (all, self.without_states())
-    }
-}
-
-impl<S> Outcome<S> {
-    fn without_states(self) -> Outcome<()> {
-        Outcome {
-            failures: self.failures,
-            bytes: self.bytes,
-            ends: self.ends,
-            stopped: self.stopped,
-            ..Outcome::default()
-        }
-    }
-}
-
-/// Reads all captures with several threads. Each takes the next batch under a lock, which costs reading it and finding
-/// where its last record ends, and decodes it into a state of its own.
-fn run<S: Send>(
-    captures: &Captures,
-    options: &Options,
-    monitor: &dyn Monitor,
-    new_state: impl Fn() -> S + Sync,
-    visit: impl Fn(&mut S, usize, u64, Found<'_>) + Sync,
-) -> Result<Outcome<S>, Error> {
-    run_batches(captures, options, monitor, new_state, |state, batch, counted| {
-        decode(&captures.sources[batch.source], batch, &mut |offset, found| {
-            *counted += u64::from(matches!(found, Found::Flow(_)));
-            visit(state, batch.source, offset, found);
-        });
-    })
-}
-
-/// The same for whole batches.
-fn run_batches<S: Send>(
-    captures: &Captures,
-    options: &Options,
-    monitor: &dyn Monitor,
-    new_state: impl Fn() -> S + Sync,
-    visit: impl Fn(&mut S, &Batch, &mut u64) + Sync,
-) -> Result<Outcome<S>, Error> {
-    let batch_bytes =
-        if options.batch_bytes == 0 { limits::BATCH_BYTES } else { options.batch_bytes };
-    let feed = Mutex::new(Feed::new(captures, batch_bytes));
-    let total_bytes = captures.bytes();
-    let flows = AtomicU64::new(0);
-    let stopped = AtomicBool::new(false);
-    let worker = || {
-        let mut state = new_state();
-        let mut batch = Batch::default();
-        while !stopped.load(Ordering::Relaxed) && locked(&feed).next(&mut batch) {
-            let mut counted = 0;
-            visit(&mut state, &batch, &mut counted);
-            let bytes = batch.offset + locked(&feed).bytes_before(batch.source);
-            let flows = flows.fetch_add(counted, Ordering::Relaxed) + counted;
-            if !monitor.progress(&Progress { bytes, total_bytes, flows }) {
-                stopped.store(true, Ordering::Relaxed);
-            }
-        }
-        state
-    };
-    let states = if options.threads == 1 {
-        vec![worker()]
-    } else {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build().map_err(
-            |error| Error::usage(format!("cannot start {} threads: {error}", options.threads)),
-        )?;
-        pool.broadcast(|_| worker())
-    };
-    let mut feed = feed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    Ok(Outcome {
-        states,
-        bytes: feed.bytes(),
-        ends: feed.ends(),
-        skips: feed.skips,
-        failures: feed.failures,
-        stopped: stopped.into_inner(),
-    })
 }

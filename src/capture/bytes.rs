@@ -91,14 +91,6 @@ impl Bytes {
         matches!(self, Self::File(_) | Self::Memory(_))
     }
 
-    /// Can it be read again from the start?
-    pub(crate) fn is_repeatable(&self) -> bool {
-        match self {
-            Self::Stream(stream) => matches!(*locked(stream), Stream::Spooled(_)),
-            _ => true,
-        }
-    }
-
     /// All of it, from front to back.
     pub(crate) fn into_stream(self) -> ByteStream {
         match self {
@@ -113,9 +105,9 @@ impl Bytes {
     /// Puts what can be read once into a file that has no name.
     pub(crate) fn spool(&self) -> io::Result<()> {
         if let Self::Stream(stream) = self
-            && !self.is_repeatable()
+            && let mut stream = locked(stream)
+            && !matches!(*stream, Stream::Spooled(_))
         {
-            let mut stream = locked(stream);
             let spooled = spooled(&mut stream.take())?;
             *stream = Stream::Spooled(Arc::new(spooled));
         }

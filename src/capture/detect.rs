@@ -6,17 +6,18 @@ use crate::capture::{InputFormat, har, jsonl};
 /// How many bytes are looked at.
 pub(crate) const HEAD_BYTES: usize = 64 << 10;
 
-/// Is it a SQLite database? Not one that a server of mitmproxy-mcp has just created, which is empty.
+/// Is it a SQLite database?
 pub(crate) fn is_database(head: &[u8]) -> bool {
     head.starts_with(b"SQLite format 3\0")
 }
 
 /// What bytes are that are no capture, in a sentence.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Refused {
-    pub(crate) message: String,
-    /// Is it known what they are?
-    pub(crate) is_known: bool,
+pub(crate) enum Refused {
+    /// Something else that could be made into a capture.
+    Known(&'static str),
+    /// Anything: a page, a list, a body that lies beside a capture.
+    Vague(&'static str),
 }
 
 /// The format, or what it is instead.
@@ -97,19 +98,19 @@ fn detect_json(text: &[u8]) -> Result<InputFormat, Refused> {
     {
         return Ok(InputFormat::Har);
     }
-    let known = |message: &str| Err(Refused { message: message.to_owned(), is_known: true });
-    if has("_postman_id") || has("schema.getpostman.com") {
-        return known(
+    Err(if has("_postman_id") || has("schema.getpostman.com") {
+        Refused::Known(
             "this is a Postman collection, which holds requests and no traffic; send them through a proxy and give what it \
              recorded (mitmdump -w dump.mitm), or export the history of the Postman proxy as HAR",
-        );
-    }
-    if has("__export_format") || has("\"_type\":\"export\"") {
-        return known(INSOMNIA);
-    }
-    let message = "this is JSON, and neither a HAR (it has no \"log\" with a list of \"entries\") nor JSON lines: a line needs \
-                   \"method\" and \"url\", or \"request\" with both";
-    Err(Refused { message: message.to_owned(), is_known: false })
+        )
+    } else if has("__export_format") || has("\"_type\":\"export\"") {
+        Refused::Known(INSOMNIA)
+    } else {
+        Refused::Vague(
+            "this is JSON, and neither a HAR (it has no \"log\" with a list of \"entries\") nor JSON lines: a line needs \
+             \"method\" and \"url\", or \"request\" with both",
+        )
+    })
 }
 
 const INSOMNIA: &str = "this is an Insomnia export, which holds requests and no traffic; in Insomnia choose Export > HAR (HTTP \
@@ -118,38 +119,45 @@ const INSOMNIA: &str = "this is an Insomnia export, which holds requests and no 
 fn what_it_is(text: &[u8], head: &[u8]) -> Refused {
     let is = |magic: &[u8]| head.starts_with(magic);
     let has = |word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
-    let what = if is(&[0xd4, 0xc3, 0xb2, 0xa1])
+    let is_packet_capture = is(&[0xd4, 0xc3, 0xb2, 0xa1])
         || is(&[0xa1, 0xb2, 0xc3, 0xd4])
         || is(&[0x4d, 0x3c, 0xb2, 0xa1])
         || is(&[0xa1, 0xb2, 0x3c, 0x4d])
-        || is(&[0x0a, 0x0d, 0x0d, 0x0a])
-    {
-        "this is a packet capture, in which HTTPS is encrypted; save a HAR in the browser's developer tools, or record with a \
-         proxy: mitmdump -w dump.mitm"
+        || is(&[0x0a, 0x0d, 0x0d, 0x0a]);
+    if is_packet_capture {
+        Refused::Known(
+            "this is a packet capture, in which HTTPS is encrypted; save a HAR in the browser's developer tools, or record \
+             with a proxy: mitmdump -w dump.mitm",
+        )
     } else if text.starts_with(b"type: collection.insomnia") {
-        INSOMNIA
+        Refused::Known(INSOMNIA)
     } else if is(b"\xff\xfe") || is(b"\xfe\xff") {
-        "this is UTF-16 text; save it as UTF-8"
+        Refused::Known("this is UTF-16 text; save it as UTF-8")
     } else if text.starts_with(b"[") {
-        "this is a JSON array, and its first item is neither an entry of a HAR nor a flow: an item needs \"request\", or \
-         \"method\" and \"url\""
+        Refused::Vague(
+            "this is a JSON array, and its first item is neither an entry of a HAR nor a flow: an item needs \"request\", or \
+             \"method\" and \"url\"",
+        )
     } else if has("<items") && has("<item") {
-        "these are items saved by Burp, which is no HAR; in Burp install the extension \"HAR Exporter\" from the BApp \
-         store, export the same items with it, and give that file"
+        Refused::Known(
+            "these are items saved by Burp, which is no HAR; in Burp install the extension \"HAR Exporter\" from the BApp \
+             store, export the same items with it, and give that file",
+        )
     } else if text.starts_with(b"<") {
-        "this is XML or HTML, no capture; export the traffic as HAR, or record it with mitmdump -w dump.mitm"
+        Refused::Vague(
+            "this is XML or HTML, no capture; export the traffic as HAR, or record it with mitmdump -w dump.mitm",
+        )
     } else if is(b"\xac\xed") || has("com.xk72.charles") {
-        "this is a Charles session (.chls); in Charles choose File > Export Session, the format HTTP Archive (.har), and \
-         give that file"
+        Refused::Known(
+            "this is a Charles session (.chls); in Charles choose File > Export Session, the format HTTP Archive (.har), and \
+             give that file",
+        )
     } else {
-        "this is no capture that can be read; give a mitmproxy dump (mitmdump -w dump.mitm), a HAR, the database of \
-         mitmproxy-mcp, or JSON lines"
-    };
-    // A page, a list or anything else may be a body that lies beside a capture.
-    let is_known = !["this is no capture", "this is XML", "this is a JSON array"]
-        .iter()
-        .any(|vague| what.starts_with(vague));
-    Refused { message: what.to_owned(), is_known }
+        Refused::Vague(
+            "this is no capture that can be read; give a mitmproxy dump (mitmdump -w dump.mitm), a HAR, the database of \
+             mitmproxy-mcp, or JSON lines",
+        )
+    }
 }
 
 #[cfg(test)]
@@ -189,7 +197,7 @@ mod tests {
             (b"2026-11-22 08:00:00 GET /", "no capture"),
             (b"{}", "neither a HAR"),
         ] {
-            let message = detect(head).unwrap_err().message;
+            let (Refused::Known(message) | Refused::Vague(message)) = detect(head).unwrap_err();
             assert!(message.contains(word), "{message}");
             assert!(message.contains(';') || message.contains("needs"), "no way out: {message}");
         }

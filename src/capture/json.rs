@@ -251,7 +251,7 @@ pub(crate) fn unescape(raw: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
-/// Writes the character of `\uXXXX`, or of a pair of them; how many bytes it took.
+/// Writes the character of `\u` and four digits, or of a pair of them; how many bytes it took.
 fn unescape_unicode(escape: &[u8], out: &mut Vec<u8>) -> usize {
     let unit = |at: usize| {
         let digits = escape.get(at..at + 6)?.strip_prefix(b"\\u")?;

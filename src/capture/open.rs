@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::capture::bytes::Bytes;
 #[cfg(feature = "sqlite")]
 use crate::capture::database::Database;
+use crate::capture::detect::{self, Refused};
 use crate::capture::unpack::{self, Packing};
-use crate::capture::{Content, InputFormat, Source, detect};
+use crate::capture::{Content, InputFormat, Source};
 use crate::error::Error;
 use crate::limits;
 
@@ -156,12 +157,7 @@ impl Captures {
 
     /// How many bytes they have in all, where that is known of each.
     pub fn bytes(&self) -> Option<u64> {
-        self.sources.iter().map(super::Source::length).sum()
-    }
-
-    /// Can they be read more than once?
-    pub(crate) fn is_repeatable(&self) -> bool {
-        self.sources.iter().all(super::Source::is_repeatable)
+        self.sources.iter().map(Source::length).sum()
     }
 
     /// What the places in a capture are counted in: `byte`, or `row` in a database.
@@ -220,25 +216,16 @@ impl Captures {
             return self.add_database(name, path.filter(|_| is_plain), bytes, format);
         }
         let format = match format {
-            InputFormat::Detect => detect::detect(&head).map_err(|refused| {
-                if refused.is_known {
-                    Error::foreign(&name, refused.message)
-                } else {
-                    Error::format(&name, refused.message)
-                }
+            InputFormat::Detect => detect::detect(&head).map_err(|refused| match refused {
+                Refused::Known(why) => Error::foreign(&name, why),
+                Refused::Vague(why) => Error::format(&name, why),
             })?,
             InputFormat::McpDatabase => {
                 return Err(Error::format(&name, "this is no SQLite database"));
             }
             named => named,
         };
-        self.sources.push(Source {
-            name,
-            format,
-            content: Content::Bytes(bytes),
-            start: 0,
-            is_live: false,
-        });
+        self.sources.push(Source::new(name, format, Content::Bytes(bytes)));
         Ok(())
     }
 
@@ -262,13 +249,7 @@ impl Captures {
         };
         let database = database.map_err(|why| Error::foreign(&name, why))?;
         let content = Content::Database(database);
-        self.sources.push(Source {
-            name,
-            format: InputFormat::McpDatabase,
-            content,
-            start: 0,
-            is_live: false,
-        });
+        self.sources.push(Source::new(name, InputFormat::McpDatabase, content));
         Ok(())
     }
 

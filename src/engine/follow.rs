@@ -5,7 +5,8 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::capture::{Captures, InputFormat};
-use crate::engine::{Analysis, Monitor, Options, Outcome, observe};
+use crate::engine::run::Outcome;
+use crate::engine::{Analysis, Monitor, Options, observe};
 use crate::error::Error;
 use crate::patterns::Patterns;
 

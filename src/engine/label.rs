@@ -7,8 +7,10 @@ use serde::Serialize;
 
 use crate::capture::{Captures, Found, decode};
 use crate::engine::feed::locked;
+use crate::engine::filter::Filter;
+use crate::engine::run::run_batches;
 use crate::engine::sequence::Sequence;
-use crate::engine::{Analysis, Filter, Monitor, Options, newest, observe, run_batches};
+use crate::engine::{Analysis, Monitor, Options, newest, observe};
 use crate::error::Error;
 use crate::flow::{Flow, text};
 use crate::patterns::endpoint::method_name;
@@ -44,9 +46,7 @@ pub(super) fn label(
         }
         return Ok(Analysis::new(decision, patterns.skips, outcome));
     }
-    if !captures.is_repeatable() {
-        captures.spool()?;
-    }
+    captures.spool()?;
     let (patterns, outcome) = observe(captures, options, monitor)?;
     let decision = options.decide(&patterns);
     let filter = Filter::new(options);

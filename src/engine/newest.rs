@@ -4,7 +4,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::capture::{Captures, Found};
-use crate::engine::{Filter, Monitor, Options, Outcome, place_of, run, skip};
+use crate::engine::filter::Filter;
+use crate::engine::run::{Outcome, run};
+use crate::engine::{Monitor, Options, place_of, skip};
 use crate::error::Error;
 use crate::flow::Flow;
 use crate::flow::owned::OwnedFlow;

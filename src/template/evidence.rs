@@ -10,6 +10,7 @@
 //!   begins with n zero bits stay. The level of a state is the lowest at which it fits, and what fits as a whole fits in
 //!   every part, so a part never rises above the whole.
 
+mod ends;
 mod flat;
 mod fold;
 
@@ -191,15 +192,6 @@ impl<T: Merge + Default> Trie<T> {
         }
         self.made = self.root.size();
     }
-}
-
-/// The methods that servers and proxies know by name (IANA HTTP Method Registry, and the ones caches use).
-fn is_registered_method(method: &[u8]) -> bool {
-    const METHODS: &str = "ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT CONNECT COPY DELETE GET HEAD LABEL LINK LOCK MERGE \
-                           MKACTIVITY MKCALENDAR MKCOL MKREDIRECTREF MKWORKSPACE MOVE OPTIONS ORDERPATCH OTHER PATCH POST PRI \
-                           PROPFIND PROPPATCH PURGE PUT QUERY REBIND REPORT SEARCH TRACE UNBIND UNCHECKOUT UNLINK UNLOCK \
-                           UPDATE UPDATEREDIRECTREF VERSION-CONTROL";
-    METHODS.split(' ').any(|known| known.as_bytes() == method)
 }
 
 /// The edge for one segment: a pure function of the segment, its depth and the level.
@@ -386,87 +378,6 @@ impl<T: Merge + Default> Node<T> {
         let values = self.values(kind, suffix, made);
         values.distinct.observe(hash);
         &mut values.node
-    }
-
-    fn end_position(&self, method: &[u8], operation: &[u8]) -> Result<usize, usize> {
-        self.ends.binary_search_by(|have| {
-            (*have.method).cmp(method).then_with(|| (*have.operation).cmp(operation))
-        })
-    }
-
-    /// The end for a method and operation. Registered methods always have one; of others the [`limits::METHODS`] with the
-    /// smallest hashes, and the rest is `OTHER`. Of the operations of a method the [`limits::OPERATIONS`] with the smallest
-    /// hashes have one, and the rest counts as without.
-    fn end(&mut self, method: &[u8], operation: &[u8]) -> &mut T {
-        let at = match self.end_position(method, operation) {
-            Ok(at) => at,
-            Err(_) if !self.has_room_for(method) => return self.end(b"OTHER", b""),
-            Err(_) if !operation.is_empty() && !self.has_room_for_operation(method, operation) => {
-                return self.end(method, b"");
-            }
-            // Making room may have moved it.
-            Err(_) => {
-                let at = self.end_position(method, operation).unwrap_or_else(|at| at);
-                let end = End {
-                    method: method.into(),
-                    operation: operation.into(),
-                    seen: Box::default(),
-                };
-                self.ends.insert(at, end);
-                at
-            }
-        };
-        &mut self.ends[at].seen
-    }
-
-    /// Is the operation among those that are kept? Makes room for it where it displaces another.
-    fn has_room_for_operation(&mut self, method: &[u8], operation: &[u8]) -> bool {
-        let of_method = |end: &End<T>| *end.method == *method && !end.operation.is_empty();
-        if self.ends.iter().filter(|end| of_method(end)).count() < limits::OPERATIONS {
-            return true;
-        }
-        let kept = self.ends.iter().enumerate().filter(|(_, end)| of_method(end));
-        let last = kept.max_by_key(|(_, end)| stable_hash(&end.operation)).map(|(at, _)| at);
-        match last {
-            Some(at) if stable_hash(operation) < stable_hash(&self.ends[at].operation) => {
-                let displaced = self.ends.remove(at);
-                self.end(method, b"").merge(*displaced.seen);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Is the method among those that are kept? Makes room for it where it displaces another.
-    fn has_room_for(&mut self, method: &[u8]) -> bool {
-        if is_registered_method(method) {
-            return true;
-        }
-        let mut others: Vec<&[u8]> = self
-            .ends
-            .iter()
-            .map(|end| &*end.method)
-            .filter(|other| !is_registered_method(other))
-            .collect();
-        others.dedup();
-        if others.len() < limits::METHODS || others.contains(&method) {
-            return true;
-        }
-        let last = others.into_iter().max_by_key(|other| stable_hash(other)).map(<[u8]>::to_vec);
-        match last {
-            Some(last) if stable_hash(method) < stable_hash(&last) => {
-                let (displaced, kept) = std::mem::take(&mut self.ends)
-                    .into_iter()
-                    .partition(|end: &End<T>| *end.method == *last);
-                self.ends = kept;
-                let displaced: Vec<End<T>> = displaced;
-                for end in displaced {
-                    self.end(b"OTHER", b"").merge(*end.seen);
-                }
-                true
-            }
-            _ => false,
-        }
     }
 }
 

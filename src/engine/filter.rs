@@ -1,0 +1,62 @@
+//! Which flows the options leave.
+
+use crate::capture::Found;
+use crate::engine::Options;
+use crate::flow::Flow;
+use crate::flow::noise::Noise;
+use crate::patterns::host_name;
+use crate::skip::SkipReason;
+
+/// What the options leave.
+pub(super) struct Filter {
+    domains: Vec<Vec<u8>>,
+    methods: Vec<Vec<u8>>,
+    exclude: Vec<Noise>,
+}
+
+impl Filter {
+    pub(super) fn new(options: &Options) -> Self {
+        let lower = |domain: &String| {
+            domain.trim_start_matches("*.").trim_matches('.').to_ascii_lowercase().into_bytes()
+        };
+        Self {
+            domains: options.domains.iter().map(lower).collect(),
+            methods: options
+                .methods
+                .iter()
+                .map(|method| method.to_ascii_uppercase().into_bytes())
+                .collect(),
+            exclude: options.exclude.clone(),
+        }
+    }
+
+    /// The flow, or why it is not used.
+    pub(super) fn check<'f>(&self, found: &Found<'f>) -> Result<&'f Flow<'f>, SkipReason> {
+        let flow = match found {
+            Found::Flow(flow) => flow,
+            Found::NotHttp(_) => return Err(SkipReason::NotHttp),
+            Found::Skipped(reason, _) => return Err(*reason),
+        };
+        if !self.domains.is_empty()
+            && !self.domains.iter().any(|domain| is_in_domain(&host_name(flow), domain))
+        {
+            return Err(SkipReason::OtherDomain);
+        }
+        if !self.methods.is_empty()
+            && !self.methods.iter().any(|method| flow.method.eq_ignore_ascii_case(method))
+        {
+            return Err(SkipReason::OtherMethod);
+        }
+        Noise::of(flow, &self.exclude).map_or(Ok(flow), Err)
+    }
+}
+
+/// Is it that host or a subdomain of it? A port counts only where the domain names one.
+fn is_in_domain(host: &[u8], domain: &[u8]) -> bool {
+    let matches = |host: &[u8]| {
+        host.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with(b"."))
+    };
+    let port_at = memchr::memrchr(b':', host)
+        .filter(|colon| host[colon + 1..].iter().all(u8::is_ascii_digit));
+    matches(host) || port_at.is_some_and(|colon| matches(&host[..colon]))
+}

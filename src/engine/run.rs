@@ -1,0 +1,130 @@
+//! Captures -> batches -> threads -> one state a thread.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::capture::bytes::Batch;
+use crate::capture::{Captures, Found, decode};
+use crate::engine::feed::{Feed, locked};
+use crate::engine::{Monitor, Options, Progress};
+use crate::error::Error;
+use crate::limits;
+use crate::patterns::Patterns;
+use crate::skip::Skips;
+
+/// What a run over all captures gave.
+#[derive(Clone, Debug)]
+pub(super) struct Outcome<S> {
+    /// One state a thread.
+    pub(super) states: Vec<S>,
+    pub(super) skips: Skips,
+    pub(super) failures: Vec<Error>,
+    pub(super) bytes: u64,
+    /// Where the reading of each capture ended.
+    pub(super) ends: Vec<u64>,
+    pub(super) stopped: bool,
+}
+
+impl<S> Default for Outcome<S> {
+    fn default() -> Self {
+        Self {
+            states: Vec::new(),
+            skips: Skips::default(),
+            failures: Vec::new(),
+            bytes: 0,
+            ends: Vec::new(),
+            stopped: false,
+        }
+    }
+}
+
+impl Outcome<Patterns> {
+    /// Merges the states into one, with what was skipped between the batches.
+    pub(super) fn split(
+        mut self,
+        merge: impl Fn(&mut Patterns, Patterns),
+    ) -> (Patterns, Outcome<()>) {
+        let mut all = Patterns::new();
+        for state in std::mem::take(&mut self.states) {
+            merge(&mut all, state);
+        }
+        all.skips.merge(std::mem::take(&mut self.skips));
+        (all, self.without_states())
+    }
+}
+
+impl<S> Outcome<S> {
+    pub(super) fn without_states(self) -> Outcome<()> {
+        Outcome {
+            failures: self.failures,
+            bytes: self.bytes,
+            ends: self.ends,
+            stopped: self.stopped,
+            ..Outcome::default()
+        }
+    }
+}
+
+/// Reads all captures with several threads. Each takes the next batch under a lock, which costs reading it and finding
+/// where its last record ends, and decodes it into a state of its own.
+pub(super) fn run<S: Send>(
+    captures: &Captures,
+    options: &Options,
+    monitor: &dyn Monitor,
+    new_state: impl Fn() -> S + Sync,
+    visit: impl Fn(&mut S, usize, u64, Found<'_>) + Sync,
+) -> Result<Outcome<S>, Error> {
+    run_batches(captures, options, monitor, new_state, |state, batch, counted| {
+        decode(&captures.sources[batch.source], batch, &mut |offset, found| {
+            *counted += u64::from(matches!(found, Found::Flow(_)));
+            visit(state, batch.source, offset, found);
+        });
+    })
+}
+
+/// The same for whole batches.
+pub(super) fn run_batches<S: Send>(
+    captures: &Captures,
+    options: &Options,
+    monitor: &dyn Monitor,
+    new_state: impl Fn() -> S + Sync,
+    visit: impl Fn(&mut S, &Batch, &mut u64) + Sync,
+) -> Result<Outcome<S>, Error> {
+    let batch_bytes =
+        if options.batch_bytes == 0 { limits::BATCH_BYTES } else { options.batch_bytes };
+    let feed = Mutex::new(Feed::new(captures, batch_bytes));
+    let total_bytes = captures.bytes();
+    let flows = AtomicU64::new(0);
+    let stopped = AtomicBool::new(false);
+    let worker = || {
+        let mut state = new_state();
+        let mut batch = Batch::default();
+        while !stopped.load(Ordering::Relaxed) && locked(&feed).next(&mut batch) {
+            let mut counted = 0;
+            visit(&mut state, &batch, &mut counted);
+            let bytes = batch.offset + locked(&feed).bytes_before(batch.source);
+            let flows = flows.fetch_add(counted, Ordering::Relaxed) + counted;
+            if !monitor.progress(&Progress { bytes, total_bytes, flows }) {
+                stopped.store(true, Ordering::Relaxed);
+            }
+        }
+        state
+    };
+    let states = if options.threads == 1 {
+        vec![worker()]
+    } else {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build().map_err(
+            |error| Error::usage(format!("cannot start {} threads: {error}", options.threads)),
+        )?;
+        pool.broadcast(|_| worker())
+    };
+    let mut feed = feed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(Outcome {
+        states,
+        bytes: feed.bytes(),
+        ends: feed.ends(),
+        skips: feed.skips,
+        failures: feed.failures,
+        stopped: stopped.into_inner(),
+    })
+}
