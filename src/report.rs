@@ -2,6 +2,7 @@
 
 pub(crate) mod decision;
 mod hosts;
+pub(crate) mod masked;
 pub(crate) mod routes;
 
 use std::collections::BTreeMap;
@@ -167,14 +168,14 @@ pub(crate) fn pattern_of(
     // Both spellings are one endpoint, shown as most requests wrote it.
     template.trailing_slash =
         !template.parts.is_empty() && endpoint.trailing_slash * 2 > endpoint.count;
-    let method = text::printable(method).into_owned();
+    let operation = parse_key(operation).map(|(_, name)| name);
+    let id = identity(method, host, &template, operation);
+    let host = masked::host(host);
+    let method = masked::word(method).into_owned();
     let path_pattern = if method == "CONNECT" { String::new() } else { template.to_string() };
-    let shown_path = if path_pattern.is_empty() { host } else { &path_pattern };
-    let operation = parse_key(operation).map(|(_, name)| text::printable(name).into_owned());
+    let shown_path = if path_pattern.is_empty() { &*host } else { &path_pattern };
+    let operation = operation.map(|name| masked::word(name).into_owned());
     let split = operation.as_ref().map(|name| format!("#{name}")).unwrap_or_default();
-    let identity =
-        [method.as_bytes(), b"\0", host.as_bytes(), b"\0", &template.structure(), split.as_bytes()]
-            .concat();
 
     let path_params: Vec<String> = template.parameters().map(|(_, name)| name.to_owned()).collect();
     let mut parameters: Vec<Parameter> = variables
@@ -187,29 +188,25 @@ pub(crate) fn pattern_of(
     parameters.extend(query);
 
     Pattern {
-        id: format!("{:012x}", stable_hash(&identity) >> 16),
+        id,
         endpoint: format!("{method} {shown_path}{split}"),
         operation,
         method,
-        host: host.to_owned(),
+        host: host.clone().into_owned(),
         path_params,
         parameters,
         query_params,
         common_headers: common_headers(&endpoint),
         status_codes: status_codes(&endpoint),
         content_types: content_types(&endpoint),
-        media_types: endpoint
-            .media_types
-            .iter()
-            .map(|entry| (text::printable(&entry.key).into_owned(), entry.value))
-            .collect(),
+        media_types: media_types(&endpoint),
         request_count: endpoint.count,
         failed_count: endpoint.failed,
         websocket_count: endpoint.websockets,
         sample_flow_ids: endpoint
             .sample_ids
             .iter()
-            .map(|(_, id)| text::printable(id).into_owned())
+            .map(|(_, id)| masked::word(id).into_owned())
             .collect(),
         latency_ms: (!endpoint.latency.is_empty()).then(|| Latency {
             p50: milliseconds(endpoint.latency.percentile(50)),
@@ -224,6 +221,16 @@ pub(crate) fn pattern_of(
         last_seen: endpoint.last_seen.and_then(rfc3339),
         path_pattern,
     }
+}
+
+/// Of the words as they were captured, so that masks do not make two endpoints one.
+fn identity(method: &[u8], host: &str, template: &Template, operation: Option<&[u8]>) -> String {
+    let method = text::printable(method);
+    let split = operation.map(|name| format!("#{}", text::printable(name))).unwrap_or_default();
+    let identity =
+        [method.as_bytes(), b"\0", host.as_bytes(), b"\0", &template.structure(), split.as_bytes()]
+            .concat();
+    format!("{:012x}", stable_hash(&identity) >> 16)
 }
 
 fn path_parameter(segment: usize, variable: &Variable<'_>, name: &str) -> Parameter {
@@ -244,7 +251,7 @@ fn query_parameters(endpoint: &Endpoint) -> Vec<Parameter> {
         .query
         .iter()
         .map(|entry| Parameter {
-            name: text::printable(&entry.key).into_owned(),
+            name: masked::word(&entry.key).into_owned(),
             location: "query".to_owned(),
             kind: names::kind_name(entry.value.kinds).to_owned(),
             segment: None,
@@ -255,6 +262,8 @@ fn query_parameters(endpoint: &Endpoint) -> Vec<Parameter> {
         })
         .collect();
     parameters.sort_by(|a, b| a.name.cmp(&b.name));
+    // Names that look like secrets are one.
+    parameters.dedup_by(|a, b| a.name == b.name);
     parameters
 }
 
@@ -263,7 +272,11 @@ fn common_headers(endpoint: &Endpoint) -> IndexMap<String, u64> {
     let mut headers: Vec<(u64, &[u8])> = names.iter().map(|e| (e.value, &*e.key)).collect();
     headers.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
     let most = headers.into_iter().take(limits::COMMON_HEADERS);
-    most.map(|(count, name)| (text::printable(name).into_owned(), count)).collect()
+    let mut shown = IndexMap::new();
+    for (count, name) in most {
+        *shown.entry(masked::word(name).into_owned()).or_default() += count;
+    }
+    shown
 }
 
 fn status_codes(endpoint: &Endpoint) -> IndexMap<String, u64> {
@@ -276,6 +289,14 @@ fn status_codes(endpoint: &Endpoint) -> IndexMap<String, u64> {
         .collect();
     codes.sort_unstable();
     codes.into_iter().map(|(code, count)| (code.to_string(), count)).collect()
+}
+
+fn media_types(endpoint: &Endpoint) -> BTreeMap<String, u64> {
+    let mut types: BTreeMap<String, u64> = BTreeMap::new();
+    for entry in endpoint.media_types.iter() {
+        *types.entry(masked::media_type(&entry.key).into_owned()).or_default() += entry.value;
+    }
+    types
 }
 
 fn content_types(endpoint: &Endpoint) -> BTreeMap<String, u64> {

@@ -9,12 +9,14 @@ pub(crate) mod model;
 mod name;
 mod operations;
 pub(crate) mod rules;
+pub(crate) mod secret;
 pub(crate) mod segment;
 pub(crate) mod vocabulary;
 
 use std::fmt;
 
 use crate::flow::text;
+use crate::template::secret::looks_secret;
 
 /// One part of a path template, between two slashes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,18 +64,24 @@ impl Template {
 }
 
 impl fmt::Display for Template {
-    /// `/users/{user_id}/files/{file_id}.json`, with everything unsafe in captured text percent-encoded.
+    /// `/users/{user_id}/files/{file_id}.json`, with everything unsafe in captured text percent-encoded. A literal that
+    /// looks like a secret is shown by its position alone.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.parts.is_empty() {
             return f.write_str("/");
         }
-        for part in &self.parts {
+        for (i, part) in self.parts.iter().enumerate() {
             f.write_str("/")?;
             match part {
+                Part::Literal(literal) if looks_secret(literal) => write!(f, "[masked:{}]", i + 1)?,
                 Part::Literal(literal) => write_literal(f, literal)?,
                 Part::Parameter { name, suffix, rest } => {
                     write!(f, "{{{name}{}}}", if *rest { "+" } else { "" })?;
-                    write_literal(f, suffix)?;
+                    if looks_secret(suffix) {
+                        f.write_str("[masked]")?;
+                    } else {
+                        write_literal(f, suffix)?;
+                    }
                 }
             }
         }

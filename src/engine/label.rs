@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::flow::{Flow, text};
 use crate::patterns::endpoint::method_name;
 use crate::patterns::host_name;
+use crate::report::masked;
 use crate::report::routes::Routes;
 
 #[derive(Serialize)]
@@ -72,11 +73,12 @@ fn write_line(out: &mut Vec<u8>, flow: &Flow<'_>, routes: &Routes) {
     if label.is_none() && routes.leave_out {
         return;
     }
-    let (id, method, host) = (text::printable(flow.id), method_name(&flow.method), host_name(flow));
+    let (id, method, host) = (masked::word(flow.id), method_name(&flow.method), host_name(flow));
+    let host = text::printable(&host);
     let line = Line {
         id: (!flow.id.is_empty()).then_some(&*id),
-        method: &text::printable(&method),
-        host: &text::printable(&host),
+        method: &masked::word(&method),
+        host: &masked::host(&host),
         endpoint: label.map(|label| &*label.endpoint),
         path_pattern: label.map(|label| &*label.path_pattern),
     };

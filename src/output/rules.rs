@@ -26,7 +26,9 @@ pub fn rules_of(report: &Report) -> String {
     );
     let mut methods: IndexMap<(&str, &str), BTreeSet<&str>> = IndexMap::new();
     for pattern in &report.patterns {
-        if !pattern.path_pattern.trim_matches('/').is_empty() {
+        // What is masked cannot be written down.
+        let is_masked = pattern.path_pattern.contains("[masked");
+        if !is_masked && !pattern.path_pattern.trim_matches('/').is_empty() {
             methods
                 .entry((&pattern.host, &pattern.path_pattern))
                 .or_default()

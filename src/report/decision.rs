@@ -10,13 +10,14 @@ use crate::limits;
 use crate::patterns::Patterns;
 use crate::patterns::endpoint::Endpoint;
 use crate::report::routes::{Label, Route, Routes};
-use crate::report::{Pattern, Report, Totals, hosts, pattern_of};
+use crate::report::{Pattern, Report, Totals, hosts, masked, pattern_of};
 use crate::skip::SkipReason;
 use crate::template::context::Observed;
 use crate::template::decide::{Decided, Near, Variable, decide};
 use crate::template::judge::{Fitted, Judge};
 use crate::template::model::Model;
 use crate::template::rules::{Matched, Ruled, Rules};
+use crate::template::secret::looks_secret;
 
 /// How a report is made.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +29,7 @@ pub struct ReportOptions {
     pub group_hosts: bool,
     /// Are endpoints left out that never answered anything but 404?
     pub exclude_errors_only_404: bool,
-    /// Explain the endpoints of this name (`GET /users/{user_id}`).
+    /// Explain the endpoints of this name (`GET /users/{user_id}`), or the one with this id.
     pub explain: Option<String>,
 }
 
@@ -62,7 +63,7 @@ pub struct Explanation {
 pub struct NearMiss {
     /// Which segment of the path, counted from 1.
     pub segment: usize,
-    /// The segment, as it was captured.
+    /// The segment, as it was captured; `[masked]` where it looks like a secret.
     pub text: String,
     /// `value` or `name`.
     pub judged: String,
@@ -216,7 +217,7 @@ impl<'t> Describer<'_, 't> {
                 continue;
             }
             let pattern = pattern_of(*end, self.host, &place.template, &self.variables, seen);
-            if self.explain == Some(&*pattern.endpoint) {
+            if self.explain.is_some_and(|name| name == pattern.endpoint || name == pattern.id) {
                 let near_misses = self.near.clone();
                 self.explanations.push(Explanation { pattern: pattern.clone(), near_misses });
             }
@@ -250,9 +251,17 @@ fn is_only_404(seen: &[&Endpoint]) -> bool {
 fn near_miss(segment: usize, near: &Near<'_>) -> NearMiss {
     NearMiss {
         segment,
-        text: text::shortened(near.text, limits::NAME_BYTES).into_owned(),
+        text: shown_text(near.text).into_owned(),
         judged: if near.verdict.is_value { "value" } else { "name" }.to_owned(),
         probability: (near.verdict.probability * 100.0).round() / 100.0,
         reason: near.verdict.reason.to_owned(),
+    }
+}
+
+fn shown_text(segment: &[u8]) -> Cow<'_, str> {
+    if looks_secret(segment) {
+        masked::word(segment)
+    } else {
+        text::shortened(segment, limits::NAME_BYTES)
     }
 }

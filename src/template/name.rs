@@ -1,6 +1,7 @@
 //! What a parameter is called: after the noun before it, never after the kind of its values.
 
 use crate::template::Part;
+use crate::template::secret::looks_secret;
 use crate::template::segment::{SegmentKind, kind_of};
 
 /// A name for the parameter that follows `parts`: unique among them.
@@ -31,7 +32,8 @@ fn noun_before(parts: &[Part]) -> Option<String> {
             let says_nothing = matches!(
                 kind_of(text),
                 SegmentKind::Version | SegmentKind::Integer | SegmentKind::Number
-            ) || matches!(&*noun, "api" | "rest" | "");
+            ) || matches!(&*noun, "api" | "rest" | "")
+                || looks_secret(text);
             (!says_nothing).then_some(noun)
         }
         Part::Parameter { .. } => None,
