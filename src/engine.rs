@@ -1,10 +1,12 @@
 //! Captures -> batches -> threads -> one state -> report; with progress, and a way to stop.
 
+mod collect;
 mod feed;
 mod filter;
 mod follow;
 mod label;
 mod newest;
+mod original;
 mod run;
 mod sequence;
 
@@ -12,12 +14,12 @@ use std::io::Write;
 
 use crate::capture::bytes::Batch;
 use crate::capture::{Captures, Found, decode};
-use crate::compat::{self, CompatFlow};
+use crate::engine::collect::collect;
 use crate::engine::feed::Feed;
-use crate::engine::filter::Filter;
 pub use crate::engine::follow::{Change, Follower};
-use crate::engine::newest::Place;
-use crate::engine::run::{Outcome, run};
+use crate::engine::newest::Newest;
+pub use crate::engine::original::{CompatAnswer, compat_answer};
+use crate::engine::run::Outcome;
 use crate::error::Error;
 use crate::flow::Flow;
 use crate::flow::noise::Noise;
@@ -164,67 +166,6 @@ pub fn label(
     label::label(captures, options, monitor, out)
 }
 
-/// What [`compat_answer`] gives.
-#[derive(Debug)]
-pub struct CompatAnswer {
-    /// The JSON text, without a newline at its end.
-    pub text: String,
-    /// What was not used.
-    pub skips: Skips,
-    /// Captures that could not be read to their end.
-    pub failures: Vec<Error>,
-    /// Flows that the answer counts.
-    pub flows: u64,
-    /// Bytes read.
-    pub bytes: u64,
-}
-
-/// Answers as mitmproxy-mcp 0.6's `get_api_patterns` does after importing the captures: see [`compat`].
-///
-/// `domain` and `limit` mean what they mean there; of `options` only `threads` and `batch_bytes` count.
-///
-/// # Errors
-///
-/// As [`analyze`]; where the monitor stopped the run; and where the original raises, with the flow's name.
-pub fn compat_answer(
-    captures: &Captures,
-    domain: Option<&str>,
-    limit: Option<i64>,
-    options: &Options,
-    monitor: &dyn Monitor,
-) -> Result<CompatAnswer, Error> {
-    type Seen = (Vec<(Place, CompatFlow)>, Skips);
-    let visit = |seen: &mut Seen, source: usize, offset: u64, found: Found<'_>| match found {
-        Found::Flow(flow) | Found::NotHttp(flow) => {
-            seen.0.push(((source, offset), CompatFlow::new(flow)))
-        }
-        Found::Skipped(reason, message) => {
-            skip(&mut seen.1, reason, SkipPlace { source, offset, message })
-        }
-    };
-    let outcome = run(captures, options, monitor, Seen::default, visit)?;
-    if outcome.stopped {
-        return Err(Error::canceled());
-    }
-    let mut skips = outcome.skips;
-    let mut flows = Vec::new();
-    for (seen, seen_skips) in outcome.states {
-        flows.extend(seen);
-        skips.merge(seen_skips);
-    }
-    flows.sort_by_key(|(place, _)| *place);
-    let count = flows.len() as u64;
-    let rows = compat::newest_first(flows.into_iter().map(|(_, flow)| flow));
-    let (selected, of_domain) = compat::select(&rows, domain, limit);
-    let text = compat::answer(&selected)?;
-    let used = selected.len();
-    skips.add_many(SkipReason::Repeated, count - rows.len() as u64);
-    skips.add_many(SkipReason::OtherDomain, (rows.len() - of_domain) as u64);
-    skips.add_many(SkipReason::Older, (of_domain - used) as u64);
-    let (failures, bytes) = (outcome.failures, outcome.bytes);
-    Ok(CompatAnswer { text, skips, failures, flows: used as u64, bytes })
-}
-
 /// Calls `visit` for every flow of the captures, in input order, on the calling thread.
 ///
 /// # Errors
@@ -242,7 +183,11 @@ pub fn for_each_flow(
             Found::Flow(flow) => visit(flow),
             Found::NotHttp(_) => skips.add(SkipReason::NotHttp),
             Found::Skipped(reason, message) => {
-                skip(&mut skips, reason, SkipPlace { source: batch.source, offset, message });
+                if reason.is_damage() {
+                    skips.add_at(reason, SkipPlace { source: batch.source, offset, message });
+                } else {
+                    skips.add(reason);
+                }
             }
         });
     }
@@ -259,30 +204,9 @@ fn observe(
     options: &Options,
     monitor: &dyn Monitor,
 ) -> Result<(Patterns, Outcome<()>), Error> {
-    if options.limit.is_some() {
-        let (flows, mut patterns, outcome) = newest::collect(captures, options, monitor)?;
-        for (_, flow) in &flows {
-            flow.with(|flow| patterns.observe(flow));
-        }
-        return Ok((patterns, outcome));
+    if let Some(limit) = options.limit {
+        let (newest, outcome) = collect(captures, options, monitor, || Newest::new(limit))?;
+        return Ok((newest.patterns(), outcome));
     }
-    let filter = Filter::new(options);
-    let visit = |patterns: &mut Patterns, source: usize, offset: u64, found: Found<'_>| match filter
-        .check(&found)
-    {
-        Ok(flow) => patterns.observe(flow),
-        Err(reason) => skip(&mut patterns.skips, reason, place_of(source, offset, found)),
-    };
-    let outcome = run(captures, options, monitor, Patterns::new, visit)?;
-    Ok(outcome.split(Patterns::merge))
-}
-
-fn place_of(source: usize, offset: u64, found: Found<'_>) -> SkipPlace {
-    let message = if let Found::Skipped(_, message) = found { message } else { String::new() };
-    SkipPlace { source, offset, message }
-}
-
-/// Counts what was skipped; the place is remembered where something is wrong there.
-fn skip(skips: &mut Skips, reason: SkipReason, place: SkipPlace) {
-    if reason.is_damage() { skips.add_at(reason, place) } else { skips.add(reason) }
+    collect(captures, options, monitor, Patterns::new)
 }

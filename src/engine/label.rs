@@ -6,11 +6,13 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 
 use crate::capture::{Captures, Found, decode};
+use crate::engine::collect::collect;
 use crate::engine::feed::locked;
 use crate::engine::filter::Filter;
+use crate::engine::newest::Newest;
 use crate::engine::run::run_batches;
 use crate::engine::sequence::Sequence;
-use crate::engine::{Analysis, Monitor, Options, newest, observe};
+use crate::engine::{Analysis, Monitor, Options, observe};
 use crate::error::Error;
 use crate::flow::{Flow, text};
 use crate::patterns::endpoint::method_name;
@@ -35,12 +37,13 @@ pub(super) fn label(
 ) -> Result<Analysis, Error> {
     let failed = |error| Error::io("the output", "write", error);
     // The flows of which few are wanted are held in memory.
-    if options.limit.is_some() {
-        let (flows, mut patterns, outcome) = newest::collect(captures, options, monitor)?;
-        flows.iter().for_each(|(_, flow)| flow.with(|flow| patterns.observe(flow)));
+    if let Some(limit) = options.limit {
+        let (newest, outcome) = collect(captures, options, monitor, || Newest::new(limit))?;
+        let (flows, mut patterns) = newest.into_flows();
+        flows.iter().for_each(|flow| flow.with(|flow| patterns.observe(flow)));
         let decision = options.decide(&patterns);
         let mut text = Vec::new();
-        for (_, flow) in &flows {
+        for flow in &flows {
             flow.with(|flow| write_line(&mut text, flow, &decision.routes));
             out.write_all(&text).map_err(failed)?;
             text.clear();

@@ -3,20 +3,16 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::capture::{Captures, Found};
+use crate::capture::Found;
+use crate::engine::collect::{Collect, Place};
 use crate::engine::filter::Filter;
-use crate::engine::run::{Outcome, run};
-use crate::engine::{Monitor, Options, place_of, skip};
-use crate::error::Error;
 use crate::flow::Flow;
 use crate::flow::owned::OwnedFlow;
 use crate::patterns::Patterns;
 use crate::skip::{SkipReason, Skips};
 
-/// Where a flow stands: (capture, byte offset).
-pub(super) type Place = (usize, u64);
-
 /// Flows in the order of their age: without a time they are older than all with one, and the later in the input is newer.
+#[derive(Clone)]
 struct Aged {
     age: (Option<i64>, Place),
     flow: OwnedFlow,
@@ -43,6 +39,7 @@ impl Ord for Aged {
 }
 
 /// The `limit` newest of the flows that it was shown.
+#[derive(Clone)]
 pub(super) struct Newest {
     limit: usize,
     /// The oldest of them on top.
@@ -51,7 +48,7 @@ pub(super) struct Newest {
 }
 
 impl Newest {
-    fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize) -> Self {
         Self { limit, heap: BinaryHeap::new(), skips: Skips::default() }
     }
 
@@ -74,38 +71,37 @@ impl Newest {
         }
     }
 
+    /// The flows in input order, and a state that counts only what was skipped.
+    pub(super) fn into_flows(self) -> (Vec<OwnedFlow>, Patterns) {
+        let mut flows: Vec<Aged> = self.heap.into_iter().map(|Reverse(flow)| flow).collect();
+        flows.sort_by_key(|flow| flow.age.1);
+        (flows.into_iter().map(|flow| flow.flow).collect(), Patterns::of_skips(self.skips))
+    }
+
+    /// What was seen of them.
+    pub(super) fn patterns(self) -> Patterns {
+        let (flows, mut patterns) = self.into_flows();
+        flows.iter().for_each(|flow| flow.with(|flow| patterns.observe(flow)));
+        patterns
+    }
+}
+
+impl Collect for Newest {
+    fn take(&mut self, filter: &Filter, place: Place, found: Found<'_>) {
+        match filter.check(&found) {
+            Ok(flow) => self.observe(place, flow),
+            Err(reason) => self.skip(reason, place, found),
+        }
+    }
+
     fn merge(&mut self, other: Self) {
         self.skips.merge(other.skips);
         for Reverse(flow) in other.heap {
             self.push(flow);
         }
     }
-}
 
-/// The newest flows that the options leave, in input order; a state that counts only what was skipped.
-pub(super) fn collect(
-    captures: &Captures,
-    options: &Options,
-    monitor: &dyn Monitor,
-) -> Result<(Vec<(Place, OwnedFlow)>, Patterns, Outcome<()>), Error> {
-    let limit = options.limit.unwrap_or(usize::MAX);
-    let filter = Filter::new(options);
-    let visit = |newest: &mut Newest, source: usize, offset: u64, found: Found<'_>| match filter
-        .check(&found)
-    {
-        Ok(flow) => newest.observe((source, offset), flow),
-        Err(reason) => skip(&mut newest.skips, reason, place_of(source, offset, found)),
-    };
-    let mut outcome = run(captures, options, monitor, || Newest::new(limit), visit)?;
-    let mut newest = Newest::new(limit);
-    for state in std::mem::take(&mut outcome.states) {
-        newest.merge(state);
+    fn skips(&mut self) -> &mut Skips {
+        &mut self.skips
     }
-    newest.skips.merge(std::mem::take(&mut outcome.skips));
-    let rest = outcome.without_states();
-    let mut flows: Vec<(Place, OwnedFlow)> =
-        newest.heap.into_iter().map(|Reverse(aged)| (aged.age.1, aged.flow)).collect();
-    flows.sort_by_key(|(place, _)| *place);
-    let patterns = Patterns::of_skips(newest.skips);
-    Ok((flows, patterns, rest))
 }

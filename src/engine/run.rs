@@ -9,7 +9,6 @@ use crate::engine::feed::{Feed, locked};
 use crate::engine::{Monitor, Options, Progress};
 use crate::error::Error;
 use crate::limits;
-use crate::patterns::Patterns;
 use crate::skip::Skips;
 
 /// What a run over all captures gave.
@@ -35,21 +34,6 @@ impl<S> Default for Outcome<S> {
             ends: Vec::new(),
             stopped: false,
         }
-    }
-}
-
-impl Outcome<Patterns> {
-    /// Merges the states into one, with what was skipped between the batches.
-    pub(super) fn split(
-        mut self,
-        merge: impl Fn(&mut Patterns, Patterns),
-    ) -> (Patterns, Outcome<()>) {
-        let mut all = Patterns::new();
-        for state in std::mem::take(&mut self.states) {
-            merge(&mut all, state);
-        }
-        all.skips.merge(std::mem::take(&mut self.skips));
-        (all, self.without_states())
     }
 }
 

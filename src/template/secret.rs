@@ -124,7 +124,9 @@ fn is_random(run: &[u8]) -> bool {
     let vowels = run.iter().filter(|byte| b"aeiouyAEIOUY".contains(byte)).count();
     let letters = run.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
     if letters < run.len() {
-        return switches * 4 >= run.len();
+        let numbers = run.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit());
+        let numbers = numbers.filter(|part| part[0].is_ascii_digit()).count();
+        return numbers >= 2 && switches * 4 >= run.len();
     }
     // `oneToOneNatRules` has as many humps as chance has, but no capitals beside each other.
     let capitals = run.windows(2).filter(|pair| pair.iter().all(u8::is_ascii_uppercase)).count();

@@ -1,0 +1,94 @@
+//! The rows that the original tool would have of the captures, and its answer about them.
+
+use crate::capture::{Captures, Found};
+use crate::compat::{self, CompatFlow};
+use crate::engine::collect::{Collect, Place, collect};
+use crate::engine::filter::Filter;
+use crate::engine::{Monitor, Options};
+use crate::error::Error;
+use crate::skip::{SkipReason, Skips};
+
+/// What [`compat_answer`] gives.
+#[derive(Clone, Debug)]
+pub struct CompatAnswer {
+    /// The JSON text, as the original writes it.
+    pub text: String,
+    /// What was not used.
+    pub skips: Skips,
+    /// Captures that could not be read to their end.
+    pub failures: Vec<Error>,
+    /// Flows that the answer counts.
+    pub flows: u64,
+    /// Bytes read.
+    pub bytes: u64,
+}
+
+/// Flows as the original sees them, in any order.
+#[derive(Clone, Default)]
+pub(super) struct Rows {
+    flows: Vec<(Place, CompatFlow)>,
+    skips: Skips,
+}
+
+impl Collect for Rows {
+    fn take(&mut self, _: &Filter, place: Place, found: Found<'_>) {
+        match found {
+            Found::Flow(flow) | Found::NotHttp(flow) => {
+                self.flows.push((place, CompatFlow::new(flow)));
+            }
+            Found::Skipped(reason, _) => self.skip(reason, place, found),
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.flows.extend(other.flows);
+        self.skips.merge(other.skips);
+    }
+
+    fn skips(&mut self) -> &mut Skips {
+        &mut self.skips
+    }
+}
+
+impl Rows {
+    /// The answer; failures and bytes are left empty.
+    pub(super) fn answer(
+        mut self,
+        domain: Option<&str>,
+        limit: Option<i64>,
+    ) -> Result<CompatAnswer, Error> {
+        self.flows.sort_by_key(|(place, _)| *place);
+        let mut skips = self.skips;
+        let count = self.flows.len() as u64;
+        let rows = compat::newest_first(self.flows.into_iter().map(|(_, flow)| flow));
+        let (selected, of_domain) = compat::select(&rows, domain, limit);
+        let text = compat::answer(&selected)?;
+        let used = selected.len();
+        skips.add_many(SkipReason::Repeated, count - rows.len() as u64);
+        skips.add_many(SkipReason::OtherDomain, (rows.len() - of_domain) as u64);
+        skips.add_many(SkipReason::Older, (of_domain - used) as u64);
+        Ok(CompatAnswer { text, skips, failures: Vec::new(), flows: used as u64, bytes: 0 })
+    }
+}
+
+/// Answers as mitmproxy-mcp 0.6's `get_api_patterns` does after importing the captures: see [`compat`].
+///
+/// `domain` and `limit` mean what they mean there; of `options` only `threads` and `batch_bytes` count.
+///
+/// # Errors
+///
+/// As [`analyze`](crate::analyze); where the monitor stopped the run; and where the original raises, with the flow's name.
+pub fn compat_answer(
+    captures: &Captures,
+    domain: Option<&str>,
+    limit: Option<i64>,
+    options: &Options,
+    monitor: &dyn Monitor,
+) -> Result<CompatAnswer, Error> {
+    let (rows, outcome) = collect(captures, options, monitor, Rows::default)?;
+    if outcome.stopped {
+        return Err(Error::canceled());
+    }
+    let answer = rows.answer(domain, limit)?;
+    Ok(CompatAnswer { failures: outcome.failures, bytes: outcome.bytes, ..answer })
+}
