@@ -49,7 +49,7 @@ pub(crate) struct Source {
     pub(crate) name: String,
     pub(crate) format: InputFormat,
     pub(crate) content: Content,
-    /// Where reading begins.
+    /// Where reading begins: a byte, or a row.
     pub(crate) start: u64,
     /// Is it still being written, so that what is not whole at its end is waited for?
     pub(crate) is_live: bool,
@@ -77,6 +77,12 @@ impl Source {
         }
     }
 
+    /// Is it a file whose writer adds to its end?
+    pub(crate) fn is_appended(&self) -> bool {
+        matches!(self.format, InputFormat::Mitmproxy | InputFormat::JsonLines)
+            && matches!(&self.content, Content::Bytes(bytes) if bytes.is_seekable())
+    }
+
     /// What its places are counted in.
     fn unit(&self) -> &'static str {
         match &self.content {
@@ -85,6 +91,30 @@ impl Source {
             Content::Database(_) => "row",
         }
     }
+}
+
+/// How a file of captures changes while its writer is at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Growth {
+    /// Records are added at its end.
+    AtEnd,
+    /// Rows are added, and the newest are changed.
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(dead_code, reason = "without databases nothing has rows")
+    )]
+    InRows,
+    /// It is written anew.
+    AsWhole,
+}
+
+/// Which rows a database has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Extent {
+    pub(crate) first: Option<i64>,
+    pub(crate) last: u64,
+    /// The id of the flow in the row that was asked for; `None` where there is no such row.
+    pub(crate) id: Option<Vec<u8>>,
 }
 
 /// What came next in a capture.
@@ -119,7 +149,7 @@ impl<'a> Cutter<'a> {
         let mut reader = match &source.content {
             Content::Bytes(bytes) => Reader::new(bytes),
             #[cfg(feature = "sqlite")]
-            Content::Database(database) => return Self::Rows(database.rows()),
+            Content::Database(database) => return Self::Rows(database.rows(source.start)),
         };
         if source.start > 0 {
             reader.go_to(source.start);

@@ -5,10 +5,12 @@ mod feed;
 mod filter;
 mod follow;
 mod label;
+mod live;
 mod newest;
 mod original;
 mod run;
 mod sequence;
+pub(crate) mod views;
 
 use std::io::Write;
 

@@ -105,5 +105,17 @@ pub(crate) const PACKINGS: usize = 2;
 /// Files of a zip archive that are looked at.
 pub(crate) const ZIP_FILES: usize = 100_000;
 
+/// States that are kept of captures that grow; where there are more files, some share one.
+pub(crate) const LIVE_STATES: usize = 64;
+
+/// Decisions that are kept for who asks again, or asks on.
+pub(crate) const VIEWS: usize = 8;
+
+/// Narrower views (the newest flows, of one domain) that are kept up to date.
+pub(crate) const NARROW_VIEWS: usize = 4;
+
+/// Rows of the original that are kept in memory between two questions.
+pub(crate) const ORIGINAL_ROWS: usize = 200_000;
+
 /// A zip archive from a pipe is put into a temporary file of at most this many bytes.
 pub(crate) const SPOOLED_BYTES: u64 = 8 << 30;

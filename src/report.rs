@@ -4,6 +4,8 @@ pub(crate) mod decision;
 mod hosts;
 pub(crate) mod masked;
 pub(crate) mod routes;
+pub(crate) mod select;
+pub(crate) mod tree;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +20,9 @@ use crate::patterns::names;
 use crate::sketch::{Merge, stable_hash};
 use crate::template::Template;
 use crate::template::decide::Variable;
+
+/// The name of the group of hosts that had no place of their own.
+pub(crate) const OTHER_HOSTS: &str = "(other hosts)";
 
 /// The endpoints of the APIs behind the traffic. This is the JSON contract: changes only add.
 ///

@@ -168,6 +168,19 @@ impl Skips {
         }
     }
 
+    /// The same with other numbers for the captures.
+    pub(crate) fn with_sources(&self, number: impl Fn(usize) -> usize) -> Self {
+        let mut skips = Self::default();
+        for (reason, (count, places)) in &self.reasons {
+            let (own_count, own_places) = skips.reasons.entry(*reason).or_default();
+            *own_count += count;
+            for place in places {
+                keep_first(own_places, SkipPlace { source: number(place.source), ..place.clone() });
+            }
+        }
+        skips
+    }
+
     /// How many there are of one reason.
     pub fn count(&self, reason: SkipReason) -> u64 {
         self.reasons.get(&reason).map_or(0, |(count, _)| *count)

@@ -17,10 +17,10 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
-use crate::capture::Found;
 use crate::capture::bytes::{Batch, ByteStream, Bytes};
 use crate::capture::database::pages::Pages;
 use crate::capture::database::ranges::Range;
+use crate::capture::{Extent, Found};
 
 #[cfg(feature = "fuzzing")]
 pub(crate) use headers::laws as header_laws;
@@ -28,6 +28,11 @@ pub(crate) use ranges::Rows;
 
 /// How long a statement waits for the server to finish saving.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why a database cannot be read where no copy may be made.
+const NEEDS_COPY: &str = "this SQLite database can only be read from a temporary copy (its writer was stopped in the middle, \
+                          or it has a write-ahead log that nobody uses now), and nothing may be written here; open it \
+                          once with sqlite3 and PRAGMA journal_mode=DELETE";
 
 /// The columns that are used; all but the last two must be there.
 const COLUMNS: [&str; 9] = [
@@ -55,17 +60,18 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Opens it, or says in a sentence why not.
-    pub(crate) fn open(path: &Path) -> Result<Self, String> {
+    /// Opens it, or says in a sentence why not. Where it can only be read from a copy and none may be made, that is why.
+    pub(crate) fn open(path: &Path, may_copy: bool) -> Result<Self, String> {
+        let of_copy = || {
+            if may_copy { Self::of_copy(copy::copied(path)) } else { Err(NEEDS_COPY.to_owned()) }
+        };
         if copy::has_idle_log(path) {
-            return Self::of_copy(copy::copied(path));
+            return of_copy();
         }
         let mut database = Self::new(path.to_owned(), None);
         match database.columns() {
             Ok(columns) => database.check(&columns)?,
-            Err(error) if copy::needs_copy(path, &error) => {
-                return Self::of_copy(copy::copied(path));
-            }
+            Err(error) if copy::needs_copy(path, &error) => return of_copy(),
             Err(error) => return Err(in_words(&error)),
         }
         Ok(database)
@@ -135,8 +141,14 @@ impl Database {
         } else {
             OpenFlags::SQLITE_OPEN_READ_ONLY
         };
-        let connection =
-            Connection::open_with_flags(&self.path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let mode = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = if self.copy.is_some() {
+            Connection::open_with_flags(&self.path, mode)?
+        } else {
+            // The memory that the users of a write-ahead log share is not opened for writing either.
+            let uri = copy::uri_of(&self.path, "mode=ro&readonly_shm=1");
+            Connection::open_with_flags(uri, mode | OpenFlags::SQLITE_OPEN_URI)?
+        };
         connection.busy_timeout(PATIENCE)?;
         Ok(connection)
     }
@@ -150,11 +162,40 @@ impl Database {
         std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len())
     }
 
-    /// Hands out its rows, as they are now, in ranges.
-    pub(crate) fn rows(&self) -> Rows<'_> {
+    /// Hands out its rows, as they are now, in ranges, from a row number on; 0 stands for the first.
+    pub(crate) fn rows(&self, start: u64) -> Rows<'_> {
         let pages = self.list_pages().map(Arc::new);
         self.pages.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&pages);
-        Rows::new(self, pages)
+        let start = if start == 0 { i64::MIN } else { i64::try_from(start).unwrap_or(i64::MAX) };
+        Rows::new(self, pages, start)
+    }
+
+    /// The first and the last row number, and the id of the flow in a row.
+    pub(crate) fn extent(&self, row: u64) -> Option<Extent> {
+        let first = self.row("SELECT min(rowid) FROM flows", []).ok()?;
+        let last = self.row("SELECT max(rowid) FROM flows", []).ok()?;
+        Some(Extent { first, last: last.map_or(0, place_of), id: self.id_of(row) })
+    }
+
+    fn id_of(&self, row: u64) -> Option<Vec<u8>> {
+        let row = i64::try_from(row).ok()?;
+        let connection = self.connection().ok()?;
+        let query = "SELECT CAST(id AS BLOB) FROM flows WHERE rowid = ?1";
+        let id = connection.query_row(query, [row], |row| row.get(0)).ok().flatten();
+        self.give_back(connection);
+        id
+    }
+
+    /// Reads and decodes one row, if it is still there.
+    pub(crate) fn decode_row(&self, row: u64, found: &mut dyn FnMut(u64, Found<'_>)) {
+        let Ok(row) = i64::try_from(row) else { return };
+        match self.connection() {
+            Ok(connection) => {
+                rows::decode(&connection, &self.query, row, row, found);
+                self.give_back(connection);
+            }
+            Err(error) => rows::unreadable(row, &error, found),
+        }
     }
 
     /// The leaves of the table, where they can be read without statements.
@@ -244,7 +285,7 @@ mod tests {
     #[test]
     fn leaves_of_a_plain_database_are_read_from_their_pages() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/demo.db");
-        let database = Database::open(&path).unwrap();
+        let database = Database::open(&path, false).unwrap();
         let pages = database.list_pages().expect("leaves");
         let bytes = database.file.as_ref().unwrap();
         let connection = database.connection().unwrap();

@@ -9,7 +9,7 @@ use crate::capture::bytes::Bytes;
 use crate::capture::database::Database;
 use crate::capture::detect::{self, Refused};
 use crate::capture::unpack::{self, Packing};
-use crate::capture::{Content, InputFormat, Source};
+use crate::capture::{Content, Extent, Found, Growth, InputFormat, Source};
 use crate::error::Error;
 use crate::limits;
 
@@ -31,6 +31,8 @@ pub struct Captures {
     refused: Vec<Error>,
     ignored: Vec<String>,
     has_standard_input: bool,
+    /// Is nothing written, not even a temporary file?
+    only_read: bool,
 }
 
 impl fmt::Debug for Source {
@@ -70,14 +72,65 @@ impl Captures {
         Ok(captures)
     }
 
+    /// No captures yet; whatever is added, nothing is written for it, not even a temporary file.
+    pub(crate) fn only_read() -> Self {
+        Self { only_read: true, ..Self::default() }
+    }
+
+    /// Adds one file of which all before `start` (a byte, or a row) is known, and gives its captures: several for an archive.
+    /// What another program may still be adding to is read as far as it is whole.
+    pub(crate) fn add_growing(
+        &mut self,
+        path: &Path,
+        format: InputFormat,
+        start: u64,
+    ) -> Result<std::ops::Range<usize>, Error> {
+        let name = path.display().to_string();
+        let before = self.sources.len();
+        let bytes = Bytes::open(path).map_err(|error| Error::io(&name, "read", error))?;
+        self.add(name, Some(path), bytes, format)?;
+        for source in &mut self.sources[before..] {
+            source.is_live = source.is_appended();
+            source.start = start;
+        }
+        Ok(before..self.sources.len())
+    }
+
+    /// How the captures of one file grow.
+    pub(crate) fn growth(&self, sources: &std::ops::Range<usize>) -> Growth {
+        match &self.sources[sources.clone()] {
+            [source] if source.is_appended() => Growth::AtEnd,
+            #[cfg(feature = "sqlite")]
+            [Source { content: Content::Database(_), .. }] => Growth::InRows,
+            _ => Growth::AsWhole,
+        }
+    }
+
+    /// Which rows a database has now, and the id of the flow in one row; `None` where it is none or cannot be read.
+    pub(crate) fn extent(&self, source: usize, row: u64) -> Option<Extent> {
+        match &self.sources.get(source)?.content {
+            Content::Bytes(_) => None,
+            #[cfg(feature = "sqlite")]
+            Content::Database(database) => database.extent(row),
+        }
+    }
+
+    /// Decodes one row of a database, if it is still there.
+    pub(crate) fn row(&self, source: usize, row: u64, found: &mut dyn FnMut(u64, Found<'_>)) {
+        #[cfg(feature = "sqlite")]
+        if let Some(Source { content: Content::Database(database), .. }) = self.sources.get(source)
+        {
+            database.decode_row(row, found);
+        }
+        #[cfg(not(feature = "sqlite"))]
+        let _no_database = (source, row, found);
+    }
+
     /// A file from a byte on.
     pub(crate) fn open_from(path: &Path, format: InputFormat, start: u64) -> Result<Self, Error> {
         let mut captures = Self::open(&[path], format)?;
         for source in &mut captures.sources {
-            let is_appended =
-                matches!(source.format, InputFormat::Mitmproxy | InputFormat::JsonLines);
-            let is_file = matches!(&source.content, Content::Bytes(bytes) if bytes.is_seekable());
-            if !is_appended || !is_file {
+            if !source.is_appended() {
                 let why = "only a mitmproxy dump or JSON lines in a file can be followed, because others are not \
                            written by adding to their end";
                 return Err(Error::format(&source.name, why));
@@ -244,7 +297,12 @@ impl Captures {
             ));
         }
         let database = match path {
-            Some(path) => Database::open(path),
+            Some(path) => Database::open(path, !self.only_read),
+            None if self.only_read => {
+                let why = "this SQLite database is packed and would have to be unpacked into a temporary file, and nothing \
+                           may be written here; unpack it first";
+                Err(why.to_owned())
+            }
             None => Database::unpacked(&mut bytes.into_stream()),
         };
         let database = database.map_err(|why| Error::foreign(&name, why))?;
@@ -282,7 +340,7 @@ impl Captures {
                        give that HAR";
             return Err(Error::foreign(name, why));
         }
-        let mut inside = Self::default();
+        let mut inside = Self { only_read: self.only_read, ..Self::default() };
         for file in files {
             let name = format!("{name}/{}", file.name);
             let added = file

@@ -30,6 +30,11 @@ impl Filter {
         }
     }
 
+    /// Does it leave everything?
+    pub(super) fn is_empty(&self) -> bool {
+        self.domains.is_empty() && self.methods.is_empty() && self.exclude.is_empty()
+    }
+
     /// The flow, or why it is not used.
     pub(super) fn check<'f>(&self, found: &Found<'f>) -> Result<&'f Flow<'f>, SkipReason> {
         let flow = match found {

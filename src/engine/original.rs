@@ -31,12 +31,16 @@ pub(super) struct Rows {
 }
 
 impl Collect for Rows {
-    fn take(&mut self, _: &Filter, place: Place, found: Found<'_>) {
+    /// What is no HTTP counts as well, unless only some flows are wanted.
+    fn take(&mut self, filter: &Filter, place: Place, found: Found<'_>) {
         match found {
-            Found::Flow(flow) | Found::NotHttp(flow) => {
+            Found::Flow(flow) | Found::NotHttp(flow) if filter.is_empty() => {
                 self.flows.push((place, CompatFlow::new(flow)));
             }
-            Found::Skipped(reason, _) => self.skip(reason, place, found),
+            _ => match filter.check(&found) {
+                Ok(flow) => self.flows.push((place, CompatFlow::new(flow))),
+                Err(reason) => self.skip(reason, place, found),
+            },
         }
     }
 
@@ -51,6 +55,11 @@ impl Collect for Rows {
 }
 
 impl Rows {
+    /// How many flows there are.
+    pub(super) fn len(&self) -> usize {
+        self.flows.len()
+    }
+
     /// The answer; failures and bytes are left empty.
     pub(super) fn answer(
         mut self,
@@ -85,7 +94,9 @@ pub fn compat_answer(
     options: &Options,
     monitor: &dyn Monitor,
 ) -> Result<CompatAnswer, Error> {
-    let (rows, outcome) = collect(captures, options, monitor, Rows::default)?;
+    let Options { threads, batch_bytes, .. } = *options;
+    let options = Options { threads, batch_bytes, ..Options::default() };
+    let (rows, outcome) = collect(captures, &options, monitor, Rows::default)?;
     if outcome.stopped {
         return Err(Error::canceled());
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::flow::text;
 use crate::patterns::endpoint::Endpoint;
+use crate::report::OTHER_HOSTS;
 use crate::report::decision::ReportOptions;
 use crate::sketch::stable_hash;
 use crate::template::decide::{Decided, decide};
@@ -12,9 +13,6 @@ use crate::template::evidence::{Node, Trie};
 use crate::template::judge::Judge;
 use crate::template::model::Model;
 use crate::template::rules::Matched;
-
-/// The name of the group of hosts that had no place of their own.
-const OTHER_HOSTS: &str = "(other hosts)";
 
 /// Hosts that are described as one.
 pub(super) struct Group<'t> {

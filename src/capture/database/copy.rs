@@ -1,5 +1,6 @@
 //! When a database cannot be read where it stands, and the copy that is read instead.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -34,6 +35,24 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
+}
+
+/// The path as an URI, which can say more than a path: <https://www.sqlite.org/uri.html>.
+pub(super) fn uri_of(path: &Path, query: &str) -> String {
+    let path = path.as_os_str().as_encoded_bytes();
+    // Two slashes would begin the name of a host.
+    let mut uri = String::from(if path.starts_with(b"//") { "file://" } else { "file:" });
+    for &byte in path {
+        if byte.is_ascii() && !matches!(byte, b'%' | b'?' | b'#') {
+            uri.push(char::from(byte));
+        } else {
+            // Writing into memory does not fail.
+            write!(uri, "%{byte:02X}").unwrap_or_default();
+        }
+    }
+    uri.push('?');
+    uri.push_str(query);
+    uri
 }
 
 /// Copies the database with its journal: opening the copy puts the last whole state back.

@@ -56,16 +56,11 @@ pub(crate) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    pub(super) fn new(database: &'a Database, pages: Option<Arc<Pages>>) -> Self {
-        let mut rows = Self {
-            database,
-            pages,
-            leaf: 0,
-            next: i64::MIN,
-            last: None,
-            is_dense: false,
-            failure: None,
-        };
+    pub(super) fn new(database: &'a Database, pages: Option<Arc<Pages>>, start: i64) -> Self {
+        let before = |pages: &Arc<Pages>| pages.leaves.partition_point(|leaf| leaf.last < start);
+        let leaf = pages.as_ref().map_or(0, before);
+        let mut rows =
+            Self { database, pages, leaf, next: start, last: None, is_dense: false, failure: None };
         if rows.pages.is_none() {
             rows.find_range();
         }
@@ -78,7 +73,7 @@ impl<'a> Rows<'a> {
         let last = self.database.row("SELECT max(rowid) FROM flows", []);
         match (first, last) {
             (Ok(first), Ok(last)) => {
-                self.next = first.unwrap_or_default();
+                self.next = first.unwrap_or_default().max(self.next);
                 self.last = last;
                 let span = last.and_then(|last| last.checked_sub(self.next));
                 self.is_dense = span.is_some_and(|span| span < SPAN);

@@ -1,0 +1,414 @@
+//! Captures that grow while they are asked about: every look reads what is new since the last one, and what is known is what
+//! a run over all of them would find now.
+
+mod files;
+mod rows;
+mod stamp;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::capture::{Captures, Found, Growth, InputFormat};
+use crate::engine::collect::Collect;
+use crate::engine::filter::Filter;
+use crate::engine::live::files::Listing;
+use crate::engine::live::rows::{Boundary, Known};
+pub(super) use crate::engine::live::stamp::Mark;
+use crate::engine::live::stamp::Stamp;
+use crate::engine::run::{Outcome, run};
+use crate::engine::{Monitor, Options};
+use crate::error::Error;
+use crate::limits;
+use crate::skip::Skips;
+
+/// How many changes there were.
+static GENERATIONS: AtomicU64 = AtomicU64::new(0);
+
+/// Captures, and a state of all that is in them.
+pub(super) struct Live<S> {
+    paths: Vec<PathBuf>,
+    format: InputFormat,
+    options: Options,
+    filter: Filter,
+    new: Box<dyn Fn() -> S + Send + Sync>,
+    /// Every file that is there, by its real path. Numbers stay; those of files that are gone are free.
+    files: Vec<Option<Watched<S>>>,
+    /// Files share states, so that there are never too many of them: file `n` belongs to group `n % LIVE_STATES`.
+    groups: Vec<Group<S>>,
+    /// What could not be listed.
+    problems: Vec<Error>,
+    generation: u64,
+}
+
+/// What is known of some files and stays as it is.
+struct Group<S> {
+    settled: S,
+    /// Was something of it replaced, so that it must be read anew?
+    is_stale: bool,
+}
+
+/// One file.
+struct Watched<S> {
+    path: PathBuf,
+    /// Did the operator name it, so that what is wrong with it must be said?
+    is_named: bool,
+    stamp: Option<Stamp>,
+    kind: Kind,
+    /// What may still change: a record that is not whole yet, the newest rows of a database.
+    recent: Option<S>,
+    /// Why it is not read, or not to its end.
+    problems: Vec<Error>,
+}
+
+/// How a file changes.
+enum Kind {
+    /// Nothing is known of it.
+    New,
+    /// Its writer adds to its end.
+    Grows(Mark),
+    /// A database: rows are added, and the newest are changed in place.
+    Rows(Known),
+    /// It is written anew as a whole.
+    Whole,
+}
+
+/// What one thread fills.
+struct Taken<S> {
+    settled: S,
+    /// By capture.
+    recent: Vec<Option<S>>,
+    boundaries: Vec<Boundary>,
+}
+
+impl<S: Collect + Clone + Sync> Live<S> {
+    /// Nothing is read yet.
+    pub(super) fn new(
+        paths: Vec<PathBuf>,
+        format: InputFormat,
+        options: Options,
+        new: impl Fn() -> S + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            paths,
+            format,
+            filter: Filter::new(&options),
+            options,
+            new: Box::new(new),
+            files: Vec::new(),
+            groups: Vec::new(),
+            problems: Vec::new(),
+            generation: 0,
+        }
+    }
+
+    /// Another number after every change, and in every `Live`.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// What could not be read.
+    pub(super) fn problems(&self) -> impl Iterator<Item = &Error> {
+        self.problems.iter().chain(self.files.iter().flatten().flat_map(|file| &file.problems))
+    }
+
+    /// How many files are read.
+    pub(super) fn readable(&self) -> usize {
+        self.files.iter().flatten().filter(|file| !matches!(file.kind, Kind::New)).count()
+    }
+
+    /// All that is known.
+    pub(super) fn total(&self) -> S {
+        let mut total = (self.new)();
+        self.groups.iter().for_each(|group| total.merge(group.settled.clone()));
+        let recent = self.files.iter().flatten().filter_map(|file| file.recent.as_ref());
+        recent.for_each(|recent| total.merge(recent.clone()));
+        total
+    }
+
+    /// Reads what is new.
+    ///
+    /// # Errors
+    ///
+    /// Where no thread can be started, and where the monitor stopped it: then everything is read anew the next time.
+    pub(super) fn look(&mut self, monitor: &dyn Monitor) -> Result<(), Error> {
+        let looked = self.look_once(monitor);
+        if looked.is_err() {
+            self.files.clear();
+            self.groups.clear();
+        }
+        looked
+    }
+
+    fn look_once(&mut self, monitor: &dyn Monitor) -> Result<(), Error> {
+        let listing = Listing::of(&self.paths);
+        let is_other =
+            self.update_files(&listing) | (self.problems.len() != listing.problems.len());
+        self.problems = listing.problems;
+        let mut changed = self.changed();
+        self.forget_stale(&mut changed);
+        for group in 0..self.groups.len() {
+            let in_group = |number: &&usize| **number % limits::LIVE_STATES == group;
+            let numbers: Vec<usize> = changed.iter().filter(in_group).copied().collect();
+            if !numbers.is_empty() {
+                self.read(group, &numbers, monitor)?;
+            }
+        }
+        if is_other || !changed.is_empty() {
+            self.generation = GENERATIONS.fetch_add(1, Ordering::Relaxed) + 1;
+        }
+        Ok(())
+    }
+
+    /// Takes up the files that are there. One that is gone takes what is known of its group with it. Is anything different?
+    fn update_files(&mut self, listing: &Listing) -> bool {
+        let listed: HashSet<&PathBuf> = listing.files.iter().collect();
+        let mut is_other = false;
+        for (number, place) in self.files.iter_mut().enumerate() {
+            if place.as_ref().is_some_and(|file| !listed.contains(&file.path)) {
+                *place = None;
+                self.groups[number % limits::LIVE_STATES].is_stale = true;
+                is_other = true;
+            }
+        }
+        let known: HashSet<PathBuf> =
+            self.files.iter().flatten().map(|file| file.path.clone()).collect();
+        for path in listing.files.iter().filter(|path| !known.contains(*path)) {
+            self.files.push(Some(Watched {
+                path: path.clone(),
+                is_named: listing.named.contains(path),
+                stamp: None,
+                kind: Kind::New,
+                recent: None,
+                problems: Vec::new(),
+            }));
+            if self.groups.len() < self.files.len().min(limits::LIVE_STATES) {
+                self.groups.push(Group { settled: (self.new)(), is_stale: false });
+            }
+            is_other = true;
+        }
+        is_other
+    }
+
+    /// The files that changed. Where one did not merely grow, its group is stale.
+    fn changed(&mut self) -> Vec<usize> {
+        let mut changed = Vec::new();
+        for (number, file) in self.files.iter_mut().enumerate() {
+            let Some(file) = file else { continue };
+            let stamp = Stamp::of(&file.path, matches!(file.kind, Kind::Rows(_))).ok();
+            let is_same = match (&stamp, &file.stamp) {
+                (Some(now), Some(before)) => now.is_same(before),
+                _ => false,
+            };
+            file.stamp = stamp;
+            if !is_same {
+                self.groups[number % limits::LIVE_STATES].is_stale |= !file.goes_on(self.format);
+                changed.push(number);
+            }
+        }
+        changed
+    }
+
+    /// Forgets what is known of stale groups: all of their files are to be read.
+    fn forget_stale(&mut self, changed: &mut Vec<usize>) {
+        for (number, file) in self.files.iter_mut().enumerate() {
+            let Some(file) = file else { continue };
+            if self.groups[number % limits::LIVE_STATES].is_stale {
+                file.kind = Kind::New;
+                file.recent = None;
+                changed.push(number);
+            }
+        }
+        changed.sort_unstable();
+        changed.dedup();
+        for group in self.groups.iter_mut().filter(|group| group.is_stale) {
+            *group = Group { settled: (self.new)(), is_stale: false };
+        }
+    }
+
+    /// Reads what is new in some files of one group.
+    fn read(
+        &mut self,
+        group: usize,
+        numbers: &[usize],
+        monitor: &dyn Monitor,
+    ) -> Result<(), Error> {
+        let mut captures = Captures::only_read();
+        // For each capture its file, and up to where it is settled.
+        let mut plan: Vec<(usize, Boundary)> = Vec::new();
+        for &number in numbers {
+            let Some(file) = &mut self.files[number] else { continue };
+            let sources = file.open(&mut captures, self.format);
+            plan.extend(
+                sources.map(|source| (number, Boundary::of(&captures, source, file.known_rows()))),
+            );
+        }
+        let new_taken = || Taken {
+            settled: (self.new)(),
+            recent: plan.iter().map(|_| None).collect(),
+            boundaries: plan.iter().map(|(_, boundary)| boundary.clone()).collect(),
+        };
+        let visit = |taken: &mut Taken<S>, source: usize, offset: u64, found: Found<'_>| {
+            let place = (plan[source].0, offset);
+            let is_settled = taken.boundaries[source].settles(offset, &found);
+            let state = if is_settled {
+                &mut taken.settled
+            } else {
+                taken.recent[source].get_or_insert_with(|| (self.new)())
+            };
+            state.take(&self.filter, place, found);
+        };
+        let mut outcome = run(&captures, &self.options, monitor, new_taken, visit)?;
+        if outcome.stopped {
+            return Err(Error::canceled());
+        }
+        let mut taken = new_taken();
+        for state in std::mem::take(&mut outcome.states) {
+            taken.merge(state);
+        }
+        let files: Vec<usize> = plan.iter().map(|(number, _)| *number).collect();
+        taken.settled.skips().merge(in_files(&outcome.skips, &files));
+        self.finish(group, &captures, &files, taken, &outcome.without_states());
+        self.read_rests(numbers, monitor)
+    }
+
+    /// Takes over what a run found.
+    fn finish(
+        &mut self,
+        group: usize,
+        captures: &Captures,
+        files: &[usize],
+        taken: Taken<S>,
+        outcome: &Outcome<()>,
+    ) {
+        let mut settled = taken.settled;
+        for (source, (recent, boundary)) in
+            taken.recent.into_iter().zip(taken.boundaries).enumerate()
+        {
+            let Some(file) = &mut self.files[files[source]] else { continue };
+            file.recent = recent;
+            let failures = outcome
+                .failures
+                .iter()
+                .filter(|error| error.source_name() == captures.name(source));
+            file.problems.extend(failures.cloned());
+            match &mut file.kind {
+                Kind::Grows(mark) => {
+                    let position = outcome.ends.get(source).copied().unwrap_or(mark.position);
+                    *mark = Mark::at(&file.path, position);
+                }
+                Kind::Rows(known) => {
+                    let before = std::mem::take(known);
+                    let number = files[source];
+                    let mut again = |row: u64, is_settled: bool, found: Found<'_>| {
+                        let state = if is_settled {
+                            &mut settled
+                        } else {
+                            file.recent.get_or_insert_with(|| (self.new)())
+                        };
+                        state.take(&self.filter, (number, row), found);
+                    };
+                    *known = boundary.known(captures, source, before, &mut again);
+                }
+                Kind::New | Kind::Whole => {}
+            }
+        }
+        self.groups[group].settled.merge(settled);
+    }
+
+    /// Reads what stands behind the last whole record of files that grow, as if nothing more were to come.
+    fn read_rests(&mut self, numbers: &[usize], monitor: &dyn Monitor) -> Result<(), Error> {
+        for &number in numbers {
+            let Some(file) = &self.files[number] else { continue };
+            let Kind::Grows(mark) = &file.kind else { continue };
+            let has_rest =
+                std::fs::metadata(&file.path).is_ok_and(|metadata| metadata.len() > mark.position);
+            let rest = Captures::open_from(&file.path, self.format, mark.position);
+            let Some(captures) = rest.ok().filter(|_| has_rest) else { continue };
+            let options = Options { threads: 1, ..self.options.clone() };
+            let visit = |state: &mut S, _: usize, offset: u64, found: Found<'_>| {
+                state.take(&self.filter, (number, offset), found);
+            };
+            let mut outcome = run(&captures, &options, monitor, || (self.new)(), visit)?;
+            let mut recent = outcome.states.pop().unwrap_or_else(|| (self.new)());
+            recent.skips().merge(in_files(&outcome.skips, &[number]));
+            if let Some(file) = &mut self.files[number] {
+                file.recent = Some(recent);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<S: Collect> Taken<S> {
+    fn merge(&mut self, other: Self) {
+        self.settled.merge(other.settled);
+        for (mine, theirs) in self.recent.iter_mut().zip(other.recent) {
+            match (mine, theirs) {
+                (Some(mine), Some(theirs)) => mine.merge(theirs),
+                (mine @ None, theirs) => *mine = theirs,
+                (Some(_), None) => {}
+            }
+        }
+        for (mine, theirs) in self.boundaries.iter_mut().zip(other.boundaries) {
+            mine.merge(theirs);
+        }
+    }
+}
+
+impl<S> Watched<S> {
+    /// Was only added to what is known of it?
+    fn goes_on(&self, format: InputFormat) -> bool {
+        match &self.kind {
+            Kind::New => true,
+            Kind::Grows(mark) => mark.goes_on(&self.path),
+            Kind::Rows(known) => known.goes_on(&self.path, format),
+            Kind::Whole => false,
+        }
+    }
+
+    fn known_rows(&self) -> Option<&Known> {
+        if let Kind::Rows(known) = &self.kind { Some(known) } else { None }
+    }
+
+    /// Opens it from where it is known to.
+    fn open(&mut self, captures: &mut Captures, format: InputFormat) -> std::ops::Range<usize> {
+        self.problems.clear();
+        let start = match &self.kind {
+            Kind::Grows(mark) => mark.position,
+            Kind::Rows(known) => known.next(),
+            Kind::New | Kind::Whole => 0,
+        };
+        match captures.add_growing(&self.path, format, start) {
+            Ok(sources) => {
+                if matches!(self.kind, Kind::New) {
+                    self.kind = match captures.growth(&sources) {
+                        Growth::AtEnd => Kind::Grows(Mark::default()),
+                        Growth::InRows => Kind::Rows(Known::default()),
+                        Growth::AsWhole => Kind::Whole,
+                    };
+                    if matches!(self.kind, Kind::Rows(_)) {
+                        self.stamp = Stamp::of(&self.path, true).ok();
+                    }
+                }
+                sources
+            }
+            Err(error) => {
+                // In a folder lies much that nobody meant.
+                if self.is_named || error.is_io() {
+                    self.problems.push(error);
+                    self.stamp = None;
+                }
+                0..0
+            }
+        }
+    }
+}
+
+/// The same skips, their places in the numbers of files.
+fn in_files(skips: &Skips, files: &[usize]) -> Skips {
+    skips.with_sources(|source| files.get(source).copied().unwrap_or(source))
+}
+
+#[cfg(test)]
+mod tests;

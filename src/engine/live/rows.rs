@@ -1,0 +1,117 @@
+//! A database that its server writes to: a row is inserted with its request and changed once, when the response is there.
+
+use std::path::Path;
+
+use crate::capture::{Captures, Found, InputFormat};
+
+/// Rows at the end of a database that are read at every look.
+const WINDOW: u64 = 1024;
+
+/// Rows at the end among which those without a response are waited for.
+const PATIENCE: u64 = 4096;
+
+/// The rows of a database that are known.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    first: Option<i64>,
+    /// The last row that is settled, and the id of its flow.
+    last: u64,
+    id: Option<Vec<u8>>,
+    /// Rows before it that have no response yet.
+    open: Vec<u64>,
+    /// Could some row not be read?
+    is_doubtful: bool,
+}
+
+impl Known {
+    /// The first row that is not settled.
+    pub(super) fn next(&self) -> u64 {
+        if self.last == 0 { 0 } else { self.last + 1 }
+    }
+
+    /// Were rows only added? Whoever deletes rows, as the server's `clear_traffic` does, changes the first, or the last known.
+    pub(super) fn goes_on(&self, path: &Path, format: InputFormat) -> bool {
+        let mut captures = Captures::only_read();
+        let opened = captures.add_growing(path, format, 0).is_ok();
+        let extent = opened.then(|| captures.extent(0, self.last)).flatten();
+        !self.is_doubtful
+            && extent.is_some_and(|extent| {
+                extent.first == self.first && extent.last >= self.last && extent.id == self.id
+            })
+    }
+}
+
+/// Up to where what is found in a capture is settled, and which rows before are not.
+#[derive(Clone, Debug)]
+pub(super) struct Boundary {
+    /// The last row that is settled; of what is no database all is.
+    last: u64,
+    /// Rows after this one are waited for where they have no response.
+    patience: u64,
+    open: Vec<u64>,
+    is_doubtful: bool,
+}
+
+impl Boundary {
+    pub(super) fn of(captures: &Captures, source: usize, known: Option<&Known>) -> Self {
+        let row = known.and_then(|_| captures.extent(source, 0)).map(|extent| extent.last);
+        let settled = known.map_or(0, |known| known.last);
+        Self {
+            last: row.map_or(u64::MAX, |row| row.saturating_sub(WINDOW).max(settled)),
+            patience: row.map_or(u64::MAX, |row| row.saturating_sub(PATIENCE)),
+            open: Vec::new(),
+            is_doubtful: false,
+        }
+    }
+
+    /// Is this found for good?
+    pub(super) fn settles(&mut self, row: u64, found: &Found<'_>) -> bool {
+        if self.last == u64::MAX {
+            return true;
+        }
+        self.is_doubtful |= matches!(found, Found::Skipped(..));
+        if row > self.last {
+            return false;
+        }
+        let is_open = row > self.patience && has_no_response(found);
+        if is_open {
+            self.open.push(row);
+        }
+        !is_open
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.open.extend(other.open);
+        self.is_doubtful |= other.is_doubtful;
+    }
+
+    /// What is known now. Rows that were waited for are looked at again: `again` is told each, and whether it is settled.
+    pub(super) fn known(
+        self,
+        captures: &Captures,
+        source: usize,
+        before: Known,
+        again: &mut dyn FnMut(u64, bool, Found<'_>),
+    ) -> Known {
+        let mut open = self.open;
+        let mut is_doubtful = self.is_doubtful || before.is_doubtful;
+        for row in before.open {
+            captures.row(source, row, &mut |row, found| {
+                let is_open = row > self.patience && has_no_response(&found);
+                is_doubtful |= matches!(found, Found::Skipped(..));
+                if is_open {
+                    open.push(row);
+                }
+                again(row, !is_open, found);
+            });
+        }
+        let extent = captures.extent(source, self.last);
+        let first = extent.as_ref().and_then(|extent| extent.first);
+        let id = extent.and_then(|extent| extent.id);
+        Known { first, last: self.last, id, open, is_doubtful }
+    }
+}
+
+fn has_no_response(found: &Found<'_>) -> bool {
+    matches!(found, Found::Flow(flow) | Found::NotHttp(flow) if flow.response.is_none())
+}

@@ -1,0 +1,247 @@
+//! Whatever happens to the files: what is known is what a run over all of them finds.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::engine::analyze;
+use crate::patterns::Patterns;
+use crate::report::Report;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+}
+
+fn live(paths: &[PathBuf]) -> Live<Patterns> {
+    let options = Options { threads: 2, ..Options::default() };
+    Live::new(paths.to_vec(), InputFormat::Detect, options, Patterns::new)
+}
+
+/// What a run from the start finds.
+fn anew(paths: &[PathBuf]) -> Report {
+    Captures::open(paths, InputFormat::Detect)
+        .map(|captures| analyze(&captures, &Options::default(), &()).unwrap().report)
+        .unwrap_or_else(|_| Patterns::new().report())
+}
+
+fn line(n: u32) -> String {
+    format!(
+        "{{\"id\":\"{n}\",\"method\":\"GET\",\"url\":\"https://a.example.com/things/{}/{}\",\"status\":200}}\n",
+        n % 3,
+        n
+    )
+}
+
+fn append(path: &Path, bytes: &[u8]) {
+    let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+    file.write_all(bytes).unwrap();
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Appends a part of the dump, in thousandths of what is left.
+    Dump(usize),
+    Line(u32),
+    /// The start of a line, without its end.
+    HalfLine(u32),
+    Har(bool),
+    NewFile(u8),
+    Remove(u8),
+    Replace(u8),
+    Truncate,
+    Nothing,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (0..1000_usize).prop_map(Step::Dump),
+        any::<u32>().prop_map(Step::Line),
+        any::<u32>().prop_map(Step::HalfLine),
+        any::<bool>().prop_map(Step::Har),
+        (0..4_u8).prop_map(Step::NewFile),
+        (0..4_u8).prop_map(Step::Remove),
+        (0..4_u8).prop_map(Step::Replace),
+        Just(Step::Truncate),
+        Just(Step::Nothing),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn what_is_known_is_what_a_run_from_the_start_finds(steps in prop::collection::vec(step(), 1..12)) {
+        let folder = tempfile::tempdir().unwrap();
+        let (dump, lines, har) =
+            (folder.path().join("a.mitm"), folder.path().join("b.jsonl"), folder.path().join("c.har"));
+        let more = folder.path().join("more");
+        fs::create_dir(&more).unwrap();
+        let whole = fs::read(fixture("demo.mitm")).unwrap();
+        let mut written = 0;
+        let paths = vec![dump.clone(), lines.clone(), har.clone(), more.clone()];
+        let mut live = live(&paths);
+        for step in steps {
+            let numbered = |n: u8| more.join(format!("{n}.jsonl"));
+            match step {
+                Step::Dump(share) => {
+                    let end = written + (whole.len() - written) * share / 1000;
+                    append(&dump, &whole[written..end]);
+                    written = end;
+                }
+                Step::Line(n) => append(&lines, line(n).as_bytes()),
+                Step::HalfLine(n) => append(&lines, &line(n).as_bytes()[..20]),
+                Step::Har(is_other) => {
+                    let name = if is_other { "demo.har" } else { "demo.chromium.har" };
+                    fs::copy(fixture(name), &har).unwrap();
+                }
+                Step::NewFile(n) => append(&numbered(n), line(u32::from(n)).as_bytes()),
+                Step::Remove(n) => drop(fs::remove_file(numbered(n))),
+                Step::Replace(n) => {
+                    let new = more.join("new");
+                    fs::write(&new, line(u32::from(n) + 7).repeat(3)).unwrap();
+                    fs::rename(new, numbered(n)).unwrap();
+                }
+                Step::Truncate => {
+                    fs::write(&dump, &whole[..0]).unwrap();
+                    written = 0;
+                }
+                Step::Nothing => {}
+            }
+            live.look(&()).unwrap();
+            prop_assert_eq!(live.total().report(), anew(&paths));
+        }
+    }
+}
+
+#[test]
+fn an_unchanged_file_is_not_read_again_and_a_grown_one_only_where_it_grew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.jsonl");
+    append(&path, (0..100).map(line).collect::<String>().as_bytes());
+    let mut live = live(std::slice::from_ref(&path));
+    let read = AtomicU64::new(0);
+    let monitor = |progress: &crate::engine::Progress| {
+        read.fetch_add(progress.flows, Ordering::Relaxed);
+        true
+    };
+    live.look(&monitor).unwrap();
+    assert_eq!(read.swap(0, Ordering::Relaxed), 100);
+    let generation = live.generation();
+    std::thread::sleep(std::time::Duration::from_millis(60));
+    live.look(&monitor).unwrap();
+    live.look(&monitor).unwrap();
+    assert_eq!((read.load(Ordering::Relaxed), live.total().used()), (0, 100));
+    append(&path, line(100).as_bytes());
+    live.look(&monitor).unwrap();
+    assert_eq!((read.load(Ordering::Relaxed), live.total().used()), (1, 101));
+    assert_ne!(live.generation(), generation);
+}
+
+#[test]
+fn a_run_that_was_stopped_is_made_up_for() {
+    let paths = [fixture("demo.mitm")];
+    let mut live = live(&paths);
+    assert!(live.look(&|_: &crate::engine::Progress| false).unwrap_err().is_canceled());
+    live.look(&()).unwrap();
+    assert_eq!(live.total().report(), anew(&paths));
+}
+
+#[cfg(feature = "sqlite")]
+mod database {
+    use rusqlite::{Connection, params};
+
+    use super::*;
+
+    fn create(path: &Path) -> Connection {
+        let connection = Connection::open(path).unwrap();
+        connection
+            .execute_batch(
+                "CREATE TABLE flows (id TEXT PRIMARY KEY, url TEXT, method TEXT, status_code INTEGER, request_headers TEXT, \
+                 request_body TEXT, response_headers TEXT, response_body TEXT, timestamp REAL, size INTEGER)",
+            )
+            .unwrap();
+        connection
+    }
+
+    fn request(connection: &Connection, n: u64) {
+        let url = format!("https://a.example.com/things/{}/{n}", n % 3);
+        connection
+            .execute(
+                "INSERT INTO flows (id, url, method, request_headers, timestamp, size) VALUES (?1, ?2, 'GET', '[]', ?3, 0)",
+                params![n.to_string(), url, 1e9 + n as f64],
+            )
+            .unwrap();
+    }
+
+    fn response(connection: &Connection, n: u64) {
+        connection
+            .execute("UPDATE flows SET status_code = 200, size = 7 WHERE id = ?1", [n.to_string()])
+            .unwrap();
+    }
+
+    #[test]
+    fn rows_are_added_answered_late_and_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("traffic.db");
+        let paths = [path.clone()];
+        let mut live = live(&paths);
+        let connection = create(&path);
+        let mut check = |what: &str| {
+            live.look(&()).unwrap();
+            assert_eq!(live.total().report(), anew(&paths), "{what}");
+        };
+        check("empty");
+        connection.execute_batch("BEGIN").unwrap();
+        (1..=3000).for_each(|n| request(&connection, n));
+        (2..=2000).for_each(|n| response(&connection, n));
+        connection.execute_batch("COMMIT").unwrap();
+        check("3,000 requests, 1,999 answered");
+        response(&connection, 1);
+        check("the first is answered after 3,000 rows");
+        connection.execute_batch("BEGIN").unwrap();
+        (3001..=9000).for_each(|n| request(&connection, n));
+        connection.execute_batch("COMMIT").unwrap();
+        check("6,000 more");
+        connection.execute_batch("BEGIN").unwrap();
+        (8000..=9000).for_each(|n| response(&connection, n));
+        connection.execute_batch("COMMIT").unwrap();
+        check("the newest are answered");
+        connection.execute_batch("DELETE FROM flows").unwrap();
+        check("cleared");
+        connection.execute_batch("BEGIN").unwrap();
+        (20_001..=30_000).for_each(|n| request(&connection, n));
+        connection.execute_batch("COMMIT").unwrap();
+        check("filled again, further than before");
+    }
+
+    #[test]
+    fn only_new_rows_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("traffic.db");
+        let connection = create(&path);
+        connection.execute_batch("BEGIN").unwrap();
+        (1..=5000).for_each(|n| {
+            request(&connection, n);
+            response(&connection, n);
+        });
+        connection.execute_batch("COMMIT").unwrap();
+        let mut live = live(std::slice::from_ref(&path));
+        let read = AtomicU64::new(0);
+        let monitor = |progress: &crate::engine::Progress| {
+            read.fetch_max(progress.flows, Ordering::Relaxed);
+            true
+        };
+        live.look(&monitor).unwrap();
+        assert_eq!(read.swap(0, Ordering::Relaxed), 5000);
+        live.look(&monitor).unwrap();
+        assert_eq!(read.swap(0, Ordering::Relaxed), 0);
+        request(&connection, 5001);
+        live.look(&monitor).unwrap();
+        // The window at the end, which may still change, and the new row.
+        assert_eq!(read.load(Ordering::Relaxed), 1025);
+        assert_eq!(live.total().report(), anew(&[path]));
+    }
+}

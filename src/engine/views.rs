@@ -1,0 +1,266 @@
+//! Captures that are asked about again and again: each question sees what is there now, and what is known is not read twice.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use crate::capture::InputFormat;
+use crate::engine::feed::locked;
+use crate::engine::live::Live;
+use crate::engine::newest::Newest;
+use crate::engine::original::{CompatAnswer, Rows};
+use crate::engine::{Monitor, Options};
+use crate::error::Error;
+use crate::limits;
+use crate::patterns::Patterns;
+use crate::report::Report;
+use crate::report::decision::Explanation;
+use crate::report::select::is_host_in;
+use crate::sketch::stable_hash;
+
+/// Captures, for any number of questions at once.
+pub(crate) struct Views {
+    options: Options,
+    paths: Vec<PathBuf>,
+    format: InputFormat,
+    /// One question after the other looks at the captures: the second finds what the first read.
+    known: Mutex<Known>,
+}
+
+struct Known {
+    all: Live<Patterns>,
+    /// Narrower ones that were asked for, the last one last.
+    narrow: Vec<(Scope, Narrow)>,
+    original: Option<Live<Rows>>,
+    /// What was decided, the last one last.
+    views: Vec<(Scope, u64, Arc<View>)>,
+    answers: Vec<((u64, Option<String>, Option<i64>), Arc<Result<CompatAnswer, Error>>)>,
+}
+
+enum Narrow {
+    Newest(Live<Newest>),
+    Patterns(Live<Patterns>),
+}
+
+/// Which flows are asked about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Scope {
+    /// Only those of this host and its subdomains. What it leaves out of a report without a limit, the reader leaves out.
+    pub(crate) domain: Option<String>,
+    /// Only the newest of these.
+    pub(crate) limit: Option<u64>,
+}
+
+/// What was decided about some flows.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) report: Report,
+    /// The same for the same report.
+    pub(crate) fingerprint: u64,
+    /// How many captures were read, and why others were not.
+    pub(crate) readable: usize,
+    pub(crate) problems: Vec<Error>,
+    state: Patterns,
+}
+
+impl Views {
+    /// Nothing is read yet. `options` say what is seen of the captures at all.
+    pub(crate) fn new(paths: Vec<PathBuf>, format: InputFormat, options: Options) -> Self {
+        let all = Live::new(paths.clone(), format, options.clone(), Patterns::new);
+        let known = Known {
+            all,
+            narrow: Vec::new(),
+            original: None,
+            views: Vec::new(),
+            answers: Vec::new(),
+        };
+        Self { options, paths, format, known: Mutex::new(known) }
+    }
+
+    /// What the captures hold now. Where the scope has a domain and no limit, the report may have other hosts as well.
+    ///
+    /// # Errors
+    ///
+    /// Where the monitor stopped the reading, and where no thread can be started.
+    pub(crate) fn view(&self, scope: &Scope, monitor: &dyn Monitor) -> Result<Arc<View>, Error> {
+        let known = &mut *locked(&self.known);
+        known.all.look(monitor)?;
+        let everything = Scope::default();
+        let generation = known.all.generation();
+        let all = match known.view(&everything, generation) {
+            Some(view) => view,
+            None => {
+                let view = self.decide(known.all.total(), &known.all);
+                known.keep(everything, generation, view)
+            }
+        };
+        if !needs_own_flows(scope, &all.report) {
+            return Ok(all);
+        }
+        let at = self.narrow(scope, &mut known.narrow);
+        let (generation, state) = match &mut known.narrow[at].1 {
+            Narrow::Newest(live) => {
+                live.look(monitor)?;
+                (live.generation(), None)
+            }
+            Narrow::Patterns(live) => {
+                live.look(monitor)?;
+                (live.generation(), Some(live.total()))
+            }
+        };
+        if let Some(view) = known.view(scope, generation) {
+            return Ok(view);
+        }
+        let view = match &known.narrow[at].1 {
+            Narrow::Newest(live) => self.decide(live.total().patterns(), live),
+            Narrow::Patterns(live) => self.decide(state.unwrap_or_else(|| live.total()), live),
+        };
+        Ok(known.keep(scope.clone(), generation, view))
+    }
+
+    /// A view that was given before and is still kept.
+    pub(crate) fn kept(&self, fingerprint: u64) -> Option<Arc<View>> {
+        let known = locked(&self.known);
+        let kept = known.views.iter().find(|(_, _, view)| view.fingerprint == fingerprint);
+        kept.map(|(_, _, view)| Arc::clone(view))
+    }
+
+    /// One endpoint of a view, by its id, with what was nearly judged otherwise.
+    pub(crate) fn explain(&self, view: &View, id: &str) -> Option<Explanation> {
+        let options = Options {
+            report: crate::report::decision::ReportOptions {
+                explain: Some(id.to_owned()),
+                ..self.options.report.clone()
+            },
+            ..self.options.clone()
+        };
+        options.decide(&view.state).explanations.into_iter().next()
+    }
+
+    /// The original's answer about what the captures hold now.
+    ///
+    /// # Errors
+    ///
+    /// As [`view`](Self::view), and where the original raises.
+    pub(crate) fn original(
+        &self,
+        domain: Option<&str>,
+        limit: Option<i64>,
+        monitor: &dyn Monitor,
+    ) -> Result<CompatAnswer, Error> {
+        let known = &mut *locked(&self.known);
+        known.all.look(monitor)?;
+        let key = (known.all.generation(), domain.map(str::to_owned), limit);
+        if let Some((_, answer)) = known.answers.iter().find(|(asked, _)| *asked == key) {
+            return Result::clone(answer);
+        }
+        let live = known.original.get_or_insert_with(|| {
+            Live::new(self.paths.clone(), self.format, self.options.clone(), Rows::default)
+        });
+        live.look(monitor)?;
+        let rows = live.total();
+        // The original holds every flow in memory; what is many is read again instead.
+        if rows.len() > limits::ORIGINAL_ROWS {
+            known.original = None;
+        }
+        let answer = rows.answer(domain, limit);
+        keep_last(&mut known.answers, (key, Arc::new(answer.clone())), limits::VIEWS);
+        answer
+    }
+
+    fn decide<S: crate::engine::collect::Collect + Clone + Sync>(
+        &self,
+        state: Patterns,
+        live: &Live<S>,
+    ) -> View {
+        let report = self.options.decide(&state).report;
+        // Plain data in memory: there is nothing that could fail.
+        let bytes = serde_json::to_vec(&report).unwrap_or_default();
+        View {
+            report,
+            fingerprint: stable_hash(&bytes),
+            readable: live.readable(),
+            problems: live.problems().cloned().collect(),
+            state,
+        }
+    }
+
+    /// Where the narrower captures of a scope stand.
+    fn narrow(&self, scope: &Scope, narrow: &mut Vec<(Scope, Narrow)>) -> usize {
+        let new = || {
+            let mut options = self.options.clone();
+            if let Some(domain) = &scope.domain {
+                options.domains = both(&self.options.domains, domain);
+            }
+            let (paths, format) = (self.paths.clone(), self.format);
+            match scope.limit {
+                Some(limit) => {
+                    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+                    Narrow::Newest(Live::new(paths, format, options, move || Newest::new(limit)))
+                }
+                None => Narrow::Patterns(Live::new(paths, format, options, Patterns::new)),
+            }
+        };
+        let known = narrow.iter().position(|(asked, _)| asked == scope);
+        let entry = known.map_or_else(|| (scope.clone(), new()), |at| narrow.remove(at));
+        keep_last(narrow, entry, limits::NARROW_VIEWS);
+        narrow.len() - 1
+    }
+}
+
+impl Known {
+    fn view(&self, scope: &Scope, generation: u64) -> Option<Arc<View>> {
+        let found = self.views.iter().find(|(asked, at, _)| asked == scope && *at == generation);
+        found.map(|(_, _, view)| Arc::clone(view))
+    }
+
+    fn keep(&mut self, scope: Scope, generation: u64, view: View) -> Arc<View> {
+        let view = Arc::new(view);
+        keep_last(&mut self.views, (scope, generation, Arc::clone(&view)), limits::VIEWS);
+        view
+    }
+}
+
+fn keep_last<T>(list: &mut Vec<T>, entry: T, most: usize) {
+    list.push(entry);
+    if list.len() > most {
+        list.remove(0);
+    }
+}
+
+/// Can the report of all flows not answer for the scope? A limit that leaves all of them asks for no less, and the hosts
+/// that did not fit into a state of all are only found by looking for them.
+fn needs_own_flows(scope: &Scope, all: &Report) -> bool {
+    let in_scope = |host: &str| scope.domain.as_ref().is_none_or(|domain| is_host_in(host, domain));
+    let flows = || -> u64 {
+        let patterns = all.patterns.iter().filter(|pattern| in_scope(&pattern.host));
+        patterns.map(|pattern| pattern.request_count).sum()
+    };
+    let is_folded =
+        || all.patterns.iter().any(|pattern| pattern.host == crate::report::OTHER_HOSTS);
+    scope.limit.is_some_and(|limit| limit < flows()) || (scope.domain.is_some() && is_folded())
+}
+
+/// The hosts that are in one of the domains (all where there is none) and in that one as well.
+fn both(domains: &[String], domain: &str) -> Vec<String> {
+    if domains.is_empty() || domains.iter().any(|outer| is_host_in(domain, outer)) {
+        return vec![domain.to_owned()];
+    }
+    let inside: Vec<String> =
+        domains.iter().filter(|inner| is_host_in(inner, domain)).cloned().collect();
+    // No host has a name with a space in it.
+    if inside.is_empty() { vec![" ".to_owned()] } else { inside }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_operator_leaves_out_stays_out() {
+        let domains = ["example.com".to_owned(), "api.other.org".to_owned()];
+        assert_eq!(both(&[], "a.b"), ["a.b"]);
+        assert_eq!(both(&domains, "api.example.com"), ["api.example.com"]);
+        assert_eq!(both(&domains, "other.org"), ["api.other.org"]);
+        assert_eq!(both(&domains, "third.net"), [" "]);
+    }
+}

@@ -1,0 +1,87 @@
+//! Some endpoints of a report: those of a host, below a path, of a method.
+
+use crate::report::Pattern;
+
+/// Which endpoints are wanted. Everything is, by default.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Selection {
+    /// This host and its subdomains.
+    pub(crate) domain: Option<String>,
+    /// Paths that begin with these segments; a parameter stands for any segment.
+    pub(crate) path_prefix: Option<String>,
+    /// In any case.
+    pub(crate) method: Option<String>,
+    pub(crate) min_count: u64,
+}
+
+impl Selection {
+    /// The endpoints that are wanted, the most-used first, whatever their host.
+    pub(crate) fn of<'r>(&self, patterns: &'r [Pattern]) -> Vec<&'r Pattern> {
+        let mut selected: Vec<&Pattern> =
+            patterns.iter().filter(|pattern| self.wants(pattern)).collect();
+        // Stable: among equals the order of the report stays.
+        selected.sort_by_key(|pattern| std::cmp::Reverse(pattern.request_count));
+        selected
+    }
+
+    fn wants(&self, pattern: &Pattern) -> bool {
+        pattern.request_count >= self.min_count
+            && self.method.as_ref().is_none_or(|method| pattern.method.eq_ignore_ascii_case(method))
+            && self.domain.as_ref().is_none_or(|domain| is_host_in(&pattern.host, domain))
+            && self
+                .path_prefix
+                .as_ref()
+                .is_none_or(|prefix| is_below(&pattern.path_pattern, prefix))
+    }
+}
+
+/// Is it that host or a subdomain of it? A port counts only where the domain names one; `{tenant}` stands for any name.
+pub(crate) fn is_host_in(host: &str, domain: &str) -> bool {
+    let domain = domain.trim_start_matches("*.").trim_matches('.').to_ascii_lowercase();
+    let matches = |host: &str| {
+        let mut labels = host.rsplit('.');
+        domain.rsplit('.').all(|wanted| {
+            labels.next().is_some_and(|label| label == wanted || label.starts_with('{'))
+        })
+    };
+    let without_port = host
+        .rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+        .map(|(host, _)| host);
+    matches(host) || without_port.is_some_and(matches)
+}
+
+/// Do the path's segments begin with those of the prefix?
+fn is_below(path: &str, prefix: &str) -> bool {
+    let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+    prefix.split('/').filter(|segment| !segment.is_empty()).all(|wanted| {
+        segments.next().is_some_and(|segment| {
+            // A name that was written otherwise is the same parameter.
+            segment == wanted || (segment.starts_with('{') && wanted.starts_with('{'))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_compared_by_label() {
+        assert!(is_host_in("api.example.com", "Example.com"));
+        assert!(is_host_in("api.example.com:8443", "example.com"));
+        assert!(is_host_in("example.com:8443", "example.com:8443"));
+        assert!(is_host_in("{tenant}.example.com", "acme.example.com"));
+        assert!(!is_host_in("notexample.com", "example.com"));
+        assert!(!is_host_in("com", "example.com"));
+    }
+
+    #[test]
+    fn prefixes_are_whole_segments() {
+        assert!(is_below("/v1/users/{user_id}", "/v1/users"));
+        assert!(is_below("/v1/users/{user_id}/orders", "v1/users/{id}/"));
+        assert!(is_below("/v1/users", ""));
+        assert!(!is_below("/v1/users", "/v1/use"));
+        assert!(!is_below("/v1", "/v1/users"));
+    }
+}
