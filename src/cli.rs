@@ -7,12 +7,15 @@ mod messages;
 mod progress;
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::CommandFactory;
 
 use crate::capture::Captures;
+#[cfg(feature = "mcp")]
+use crate::cli::arguments::McpArguments;
 use crate::cli::arguments::{
     AnalyzeArguments, Arguments, Command, InputArguments, OutputFormat, RulesCommand,
 };
@@ -74,6 +77,8 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Analyze(arguments) => analyze(arguments),
         Command::Label(arguments) => label(arguments),
         Command::Rules(RulesCommand::Init(arguments)) => rules_init(arguments),
+        #[cfg(feature = "mcp")]
+        Command::Mcp(arguments) => mcp(arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Arguments::command(), "api-patterns", &mut script);
@@ -189,25 +194,11 @@ fn options(arguments: &InputArguments) -> Result<Options, Error> {
             ));
         }
     };
-    let no_host =
-        |domain: &&String| domain.is_empty() || domain.contains(['/', '?', '#', '@', ' ']);
-    if let Some(domain) = arguments.domain.iter().find(no_host) {
-        let shown = text::printable(domain.as_bytes());
-        return Err(Error::usage(format!(
-            "--domain {shown} names no host; give one as in --domain example.com"
-        )));
-    }
+    check_domains(&arguments.domain)?;
     if arguments.method.iter().any(String::is_empty) {
         return Err(Error::usage("--method is empty; give one as in --method POST"));
     }
-    let mut report =
-        ReportOptions { group_hosts: arguments.group_hosts, ..ReportOptions::default() };
-    if let Some(path) = &arguments.rules {
-        let name = path.display().to_string();
-        let toml =
-            std::fs::read_to_string(path).map_err(|error| Error::io(&name, "read", error))?;
-        report.rules = Rules::parse(&name, &toml)?;
-    }
+    let report = report_options(arguments.rules.as_deref(), arguments.group_hosts)?;
     Ok(Options {
         domains: arguments.domain.clone(),
         methods: arguments.method.clone(),
@@ -217,6 +208,55 @@ fn options(arguments: &InputArguments) -> Result<Options, Error> {
         batch_bytes: arguments.batch_bytes,
         report,
     })
+}
+
+fn check_domains(domains: &[String]) -> Result<(), Error> {
+    let no_host =
+        |domain: &&String| domain.is_empty() || domain.contains(['/', '?', '#', '@', ' ']);
+    let Some(domain) = domains.iter().find(no_host) else { return Ok(()) };
+    let shown = text::printable(domain.as_bytes());
+    Err(Error::usage(format!(
+        "--domain {shown} names no host; give one as in --domain example.com"
+    )))
+}
+
+fn report_options(rules: Option<&Path>, group_hosts: bool) -> Result<ReportOptions, Error> {
+    let mut report = ReportOptions { group_hosts, ..ReportOptions::default() };
+    if let Some(path) = rules {
+        let name = path.display().to_string();
+        let toml =
+            std::fs::read_to_string(path).map_err(|error| Error::io(&name, "read", error))?;
+        report.rules = Rules::parse(&name, &toml)?;
+    }
+    Ok(report)
+}
+
+/// Answers an agent until it goes.
+#[cfg(feature = "mcp")]
+fn mcp(arguments: &McpArguments) -> Result<Exit, Failure> {
+    check_domains(&arguments.domain)?;
+    let options = Options {
+        domains: arguments.domain.clone(),
+        exclude: arguments.exclude.iter().map(|exclude| (*exclude).into()).collect(),
+        threads: arguments.threads,
+        report: report_options(arguments.rules.as_deref(), arguments.group_hosts)?,
+        ..Options::default()
+    };
+    let settings = crate::mcp::Settings {
+        captures: arguments.captures.clone(),
+        format: arguments.input_format.into(),
+        options,
+        policy: arguments.policy.clone(),
+        audit_log: arguments.audit_log.clone(),
+    };
+    let is_quiet = arguments.quiet;
+    let complain = move |what: &str| {
+        if !is_quiet {
+            messages::complain(what);
+        }
+    };
+    crate::mcp::serve(settings, complain)?;
+    Ok(Exit::Done)
 }
 
 /// Today's decision as rules: every template pinned.

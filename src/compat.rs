@@ -169,6 +169,23 @@ struct Cluster {
     ids: Vec<Vec<u8>>,
 }
 
+impl Cluster {
+    /// Puts a mark in the place of every captured word that is a secret.
+    fn mask(&mut self, endpoint: &mut Vec<u8>, is_secret: fn(&[u8]) -> bool) {
+        let mask = |word: Vec<u8>| if is_secret(&word) { b"[masked]".to_vec() } else { word };
+        let segments =
+            self.pattern.split(|byte| *byte == b'/').map(|segment| mask(segment.to_vec()));
+        self.pattern = segments.collect::<Vec<_>>().join(&b'/');
+        self.method = self.method.take().map(mask);
+        *endpoint = [self.method.as_deref().unwrap_or(b"None"), b" ", &self.pattern].concat();
+        self.query_params = std::mem::take(&mut self.query_params).into_iter().map(mask).collect();
+        for (name, count) in std::mem::take(&mut self.headers) {
+            *self.headers.entry(mask(name)).or_default() += count;
+        }
+        self.ids = std::mem::take(&mut self.ids).into_iter().map(mask).collect();
+    }
+}
+
 /// The original's answer as its JSON text.
 ///
 /// `flows` come newest first (see [`newest_first`]). `domain` is searched for in the raw URL, anywhere; `limit` is a Python
@@ -192,17 +209,25 @@ pub fn get_api_patterns(
     domain: Option<&str>,
     limit: Option<i64>,
 ) -> Result<String, Error> {
-    answer(&select(flows, domain, limit).0)
+    answer(&select(flows, domain, limit).0, None)
 }
 
-/// The answer for the flows that were selected.
-pub(crate) fn answer(selected: &[&CompatFlow]) -> Result<String, Error> {
+/// The answer for the flows that were selected. What `is_secret` finds is masked, which the original does not.
+pub(crate) fn answer(
+    selected: &[&CompatFlow],
+    is_secret: Option<fn(&[u8]) -> bool>,
+) -> Result<String, Error> {
     let mut clusters: IndexMap<Vec<u8>, Cluster> = IndexMap::new();
     for flow in selected {
         observe(flow, &mut clusters)?;
     }
     let mut sorted: Vec<(Vec<u8>, Cluster)> = clusters.into_iter().collect();
     sorted.sort_by_key(|(_, cluster)| std::cmp::Reverse(cluster.count));
+    if let Some(is_secret) = is_secret {
+        for (endpoint, cluster) in &mut sorted {
+            cluster.mask(endpoint, is_secret);
+        }
+    }
     Ok(json::write(
         &sorted.iter().map(|(endpoint, cluster)| cluster_json(endpoint, cluster)).collect(),
     ))

@@ -10,7 +10,7 @@ mod newest;
 mod original;
 mod run;
 mod sequence;
-pub(crate) mod views;
+mod views;
 
 use std::io::Write;
 
@@ -22,6 +22,7 @@ pub use crate::engine::follow::{Change, Follower};
 use crate::engine::newest::Newest;
 pub use crate::engine::original::{CompatAnswer, compat_answer};
 use crate::engine::run::Outcome;
+pub use crate::engine::views::{LiveCaptures, Scope, View};
 use crate::error::Error;
 use crate::flow::Flow;
 use crate::flow::noise::Noise;

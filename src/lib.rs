@@ -80,6 +80,8 @@ mod flow;
 pub mod fuzzing;
 mod limits;
 mod math;
+#[cfg(feature = "mcp")]
+mod mcp;
 pub mod output;
 mod patterns;
 mod report;
@@ -92,8 +94,8 @@ pub mod training;
 
 pub use capture::{Captures, InputFormat};
 pub use engine::{
-    Analysis, Change, CompatAnswer, Follower, Monitor, Options, Progress, analyze, compat_answer,
-    for_each_flow, label,
+    Analysis, Change, CompatAnswer, Follower, LiveCaptures, Monitor, Options, Progress, Scope,
+    View, analyze, compat_answer, for_each_flow, label,
 };
 pub use error::Error;
 pub use flow::noise::Noise;

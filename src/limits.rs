@@ -117,5 +117,32 @@ pub(crate) const NARROW_VIEWS: usize = 4;
 /// Rows of the original that are kept in memory between two questions.
 pub(crate) const ORIGINAL_ROWS: usize = 200_000;
 
+/// The newest flows that a question to the server may ask for; they are held in memory.
+pub(crate) const NEWEST_FLOWS: u64 = 100_000;
+
+/// Bytes of JSON in an answer of the server, unless it is asked for others.
+#[cfg(feature = "mcp")]
+pub(crate) const ANSWER_BYTES: usize = 16_000;
+
+/// The fewest bytes that an answer can be asked for in: one endpoint and all totals fit.
+#[cfg(feature = "mcp")]
+pub(crate) const ANSWER_BYTES_LEAST: usize = 2000;
+
+/// The most bytes that an answer can be asked for in; more is of no use to an agent.
+#[cfg(feature = "mcp")]
+pub(crate) const ANSWER_BYTES_MOST: usize = 40_000;
+
+/// Answers of the server that are kept for who asks again.
+#[cfg(feature = "mcp")]
+pub(crate) const ANSWERS: usize = 64;
+
+/// Bytes of one captured word that an agent is shown.
+#[cfg(feature = "mcp")]
+pub(crate) const SHOWN_BYTES: usize = 240;
+
+/// Parameters of one endpoint in an answer of standard detail.
+#[cfg(feature = "mcp")]
+pub(crate) const SHOWN_PARAMETERS: usize = 12;
+
 /// A zip archive from a pipe is put into a temporary file of at most this many bytes.
 pub(crate) const SPOOLED_BYTES: u64 = 8 << 30;

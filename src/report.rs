@@ -1,10 +1,13 @@
 //! The decided, sorted result: the public contract, field by field.
 
 pub(crate) mod decision;
+pub(crate) mod domain;
 mod hosts;
 pub(crate) mod masked;
 pub(crate) mod routes;
+#[cfg(feature = "mcp")]
 pub(crate) mod select;
+#[cfg(feature = "mcp")]
 pub(crate) mod tree;
 
 use std::collections::BTreeMap;

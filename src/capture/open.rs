@@ -107,6 +107,10 @@ impl Captures {
     }
 
     /// Which rows a database has now, and the id of the flow in one row; `None` where it is none or cannot be read.
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(unused_variables, reason = "without databases nothing has rows")
+    )]
     pub(crate) fn extent(&self, source: usize, row: u64) -> Option<Extent> {
         match &self.sources.get(source)?.content {
             Content::Bytes(_) => None,
@@ -116,14 +120,20 @@ impl Captures {
     }
 
     /// Decodes one row of a database, if it is still there.
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(
+            unused_variables,
+            clippy::unused_self,
+            reason = "without databases nothing has rows"
+        )
+    )]
     pub(crate) fn row(&self, source: usize, row: u64, found: &mut dyn FnMut(u64, Found<'_>)) {
         #[cfg(feature = "sqlite")]
         if let Some(Source { content: Content::Database(database), .. }) = self.sources.get(source)
         {
             database.decode_row(row, found);
         }
-        #[cfg(not(feature = "sqlite"))]
-        let _no_database = (source, row, found);
     }
 
     /// A file from a byte on.

@@ -29,6 +29,9 @@ pub(super) enum Command {
     /// Rules that hold for every decision: templates pinned, segments kept, parameters renamed, hosts grouped
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Serve `get_api_patterns` to an agent: a Model Context Protocol server on standard input and output
+    #[cfg(feature = "mcp")]
+    Mcp(McpArguments),
     /// Write a completion script for a shell
     Completions {
         /// The shell
@@ -127,6 +130,50 @@ pub(super) struct InputArguments {
     /// Show a progress bar on stderr [default: on a terminal]
     #[arg(long, value_enum, default_value_t = ProgressWhen::Auto, hide_default_value = true)]
     pub(super) progress: ProgressWhen,
+}
+
+#[cfg(feature = "mcp")]
+#[derive(Args, Debug)]
+pub(super) struct McpArguments {
+    /// Captures: files and folders. The server reads these as they are when it is asked, and nothing else
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub(super) captures: Vec<PathBuf>,
+
+    /// What the captures are [default: by content, never by name]
+    #[arg(long, value_enum, default_value_t = Format::Auto, hide_default_value = true)]
+    pub(super) input_format: Format,
+
+    /// Show agents only this host and its subdomains; can be given several times
+    #[arg(long, value_name = "HOST")]
+    pub(super) domain: Vec<String>,
+
+    /// Noise to leave out, as in static,preflight; each drop is counted
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "NOISE,...")]
+    pub(super) exclude: Vec<Exclude>,
+
+    /// A file of rules (TOML) that the decision follows
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+
+    /// Take hosts with the same endpoints, whose names differ in the first label alone, for one
+    #[arg(long)]
+    pub(super) group_hosts: bool,
+
+    /// Who may call which tool, how often, and whether the user is asked (JSON) [default: everybody may]
+    #[arg(long, value_name = "FILE")]
+    pub(super) policy: Option<PathBuf>,
+
+    /// Write one JSON line for every call to this file, before the call is answered
+    #[arg(long, value_name = "FILE")]
+    pub(super) audit_log: Option<PathBuf>,
+
+    /// How many threads; 0 for as many as there are cores
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = parse_threads, hide_default_value = true)]
+    pub(super) threads: usize,
+
+    /// Say nothing on stderr but errors
+    #[arg(long, short)]
+    pub(super) quiet: bool,
 }
 
 fn parse_threads(text: &str) -> Result<usize, String> {

@@ -5,7 +5,7 @@ mod files;
 mod rows;
 mod stamp;
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -162,7 +162,7 @@ impl<S: Collect + Clone + Sync> Live<S> {
 
     /// Takes up the files that are there. One that is gone takes what is known of its group with it. Is anything different?
     fn update_files(&mut self, listing: &Listing) -> bool {
-        let listed: HashSet<&PathBuf> = listing.files.iter().collect();
+        let listed: BTreeSet<&PathBuf> = listing.files.iter().collect();
         let mut is_other = false;
         for (number, place) in self.files.iter_mut().enumerate() {
             if place.as_ref().is_some_and(|file| !listed.contains(&file.path)) {
@@ -171,7 +171,7 @@ impl<S: Collect + Clone + Sync> Live<S> {
                 is_other = true;
             }
         }
-        let known: HashSet<PathBuf> =
+        let known: BTreeSet<PathBuf> =
             self.files.iter().flatten().map(|file| file.path.clone()).collect();
         for path in listing.files.iter().filter(|path| !known.contains(*path)) {
             self.files.push(Some(Watched {

@@ -60,18 +60,19 @@ impl Rows {
         self.flows.len()
     }
 
-    /// The answer; failures and bytes are left empty.
+    /// The answer, with what `is_secret` finds masked; failures and bytes are left empty.
     pub(super) fn answer(
         mut self,
         domain: Option<&str>,
         limit: Option<i64>,
+        is_secret: Option<fn(&[u8]) -> bool>,
     ) -> Result<CompatAnswer, Error> {
         self.flows.sort_by_key(|(place, _)| *place);
         let mut skips = self.skips;
         let count = self.flows.len() as u64;
         let rows = compat::newest_first(self.flows.into_iter().map(|(_, flow)| flow));
         let (selected, of_domain) = compat::select(&rows, domain, limit);
-        let text = compat::answer(&selected)?;
+        let text = compat::answer(&selected, is_secret)?;
         let used = selected.len();
         skips.add_many(SkipReason::Repeated, count - rows.len() as u64);
         skips.add_many(SkipReason::OtherDomain, (rows.len() - of_domain) as u64);
@@ -100,6 +101,6 @@ pub fn compat_answer(
     if outcome.stopped {
         return Err(Error::canceled());
     }
-    let answer = rows.answer(domain, limit)?;
+    let answer = rows.answer(domain, limit, None)?;
     Ok(CompatAnswer { failures: outcome.failures, bytes: outcome.bytes, ..answer })
 }

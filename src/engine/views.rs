@@ -14,11 +14,28 @@ use crate::limits;
 use crate::patterns::Patterns;
 use crate::report::Report;
 use crate::report::decision::Explanation;
-use crate::report::select::is_host_in;
+use crate::report::domain::is_host_in;
+use crate::report::masked;
 use crate::sketch::stable_hash;
 
-/// Captures, for any number of questions at once.
-pub(crate) struct Views {
+/// Captures that are asked about again and again, by any number of threads: what a server keeps.
+///
+/// Each question sees the files as they are now and reads only what is new: what was added to dumps and JSON lines, new and
+/// changed rows of databases, HAR files that were written anew, files that came into a folder. The answer is the one that
+/// [`analyze`](crate::analyze) gives for the same files. Nothing is written, not even a temporary file, and links in a folder
+/// are followed only where they stay in it.
+///
+/// ```
+/// use api_patterns::{InputFormat, LiveCaptures, Options, Scope};
+///
+/// let captures = LiveCaptures::new(vec!["fixtures/demo.mitm".into()], InputFormat::Detect, Options::default());
+/// let view = captures.view(&Scope::default(), &())?;
+/// assert_eq!(view.report.totals.used, 65);
+/// let newest = captures.view(&Scope { domain: None, limit: Some(10) }, &())?;
+/// assert_eq!(newest.report.totals.used, 10);
+/// # Ok::<(), api_patterns::Error>(())
+/// ```
+pub struct LiveCaptures {
     options: Options,
     paths: Vec<PathBuf>,
     format: InputFormat,
@@ -43,28 +60,41 @@ enum Narrow {
 
 /// Which flows are asked about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Scope {
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "all that can be asked of flows before they are looked at"
+)]
+pub struct Scope {
     /// Only those of this host and its subdomains. What it leaves out of a report without a limit, the reader leaves out.
-    pub(crate) domain: Option<String>,
-    /// Only the newest of these.
-    pub(crate) limit: Option<u64>,
+    pub domain: Option<String>,
+    /// Only the newest of these; the templates are then decided from them alone.
+    pub limit: Option<u64>,
 }
 
 /// What was decided about some flows.
 #[derive(Debug)]
-pub(crate) struct View {
-    pub(crate) report: Report,
+#[non_exhaustive]
+pub struct View {
+    /// The endpoints.
+    pub report: Report,
     /// The same for the same report.
-    pub(crate) fingerprint: u64,
-    /// How many captures were read, and why others were not.
-    pub(crate) readable: usize,
-    pub(crate) problems: Vec<Error>,
+    pub fingerprint: u64,
+    /// How many files were read.
+    pub readable: usize,
+    /// Why others were not, or not to their end.
+    pub problems: Vec<Error>,
     state: Patterns,
 }
 
-impl Views {
+impl std::fmt::Debug for LiveCaptures {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LiveCaptures").field("paths", &self.paths).finish_non_exhaustive()
+    }
+}
+
+impl LiveCaptures {
     /// Nothing is read yet. `options` say what is seen of the captures at all.
-    pub(crate) fn new(paths: Vec<PathBuf>, format: InputFormat, options: Options) -> Self {
+    pub fn new(paths: Vec<PathBuf>, format: InputFormat, options: Options) -> Self {
         let all = Live::new(paths.clone(), format, options.clone(), Patterns::new);
         let known = Known {
             all,
@@ -81,51 +111,48 @@ impl Views {
     /// # Errors
     ///
     /// Where the monitor stopped the reading, and where no thread can be started.
-    pub(crate) fn view(&self, scope: &Scope, monitor: &dyn Monitor) -> Result<Arc<View>, Error> {
+    pub fn view(&self, scope: &Scope, monitor: &dyn Monitor) -> Result<Arc<View>, Error> {
         let known = &mut *locked(&self.known);
         known.all.look(monitor)?;
         let everything = Scope::default();
         let generation = known.all.generation();
-        let all = match known.view(&everything, generation) {
-            Some(view) => view,
-            None => {
-                let view = self.decide(known.all.total(), &known.all);
-                known.keep(everything, generation, view)
-            }
-        };
+        let all = known.view(&everything, generation).unwrap_or_else(|| {
+            let view = self.decide(known.all.total(), &known.all);
+            known.keep(everything, generation, view)
+        });
         if !needs_own_flows(scope, &all.report) {
             return Ok(all);
         }
+        if scope.limit.is_some_and(|limit| limit > limits::NEWEST_FLOWS) {
+            let most = limits::NEWEST_FLOWS;
+            return Err(Error::usage(format!(
+                "limit is at most {most} where there are more flows, because they are held in memory; leave it out to use all"
+            )));
+        }
         let at = self.narrow(scope, &mut known.narrow);
-        let (generation, state) = match &mut known.narrow[at].1 {
-            Narrow::Newest(live) => {
-                live.look(monitor)?;
-                (live.generation(), None)
-            }
-            Narrow::Patterns(live) => {
-                live.look(monitor)?;
-                (live.generation(), Some(live.total()))
-            }
-        };
+        let generation = match &mut known.narrow[at].1 {
+            Narrow::Newest(live) => live.look(monitor).map(|()| live.generation()),
+            Narrow::Patterns(live) => live.look(monitor).map(|()| live.generation()),
+        }?;
         if let Some(view) = known.view(scope, generation) {
             return Ok(view);
         }
         let view = match &known.narrow[at].1 {
             Narrow::Newest(live) => self.decide(live.total().patterns(), live),
-            Narrow::Patterns(live) => self.decide(state.unwrap_or_else(|| live.total()), live),
+            Narrow::Patterns(live) => self.decide(live.total(), live),
         };
         Ok(known.keep(scope.clone(), generation, view))
     }
 
     /// A view that was given before and is still kept.
-    pub(crate) fn kept(&self, fingerprint: u64) -> Option<Arc<View>> {
+    pub fn kept(&self, fingerprint: u64) -> Option<Arc<View>> {
         let known = locked(&self.known);
         let kept = known.views.iter().find(|(_, _, view)| view.fingerprint == fingerprint);
         kept.map(|(_, _, view)| Arc::clone(view))
     }
 
     /// One endpoint of a view, by its id, with what was nearly judged otherwise.
-    pub(crate) fn explain(&self, view: &View, id: &str) -> Option<Explanation> {
+    pub fn explain(&self, view: &View, id: &str) -> Option<Explanation> {
         let options = Options {
             report: crate::report::decision::ReportOptions {
                 explain: Some(id.to_owned()),
@@ -136,12 +163,12 @@ impl Views {
         options.decide(&view.state).explanations.into_iter().next()
     }
 
-    /// The original's answer about what the captures hold now.
+    /// The original's answer about what the captures hold now, but for words that look like secrets.
     ///
     /// # Errors
     ///
     /// As [`view`](Self::view), and where the original raises.
-    pub(crate) fn original(
+    pub fn original(
         &self,
         domain: Option<&str>,
         limit: Option<i64>,
@@ -162,7 +189,7 @@ impl Views {
         if rows.len() > limits::ORIGINAL_ROWS {
             known.original = None;
         }
-        let answer = rows.answer(domain, limit);
+        let answer = rows.answer(domain, limit, Some(masked::is_secret));
         keep_last(&mut known.answers, (key, Arc::new(answer.clone())), limits::VIEWS);
         answer
     }
@@ -173,15 +200,11 @@ impl Views {
         live: &Live<S>,
     ) -> View {
         let report = self.options.decide(&state).report;
+        let (readable, problems): (_, Vec<Error>) =
+            (live.readable(), live.problems().cloned().collect());
         // Plain data in memory: there is nothing that could fail.
-        let bytes = serde_json::to_vec(&report).unwrap_or_default();
-        View {
-            report,
-            fingerprint: stable_hash(&bytes),
-            readable: live.readable(),
-            problems: live.problems().cloned().collect(),
-            state,
-        }
+        let bytes = serde_json::to_vec(&(&report, readable, problems.len())).unwrap_or_default();
+        View { report, fingerprint: stable_hash(&bytes), readable, problems, state }
     }
 
     /// Where the narrower captures of a scope stand.

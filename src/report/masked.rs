@@ -26,6 +26,11 @@ const MEDIA_TYPES: [&str; 11] = [
     "video",
 ];
 
+/// Does a captured word look like a secret?
+pub(crate) fn is_secret(bytes: &[u8]) -> bool {
+    looks_secret(bytes)
+}
+
 /// Any captured word.
 pub(crate) fn word(bytes: &[u8]) -> Cow<'_, str> {
     if looks_secret(bytes) { Cow::Borrowed(MASK) } else { text::printable(bytes) }

@@ -1,6 +1,7 @@
 //! Some endpoints of a report: those of a host, below a path, of a method.
 
 use crate::report::Pattern;
+use crate::report::domain::is_host_in;
 
 /// Which endpoints are wanted. Everything is, by default.
 #[derive(Clone, Debug, Default)]
@@ -35,22 +36,6 @@ impl Selection {
     }
 }
 
-/// Is it that host or a subdomain of it? A port counts only where the domain names one; `{tenant}` stands for any name.
-pub(crate) fn is_host_in(host: &str, domain: &str) -> bool {
-    let domain = domain.trim_start_matches("*.").trim_matches('.').to_ascii_lowercase();
-    let matches = |host: &str| {
-        let mut labels = host.rsplit('.');
-        domain.rsplit('.').all(|wanted| {
-            labels.next().is_some_and(|label| label == wanted || label.starts_with('{'))
-        })
-    };
-    let without_port = host
-        .rsplit_once(':')
-        .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
-        .map(|(host, _)| host);
-    matches(host) || without_port.is_some_and(matches)
-}
-
 /// Do the path's segments begin with those of the prefix?
 fn is_below(path: &str, prefix: &str) -> bool {
     let mut segments = path.split('/').filter(|segment| !segment.is_empty());
@@ -65,16 +50,6 @@ fn is_below(path: &str, prefix: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hosts_are_compared_by_label() {
-        assert!(is_host_in("api.example.com", "Example.com"));
-        assert!(is_host_in("api.example.com:8443", "example.com"));
-        assert!(is_host_in("example.com:8443", "example.com:8443"));
-        assert!(is_host_in("{tenant}.example.com", "acme.example.com"));
-        assert!(!is_host_in("notexample.com", "example.com"));
-        assert!(!is_host_in("com", "example.com"));
-    }
 
     #[test]
     fn prefixes_are_whole_segments() {

@@ -23,7 +23,8 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("engine", &["capture", "flow", "patterns", "report", "compat"]),
         ("fuzzing", &["capture", "engine", "flow", "patterns"]),
         ("training", &["flow", "template", "patterns", "report"]),
-        ("cli", &["capture", "engine", "output", "flow", "report", "template"]),
+        ("mcp", &["capture", "engine", "flow", "report"]),
+        ("cli", &["capture", "engine", "mcp", "output", "flow", "report", "template"]),
     ])
 }
 

@@ -27,7 +27,7 @@ impl Listing {
                 listing.problems.push(Error::io(&path.display().to_string(), "read", error));
             }
         }
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = std::collections::BTreeSet::new();
         listing.files.retain(|file| seen.insert(file.clone()));
         listing
     }

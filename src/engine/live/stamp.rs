@@ -44,7 +44,9 @@ impl Stamp {
             counters.push(length.to_le_bytes().to_vec());
         }
         let modified = metadata.modified().ok();
-        let age = modified.and_then(|time| SystemTime::now().duration_since(time).ok());
+        #[expect(clippy::disallowed_methods, reason = "only whether to look again depends on it")]
+        let now = SystemTime::now();
+        let age = modified.and_then(|time| now.duration_since(time).ok());
         Ok(Self {
             identity: identity_of(&metadata),
             length: metadata.len(),

@@ -22,9 +22,10 @@ fn live(paths: &[PathBuf]) -> Live<Patterns> {
 
 /// What a run from the start finds.
 fn anew(paths: &[PathBuf]) -> Report {
-    Captures::open(paths, InputFormat::Detect)
-        .map(|captures| analyze(&captures, &Options::default(), &()).unwrap().report)
-        .unwrap_or_else(|_| Patterns::new().report())
+    Captures::open(paths, InputFormat::Detect).map_or_else(
+        |_| Patterns::new().report(),
+        |captures| analyze(&captures, &Options::default(), &()).unwrap().report,
+    )
 }
 
 fn line(n: u32) -> String {
@@ -166,17 +167,17 @@ mod database {
         connection
     }
 
-    fn request(connection: &Connection, n: u64) {
+    fn request(connection: &Connection, n: u32) {
         let url = format!("https://a.example.com/things/{}/{n}", n % 3);
         connection
             .execute(
                 "INSERT INTO flows (id, url, method, request_headers, timestamp, size) VALUES (?1, ?2, 'GET', '[]', ?3, 0)",
-                params![n.to_string(), url, 1e9 + n as f64],
+                params![n.to_string(), url, 1e9 + f64::from(n)],
             )
             .unwrap();
     }
 
-    fn response(connection: &Connection, n: u64) {
+    fn response(connection: &Connection, n: u32) {
         connection
             .execute("UPDATE flows SET status_code = 200, size = 7 WHERE id = ?1", [n.to_string()])
             .unwrap();

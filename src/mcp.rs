@@ -1,0 +1,84 @@
+//! The server for agents: `get_api_patterns` and `get_endpoint` over captures that an operator named, on stdio.
+//!
+//! A thin shell: questions go to the engine's views, answers are cut to what an agent can afford to read, and a policy says
+//! who may ask. Conventions: <https://modelcontextprotocol.io/specification>.
+
+mod answer;
+mod arguments;
+mod audit;
+mod gate;
+mod page;
+mod policy;
+mod server;
+mod tools;
+mod words;
+
+use std::path::PathBuf;
+
+use rmcp::ServiceExt;
+
+use crate::capture::InputFormat;
+use crate::engine::Options;
+use crate::error::Error;
+use crate::mcp::audit::AuditLog;
+use crate::mcp::gate::Gate;
+use crate::mcp::policy::Policy;
+use crate::mcp::server::Server;
+use crate::mcp::tools::Tools;
+
+/// What the server serves, and to whom.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    /// Files and folders; nothing else is ever read.
+    pub(crate) captures: Vec<PathBuf>,
+    pub(crate) format: InputFormat,
+    /// What of them is seen at all, and how templates are decided.
+    pub(crate) options: Options,
+    pub(crate) policy: Option<PathBuf>,
+    pub(crate) audit_log: Option<PathBuf>,
+}
+
+/// Serves the client on standard input and output until it goes. `complain` hands on what the operator should know.
+///
+/// # Errors
+///
+/// Where the policy cannot be used, the audit log cannot be written, or the client does not speak the protocol.
+pub(crate) fn serve(
+    settings: Settings,
+    complain: impl Fn(&str) + Send + Sync + 'static,
+) -> Result<(), Error> {
+    if settings.captures.iter().any(|path| path.as_os_str() == "-") {
+        return Err(Error::usage(
+            "standard input (-) is where the client speaks; name files or folders",
+        ));
+    }
+    let policy = settings.policy.as_deref().map_or_else(|| Ok(Policy::open()), Policy::read)?;
+    let audit = settings.audit_log.as_deref().map(AuditLog::open).transpose()?;
+    let tools = Tools::new(settings.captures, settings.format, settings.options);
+    let server = Server::new(tools, Gate::new(policy), audit);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::usage(format!("the server cannot start: {error}")))?;
+    let ended = runtime.block_on(async {
+        let reader = server.clone();
+        tokio::task::spawn_blocking(move || reader.look(complain));
+        let running = match server.clone().serve(rmcp::transport::stdio_pipes()).await {
+            Ok(running) => running,
+            // A client that goes before it said a word is none.
+            Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
+            Err(error) => {
+                let why =
+                    format!("standard input does not speak the Model Context Protocol: {error}");
+                return Err(Error::usage(crate::flow::text::shortened(why.as_bytes(), 400)));
+            }
+        };
+        match running.waiting().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::usage(format!("the server stopped: {error}"))),
+        }
+    });
+    server.end();
+    runtime.shutdown_background();
+    ended
+}

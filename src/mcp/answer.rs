@@ -1,0 +1,363 @@
+//! What an agent is answered: the shape that the output schemas describe. Words of ours and words that were captured stand
+//! in different fields.
+
+#![expect(
+    clippy::doc_markdown,
+    reason = "these words are the descriptions of a schema, where backticks are noise"
+)]
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::flow::text;
+use crate::limits;
+use crate::mcp::arguments::Detail;
+use crate::report::decision::NearMiss;
+use crate::report::tree::Branch;
+use crate::report::{Latency, Parameter, Pattern, Sizes, Totals};
+
+/// The answer of `get_api_patterns`.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub(super) struct PatternsAnswer {
+    /// The version of this shape: 1.
+    pub(super) version: u32,
+    /// The detail that was asked for.
+    pub(super) detail: Detail,
+    /// What all captures hold (with a limit: what was used of them).
+    pub(super) totals: TotalsRow,
+    /// What the question matches.
+    pub(super) matched: Count,
+    /// What is in patterns below.
+    pub(super) returned: Count,
+    /// Is there more that matches than what was returned here and on the pages before?
+    pub(super) truncated: bool,
+    /// Give it back as cursor, with the same other arguments, to get what follows. Absent where nothing does.
+    #[schemars(with = "String")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next_cursor: Option<String>,
+    /// What to do next, in words of this server.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) advice: Vec<String>,
+    /// Where everything that matches stands: drill down with domain and path_prefix of a row. Only on a first page that is
+    /// truncated, and in a summary.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) tree: Vec<BranchRow>,
+    /// Endpoints, the most-used first.
+    pub(super) patterns: Vec<EndpointRow>,
+    /// Only with detail compat: the array of mitmproxy-mcp as text, observed data with the original's own patterns.
+    #[schemars(with = "String")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) result: Option<String>,
+}
+
+/// The answer of get_endpoint.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub(super) struct EndpointAnswer {
+    /// The version of this shape: 1.
+    pub(super) version: u32,
+    /// All that is known of the endpoint.
+    pub(super) pattern: EndpointRow,
+    /// Segments on its way that were nearly judged otherwise, the nearest first.
+    pub(super) near_misses: Vec<NearMissRow>,
+    /// How many entries were left out of a list, where it was too long.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) omitted: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, JsonSchema, PartialEq, Eq, Serialize)]
+#[schemars(inline)]
+pub(super) struct Count {
+    /// Endpoints.
+    pub(super) patterns: u64,
+    /// Their requests.
+    pub(super) requests: u64,
+}
+
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[schemars(inline)]
+pub(super) struct TotalsRow {
+    /// Flows and damaged places found in the captures.
+    flows: u64,
+    /// Flows that the patterns count.
+    used: u64,
+    /// What was not used, by reason.
+    skipped: BTreeMap<String, u64>,
+    /// Different hosts.
+    hosts: u64,
+    /// Endpoints.
+    patterns: u64,
+    /// Captures that were read.
+    captures_read: u64,
+    /// Captures that could not be read, or not to their end.
+    captures_unreadable: u64,
+}
+
+impl TotalsRow {
+    pub(super) fn new(totals: &Totals, read: usize, unreadable: usize) -> Self {
+        Self {
+            flows: totals.flows,
+            used: totals.used,
+            skipped: totals.skipped.clone(),
+            hosts: totals.hosts,
+            patterns: totals.patterns,
+            captures_read: read as u64,
+            captures_unreadable: unreadable as u64,
+        }
+    }
+}
+
+#[derive(Clone, Debug, JsonSchema, PartialEq, Eq, Serialize)]
+#[schemars(inline)]
+pub(super) struct BranchRow {
+    /// Observed data: the host; empty for the hosts that have no row of their own.
+    host: String,
+    /// Observed data: what their paths begin with.
+    path_prefix: String,
+    /// Endpoints below it.
+    patterns: u64,
+    /// Their requests.
+    requests: u64,
+}
+
+impl From<Branch> for BranchRow {
+    fn from(branch: Branch) -> Self {
+        Self {
+            host: shown(&branch.host),
+            path_prefix: shown(&branch.path_prefix),
+            patterns: branch.patterns,
+            requests: branch.requests,
+        }
+    }
+}
+
+/// One endpoint; what the detail does not ask for is absent.
+#[derive(Clone, Debug, Default, JsonSchema, Serialize)]
+#[schemars(inline)]
+pub(super) struct EndpointRow {
+    /// Give it to get_endpoint for all that is known.
+    id: String,
+    /// Observed data: method and path template, {parameters} named by this server; [masked:N] is a segment that looks like a
+    /// secret.
+    endpoint: String,
+    /// Observed data.
+    host: String,
+    /// Requests.
+    request_count: u64,
+    /// The method. Observed data.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    method: String,
+    /// Observed data: the path template.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    path_pattern: String,
+    /// Observed data: the operation, where one path has several (GraphQL, JSON-RPC, SOAP).
+    #[serde(skip_serializing_if = "String::is_empty")]
+    operation: String,
+    /// Those of the path in order, then those of the query.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) parameters: Vec<ParameterRow>,
+    /// Parameters that are not listed here; get_endpoint has them.
+    #[serde(skip_serializing_if = "is_zero")]
+    more_parameters: u64,
+    /// Responses by status code.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, u64>")]
+    pub(super) status_codes: IndexMap<String, u64>,
+    /// Responses by class of content: json, form, xml, text, unknown.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    content_types: BTreeMap<String, u64>,
+    /// Observed data: responses by media type.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) media_types: BTreeMap<String, u64>,
+    /// Observed data: request header names (never values) by requests.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, u64>")]
+    common_headers: IndexMap<String, u64>,
+    /// Requests that failed without an answer.
+    #[serde(skip_serializing_if = "is_zero")]
+    failed_count: u64,
+    /// Websocket handshakes among the requests.
+    #[serde(skip_serializing_if = "is_zero")]
+    websocket_count: u64,
+    /// Observed data: ids of the newest flows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sample_flow_ids: Vec<String>,
+    /// Milliseconds from request to the end of the response.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "BTreeMap<String, f64>")]
+    latency_ms: Option<Latency>,
+    /// Length of the response bodies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "BTreeMap<String, u64>")]
+    response_bytes: Option<Sizes>,
+    /// Start of the first request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    first_seen: Option<String>,
+    /// Start of the last request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    last_seen: Option<String>,
+    /// Is it too long for a page in the detail that was asked for, and said in short?
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    reduced: bool,
+}
+
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[schemars(inline)]
+pub(super) struct ParameterRow {
+    /// Observed data: of the query as it was sent, of the path after the noun before it.
+    name: String,
+    /// path or query.
+    #[serde(rename = "in")]
+    location: String,
+    /// The kind of its values.
+    kind: String,
+    /// Of the path: which segment, counted from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    segment: Option<usize>,
+    /// Of the path: how many different values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    distinct: Option<u64>,
+    /// Of the path: how sure it is that this segment varies, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64")]
+    confidence: Option<f64>,
+    /// Of the path: why, in words of this server.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reasons: Vec<String>,
+    /// Of the query: the share of the requests that had it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64")]
+    seen: Option<f64>,
+}
+
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[schemars(inline)]
+pub(super) struct NearMissRow {
+    /// Which segment of the path, counted from 1.
+    segment: u64,
+    /// Observed data: the segment.
+    text: String,
+    /// value or name.
+    judged: String,
+    /// How likely it is a value, 0 to 1.
+    probability: f64,
+    /// What spoke most for this judgement, in words of this server.
+    reason: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// Captured text, capped. A report has already taken out what acts on a terminal and what looks like a secret.
+fn shown(word: &str) -> String {
+    text::shortened(word.as_bytes(), limits::SHOWN_BYTES).into_owned()
+}
+
+fn shown_keys<'a, C: FromIterator<(String, u64)>>(
+    counts: impl IntoIterator<Item = (&'a String, &'a u64)>,
+) -> C {
+    counts.into_iter().map(|(key, count)| (shown(key), *count)).collect()
+}
+
+impl EndpointRow {
+    /// A row in a detail; one that was asked for in more is marked.
+    pub(super) fn new(pattern: &Pattern, detail: Detail, reduced: bool) -> Self {
+        let row = Self {
+            id: pattern.id.clone(),
+            endpoint: shown(&pattern.endpoint),
+            host: shown(&pattern.host),
+            request_count: pattern.request_count,
+            reduced,
+            ..Self::default()
+        };
+        match detail {
+            // Short enough for the smallest page.
+            Detail::Summary | Detail::Compat if reduced => Self {
+                endpoint: text::shortened(pattern.endpoint.as_bytes(), limits::SHOWN_BYTES / 2)
+                    .into_owned(),
+                host: text::shortened(pattern.host.as_bytes(), limits::SHOWN_BYTES / 2)
+                    .into_owned(),
+                ..row
+            },
+            Detail::Summary | Detail::Compat => row,
+            Detail::Standard => {
+                let plain = pattern.parameters.iter().take(limits::SHOWN_PARAMETERS);
+                Self {
+                    parameters: plain.map(ParameterRow::plain).collect(),
+                    more_parameters: pattern
+                        .parameters
+                        .len()
+                        .saturating_sub(limits::SHOWN_PARAMETERS)
+                        as u64,
+                    status_codes: pattern.status_codes.clone(),
+                    content_types: pattern.content_types.clone(),
+                    ..row
+                }
+            }
+            Detail::Full => Self {
+                method: shown(&pattern.method),
+                path_pattern: shown(&pattern.path_pattern),
+                operation: shown(pattern.operation.as_deref().unwrap_or_default()),
+                parameters: pattern.parameters.iter().map(ParameterRow::full).collect(),
+                status_codes: pattern.status_codes.clone(),
+                content_types: pattern.content_types.clone(),
+                media_types: shown_keys(&pattern.media_types),
+                common_headers: shown_keys(&pattern.common_headers),
+                failed_count: pattern.failed_count,
+                websocket_count: pattern.websocket_count,
+                sample_flow_ids: pattern.sample_flow_ids.iter().map(|id| shown(id)).collect(),
+                latency_ms: pattern.latency_ms.clone(),
+                response_bytes: pattern.response_bytes.clone(),
+                first_seen: pattern.first_seen.clone(),
+                last_seen: pattern.last_seen.clone(),
+                ..row
+            },
+        }
+    }
+}
+
+impl ParameterRow {
+    fn full(parameter: &Parameter) -> Self {
+        Self {
+            segment: parameter.segment,
+            distinct: parameter.distinct,
+            confidence: parameter.confidence,
+            reasons: parameter.reasons.clone(),
+            seen: parameter.seen,
+            ..Self::plain(parameter)
+        }
+    }
+
+    fn plain(parameter: &Parameter) -> Self {
+        Self {
+            name: shown(&parameter.name),
+            location: parameter.location.clone(),
+            kind: parameter.kind.clone(),
+            segment: None,
+            distinct: None,
+            confidence: None,
+            reasons: Vec::new(),
+            seen: None,
+        }
+    }
+}
+
+impl From<&NearMiss> for NearMissRow {
+    fn from(near: &NearMiss) -> Self {
+        Self {
+            segment: near.segment as u64,
+            text: shown(&near.text),
+            judged: near.judged.clone(),
+            probability: near.probability,
+            reason: near.reason.clone(),
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! What an agent may ask, and what is wrong with a question in words that say what to change.
+
+#![expect(
+    clippy::doc_markdown,
+    reason = "these words are the descriptions of a schema, where backticks are noise"
+)]
+
+use schemars::{JsonSchema, Schema};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::engine::Scope;
+use crate::flow::text;
+use crate::limits;
+use crate::report::select::Selection;
+
+/// The arguments of `get_api_patterns`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct PatternsArguments {
+    /// Only this host and its subdomains, as in example.com. Empty: all hosts.
+    pub(super) domain: String,
+    /// Only the newest N flows (of that domain); templates are then inferred from these alone. Default: all flows.
+    #[schemars(with = "i64", range(min = 0))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) limit: Option<i64>,
+    /// Only paths that begin with these whole segments, as in /api/v1/users; a {parameter} stands for any segment.
+    pub(super) path_prefix: String,
+    /// Only this HTTP method, as in GET. Empty: all methods.
+    pub(super) method: String,
+    /// Only endpoints with at least this many requests.
+    #[schemars(range(min = 0))]
+    pub(super) min_count: u64,
+    /// How much to say of each endpoint.
+    pub(super) detail: Detail,
+    /// The answer is at most this many bytes of JSON; what does not fit is counted, and next_cursor leads on to it.
+    #[schemars(range(min = 2000, max = 40000))]
+    pub(super) max_bytes: u64,
+    /// The next_cursor of the answer before, to go on where it ended; all other arguments stay the same.
+    pub(super) cursor: String,
+}
+
+impl Default for PatternsArguments {
+    fn default() -> Self {
+        Self {
+            domain: String::new(),
+            limit: None,
+            path_prefix: String::new(),
+            method: String::new(),
+            min_count: 0,
+            detail: Detail::Standard,
+            max_bytes: limits::ANSWER_BYTES as u64,
+            cursor: String::new(),
+        }
+    }
+}
+
+/// How much is said of each endpoint.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(super) enum Detail {
+    /// A tree of path prefixes with counts, and the names of the endpoints.
+    Summary,
+    /// Also parameters with their kinds, statuses and content types.
+    #[default]
+    Standard,
+    /// All that is known.
+    Full,
+    /// The JSON array that mitmproxy-mcp answers, for clients written for it; takes domain and limit alone.
+    Compat,
+}
+
+/// The arguments of get_endpoint.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EndpointArguments {
+    /// The id of an endpoint in an answer of get_api_patterns.
+    pub(super) id: String,
+    /// Only where that answer was asked for with a limit: the same domain.
+    #[serde(default)]
+    pub(super) domain: String,
+    /// Only where that answer was asked for with a limit: the same limit.
+    #[schemars(with = "i64", range(min = 0))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) limit: Option<i64>,
+}
+
+/// The schema of arguments or answers as every client takes it: no formats that only Rust knows, no empty defaults.
+pub(super) fn schema_of<T: JsonSchema>() -> Map<String, Value> {
+    let mut settings = schemars::generate::SchemaSettings::draft2020_12();
+    settings.inline_subschemas = true;
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    plain(&mut schema);
+    schema.remove("title");
+    schema.remove("description");
+    match schema.to_value() {
+        Value::Object(schema) => schema,
+        _ => Map::new(),
+    }
+}
+
+fn plain(schema: &mut Schema) {
+    schema.remove("format");
+    if let Some(Value::String(words)) = schema.get_mut("description") {
+        *words = words.replace('\n', " ");
+    }
+    // A choice of words is an enum for clients that know no oneOf.
+    if let Some(Value::Array(choices)) = schema.get("oneOf") {
+        let part = |name: &'static str| choices.iter().filter_map(move |choice| choice.get(name));
+        let words: Vec<Value> = part("const").cloned().collect();
+        let meanings = words.iter().zip(part("description")).map(|(word, meaning)| {
+            format!(
+                "{}: {}",
+                word.as_str().unwrap_or_default(),
+                meaning.as_str().unwrap_or_default()
+            )
+        });
+        let meanings = meanings.collect::<Vec<_>>().join(" ");
+        let description = schema.get("description").and_then(Value::as_str).unwrap_or_default();
+        let description = format!("{description} {meanings}");
+        schema.remove("oneOf");
+        schema.insert("type".to_owned(), "string".into());
+        schema.insert("enum".to_owned(), Value::Array(words));
+        schema.insert("description".to_owned(), description.trim().into());
+    }
+    let is_empty = |value: &Value| value.is_null() || value.as_str() == Some("");
+    if schema.get("default").is_some_and(is_empty) {
+        schema.remove("default");
+    }
+    schemars::transform::transform_subschemas(&mut plain, schema);
+}
+
+/// The arguments as they were sent; what was sent as null is as if it was not.
+pub(super) fn parse<T: DeserializeOwned>(
+    arguments: Option<Map<String, Value>>,
+) -> Result<T, String> {
+    let mut arguments = arguments.unwrap_or_default();
+    arguments.retain(|_, value| !value.is_null());
+    arguments.values_mut().for_each(make_whole);
+    serde_json::from_value(Value::Object(arguments)).map_err(|error| {
+        let error = error.to_string();
+        format!(
+            "these arguments do not fit: {}; see the tool's input schema",
+            text::shortened(error.as_bytes(), 300)
+        )
+    })
+}
+
+/// Some clients send 10 as 10.0.
+fn make_whole(value: &mut Value) {
+    #[expect(clippy::cast_possible_truncation, reason = "bounded to what a float holds exactly")]
+    if let Some(float) = value.as_f64().filter(|_| value.is_f64())
+        && float.fract() == 0.0
+        && float.abs() < 9e15
+    {
+        *value = Value::from(float as i64);
+    }
+}
+
+impl PatternsArguments {
+    /// What is wrong with them, as a sentence.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.detail == Detail::Compat {
+            return self.check_compat();
+        }
+        check_domain(&self.domain)?;
+        check_limit(self.limit)?;
+        if self.path_prefix.contains(['?', '#']) || self.path_prefix.contains("://") {
+            return Err(
+                "path_prefix is the start of a path alone, as in /api/v1; put the host into domain"
+                    .to_owned(),
+            );
+        }
+        if self.method.contains(|c: char| !c.is_ascii_graphic()) {
+            return Err("method is one HTTP method, as in GET; leave it out for all".to_owned());
+        }
+        let (least, most) = (limits::ANSWER_BYTES_LEAST as u64, limits::ANSWER_BYTES_MOST as u64);
+        if !(least..=most).contains(&self.max_bytes) {
+            return Err(format!(
+                "max_bytes is from {least} to {most}; what does not fit follows with next_cursor"
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_compat(&self) -> Result<(), String> {
+        let plain = Self {
+            domain: self.domain.clone(),
+            limit: self.limit,
+            detail: Detail::Compat,
+            ..Self::default()
+        };
+        if serde_json::to_value(self).ok() == serde_json::to_value(plain).ok() {
+            return Ok(());
+        }
+        Err("detail compat answers as mitmproxy-mcp does, which takes domain and limit alone; leave the others out, or ask \
+             for another detail"
+            .to_owned())
+    }
+
+    /// The flows that are asked about.
+    pub(super) fn scope(&self) -> Scope {
+        scope(&self.domain, self.limit)
+    }
+
+    /// The endpoints that are asked for.
+    pub(super) fn selection(&self) -> Selection {
+        let given = |text: &String| (!text.is_empty()).then(|| text.clone());
+        Selection {
+            domain: given(&self.domain),
+            path_prefix: given(&self.path_prefix),
+            method: given(&self.method),
+            min_count: self.min_count,
+        }
+    }
+}
+
+impl EndpointArguments {
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.id.is_empty() || self.id.len() > 64 {
+            return Err(
+                "id is that of an endpoint in an answer of get_api_patterns, as in 0f3a5c7e9b1d"
+                    .to_owned(),
+            );
+        }
+        check_domain(&self.domain)?;
+        check_limit(self.limit)
+    }
+
+    pub(super) fn scope(&self) -> Scope {
+        scope(&self.domain, self.limit)
+    }
+}
+
+fn scope(domain: &str, limit: Option<i64>) -> Scope {
+    Scope {
+        domain: (!domain.is_empty()).then(|| domain.to_ascii_lowercase()),
+        limit: limit.and_then(|limit| u64::try_from(limit).ok()),
+    }
+}
+
+fn check_domain(domain: &str) -> Result<(), String> {
+    if domain.contains(['/', '?', '#', '@', ' ']) || domain.len() > limits::HOST_BYTES {
+        return Err(
+            "domain is a host name alone, as in api.example.com; leave it out for all hosts"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+fn check_limit(limit: Option<i64>) -> Result<(), String> {
+    if limit.is_some_and(|limit| limit < 0) {
+        return Err(
+            "limit is how many of the newest flows to use; leave it out for all of them".to_owned()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! As much of an answer as fits into its bytes: cut between endpoints only, and what was cut is said.
+
+use serde::Serialize;
+
+use crate::engine::View;
+use crate::limits;
+use crate::mcp::answer::{Count, EndpointAnswer, EndpointRow, PatternsAnswer, TotalsRow};
+use crate::mcp::arguments::{Detail, PatternsArguments};
+use crate::mcp::words;
+use crate::report::Pattern;
+use crate::report::decision::Explanation;
+use crate::report::tree::branches;
+
+/// The part of an answer that the tree may take up.
+const TREE_SHARE: usize = 3;
+
+/// About how many bytes a branch of the tree takes up.
+const BRANCH_BYTES: usize = 110;
+
+/// The answer to a question about a view, from the endpoint number `start` on.
+pub(super) fn patterns_answer(
+    view: &View,
+    arguments: &PatternsArguments,
+    start: usize,
+    cursor_at: impl Fn(usize) -> String,
+) -> PatternsAnswer {
+    let selected = arguments.selection().of(&view.report.patterns);
+    let budget = usize::try_from(arguments.max_bytes).unwrap_or(limits::ANSWER_BYTES);
+    let mut answer = PatternsAnswer {
+        version: 1,
+        detail: arguments.detail,
+        totals: TotalsRow::new(&view.report.totals, view.readable, view.problems.len()),
+        matched: count(&selected),
+        returned: Count::default(),
+        truncated: false,
+        next_cursor: None,
+        advice: words::advice(view, selected.len()),
+        tree: Vec::new(),
+        patterns: Vec::new(),
+        result: None,
+    };
+    let rest = selected.get(start..).unwrap_or_default();
+    let is_summary = arguments.detail == Detail::Summary;
+    if !is_summary || start > 0 {
+        // Where all fits, that is the answer.
+        let room = budget.saturating_sub(bytes_of(&answer));
+        let (rows, taken) = rows_within(rest, arguments.detail, room);
+        if taken == rest.len() {
+            answer.returned = count(rest);
+            answer.patterns = rows;
+            return answer;
+        }
+    }
+    if start == 0 {
+        let most = (budget / TREE_SHARE / BRANCH_BYTES).max(1);
+        answer.tree = branches(&selected, most).into_iter().map(Into::into).collect();
+        while bytes_of(&answer.tree) > budget / TREE_SHARE && answer.tree.len() > 1 {
+            let fewer = answer.tree.len() * 3 / 4;
+            answer.tree = branches(&selected, fewer).into_iter().map(Into::into).collect();
+        }
+        if bytes_of(&answer.tree) > budget / TREE_SHARE {
+            answer.tree.clear();
+        }
+    }
+    // As long as it can get.
+    answer.advice.push(words::GO_ON.to_owned());
+    answer.truncated = true;
+    answer.next_cursor = Some(cursor_at(usize::MAX));
+    answer.returned = answer.matched;
+    let room = budget.saturating_sub(bytes_of(&answer));
+    let (rows, taken) = rows_within(rest, arguments.detail, room);
+    answer.patterns = rows;
+    answer.returned = count(&rest[..taken]);
+    if taken == rest.len() {
+        answer.advice.pop();
+        answer.truncated = false;
+        answer.next_cursor = None;
+    } else {
+        answer.next_cursor = Some(cursor_at(start + taken));
+    }
+    answer
+}
+
+/// Rows for as many of the endpoints as there is room for, at least one: that one in less detail where it must be.
+fn rows_within(patterns: &[&Pattern], detail: Detail, room: usize) -> (Vec<EndpointRow>, usize) {
+    let mut rows = Vec::new();
+    let mut used = 0;
+    for pattern in patterns {
+        let row = EndpointRow::new(pattern, detail, false);
+        let bytes = bytes_of(&row) + 1;
+        if used + bytes > room {
+            if rows.is_empty() {
+                let standard = EndpointRow::new(pattern, Detail::Standard, true);
+                let fits = detail == Detail::Full && bytes_of(&standard) < room;
+                rows.push(if fits {
+                    standard
+                } else {
+                    EndpointRow::new(pattern, Detail::Summary, true)
+                });
+            }
+            break;
+        }
+        used += bytes;
+        rows.push(row);
+    }
+    let taken = rows.len();
+    (rows, taken)
+}
+
+/// The answer about one endpoint: lists are cut in half until it fits.
+pub(super) fn endpoint_answer(explanation: &Explanation) -> EndpointAnswer {
+    let whole = EndpointAnswer {
+        version: 1,
+        pattern: EndpointRow::new(&explanation.pattern, Detail::Full, false),
+        near_misses: explanation.near_misses.iter().map(Into::into).collect(),
+        omitted: std::collections::BTreeMap::new(),
+    };
+    let mut most = 256;
+    loop {
+        let mut answer = whole.clone();
+        let mut omit = |name, length: usize| {
+            if length > most {
+                answer.omitted.insert(name, (length - most) as u64);
+            }
+        };
+        omit("parameters", answer.pattern.parameters.len());
+        omit("status_codes", answer.pattern.status_codes.len());
+        omit("media_types", answer.pattern.media_types.len());
+        omit("near_misses", answer.near_misses.len());
+        answer.pattern.parameters.truncate(most);
+        answer.pattern.status_codes.truncate(most);
+        answer.pattern.media_types =
+            std::mem::take(&mut answer.pattern.media_types).into_iter().take(most).collect();
+        answer.near_misses.truncate(most);
+        if most <= 1 || bytes_of(&answer) <= limits::ANSWER_BYTES {
+            return answer;
+        }
+        most /= 2;
+    }
+}
+
+fn count(patterns: &[&Pattern]) -> Count {
+    Count {
+        patterns: patterns.len() as u64,
+        requests: patterns.iter().map(|pattern| pattern.request_count).sum(),
+    }
+}
+
+/// How long something is as JSON.
+fn bytes_of<T: Serialize>(value: &T) -> usize {
+    // Plain data in memory: there is nothing that could fail.
+    serde_json::to_vec(value).map_or(0, |bytes| bytes.len())
+}

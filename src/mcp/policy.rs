@@ -1,0 +1,267 @@
+//! The operator's policy: which client may call which tool, how often, and whether the user is asked.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::error::Error;
+use crate::mcp::tools::NAMES;
+
+/// A policy as its file says it. Without one everything is allowed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Policy {
+    version: Version,
+    /// What holds for tools without a rule.
+    #[serde(default)]
+    default: Default_,
+    #[serde(default)]
+    tools: Tools,
+    /// By the name that a client gives itself: a label to tell clients apart, no proof of who they are.
+    #[serde(default)]
+    identities: Unique<Identity>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+enum Version {
+    #[serde(rename = "1")]
+    One,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Default_ {
+    Allow,
+    #[default]
+    Deny,
+}
+
+/// Rules for one client; where they say nothing of a tool, those for all hold.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Identity {
+    default: Option<Default_>,
+    #[serde(default)]
+    tools: Tools,
+}
+
+/// What holds for one tool. An empty rule allows.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rule {
+    #[serde(default)]
+    pub(super) action: Action,
+    /// Shown to the agent where it is not allowed.
+    #[serde(default)]
+    pub(super) reason: Option<String>,
+    #[serde(default)]
+    pub(super) rate_limit: Option<RateLimit>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Action {
+    #[default]
+    Allow,
+    Deny,
+    RequireApproval,
+}
+
+/// At most `max` calls in any `window` of seconds, in one session.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, try_from = "RateLimitText")]
+pub(super) struct RateLimit {
+    pub(super) max: usize,
+    pub(super) window: Duration,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RateLimitText {
+    max: u32,
+    window: f64,
+}
+
+impl TryFrom<RateLimitText> for RateLimit {
+    type Error = &'static str;
+
+    fn try_from(text: RateLimitText) -> Result<Self, &'static str> {
+        if text.max == 0 || text.max > 100_000 {
+            return Err("max is from 1 to 100000 calls; to allow none, set action to deny");
+        }
+        if !(text.window > 0.0 && text.window <= 31_536_000.0) {
+            return Err("window is a number of seconds above 0, and a year at most");
+        }
+        Ok(Self { max: text.max as usize, window: Duration::from_secs_f64(text.window) })
+    }
+}
+
+/// Entries by name, of which none may come twice: the second would silently win.
+#[derive(Clone, Debug)]
+struct Unique<T>(BTreeMap<String, T>);
+
+impl<T> Default for Unique<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
+            type Value = Unique<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unique<T>, A::Error> {
+                let mut entries = BTreeMap::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    if entries.contains_key(&name) {
+                        return Err(de::Error::custom(format!("{name} comes twice")));
+                    }
+                    entries.insert(name, map.next_value()?);
+                }
+                Ok(Unique(entries))
+            }
+        }
+
+        deserializer.deserialize_map(Entries(PhantomData))
+    }
+}
+
+/// Rules by tool.
+#[derive(Clone, Debug, Default)]
+struct Tools(BTreeMap<String, Rule>);
+
+impl<'de> Deserialize<'de> for Tools {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let rules = Unique::<Rule>::deserialize(deserializer)?.0;
+        if let Some(unknown) = rules.keys().find(|name| !NAMES.contains(&&***name)) {
+            return Err(de::Error::custom(format!(
+                "there is no tool {unknown}; the tools are {}",
+                NAMES.join(", ")
+            )));
+        }
+        Ok(Self(rules))
+    }
+}
+
+impl Policy {
+    /// Everything is allowed.
+    pub(super) fn open() -> Self {
+        Self {
+            version: Version::One,
+            default: Default_::Allow,
+            tools: Tools::default(),
+            identities: Unique::default(),
+        }
+    }
+
+    /// Reads a policy. Whatever is not understood is an error: a rule that is not applied is worse than no server.
+    pub(super) fn read(path: &Path) -> Result<Self, Error> {
+        let name = path.display().to_string();
+        let text =
+            std::fs::read_to_string(path).map_err(|error| Error::io(&name, "read", error))?;
+        Self::parse(&name, &text)
+    }
+
+    fn parse(name: &str, text: &str) -> Result<Self, Error> {
+        serde_json::from_str(text).map_err(|error| {
+            let why = format!("this policy cannot be used, so the server does not start: {error}");
+            Error::format(name, crate::flow::text::printable(why.as_bytes()))
+        })
+    }
+
+    /// What holds when a client of that name calls a tool.
+    pub(super) fn rule(&self, identity: &str, tool: &str) -> Rule {
+        let of_default = |default| Rule {
+            action: if default == Default_::Allow { Action::Allow } else { Action::Deny },
+            ..Rule::default()
+        };
+        let own = self.identities.0.get(identity);
+        let own_rule = own.and_then(|own| own.tools.0.get(tool).cloned());
+        own_rule
+            .or_else(|| own.and_then(|own| own.default).map(of_default))
+            .or_else(|| self.tools.0.get(tool).cloned())
+            .unwrap_or_else(|| {
+                debug_assert_eq!(self.version, Version::One);
+                of_default(self.default)
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn action(policy: &str, identity: &str, tool: &str) -> Action {
+        Policy::parse("policy.json", policy).unwrap().rule(identity, tool).action
+    }
+
+    #[test]
+    fn an_empty_rule_allows_and_the_default_denies() {
+        let policy = r#"{"version":"1","default":"deny","tools":{"get_api_patterns":{}}}"#;
+        assert_eq!(action(policy, "", "get_api_patterns"), Action::Allow);
+        assert_eq!(action(policy, "", "get_endpoint"), Action::Deny);
+        assert_eq!(action(r#"{"version":"1"}"#, "", "get_endpoint"), Action::Deny);
+        assert_eq!(Policy::open().rule("", "get_endpoint"), Rule::default());
+    }
+
+    #[test]
+    fn what_is_said_of_a_client_comes_first() {
+        let policy = r#"{"version":"1","default":"allow","tools":{"get_endpoint":{"action":"deny","reason":"not now"}},
+            "identities":{"inspector":{"tools":{"get_endpoint":{}}},"stranger":{"default":"deny"}}}"#;
+        assert_eq!(action(policy, "inspector", "get_endpoint"), Action::Allow);
+        assert_eq!(action(policy, "inspector", "get_api_patterns"), Action::Allow);
+        assert_eq!(action(policy, "stranger", "get_api_patterns"), Action::Deny);
+        assert_eq!(action(policy, "other", "get_endpoint"), Action::Deny);
+        let rule = Policy::parse("p", policy).unwrap().rule("other", "get_endpoint");
+        assert_eq!(rule.reason.as_deref(), Some("not now"));
+    }
+
+    #[test]
+    fn what_is_not_understood_stops_the_server() {
+        for (policy, said) in [
+            ("{", "EOF while parsing"),
+            ("{}", "missing field `version`"),
+            (r#"{"version":"2"}"#, "unknown variant `2`"),
+            (r#"{"version":"1","tools":{"get_flows":{}}}"#, "there is no tool get_flows"),
+            (r#"{"version":"1","tool":{}}"#, "unknown field `tool`"),
+            (r#"{"version":"1","default":"ask"}"#, "unknown variant `ask`"),
+            (
+                r#"{"version":"1","tools":{"get_endpoint":{"acton":"deny"}}}"#,
+                "unknown field `acton`",
+            ),
+            (
+                r#"{"version":"1","tools":{"get_endpoint":{},"get_endpoint":{"action":"deny"}}}"#,
+                "get_endpoint comes twice",
+            ),
+            (
+                r#"{"version":"1","tools":{"get_endpoint":{"rate_limit":{"max":0,"window":1}}}}"#,
+                "max is from 1",
+            ),
+            (
+                r#"{"version":"1","tools":{"get_endpoint":{"rate_limit":{"max":1,"window":0}}}}"#,
+                "window is a number",
+            ),
+            (
+                r#"{"version":"1","tools":{"get_endpoint":{"rate_limit":{"max":1,"window":1,"per":"day"}}}}"#,
+                "unknown field `per`",
+            ),
+            (r#"{"version":"1","identities":{"a":{"tools":{"x":{}}}}}"#, "there is no tool x"),
+        ] {
+            let error = Policy::parse("policy.json", policy).unwrap_err().to_string();
+            assert!(error.starts_with("policy.json: this policy cannot be used"), "{error}");
+            assert!(error.contains(said), "{policy}: {error}");
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! The protocol's side: lists tools, lets calls through the gate, writes them down, answers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, ElicitRequest, ElicitRequestParams, ElicitResult,
+    ElicitationAction, ElicitationSchema, Implementation, InputRequest, InputRequiredResult,
+    ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion,
+    ServerCapabilities, ServerConfig, Tool,
+};
+use rmcp::service::{ElicitationMode, Peer, RequestContext};
+use rmcp::{ErrorData, RoleServer, ServerHandler};
+
+use crate::engine::Progress;
+use crate::flow::text;
+use crate::mcp::audit::{self, AuditLog, Entry};
+use crate::mcp::gate::{Gate, PATIENCE, Verdict};
+use crate::mcp::tools::{Answer, NAMES, Tools, definitions};
+use crate::mcp::words;
+
+/// Time between two words about progress.
+const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+
+/// The key of the one question that the user is asked.
+const APPROVAL: &str = "approval";
+
+/// Serves one client on stdio.
+#[derive(Clone)]
+pub(super) struct Server {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    tools: Tools,
+    definitions: Vec<Tool>,
+    gate: Gate,
+    audit: Option<AuditLog>,
+    is_ending: AtomicBool,
+}
+
+/// One call on its way through.
+struct Call {
+    identity: String,
+    tool: &'static str,
+    request: CallToolRequestParams,
+    context: RequestContext<RoleServer>,
+    start: Instant,
+}
+
+/// What the gate says at last.
+enum Passage {
+    /// Answer, and how it came to that.
+    Open(&'static str),
+    /// Tell the agent this instead.
+    Closed(&'static str, String),
+    /// The client must ask the user first, and call again.
+    Ask(Box<InputRequiredResult>),
+}
+
+impl Server {
+    pub(super) fn new(tools: Tools, gate: Gate, audit: Option<AuditLog>) -> Self {
+        let definitions = definitions();
+        let is_ending = AtomicBool::new(false);
+        Self { inner: Arc::new(Inner { tools, definitions, gate, audit, is_ending }) }
+    }
+
+    /// Reads the captures before anybody asks, and hands on what cannot be read.
+    pub(super) fn look(&self, complain: impl Fn(&str)) {
+        let go_on = |_: &Progress| !self.inner.is_ending.load(Ordering::Relaxed);
+        if let Ok(view) = self.inner.tools.look(&go_on) {
+            view.problems.iter().for_each(|problem| complain(&problem.to_string()));
+        }
+    }
+
+    /// Ends what is still being read.
+    pub(super) fn end(&self) {
+        self.inner.is_ending.store(true, Ordering::Relaxed);
+    }
+
+    /// Passes a call through the gate. A call that the user must approve asks, as this client can be asked.
+    async fn pass(&self, call: &Call) -> Passage {
+        let gate = &self.inner.gate;
+        let closed = |verdict, allowed| match verdict {
+            Verdict::Allow => Passage::Open(allowed),
+            Verdict::Deny(why) => Passage::Closed("deny", why),
+            Verdict::Limited(why) => Passage::Closed("rate_limited", why),
+            Verdict::Ask => {
+                Passage::Closed("approval_unavailable", words::NEEDS_APPROVAL.to_owned())
+            }
+        };
+        let verdict = gate.decide(&call.identity, call.tool);
+        if verdict != Verdict::Ask {
+            return closed(verdict, "allow");
+        }
+        let is_stateless = call
+            .context
+            .protocol_version()
+            .is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
+        if is_stateless && let Some(handle) = &call.request.request_state {
+            let was_asked = gate.was_asked(handle, &call.what());
+            return if was_asked && call.was_approved() {
+                closed(gate.approved(&call.identity, call.tool), "approved")
+            } else {
+                Passage::Closed("declined", words::DECLINED.to_owned())
+            };
+        }
+        let Some(question) = self.question(call) else {
+            return Passage::Closed("approval_unavailable", words::NEEDS_APPROVAL.to_owned());
+        };
+        if is_stateless {
+            let asked = InputRequest::Elicitation(ElicitRequest::new(question));
+            let handle = gate.ask(call.what());
+            let required =
+                InputRequiredResult::new(Some([(APPROVAL.to_owned(), asked)].into()), Some(handle));
+            return Passage::Ask(Box::new(required));
+        }
+        let answer =
+            call.context.peer.create_elicitation_with_timeout(question, Some(PATIENCE)).await;
+        match answer {
+            Ok(ElicitResult { action: ElicitationAction::Accept, .. }) => {
+                closed(gate.approved(&call.identity, call.tool), "approved")
+            }
+            _ => Passage::Closed("declined", words::DECLINED.to_owned()),
+        }
+    }
+
+    /// What the user is asked, where the client can ask.
+    fn question(&self, call: &Call) -> Option<ElicitRequestParams> {
+        let declared =
+            call.context.client_capabilities().and_then(|capabilities| capabilities.elicitation);
+        let can_ask = declared
+            .is_some_and(|elicitation| elicitation.form.is_some() || elicitation.url.is_none())
+            || call.context.peer.supported_elicitation_modes().contains(&ElicitationMode::Form);
+        if !can_ask {
+            return None;
+        }
+        let asked = audit::arguments(call.request.arguments.as_ref());
+        let why = self.inner.gate.reason(&call.identity, call.tool);
+        let why = why.map(|why| format!(" The operator says: {why}")).unwrap_or_default();
+        Some(ElicitRequestParams::FormElicitationParams {
+            meta: None,
+            message: format!("Allow one call of {} with the arguments {asked}?{why}", call.tool),
+            requested_schema: ElicitationSchema::new(std::collections::BTreeMap::new()),
+        })
+    }
+
+    /// Writes a call down; nothing is answered that is not.
+    async fn write_down(&self, call: &Call, decision: &'static str, answer: Answer) -> Answer {
+        if self.inner.audit.is_none() {
+            return answer;
+        }
+        let (inner, identity, tool) = (Arc::clone(&self.inner), call.identity.clone(), call.tool);
+        let arguments = audit::arguments(call.request.arguments.as_ref());
+        let duration = call.start.elapsed().as_secs_f64();
+        let (bytes, is_error) = (answer.bytes, answer.result.is_error == Some(true));
+        let written = tokio::task::spawn_blocking(move || {
+            let entry = Entry {
+                time: audit::now(),
+                identity: &identity,
+                tool,
+                arguments,
+                decision,
+                duration,
+                bytes,
+                is_error,
+            };
+            inner.audit.as_ref().is_none_or(|log| log.add(&entry).is_ok())
+        });
+        if written.await.unwrap_or(false) { answer } else { Answer::error(words::NO_AUDIT) }
+    }
+
+    /// Answers on a thread that may wait for a disk.
+    async fn answer(&self, call: &Call) -> Answer {
+        let (inner, tool) = (Arc::clone(&self.inner), call.tool);
+        let arguments = call.request.arguments.clone();
+        let (told, progress) = tokio::sync::watch::channel(None);
+        let teller =
+            call.context.meta.get_progress_token().map(|token| {
+                tokio::spawn(tell_progress(call.context.peer.clone(), token, progress))
+            });
+        let answered = tokio::task::spawn_blocking(move || {
+            inner.tools.call(tool, arguments, &|progress: &Progress| {
+                told.send_replace(Some(*progress));
+                !inner.is_ending.load(Ordering::Relaxed)
+            })
+        });
+        let answer = answered.await.unwrap_or_else(|_| {
+            Answer::error(
+                "This call failed inside of the server; the operator finds more in its messages.",
+            )
+        });
+        if let Some(teller) = teller {
+            teller.abort();
+        }
+        answer
+    }
+}
+
+impl Call {
+    /// The call as the user is asked about it.
+    fn what(&self) -> String {
+        let arguments = self
+            .request
+            .arguments
+            .as_ref()
+            .map(|arguments| serde_json::to_string(arguments).unwrap_or_default());
+        format!("{}\n{}\n{}", self.identity, self.tool, arguments.unwrap_or_default())
+    }
+
+    /// Did the user accept, as the client says?
+    fn was_approved(&self) -> bool {
+        let answer =
+            self.request.input_responses.as_ref().and_then(|answers| answers.get(APPROVAL));
+        let answer =
+            answer.and_then(|answer| serde_json::from_value::<ElicitResult>(answer.clone()).ok());
+        answer.is_some_and(|answer| answer.action == ElicitationAction::Accept)
+    }
+}
+
+/// Tells the client how far the reading is, now and then, as long as there is something to tell.
+async fn tell_progress(
+    peer: Peer<RoleServer>,
+    token: rmcp::model::ProgressToken,
+    mut progress: tokio::sync::watch::Receiver<Option<Progress>>,
+) {
+    let mut last = 0;
+    while progress.changed().await.is_ok() {
+        let Some(now) = *progress.borrow_and_update() else { continue };
+        if now.bytes > last {
+            last = now.bytes;
+            #[expect(clippy::cast_precision_loss, reason = "a number of bytes for people")]
+            let mut words = ProgressNotificationParam::new(token.clone(), now.bytes as f64);
+            #[expect(clippy::cast_precision_loss, reason = "a number of bytes for people")]
+            if let Some(total) = now.total_bytes.filter(|total| *total >= now.bytes) {
+                words = words.with_total(total as f64);
+            }
+            if peer.notify_progress(words.with_message("bytes of the captures read")).await.is_err()
+            {
+                return;
+            }
+        }
+        tokio::time::sleep(PROGRESS_EVERY).await;
+    }
+}
+
+/// What a client calls itself, with an end and nothing invisible.
+fn identity_of(context: &RequestContext<RoleServer>) -> String {
+    let name = context.client_info().map(|client| client.name).unwrap_or_default();
+    text::shortened(name.as_bytes(), 100).into_owned()
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_server_info(
+                Implementation::new("api-patterns", env!("CARGO_PKG_VERSION"))
+                    .with_title("api-patterns"),
+            )
+            .with_instructions(words::INSTRUCTIONS)
+    }
+
+    async fn list_tools(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let identity = identity_of(&context);
+        let listed = self
+            .inner
+            .definitions
+            .iter()
+            .filter(|tool| self.inner.gate.lists(&identity, &tool.name));
+        Ok(ListToolsResult::with_all_items(listed.cloned().collect()))
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        self.inner.definitions.iter().find(|tool| tool.name == name).cloned()
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let Some(tool) = NAMES.into_iter().find(|name| *name == request.name) else {
+            let why = format!("there is no such tool; the tools are {}", NAMES.join(", "));
+            return Err(ErrorData::invalid_params(why, None));
+        };
+        let call =
+            Call { identity: identity_of(&context), tool, request, context, start: Instant::now() };
+        let (decision, answer) = match self.pass(&call).await {
+            Passage::Open(decision) => (decision, self.answer(&call).await),
+            Passage::Closed(decision, why) => (decision, Answer::error(why)),
+            Passage::Ask(required) => {
+                let nothing =
+                    Answer { bytes: 0, result: rmcp::model::CallToolResult::success(Vec::new()) };
+                let written = self.write_down(&call, "approval_asked", nothing).await;
+                return if written.result.is_error == Some(true) {
+                    Ok(written.result.into())
+                } else {
+                    Ok((*required).into())
+                };
+            }
+        };
+        Ok(self.write_down(&call, decision, answer).await.result.into())
+    }
+}

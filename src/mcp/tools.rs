@@ -1,0 +1,281 @@
+//! The tools: a question in, an answer out. Who may ask is decided elsewhere.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rmcp::model::{CallToolResult, ContentBlock, Tool, ToolAnnotations};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::capture::InputFormat;
+use crate::engine::{LiveCaptures, Monitor, Options, Scope, View};
+use crate::error::Error;
+use crate::flow::text;
+use crate::limits;
+use crate::mcp::answer::{Count, EndpointAnswer, PatternsAnswer, TotalsRow};
+use crate::mcp::arguments::{Detail, EndpointArguments, PatternsArguments, parse, schema_of};
+use crate::mcp::{page, words};
+use crate::report::Totals;
+use crate::sketch::stable_hash;
+
+pub(super) const GET_API_PATTERNS: &str = "get_api_patterns";
+pub(super) const GET_ENDPOINT: &str = "get_endpoint";
+
+/// Every tool there is.
+pub(super) const NAMES: [&str; 2] = [GET_API_PATTERNS, GET_ENDPOINT];
+
+/// The captures, and what was answered about them.
+pub(super) struct Tools {
+    views: LiveCaptures,
+    /// Answers to questions about views that are still the same: (view, question).
+    answers: Mutex<Vec<((u64, String), Answer)>>,
+}
+
+/// An answer as it is sent, and how long its text is.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) result: CallToolResult,
+    pub(super) bytes: usize,
+}
+
+impl Answer {
+    /// One that says what to do instead.
+    pub(super) fn error(sentence: impl Into<String>) -> Self {
+        let sentence = sentence.into();
+        Self {
+            bytes: sentence.len(),
+            result: CallToolResult::error(vec![ContentBlock::text(sentence)]),
+        }
+    }
+
+    /// The same JSON as structured content and as text; the text keeps the order of the fields, totals first.
+    fn new<T: Serialize>(answer: &T) -> Self {
+        // Plain data in memory: there is nothing that could fail.
+        let text = serde_json::to_string(answer).unwrap_or_default();
+        Self::of_text(text, serde_json::to_value(answer).unwrap_or_default())
+    }
+
+    fn of_text(text: String, structured: Value) -> Self {
+        let bytes = text.len();
+        let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
+        result.structured_content = Some(structured);
+        Self { result, bytes }
+    }
+}
+
+/// The tools as a client lists them.
+pub(super) fn definitions() -> Vec<Tool> {
+    let tool = |name, title, description, input, output| {
+        Tool::new(name, description, Arc::new(input))
+            .with_title(title)
+            .with_raw_output_schema(Arc::new(output))
+            // The words in the answers come from the open world, though nothing is fetched from it.
+            .with_annotations(
+                ToolAnnotations::with_title(title)
+                    .read_only(true)
+                    .destructive(false)
+                    .idempotent(true)
+                    .open_world(true),
+            )
+    };
+    vec![
+        tool(
+            GET_API_PATTERNS,
+            words::PATTERNS_TITLE,
+            words::PATTERNS,
+            schema_of::<PatternsArguments>(),
+            schema_of::<PatternsAnswer>(),
+        ),
+        tool(
+            GET_ENDPOINT,
+            words::ENDPOINT_TITLE,
+            words::ENDPOINT,
+            schema_of::<EndpointArguments>(),
+            schema_of::<EndpointAnswer>(),
+        ),
+    ]
+}
+
+impl Tools {
+    pub(super) fn new(paths: Vec<PathBuf>, format: InputFormat, options: Options) -> Self {
+        Self { views: LiveCaptures::new(paths, format, options), answers: Mutex::default() }
+    }
+
+    /// Reads what there is, so that the first question finds it read. What cannot be read is told.
+    pub(super) fn look(&self, monitor: &dyn Monitor) -> Result<Arc<View>, Error> {
+        self.views.view(&Scope::default(), monitor)
+    }
+
+    /// Answers one question.
+    pub(super) fn call(
+        &self,
+        name: &str,
+        arguments: Option<Map<String, Value>>,
+        monitor: &dyn Monitor,
+    ) -> Answer {
+        let answer = match name {
+            GET_API_PATTERNS => {
+                parse(arguments).and_then(|arguments| self.get_api_patterns(&arguments, monitor))
+            }
+            _ => parse(arguments).and_then(|arguments| self.get_endpoint(&arguments, monitor)),
+        };
+        answer.unwrap_or_else(Answer::error)
+    }
+
+    fn get_api_patterns(
+        &self,
+        arguments: &PatternsArguments,
+        monitor: &dyn Monitor,
+    ) -> Result<Answer, String> {
+        arguments.check()?;
+        if arguments.detail == Detail::Compat {
+            return self.compat(arguments, monitor);
+        }
+        let question =
+            question_of(&PatternsArguments { cursor: String::new(), ..arguments.clone() });
+        let (view, start) = if arguments.cursor.is_empty() {
+            (self.view(&arguments.scope(), monitor)?, 0)
+        } else {
+            let cursor = Cursor::parse(&arguments.cursor)
+                .filter(|cursor| cursor.question == hash_of(&question));
+            let cursor = cursor.ok_or(words::STALE_CURSOR)?;
+            let view = match self.views.kept(cursor.view) {
+                Some(view) => view,
+                // Another process may have answered: the same captures give the same view.
+                None => self.view(&arguments.scope(), monitor)?,
+            };
+            if view.fingerprint != cursor.view {
+                return Err(words::STALE_CURSOR.to_owned());
+            }
+            (view, cursor.start)
+        };
+        let key = (view.fingerprint, format!("{question}{start}"));
+        Ok(self
+            .answered(key, || {
+                let cursor_at = |start| {
+                    Cursor { view: view.fingerprint, question: hash_of(&question), start }
+                        .to_string()
+                };
+                Some(Answer::new(&page::patterns_answer(&view, arguments, start, cursor_at)))
+            })
+            .unwrap_or_else(|| Answer::error(words::NOTHING_MATCHES)))
+    }
+
+    fn compat(
+        &self,
+        arguments: &PatternsArguments,
+        monitor: &dyn Monitor,
+    ) -> Result<Answer, String> {
+        let domain = Some(&*arguments.domain).filter(|domain| !domain.is_empty());
+        let view = self.view(&Scope::default(), monitor)?;
+        let answer = self
+            .views
+            .original(domain, arguments.limit, monitor)
+            .map_err(|error| in_words(&error))?;
+        let patterns: Vec<Value> = serde_json::from_str(&answer.text).unwrap_or_default();
+        let requests =
+            patterns.iter().filter_map(|pattern| pattern["request_count"].as_u64()).sum();
+        let count = Count { patterns: patterns.len() as u64, requests };
+        let skipped = answer
+            .skips
+            .iter()
+            .map(|(reason, count, _)| (reason.name().to_owned(), count))
+            .collect();
+        let totals = Totals {
+            flows: answer.flows + answer.skips.total(),
+            used: answer.flows,
+            skipped,
+            hosts: 0,
+            patterns: count.patterns,
+        };
+        let structured = PatternsAnswer {
+            version: 1,
+            detail: Detail::Compat,
+            totals: TotalsRow::new(&totals, view.readable, view.problems.len()),
+            matched: count,
+            returned: count,
+            truncated: false,
+            next_cursor: None,
+            advice: Vec::new(),
+            tree: Vec::new(),
+            patterns: Vec::new(),
+            result: Some(answer.text.clone()),
+        };
+        Ok(Answer::of_text(answer.text, serde_json::to_value(structured).unwrap_or_default()))
+    }
+
+    fn get_endpoint(
+        &self,
+        arguments: &EndpointArguments,
+        monitor: &dyn Monitor,
+    ) -> Result<Answer, String> {
+        arguments.check()?;
+        let view = self.view(&arguments.scope(), monitor)?;
+        let key = (view.fingerprint, question_of(arguments));
+        let answer = self.answered(key, || {
+            let explanation = self.views.explain(&view, &arguments.id)?;
+            Some(Answer::new(&page::endpoint_answer(&explanation)))
+        });
+        answer.ok_or_else(|| words::NO_ENDPOINT.to_owned())
+    }
+
+    fn view(&self, scope: &Scope, monitor: &dyn Monitor) -> Result<Arc<View>, String> {
+        let view = self.views.view(scope, monitor).map_err(|error| in_words(&error))?;
+        if view.readable == 0 { Err(words::NO_CAPTURE.to_owned()) } else { Ok(view) }
+    }
+
+    /// An answer that was given before, or a new one.
+    fn answered(&self, key: (u64, String), new: impl FnOnce() -> Option<Answer>) -> Option<Answer> {
+        let answers = || self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, answer)) = answers().iter().find(|(known, _)| *known == key) {
+            return Some(answer.clone());
+        }
+        let answer = new()?;
+        let mut known = answers();
+        known.push((key, answer.clone()));
+        if known.len() > limits::ANSWERS {
+            known.remove(0);
+        }
+        Some(answer)
+    }
+}
+
+fn question_of<T: Serialize>(arguments: &T) -> String {
+    serde_json::to_string(arguments).unwrap_or_default()
+}
+
+fn hash_of(question: &str) -> u64 {
+    stable_hash(question.as_bytes()) >> 32
+}
+
+/// Errors of ours name files of the operator's and bytes in them, never what stands there.
+fn in_words(error: &Error) -> String {
+    text::shortened(error.to_string().as_bytes(), 400).into_owned()
+}
+
+/// Where an answer ended.
+struct Cursor {
+    view: u64,
+    question: u64,
+    start: usize,
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}{:08x}-{:x}", self.view, self.question, self.start)
+    }
+}
+
+impl Cursor {
+    fn parse(text: &str) -> Option<Self> {
+        let (known, start) = text.split_once('-')?;
+        let number = |text: Option<&str>| u64::from_str_radix(text?, 16).ok();
+        let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+        (is_hex && known.len() == 24).then_some(())?;
+        Some(Self {
+            view: number(known.get(..16))?,
+            question: number(known.get(16..))?,
+            start: usize::from_str_radix(start, 16).ok()?,
+        })
+    }
+}

@@ -1,0 +1,32 @@
+//! Which hosts belong to a domain.
+
+/// Is it that host or a subdomain of it? A port counts only where the domain names one; `{tenant}` stands for any name.
+pub(crate) fn is_host_in(host: &str, domain: &str) -> bool {
+    let domain = domain.trim_start_matches("*.").trim_matches('.').to_ascii_lowercase();
+    let matches = |host: &str| {
+        let mut labels = host.rsplit('.');
+        domain.rsplit('.').all(|wanted| {
+            labels.next().is_some_and(|label| label == wanted || label.starts_with('{'))
+        })
+    };
+    let without_port = host
+        .rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+        .map(|(host, _)| host);
+    matches(host) || without_port.is_some_and(matches)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_compared_by_label() {
+        assert!(is_host_in("api.example.com", "Example.com"));
+        assert!(is_host_in("api.example.com:8443", "example.com"));
+        assert!(is_host_in("example.com:8443", "example.com:8443"));
+        assert!(is_host_in("{tenant}.example.com", "acme.example.com"));
+        assert!(!is_host_in("notexample.com", "example.com"));
+        assert!(!is_host_in("com", "example.com"));
+    }
+}
