@@ -5,6 +5,7 @@
     reason = "these words are the descriptions of a schema, where backticks are noise"
 )]
 
+use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -87,9 +88,18 @@ pub(super) struct EndpointArguments {
     pub(super) limit: Option<i64>,
 }
 
-/// The schema of arguments or answers as every client takes it: no formats that only Rust knows, no empty defaults.
-pub(super) fn schema_of<T: JsonSchema>() -> Map<String, Value> {
-    let mut settings = schemars::generate::SchemaSettings::draft2020_12();
+/// The schema of arguments.
+pub(super) fn input_schema<T: JsonSchema>() -> Map<String, Value> {
+    plain_schema::<T>(SchemaSettings::draft2020_12().for_deserialize())
+}
+
+/// The schema of answers.
+pub(super) fn output_schema<T: JsonSchema>() -> Map<String, Value> {
+    plain_schema::<T>(SchemaSettings::draft2020_12().for_serialize())
+}
+
+/// A schema as every client takes it: in one piece, no formats that only Rust knows, no empty defaults.
+fn plain_schema<T: JsonSchema>(mut settings: SchemaSettings) -> Map<String, Value> {
     settings.inline_subschemas = true;
     let mut schema = settings.into_generator().into_root_schema_for::<T>();
     plain(&mut schema);

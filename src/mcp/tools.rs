@@ -13,7 +13,9 @@ use crate::error::Error;
 use crate::flow::text;
 use crate::limits;
 use crate::mcp::answer::{Count, EndpointAnswer, PatternsAnswer, TotalsRow};
-use crate::mcp::arguments::{Detail, EndpointArguments, PatternsArguments, parse, schema_of};
+use crate::mcp::arguments::{
+    Detail, EndpointArguments, PatternsArguments, input_schema, output_schema, parse,
+};
 use crate::mcp::{page, words};
 use crate::report::Totals;
 use crate::sketch::stable_hash;
@@ -83,15 +85,15 @@ pub(super) fn definitions() -> Vec<Tool> {
             GET_API_PATTERNS,
             words::PATTERNS_TITLE,
             words::PATTERNS,
-            schema_of::<PatternsArguments>(),
-            schema_of::<PatternsAnswer>(),
+            input_schema::<PatternsArguments>(),
+            output_schema::<PatternsAnswer>(),
         ),
         tool(
             GET_ENDPOINT,
             words::ENDPOINT_TITLE,
             words::ENDPOINT,
-            schema_of::<EndpointArguments>(),
-            schema_of::<EndpointAnswer>(),
+            input_schema::<EndpointArguments>(),
+            output_schema::<EndpointAnswer>(),
         ),
     ]
 }
