@@ -108,6 +108,9 @@ pub(crate) const ZIP_FILES: usize = 100_000;
 /// States that are kept of captures that grow; where there are more files, some share one.
 pub(crate) const LIVE_STATES: usize = 64;
 
+/// Files whose times are looked at without handing that to another thread.
+pub(crate) const FILES_AT_A_GLANCE: usize = 16;
+
 /// Decisions that are kept for who asks again, or asks on.
 pub(crate) const VIEWS: usize = 8;
 

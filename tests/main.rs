@@ -8,6 +8,10 @@
 )]
 
 /// The program as a person runs it.
+#[cfg(feature = "mcp")]
+#[path = "main/agent.rs"]
+mod agent;
+
 #[path = "main/cli.rs"]
 mod cli;
 /// The original's answers, byte for byte.
@@ -38,6 +42,10 @@ mod laws;
 #[path = "main/lines.rs"]
 mod lines;
 /// What can be left out.
+#[cfg(feature = "mcp")]
+#[path = "main/mcp.rs"]
+mod mcp;
+
 #[path = "main/noise.rs"]
 mod noise;
 /// gzip, zlib, zstd, zip.

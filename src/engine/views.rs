@@ -144,6 +144,24 @@ impl LiveCaptures {
         Ok(known.keep(scope.clone(), generation, view))
     }
 
+    /// The same where it is known already and nothing changed since: without reading, and without waiting for who reads.
+    pub fn unchanged(&self, scope: &Scope) -> Option<Arc<View>> {
+        let known = self.known.try_lock().ok()?;
+        if !known.all.is_current() {
+            return None;
+        }
+        let all = known.view(&Scope::default(), known.all.generation())?;
+        if !needs_own_flows(scope, &all.report) {
+            return Some(all);
+        }
+        let (_, narrow) = known.narrow.iter().find(|(asked, _)| asked == scope)?;
+        let generation = match narrow {
+            Narrow::Newest(live) => live.is_current().then(|| live.generation()),
+            Narrow::Patterns(live) => live.is_current().then(|| live.generation()),
+        }?;
+        known.view(scope, generation)
+    }
+
     /// A view that was given before and is still kept.
     pub fn kept(&self, fingerprint: u64) -> Option<Arc<View>> {
         let known = locked(&self.known);

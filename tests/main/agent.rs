@@ -1,0 +1,180 @@
+//! A client of `api-patterns mcp` that speaks the protocol by hand, so that a test sees every byte.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// The era of the protocol that is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Era {
+    /// With a handshake.
+    Legacy(&'static str),
+    /// Every request says what it needs.
+    Stateless,
+}
+
+pub struct Agent {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Receiver<String>,
+    era: Era,
+    name: String,
+    /// What the client declares that it can do.
+    capabilities: Value,
+    last: u64,
+    early: BTreeMap<u64, Value>,
+    /// Everything that came.
+    pub transcript: Vec<String>,
+}
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Agent {
+    /// Starts a server with some arguments and says hello.
+    pub fn start(arguments: &[&str]) -> Self {
+        Self::of(Era::Stateless, "test", json!({}), arguments)
+    }
+
+    pub fn of(era: Era, name: &str, capabilities: Value, arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_api-patterns"));
+        command.arg("mcp").args(arguments);
+        Self::run(era, name, capabilities, command)
+    }
+
+    pub fn run(era: Era, name: &str, capabilities: Value, mut command: Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let stdin = child.stdin.take();
+        let mut agent = Self {
+            child,
+            stdin,
+            lines,
+            era,
+            name: name.to_owned(),
+            capabilities,
+            last: 0,
+            early: BTreeMap::new(),
+            transcript: Vec::new(),
+        };
+        if let Era::Legacy(version) = era {
+            let hello = json!({
+                "protocolVersion": version,
+                "capabilities": agent.capabilities,
+                "clientInfo": {"name": name, "version": "1"},
+            });
+            let answer = agent.ask("initialize", hello);
+            assert_eq!(answer["result"]["protocolVersion"], version);
+            agent.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+        }
+        agent
+    }
+
+    pub fn send(&mut self, message: &Value) {
+        let stdin = self.stdin.as_mut().unwrap();
+        writeln!(stdin, "{message}").unwrap();
+        stdin.flush().unwrap();
+    }
+
+    /// Sends a request and gives its number.
+    pub fn request(&mut self, method: &str, mut params: Value) -> u64 {
+        self.last += 1;
+        if self.era == Era::Stateless {
+            params["_meta"] = json!({
+                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientInfo": {"name": self.name, "version": "1"},
+                "io.modelcontextprotocol/clientCapabilities": self.capabilities,
+            });
+        }
+        let message =
+            json!({"jsonrpc": "2.0", "id": self.last, "method": method, "params": params});
+        self.send(&message);
+        self.last
+    }
+
+    /// The next message that comes.
+    pub fn next(&mut self) -> Value {
+        let line = self.lines.recv_timeout(PATIENCE).expect("the server says something");
+        self.transcript.push(line.clone());
+        serde_json::from_str(&line).expect("one JSON message a line")
+    }
+
+    /// The answer to a request.
+    pub fn answer(&mut self, number: u64) -> Value {
+        if let Some(answer) = self.early.remove(&number) {
+            return answer;
+        }
+        loop {
+            let message = self.next();
+            match message["id"].as_u64().filter(|_| message.get("method").is_none()) {
+                Some(id) if id == number => return message,
+                Some(id) => drop(self.early.insert(id, message)),
+                None => {}
+            }
+        }
+    }
+
+    pub fn ask(&mut self, method: &str, params: Value) -> Value {
+        let number = self.request(method, params);
+        self.answer(number)
+    }
+
+    /// Calls a tool and gives its result.
+    pub fn call(&mut self, tool: &str, arguments: Value) -> Value {
+        let answer = self.ask("tools/call", json!({"name": tool, "arguments": arguments}));
+        assert!(answer.get("error").is_none(), "{answer}");
+        answer["result"].clone()
+    }
+
+    /// What `get_api_patterns` answers.
+    pub fn patterns(&mut self, arguments: Value) -> Value {
+        let result = self.call("get_api_patterns", arguments);
+        assert_ne!(result["isError"], true, "{result}");
+        let text: Value = serde_json::from_str(text_of(&result)).unwrap();
+        assert_eq!(text, result["structuredContent"], "both say the same");
+        text
+    }
+
+    /// What a tool says is wrong.
+    pub fn refusal(&mut self, tool: &str, arguments: Value) -> String {
+        let result = self.call(tool, arguments);
+        assert_eq!(result["isError"], true, "{result}");
+        text_of(&result).to_owned()
+    }
+
+    /// Goes, and gives the exit code and what was said on stderr.
+    pub fn leave(mut self) -> (Option<i32>, String) {
+        drop(self.stdin.take());
+        let status = self.child.wait().unwrap();
+        let mut said = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (status.code(), said)
+    }
+
+    /// Kills the server, as a crash would.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// The text of a result.
+pub fn text_of(result: &Value) -> &str {
+    result["content"][0]["text"].as_str().unwrap()
+}

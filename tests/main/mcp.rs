@@ -1,0 +1,410 @@
+//! What an agent is answered: right, small, the same every time, and what is there now.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::agent::{Agent, Era, text_of};
+use crate::support::{fixture, flow, program, shared};
+
+fn demo() -> String {
+    fixture("demo.mitm").display().to_string()
+}
+
+fn lines(paths: impl IntoIterator<Item = String>) -> String {
+    paths
+        .into_iter()
+        .enumerate()
+        .map(|(i, path)| {
+            let url = format!("https://{path}");
+            json!({"id": format!("{i}"), "method": "GET", "url": url, "status": 200, "timestamp": 1e9 + f64::from(u32::try_from(i).unwrap())})
+                .to_string()
+                + "\n"
+        })
+        .collect()
+}
+
+/// 5,000 endpoints: what 10 services tell of the 25 sides of 20 resources each.
+fn large_api() -> String {
+    let services = "billing support identity catalog shipping search media reports admin mobile";
+    let resources = "users orders invoices tickets comments projects messages accounts payments products \
+                     files groups events jobs devices images videos pages posts teams";
+    let sides = "settings members history status permissions notes tags labels metrics alerts tokens roles items logs \
+                 attachments preferences activity versions reviews links channels rules stats profile summary \
+                 drafts exports imports invites keys locks modes owners peers queues quotas ranks scopes shares sites slots sources \
+                 stages targets themes timers tokens traces units users values vendors views visits votes wallets webhooks";
+    let sides: Vec<&str> = sides.split_whitespace().collect();
+    let mut paths = Vec::new();
+    for service in services.split_whitespace() {
+        for (i, resource) in resources.split_whitespace().enumerate() {
+            for side in sides.iter().cycle().skip(i * 17 % sides.len()).take(25) {
+                for id in 1001..1004 {
+                    paths.push(format!("{service}.example.com/api/{resource}/{id}/{side}"));
+                }
+            }
+        }
+    }
+    assert_eq!(paths.len(), 15_000);
+    lines(paths)
+}
+
+fn written(folder: &tempfile::TempDir, name: &str, text: &str) -> String {
+    let path = folder.path().join(name);
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn both_eras_list_and_call_the_same_tools() {
+    let mut answers = Vec::new();
+    for era in [
+        Era::Stateless,
+        Era::Legacy("2025-11-25"),
+        Era::Legacy("2025-06-18"),
+        Era::Legacy("2025-03-26"),
+        Era::Legacy("2024-11-05"),
+    ] {
+        let mut agent = Agent::of(era, "test", json!({}), &[&demo()]);
+        let listed = agent.ask("tools/list", json!({}));
+        let tools = listed["result"]["tools"].clone();
+        assert_eq!(tools[0]["name"], "get_api_patterns");
+        assert_eq!(tools[1]["name"], "get_endpoint");
+        for tool in tools.as_array().unwrap() {
+            let hints = &tool["annotations"];
+            assert_eq!(hints["readOnlyHint"], true);
+            assert_eq!(hints["destructiveHint"], false);
+            assert_eq!(hints["idempotentHint"], true);
+            assert!(tool["title"].is_string() && tool["outputSchema"]["type"] == "object");
+            assert!(tool["description"].as_str().unwrap().len() < 2000);
+        }
+        let patterns = agent.patterns(json!({}));
+        assert_eq!(patterns["totals"]["used"], 65);
+        assert_eq!(patterns["truncated"], false);
+        let id = patterns["patterns"][0]["id"].clone();
+        let endpoint = agent.call("get_endpoint", json!({"id": id}));
+        assert_eq!(endpoint["structuredContent"]["pattern"]["endpoint"], "GET /v1/users/{user_id}");
+        answers.push((patterns, text_of(&endpoint).to_owned()));
+        assert_eq!(agent.leave().0, Some(0));
+    }
+    assert!(answers.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[test]
+fn the_answer_is_that_of_analyze() {
+    let mut agent = Agent::start(&[&demo()]);
+    for (limit, arguments) in [(None, json!({})), (Some("7"), json!({"limit": 7}))] {
+        let mut options = vec!["analyze", "--quiet", "--format", "json"];
+        if let Some(limit) = limit {
+            options.extend(["--limit", limit]);
+        }
+        let path = demo();
+        options.push(&path);
+        let report: Value = serde_json::from_str(&program(&options).stdout).unwrap();
+        let answer = agent.patterns(arguments);
+        for key in ["flows", "used", "skipped", "hosts", "patterns"] {
+            assert_eq!(answer["totals"][key], report["totals"][key]);
+        }
+        let pairs = |list: &Value| -> Vec<(String, u64)> {
+            let entry = |p: &Value| {
+                (p["id"].as_str().unwrap().to_owned(), p["request_count"].as_u64().unwrap())
+            };
+            let mut pairs: Vec<_> = list.as_array().unwrap().iter().map(entry).collect();
+            pairs.sort();
+            pairs
+        };
+        assert_eq!(pairs(&answer["patterns"]), pairs(&report["patterns"]));
+    }
+}
+
+#[test]
+fn every_argument_narrows_the_question() {
+    let mut agent = Agent::start(&[&demo()]);
+    let count = |answer: &Value| answer["matched"]["patterns"].as_u64().unwrap();
+    assert_eq!(count(&agent.patterns(json!({}))), 21);
+    assert_eq!(count(&agent.patterns(json!({"domain": "files.shop.example"}))), 2);
+    assert_eq!(count(&agent.patterns(json!({"domain": "shop.example"}))), 21);
+    assert_eq!(count(&agent.patterns(json!({"path_prefix": "/v1/users/{id}/orders"}))), 2);
+    assert_eq!(count(&agent.patterns(json!({"method": "post"}))), 5);
+    assert_eq!(count(&agent.patterns(json!({"min_count": 5}))), 4);
+    assert_eq!(count(&agent.patterns(json!({"limit": 0}))), 0);
+    assert_eq!(count(&agent.patterns(json!({"limit": null, "domain": null}))), 21);
+    assert_eq!(count(&agent.patterns(json!({"limit": 1000.0}))), 21);
+    let nothing = agent.patterns(json!({"path_prefix": "/no/such"}));
+    assert!(nothing["advice"][0].as_str().unwrap().starts_with("Nothing matches."));
+    let summary = agent.patterns(json!({"detail": "summary"}));
+    assert!(
+        summary["patterns"][0].get("parameters").is_none()
+            && summary["tree"][0]["patterns"].is_u64()
+    );
+    let full = agent.patterns(json!({"detail": "full", "max_bytes": 40000}));
+    assert!(full["patterns"][0]["latency_ms"]["p95"].is_f64());
+}
+
+#[test]
+fn bad_arguments_are_answered_with_what_to_change() {
+    let mut agent = Agent::start(&[&demo()]);
+    for (arguments, said) in [
+        (json!({"domains": "a"}), "unknown field `domains`"),
+        (json!({"limit": "ten"}), "invalid type: string \"ten\""),
+        (json!({"limit": -1}), "limit is how many"),
+        (json!({"detail": "most"}), "unknown variant `most`"),
+        (json!({"max_bytes": 10}), "max_bytes is from 2000 to 40000"),
+        (json!({"max_bytes": 1_000_000}), "max_bytes is from 2000 to 40000"),
+        (json!({"domain": "https://a.example/"}), "domain is a host name alone"),
+        (json!({"path_prefix": "https://a.example/b"}), "path_prefix is the start of a path"),
+        (json!({"method": "GET POST"}), "method is one HTTP method"),
+        (json!({"cursor": "x"}), "ask again without cursor"),
+        (json!({"detail": "compat", "method": "GET"}), "takes domain and limit alone"),
+    ] {
+        let refusal = agent.refusal("get_api_patterns", arguments);
+        assert!(refusal.contains(said), "{refusal}");
+    }
+    assert!(agent.refusal("get_endpoint", json!({})).contains("missing field `id`"));
+    assert!(
+        agent
+            .refusal("get_endpoint", json!({"id": "0123456789ab"}))
+            .contains("no endpoint with this id")
+    );
+    let unknown = agent.ask("tools/call", json!({"name": "get_flows", "arguments": {}}));
+    assert!(unknown["error"]["message"].as_str().unwrap().contains("no such tool"));
+}
+
+#[test]
+fn five_thousand_endpoints_are_a_tree_and_the_top_of_the_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(&folder, "large.jsonl", &large_api());
+    let mut agent = Agent::start(&[&path]);
+    let result = agent.call("get_api_patterns", json!({}));
+    assert!(text_of(&result).len() <= 16_000);
+    assert_eq!(text_of(&agent.call("get_api_patterns", json!({}))), text_of(&result));
+    let answer = &result["structuredContent"];
+    let matched = answer["matched"]["patterns"].as_u64().unwrap();
+    assert!(matched > 4000, "{matched}");
+    assert_eq!(
+        (answer["truncated"].clone(), answer["matched"]["requests"].clone()),
+        (json!(true), json!(15_000))
+    );
+    let tree = answer["tree"].as_array().unwrap();
+    assert!(tree.len() >= 20);
+    let sum = |key: &str| tree.iter().map(|row| row[key].as_u64().unwrap()).sum::<u64>();
+    assert_eq!((sum("patterns"), sum("requests")), (matched, 15_000));
+    assert!(answer["patterns"].as_array().unwrap().len() > 20);
+    assert!(answer["advice"][0].as_str().unwrap().contains("drill down"));
+    // Down the tree there is all that the tree says.
+    let row = &tree[3];
+    let below = agent.patterns(
+        json!({"domain": row["host"], "path_prefix": row["path_prefix"], "detail": "summary"}),
+    );
+    assert_eq!(below["matched"]["patterns"], row["patterns"]);
+}
+
+#[test]
+fn pages_hold_every_endpoint_once_whatever_their_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(&folder, "large.jsonl", &large_api());
+    let mut agent = Agent::start(&[&path]);
+    for (detail, max_bytes) in [("summary", 40_000), ("full", 9_000), ("standard", 2_000)] {
+        let mut question =
+            json!({"detail": detail, "max_bytes": max_bytes, "domain": "billing.example.com"});
+        let mut ids = Vec::new();
+        loop {
+            let result = agent.call("get_api_patterns", question.clone());
+            assert!(text_of(&result).len() <= max_bytes);
+            let answer = &result["structuredContent"];
+            let page = answer["patterns"].as_array().unwrap();
+            assert!(!page.is_empty());
+            ids.extend(page.iter().map(|row| row["id"].as_str().unwrap().to_owned()));
+            assert_eq!(answer["returned"]["patterns"].as_u64().unwrap(), page.len() as u64);
+            match answer.get("next_cursor") {
+                Some(cursor) => question["cursor"] = cursor.clone(),
+                None => {
+                    assert_eq!(answer["matched"]["patterns"].as_u64().unwrap(), ids.len() as u64);
+                    assert_eq!(answer["truncated"], false);
+                    break;
+                }
+            }
+        }
+        let count = ids.len();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), count);
+    }
+    // A cursor is of one question.
+    let first = agent.patterns(json!({"max_bytes": 2000}));
+    let other = json!({"max_bytes": 2000, "method": "GET", "cursor": first["next_cursor"]});
+    assert!(agent.refusal("get_api_patterns", other).contains("ask again without cursor"));
+    // Another process goes on where this one ended.
+    let mut second = Agent::start(&[&path]);
+    let next = json!({"max_bytes": 2000, "cursor": first["next_cursor"]});
+    assert_eq!(second.patterns(next.clone()), agent.patterns(next));
+}
+
+#[test]
+fn answers_stay_small_whatever_was_captured() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = String::new();
+    for i in 0..300 {
+        let query: String =
+            (0..60).map(|q| format!("&{}-{}=1", "parameter".repeat(9), i * 60 + q)).collect();
+        let url = format!(
+            "https://{}.example.com/{}/word{i}?{query}",
+            "label".repeat(11),
+            (0..40).map(|_| "segment".repeat(6)).collect::<Vec<_>>().join("/"),
+        );
+        let headers: Vec<Value> =
+            (0..100).map(|h| json!([format!("header-{h}-{}", "y".repeat(80)), "v"])).collect();
+        for status in 200..240 {
+            text +=
+                &json!({"method": "GET", "url": url, "status": status, "request_headers": headers})
+                    .to_string();
+            text.push('\n');
+            if i > 0 {
+                break;
+            }
+        }
+    }
+    let path = written(&folder, "wide.jsonl", &text);
+    let mut agent = Agent::start(&[&path]);
+    for detail in ["summary", "standard", "full"] {
+        for max_bytes in [2_000, 16_000, 40_000] {
+            let result =
+                agent.call("get_api_patterns", json!({"detail": detail, "max_bytes": max_bytes}));
+            assert!(
+                text_of(&result).len() <= max_bytes,
+                "{detail} {max_bytes}: {}",
+                text_of(&result).len()
+            );
+            assert!(result["structuredContent"]["returned"]["patterns"].as_u64().unwrap() > 0);
+        }
+    }
+    let id = agent.patterns(json!({}))["patterns"][0]["id"].clone();
+    let endpoint = agent.call("get_endpoint", json!({"id": id}));
+    assert!(text_of(&endpoint).len() <= 16_000);
+    assert!(endpoint["structuredContent"]["omitted"]["parameters"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn what_is_added_is_in_the_next_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(&folder, "dump.mitm", "");
+    let missing = folder.path().join("later.jsonl").display().to_string();
+    let mut agent = Agent::start(&[&path, &missing]);
+    let empty = agent.patterns(json!({}));
+    assert!(
+        empty["advice"][0].as_str().unwrap().starts_with("The captures hold no HTTP flows yet")
+    );
+    let mut dump = flow("a", "/a");
+    fs::write(&path, &dump).unwrap();
+    let answer = agent.patterns(json!({}));
+    assert_eq!(
+        (&answer["totals"]["used"], &answer["totals"]["captures_unreadable"]),
+        (&json!(1), &json!(1))
+    );
+    assert!(answer["advice"][0].as_str().unwrap().starts_with("Some captures cannot be read"));
+    for n in 2..20 {
+        dump.extend(flow("b", &format!("/b/{n}")));
+        fs::write(&path, &dump).unwrap();
+        assert_eq!(agent.patterns(json!({}))["totals"]["used"], n);
+        assert_eq!(agent.patterns(json!({"limit": 2}))["totals"]["used"], 2);
+    }
+    fs::write(&missing, lines(["other.example.com/c".to_owned()])).unwrap();
+    assert_eq!(agent.patterns(json!({}))["totals"]["captures_unreadable"], 0);
+    assert_eq!(agent.patterns(json!({"domain": "other.example.com"}))["matched"]["patterns"], 1);
+    let (code, said) = agent.leave();
+    assert_eq!(code, Some(0));
+    assert!(said.contains("later.jsonl: there is no such file"), "{said}");
+}
+
+#[test]
+fn twenty_calls_at_once_are_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(&folder, "large.jsonl", &large_api());
+    let mut agent = Agent::start(&[&path]);
+    let numbers: Vec<u64> = (0..20)
+        .map(|i| {
+            let arguments = json!({"min_count": i % 2, "limit": 15_000 - i % 3});
+            agent.request("tools/call", json!({"name": "get_api_patterns", "arguments": arguments}))
+        })
+        .collect();
+    for number in numbers {
+        let answer = agent.answer(number);
+        assert_ne!(answer["result"]["isError"], true, "{answer}");
+    }
+}
+
+#[test]
+fn compat_is_the_answer_of_the_original_tool() {
+    let mut agent = Agent::start(&[&demo()]);
+    let path = demo();
+    for (arguments, options) in [
+        (json!({"detail": "compat"}), vec![]),
+        (
+            json!({"detail": "compat", "domain": "files.", "limit": 3}),
+            vec!["--domain", "files.", "--limit", "3"],
+        ),
+        (json!({"detail": "compat", "limit": -60}), vec!["--limit", "-60"]),
+    ] {
+        let mut all = vec!["analyze", "--quiet", "--compat", "mitmproxy-mcp", &path];
+        all.extend(options);
+        let result = agent.call("get_api_patterns", arguments);
+        assert_eq!(text_of(&result), program(&all).stdout);
+        assert_eq!(result["structuredContent"]["result"], text_of(&result));
+    }
+}
+
+/// The original's own cases: over databases with these flows the answer is the original's byte for byte.
+#[test]
+fn compat_over_a_database_is_the_answer_of_the_original_tool() {
+    let Some(_) = shared("compat") else { return };
+    let mut agent = Agent::start(&[&fixture("demo.db").display().to_string()]);
+    let result = agent.call("get_api_patterns", json!({"detail": "compat"}));
+    let database = fixture("demo.db").display().to_string();
+    assert_eq!(
+        text_of(&result),
+        program(&["analyze", "--quiet", "--compat", "mitmproxy-mcp", &database]).stdout
+    );
+}
+
+#[test]
+fn every_format_is_served_and_a_folder_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["demo.mitm", "demo.har", "demo.zhar", "demo.db", "demo.playwright.zip"] {
+        fs::copy(fixture(name), folder.path().join(name)).unwrap();
+    }
+    let mut agent = Agent::start(&[&folder.path().display().to_string()]);
+    let answer = agent.patterns(json!({}));
+    assert_eq!(answer["totals"]["captures_read"], 5);
+    let whole: Value = serde_json::from_str(
+        &program(&["analyze", "-q", "--format", "json", &folder.path().display().to_string()])
+            .stdout,
+    )
+    .unwrap();
+    assert_eq!(answer["totals"]["used"], whole["totals"]["used"]);
+    // What can only be read by writing is refused, and said.
+    let packed = folder.path().join("packed.db.gz");
+    let gzip =
+        std::process::Command::new("gzip").arg("-c").arg(fixture("demo.db")).output().unwrap();
+    fs::write(&packed, gzip.stdout).unwrap();
+    let mut other = Agent::start(&[&packed.display().to_string()]);
+    assert!(
+        other.refusal("get_api_patterns", json!({})).contains("None of the captures can be read")
+    );
+    assert!(other.leave().1.contains("nothing may be written here; unpack it first"));
+    assert!(Path::new(&packed).exists());
+}
+
+#[test]
+fn what_a_server_cannot_start_with_is_said() {
+    let run = program(&["mcp", "-"]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("standard input (-) is where the client speaks"), "{}", run.stderr);
+    let run = program(&["mcp"]);
+    assert!(run.stderr.contains("no capture was named"), "{}", run.stderr);
+    let run = crate::support::program_with_input(&["mcp", &demo()], b"hello\n");
+    assert_eq!(
+        run.stdout.lines().filter(|line| serde_json::from_str::<Value>(line).is_err()).count(),
+        0
+    );
+    assert!(run.code == Some(2) || run.code == Some(0), "{:?} {}", run.code, run.stderr);
+}
