@@ -46,6 +46,14 @@ mod lines;
 #[path = "main/mcp.rs"]
 mod mcp;
 
+#[cfg(feature = "mcp")]
+#[path = "main/mcp_gate.rs"]
+mod mcp_gate;
+
+#[cfg(all(feature = "mcp", target_os = "linux"))]
+#[path = "main/mcp_safety.rs"]
+mod mcp_safety;
+
 #[path = "main/noise.rs"]
 mod noise;
 /// gzip, zlib, zstd, zip.

@@ -29,10 +29,10 @@ pub(crate) use ranges::Rows;
 /// How long a statement waits for the server to finish saving.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Why a database cannot be read where no copy may be made.
-const NEEDS_COPY: &str = "this SQLite database can only be read from a temporary copy (its writer was stopped in the middle, \
-                          or it has a write-ahead log that nobody uses now), and nothing may be written here; open it \
-                          once with sqlite3 and PRAGMA journal_mode=DELETE";
+/// Why a database cannot be read where nothing may be written. SQLite opens a write-ahead log for writing also to read.
+const NEEDS_WRITING: &str = "this SQLite database can only be read by opening files for writing (it has a write-ahead log, or \
+                             its writer was stopped in the middle), which is not done here; open it once with sqlite3 and \
+                             PRAGMA journal_mode=DELETE";
 
 /// The columns that are used; all but the last two must be there.
 const COLUMNS: [&str; 9] = [
@@ -60,12 +60,16 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Opens it, or says in a sentence why not. Where it can only be read from a copy and none may be made, that is why.
-    pub(crate) fn open(path: &Path, may_copy: bool) -> Result<Self, String> {
+    /// Opens it, or says in a sentence why not. Where that needs more than reading and nothing may be written, that is why.
+    pub(crate) fn open(path: &Path, may_write: bool) -> Result<Self, String> {
         let of_copy = || {
-            if may_copy { Self::of_copy(copy::copied(path)) } else { Err(NEEDS_COPY.to_owned()) }
+            if may_write {
+                Self::of_copy(copy::copied(path))
+            } else {
+                Err(NEEDS_WRITING.to_owned())
+            }
         };
-        if copy::has_idle_log(path) {
+        if copy::has_idle_log(path) || (!may_write && copy::has_log(path)) {
             return of_copy();
         }
         let mut database = Self::new(path.to_owned(), None);
@@ -141,14 +145,8 @@ impl Database {
         } else {
             OpenFlags::SQLITE_OPEN_READ_ONLY
         };
-        let mode = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = if self.copy.is_some() {
-            Connection::open_with_flags(&self.path, mode)?
-        } else {
-            // The memory that the users of a write-ahead log share is not opened for writing either.
-            let uri = copy::uri_of(&self.path, "mode=ro&readonly_shm=1");
-            Connection::open_with_flags(uri, mode | OpenFlags::SQLITE_OPEN_URI)?
-        };
+        let connection =
+            Connection::open_with_flags(&self.path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(PATIENCE)?;
         Ok(connection)
     }

@@ -216,14 +216,13 @@ fn pages_hold_every_endpoint_once_whatever_their_size() {
             assert!(!page.is_empty());
             ids.extend(page.iter().map(|row| row["id"].as_str().unwrap().to_owned()));
             assert_eq!(answer["returned"]["patterns"].as_u64().unwrap(), page.len() as u64);
-            match answer.get("next_cursor") {
-                Some(cursor) => question["cursor"] = cursor.clone(),
-                None => {
-                    assert_eq!(answer["matched"]["patterns"].as_u64().unwrap(), ids.len() as u64);
-                    assert_eq!(answer["truncated"], false);
-                    break;
-                }
+            if let Some(cursor) = answer.get("next_cursor") {
+                question["cursor"] = cursor.clone();
+                continue;
             }
+            assert_eq!(answer["matched"]["patterns"].as_u64().unwrap(), ids.len() as u64);
+            assert_eq!(answer["truncated"], false);
+            break;
         }
         let count = ids.len();
         ids.sort();
@@ -245,8 +244,9 @@ fn answers_stay_small_whatever_was_captured() {
     let folder = tempfile::tempdir().unwrap();
     let mut text = String::new();
     for i in 0..300 {
-        let query: String =
-            (0..60).map(|q| format!("&{}-{}=1", "parameter".repeat(9), i * 60 + q)).collect();
+        let query: String = (0..60)
+            .map(|q| ["&", &"parameter".repeat(9), &(i * 60 + q).to_string(), "=1"].concat())
+            .collect();
         let url = format!(
             "https://{}.example.com/{}/word{i}?{query}",
             "label".repeat(11),

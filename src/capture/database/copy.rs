@@ -1,6 +1,5 @@
 //! When a database cannot be read where it stands, and the copy that is read instead.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -17,9 +16,14 @@ pub(super) fn database_in(folder: &TempDir) -> PathBuf {
 
 /// Has it a write-ahead log that nobody uses now? Reading it would make files beside it, so a copy is read.
 pub(super) fn has_idle_log(path: &Path) -> bool {
+    has_log(path) && !beside(path, "-shm").exists()
+}
+
+/// Has it a write-ahead log?
+pub(super) fn has_log(path: &Path) -> bool {
     let mut header = [0; 20];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
-    read.is_ok() && header[19] == 2 && !beside(path, "-shm").exists()
+    read.is_ok() && header[19] == 2
 }
 
 /// Was a transaction left in the middle, so that reading alone cannot see the state before it?
@@ -35,24 +39,6 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
-}
-
-/// The path as an URI, which can say more than a path: <https://www.sqlite.org/uri.html>.
-pub(super) fn uri_of(path: &Path, query: &str) -> String {
-    let path = path.as_os_str().as_encoded_bytes();
-    // Two slashes would begin the name of a host.
-    let mut uri = String::from(if path.starts_with(b"//") { "file://" } else { "file:" });
-    for &byte in path {
-        if byte.is_ascii() && !matches!(byte, b'%' | b'?' | b'#') {
-            uri.push(char::from(byte));
-        } else {
-            // Writing into memory does not fail.
-            write!(uri, "%{byte:02X}").unwrap_or_default();
-        }
-    }
-    uri.push('?');
-    uri.push_str(query);
-    uri
 }
 
 /// Copies the database with its journal: opening the copy puts the last whole state back.

@@ -1,0 +1,230 @@
+//! Who may ask the server: policy, approval, limits, and the log of every call.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::agent::{Agent, Era, text_of};
+use crate::support::{fixture, program};
+
+struct Operator {
+    folder: tempfile::TempDir,
+}
+
+impl Operator {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    fn agent(&self, era: Era, name: &str, capabilities: Value, policy: &Value) -> Agent {
+        fs::write(self.folder.path().join("policy.json"), policy.to_string()).unwrap();
+        let demo = fixture("demo.mitm").display().to_string();
+        let (policy, log) = (self.path("policy.json"), self.path("audit.jsonl"));
+        Agent::of(era, name, capabilities, &[&demo, "--policy", &policy, "--audit-log", &log])
+    }
+
+    fn log(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.folder.path().join("audit.jsonl")).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn decisions(&self) -> Vec<String> {
+        self.log().iter().map(|entry| entry["decision"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+fn names(listed: &Value) -> Vec<&str> {
+    listed["result"]["tools"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tool| tool["name"].as_str().unwrap())
+        .collect()
+}
+
+#[test]
+fn a_denied_tool_is_not_listed_and_its_reason_is_told() {
+    let operator = Operator::new();
+    let policy = json!({"version": "1", "default": "deny", "tools": {"get_api_patterns": {}}});
+    let mut agent = operator.agent(Era::Stateless, "test", json!({}), &policy);
+    let listed = agent.ask("tools/list", json!({}));
+    assert_eq!(names(&listed), ["get_api_patterns"]);
+    agent.patterns(json!({}));
+    assert!(agent.refusal("get_endpoint", json!({"id": "1"})).contains("policy does not allow"));
+    drop(agent.leave());
+
+    let policy = json!({"version": "1", "default": "allow",
+        "tools": {"get_endpoint": {"action": "deny", "reason": "Ask Kim for the details."}}});
+    let mut agent = operator.agent(Era::Legacy("2025-06-18"), "test", json!({}), &policy);
+    assert_eq!(agent.refusal("get_endpoint", json!({"id": "1"})), "Ask Kim for the details.");
+    assert_eq!(operator.decisions(), ["allow", "deny", "deny"]);
+}
+
+#[test]
+fn clients_have_rules_of_their_own_by_name() {
+    let operator = Operator::new();
+    let policy = json!({"version": "1", "default": "deny", "identities": {"inspector": {"default": "allow"}}});
+    for (era, name, count) in [
+        (Era::Stateless, "inspector", 2),
+        (Era::Stateless, "other", 0),
+        (Era::Legacy("2025-11-25"), "inspector", 2),
+        (Era::Legacy("2025-11-25"), "other", 0),
+    ] {
+        let mut agent = operator.agent(era, name, json!({}), &policy);
+        let listed = agent.ask("tools/list", json!({}));
+        assert_eq!(names(&listed).len(), count);
+    }
+}
+
+#[test]
+fn a_limit_holds_and_says_when_it_ends() {
+    let operator = Operator::new();
+    let policy = json!({"version": "1", "tools": {"get_api_patterns": {"rate_limit": {"max": 3, "window": 1.5}}}});
+    let mut agent = operator.agent(Era::Stateless, "test", json!({}), &policy);
+    for _ in 0..3 {
+        agent.patterns(json!({}));
+    }
+    let refusal = agent.refusal("get_api_patterns", json!({}));
+    assert!(refusal.contains("allows 3 calls of this tool in 1.5 seconds; wait"), "{refusal}");
+    std::thread::sleep(std::time::Duration::from_millis(1600));
+    agent.patterns(json!({}));
+    assert_eq!(operator.decisions(), ["allow", "allow", "allow", "rate_limited", "allow"]);
+}
+
+const ASKS: &str = r#"{"version":"1","tools":{"get_api_patterns":{"action":"require_approval","reason":"The traffic is of customers."}}}"#;
+
+#[test]
+fn a_client_with_a_handshake_asks_its_user() {
+    let operator = Operator::new();
+    let policy: Value = serde_json::from_str(ASKS).unwrap();
+    let can_ask = json!({"elicitation": {}});
+    let mut agent = operator.agent(Era::Legacy("2025-11-25"), "test", can_ask, &policy);
+    for (action, is_error) in [("accept", false), ("decline", true), ("cancel", true)] {
+        let call = json!({"name": "get_api_patterns", "arguments": {"limit": 3}});
+        let number = agent.request("tools/call", call);
+        let question = agent.next();
+        assert_eq!(question["method"], "elicitation/create");
+        let message = question["params"]["message"].as_str().unwrap();
+        assert_eq!(
+            message,
+            r#"Allow one call of get_api_patterns with the arguments {"limit":3}? The operator says: The traffic is of customers."#
+        );
+        agent.send(&json!({"jsonrpc": "2.0", "id": question["id"], "result": {"action": action, "content": {}}}));
+        let result = agent.answer(number)["result"].clone();
+        assert_eq!(result["isError"], is_error);
+    }
+    assert_eq!(operator.decisions(), ["approved", "declined", "declined"]);
+}
+
+#[test]
+fn a_client_without_a_handshake_asks_its_user_and_calls_again() {
+    let operator = Operator::new();
+    let policy: Value = serde_json::from_str(ASKS).unwrap();
+    let mut agent =
+        operator.agent(Era::Stateless, "test", json!({"elicitation": {"form": {}}}), &policy);
+    let call = |state: &Value, action: &str, limit: u64| {
+        let mut call = json!({"name": "get_api_patterns", "arguments": {"limit": limit}});
+        if state.is_string() {
+            call["requestState"] = state.clone();
+            call["inputResponses"] = json!({"approval": {"action": action, "content": {}}});
+        }
+        call
+    };
+    let ask = |agent: &mut Agent| {
+        let result = agent.ask("tools/call", call(&Value::Null, "", 3))["result"].clone();
+        assert_eq!(result["resultType"], "input_required");
+        assert_eq!(result["inputRequests"]["approval"]["method"], "elicitation/create");
+        result["requestState"].clone()
+    };
+    let state = ask(&mut agent);
+    let allowed = agent.ask("tools/call", call(&state, "accept", 3))["result"].clone();
+    assert_ne!(allowed["isError"], true);
+    // An approval is for one call: not again, not for other arguments, not without having been asked for.
+    for (state, action, limit) in [
+        (state, "accept", 3),
+        (ask(&mut agent), "accept", 60),
+        (ask(&mut agent), "decline", 3),
+        (json!("approval-9"), "accept", 3),
+    ] {
+        let refused = agent.ask("tools/call", call(&state, action, limit))["result"].clone();
+        assert!(text_of(&refused).contains("did not approve"), "{refused}");
+    }
+    assert_eq!(
+        operator.decisions(),
+        [
+            "approval_asked",
+            "approved",
+            "approval_asked",
+            "approval_asked",
+            "declined",
+            "declined",
+            "declined",
+            "declined"
+        ]
+    );
+}
+
+#[test]
+fn a_client_that_cannot_ask_is_told_what_the_operator_must_do() {
+    let operator = Operator::new();
+    let policy: Value = serde_json::from_str(ASKS).unwrap();
+    for era in [Era::Stateless, Era::Legacy("2025-06-18")] {
+        let mut agent = operator.agent(era, "test", json!({}), &policy);
+        assert_eq!(names(&agent.ask("tools/list", json!({}))), ["get_api_patterns"]);
+        let refusal = agent.refusal("get_api_patterns", json!({}));
+        assert!(refusal.contains("ask the operator to allow the tool"), "{refusal}");
+    }
+    assert_eq!(operator.decisions(), ["approval_unavailable", "approval_unavailable"]);
+}
+
+#[test]
+fn every_call_is_in_the_log_before_it_is_answered() {
+    let operator = Operator::new();
+    let policy = json!({"version": "1", "default": "allow"});
+    for round in 1..=20 {
+        let mut agent = operator.agent(Era::Stateless, "a\u{202e}b", json!({}), &policy);
+        let answer =
+            agent.call("get_api_patterns", json!({"limit": round, "domain": "shop.example"}));
+        // A crash right after the answer.
+        agent.kill();
+        let log = operator.log();
+        assert_eq!(log.len(), round);
+        let entry = &log[round - 1];
+        assert_eq!(entry["identity"], "a%E2%80%AEb");
+        assert_eq!(entry["tool"], "get_api_patterns");
+        assert_eq!(entry["arguments"], json!({"limit": round, "domain": "shop.example"}));
+        assert_eq!(entry["decision"], "allow");
+        assert_eq!(entry["bytes"], text_of(&answer).len());
+        assert!(entry["duration"].as_f64().unwrap() > 0.0);
+        assert!(entry["time"].as_str().unwrap().ends_with('Z'));
+    }
+}
+
+#[test]
+fn a_policy_that_is_not_understood_stops_the_server() {
+    let operator = Operator::new();
+    let demo = fixture("demo.mitm").display().to_string();
+    for (policy, said) in [
+        ("{", "this policy cannot be used, so the server does not start"),
+        (
+            r#"{"version":"1","tools":{"get_flows":{}}}"#,
+            "there is no tool get_flows; the tools are get_api_patterns, get_endpoint",
+        ),
+        (r#"{"version":"1","polices":{}}"#, "unknown field `polices`"),
+    ] {
+        fs::write(operator.folder.path().join("policy.json"), policy).unwrap();
+        let run = program(&["mcp", &demo, "--policy", &operator.path("policy.json")]);
+        assert_eq!(run.code, Some(2));
+        assert!(run.stderr.contains(said) && run.stderr.lines().count() == 1, "{}", run.stderr);
+        assert_eq!(run.stdout, "");
+    }
+    let run = program(&["mcp", &demo, "--policy", &operator.path("none.json")]);
+    assert!(run.stderr.contains("there is no such file"), "{}", run.stderr);
+    let run = program(&["mcp", &demo, "--audit-log", &operator.path("no/such/folder.jsonl")]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("folder.jsonl: "), "{}", run.stderr);
+}
