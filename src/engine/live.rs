@@ -4,18 +4,19 @@
 mod files;
 mod rows;
 mod stamp;
+mod watched;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::capture::{Captures, Found, Growth, InputFormat};
+use crate::capture::{Captures, Found, InputFormat};
 use crate::engine::collect::Collect;
 use crate::engine::filter::Filter;
 use crate::engine::live::files::Listing;
-use crate::engine::live::rows::{Boundary, Known};
+use crate::engine::live::rows::Boundary;
 pub(super) use crate::engine::live::stamp::Mark;
-use crate::engine::live::stamp::Stamp;
+use crate::engine::live::watched::{Kind, Watched};
 use crate::engine::run::{Outcome, run};
 use crate::engine::{Monitor, Options};
 use crate::error::Error;
@@ -46,31 +47,6 @@ struct Group<S> {
     settled: S,
     /// Was something of it replaced, so that it must be read anew?
     is_stale: bool,
-}
-
-/// One file.
-struct Watched<S> {
-    path: PathBuf,
-    /// Did the operator name it, so that what is wrong with it must be said?
-    is_named: bool,
-    stamp: Option<Stamp>,
-    kind: Kind,
-    /// What may still change: a record that is not whole yet, the newest rows of a database.
-    recent: Option<S>,
-    /// Why it is not read, or not to its end.
-    problems: Vec<Error>,
-}
-
-/// How a file changes.
-enum Kind {
-    /// Nothing is known of it.
-    New,
-    /// Its writer adds to its end.
-    Grows(Mark),
-    /// A database: rows are added, and the newest are changed in place.
-    Rows(Known),
-    /// It is written anew as a whole.
-    Whole,
 }
 
 /// What one thread fills.
@@ -148,10 +124,7 @@ impl<S: Collect + Clone + Sync> Live<S> {
         }
         let listing = Listing::of(&self.paths);
         let is_same = |file: &&Watched<S>| {
-            let stamp = Stamp::of(&file.path, matches!(file.kind, Kind::Rows(_))).ok();
-            let is_same =
-                stamp.zip(file.stamp.as_ref()).is_some_and(|(now, before)| now.is_same(before));
-            is_same && listing.files.contains(&file.path)
+            file.is_same(file.look().as_ref()) && listing.files.contains(&file.path)
         };
         listing.files.len() == files.len()
             && listing.problems.len() == self.problems.len()
@@ -192,14 +165,8 @@ impl<S: Collect + Clone + Sync> Live<S> {
         let known: BTreeSet<PathBuf> =
             self.files.iter().flatten().map(|file| file.path.clone()).collect();
         for path in listing.files.iter().filter(|path| !known.contains(*path)) {
-            self.files.push(Some(Watched {
-                path: path.clone(),
-                is_named: listing.named.contains(path),
-                stamp: None,
-                kind: Kind::New,
-                recent: None,
-                problems: Vec::new(),
-            }));
+            let is_named = listing.named.contains(path);
+            self.files.push(Some(Watched::new(path.clone(), is_named)));
             if self.groups.len() < self.files.len().min(limits::LIVE_STATES) {
                 self.groups.push(Group { settled: (self.new)(), is_stale: false });
             }
@@ -213,12 +180,9 @@ impl<S: Collect + Clone + Sync> Live<S> {
         let mut changed = Vec::new();
         for (number, file) in self.files.iter_mut().enumerate() {
             let Some(file) = file else { continue };
-            let stamp = Stamp::of(&file.path, matches!(file.kind, Kind::Rows(_))).ok();
-            let is_same = match (&stamp, &file.stamp) {
-                (Some(now), Some(before)) => now.is_same(before),
-                _ => false,
-            };
-            file.stamp = stamp;
+            let now = file.look();
+            let is_same = file.is_same(now.as_ref());
+            file.stamp = now;
             if !is_same {
                 self.groups[number % limits::LIVE_STATES].is_stale |= !file.goes_on(self.format);
                 changed.push(number);
@@ -370,55 +334,6 @@ impl<S: Collect> Taken<S> {
         }
         for (mine, theirs) in self.boundaries.iter_mut().zip(other.boundaries) {
             mine.merge(theirs);
-        }
-    }
-}
-
-impl<S> Watched<S> {
-    /// Was only added to what is known of it?
-    fn goes_on(&self, format: InputFormat) -> bool {
-        match &self.kind {
-            Kind::New => true,
-            Kind::Grows(mark) => mark.goes_on(&self.path),
-            Kind::Rows(known) => known.goes_on(&self.path, format),
-            Kind::Whole => false,
-        }
-    }
-
-    fn known_rows(&self) -> Option<&Known> {
-        if let Kind::Rows(known) = &self.kind { Some(known) } else { None }
-    }
-
-    /// Opens it from where it is known to.
-    fn open(&mut self, captures: &mut Captures, format: InputFormat) -> std::ops::Range<usize> {
-        self.problems.clear();
-        let start = match &self.kind {
-            Kind::Grows(mark) => mark.position,
-            Kind::Rows(known) => known.next(),
-            Kind::New | Kind::Whole => 0,
-        };
-        match captures.add_growing(&self.path, format, start) {
-            Ok(sources) => {
-                if matches!(self.kind, Kind::New) {
-                    self.kind = match captures.growth(&sources) {
-                        Growth::AtEnd => Kind::Grows(Mark::default()),
-                        Growth::InRows => Kind::Rows(Known::default()),
-                        Growth::AsWhole => Kind::Whole,
-                    };
-                    if matches!(self.kind, Kind::Rows(_)) {
-                        self.stamp = Stamp::of(&self.path, true).ok();
-                    }
-                }
-                sources
-            }
-            Err(error) => {
-                // In a folder lies much that nobody meant.
-                if self.is_named || error.is_io() {
-                    self.problems.push(error);
-                    self.stamp = None;
-                }
-                0..0
-            }
         }
     }
 }

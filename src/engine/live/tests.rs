@@ -142,6 +142,32 @@ fn an_unchanged_file_is_not_read_again_and_a_grown_one_only_where_it_grew() {
 }
 
 #[test]
+fn an_empty_file_may_become_anything() {
+    for name in ["demo.mitm", "demo.har", "demo.db", "demo.zhar"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("capture");
+        fs::write(&path, "").unwrap();
+        let paths = [path.clone()];
+        let mut live = live(&paths);
+        live.look(&()).unwrap();
+        assert_eq!(live.total().used(), 0);
+        for _ in 0..2 {
+            // In place, as a program writes that had it open.
+            let whole = fs::read(fixture(name)).unwrap();
+            OpenOptions::new()
+                .write(true)
+                .truncate(true)
+                .open(&path)
+                .unwrap()
+                .write_all(&whole)
+                .unwrap();
+            live.look(&()).unwrap();
+            assert_eq!(live.total().report(), anew(&paths), "{name}");
+        }
+    }
+}
+
+#[test]
 fn a_run_that_was_stopped_is_made_up_for() {
     let paths = [fixture("demo.mitm")];
     let mut live = live(&paths);
