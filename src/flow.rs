@@ -97,7 +97,19 @@ impl<'a> Flow<'a> {
         Self::from_url(Cow::Borrowed(method.as_bytes()), url.as_bytes())
     }
 
-    /// The same for bytes, as readers need it.
+    /// The same for bytes, which need not be UTF-8.
+    pub fn of_bytes(method: &'a [u8], url: &'a [u8]) -> Option<Self> {
+        Self::from_url(Cow::Borrowed(method), url)
+    }
+
+    /// The same whatever the URL is. Only the answer of the original tool asks for it
+    /// ([`CompatFlow`](crate::compat::CompatFlow)), which takes any text for one.
+    pub fn of_any_url(method: &'a [u8], url: &'a [u8]) -> Self {
+        Self::from_url(Cow::Borrowed(method), url)
+            .unwrap_or_else(|| Self::bare(Cow::Borrowed(method), url))
+    }
+
+    /// The same for a method that may have been decoded, as readers need it.
     pub(crate) fn from_url(method: Cow<'a, [u8]>, url: &'a [u8]) -> Option<Self> {
         let parts = if method.eq_ignore_ascii_case(b"CONNECT") {
             url::split_connect(url)

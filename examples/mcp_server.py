@@ -1,0 +1,32 @@
+#!/usr/bin/env python3
+"""A server with the Python SDK whose get_api_patterns is one line over the database of mitmproxy-mcp.
+
+usage: mcp_server.py mitm_mcp_traffic.db
+
+Needs the packages mcp (2.3 or newer) and api-patterns. This is what the tool of mitmproxy-mcp becomes.
+"""
+
+import sys
+
+from mcp.server import MCPServer
+
+import api_patterns
+
+server = MCPServer("traffic")
+database = sys.argv[1] if len(sys.argv) > 1 else "mitm_mcp_traffic.db"
+
+
+@server.tool()
+def get_api_patterns(domain: str | None = None, limit: int | None = None, compat: bool = False) -> str:
+    """Cluster captured traffic into endpoint patterns.
+
+    Args:
+        domain: Filter traffic by domain
+        limit: Max number of flows to analyze. None = all flows.
+        compat: Answer byte for byte as mitmproxy-mcp 0.6 does.
+    """
+    return api_patterns.get_api_patterns(database, domain, limit, compat)
+
+
+if __name__ == "__main__":
+    server.run()

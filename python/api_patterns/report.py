@@ -1,0 +1,168 @@
+"""The report as Python objects: attributes, dicts, JSON, data frames."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+
+
+def _known(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a class has a place for: a report only grows."""
+    names = {place.name for place in fields(kind)}
+    return {name: value for name, value in values.items() if name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How much was read, and how much of it was used."""
+
+    flows: int
+    used: int
+    skipped: dict[str, int]
+    hosts: int
+    patterns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of an endpoint. `location` is `path` or `query` (in JSON: `in`)."""
+
+    name: str
+    location: str
+    kind: str
+    segment: int | None = None
+    distinct: int | None = None
+    confidence: float | None = None
+    reasons: list[str] = field(default_factory=list)
+    seen: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Percentiles of a time in milliseconds."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Percentiles of a size in bytes."""
+
+    p50: int
+    p95: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One endpoint."""
+
+    id: str
+    endpoint: str
+    method: str
+    host: str
+    path_pattern: str
+    path_params: list[str]
+    parameters: list[Parameter]
+    query_params: list[str]
+    common_headers: dict[str, int]
+    status_codes: dict[str, int]
+    content_types: dict[str, int]
+    media_types: dict[str, int]
+    request_count: int
+    sample_flow_ids: list[str]
+    operation: str | None = None
+    failed_count: int = 0
+    websocket_count: int = 0
+    latency_ms: Latency | None = None
+    response_bytes: Sizes | None = None
+    first_seen: str | None = None
+    last_seen: str | None = None
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Pattern:
+        """A pattern from its JSON object."""
+        values = dict(values)
+        values["parameters"] = [
+            Parameter(**_known(Parameter, {**parameter, "location": parameter["in"]})) for parameter in values["parameters"]
+        ]
+        for name, kind in (("latency_ms", Latency), ("response_bytes", Sizes)):
+            if values.get(name) is not None:
+                values[name] = kind(**_known(kind, values[name]))
+        return cls(**_known(cls, values))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The endpoints of the APIs behind captured traffic.
+
+    `problems` has a sentence for every capture that could not be read, or not to its end.
+    """
+
+    version: int
+    totals: Totals
+    patterns: list[Pattern]
+    problems: list[str]
+    _json: str = field(repr=False)
+
+    @classmethod
+    def from_json(cls, text: str, problems: Iterable[str] = ()) -> Report:
+        """A report from its JSON."""
+        values = json.loads(text)
+        return cls(
+            version=values["version"],
+            totals=Totals(**_known(Totals, values["totals"])),
+            patterns=[Pattern.from_dict(pattern) for pattern in values["patterns"]],
+            problems=list(problems),
+            _json=text,
+        )
+
+    def to_json(self) -> str:
+        """The report as `api-patterns analyze --format json` writes it, in one line."""
+        return self._json
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain dicts and lists."""
+        values: dict[str, Any] = json.loads(self._json)
+        return values
+
+    def _rows(self) -> list[dict[str, Any]]:
+        rows = []
+        for pattern in self.to_dict()["patterns"]:
+            row = {place.name: pattern.get(place.name) for place in fields(Pattern) if place.name != "parameters"}
+            for name in ("latency_ms", "response_bytes"):
+                for percentile, value in (row.pop(name) or {}).items():
+                    row[f"{percentile}_{name}"] = value
+            # Counters have other keys in every row, so in a table they are JSON.
+            for name in ("common_headers", "status_codes", "content_types", "media_types"):
+                row[name] = json.dumps(row[name])
+            rows.append(row)
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        return [{name: row.get(name) for name in names} for row in rows]
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """One row a pattern, as a pandas data frame.
+
+        Raises:
+            ImportError: Where pandas is not installed.
+        """
+        import pandas
+
+        return pandas.DataFrame(self._rows())
+
+    def to_polars(self) -> polars.DataFrame:
+        """One row a pattern, as a polars data frame.
+
+        Raises:
+            ImportError: Where polars is not installed.
+        """
+        import polars
+
+        return polars.DataFrame(self._rows(), infer_schema_length=None)

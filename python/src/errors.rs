@@ -1,0 +1,34 @@
+//! The library's sentences as Python exceptions.
+
+use api_patterns::Error;
+use pyo3::PyErr;
+use pyo3::create_exception;
+use pyo3::exceptions::{PyException, PyKeyboardInterrupt};
+
+create_exception!(api_patterns, ApiPatternsError, PyException, "What went wrong, in one sentence.");
+create_exception!(
+    api_patterns,
+    CaptureError,
+    ApiPatternsError,
+    "A capture cannot be opened or read, or is none."
+);
+create_exception!(api_patterns, UsageError, ApiPatternsError, "An argument does not fit.");
+create_exception!(
+    api_patterns,
+    FlowError,
+    ApiPatternsError,
+    "A flow for which the original tool raises (compat)."
+);
+
+pub(crate) fn python_error(error: &Error) -> PyErr {
+    let sentence = error.to_string();
+    if error.is_canceled() {
+        PyKeyboardInterrupt::new_err(sentence)
+    } else if error.is_usage() {
+        UsageError::new_err(sentence)
+    } else if error.is_flow() {
+        FlowError::new_err(sentence)
+    } else {
+        CaptureError::new_err(sentence)
+    }
+}

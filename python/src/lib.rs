@@ -1,0 +1,24 @@
+//! `api_patterns` for Python: a thin shell around the library. What a Python object says goes in as a flow, what the library
+//! found goes out as JSON; `api_patterns/*.py` gives it a Python face.
+
+mod errors;
+mod flows;
+mod patterns;
+mod run;
+mod source;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("ApiPatternsError", py.get_type::<errors::ApiPatternsError>())?;
+    module.add("CaptureError", py.get_type::<errors::CaptureError>())?;
+    module.add("UsageError", py.get_type::<errors::UsageError>())?;
+    module.add("FlowError", py.get_type::<errors::FlowError>())?;
+    module.add_class::<patterns::PyPatterns>()?;
+    module.add_function(wrap_pyfunction!(run::get_api_patterns, module)?)?;
+    module.add_function(wrap_pyfunction!(run::analyze, module)?)?;
+    Ok(())
+}

@@ -1,0 +1,217 @@
+"""The calls that read captures and flows, and their answers."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+import api_patterns
+
+TEN = {
+    "endpoint": str,
+    "method": str,
+    "path_pattern": str,
+    "path_params": list,
+    "query_params": list,
+    "common_headers": dict,
+    "status_codes": dict,
+    "content_types": dict,
+    "request_count": int,
+    "sample_flow_ids": list,
+}
+
+
+def flow(n, url=None, **more):
+    url = url or f"https://api.example.com/users/{1000 + n}?page=2"
+    return {
+        "id": str(n),
+        "request": {"url": url, "method": "GET", "headers": {"X-Token": "secret-value"}},
+        "response": {"status_code": 200, "headers": {"Content-Type": "application/json"}},
+        **more,
+    }
+
+
+def test_the_answer_has_the_keys_of_the_original(fixture):
+    answer = json.loads(api_patterns.get_api_patterns(fixture("demo.mitm")))
+    assert len(answer) == 21
+    for pattern in answer:
+        for key, kind in TEN.items():
+            assert isinstance(pattern[key], kind)
+    assert answer[0]["endpoint"] == "GET /v1/users/{user_id}"
+    assert {"id", "host", "parameters", "media_types"} <= answer[0].keys()
+
+
+def test_paths_of_every_kind(fixture, tmp_path):
+    whole = api_patterns.analyze(fixture("demo.mitm"))
+    assert api_patterns.analyze(pathlib.Path(fixture("demo.mitm"))) == whole
+    assert api_patterns.analyze([fixture("demo.mitm")]) == whole
+    assert api_patterns.analyze((fixture("demo.mitm"), fixture("demo.har"))).totals.flows > whole.totals.flows
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.mitm").write_bytes(pathlib.Path(fixture("demo.mitm")).read_bytes())
+    assert api_patterns.analyze(tmp_path).to_dict()["patterns"] == whole.to_dict()["patterns"]
+
+
+def test_domain_and_limit(fixture):
+    names = lambda **more: [p["endpoint"] for p in json.loads(api_patterns.get_api_patterns(fixture("demo.mitm"), **more))]
+    assert names(domain="files.shop.example") == ["GET /files/{file_id}", "POST /uploads"]
+    assert sum(p.request_count for p in api_patterns.analyze(fixture("demo.mitm"), limit=7).patterns) == 7
+    flows = [flow(n) for n in range(10)] + [flow(10, "https://other.example.org/a")]
+    assert api_patterns.analyze(flows, limit=3).patterns[0].sample_flow_ids == ["2", "1", "0"]
+    assert api_patterns.analyze(iter(flows), domain="example.org").totals.skipped == {"other_domain": 10}
+
+
+def test_a_report_in_every_form(fixture):
+    report = api_patterns.analyze(fixture("demo.mitm"))
+    first = report.patterns[0]
+    assert (first.endpoint, first.request_count, first.parameters[0].kind) == ("GET /v1/users/{user_id}", 15, "integer")
+    assert first.latency_ms.p95 > first.latency_ms.p50
+    assert report.to_dict() == json.loads(report.to_json())
+    assert report.to_dict()["totals"]["used"] == report.totals.used == 65
+    with pytest.raises(AttributeError):
+        report.version = 2
+
+
+def test_data_frames(fixture):
+    report = api_patterns.analyze(fixture("demo.mitm"))
+    pandas = pytest.importorskip("pandas")
+    frame = report.to_pandas()
+    assert isinstance(frame, pandas.DataFrame) and frame.shape[0] == 21
+    assert frame["request_count"].sum() == 65 and frame["p95_latency_ms"].iloc[0] > 0
+    polars = pytest.importorskip("polars")
+    table = report.to_polars()
+    assert isinstance(table, polars.DataFrame) and table["request_count"].sum() == 65
+
+
+def test_states_merge_and_travel():
+    flows = [flow(n) for n in range(100)]
+    whole, left, right = api_patterns.Patterns(), api_patterns.Patterns(), api_patterns.Patterns()
+    assert whole.observe_many(flows) == 100
+    left.observe_many(flows[:30])
+    for each in flows[30:]:
+        right.observe(each)
+    right.merge(api_patterns.Patterns.from_bytes(left.to_bytes()))
+    assert right.report() == whole.report()
+    assert right.to_bytes() == whole.to_bytes()
+    assert right.used == 100
+    import pickle
+
+    assert pickle.loads(pickle.dumps(right)).report() == whole.report()
+    with pytest.raises(api_patterns.UsageError):
+        right.merge(right)
+    with pytest.raises(api_patterns.CaptureError, match="."):
+        api_patterns.Patterns.from_bytes(b"no state")
+
+
+def test_flows_in_both_spellings_are_the_same():
+    nested = api_patterns.analyze([flow(1, timestamp=1e9)])
+    flat = {
+        "id": "1", "method": "GET", "url": "https://api.example.com/users/1001?page=2", "status": 200, "timestamp": 1e9,
+        "request_headers": [["X-Token", "v"]], "response_headers": [(b"Content-Type", b"application/json")],
+    }
+    assert api_patterns.analyze([flat]).to_json() == nested.to_json()
+    assert nested.patterns[0].common_headers == {"x-token": 1}
+    assert "secret-value" not in nested.to_json()
+
+
+def test_dicts_and_lines_give_the_same_bytes(tmp_path):
+    flows = [flow(n, timestamp=1e9 + n) for n in range(50)] + [
+        flow(50, "data:text/plain,x"),
+        {"id": "51", "method": "POST", "url": "https://api.example.com/graphql", "status_code": 200,
+         "request_body": json.dumps({"operationName": "GetUser", "query": "query GetUser { a }"})},
+        {"id": "52", "method": "GET", "url": "https://api.example.com/slow", "timestamp": 1e9, "duration_ms": 12.5,
+         "response_bytes": 77, "status": 204},
+    ]
+    path = tmp_path / "flows.jsonl"
+    path.write_text("".join(json.dumps(each) + "\n" for each in flows))
+    assert api_patterns.analyze(flows).to_json() == api_patterns.analyze(path).to_json()
+
+
+def test_errors_are_sentences(fixture, tmp_path):
+    with pytest.raises(api_patterns.CaptureError, match="no-such.mitm: there is no such file"):
+        api_patterns.get_api_patterns("no-such.mitm")
+    (tmp_path / "text").write_text("hello")
+    with pytest.raises(api_patterns.ApiPatternsError):
+        api_patterns.analyze(tmp_path / "text")
+    with pytest.raises(TypeError, match="source is a path"):
+        api_patterns.get_api_patterns(7)
+    with pytest.raises(TypeError, match="a flow is a dict"):
+        api_patterns.get_api_patterns([flow(1), 7])
+    with pytest.raises(ValueError, match='no "url"'):
+        api_patterns.get_api_patterns([{"method": "GET"}])
+    with pytest.raises(api_patterns.UsageError, match="limit is 0 or more"):
+        api_patterns.get_api_patterns(fixture("demo.mitm"), limit=-1)
+    with pytest.raises(api_patterns.UsageError, match="exclude takes"):
+        api_patterns.analyze(fixture("demo.mitm"), exclude="noise")
+    with pytest.raises(api_patterns.UsageError, match="cannot read these rules"):
+        api_patterns.analyze(fixture("demo.mitm"), rules=tmp_path / "none.toml")
+    report = api_patterns.analyze([fixture("demo.mitm"), "no-such.mitm"])
+    assert report.totals.used == 65 and report.problems[0].startswith("no-such.mitm: ")
+
+
+def test_rules_and_exclusions(fixture, tmp_path):
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[[rename]]\npath = "/v1/users/{user_id}"\nto = "who"\n')
+    report = api_patterns.analyze(fixture("demo.mitm"), rules=rules, exclude=["preflight", "errors-only-404"])
+    assert report.patterns[0].path_pattern == "/v1/users/{who}"
+
+
+def large(tmp_path):
+    path = tmp_path / "large.jsonl"
+    line = json.dumps(flow(1)) + "\n"
+    with open(path, "w") as file:
+        for _ in range(200):
+            file.write(line * 5000)
+    return path
+
+
+def test_progress_is_told_and_may_stop(tmp_path):
+    path = large(tmp_path)
+    seen = []
+    report = api_patterns.analyze(path, threads=1, progress=lambda *now: seen.append(now))
+    assert report.totals.used == 1_000_000
+    assert all(bytes_read <= total == path.stat().st_size for bytes_read, total, _ in seen)
+    assert seen and seen == sorted(seen)
+
+    def stop(*_):
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        api_patterns.analyze(path, threads=1, progress=stop)
+
+
+def test_other_threads_run_meanwhile(tmp_path):
+    path = large(tmp_path)
+    ticks, done = [], threading.Event()
+
+    def count():
+        while not done.is_set():
+            ticks.append(time.perf_counter())
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    start = time.perf_counter()
+    api_patterns.analyze(path, threads=1)
+    took = time.perf_counter() - start
+    done.set()
+    thread.join()
+    longest = max(b - a for a, b in zip(ticks, ticks[1:]))
+    assert longest < took / 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such signals")
+def test_control_c_ends_a_call(tmp_path):
+    path = large(tmp_path)
+    code = f"import api_patterns, sys; print('go', flush=True); [api_patterns.analyze({str(path)!r}, threads=1) for _ in range(100)]"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "go\n"
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert "KeyboardInterrupt" in said and process.returncode != 0

@@ -1,0 +1,58 @@
+"""In the place of the original: its answers byte for byte, a server around our one line, and its own reader of answers."""
+
+import asyncio
+import json
+import pathlib
+import sys
+
+import pytest
+
+import api_patterns
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def cases(path):
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+@pytest.mark.parametrize("name, count", [("compat-cases.jsonl", 125), ("compat-cases-surrogates.jsonl", 3)])
+def test_dicts_are_answered_as_by_the_original(shared, name, count):
+    checked = 0
+    for case in cases(shared("compat") / name):
+        ask = lambda: api_patterns.get_api_patterns(case["flows"], case.get("domain"), case.get("limit"), compat=True)
+        if case.get("expected_text") is not None:
+            assert ask() == case["expected_text"], case["name"]
+        else:
+            with pytest.raises(api_patterns.FlowError):
+                ask()
+        checked += 1
+    assert checked == count
+
+
+def test_the_database_is_answered_as_its_rows(fixture):
+    answer = api_patterns.get_api_patterns(fixture("demo.db"), compat=True)
+    assert len(json.loads(answer)) > 10
+    assert json.loads(api_patterns.get_api_patterns(fixture("demo.db"), limit=3, compat=True))
+
+
+def test_a_server_of_the_python_sdk_calls_one_line(fixture):
+    pytest.importorskip("mcp")
+    from mcp import StdioServerParameters
+    from mcp.client import Client
+
+    async def ask():
+        server = StdioServerParameters(
+            command=sys.executable, args=[str(ROOT / "examples" / "mcp_server.py"), fixture("demo.db")]
+        )
+        async with Client(server) as client:
+            assert [tool.name for tool in (await client.list_tools()).tools] == ["get_api_patterns"]
+            ours = await client.call_tool("get_api_patterns", {"domain": "shop.example"})
+            theirs = await client.call_tool("get_api_patterns", {"domain": "shop", "limit": 20, "compat": True})
+            return ours.content[0].text, theirs.content[0].text
+
+    ours, theirs = asyncio.run(ask())
+    assert ours == api_patterns.get_api_patterns(fixture("demo.db"), "shop.example")
+    assert theirs == api_patterns.get_api_patterns(fixture("demo.db"), "shop", 20, compat=True)
+    assert "GET /v1/users/{user_id}" in ours and "GET /v1/users/{id}" in theirs
