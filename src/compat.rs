@@ -169,20 +169,24 @@ struct Cluster {
     ids: Vec<Vec<u8>>,
 }
 
+/// How a captured word is shown.
+pub(crate) type Shown = fn(&[u8]) -> Vec<u8>;
+
 impl Cluster {
-    /// Puts a mark in the place of every captured word that is a secret.
-    fn mask(&mut self, endpoint: &mut Vec<u8>, is_secret: fn(&[u8]) -> bool) {
-        let mask = |word: Vec<u8>| if is_secret(&word) { b"[masked]".to_vec() } else { word };
-        let segments =
-            self.pattern.split(|byte| *byte == b'/').map(|segment| mask(segment.to_vec()));
+    /// Puts every captured word as it may be shown.
+    fn show(&mut self, endpoint: &mut Vec<u8>, shown: Shown) {
+        let segments = self.pattern.split(|byte| *byte == b'/').map(shown);
         self.pattern = segments.collect::<Vec<_>>().join(&b'/');
-        self.method = self.method.take().map(mask);
+        self.method = self.method.take().map(|method| shown(&method));
         *endpoint = [self.method.as_deref().unwrap_or(b"None"), b" ", &self.pattern].concat();
-        self.query_params = std::mem::take(&mut self.query_params).into_iter().map(mask).collect();
+        self.query_params = self.query_params.iter().map(|name| shown(name)).collect();
         for (name, count) in std::mem::take(&mut self.headers) {
-            *self.headers.entry(mask(name)).or_default() += count;
+            *self.headers.entry(shown(&name)).or_default() += count;
         }
-        self.ids = std::mem::take(&mut self.ids).into_iter().map(mask).collect();
+        for (code, count) in std::mem::take(&mut self.statuses) {
+            *self.statuses.entry(shown(&code)).or_default() += count;
+        }
+        self.ids = self.ids.iter().map(|id| shown(id)).collect();
     }
 }
 
@@ -212,20 +216,17 @@ pub fn get_api_patterns(
     answer(&select(flows, domain, limit).0, None)
 }
 
-/// The answer for the flows that were selected. What `is_secret` finds is masked, which the original does not.
-pub(crate) fn answer(
-    selected: &[&CompatFlow],
-    is_secret: Option<fn(&[u8]) -> bool>,
-) -> Result<String, Error> {
+/// The answer for the flows that were selected, with every captured word as `shown` says, where the original shows it as it is.
+pub(crate) fn answer(selected: &[&CompatFlow], shown: Option<Shown>) -> Result<String, Error> {
     let mut clusters: IndexMap<Vec<u8>, Cluster> = IndexMap::new();
     for flow in selected {
         observe(flow, &mut clusters)?;
     }
     let mut sorted: Vec<(Vec<u8>, Cluster)> = clusters.into_iter().collect();
     sorted.sort_by_key(|(_, cluster)| std::cmp::Reverse(cluster.count));
-    if let Some(is_secret) = is_secret {
+    if let Some(shown) = shown {
         for (endpoint, cluster) in &mut sorted {
-            cluster.mask(endpoint, is_secret);
+            cluster.show(endpoint, shown);
         }
     }
     Ok(json::write(

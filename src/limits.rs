@@ -115,7 +115,10 @@ pub(crate) const FILES_AT_A_GLANCE: usize = 16;
 pub(crate) const VIEWS: usize = 8;
 
 /// Narrower views (the newest flows, of one domain) that are kept up to date.
-pub(crate) const NARROW_VIEWS: usize = 4;
+pub(crate) const NARROW_VIEWS: usize = 8;
+
+/// The newest flows that are kept for questions about fewer of them.
+pub(crate) const RECENT_FLOWS: usize = 10_000;
 
 /// Rows of the original that are kept in memory between two questions.
 pub(crate) const ORIGINAL_ROWS: usize = 200_000;
@@ -140,7 +143,6 @@ pub(crate) const ANSWER_BYTES_MOST: usize = 40_000;
 pub(crate) const ANSWERS: usize = 64;
 
 /// Bytes of one captured word that an agent is shown.
-#[cfg(feature = "mcp")]
 pub(crate) const SHOWN_BYTES: usize = 240;
 
 /// Parameters of one endpoint in an answer of standard detail.

@@ -13,7 +13,7 @@ mod server;
 mod tools;
 mod words;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rmcp::ServiceExt;
 
@@ -53,8 +53,12 @@ pub(crate) fn serve(
         ));
     }
     let policy = settings.policy.as_deref().map_or_else(|| Ok(Policy::open()), Policy::read)?;
+    if let Some(log) = &settings.audit_log {
+        check_apart(log, &settings.captures)?;
+    }
     let audit = settings.audit_log.as_deref().map(AuditLog::open).transpose()?;
-    let tools = Tools::new(settings.captures, settings.format, settings.options);
+    let tools =
+        Tools::new(settings.captures, settings.format, settings.options, Box::new(complain));
     let server = Server::new(tools, Gate::new(policy), audit);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -62,15 +66,15 @@ pub(crate) fn serve(
         .map_err(|error| Error::usage(format!("the server cannot start: {error}")))?;
     let ended = runtime.block_on(async {
         let reader = server.clone();
-        tokio::task::spawn_blocking(move || reader.look(complain));
+        tokio::task::spawn_blocking(move || reader.look());
         let running = match server.clone().serve(rmcp::transport::stdio_pipes()).await {
             Ok(running) => running,
             // A client that goes before it said a word is none.
             Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
-            Err(error) => {
-                let why =
-                    format!("standard input does not speak the Model Context Protocol: {error}");
-                return Err(Error::usage(crate::flow::text::shortened(why.as_bytes(), 400)));
+            Err(_) => {
+                return Err(Error::usage(
+                    "what came on standard input does not begin as the Model Context Protocol does; start this from a client",
+                ));
             }
         };
         match running.waiting().await {
@@ -81,4 +85,21 @@ pub(crate) fn serve(
     server.end();
     runtime.shutdown_background();
     ended
+}
+
+/// A log that is added to a capture, or lies among the captures, would be read as one.
+fn check_apart(log: &Path, captures: &[PathBuf]) -> Result<(), Error> {
+    let folder =
+        log.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    let log = real(log).or_else(|| Some(real(folder)?.join(log.file_name()?)));
+    let is_inside = |capture: &PathBuf| {
+        log.as_ref().zip(real(capture)).is_some_and(|(log, capture)| log.starts_with(capture))
+    };
+    if captures.iter().any(is_inside) {
+        return Err(Error::usage(
+            "the audit log is one of the captures, or in a folder of them; write it elsewhere",
+        ));
+    }
+    Ok(())
 }

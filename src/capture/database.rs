@@ -52,6 +52,8 @@ pub(crate) struct Database {
     path: PathBuf,
     /// Where the copy stands that is read instead, until it is dropped.
     copy: Option<tempfile::TempDir>,
+    /// May SQLite open files for writing, as it does with a write-ahead log also to read?
+    may_write: bool,
     query: String,
     idle: Mutex<Vec<Connection>>,
     /// The file itself. It stays open as long as there are connections: closing it would give their locks up (POSIX).
@@ -69,10 +71,10 @@ impl Database {
                 Err(NEEDS_WRITING.to_owned())
             }
         };
-        if copy::has_idle_log(path) || (!may_write && copy::has_log(path)) {
+        if copy::has_idle_log(path) || (!may_write && copy::needs_writing(path)) {
             return of_copy();
         }
-        let mut database = Self::new(path.to_owned(), None);
+        let mut database = Self { may_write, ..Self::new(path.to_owned(), None) };
         match database.columns() {
             Ok(columns) => database.check(&columns)?,
             Err(error) if copy::needs_copy(path, &error) => return of_copy(),
@@ -101,6 +103,7 @@ impl Database {
         Self {
             path,
             copy,
+            may_write: true,
             query: String::new(),
             idle: Mutex::default(),
             file: None,
@@ -139,6 +142,10 @@ impl Database {
     fn connection(&self) -> rusqlite::Result<Connection> {
         if let Some(idle) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
             return Ok(idle);
+        }
+        // Its writer may have begun a log since.
+        if !self.may_write && copy::needs_writing(&self.path) {
+            return Err(rusqlite::Error::InvalidPath(self.path.clone()));
         }
         let mode = if self.copy.is_some() {
             OpenFlags::SQLITE_OPEN_READ_WRITE

@@ -16,11 +16,8 @@ pub(super) struct Filter {
 
 impl Filter {
     pub(super) fn new(options: &Options) -> Self {
-        let lower = |domain: &String| {
-            domain.trim_start_matches("*.").trim_matches('.').to_ascii_lowercase().into_bytes()
-        };
         Self {
-            domains: options.domains.iter().map(lower).collect(),
+            domains: options.domains.iter().map(|domain| plain_domain(domain)).collect(),
             methods: options
                 .methods
                 .iter()
@@ -54,6 +51,16 @@ impl Filter {
         }
         Noise::of(flow, &self.exclude).map_or(Ok(flow), Err)
     }
+}
+
+/// Is it a flow of that host or a subdomain of it?
+pub(super) fn in_domain(flow: &Flow<'_>, domain: &str) -> bool {
+    is_in_domain(&host_name(flow), &plain_domain(domain))
+}
+
+/// A domain without what says nothing.
+fn plain_domain(domain: &str) -> Vec<u8> {
+    domain.trim_start_matches("*.").trim_matches('.').to_ascii_lowercase().into_bytes()
 }
 
 /// Is it that host or a subdomain of it? A port counts only where the domain names one.

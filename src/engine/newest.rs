@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 use crate::capture::Found;
 use crate::engine::collect::{Collect, Place};
-use crate::engine::filter::Filter;
+use crate::engine::filter::{Filter, in_domain};
 use crate::flow::Flow;
 use crate::flow::owned::OwnedFlow;
 use crate::patterns::Patterns;
@@ -76,6 +76,34 @@ impl Newest {
         let mut flows: Vec<Aged> = self.heap.into_iter().map(|Reverse(flow)| flow).collect();
         flows.sort_by_key(|flow| flow.age.1);
         (flows.into_iter().map(|flow| flow.flow).collect(), Patterns::of_skips(self.skips))
+    }
+
+    /// Were no flows too old to be kept?
+    pub(super) fn has_all(&self) -> bool {
+        self.skips.count(SkipReason::Older) == 0
+    }
+
+    /// What was seen of the `limit` newest in a domain, where they are among these for sure.
+    pub(super) fn among(&self, domain: Option<&str>, limit: usize) -> Option<Patterns> {
+        let is_in = |aged: &&Aged| {
+            domain.is_none_or(|domain| aged.flow.with(|flow| in_domain(flow, domain)))
+        };
+        let mut kept: Vec<&Aged> =
+            self.heap.iter().map(|Reverse(aged)| aged).filter(is_in).collect();
+        // Of flows that are gone it is not known whether they were of the domain.
+        if !self.has_all() && (domain.is_some() || kept.len() < limit) {
+            return None;
+        }
+        let outside = self.heap.len() - kept.len();
+        kept.sort_by_key(|aged| Reverse(aged.age));
+        let older = kept.len().saturating_sub(limit);
+        kept.truncate(limit);
+        kept.sort_by_key(|aged| aged.age.1);
+        let mut patterns = Patterns::of_skips(self.skips.clone());
+        patterns.skips.add_many(SkipReason::Older, older as u64);
+        patterns.skips.add_many(SkipReason::OtherDomain, outside as u64);
+        kept.iter().for_each(|aged| aged.flow.with(|flow| patterns.observe(flow)));
+        Some(patterns)
     }
 
     /// What was seen of them.

@@ -1,7 +1,7 @@
 //! The rows that the original tool would have of the captures, and its answer about them.
 
 use crate::capture::{Captures, Found};
-use crate::compat::{self, CompatFlow};
+use crate::compat::{self, CompatFlow, Shown};
 use crate::engine::collect::{Collect, Place, collect};
 use crate::engine::filter::Filter;
 use crate::engine::{Monitor, Options};
@@ -60,19 +60,19 @@ impl Rows {
         self.flows.len()
     }
 
-    /// The answer, with what `is_secret` finds masked; failures and bytes are left empty.
+    /// The answer, with captured words as `shown` says; failures and bytes are left empty.
     pub(super) fn answer(
         mut self,
         domain: Option<&str>,
         limit: Option<i64>,
-        is_secret: Option<fn(&[u8]) -> bool>,
+        shown: Option<Shown>,
     ) -> Result<CompatAnswer, Error> {
         self.flows.sort_by_key(|(place, _)| *place);
         let mut skips = self.skips;
         let count = self.flows.len() as u64;
         let rows = compat::newest_first(self.flows.into_iter().map(|(_, flow)| flow));
         let (selected, of_domain) = compat::select(&rows, domain, limit);
-        let text = compat::answer(&selected, is_secret)?;
+        let text = compat::answer(&selected, shown)?;
         let used = selected.len();
         skips.add_many(SkipReason::Repeated, count - rows.len() as u64);
         skips.add_many(SkipReason::OtherDomain, (rows.len() - of_domain) as u64);

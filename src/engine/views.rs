@@ -12,10 +12,10 @@ use crate::engine::{Monitor, Options};
 use crate::error::Error;
 use crate::limits;
 use crate::patterns::Patterns;
-use crate::report::Report;
 use crate::report::decision::Explanation;
 use crate::report::domain::is_host_in;
 use crate::report::masked;
+use crate::report::{OTHER_HOSTS, Report};
 use crate::sketch::stable_hash;
 
 /// Captures that are asked about again and again, by any number of threads: what a server keeps.
@@ -45,6 +45,8 @@ pub struct LiveCaptures {
 
 struct Known {
     all: Live<Patterns>,
+    /// The newest flows, once somebody asked for some.
+    recent: Option<Live<Newest>>,
     /// Narrower ones that were asked for, the last one last.
     narrow: Vec<(Scope, Narrow)>,
     original: Option<Live<Rows>>,
@@ -83,6 +85,8 @@ pub struct View {
     pub readable: usize,
     /// Why others were not, or not to their end.
     pub problems: Vec<Error>,
+    /// Are all flows of the domain that was asked for, so that the reader must leave nothing out?
+    pub is_narrowed: bool,
     state: Patterns,
 }
 
@@ -98,6 +102,7 @@ impl LiveCaptures {
         let all = Live::new(paths.clone(), format, options.clone(), Patterns::new);
         let known = Known {
             all,
+            recent: None,
             narrow: Vec::new(),
             original: None,
             views: Vec::new(),
@@ -117,11 +122,14 @@ impl LiveCaptures {
         let everything = Scope::default();
         let generation = known.all.generation();
         let all = known.view(&everything, generation).unwrap_or_else(|| {
-            let view = self.decide(known.all.total(), &known.all);
+            let view = self.decide(known.all.total(), &known.all, false);
             known.keep(everything, generation, view)
         });
         if !needs_own_flows(scope, &all.report) {
             return Ok(all);
+        }
+        if let Some(view) = known.view(scope, generation) {
+            return Ok(view);
         }
         if scope.limit.is_some_and(|limit| limit > limits::NEWEST_FLOWS) {
             let most = limits::NEWEST_FLOWS;
@@ -129,19 +137,52 @@ impl LiveCaptures {
                 "limit is at most {most} where there are more flows, because they are held in memory; leave it out to use all"
             )));
         }
-        let at = self.narrow(scope, &mut known.narrow);
-        let generation = match &mut known.narrow[at].1 {
-            Narrow::Newest(live) => live.look(monitor).map(|()| live.generation()),
-            Narrow::Patterns(live) => live.look(monitor).map(|()| live.generation()),
-        }?;
-        if let Some(view) = known.view(scope, generation) {
-            return Ok(view);
-        }
-        let view = match &known.narrow[at].1 {
-            Narrow::Newest(live) => self.decide(live.total().patterns(), live),
-            Narrow::Patterns(live) => self.decide(live.total(), live),
+        let view = match self.recent_view(scope, known, monitor)? {
+            Some(view) => view,
+            None => self.narrow_view(scope, known, monitor)?,
         };
         Ok(known.keep(scope.clone(), generation, view))
+    }
+
+    /// A view of the newest flows, where they are among those that are kept in any case.
+    fn recent_view(
+        &self,
+        scope: &Scope,
+        known: &mut Known,
+        monitor: &dyn Monitor,
+    ) -> Result<Option<View>, Error> {
+        let limit = scope.limit.and_then(|limit| usize::try_from(limit).ok());
+        let Some(limit) = limit.filter(|limit| *limit <= limits::RECENT_FLOWS) else {
+            return Ok(None);
+        };
+        let recent = known.recent.get_or_insert_with(|| {
+            let new = || Newest::new(limits::RECENT_FLOWS);
+            Live::new(self.paths.clone(), self.format, self.options.clone(), new)
+        });
+        recent.look(monitor)?;
+        let patterns = recent.total().among(scope.domain.as_deref(), limit);
+        Ok(patterns.map(|patterns| self.decide(patterns, recent, scope.domain.is_some())))
+    }
+
+    /// A view for which the captures are read anew.
+    fn narrow_view(
+        &self,
+        scope: &Scope,
+        known: &mut Known,
+        monitor: &dyn Monitor,
+    ) -> Result<View, Error> {
+        let is_narrowed = scope.domain.is_some();
+        let at = self.narrow(scope, &mut known.narrow);
+        match &mut known.narrow[at].1 {
+            Narrow::Newest(live) => {
+                live.look(monitor)?;
+                Ok(self.decide(live.total().patterns(), live, is_narrowed))
+            }
+            Narrow::Patterns(live) => {
+                live.look(monitor)?;
+                Ok(self.decide(live.total(), live, is_narrowed))
+            }
+        }
     }
 
     /// The same where it is known already and nothing changed since: without reading, and without waiting for who reads.
@@ -154,12 +195,7 @@ impl LiveCaptures {
         if !needs_own_flows(scope, &all.report) {
             return Some(all);
         }
-        let (_, narrow) = known.narrow.iter().find(|(asked, _)| asked == scope)?;
-        let generation = match narrow {
-            Narrow::Newest(live) => live.is_current().then(|| live.generation()),
-            Narrow::Patterns(live) => live.is_current().then(|| live.generation()),
-        }?;
-        known.view(scope, generation)
+        known.view(scope, known.all.generation())
     }
 
     /// A view that was given before and is still kept.
@@ -169,19 +205,30 @@ impl LiveCaptures {
         kept.map(|(_, _, view)| Arc::clone(view))
     }
 
-    /// One endpoint of a view, by its id, with what was nearly judged otherwise.
+    /// One endpoint of a view, by its id, with what was nearly judged otherwise. An endpoint of another view that was given
+    /// before and is still kept is found as well.
     pub fn explain(&self, view: &View, id: &str) -> Option<Explanation> {
-        let options = Options {
-            report: crate::report::decision::ReportOptions {
-                explain: Some(id.to_owned()),
-                ..self.options.report.clone()
-            },
-            ..self.options.clone()
-        };
+        let has = |view: &View| view.report.patterns.iter().any(|pattern| pattern.id == id);
+        if has(view) {
+            return self.explain_in(view, id);
+        }
+        let other = locked(&self.known)
+            .views
+            .iter()
+            .rev()
+            .map(|(_, _, view)| Arc::clone(view))
+            .find(|view| has(view));
+        self.explain_in(&*other?, id)
+    }
+
+    fn explain_in(&self, view: &View, id: &str) -> Option<Explanation> {
+        let mut options = self.options.clone();
+        options.report.explain = Some(id.to_owned());
         options.decide(&view.state).explanations.into_iter().next()
     }
 
-    /// The original's answer about what the captures hold now, but for words that look like secrets.
+    /// The original's answer about what the captures hold now, but for captured words: none acts on a terminal, is longer than 240 bytes, or
+    /// looks like a secret.
     ///
     /// # Errors
     ///
@@ -207,7 +254,7 @@ impl LiveCaptures {
         if rows.len() > limits::ORIGINAL_ROWS {
             known.original = None;
         }
-        let answer = rows.answer(domain, limit, Some(masked::is_secret));
+        let answer = rows.answer(domain, limit, Some(masked::short_word));
         keep_last(&mut known.answers, (key, Arc::new(answer.clone())), limits::VIEWS);
         answer
     }
@@ -216,13 +263,14 @@ impl LiveCaptures {
         &self,
         state: Patterns,
         live: &Live<S>,
+        is_narrowed: bool,
     ) -> View {
         let report = self.options.decide(&state).report;
         let (readable, problems): (_, Vec<Error>) =
             (live.readable(), live.problems().cloned().collect());
         // Plain data in memory: there is nothing that could fail.
         let bytes = serde_json::to_vec(&(&report, readable, problems.len())).unwrap_or_default();
-        View { report, fingerprint: stable_hash(&bytes), readable, problems, state }
+        View { report, fingerprint: stable_hash(&bytes), readable, problems, is_narrowed, state }
     }
 
     /// Where the narrower captures of a scope stand.
@@ -268,17 +316,21 @@ fn keep_last<T>(list: &mut Vec<T>, entry: T, most: usize) {
     }
 }
 
-/// Can the report of all flows not answer for the scope? A limit that leaves all of them asks for no less, and the hosts
-/// that did not fit into a state of all are only found by looking for them.
+/// Can the report of all flows not answer for the scope? A limit that leaves all of them asks for no less; hosts that did not
+/// fit into a state of all, and one of several that were taken for one, are only found by looking for them.
 fn needs_own_flows(scope: &Scope, all: &Report) -> bool {
     let in_scope = |host: &str| scope.domain.as_ref().is_none_or(|domain| is_host_in(host, domain));
     let flows = || -> u64 {
         let patterns = all.patterns.iter().filter(|pattern| in_scope(&pattern.host));
         patterns.map(|pattern| pattern.request_count).sum()
     };
-    let is_folded =
-        || all.patterns.iter().any(|pattern| pattern.host == crate::report::OTHER_HOSTS);
-    scope.limit.is_some_and(|limit| limit < flows()) || (scope.domain.is_some() && is_folded())
+    let is_of_several = |host: &str| host == OTHER_HOSTS || (host.contains('{') && in_scope(host));
+    let is_hidden = || all.patterns.iter().any(|pattern| is_of_several(&pattern.host));
+    match (&scope.domain, scope.limit) {
+        (Some(domain), None) if domain == OTHER_HOSTS => false,
+        (Some(_), _) if is_hidden() => true,
+        (_, limit) => limit.is_some_and(|limit| limit < flows()),
+    }
 }
 
 /// The hosts that are in one of the domains (all where there is none) and in that one as well.
@@ -288,8 +340,8 @@ fn both(domains: &[String], domain: &str) -> Vec<String> {
     }
     let inside: Vec<String> =
         domains.iter().filter(|inner| is_host_in(inner, domain)).cloned().collect();
-    // No host has a name with a space in it.
-    if inside.is_empty() { vec![" ".to_owned()] } else { inside }
+    // No host is called that.
+    if inside.is_empty() { vec!["\0".to_owned()] } else { inside }
 }
 
 #[cfg(test)]
@@ -302,6 +354,6 @@ mod tests {
         assert_eq!(both(&[], "a.b"), ["a.b"]);
         assert_eq!(both(&domains, "api.example.com"), ["api.example.com"]);
         assert_eq!(both(&domains, "other.org"), ["api.other.org"]);
-        assert_eq!(both(&domains, "third.net"), [" "]);
+        assert_eq!(both(&domains, "third.net"), ["\0"]);
     }
 }

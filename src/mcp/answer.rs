@@ -126,7 +126,7 @@ impl From<Branch> for BranchRow {
     fn from(branch: Branch) -> Self {
         Self {
             host: shown(&branch.host),
-            path_prefix: shown(&branch.path_prefix),
+            path_prefix: whole_segments(&branch.path_prefix).to_owned(),
             patterns: branch.patterns,
             requests: branch.requests,
         }
@@ -259,6 +259,15 @@ fn is_zero(number: &u64) -> bool {
 /// Captured text, capped. A report has already taken out what acts on a terminal and what looks like a secret.
 fn shown(word: &str) -> String {
     text::shortened(word.as_bytes(), limits::SHOWN_BYTES).into_owned()
+}
+
+/// As many whole segments as fit: what is shown can be asked for.
+fn whole_segments(prefix: &str) -> &str {
+    if prefix.len() <= limits::SHOWN_BYTES {
+        return prefix;
+    }
+    let head = prefix.as_bytes()[..=limits::SHOWN_BYTES].iter().rposition(|byte| *byte == b'/');
+    prefix.get(..head.unwrap_or_default()).filter(|head| !head.is_empty()).unwrap_or("/")
 }
 
 fn shown_keys<'a, C: FromIterator<(String, u64)>>(

@@ -23,7 +23,7 @@ pub(super) struct PatternsArguments {
     /// Only this host and its subdomains, as in example.com. Empty: all hosts.
     pub(super) domain: String,
     /// Only the newest N flows (of that domain); templates are then inferred from these alone. Default: all flows.
-    #[schemars(with = "i64", range(min = 0))]
+    #[schemars(with = "i64")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) limit: Option<i64>,
     /// Only paths that begin with these whole segments, as in /api/v1/users; a {parameter} stands for any segment.
@@ -69,7 +69,7 @@ pub(super) enum Detail {
     Standard,
     /// All that is known.
     Full,
-    /// The JSON array that mitmproxy-mcp answers, for clients written for it; takes domain and limit alone.
+    /// The JSON array that mitmproxy-mcp answers, for clients written for it; takes domain and limit alone, and is never cut.
     Compat,
 }
 
@@ -79,10 +79,10 @@ pub(super) enum Detail {
 pub(super) struct EndpointArguments {
     /// The id of an endpoint in an answer of get_api_patterns.
     pub(super) id: String,
-    /// Only where that answer was asked for with a limit: the same domain.
+    /// The domain that the answer was asked for with, where it is not found without.
     #[serde(default)]
     pub(super) domain: String,
-    /// Only where that answer was asked for with a limit: the same limit.
+    /// The limit that the answer was asked for with, where it is not found without.
     #[schemars(with = "i64", range(min = 0))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) limit: Option<i64>,
@@ -149,11 +149,16 @@ pub(super) fn parse<T: DeserializeOwned>(
     let mut arguments = arguments.unwrap_or_default();
     arguments.retain(|_, value| !value.is_null());
     arguments.values_mut().for_each(make_whole);
-    serde_json::from_value(Value::Object(arguments)).map_err(|error| {
-        let error = error.to_string();
+    serde_path_to_error::deserialize(Value::Object(arguments)).map_err(|error| {
+        let path = error.path().to_string();
+        let place = if path == "." { String::new() } else { format!("{path}: ") };
+        let why = error.inner().to_string();
+        let why = why
+            .replace("expected i64", "expected a whole number")
+            .replace("expected u64", "expected a whole number from 0");
         format!(
             "these arguments do not fit: {}; see the tool's input schema",
-            text::shortened(error.as_bytes(), 300)
+            text::shortened(format!("{place}{why}").as_bytes(), 300)
         )
     })
 }
@@ -245,14 +250,16 @@ impl EndpointArguments {
 }
 
 fn scope(domain: &str, limit: Option<i64>) -> Scope {
+    // What a mask stands for is not known: its parent is asked about, and the answer leaves the others out.
+    let known = domain.rsplit_once("[masked].").map_or(domain, |(_, parent)| parent);
     Scope {
-        domain: (!domain.is_empty()).then(|| domain.to_ascii_lowercase()),
+        domain: (!known.is_empty()).then(|| known.to_ascii_lowercase()),
         limit: limit.and_then(|limit| u64::try_from(limit).ok()),
     }
 }
 
 fn check_domain(domain: &str) -> Result<(), String> {
-    if domain.contains(['/', '?', '#', '@', ' ']) || domain.len() > limits::HOST_BYTES {
+    if domain.contains(['/', '?', '#', '@']) || domain.len() > limits::HOST_BYTES {
         return Err(
             "domain is a host name alone, as in api.example.com; leave it out for all hosts"
                 .to_owned(),

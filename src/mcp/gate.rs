@@ -7,9 +7,6 @@ use std::time::{Duration, Instant};
 use crate::mcp::policy::{Action, Policy, Rule};
 use crate::mcp::words;
 
-/// Clients by name whose calls are counted apart; a client may call itself anything.
-const IDENTITIES: usize = 1024;
-
 /// Questions to the user that wait for an answer.
 const PENDING: usize = 256;
 
@@ -63,14 +60,19 @@ impl Gate {
         let rule = self.policy.rule(identity, tool);
         match rule.action {
             Action::Deny => Verdict::Deny(rule.reason.unwrap_or_else(|| words::DENIED.to_owned())),
-            Action::Allow => self.count(identity, tool, &rule),
+            Action::Allow => self.count(identity, tool, &rule, true),
             Action::RequireApproval => Verdict::Ask,
         }
     }
 
     /// A call that the user approved still has its limit.
     pub(super) fn approved(&self, identity: &str, tool: &str) -> Verdict {
-        self.count(identity, tool, &self.policy.rule(identity, tool))
+        self.count(identity, tool, &self.policy.rule(identity, tool), true)
+    }
+
+    /// Would a call be let through now, if it were approved?
+    pub(super) fn peek(&self, identity: &str, tool: &str) -> Verdict {
+        self.count(identity, tool, &self.policy.rule(identity, tool), false)
     }
 
     /// Why the operator wants the user to be asked.
@@ -78,17 +80,12 @@ impl Gate {
         self.policy.rule(identity, tool).reason
     }
 
-    fn count(&self, identity: &str, tool: &str, rule: &Rule) -> Verdict {
+    fn count(&self, identity: &str, tool: &str, rule: &Rule, counts: bool) -> Verdict {
         let Some(limit) = rule.rate_limit else { return Verdict::Allow };
         let now = Instant::now();
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (identity.to_owned(), tool.to_owned());
-        // Whoever changes its name with every call shares one place with all that do.
-        let key = if session.calls.len() >= IDENTITIES && !session.calls.contains_key(&key) {
-            (String::new(), tool.to_owned())
-        } else {
-            key
-        };
+        // Only clients with rules of their own: whoever changes its name with every call is counted with all others.
+        let key = (self.policy.counted(identity).to_owned(), tool.to_owned());
         let calls = session.calls.entry(key).or_default();
         while calls.front().is_some_and(|first| now.duration_since(*first) >= limit.window) {
             calls.pop_front();
@@ -104,7 +101,9 @@ impl Gate {
                 wait.as_secs_f64().ceil()
             ));
         }
-        calls.push_back(now);
+        if counts {
+            calls.push_back(now);
+        }
         Verdict::Allow
     }
 

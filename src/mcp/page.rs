@@ -24,7 +24,11 @@ pub(super) fn patterns_answer(
     start: usize,
     cursor_at: impl Fn(usize) -> String,
 ) -> PatternsAnswer {
-    let selected = arguments.selection().of(&view.report.patterns);
+    let mut selection = arguments.selection();
+    if view.is_narrowed {
+        selection.domain = None;
+    }
+    let selected = selection.of(&view.report.patterns);
     let budget = usize::try_from(arguments.max_bytes).unwrap_or(limits::ANSWER_BYTES);
     let mut answer = PatternsAnswer {
         version: 1,

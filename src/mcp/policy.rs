@@ -6,31 +6,33 @@ use std::marker::PhantomData;
 use std::path::Path;
 use std::time::Duration;
 
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::error::Error;
+use crate::flow::text;
 use crate::mcp::tools::NAMES;
+
+/// The version of the format.
+const VERSION: &str = "1";
+
+/// Bytes of a client's name that are compared and shown.
+const IDENTITY_BYTES: usize = 100;
 
 /// A policy as its file says it. Without one everything is allowed.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Policy {
-    version: Version,
+    version: String,
     /// What holds for tools without a rule.
     #[serde(default)]
     default: Default_,
     #[serde(default)]
     tools: Tools,
     /// By the name that a client gives itself: a label to tell clients apart, no proof of who they are.
-    #[serde(default)]
-    identities: Unique<Identity>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-enum Version {
-    #[serde(rename = "1")]
-    One,
+    #[serde(default, deserialize_with = "identities")]
+    identities: BTreeMap<String, Identity>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -59,7 +61,7 @@ pub(super) struct Rule {
     /// Shown to the agent where it is not allowed.
     #[serde(default)]
     pub(super) reason: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "rate_limit")]
     pub(super) rate_limit: Option<RateLimit>,
 }
 
@@ -128,7 +130,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {
                     if entries.contains_key(&name) {
                         return Err(de::Error::custom(format!("{name} comes twice")));
                     }
-                    entries.insert(name, map.next_value()?);
+                    entries.insert(name, map.next_value::<Object<T>>()?.0);
                 }
                 Ok(Unique(entries))
             }
@@ -136,6 +138,45 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {
 
         deserializer.deserialize_map(Entries(PhantomData))
     }
+}
+
+/// Only an object: a list of the same values says less than it seems to.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(Members(PhantomData))
+    }
+}
+
+fn rate_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RateLimit>, D::Error> {
+    Object::<RateLimit>::deserialize(deserializer).map(|object| Some(object.0))
+}
+
+fn identities<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, Identity>, D::Error> {
+    let named = Unique::<Identity>::deserialize(deserializer)?.0;
+    Ok(named.into_iter().map(|(name, rules)| (identity(&name), rules)).collect())
+}
+
+/// The name of a client as it is compared and shown: with an end, and nothing invisible.
+pub(super) fn identity(name: &str) -> String {
+    text::shortened(name.as_bytes(), IDENTITY_BYTES).into_owned()
 }
 
 /// Rules by tool.
@@ -159,10 +200,10 @@ impl Policy {
     /// Everything is allowed.
     pub(super) fn open() -> Self {
         Self {
-            version: Version::One,
+            version: VERSION.to_owned(),
             default: Default_::Allow,
             tools: Tools::default(),
-            identities: Unique::default(),
+            identities: BTreeMap::new(),
         }
     }
 
@@ -175,10 +216,21 @@ impl Policy {
     }
 
     fn parse(name: &str, text: &str) -> Result<Self, Error> {
-        serde_json::from_str(text).map_err(|error| {
-            let why = format!("this policy cannot be used, so the server does not start: {error}");
-            Error::format(name, crate::flow::text::printable(why.as_bytes()))
-        })
+        let refused = |why: &str| {
+            let why = format!("this policy cannot be used, so the server does not start: {why}");
+            Error::format(name, text::printable(why.as_bytes()))
+        };
+        let policy: Object<Self> =
+            serde_json::from_str(text).map_err(|error| refused(&error.to_string()))?;
+        if policy.0.version != VERSION {
+            return Err(refused("version is \"1\""));
+        }
+        Ok(policy.0)
+    }
+
+    /// Whose calls a limit counts: those of a client with rules of its own, or those of all others together.
+    pub(super) fn counted(&self, identity: &str) -> &str {
+        self.identities.get_key_value(identity).map_or("", |(name, _)| name)
     }
 
     /// What holds when a client of that name calls a tool.
@@ -187,15 +239,12 @@ impl Policy {
             action: if default == Default_::Allow { Action::Allow } else { Action::Deny },
             ..Rule::default()
         };
-        let own = self.identities.0.get(identity);
+        let own = self.identities.get(identity);
         let own_rule = own.and_then(|own| own.tools.0.get(tool).cloned());
         own_rule
             .or_else(|| own.and_then(|own| own.default).map(of_default))
             .or_else(|| self.tools.0.get(tool).cloned())
-            .unwrap_or_else(|| {
-                debug_assert_eq!(self.version, Version::One);
-                of_default(self.default)
-            })
+            .unwrap_or_else(|| of_default(self.default))
     }
 }
 
@@ -224,6 +273,8 @@ mod tests {
         assert_eq!(action(policy, "inspector", "get_api_patterns"), Action::Allow);
         assert_eq!(action(policy, "stranger", "get_api_patterns"), Action::Deny);
         assert_eq!(action(policy, "other", "get_endpoint"), Action::Deny);
+        let invisible = "{\"version\":\"1\",\"default\":\"allow\",\"identities\":{\"b\u{200b}b\":{\"default\":\"deny\"}}}";
+        assert_eq!(action(invisible, &identity("b\u{200b}b"), "get_endpoint"), Action::Deny);
         let rule = Policy::parse("p", policy).unwrap().rule("other", "get_endpoint");
         assert_eq!(rule.reason.as_deref(), Some("not now"));
     }
@@ -233,7 +284,14 @@ mod tests {
         for (policy, said) in [
             ("{", "EOF while parsing"),
             ("{}", "missing field `version`"),
-            (r#"{"version":"2"}"#, "unknown variant `2`"),
+            (r#"{"version":"2"}"#, "version is"),
+            (r#"["1","allow",{},{}]"#, "expected an object"),
+            (r#"{"version":"1","tools":{"get_endpoint":[]}}"#, "expected an object"),
+            (
+                r#"{"version":"1","tools":{"get_endpoint":{"rate_limit":[1,2]}}}"#,
+                "expected an object",
+            ),
+            (r#"{"version":"1","identities":{"a":[]}}"#, "expected an object"),
             (r#"{"version":"1","tools":{"get_flows":{}}}"#, "there is no tool get_flows"),
             (r#"{"version":"1","tool":{}}"#, "unknown field `tool`"),
             (r#"{"version":"1","default":"ask"}"#, "unknown variant `ask`"),

@@ -12,16 +12,19 @@ use rmcp::model::{
 };
 use rmcp::service::{ElicitationMode, Peer, RequestContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
+use tokio::sync::watch;
 
 use crate::engine::Progress;
-use crate::flow::text;
 use crate::mcp::audit::{self, AuditLog, Entry};
 use crate::mcp::gate::{Gate, PATIENCE, Verdict};
 use crate::mcp::tools::{Answer, NAMES, Tools, definitions};
-use crate::mcp::words;
+use crate::mcp::{policy, words};
 
 /// Time between two words about progress.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+
+/// What stands in the log for a tool that there is none of.
+const UNKNOWN: &str = "(unknown)";
 
 /// The key of the one question that the user is asked.
 const APPROVAL: &str = "approval";
@@ -38,6 +41,15 @@ struct Inner {
     gate: Gate,
     audit: Option<AuditLog>,
     is_ending: AtomicBool,
+    /// How far the reading is, whoever's call it is for: the others wait for it.
+    progress: watch::Sender<Option<Progress>>,
+}
+
+impl Inner {
+    fn go_on(&self, progress: &Progress) -> bool {
+        self.progress.send_replace(Some(*progress));
+        !self.is_ending.load(Ordering::Relaxed)
+    }
 }
 
 /// One call on its way through.
@@ -63,15 +75,13 @@ impl Server {
     pub(super) fn new(tools: Tools, gate: Gate, audit: Option<AuditLog>) -> Self {
         let definitions = definitions();
         let is_ending = AtomicBool::new(false);
-        Self { inner: Arc::new(Inner { tools, definitions, gate, audit, is_ending }) }
+        let progress = watch::Sender::new(None);
+        Self { inner: Arc::new(Inner { tools, definitions, gate, audit, is_ending, progress }) }
     }
 
-    /// Reads the captures before anybody asks, and hands on what cannot be read.
-    pub(super) fn look(&self, complain: impl Fn(&str)) {
-        let go_on = |_: &Progress| !self.inner.is_ending.load(Ordering::Relaxed);
-        if let Ok(view) = self.inner.tools.look(&go_on) {
-            view.problems.iter().for_each(|problem| complain(&problem.to_string()));
-        }
+    /// Reads the captures before anybody asks.
+    pub(super) fn look(&self) {
+        self.inner.tools.look(&|progress: &Progress| self.inner.go_on(progress));
     }
 
     /// Ends what is still being read.
@@ -106,6 +116,9 @@ impl Server {
                 Passage::Closed("declined", words::DECLINED.to_owned())
             };
         }
+        if let Verdict::Limited(why) = gate.peek(&call.identity, call.tool) {
+            return Passage::Closed("rate_limited", why);
+        }
         let Some(question) = self.question(call) else {
             return Passage::Closed("approval_unavailable", words::NEEDS_APPROVAL.to_owned());
         };
@@ -116,8 +129,12 @@ impl Server {
                 InputRequiredResult::new(Some([(APPROVAL.to_owned(), asked)].into()), Some(handle));
             return Passage::Ask(Box::new(required));
         }
-        let answer =
-            call.context.peer.create_elicitation_with_timeout(question, Some(PATIENCE)).await;
+        let answer = tokio::select! {
+            answer = call.context.peer.create_elicitation_with_timeout(question, Some(PATIENCE)) => answer,
+            () = call.context.ct.cancelled() => {
+                return Passage::Closed("canceled", words::DECLINED.to_owned());
+            }
+        };
         match answer {
             Ok(ElicitResult { action: ElicitationAction::Accept, .. }) => {
                 closed(gate.approved(&call.identity, call.tool), "approved")
@@ -178,22 +195,14 @@ impl Server {
         }
         let (inner, tool) = (Arc::clone(&self.inner), call.tool);
         let arguments = call.request.arguments.clone();
-        let (told, progress) = tokio::sync::watch::channel(None);
-        let teller =
-            call.context.meta.get_progress_token().map(|token| {
-                tokio::spawn(tell_progress(call.context.peer.clone(), token, progress))
-            });
+        let teller = call.context.meta.get_progress_token().map(|token| {
+            let progress = self.inner.progress.subscribe();
+            tokio::spawn(tell_progress(call.context.peer.clone(), token, progress))
+        });
         let answered = tokio::task::spawn_blocking(move || {
-            inner.tools.call(tool, arguments, &|progress: &Progress| {
-                told.send_replace(Some(*progress));
-                !inner.is_ending.load(Ordering::Relaxed)
-            })
+            inner.tools.call(tool, arguments, &|progress: &Progress| inner.go_on(progress))
         });
-        let answer = answered.await.unwrap_or_else(|_| {
-            Answer::error(
-                "This call failed inside of the server; the operator finds more in its messages.",
-            )
-        });
+        let answer = answered.await.unwrap_or_else(|_| Answer::error(words::FAILED));
         if let Some(teller) = teller {
             teller.abort();
         }
@@ -226,7 +235,7 @@ impl Call {
 async fn tell_progress(
     peer: Peer<RoleServer>,
     token: rmcp::model::ProgressToken,
-    mut progress: tokio::sync::watch::Receiver<Option<Progress>>,
+    mut progress: watch::Receiver<Option<Progress>>,
 ) {
     let mut last = 0;
     while progress.changed().await.is_ok() {
@@ -251,7 +260,7 @@ async fn tell_progress(
 /// What a client calls itself, with an end and nothing invisible.
 fn identity_of(context: &RequestContext<RoleServer>) -> String {
     let name = context.client_info().map(|client| client.name).unwrap_or_default();
-    text::shortened(name.as_bytes(), 100).into_owned()
+    policy::identity(&name)
 }
 
 impl ServerHandler for Server {
@@ -288,7 +297,15 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let Some(tool) = NAMES.into_iter().find(|name| *name == request.name) else {
+            let call = Call {
+                identity: identity_of(&context),
+                tool: UNKNOWN,
+                request,
+                context,
+                start: Instant::now(),
+            };
             let why = format!("there is no such tool; the tools are {}", NAMES.join(", "));
+            self.write_down(&call, "unknown_tool", Answer::error(why.clone())).await;
             return Err(ErrorData::invalid_params(why, None));
         };
         let call =

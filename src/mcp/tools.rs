@@ -1,5 +1,6 @@
 //! The tools: a question in, an answer out. Who may ask is decided elsewhere.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +11,6 @@ use serde_json::{Map, Value};
 use crate::capture::InputFormat;
 use crate::engine::{LiveCaptures, Monitor, Options, Scope, View};
 use crate::error::Error;
-use crate::flow::text;
 use crate::limits;
 use crate::mcp::answer::{Count, EndpointAnswer, PatternsAnswer, TotalsRow};
 use crate::mcp::arguments::{
@@ -31,6 +31,9 @@ pub(super) struct Tools {
     views: LiveCaptures,
     /// Answers to questions about views that are still the same: (view, question).
     answers: Mutex<Vec<((u64, String), Answer)>>,
+    /// Hands on what the operator should know, and what was handed on already.
+    complain: Box<dyn Fn(&str) + Send + Sync>,
+    told: Mutex<BTreeSet<String>>,
 }
 
 /// An answer as it is sent, and how long its text is.
@@ -99,13 +102,32 @@ pub(super) fn definitions() -> Vec<Tool> {
 }
 
 impl Tools {
-    pub(super) fn new(paths: Vec<PathBuf>, format: InputFormat, options: Options) -> Self {
-        Self { views: LiveCaptures::new(paths, format, options), answers: Mutex::default() }
+    pub(super) fn new(
+        paths: Vec<PathBuf>,
+        format: InputFormat,
+        options: Options,
+        complain: Box<dyn Fn(&str) + Send + Sync>,
+    ) -> Self {
+        Self {
+            views: LiveCaptures::new(paths, format, options),
+            answers: Mutex::default(),
+            complain,
+            told: Mutex::default(),
+        }
     }
 
-    /// Reads what there is, so that the first question finds it read. What cannot be read is told.
-    pub(super) fn look(&self, monitor: &dyn Monitor) -> Result<Arc<View>, Error> {
-        self.views.view(&Scope::default(), monitor)
+    /// Reads what there is, so that the first question finds it read.
+    pub(super) fn look(&self, monitor: &dyn Monitor) {
+        // What goes wrong here goes wrong again when somebody asks, and is told then.
+        drop(self.view(&Scope::default(), monitor));
+    }
+
+    /// Tells the operator what cannot be read, each thing once as long as it lasts.
+    fn tell(&self, view: &View) {
+        let problems: BTreeSet<String> = view.problems.iter().map(ToString::to_string).collect();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        problems.difference(&told).for_each(|problem| (self.complain)(problem));
+        *told = problems;
     }
 
     /// Answers one question.
@@ -243,6 +265,7 @@ impl Tools {
 
     fn view(&self, scope: &Scope, monitor: &dyn Monitor) -> Result<Arc<View>, String> {
         let view = self.views.view(scope, monitor).map_err(|error| in_words(&error))?;
+        self.tell(&view);
         if view.readable == 0 { Err(words::NO_CAPTURE.to_owned()) } else { Ok(view) }
     }
 
@@ -270,9 +293,15 @@ fn hash_of(question: &str) -> u64 {
     stable_hash(question.as_bytes()) >> 32
 }
 
-/// Errors of ours name files of the operator's and bytes in them, never what stands there.
+/// An error as an agent is told it. That of a flow quotes what was captured.
 fn in_words(error: &Error) -> String {
-    text::shortened(error.to_string().as_bytes(), 400).into_owned()
+    if error.is_flow() {
+        words::NO_COMPAT.to_owned()
+    } else if error.is_usage() {
+        error.to_string()
+    } else {
+        words::FAILED.to_owned()
+    }
 }
 
 /// Where an answer ended.

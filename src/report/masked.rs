@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::flow::text;
+use crate::limits;
 use crate::template::secret::looks_secret;
 
 /// What stands for a word that looks like a secret.
@@ -26,9 +27,13 @@ const MEDIA_TYPES: [&str; 11] = [
     "video",
 ];
 
-/// Does a captured word look like a secret?
-pub(crate) fn is_secret(bytes: &[u8]) -> bool {
-    looks_secret(bytes)
+/// Any captured word for an answer in another tool's shape: also with an end.
+pub(crate) fn short_word(bytes: &[u8]) -> Vec<u8> {
+    if looks_secret(bytes) {
+        MASK.into()
+    } else {
+        text::shortened(bytes, limits::SHOWN_BYTES).into_owned().into_bytes()
+    }
 }
 
 /// Any captured word.

@@ -28,7 +28,10 @@ impl Selection {
     fn wants(&self, pattern: &Pattern) -> bool {
         pattern.request_count >= self.min_count
             && self.method.as_ref().is_none_or(|method| pattern.method.eq_ignore_ascii_case(method))
-            && self.domain.as_ref().is_none_or(|domain| is_host_in(&pattern.host, domain))
+            && self
+                .domain
+                .as_ref()
+                .is_none_or(|domain| pattern.host == *domain || is_host_in(&pattern.host, domain))
             && self
                 .path_prefix
                 .as_ref()

@@ -86,6 +86,11 @@ impl Agent {
         agent
     }
 
+    /// Calls itself otherwise from now on; without a handshake that is in every request.
+    pub fn rename(&mut self, name: &str) {
+        name.clone_into(&mut self.name);
+    }
+
     pub fn send(&mut self, message: &Value) {
         let stdin = self.stdin.as_mut().unwrap();
         writeln!(stdin, "{message}").unwrap();

@@ -408,3 +408,78 @@ fn what_a_server_cannot_start_with_is_said() {
     );
     assert!(run.code == Some(2) || run.code == Some(0), "{:?} {}", run.code, run.stderr);
 }
+
+#[test]
+fn more_hosts_than_are_told_apart_are_still_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let hosts = (0..5000).map(|i| format!("h{i}.x.example/a"));
+    let path = written(&folder, "hosts.jsonl", &lines(hosts.chain(["other.example/b".to_owned()])));
+    let mut agent = Agent::start(&[&path]);
+    let all = agent.patterns(json!({"domain": "x.example"}));
+    assert_eq!(all["matched"]["requests"], 5000);
+    for host in ["h7.x.example", "h4990.x.example"] {
+        let one = agent.patterns(json!({"domain": host}));
+        assert_eq!(one["matched"]["requests"], 1, "{host}");
+        // The id is found again without the domain as well.
+        let id = one["patterns"][0]["id"].clone();
+        let endpoint = agent.call("get_endpoint", json!({"id": id}));
+        assert_eq!(endpoint["structuredContent"]["pattern"]["host"], host);
+    }
+    let rest = agent.patterns(json!({"domain": "(other hosts)"}));
+    assert!(rest["matched"]["requests"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn a_tenant_is_one_host_also_where_hosts_are_grouped() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = (0..30).flat_map(|i| {
+        let tenant = ["acme", "globex", "initech"][i % 3];
+        ["users", "orders", "invoices"].map(|what| format!("{tenant}.shop.example/{what}/{i}"))
+    });
+    let path = written(&folder, "tenants.jsonl", &lines(paths));
+    let mut agent = Agent::start(&["--group-hosts", &path]);
+    assert_eq!(agent.patterns(json!({}))["patterns"][0]["host"], "{tenant}.shop.example");
+    assert_eq!(agent.patterns(json!({"domain": "acme.shop.example"}))["matched"]["requests"], 30);
+    assert_eq!(agent.patterns(json!({"domain": "nobody.shop.example"}))["matched"]["requests"], 0);
+}
+
+#[test]
+fn limits_and_domains_together_are_those_of_analyze() {
+    let folder = tempfile::tempdir().unwrap();
+    // More flows than are kept for questions about the newest.
+    let path = written(&folder, "large.jsonl", &large_api());
+    let mut agent = Agent::start(&[&path]);
+    for (limit, domain) in [
+        (40, ""),
+        (14_000, ""),
+        (40, "media.example.com"),
+        (1400, "media.example.com"),
+        (1600, "media.example.com"),
+    ] {
+        let limit_text = limit.to_string();
+        let mut options =
+            vec!["analyze", "--quiet", "--format", "json", "--limit", &limit_text, &path];
+        if !domain.is_empty() {
+            options.extend(["--domain", domain]);
+        }
+        let report: Value = serde_json::from_str(&program(&options).stdout).unwrap();
+        let answer = agent.patterns(json!({"limit": limit, "domain": domain, "detail": "summary"}));
+        assert_eq!(answer["matched"]["requests"], report["totals"]["used"], "{limit} {domain}");
+        assert_eq!(answer["matched"]["patterns"], report["totals"]["patterns"], "{limit} {domain}");
+    }
+}
+
+#[test]
+fn what_can_no_longer_be_read_is_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = written(&folder, "a.jsonl", &lines(["a.example/a".to_owned()]));
+    let second = written(&folder, "b.jsonl", &lines(["b.example/b".to_owned()]));
+    let mut agent = Agent::start(&[&first, &second]);
+    assert_eq!(agent.patterns(json!({}))["totals"]["captures_read"], 2);
+    fs::remove_file(&second).unwrap();
+    for _ in 0..3 {
+        assert_eq!(agent.patterns(json!({}))["totals"]["captures_unreadable"], 1);
+    }
+    let said = agent.leave().1;
+    assert_eq!(said.matches("b.jsonl: there is no such file").count(), 1, "{said}");
+}

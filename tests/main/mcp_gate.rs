@@ -228,3 +228,56 @@ fn a_policy_that_is_not_understood_stops_the_server() {
     assert_eq!(run.code, Some(2));
     assert!(run.stderr.contains("folder.jsonl: "), "{}", run.stderr);
 }
+
+#[test]
+fn another_name_does_not_reset_a_limit() {
+    let operator = Operator::new();
+    let policy = json!({"version": "1", "tools": {"get_api_patterns": {"rate_limit": {"max": 2, "window": 600}}},
+        "identities": {"known": {"tools": {"get_api_patterns": {"rate_limit": {"max": 1, "window": 600}}}}}});
+    let mut agent = operator.agent(Era::Stateless, "a", json!({}), &policy);
+    let mut errors = Vec::new();
+    for name in ["a", "b", "c", "known", "known"] {
+        agent.rename(name);
+        errors.push(agent.call("get_api_patterns", json!({}))["isError"] == true);
+    }
+    assert_eq!(errors, [false, false, true, false, true]);
+}
+
+#[test]
+fn a_tool_that_there_is_none_of_is_in_the_log() {
+    let operator = Operator::new();
+    let mut agent = operator.agent(
+        Era::Stateless,
+        "a",
+        json!({}),
+        &json!({"version": "1", "default": "allow"}),
+    );
+    let answer = agent.ask("tools/call", json!({"name": "get_secrets", "arguments": {"a": 1}}));
+    assert!(answer["error"]["message"].as_str().unwrap().contains("no such tool"));
+    let log = operator.log();
+    assert_eq!(
+        (&log[0]["decision"], &log[0]["tool"], &log[0]["is_error"]),
+        (&json!("unknown_tool"), &json!("(unknown)"), &json!(true))
+    );
+}
+
+#[test]
+fn a_log_among_the_captures_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let capture = folder.path().join("a.mitm");
+    fs::copy(fixture("demo.mitm"), &capture).unwrap();
+    let before = fs::read(&capture).unwrap();
+    let capture = capture.display().to_string();
+    for (captures, log) in [
+        (capture.clone(), capture.clone()),
+        (
+            folder.path().display().to_string(),
+            folder.path().join("log.jsonl").display().to_string(),
+        ),
+    ] {
+        let run = program(&["mcp", &captures, "--audit-log", &log]);
+        assert_eq!(run.code, Some(2));
+        assert!(run.stderr.contains("the audit log is one of the captures"), "{}", run.stderr);
+    }
+    assert_eq!(fs::read(&capture).unwrap(), before);
+}

@@ -352,3 +352,56 @@ fn masks_leave_the_grouping_as_it_is() {
     assert!(rows.iter().all(|row| row["request_count"] == 20));
     assert!(!answer.to_string().contains(canary.as_str()));
 }
+
+/// SQLite opens whatever stands beside a database under the name of its log, and makes files of its own for it.
+#[test]
+fn a_log_beside_a_database_keeps_it_from_being_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let inside = folder.path().join("captures");
+    fs::create_dir(&inside).unwrap();
+    fs::copy(fixture("demo.mitm"), inside.join("demo.mitm")).unwrap();
+    fs::copy(fixture("demo.db"), inside.join("x.db")).unwrap();
+    fs::write(inside.join("x.db-wal"), [7; 5000]).unwrap();
+    let mut agent =
+        Agent::start(&[&inside.join("x.db").display().to_string(), &inside.display().to_string()]);
+    let answer = agent.patterns(json!({}));
+    assert_eq!(
+        (&answer["totals"]["captures_read"], &answer["totals"]["captures_unreadable"]),
+        (&json!(1), &json!(1))
+    );
+    let mut names: Vec<String> = fs::read_dir(&inside)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().display().to_string())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["demo.mitm", "x.db", "x.db-wal"]);
+    assert!(agent.leave().1.contains("can only be read by opening files for writing"));
+}
+
+#[test]
+fn compat_shows_no_words_in_our_sentences_and_none_that_act() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hostile.jsonl");
+    let invisible = "a\u{202e}b\u{200b}c\u{1b}d\u{34f}";
+    let plain = json!({"id": invisible, "method": format!("GE{invisible}"), "status": 200,
+        "url": format!("https://a.example/{invisible}/x?q{invisible}=1"), "request_headers": [[format!("h{invisible}"), "v"]]});
+    fs::write(&path, plain.to_string() + "\n").unwrap();
+    let mut agent = Agent::start(&[&path.display().to_string()]);
+    let result = agent.call("get_api_patterns", json!({"detail": "compat"}));
+    let answer: Value = serde_json::from_str(text_of(&result)).unwrap();
+    let mut words = Vec::new();
+    strings(&answer, "", &mut words);
+    assert!(words.iter().all(|(_, word)| {
+        !word
+            .chars()
+            .any(|c| c.is_control() || ('\u{200b}'..='\u{202e}').contains(&c) || c == '\u{34f}')
+    }));
+    let bad = json!({"id": INJECTION, "method": "GET", "url": format!("https://[{INJECTION}]/x"), "status": 200});
+    fs::write(&path, bad.to_string() + "\n").unwrap();
+    let refusal = agent.refusal("get_api_patterns", json!({"detail": "compat"}));
+    assert!(
+        refusal.starts_with("The original tool raises for one of these flows")
+            && !refusal.contains(INJECTION),
+        "{refusal}"
+    );
+}

@@ -19,8 +19,13 @@ pub(super) fn has_idle_log(path: &Path) -> bool {
     has_log(path) && !beside(path, "-shm").exists()
 }
 
+/// Would SQLite open files for writing to read it? Whatever stands beside it under the name of a log is opened.
+pub(super) fn needs_writing(path: &Path) -> bool {
+    has_log(path) || beside(path, "-wal").symlink_metadata().is_ok()
+}
+
 /// Has it a write-ahead log?
-pub(super) fn has_log(path: &Path) -> bool {
+fn has_log(path: &Path) -> bool {
     let mut header = [0; 20];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
     read.is_ok() && header[19] == 2

@@ -61,7 +61,7 @@ impl Listing {
                 if let Err(error) = self.walk(root, &path, depth + 1) {
                     self.problems.push(Error::io(&path.display().to_string(), "read", error));
                 }
-            } else if kind.is_file() {
+            } else if kind.is_file() && !is_beside_database(&path) {
                 self.files.push(path);
             } else if kind.is_symlink() {
                 let inside = fs::canonicalize(&path).ok().filter(|real| real.starts_with(root));
@@ -70,6 +70,13 @@ impl Listing {
         }
         Ok(())
     }
+}
+
+/// The log or the shared memory of a database, which is no capture of its own.
+fn is_beside_database(path: &Path) -> bool {
+    let name = path.to_string_lossy();
+    let base = ["-wal", "-shm", "-journal"].iter().find_map(|suffix| name.strip_suffix(suffix));
+    base.is_some_and(|base| Path::new(base).is_file())
 }
 
 #[cfg(all(test, unix))]

@@ -7,8 +7,8 @@ use crate::capture::{Captures, Found, InputFormat};
 /// Rows at the end of a database that are read at every look.
 const WINDOW: u64 = 1024;
 
-/// Rows at the end among which those without a response are waited for.
-const PATIENCE: u64 = 4096;
+/// Older rows without a response that are waited for; where there are more, the newest.
+const OPEN_ROWS: usize = 4096;
 
 /// The rows of a database that are known.
 #[derive(Debug, Default)]
@@ -46,8 +46,6 @@ impl Known {
 pub(super) struct Boundary {
     /// The last row that is settled; of what is no database all is.
     last: u64,
-    /// Rows after this one are waited for where they have no response.
-    patience: u64,
     open: Vec<u64>,
     is_doubtful: bool,
 }
@@ -58,7 +56,6 @@ impl Boundary {
         let settled = known.map_or(0, |known| known.last);
         Self {
             last: row.map_or(u64::MAX, |row| row.saturating_sub(WINDOW).max(settled)),
-            patience: row.map_or(u64::MAX, |row| row.saturating_sub(PATIENCE)),
             open: Vec::new(),
             is_doubtful: false,
         }
@@ -73,7 +70,7 @@ impl Boundary {
         if row > self.last {
             return false;
         }
-        let is_open = row > self.patience && has_no_response(found);
+        let is_open = self.open.len() < OPEN_ROWS && has_no_response(found);
         if is_open {
             self.open.push(row);
         }
@@ -81,6 +78,7 @@ impl Boundary {
     }
 
     pub(super) fn merge(&mut self, other: Self) {
+        // As many as there are threads times the most: what is read again is bounded all the same.
         self.open.extend(other.open);
         self.is_doubtful |= other.is_doubtful;
     }
@@ -97,7 +95,7 @@ impl Boundary {
         let mut is_doubtful = self.is_doubtful || before.is_doubtful;
         for row in before.open {
             captures.row(source, row, &mut |row, found| {
-                let is_open = row > self.patience && has_no_response(&found);
+                let is_open = open.len() < OPEN_ROWS && has_no_response(&found);
                 is_doubtful |= matches!(found, Found::Skipped(..));
                 if is_open {
                     open.push(row);

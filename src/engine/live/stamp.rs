@@ -11,7 +11,7 @@ const TAIL: u64 = 256;
 /// A file changed so short a time ago may change again without its times showing it.
 const CLOCK: Duration = Duration::from_millis(50);
 
-/// Bytes of a SQLite file that hold its counter of changes, and of a write-ahead log that hold its salts.
+/// The head of a SQLite file, which holds its counter of changes.
 const COUNTERS: u64 = 100;
 
 /// Device and number of a file.
@@ -23,8 +23,8 @@ pub(super) struct Stamp {
     identity: Identity,
     length: u64,
     modified: Option<SystemTime>,
-    /// Of a database: the head of its file, and the head and length of its write-ahead log.
-    counters: Vec<Vec<u8>>,
+    /// Of a database: the head of its file, and whether there is a write-ahead log.
+    counters: Vec<u8>,
     /// Could it have changed since, with the same times?
     is_fresh: bool,
 }
@@ -35,13 +35,11 @@ impl Stamp {
         let metadata = std::fs::metadata(path)?;
         let mut counters = Vec::new();
         if is_database {
+            counters = head(path);
+            // With a log it is not read, so that there is one is all there is to know.
             let mut log = path.as_os_str().to_owned();
             log.push("-wal");
-            let log = PathBuf::from(log);
-            counters.push(head(path));
-            counters.push(head(&log));
-            let length = std::fs::metadata(&log).map_or(0, |metadata| metadata.len());
-            counters.push(length.to_le_bytes().to_vec());
+            counters.push(u8::from(PathBuf::from(log).symlink_metadata().is_ok()));
         }
         let modified = metadata.modified().ok();
         #[expect(clippy::disallowed_methods, reason = "only whether to look again depends on it")]
@@ -68,7 +66,7 @@ impl Stamp {
 fn head(path: &Path) -> Vec<u8> {
     let mut head = Vec::new();
     let read = File::open(path).and_then(|file| file.take(COUNTERS).read_to_end(&mut head));
-    // A log that is not there has no counters.
+    // A file that cannot be read has no counter.
     read.map_or_else(|_| Vec::new(), |_| head)
 }
 

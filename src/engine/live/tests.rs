@@ -232,6 +232,8 @@ mod database {
         (3001..=9000).for_each(|n| request(&connection, n));
         connection.execute_batch("COMMIT").unwrap();
         check("6,000 more");
+        response(&connection, 2001);
+        check("one is answered after 7,000 rows");
         connection.execute_batch("BEGIN").unwrap();
         (8000..=9000).for_each(|n| response(&connection, n));
         connection.execute_batch("COMMIT").unwrap();
