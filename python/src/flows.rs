@@ -160,6 +160,11 @@ pub(crate) fn with_flow<'py, R>(
         None if any_url => Flow::of_any_url(&method, &url),
         None => return Ok(use_it(None)),
     };
+    let is_true = |name: &Bound<'py, PyString>| -> PyResult<bool> {
+        member(dict, name)?.map_or(Ok(false), |value| value.is_truthy())
+    };
+    flow.failed = is_true(intern!(py, "failed"))?;
+    flow.websocket = is_true(intern!(py, "websocket"))?;
     flow.id = &id;
     flow.request_headers = Headers::new(&request_headers);
     flow.request_body = body.as_deref();

@@ -1,0 +1,9 @@
+"""mitmdump -s examples/patterns_addon.py --set patterns_file=report.json
+
+Keeps the patterns of the traffic while the proxy runs, and writes the report when it ends. Needs the package api-patterns in
+mitmproxy's environment.
+"""
+
+from api_patterns.mitmproxy import PatternsAddon
+
+addons = [PatternsAddon()]

@@ -1,0 +1,111 @@
+"""A mitmproxy addon that keeps the patterns of the traffic while the proxy runs.
+
+A script for `mitmdump -s`::
+
+    from api_patterns.mitmproxy import PatternsAddon
+
+    addons = [PatternsAddon()]
+
+`--set patterns_file=report.json` says where the report is written when the proxy ends, and by the command `patterns.save`
+(in mitmproxy `: patterns.save report.json`; from another addon `ctx.master.commands.call("patterns.save", "report.json")`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from typing import Any
+
+from mitmproxy import command, ctx, exceptions, http, types
+
+from . import Patterns, Report
+
+__all__ = ["PatternsAddon", "flow_dict"]
+
+#: Longer request bodies are not asked for the name of an operation.
+_BODY_BYTES = 1 << 20
+
+
+def flow_dict(flow: http.HTTPFlow) -> dict[str, Any]:
+    """A mitmproxy flow as `Patterns.observe` takes it: no header value but the content type reaches the state."""
+    request, response = flow.request, flow.response
+    described: dict[str, Any] = {
+        "id": flow.id,
+        "method": request.method,
+        "url": request.pretty_url,
+        "request_headers": request.headers.fields,
+        "timestamp": request.timestamp_start,
+        "failed": flow.error is not None,
+        "websocket": flow.websocket is not None,
+    }
+    body = request.raw_content
+    if body and request.method == "POST" and len(body) <= _BODY_BYTES and "content-encoding" not in request.headers:
+        described["request_body"] = body
+    if response is not None:
+        described["status"] = response.status_code
+        described["response_headers"] = response.headers.fields
+        if response.raw_content is not None:
+            described["response_bytes"] = len(response.raw_content)
+        if response.timestamp_end:
+            described["duration_ms"] = (response.timestamp_end - request.timestamp_start) * 1000
+    return described
+
+
+class PatternsAddon:
+    """Keeps `patterns` live: every flow is taken in when its response, or its error, is there."""
+
+    def __init__(self, patterns: Patterns | None = None) -> None:
+        self.patterns = patterns if patterns is not None else Patterns()
+
+    def load(self, loader: Any) -> None:
+        loader.add_option("patterns_file", str, "", "Where the report of API patterns is written when the proxy ends.")
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        # A websocket goes on after its handshake; it is taken in when it ends.
+        if flow.websocket is None:
+            self._observe(flow)
+
+    def websocket_end(self, flow: http.HTTPFlow) -> None:
+        self._observe(flow)
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        # Where the response was there already, the flow was taken in with it.
+        if flow.response is None:
+            self._observe(flow)
+
+    def done(self) -> None:
+        if ctx.options.patterns_file:
+            self._write(ctx.options.patterns_file)
+
+    @command.command("patterns.save")
+    def save(self, path: types.Path) -> None:
+        """Write the report of the patterns so far to a file, as JSON."""
+        try:
+            self._write(os.path.expanduser(path))
+        except OSError as error:
+            raise exceptions.CommandError(f"{path}: cannot be written: {error.strerror}") from error
+
+    def report(self) -> Report:
+        """The report of the patterns so far."""
+        return self.patterns.report()
+
+    def _observe(self, flow: http.HTTPFlow) -> None:
+        try:
+            self.patterns.observe(flow_dict(flow))
+        except Exception:
+            # The proxy must go on, whatever a stranger sent.
+            logging.exception("api_patterns: a flow could not be taken in")
+
+    def _write(self, path: str) -> None:
+        """Writes the report whole, or leaves what was there."""
+        folder = os.path.dirname(os.path.abspath(path))
+        handle, name = tempfile.mkstemp(prefix=".patterns-", dir=folder)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(self.report().to_json() + "\n")
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise
+        logging.info("api_patterns: %d patterns written to %s", len(self.report().patterns), path)

@@ -1,0 +1,119 @@
+"""The addon in a real mitmdump, with a real client through it."""
+
+import http.client
+import http.server
+import json
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+import api_patterns
+
+pytest.importorskip("mitmproxy")
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class Upstream(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        body = json.dumps({"path": self.path}).encode()
+        self.send_response(404 if "missing" in self.path else 200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def upstream():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_address[1]
+    server.shutdown()
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def mitmdump(folder, *arguments):
+    """Starts mitmdump, and gives it with its port once it listens."""
+    program = shutil.which("mitmdump", path=pathlib.Path(sys.executable).parent)
+    port = free_port()
+    command = [program, "-q", "-p", str(port), "--listen-host", "127.0.0.1", "--set", f"confdir={folder}", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    for _ in range(300):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return process, port
+        except OSError:
+            assert process.poll() is None, process.stdout.read()
+            time.sleep(0.1)
+    raise AssertionError("mitmdump does not listen")
+
+
+def send(proxy, upstream, requests):
+    connection = http.client.HTTPConnection("127.0.0.1", proxy, timeout=30)
+    for method, path, body in requests:
+        headers = {"Host": f"api.example.com:{upstream}", "X-Api-Key": "secret-value"}
+        connection.request(method, f"http://127.0.0.1:{upstream}{path}", body=body, headers=headers)
+        connection.getresponse().read()
+    connection.close()
+
+
+def test_the_report_is_that_of_the_dump(tmp_path, upstream):
+    report, dump, saved = tmp_path / "report.json", tmp_path / "dump.mitm", tmp_path / "saved.json"
+    saver = tmp_path / "saver.py"
+    saver.write_text(
+        "from mitmproxy import ctx\n"
+        "def response(flow):\n"
+        "    if 'save-now' in flow.request.path:\n"
+        f"        ctx.master.commands.call('patterns.save', {str(saved)!r})\n"
+    )
+    process, port = mitmdump(
+        tmp_path, "-s", str(ROOT / "examples" / "patterns_addon.py"), "-s", str(saver), "-w", str(dump),
+        "--set", f"patterns_file={report}",
+    )
+    requests = [("GET", f"/users/{n}?page=1", None) for n in range(1001, 1021)]
+    requests += [("GET", "/missing", None), ("POST", "/graphql", json.dumps({"operationName": "GetUser", "query": "query GetUser { a }"}))]
+    send(port, upstream, requests + [("GET", "/save-now", None)])
+    # A server that is not there.
+    send(port, free_port(), [("GET", "/gone", None)])
+    assert json.loads(saved.read_text())["totals"]["used"] == len(requests) + 1
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=30)
+    live, whole = json.loads(report.read_text()), api_patterns.analyze(dump).to_dict()
+    assert whole["totals"]["used"] == len(requests) + 2
+    assert live == whole
+    assert "secret-value" not in report.read_text()
+
+
+def test_what_cannot_be_written_is_said(tmp_path, upstream):
+    from mitmproxy import exceptions
+    from mitmproxy.test import taddons, tflow
+
+    from api_patterns.mitmproxy import PatternsAddon
+
+    addon = PatternsAddon()
+    with taddons.context(addon) as context:
+        addon.response(tflow.tflow(resp=True))
+        with pytest.raises(exceptions.CommandError, match="cannot be written"):
+            context.master.commands.call("patterns.save", str(tmp_path / "no" / "such" / "folder.json"))
+    assert addon.report().totals.used == 1
