@@ -10,6 +10,7 @@ mod newest;
 mod original;
 mod run;
 mod sequence;
+mod split;
 mod views;
 
 use std::io::Write;
@@ -23,6 +24,7 @@ pub use crate::engine::follow::{Change, Follower};
 use crate::engine::newest::Newest;
 pub use crate::engine::original::{CompatAnswer, compat_answer};
 use crate::engine::run::Outcome;
+pub use crate::engine::split::{Split, observe_split, split};
 pub use crate::engine::views::{LiveCaptures, Scope, View};
 use crate::error::Error;
 use crate::flow::Flow;

@@ -95,7 +95,7 @@ pub mod training;
 pub use capture::{Captures, InputFormat};
 pub use engine::{
     Analysis, Change, CompatAnswer, Follower, LiveCaptures, Monitor, Options, Progress, Scope,
-    View, analyze, compat_answer, for_each_flow, label,
+    Split, View, analyze, compat_answer, for_each_flow, label, observe_split, split,
 };
 pub use error::Error;
 pub use flow::noise::Noise;

@@ -66,5 +66,8 @@ mod rooms;
 #[path = "main/segments.rs"]
 mod segments;
 /// What the tests share.
+#[path = "main/split.rs"]
+mod split;
+
 #[path = "main/support.rs"]
 mod support;

@@ -148,6 +148,23 @@ impl Bytes {
         Ok(head)
     }
 
+    /// Some bytes in the middle. What a length claims is not believed before it was read.
+    pub(crate) fn range(&self, offset: u64, length: u64) -> io::Result<Vec<u8>> {
+        let available = self.length().unwrap_or_default().saturating_sub(offset);
+        if length > available {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match self.read_at(offset + filled as u64, &mut bytes[filled..])? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => filled += count,
+            }
+        }
+        Ok(bytes)
+    }
+
     pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::File(file) => loop {

@@ -1,0 +1,175 @@
+//! One capture, read by many machines: parts that each decode on their own, whose states merge to that of the whole.
+
+use std::path::Path;
+
+use crate::capture::bytes::{Batch, Bytes};
+use crate::capture::{Captures, Content, Cut, Cutter, Found, InputFormat, decode};
+use crate::engine::collect::{Collect, collect};
+use crate::engine::filter::Filter;
+use crate::engine::{Monitor, Options, Progress};
+use crate::error::Error;
+use crate::limits;
+use crate::patterns::Patterns;
+use crate::skip::SkipPlace;
+
+/// A part of a capture file: places where whole records stand, as (offset, length) in bytes.
+///
+/// A file that cannot be cut (packed, or a database) is one part without places.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "it is sent to other machines by whatever means there are"
+)]
+pub struct Split {
+    /// Where its records stand; `None` for all of the file.
+    pub places: Option<Vec<(u64, u64)>>,
+}
+
+/// Cuts a capture file into parts of about `bytes` each, at the boundaries of its records.
+///
+/// The file is read once, which is as fast as the disk, to find them. The state that comes with the parts holds what is in
+/// none of them: damage between records, and records so large that only a part of them is read.
+///
+/// ```
+/// use api_patterns::{InputFormat, Options, observe_split, split};
+///
+/// let path = "fixtures/demo.mitm";
+/// let options = Options::default();
+/// let (parts, mut state) = split(path, InputFormat::Detect, 50_000, &options)?;
+/// assert!(parts.len() > 2);
+/// for part in &parts {
+///     // On any machine that has the file.
+///     state.merge(observe_split(path, InputFormat::Detect, part, &options, &())?);
+/// }
+/// assert_eq!(state.used(), 65);
+/// # Ok::<(), api_patterns::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// Where the file cannot be opened or read to its end, or is no capture; and where the options have a limit, for which all
+/// flows must be known at once.
+pub fn split(
+    path: impl AsRef<Path>,
+    format: InputFormat,
+    bytes: u64,
+    options: &Options,
+) -> Result<(Vec<Split>, Patterns), Error> {
+    if options.limit.is_some() {
+        return Err(Error::usage(
+            "the newest flows are only known where all are; leave the limit out",
+        ));
+    }
+    let captures = Captures::open(&[path], format)?;
+    let Some(file) = file_of(&captures) else {
+        return Ok((vec![Split { places: None }], Patterns::new()));
+    };
+    let source = &captures.sources[0];
+    let filter = Filter::new(options);
+    let mut rest = Patterns::new();
+    let mut parts = Vec::new();
+    let mut places: Vec<(u64, u64)> = Vec::new();
+    let mut cutter = Cutter::new(source, limits::BATCH_BYTES);
+    let mut batch = Batch::default();
+    let mut held = Vec::new();
+    loop {
+        match cutter.next(&mut batch) {
+            Cut::Batch => {
+                let length = batch.bytes().len() as u64;
+                // What was left out of a large record is not what stands in the file.
+                if stands_at(file, batch.offset, batch.bytes(), &mut held) {
+                    places.push((batch.offset, length));
+                } else {
+                    decode(source, &batch, &mut |offset, found| {
+                        rest.take(&filter, (0, offset), found);
+                    });
+                }
+                if places.iter().map(|(_, length)| length).sum::<u64>() >= bytes {
+                    parts.push(Split { places: Some(std::mem::take(&mut places)) });
+                }
+            }
+            Cut::Damage(damage) => {
+                let place = SkipPlace { source: 0, offset: damage.offset, message: damage.message };
+                rest.skips.add_at(damage.reason, place);
+            }
+            Cut::End => break,
+        }
+    }
+    if let Some(error) = cutter.failure() {
+        return Err(Error::io(&source.name, "read on in", error).at(cutter.position()));
+    }
+    if !places.is_empty() {
+        parts.push(Split { places: Some(places) });
+    }
+    Ok((parts, rest))
+}
+
+/// Observes one part of a capture file.
+///
+/// # Errors
+///
+/// Where the file cannot be opened or read at a place of the part, and where the monitor stopped it.
+pub fn observe_split(
+    path: impl AsRef<Path>,
+    format: InputFormat,
+    part: &Split,
+    options: &Options,
+    monitor: &dyn Monitor,
+) -> Result<Patterns, Error> {
+    let captures = Captures::open(&[path], format)?;
+    let (Some(file), Some(places)) = (file_of(&captures), &part.places) else {
+        let (patterns, outcome) = collect(&captures, options, monitor, Patterns::new)?;
+        if outcome.stopped {
+            return Err(Error::canceled());
+        }
+        return match outcome.failures.into_iter().next() {
+            Some(error) => Err(error),
+            None => Ok(patterns),
+        };
+    };
+    let source = &captures.sources[0];
+    let filter = Filter::new(options);
+    let mut patterns = Patterns::new();
+    let mut batch = Batch::default();
+    let mut read = 0;
+    for &(offset, length) in places {
+        let bytes = file
+            .range(offset, length)
+            .map_err(|error| Error::io(&source.name, "read on in", error).at(offset))?;
+        batch.replace(bytes);
+        batch.offset = offset;
+        decode(source, &batch, &mut |offset, found: Found<'_>| {
+            patterns.take(&filter, (0, offset), found);
+        });
+        read += length;
+        let progress = Progress { bytes: read, total_bytes: None, flows: patterns.used() };
+        if !monitor.progress(&progress) {
+            return Err(Error::canceled());
+        }
+    }
+    Ok(patterns)
+}
+
+/// The file of the one capture that stands in it as it is.
+fn file_of(captures: &Captures) -> Option<&Bytes> {
+    let [source] = &captures.sources[..] else { return None };
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(irrefutable_let_patterns, reason = "without databases there is nothing else")
+    )]
+    let Content::Bytes(bytes) = &source.content else { return None };
+    bytes.is_seekable().then_some(bytes)
+}
+
+/// Do these bytes stand in the file at that place?
+fn stands_at(file: &Bytes, offset: u64, bytes: &[u8], held: &mut Vec<u8>) -> bool {
+    held.resize(bytes.len(), 0);
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match file.read_at(offset + filled as u64, &mut held[filled..]) {
+            Ok(count) if count > 0 => filled += count,
+            _ => return false,
+        }
+    }
+    held == bytes
+}
