@@ -19,7 +19,7 @@ class Patterns:
         Raises:
             TypeError, ValueError: Where it is no dict, or has no URL or method.
         """
-    def observe_many(self, flows: Iterable[Mapping[str, Any]]) -> int:
+    def observe_many(self, flows: Iterable[Mapping[str, Any]], wanted: Mapping[str, Any] | None = None) -> int:
         """Takes in flows from an iterable; gives their number.
 
         Raises:
@@ -39,6 +39,8 @@ class Patterns:
 def get_api_patterns(
     source: object, wanted: Mapping[str, Any], compat: bool, progress: Callable[..., object] | None
 ) -> str: ...
+def split(path: object, bytes: int, wanted: Mapping[str, Any]) -> tuple[list[list[tuple[int, int]] | None], bytes]: ...
+def observe_split(path: object, part: list[tuple[int, int]] | None, wanted: Mapping[str, Any]) -> bytes: ...
 def analyze(
     source: object, wanted: Mapping[str, Any], progress: Callable[..., object] | None
 ) -> tuple[str, list[str]]: ...

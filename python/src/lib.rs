@@ -6,6 +6,7 @@ mod flows;
 mod patterns;
 mod run;
 mod source;
+mod splits;
 
 use pyo3::prelude::*;
 
@@ -20,5 +21,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<patterns::PyPatterns>()?;
     module.add_function(wrap_pyfunction!(run::get_api_patterns, module)?)?;
     module.add_function(wrap_pyfunction!(run::analyze, module)?)?;
+    module.add_function(wrap_pyfunction!(splits::split, module)?)?;
+    module.add_function(wrap_pyfunction!(splits::observe_split, module)?)?;
     Ok(())
 }

@@ -30,11 +30,20 @@ impl PyPatterns {
         })
     }
 
-    /// Takes in flows from an iterable; gives their number.
-    fn observe_many(&mut self, flows: &Bound<'_, PyAny>) -> PyResult<u64> {
+    /// Takes in flows from an iterable, those that are wanted; gives their number.
+    #[pyo3(signature = (flows, wanted=None))]
+    fn observe_many(&mut self, flows: &Bound<'_, PyAny>, wanted: Option<Wanted>) -> PyResult<u64> {
+        let options = wanted.map(|wanted| wanted.options()).transpose()?;
         let mut count = 0;
         for flow in flows.try_iter()? {
-            self.observe(&flow?)?;
+            with_flow(&flow?, false, |flow| {
+                let left_out = |flow| options.as_ref().and_then(|options| options.leaves_out(flow));
+                match flow.map(|flow| (flow, left_out(flow))) {
+                    None => self.inner.skip(SkipReason::NotHttp),
+                    Some((_, Some(reason))) => self.inner.skip(reason),
+                    Some((flow, None)) => self.inner.observe(flow),
+                }
+            })?;
             count += 1;
             if count % 4096 == 0 {
                 flows.py().check_signals()?;
@@ -62,7 +71,8 @@ impl PyPatterns {
 
     /// Becomes the state of a binary form.
     fn load(&mut self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
-        self.inner = py.detach(|| Patterns::from_bytes(data)).map_err(|error| python_error(&error))?;
+        self.inner =
+            py.detach(|| Patterns::from_bytes(data)).map_err(|error| python_error(&error))?;
         Ok(())
     }
 

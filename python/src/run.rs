@@ -20,7 +20,7 @@ use crate::source::Source;
 const TICK: Duration = Duration::from_millis(50);
 
 /// Runs something that can be stopped on another thread, and sees to Ctrl-C and the caller's progress meanwhile.
-fn watched<T: Send>(
+pub(crate) fn watched<T: Send>(
     py: Python<'_>,
     progress: Option<Py<PyAny>>,
     work: impl FnOnce(&(dyn Fn(&Progress) -> bool + Sync)) -> Result<T, Error> + Send,

@@ -1,0 +1,151 @@
+"""The patterns of captures, or of a table of flows, on Spark.
+
+Captures are cut into parts at the boundaries of their records, tasks observe the parts, states of a few kilobytes are merged in a
+tree, and the report is decided on the driver. It is the report of one machine, to the byte, however the work was split and
+whatever tasks failed and ran again. ::
+
+    from api_patterns import spark as patterns_on_spark
+
+    report = patterns_on_spark.patterns(spark, "/shared/captures")
+    report = patterns_on_spark.patterns(spark, spark.table("proxy.flows"))
+
+Files must stand under the same path on the driver and on every executor, and the package must be installed there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Union
+
+from . import Path, Patterns, Report, UsageError, _wanted
+from ._native import observe_split, split
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+__all__ = ["patterns"]
+
+#: Columns of a table of flows; `method` and `url` must be there.
+COLUMNS = (
+    "id", "method", "url", "status", "status_code", "request_headers", "response_headers", "content_type", "timestamp",
+    "duration_ms", "response_bytes", "request_body", "request", "response",
+)
+
+Part = tuple[str, Union[list[tuple[int, int]], None]]
+
+
+def _files(paths: Path | Iterable[Path]) -> list[str]:
+    """The files behind paths; folders are walked, sorted by name."""
+    named = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    files: list[str] = []
+    for path in map(os.fspath, named):
+        if not os.path.isdir(path):
+            files.append(path)
+            continue
+        for folder, folders, names in os.walk(path):
+            folders.sort()
+            files += [os.path.join(folder, name) for name in sorted(names)]
+    if not files:
+        raise UsageError("no capture was named, or the folders are empty")
+    return files
+
+
+def _merged(one: bytes, other: bytes) -> bytes:
+    """Merges two states in their binary form."""
+    state = Patterns.from_bytes(one)
+    state.merge(Patterns.from_bytes(other))
+    return state.to_bytes()
+
+
+def _observe_part(part: Part, wanted: dict[str, Any]) -> bytes:
+    path, places = part
+    return observe_split(path, places, wanted)
+
+
+def _observer(wanted: dict[str, Any]) -> Callable[[Iterator[Any]], Iterator[Any]]:
+    """What a task does with the Arrow batches of a table: one state for all of them."""
+
+    def observe(batches: Iterator[Any]) -> Iterator[Any]:
+        import pyarrow
+
+        state = Patterns()
+        for batch in batches:
+            state.observe_many(batch.to_pylist(), wanted)
+        yield pyarrow.RecordBatch.from_pydict({"state": pyarrow.array([state.to_bytes()], pyarrow.binary())})
+
+    return observe
+
+
+def patterns(
+    spark: SparkSession,
+    source: DataFrame | Path | Iterable[Path],
+    *,
+    domain: str | Iterable[str] | None = None,
+    method: str | Iterable[str] | None = None,
+    exclude: str | Iterable[str] | None = None,
+    rules: Path | None = None,
+    group_hosts: bool = False,
+    split_bytes: int = 64 << 20,
+    depth: int = 2,
+) -> Report:
+    """The report about captures, or about a table with one flow a row.
+
+    Args:
+        spark: The session.
+        source: Paths of captures and folders, or a data frame with the columns `method` and `url`, and any of `id`, `status`,
+            `request_headers` and `response_headers` (maps, or arrays of pairs), `content_type`, `timestamp` (seconds),
+            `duration_ms`, `response_bytes`, `request_body`.
+        domain, method, exclude, rules, group_hosts: As for `api_patterns.analyze`. There is no limit: the newest flows are only
+            known where all are.
+        split_bytes: About how many bytes of a capture one task reads. Packed captures and databases are not cut.
+        depth: The depth of the tree in which states are merged.
+
+    Raises:
+        CaptureError, UsageError: On the driver, as for `api_patterns.analyze`. A capture of several that cannot be read is no
+            error: see `Report.problems`.
+    """
+    wanted = _wanted(domain=domain, method=method, exclude=exclude, rules=rules, group_hosts=group_hosts)
+    # A table is no path: everything else is.
+    if hasattr(source, "mapInArrow"):
+        return _of_table(source, wanted, depth)
+    return _of_captures(spark, source, wanted, split_bytes, depth)  # type: ignore[arg-type]
+
+
+def _report(state: bytes, wanted: dict[str, Any], problems: Iterable[str] = ()) -> Report:
+    return Report.from_json(Patterns.from_bytes(state).report_json(wanted), problems)
+
+
+def _of_captures(
+    spark: SparkSession, paths: Path | Iterable[Path], wanted: dict[str, Any], split_bytes: int, depth: int
+) -> Report:
+    from . import ApiPatternsError
+
+    parts: list[Part] = []
+    state = Patterns()
+    problems: list[ApiPatternsError] = []
+    for path in _files(paths):
+        try:
+            places, rest = split(path, split_bytes, wanted)
+        except ApiPatternsError as error:
+            problems.append(error)
+            continue
+        parts += [(path, part) for part in places]
+        state.merge(Patterns.from_bytes(rest))
+    if problems and not parts and not state.used:
+        raise problems[0]
+    observed = state.to_bytes()
+    if parts:
+        tasks = spark.sparkContext.parallelize(parts, len(parts))
+        observed = _merged(observed, tasks.map(lambda part: _observe_part(part, wanted)).treeReduce(_merged, depth))
+    return _report(observed, wanted, map(str, problems))
+
+
+def _of_table(table: DataFrame, wanted: dict[str, Any], depth: int) -> Report:
+    known = [name for name in table.columns if name in COLUMNS]
+    if not {"method", "url"} <= set(known) and "request" not in known:
+        raise UsageError(f"the table has no columns \"method\" and \"url\"; it has {', '.join(table.columns)}")
+    states = table.select(*known).mapInArrow(_observer(wanted), "state binary")
+    # Without a row there is no task that has a state.
+    observed = states.rdd.map(lambda row: bytes(row["state"])).treeAggregate(Patterns().to_bytes(), _merged, _merged, depth)
+    return _report(observed, wanted)

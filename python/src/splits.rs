@@ -1,0 +1,45 @@
+//! Parts of captures for tasks on other machines, and what was seen of them, as bytes.
+
+use std::path::PathBuf;
+
+use api_patterns::{InputFormat, Split};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::errors::python_error;
+use crate::run::{Wanted, watched};
+
+/// The places of one part; `None` for all of a file.
+type Part = Option<Vec<(u64, u64)>>;
+
+/// The parts of a capture file, and the state of what is in none of them.
+#[pyfunction]
+pub(crate) fn split<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    bytes: u64,
+    wanted: Wanted,
+) -> PyResult<(Vec<Part>, Bound<'py, PyBytes>)> {
+    let options = wanted.options()?;
+    let (parts, rest) = py
+        .detach(|| api_patterns::split(&path, InputFormat::Detect, bytes, &options))
+        .map_err(|error| python_error(&error))?;
+    let parts = parts.into_iter().map(|part| part.places).collect();
+    Ok((parts, PyBytes::new(py, &py.detach(|| rest.to_bytes()))))
+}
+
+/// What was seen of one part, as the bytes of a state.
+#[pyfunction]
+pub(crate) fn observe_split<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    part: Part,
+    wanted: Wanted,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let options = wanted.options()?;
+    let part = Split { places: part };
+    let state = watched(py, None, |monitor| {
+        api_patterns::observe_split(&path, InputFormat::Detect, &part, &options, &monitor)
+    })?;
+    Ok(PyBytes::new(py, &py.detach(|| state.to_bytes())))
+}

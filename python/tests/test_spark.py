@@ -1,0 +1,106 @@
+"""A real cluster of two workers on this machine: the report is that of one machine, also where a task is killed."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import sys
+
+import pytest
+
+import api_patterns
+
+pyspark = pytest.importorskip("pyspark")
+if shutil.which("java") is None:
+    pytest.skip("there is no Java for Spark", allow_module_level=True)
+
+from api_patterns import spark as on_spark
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def spark():
+    from pyspark.sql import SparkSession
+
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    session = (
+        SparkSession.builder.master("local-cluster[2,1,1024]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.task.maxFailures", "4")
+        .getOrCreate()
+    )
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="module")
+def captures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("captures")
+    dump = (ROOT / "fixtures" / "demo.mitm").read_bytes()
+    (folder / "large.mitm").write_bytes(dump * 40)
+    for name in ("demo.har", "demo.zhar", "demo.db", "demo.chromium.har"):
+        shutil.copy(ROOT / "fixtures" / name, folder / name)
+    with open(folder / "lines.jsonl", "w") as file:
+        for n in range(50_000):
+            file.write(json.dumps({"id": str(n), "method": "GET", "url": f"https://b.example/things/{n}", "status": 200}) + "\n")
+        file.write("damaged\n")
+    return folder
+
+
+def test_captures_in_parts_are_the_bytes_of_one_machine(spark, captures):
+    whole = api_patterns.analyze(captures)
+    report = on_spark.patterns(spark, captures, split_bytes=1 << 20)
+    assert report.to_json() == whole.to_json()
+    assert report.totals.skipped["bad_line"] == 1
+    for arguments in ({"domain": "b.example"}, {"method": "POST"}, {"exclude": ["static", "preflight"]}):
+        assert on_spark.patterns(spark, captures, **arguments).to_json() == api_patterns.analyze(captures, **arguments).to_json()
+
+
+def test_a_task_that_is_killed_is_run_again(spark, captures, tmp_path, monkeypatch):
+    marker = str(tmp_path / "killed")
+    plain = on_spark._observe_part
+
+    def killed_once(part, wanted):
+        # The first that comes here goes down with its whole process, in the middle of its work.
+        state = plain(part, wanted)
+        try:
+            os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return state
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(on_spark, "_observe_part", killed_once)
+    # The executors do not have this change: it travels with the task.
+    tasks = [(str(captures / "large.mitm"), part) for part in api_patterns._native.split(str(captures / "large.mitm"), 1 << 20, on_spark._wanted())[0]]
+    assert len(tasks) > 4
+    wanted = on_spark._wanted()
+    state = spark.sparkContext.parallelize(tasks, len(tasks)).map(lambda part: killed_once(part, wanted)).treeReduce(on_spark._merged)
+    assert os.path.exists(marker)
+    report = api_patterns.Patterns.from_bytes(state).report()
+    assert report.to_json() == api_patterns.analyze(captures / "large.mitm").to_json()
+
+
+def test_a_table_is_the_bytes_of_its_rows(spark):
+    rows = [
+        {"id": str(n), "method": "GET", "url": f"https://a.example/users/{n}?page=1", "status": 200 + n % 2 * 4,
+         "request_headers": {"X-Key": "v"}, "timestamp": 1e9 + n}
+        for n in range(3000)
+    ]
+    table = spark.createDataFrame(rows, "id string, method string, url string, status int, request_headers map<string,string>, timestamp double")
+    whole = api_patterns.analyze(rows)
+    for count in (1, 7):
+        assert on_spark.patterns(spark, table.repartition(count)).to_json() == whole.to_json()
+    assert on_spark.patterns(spark, table.limit(0)).patterns == []
+    with pytest.raises(api_patterns.UsageError, match='no columns "method" and "url"'):
+        on_spark.patterns(spark, table.select("id"))
+
+
+def test_what_cannot_be_read_is_said(spark, captures, tmp_path):
+    with pytest.raises(api_patterns.CaptureError, match="no such file"):
+        on_spark.patterns(spark, str(tmp_path / "none.mitm"))
+    report = on_spark.patterns(spark, [str(captures / "demo.har"), str(tmp_path / "none.mitm")])
+    assert report.totals.used > 0 and "none.mitm" in report.problems[0]
