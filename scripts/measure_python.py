@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""Measures the Python package beside mitmproxy-mcp: over its database, over the same dicts, and in the proxy.
+
+usage: measure_python.py DATABASE
+
+DATABASE is one of mitmproxy-mcp with many flows (scripts/measure_formats.sh makes one). Runs in an environment that has
+mitmproxy-mcp (scripts/install_original.sh) and api-patterns.
+"""
+
+import asyncio
+import http.client
+import http.server
+import os
+import pathlib
+import resource
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import api_patterns
+
+ROUNDS = 5
+REQUESTS = 3000
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def timed(call):
+    start = time.perf_counter()
+    result = call()
+    return time.perf_counter() - start, result
+
+
+def middle(call, rounds=ROUNDS):
+    return statistics.median(timed(call)[0] for _ in range(rounds))
+
+
+def one_line_and_dicts(database):
+    from mitmproxy_mcp.core import server
+    from mitmproxy_mcp.core.recorder import TrafficDB
+
+    recorder = server.controller.recorder
+    recorder.db = TrafficDB(database)
+    original = lambda: asyncio.run(server.get_api_patterns(None, None))
+    theirs, ours = [], []
+    for _ in range(ROUNDS):
+        theirs.append(timed(original)[0])
+        ours.append(timed(lambda: api_patterns.get_api_patterns(database))[0])
+    theirs, ours = statistics.median(theirs), statistics.median(ours)
+    print(f"database: mitmproxy-mcp get_api_patterns      {theirs:8.3f} s")
+    print(f"database: api_patterns.get_api_patterns       {ours:8.3f} s   {theirs / ours:6.1f} times as fast")
+    same = api_patterns.get_api_patterns(database, compat=True)
+    took = middle(lambda: api_patterns.get_api_patterns(database, compat=True))
+    print(f"database: the same with compat=True           {took:8.3f} s   {theirs / took:6.1f} times as fast; {len(same)} bytes")
+
+    flows = recorder.get_all_for_analysis(lightweight=True)
+    held = recorder.get_all_for_analysis
+    recorder.get_all_for_analysis = lambda **_: flows
+    loop = middle(original)
+    recorder.get_all_for_analysis = held
+    observe = middle(lambda: api_patterns.Patterns().observe_many(flows))
+    print(f"dicts: the original's loop                    {loop:8.3f} s   {len(flows)} flows")
+    print(f"dicts: observe_many                           {observe:8.3f} s   {loop / observe:6.1f} times as fast")
+
+
+def state_size():
+    patterns = api_patterns.Patterns()
+    shapes = ["/users/{}", "/users/{}/orders", "/orders/{}", "/orders/{}/items/{}", "/search", "/teams/{}/members/{}", "/files/{}.pdf", "/health"]
+    for n in range(1_000_000):
+        url = "https://api.example.com" + shapes[n % len(shapes)].format(n, n * 7)
+        patterns.observe({"id": str(n), "method": "GET", "url": url, "status": 200, "request_headers": {"Authorization": "x", "X-Request-Id": "y"}, "timestamp": 1e9 + n})
+    print(f"state after 1,000,000 flows                   {len(patterns.to_bytes()) / 1e6:8.3f} MB")
+
+
+class Upstream(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_):
+        pass
+
+
+def requests_a_second(upstream, addon):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        program = shutil.which("mitmdump", path=os.path.dirname(sys.executable))
+        command = [program, "-q", "-p", str(port), "--listen-host", "127.0.0.1", "--set", f"confdir={folder}"]
+        if addon:
+            command += ["-s", str(ROOT / "examples" / "patterns_addon.py"), "--set", f"patterns_file={folder}/report.json"]
+        process = subprocess.Popen(command)
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+
+        def send(n):
+            connection.request("GET", f"http://127.0.0.1:{upstream}/users/{n}", headers={"X-Api-Key": "k"})
+            connection.getresponse().read()
+
+        for n in range(200):
+            send(n)
+        took, _ = timed(lambda: [send(n) for n in range(REQUESTS)])
+        process.terminate()
+        process.wait()
+        return REQUESTS / took
+
+
+def proxy():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    without, with_addon = [], []
+    for _ in range(ROUNDS):
+        without.append(requests_a_second(server.server_address[1], False))
+        with_addon.append(requests_a_second(server.server_address[1], True))
+    share = statistics.median(b / a for a, b in zip(without, with_addon))
+    print(f"mitmdump: requests a second without           {statistics.median(without):8.0f}")
+    print(f"mitmdump: with the addon                      {statistics.median(with_addon):8.0f}     {share * 100:6.1f} % of that")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    one_line_and_dicts(sys.argv[1])
+    state_size()
+    proxy()
+    print(f"peak memory of this process                   {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:8.0f} MB")

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Builds the wheel and tests it in fresh virtual environments: alone, in mitmproxy's environment, and on Spark where there is Java.
+#
+# usage: test_python.sh [FOLDER]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+folder=${1:-target/python}
+mkdir -p "$folder"
+
+if [ ! -x "$folder/build/bin/maturin" ]; then
+  python3 -m venv "$folder/build"
+  "$folder/build/bin/pip" -q install 'maturin>=1.16,<2' mypy==1.18.2
+fi
+rm -rf "$folder/wheels"
+"$folder/build/bin/maturin" build --locked --release --quiet --manifest-path python/Cargo.toml --out "$folder/wheels"
+
+# What is tested is the wheel: the folder python/ is on no path.
+environment() {
+  local name=$1
+  shift
+  rm -rf "${folder:?}/$name"
+  python3 -m venv "$folder/$name"
+  "$folder/$name/bin/pip" -q install pytest "$@" "$folder"/wheels/*.whl
+}
+run() {
+  local name=$1
+  shift
+  (cd python/tests && "$OLDPWD/$folder/$name/bin/python" -m pytest -q -p no:cacheprovider "$@")
+}
+
+environment plain
+run plain test_api.py
+environment server 'mcp==2.3.0' pandas polars
+run server test_api.py test_compat.py
+environment proxy 'mitmproxy==11.0.2'
+run proxy test_addon.py
+"$folder/build/bin/mypy" --strict --python-executable "$folder/proxy/bin/python" --ignore-missing-imports \
+  --follow-imports=silent python/api_patterns/__init__.py python/api_patterns/report.py
+if ! command -v java > /dev/null && [ "$(id -u)" = 0 ]; then
+  apt-get install -y -qq default-jre-headless > /dev/null || echo "Java cannot be installed"
+fi
+environment spark 'pyspark==4.3.0' 'pandas<3' pyarrow
+run spark test_spark.py
