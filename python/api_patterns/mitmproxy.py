@@ -27,26 +27,47 @@ __all__ = ["PatternsAddon", "flow_dict"]
 _BODY_BYTES = 1 << 20
 
 
+def _url(request: http.RequestData) -> bytes:
+    """The URL that was meant: HTTP/2's authority, or the Host header, before the address connected to.
+
+    `request.pretty_url` says the same, and takes ten times as long: it checks the host, which the state does anyway.
+    """
+    authority = request.authority
+    if not authority:
+        for name, value in request.headers.fields:
+            if name.lower() == b"host":
+                authority = value
+                break
+    if not authority:
+        host = request.host.encode("idna", "surrogateescape") if not request.host.isascii() else request.host.encode()
+        host = b"[%b]" % host if b":" in host else host
+        authority = b"%b:%d" % (host, request.port)
+    if request.method == b"CONNECT":
+        return authority
+    return b"%b://%b%b" % (request.scheme, authority, request.path)
+
+
 def flow_dict(flow: http.HTTPFlow) -> dict[str, Any]:
     """A mitmproxy flow as `Patterns.observe` takes it: no header value but the content type reaches the state."""
-    request, response = flow.request, flow.response
+    request = flow.request.data
     described: dict[str, Any] = {
         "id": flow.id,
         "method": request.method,
-        "url": request.pretty_url,
+        "url": _url(request),
         "request_headers": request.headers.fields,
         "timestamp": request.timestamp_start,
         "failed": flow.error is not None,
         "websocket": flow.websocket is not None,
     }
-    body = request.raw_content
-    if body and request.method == "POST" and len(body) <= _BODY_BYTES and "content-encoding" not in request.headers:
+    body = request.content
+    if body and request.method == b"POST" and len(body) <= _BODY_BYTES and "content-encoding" not in request.headers:
         described["request_body"] = body
-    if response is not None:
+    if flow.response is not None:
+        response = flow.response.data
         described["status"] = response.status_code
         described["response_headers"] = response.headers.fields
-        if response.raw_content is not None:
-            described["response_bytes"] = len(response.raw_content)
+        if response.content is not None:
+            described["response_bytes"] = len(response.content)
         if response.timestamp_end:
             described["duration_ms"] = (response.timestamp_end - request.timestamp_start) * 1000
     return described
