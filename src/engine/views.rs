@@ -304,7 +304,15 @@ impl Known {
 
     fn keep(&mut self, scope: Scope, generation: u64, view: View) -> Arc<View> {
         let view = Arc::new(view);
-        keep_last(&mut self.views, (scope, generation, Arc::clone(&view)), limits::VIEWS);
+        self.views.push((scope, generation, Arc::clone(&view)));
+        if self.views.len() > limits::VIEWS {
+            // Every question asks for that of everything first.
+            let is_needed = |(scope, at, _): &(Scope, u64, Arc<View>)| {
+                *scope == Scope::default() && *at == self.all.generation()
+            };
+            let first = self.views.iter().position(|view| !is_needed(view)).unwrap_or_default();
+            self.views.remove(first);
+        }
         view
     }
 }
