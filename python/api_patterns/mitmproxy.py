@@ -23,6 +23,9 @@ from . import Patterns, Report
 
 __all__ = ["PatternsAddon", "flow_dict"]
 
+#: Marks a flow that was taken in; no part of what mitmproxy saves of it.
+_TAKEN = "_api_patterns_taken"
+
 #: Longer request bodies are not asked for the name of an operation.
 _BODY_BYTES = 1 << 20
 
@@ -68,8 +71,10 @@ def flow_dict(flow: http.HTTPFlow) -> dict[str, Any]:
         described["response_headers"] = response.headers.fields
         if response.content is not None:
             described["response_bytes"] = len(response.content)
-        if response.timestamp_end:
-            described["duration_ms"] = (response.timestamp_end - request.timestamp_start) * 1000
+        # A response that broke off has no end; a dump is read the same way.
+        ended = response.timestamp_end or request.timestamp_end
+        if ended:
+            described["duration_ms"] = (ended - request.timestamp_start) * 1000
     return described
 
 
@@ -91,8 +96,8 @@ class PatternsAddon:
         self._observe(flow)
 
     def error(self, flow: http.HTTPFlow) -> None:
-        # Where the response was there already, the flow was taken in with it.
-        if flow.response is None:
+        # It may fail after its response was there; one that broke off in the body was not taken in yet.
+        if not getattr(flow, _TAKEN, False):
             self._observe(flow)
 
     def done(self) -> None:
@@ -112,6 +117,7 @@ class PatternsAddon:
         return self.patterns.report()
 
     def _observe(self, flow: http.HTTPFlow) -> None:
+        setattr(flow, _TAKEN, True)
         try:
             self.patterns.observe(flow_dict(flow))
         except Exception:

@@ -16,6 +16,9 @@ use crate::errors::{UsageError, python_error};
 use crate::flows::with_flow;
 use crate::source::Source;
 
+/// The most threads that can be asked for, as on the command line.
+const THREADS: usize = 1024;
+
 /// Time between two looks at signals and progress.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -100,6 +103,9 @@ impl Wanted {
                 return Err(UsageError::new_err("limit is 0 or more; leave it out for all flows"));
             }
         };
+        if self.threads > THREADS {
+            return Err(UsageError::new_err("threads is from 0, for as many as there are cores, to 1024"));
+        }
         options.threads = self.threads;
         options.report = self.report_options()?;
         Ok(options)

@@ -24,6 +24,13 @@ class Upstream(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
+        if "broken-off" in self.path:
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"abc")
+            self.close_connection = True
+            return
         body = json.dumps({"path": self.path}).encode()
         self.send_response(404 if "missing" in self.path else 200)
         self.send_header("Content-Type", "application/json")
@@ -94,13 +101,14 @@ def test_the_report_is_that_of_the_dump(tmp_path, upstream):
     requests = [("GET", f"/users/{n}?page=1", None) for n in range(1001, 1021)]
     requests += [("GET", "/missing", None), ("POST", "/graphql", json.dumps({"operationName": "GetUser", "query": "query GetUser { a }"}))]
     send(port, upstream, requests + [("GET", "/save-now", None)])
-    # A server that is not there.
+    # A body that breaks off, and a server that is not there.
+    send(port, upstream, [("GET", "/broken-off/1", None)])
     send(port, free_port(), [("GET", "/gone", None)])
     assert json.loads(saved.read_text())["totals"]["used"] == len(requests) + 1
     process.send_signal(signal.SIGINT)
     process.wait(timeout=30)
     live, whole = json.loads(report.read_text()), api_patterns.analyze(dump).to_dict()
-    assert whole["totals"]["used"] == len(requests) + 2
+    assert whole["totals"]["used"] == len(requests) + 3
     assert live == whole
     assert "secret-value" not in report.read_text()
 

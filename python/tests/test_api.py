@@ -146,6 +146,8 @@ def test_errors_are_sentences(fixture, tmp_path):
         api_patterns.get_api_patterns([{"method": "GET"}])
     with pytest.raises(api_patterns.UsageError, match="limit is 0 or more"):
         api_patterns.get_api_patterns(fixture("demo.mitm"), limit=-1)
+    with pytest.raises(api_patterns.UsageError, match="threads is from 0"):
+        api_patterns.analyze(fixture("demo.mitm"), threads=100_000)
     with pytest.raises(api_patterns.UsageError, match="exclude takes"):
         api_patterns.analyze(fixture("demo.mitm"), exclude="noise")
     with pytest.raises(api_patterns.UsageError, match="cannot read these rules"):
