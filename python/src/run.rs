@@ -104,7 +104,9 @@ impl Wanted {
             }
         };
         if self.threads > THREADS {
-            return Err(UsageError::new_err("threads is from 0, for as many as there are cores, to 1024"));
+            return Err(UsageError::new_err(
+                "threads is from 0, for as many as there are cores, to 1024",
+            ));
         }
         options.threads = self.threads;
         options.report = self.report_options()?;
