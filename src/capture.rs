@@ -11,7 +11,7 @@ pub(crate) mod jsonl;
 mod mitmproxy;
 mod open;
 mod records;
-mod time;
+pub mod time;
 mod tnetstring;
 mod unpack;
 

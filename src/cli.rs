@@ -7,7 +7,6 @@ mod messages;
 mod progress;
 
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -18,6 +17,7 @@ use crate::capture::Captures;
 use crate::cli::arguments::McpArguments;
 use crate::cli::arguments::{
     AnalyzeArguments, Arguments, Command, InputArguments, OutputFormat, RulesCommand,
+    SourceArguments,
 };
 use crate::cli::exit::Exit;
 use crate::cli::messages::Messages;
@@ -110,7 +110,7 @@ fn analyze(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     }
     let start = Instant::now();
     let captures = open(&arguments.input)?;
-    let terminal = Terminal::new(arguments.input.progress, arguments.input.quiet);
+    let terminal = Terminal::new(arguments.input.progress, arguments.input.source.quiet);
     let analysis = engine::analyze(&captures, &options, &terminal)?;
     terminal.finish();
     let mut out = io::BufWriter::new(io::stdout().lock());
@@ -126,7 +126,7 @@ fn analyze(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         output(arguments.format()).write(&analysis.report, &mut out)?;
     }
     out.flush()?;
-    let messages = Messages::new(&captures, arguments.input.quiet);
+    let messages = Messages::new(&captures, arguments.input.source.quiet);
     Ok(messages.after(&analysis, start.elapsed()))
 }
 
@@ -134,7 +134,7 @@ fn label(arguments: &InputArguments) -> Result<Exit, Failure> {
     let options = options(arguments)?;
     let start = Instant::now();
     let captures = open(arguments)?;
-    let terminal = Terminal::new(arguments.progress, arguments.quiet);
+    let terminal = Terminal::new(arguments.progress, arguments.source.quiet);
     let mut out = io::BufWriter::new(io::stdout());
     let analysis = engine::label(&captures, &options, &terminal, &mut out).map_err(|error| {
         let broken = std::error::Error::source(&error)
@@ -148,19 +148,19 @@ fn label(arguments: &InputArguments) -> Result<Exit, Failure> {
     })?;
     out.flush()?;
     terminal.finish();
-    Ok(Messages::new(&captures, arguments.quiet).after(&analysis, start.elapsed()))
+    Ok(Messages::new(&captures, arguments.source.quiet).after(&analysis, start.elapsed()))
 }
 
 /// The answer of another tool, byte for byte: nothing of ours is on stdout.
 fn compat(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
-    let input = &arguments.input;
+    let (input, source) = (&arguments.input, &arguments.input.source);
     if arguments.format.is_some_and(|format| format != OutputFormat::Json) {
         return Err(Error::usage("--compat answers in JSON only; leave --format out").into());
     }
-    if input.rules.is_some() || input.group_hosts || arguments.explain.is_some() {
+    if source.rules.is_some() || source.group_hosts || arguments.explain.is_some() {
         return Err(Error::usage("--compat takes no --rules, --group-hosts or --explain: it answers as the original does").into());
     }
-    if input.domain.len() > 1 || !input.method.is_empty() || !input.exclude.is_empty() {
+    if source.domain.len() > 1 || !input.method.is_empty() || !source.exclude.is_empty() {
         return Err(Error::usage(
             "--compat takes one --domain at most, and no --method or --exclude, as the original does",
         )
@@ -168,10 +168,10 @@ fn compat(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     }
     let start = Instant::now();
     let captures = open(input)?;
-    let terminal = Terminal::new(input.progress, input.quiet);
-    let domain = input.domain.first().map(String::as_str);
+    let terminal = Terminal::new(input.progress, source.quiet);
+    let domain = source.domain.first().map(String::as_str);
     let options =
-        Options { threads: input.threads, batch_bytes: input.batch_bytes, ..Options::default() };
+        Options { threads: source.threads, batch_bytes: input.batch_bytes, ..Options::default() };
     let answer = engine::compat_answer(&captures, domain, input.limit, &options, &terminal)?;
     terminal.finish();
     let mut out = io::stdout().lock();
@@ -181,7 +181,7 @@ fn compat(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         out.write_all(b"\n")?;
     }
     out.flush()?;
-    Ok(Messages::new(&captures, input.quiet).after_compat(&answer, start.elapsed()))
+    Ok(Messages::new(&captures, source.quiet).after_compat(&answer, start.elapsed()))
 }
 
 fn options(arguments: &InputArguments) -> Result<Options, Error> {
@@ -194,62 +194,56 @@ fn options(arguments: &InputArguments) -> Result<Options, Error> {
             ));
         }
     };
-    check_domains(&arguments.domain)?;
     if arguments.method.iter().any(String::is_empty) {
         return Err(Error::usage("--method is empty; give one as in --method POST"));
     }
-    let report = report_options(arguments.rules.as_deref(), arguments.group_hosts)?;
     Ok(Options {
-        domains: arguments.domain.clone(),
         methods: arguments.method.clone(),
-        exclude: arguments.exclude.iter().map(|exclude| (*exclude).into()).collect(),
         limit,
-        threads: arguments.threads,
         batch_bytes: arguments.batch_bytes,
-        report,
+        ..source_options(&arguments.source)?
     })
 }
 
-fn check_domains(domains: &[String]) -> Result<(), Error> {
+/// What every command takes.
+fn source_options(arguments: &SourceArguments) -> Result<Options, Error> {
     let no_host =
         |domain: &&String| domain.is_empty() || domain.contains(['/', '?', '#', '@', ' ']);
-    let Some(domain) = domains.iter().find(no_host) else { return Ok(()) };
-    let shown = text::printable(domain.as_bytes());
-    Err(Error::usage(format!(
-        "--domain {shown} names no host; give one as in --domain example.com"
-    )))
-}
-
-fn report_options(rules: Option<&Path>, group_hosts: bool) -> Result<ReportOptions, Error> {
-    let mut report = ReportOptions { group_hosts, ..ReportOptions::default() };
-    if let Some(path) = rules {
+    if let Some(domain) = arguments.domain.iter().find(no_host) {
+        let shown = text::printable(domain.as_bytes());
+        return Err(Error::usage(format!(
+            "--domain {shown} names no host; give one as in --domain example.com"
+        )));
+    }
+    let mut report =
+        ReportOptions { group_hosts: arguments.group_hosts, ..ReportOptions::default() };
+    if let Some(path) = &arguments.rules {
         let name = path.display().to_string();
         let toml =
             std::fs::read_to_string(path).map_err(|error| Error::io(&name, "read", error))?;
         report.rules = Rules::parse(&name, &toml)?;
     }
-    Ok(report)
+    Ok(Options {
+        domains: arguments.domain.clone(),
+        exclude: arguments.exclude.iter().map(|exclude| (*exclude).into()).collect(),
+        threads: arguments.threads,
+        report,
+        ..Options::default()
+    })
 }
 
 /// Answers an agent until it goes.
 #[cfg(feature = "mcp")]
 fn mcp(arguments: &McpArguments) -> Result<Exit, Failure> {
-    check_domains(&arguments.domain)?;
-    let options = Options {
-        domains: arguments.domain.clone(),
-        exclude: arguments.exclude.iter().map(|exclude| (*exclude).into()).collect(),
-        threads: arguments.threads,
-        report: report_options(arguments.rules.as_deref(), arguments.group_hosts)?,
-        ..Options::default()
-    };
+    let source = &arguments.source;
     let settings = crate::mcp::Settings {
-        captures: arguments.captures.clone(),
-        format: arguments.input_format.into(),
-        options,
+        captures: source.captures.clone(),
+        format: source.input_format.into(),
+        options: source_options(source)?,
         policy: arguments.policy.clone(),
         audit_log: arguments.audit_log.clone(),
     };
-    let is_quiet = arguments.quiet;
+    let is_quiet = source.quiet;
     let complain = move |what: &str| {
         if !is_quiet {
             messages::complain(what);
@@ -264,13 +258,13 @@ fn rules_init(arguments: &InputArguments) -> Result<Exit, Failure> {
     let options = options(arguments)?;
     let start = Instant::now();
     let captures = open(arguments)?;
-    let terminal = Terminal::new(arguments.progress, arguments.quiet);
+    let terminal = Terminal::new(arguments.progress, arguments.source.quiet);
     let analysis = engine::analyze(&captures, &options, &terminal)?;
     terminal.finish();
     let mut out = io::stdout().lock();
     out.write_all(rules_of(&analysis.report).as_bytes())?;
     out.flush()?;
-    Ok(Messages::new(&captures, arguments.quiet).after(&analysis, start.elapsed()))
+    Ok(Messages::new(&captures, arguments.source.quiet).after(&analysis, start.elapsed()))
 }
 
 fn explanation(format: OutputFormat) -> Box<dyn ExplanationOutput> {
@@ -282,7 +276,7 @@ fn explanation(format: OutputFormat) -> Box<dyn ExplanationOutput> {
 }
 
 fn open(arguments: &InputArguments) -> Result<Captures, Error> {
-    Captures::open(&arguments.captures, arguments.input_format.into())
+    Captures::open(&arguments.source.captures, arguments.source.input_format.into())
 }
 
 fn output(format: OutputFormat) -> Box<dyn Output> {

@@ -20,6 +20,8 @@ pub use path::normalize_path;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompatFlow {
     id: Vec<u8>,
+    /// Is the id JSON already, rather than text?
+    has_json_id: bool,
     url: Vec<u8>,
     /// `None` where the original has null.
     method: Option<Vec<u8>>,
@@ -56,6 +58,7 @@ impl CompatFlow {
         let method = if from_dump { upper_case(&flow.method) } else { flow.method.to_vec() };
         Self {
             id: flow.id.to_vec(),
+            has_json_id: false,
             url: flow.url.map_or_else(|| mitmproxy_url(flow), <[u8]>::to_vec),
             method: has_method.then_some(method),
             header_names: names.into_keys().collect(),
@@ -67,6 +70,21 @@ impl CompatFlow {
             started: flow.started,
             raises: flow.original.and_then(|row| (row.raises)(row)),
         }
+    }
+
+    /// The same with an id that is no text (a number, `null`), which the original writes as it is. The id is given as JSON.
+    ///
+    /// ```
+    /// use api_patterns::{Flow, compat};
+    ///
+    /// let flow = Flow::new("GET", "https://api.example.com/users/42").unwrap();
+    /// let flow = compat::CompatFlow::new(&flow).with_json_id("17");
+    /// let answer = compat::get_api_patterns(&[flow], None, None).unwrap();
+    /// assert!(answer.contains("\"sample_flow_ids\": [\n      17\n    ]"));
+    /// ```
+    #[must_use]
+    pub fn with_json_id(self, id: &str) -> Self {
+        Self { id: id.as_bytes().to_vec(), has_json_id: true, ..self }
     }
 
     /// The URL as mitmproxy's `flow.request.url` has it.
@@ -166,7 +184,8 @@ struct Cluster {
     statuses: IndexMap<Vec<u8>, u64>,
     content_types: IndexMap<&'static str, u64>,
     count: u64,
-    ids: Vec<Vec<u8>>,
+    /// The ids, and whether each is JSON already.
+    ids: Vec<(Vec<u8>, bool)>,
 }
 
 /// How a captured word is shown.
@@ -186,7 +205,9 @@ impl Cluster {
         for (code, count) in std::mem::take(&mut self.statuses) {
             *self.statuses.entry(shown(&code)).or_default() += count;
         }
-        self.ids = self.ids.iter().map(|id| shown(id)).collect();
+        for (id, _) in self.ids.iter_mut().filter(|(_, is_json)| !is_json) {
+            *id = shown(id);
+        }
     }
 }
 
@@ -213,11 +234,15 @@ pub fn get_api_patterns(
     domain: Option<&str>,
     limit: Option<i64>,
 ) -> Result<String, Error> {
-    answer(&select(flows, domain, limit).0, None)
+    answer(&select(flows, domain, limit).0, None).map(|(text, _)| text)
 }
 
-/// The answer for the flows that were selected, with every captured word as `shown` says, where the original shows it as it is.
-pub(crate) fn answer(selected: &[&CompatFlow], shown: Option<Shown>) -> Result<String, Error> {
+/// The answer for the flows that were selected, and its number of patterns; with every captured word as `shown` says, where
+/// the original shows it as it is.
+pub(crate) fn answer(
+    selected: &[&CompatFlow],
+    shown: Option<Shown>,
+) -> Result<(String, u64), Error> {
     let mut clusters: IndexMap<Vec<u8>, Cluster> = IndexMap::new();
     for flow in selected {
         observe(flow, &mut clusters)?;
@@ -229,9 +254,10 @@ pub(crate) fn answer(selected: &[&CompatFlow], shown: Option<Shown>) -> Result<S
             cluster.show(endpoint, shown);
         }
     }
-    Ok(json::write(
+    let text = json::write(
         &sorted.iter().map(|(endpoint, cluster)| cluster_json(endpoint, cluster)).collect(),
-    ))
+    );
+    Ok((text, sorted.len() as u64))
 }
 
 /// The flows that `domain` and `limit` leave, and how many `domain` alone left.
@@ -286,7 +312,7 @@ fn observe(flow: &CompatFlow, clusters: &mut IndexMap<Vec<u8>, Cluster>) -> Resu
     });
     cluster.count += 1;
     if cluster.ids.len() < 3 {
-        cluster.ids.push(flow.id.clone());
+        cluster.ids.push((flow.id.clone(), flow.has_json_id));
     }
     cluster.query_params.extend(urlparse::query_names(&url.query));
     for name in &flow.header_names {
@@ -315,7 +341,7 @@ fn content_class(content_type: &[u8]) -> &'static str {
 }
 
 fn cluster_json<'a>(endpoint: &'a [u8], cluster: &'a Cluster) -> json::Value<'a> {
-    use json::Value::{List, Number, Object, Text};
+    use json::Value::{Json, List, Number, Object, Text};
     let mut headers: Vec<(&[u8], u64)> =
         cluster.headers.iter().map(|(name, count)| (&**name, *count)).collect();
     headers.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
@@ -353,7 +379,13 @@ fn cluster_json<'a>(endpoint: &'a [u8], cluster: &'a Cluster) -> json::Value<'a>
         (b"request_count".as_slice().into(), Number(cluster.count)),
         (
             b"sample_flow_ids".as_slice().into(),
-            List(cluster.ids.iter().map(|id| Text(id)).collect()),
+            List(
+                cluster
+                    .ids
+                    .iter()
+                    .map(|(id, is_json)| if *is_json { Json(id) } else { Text(id) })
+                    .collect(),
+            ),
         ),
     ])
 }

@@ -19,7 +19,7 @@ use crate::capture::bytes::Batch;
 use crate::capture::{Captures, Found, decode};
 use crate::engine::collect::collect;
 use crate::engine::feed::Feed;
-use crate::engine::filter::Filter;
+pub use crate::engine::filter::Filter;
 pub use crate::engine::follow::{Change, Follower};
 use crate::engine::newest::Newest;
 pub use crate::engine::original::{CompatAnswer, compat_answer};
@@ -56,20 +56,6 @@ pub struct Options {
 }
 
 impl Options {
-    /// Why the options leave a flow out, for who reads flows on his own; `None` where they don't. The limit is not looked at.
-    ///
-    /// ```
-    /// use api_patterns::{Flow, Options, SkipReason};
-    ///
-    /// let mut options = Options::default();
-    /// options.domains = vec!["example.com".to_owned()];
-    /// let flow = Flow::new("GET", "https://api.example.org/").unwrap();
-    /// assert_eq!(options.leaves_out(&flow), Some(SkipReason::OtherDomain));
-    /// ```
-    pub fn leaves_out(&self, flow: &Flow<'_>) -> Option<SkipReason> {
-        Filter::new(self).check(&Found::Flow(flow)).err()
-    }
-
     fn decide(&self, patterns: &Patterns) -> Decision {
         let mut report = self.report.clone();
         report.exclude_errors_only_404 |= self.exclude.contains(&Noise::ErrorsOnly404);

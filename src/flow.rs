@@ -49,8 +49,8 @@ pub struct Flow<'a> {
     pub(crate) known_operation: Option<&'a [u8]>,
     /// When the request began, in nanoseconds since the Unix epoch.
     pub started: Option<i64>,
-    /// When the exchange ended, in nanoseconds since the Unix epoch.
-    pub ended: Option<i64>,
+    /// How long the exchange took, from the request's start to the end of the response, in nanoseconds.
+    pub duration: Option<u64>,
     /// The response, where there was one.
     pub response: Option<Response<'a>>,
     /// Did the exchange fail (connection lost, timeout)?
@@ -94,7 +94,7 @@ impl<'a> Flow<'a> {
     ///
     /// `None` where `url` names no host that was asked over HTTP (`data:`, `blob:`, an empty string).
     pub fn new(method: &'a str, url: &'a str) -> Option<Self> {
-        Self::from_url(Cow::Borrowed(method.as_bytes()), url.as_bytes())
+        Self::of_bytes(method.as_bytes(), url.as_bytes())
     }
 
     /// The same for bytes, which need not be UTF-8.
@@ -141,7 +141,7 @@ impl<'a> Flow<'a> {
             request_body: None,
             known_operation: None,
             started: None,
-            ended: None,
+            duration: None,
             response: None,
             failed: false,
             websocket: false,
@@ -160,11 +160,6 @@ impl<'a> Flow<'a> {
         let target = &self.target;
         let end = memchr::memchr(b'#', target).unwrap_or(target.len());
         memchr::memchr(b'?', &target[..end]).map_or(b"", |start| &target[start + 1..end])
-    }
-
-    /// Time from the request's start to the end of the exchange in nanoseconds, where both are known.
-    pub fn duration(&self) -> Option<u64> {
-        u64::try_from(self.ended?.checked_sub(self.started?)?).ok()
     }
 }
 

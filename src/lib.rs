@@ -64,8 +64,9 @@
 //!
 //! # Features
 //!
-//! `cli` (default) builds the program `api-patterns` and [`output`]'s table. The library alone
-//! (`default-features = false`) has neither command line, nor async runtime, nor database code.
+//! All are on by default: `cli` builds the program `api-patterns` and [`output`]'s table, `mcp` its server for agents,
+//! `sqlite` reads the database of mitmproxy-mcp. The library alone (`default-features = false`) has neither command line,
+//! nor async runtime, nor database code.
 
 mod capture;
 #[cfg(feature = "cli")]
@@ -92,10 +93,10 @@ mod template;
 #[doc(hidden)]
 pub mod training;
 
-pub use capture::{Captures, InputFormat};
+pub use capture::{Captures, InputFormat, time};
 pub use engine::{
-    Analysis, Change, CompatAnswer, Follower, LiveCaptures, Monitor, Options, Progress, Scope,
-    Split, View, analyze, compat_answer, for_each_flow, label, observe_split, split,
+    Analysis, Change, CompatAnswer, Filter, Follower, LiveCaptures, Monitor, Options, Progress,
+    Scope, Split, View, analyze, compat_answer, for_each_flow, label, observe_split, split,
 };
 pub use error::Error;
 pub use flow::noise::Noise;

@@ -9,7 +9,7 @@ use crate::limits;
 /// Text as it was captured, or what an escape made of it.
 pub(super) type Text<'a> = Option<Cow<'a, [u8]>>;
 
-/// Headers or parameters: objects with `name` and `value`, pairs, or one object of all.
+/// Headers or parameters: objects with `name` (or `key`) and `value`, pairs, or one object of all.
 pub(super) fn read_pairs<'a>(
     json: &mut Json<'a>,
     pairs: &mut Vec<OwnedHeader<'a>>,
@@ -29,7 +29,7 @@ pub(super) fn read_pairs<'a>(
         let mut value = None;
         json.members(|key, json| {
             match key {
-                b"name" => name = json.scalar()?,
+                b"name" | b"key" => name = json.scalar()?,
                 b"value" => value = json.scalar()?,
                 _ => {}
             }

@@ -256,7 +256,6 @@ impl<'a> Line<'a> {
             content_type: self.content_type.as_deref(),
             body_bytes: size(&self.response_bytes),
         });
-        let duration = self.duration_ms.as_deref().and_then(time::milliseconds);
-        flow.ended = flow.started.zip(duration).and_then(|(at, took)| at.checked_add(took));
+        flow.duration = self.duration_ms.as_deref().and_then(time::milliseconds);
     }
 }

@@ -239,7 +239,10 @@ fn http_flow<'a>(record: &Record<'a>) -> Result<Option<Flow<'a>>, Damaged> {
             .filter(|_| request.headers.get(b"content-encoding").is_none()),
         known_operation: None,
         started: request.started,
-        ended: ended.filter(|_| response.is_some()),
+        duration: ended
+            .filter(|_| response.is_some())
+            .zip(request.started)
+            .and_then(|(end, start)| u64::try_from(end.checked_sub(start)?).ok()),
         response: response.map(|response| response.0),
         failed: record.failed,
         websocket: record.websocket,

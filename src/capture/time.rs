@@ -10,7 +10,15 @@ use crate::capture::tnetstring;
 /// without time, fraction and zone, or the time of an access log (`22/Nov/2026:15:10:37 +0100`). Without a zone it is taken for UTC: where it was written is not known.
 ///
 /// `None` where it is neither, or before the year 1677 or after 2262.
-pub(crate) fn nanoseconds(text: &[u8]) -> Option<i64> {
+///
+/// ```
+/// use api_patterns::time::nanoseconds;
+///
+/// assert_eq!(nanoseconds(b"1700000000.5"), Some(1_700_000_000_500_000_000));
+/// assert_eq!(nanoseconds(b"2023-11-14T22:13:20.5Z"), Some(1_700_000_000_500_000_000));
+/// assert_eq!(nanoseconds(b"yesterday"), None);
+/// ```
+pub fn nanoseconds(text: &[u8]) -> Option<i64> {
     let text = text.trim_ascii();
     if let Some(nanos) = number(text) {
         return Some(nanos);
@@ -22,9 +30,15 @@ pub(crate) fn nanoseconds(text: &[u8]) -> Option<i64> {
 }
 
 /// How long something took, given in milliseconds; in nanoseconds. `None` for the -1 that says nobody knows.
-pub(crate) fn milliseconds(text: &[u8]) -> Option<i64> {
-    let nanos = tnetstring::nanoseconds(text.trim_ascii())?;
-    (nanos >= 0).then_some(nanos / 1000)
+///
+/// ```
+/// use api_patterns::time::milliseconds;
+///
+/// assert_eq!(milliseconds(b"1.5"), Some(1_500_000));
+/// assert_eq!(milliseconds(b"-1"), None);
+/// ```
+pub fn milliseconds(text: &[u8]) -> Option<u64> {
+    u64::try_from(tnetstring::nanoseconds(text.trim_ascii())?).ok().map(|nanos| nanos / 1000)
 }
 
 /// Seconds end in the year 5138, which leaves what is larger for finer units.

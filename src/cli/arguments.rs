@@ -81,8 +81,9 @@ impl AnalyzeArguments {
     }
 }
 
+/// What is read of which captures, and how it is decided: the same for every command.
 #[derive(Args, Debug)]
-pub(super) struct InputArguments {
+pub(super) struct SourceArguments {
     /// Captures: files, folders (walked, sorted by name), or - for standard input
     #[arg(required = true, value_name = "CAPTURE")]
     pub(super) captures: Vec<PathBuf>,
@@ -95,17 +96,9 @@ pub(super) struct InputArguments {
     #[arg(long, value_name = "HOST")]
     pub(super) domain: Vec<String>,
 
-    /// Only this method; can be given several times
-    #[arg(long)]
-    pub(super) method: Vec<String>,
-
     /// Noise to leave out, as in static,preflight; each drop is counted (errors-only-404 looks at what --limit leaves)
     #[arg(long, value_enum, value_delimiter = ',', value_name = "NOISE,...")]
     pub(super) exclude: Vec<Exclude>,
-
-    /// Only the newest N flows of those that the other options leave
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    pub(super) limit: Option<i64>,
 
     /// A file of rules (TOML) that the decision follows
     #[arg(long, value_name = "FILE")]
@@ -119,45 +112,39 @@ pub(super) struct InputArguments {
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = parse_threads, hide_default_value = true)]
     pub(super) threads: usize,
 
-    /// How many bytes a thread reads at once (for tests and measurements; answers don't depend on it)
-    #[arg(long, value_name = "N", default_value_t = 0, hide = true)]
-    pub(super) batch_bytes: usize,
-
     /// Say nothing on stderr but errors
     #[arg(long, short)]
     pub(super) quiet: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct InputArguments {
+    #[command(flatten)]
+    pub(super) source: SourceArguments,
+
+    /// Only this method; can be given several times
+    #[arg(long)]
+    pub(super) method: Vec<String>,
+
+    /// Only the newest N flows of those that the other options leave
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(super) limit: Option<i64>,
+
+    /// How many bytes a thread reads at once (for tests and measurements; answers don't depend on it)
+    #[arg(long, value_name = "N", default_value_t = 0, hide = true)]
+    pub(super) batch_bytes: usize,
 
     /// Show a progress bar on stderr [default: on a terminal]
     #[arg(long, value_enum, default_value_t = ProgressWhen::Auto, hide_default_value = true)]
     pub(super) progress: ProgressWhen,
 }
 
+/// The captures are read as they are when somebody asks, and nothing else is.
 #[cfg(feature = "mcp")]
 #[derive(Args, Debug)]
 pub(super) struct McpArguments {
-    /// Captures: files and folders. The server reads these as they are when it is asked, and nothing else
-    #[arg(required = true, value_name = "CAPTURE")]
-    pub(super) captures: Vec<PathBuf>,
-
-    /// What the captures are [default: by content, never by name]
-    #[arg(long, value_enum, default_value_t = Format::Auto, hide_default_value = true)]
-    pub(super) input_format: Format,
-
-    /// Show agents only this host and its subdomains; can be given several times
-    #[arg(long, value_name = "HOST")]
-    pub(super) domain: Vec<String>,
-
-    /// Noise to leave out, as in static,preflight; each drop is counted
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "NOISE,...")]
-    pub(super) exclude: Vec<Exclude>,
-
-    /// A file of rules (TOML) that the decision follows
-    #[arg(long, value_name = "FILE")]
-    pub(super) rules: Option<PathBuf>,
-
-    /// Take hosts with the same endpoints, whose names differ in the first label alone, for one
-    #[arg(long)]
-    pub(super) group_hosts: bool,
+    #[command(flatten)]
+    pub(super) source: SourceArguments,
 
     /// Who may call which tool, how often, and whether the user is asked (JSON) [default: everybody may]
     #[arg(long, value_name = "FILE")]
@@ -166,14 +153,6 @@ pub(super) struct McpArguments {
     /// Write one JSON line for every call to this file, before the call is answered
     #[arg(long, value_name = "FILE")]
     pub(super) audit_log: Option<PathBuf>,
-
-    /// How many threads; 0 for as many as there are cores
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = parse_threads, hide_default_value = true)]
-    pub(super) threads: usize,
-
-    /// Say nothing on stderr but errors
-    #[arg(long, short)]
-    pub(super) quiet: bool,
 }
 
 fn parse_threads(text: &str) -> Result<usize, String> {

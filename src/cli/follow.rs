@@ -18,7 +18,7 @@ const TICK: Duration = Duration::from_millis(50);
 
 pub(super) fn follow(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     let input = &arguments.input;
-    let [path] = &input.captures[..] else {
+    let [path] = &input.source.captures[..] else {
         return Err(Error::usage("--follow takes one capture").into());
     };
     if path.as_os_str() == "-" || path.is_dir() {
@@ -35,7 +35,7 @@ pub(super) fn follow(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     }
     let start = Instant::now();
     let terminal = Terminal::new(input.progress, true);
-    let mut follower = Follower::open(path, input.input_format.into(), options(input)?)?;
+    let mut follower = Follower::open(path, input.source.input_format.into(), options(input)?)?;
     let captures = crate::cli::open(input)?;
     let interval = Duration::from_secs_f64(arguments.interval);
     let mut screen = Screen { lines: 0 };
@@ -60,7 +60,7 @@ pub(super) fn follow(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     } else {
         show(&analysis, format, &mut screen)?;
     }
-    Ok(Messages::new(&captures, input.quiet).after(&analysis, start.elapsed()))
+    Ok(Messages::new(&captures, input.source.quiet).after(&analysis, start.elapsed()))
 }
 
 fn show(analysis: &Analysis, format: OutputFormat, screen: &mut Screen) -> Result<(), Failure> {

@@ -8,6 +8,8 @@ pub(super) enum Value<'a> {
     Null,
     Text(&'a [u8]),
     Number(u64),
+    /// Written as it is.
+    Json(&'a [u8]),
     List(Vec<Self>),
     Object(Vec<(Cow<'a, [u8]>, Self)>),
 }
@@ -23,6 +25,7 @@ fn write_value(out: &mut String, value: &Value<'_>, level: usize) {
         Value::Null => out.push_str("null"),
         Value::Text(text) => write_text(out, text),
         Value::Number(number) => write!(out, "{number}").unwrap_or_default(),
+        Value::Json(json) => out.push_str(&String::from_utf8_lossy(json)),
         Value::List(items) => write_list(out, items, level),
         Value::Object(members) if members.is_empty() => out.push_str("{}"),
         Value::Object(members) => {

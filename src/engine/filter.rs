@@ -7,15 +7,27 @@ use crate::flow::noise::Noise;
 use crate::patterns::host_name;
 use crate::skip::SkipReason;
 
-/// What the options leave.
-pub(super) struct Filter {
+/// Which flows some options leave, for who reads flows on his own. Their limit is not looked at.
+///
+/// ```
+/// use api_patterns::{Filter, Flow, Options, SkipReason};
+///
+/// let mut options = Options::default();
+/// options.domains = vec!["example.com".to_owned()];
+/// let filter = Filter::new(&options);
+/// let flow = Flow::new("GET", "https://api.example.org/").unwrap();
+/// assert_eq!(filter.leaves_out(&flow), Some(SkipReason::OtherDomain));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Filter {
     domains: Vec<Vec<u8>>,
     methods: Vec<Vec<u8>>,
     exclude: Vec<Noise>,
 }
 
 impl Filter {
-    pub(super) fn new(options: &Options) -> Self {
+    /// The flows that domains, methods and exclusions leave.
+    pub fn new(options: &Options) -> Self {
         Self {
             domains: options.domains.iter().map(|domain| plain_domain(domain)).collect(),
             methods: options
@@ -39,17 +51,22 @@ impl Filter {
             Found::NotHttp(_) => return Err(SkipReason::NotHttp),
             Found::Skipped(reason, _) => return Err(*reason),
         };
+        self.leaves_out(flow).map_or(Ok(flow), Err)
+    }
+
+    /// Why a flow is left out; `None` where it is not.
+    pub fn leaves_out(&self, flow: &Flow<'_>) -> Option<SkipReason> {
         if !self.domains.is_empty()
             && !self.domains.iter().any(|domain| is_in_domain(&host_name(flow), domain))
         {
-            return Err(SkipReason::OtherDomain);
+            return Some(SkipReason::OtherDomain);
         }
         if !self.methods.is_empty()
             && !self.methods.iter().any(|method| flow.method.eq_ignore_ascii_case(method))
         {
-            return Err(SkipReason::OtherMethod);
+            return Some(SkipReason::OtherMethod);
         }
-        Noise::of(flow, &self.exclude).map_or(Ok(flow), Err)
+        Noise::of(flow, &self.exclude)
     }
 }
 

@@ -124,19 +124,21 @@ impl<S: Collect + Clone + Sync> Live<S> {
         }
         let listing = Listing::of(&self.paths);
         let is_same = |file: &&Watched<S>| {
-            file.is_same(file.look().as_ref()) && listing.files.contains(&file.path)
+            !file.is_unreadable
+                && file.is_same(file.look().as_ref())
+                && listing.files.contains(&file.path)
         };
         listing.files.len() == files.len()
-            && listing.problems.len() == self.problems.len()
+            && in_words(&listing.problems).eq(in_words(&self.problems))
             && files.iter().all(is_same)
     }
 
     fn look_once(&mut self, monitor: &dyn Monitor) -> Result<(), Error> {
         let listing = Listing::of(&self.paths);
-        let is_other =
-            self.update_files(&listing) | (self.problems.len() != listing.problems.len());
+        let before = self.problems_in_words();
+        let is_other = self.update_files(&listing);
         self.problems = listing.problems;
-        let mut changed = self.changed();
+        let (mut changed, has_changed) = self.changed();
         self.forget_stale(&mut changed);
         for group in 0..self.groups.len() {
             let in_group = |number: &&usize| **number % limits::LIVE_STATES == group;
@@ -145,7 +147,7 @@ impl<S: Collect + Clone + Sync> Live<S> {
                 self.read(group, &numbers, monitor)?;
             }
         }
-        if is_other || !changed.is_empty() {
+        if is_other || has_changed || before != self.problems_in_words() {
             self.generation = GENERATIONS.fetch_add(1, Ordering::Relaxed) + 1;
         }
         Ok(())
@@ -175,20 +177,26 @@ impl<S: Collect + Clone + Sync> Live<S> {
         is_other
     }
 
-    /// The files that changed. Where one did not merely grow, its group is stale.
-    fn changed(&mut self) -> Vec<usize> {
-        let mut changed = Vec::new();
+    fn problems_in_words(&self) -> Vec<String> {
+        in_words(self.problems()).collect()
+    }
+
+    /// The files that are to be read: those that changed (and whether there is one), and those that could not be read. Where
+    /// one did not merely grow, its group is stale.
+    fn changed(&mut self) -> (Vec<usize>, bool) {
+        let (mut changed, mut has_changed) = (Vec::new(), false);
         for (number, file) in self.files.iter_mut().enumerate() {
             let Some(file) = file else { continue };
             let now = file.look();
             let is_same = file.is_same(now.as_ref());
             file.stamp = now;
-            if !is_same {
+            if !is_same || file.is_unreadable {
+                has_changed |= !is_same;
                 self.groups[number % limits::LIVE_STATES].is_stale |= !file.goes_on(self.format);
                 changed.push(number);
             }
         }
-        changed
+        (changed, has_changed)
     }
 
     /// Forgets what is known of stale groups: all of their files are to be read.
@@ -336,6 +344,10 @@ impl<S: Collect> Taken<S> {
             mine.merge(theirs);
         }
     }
+}
+
+fn in_words<'a>(problems: impl IntoIterator<Item = &'a Error>) -> impl Iterator<Item = String> {
+    problems.into_iter().map(ToString::to_string)
 }
 
 /// The same skips, their places in the numbers of files.

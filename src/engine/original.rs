@@ -17,6 +17,8 @@ pub struct CompatAnswer {
     pub skips: Skips,
     /// Captures that could not be read to their end.
     pub failures: Vec<Error>,
+    /// Patterns in the answer.
+    pub patterns: u64,
     /// Flows that the answer counts.
     pub flows: u64,
     /// Bytes read.
@@ -72,12 +74,19 @@ impl Rows {
         let count = self.flows.len() as u64;
         let rows = compat::newest_first(self.flows.into_iter().map(|(_, flow)| flow));
         let (selected, of_domain) = compat::select(&rows, domain, limit);
-        let text = compat::answer(&selected, shown)?;
+        let (text, patterns) = compat::answer(&selected, shown)?;
         let used = selected.len();
         skips.add_many(SkipReason::Repeated, count - rows.len() as u64);
         skips.add_many(SkipReason::OtherDomain, (rows.len() - of_domain) as u64);
         skips.add_many(SkipReason::Older, (of_domain - used) as u64);
-        Ok(CompatAnswer { text, skips, failures: Vec::new(), flows: used as u64, bytes: 0 })
+        Ok(CompatAnswer {
+            text,
+            skips,
+            failures: Vec::new(),
+            patterns,
+            flows: used as u64,
+            bytes: 0,
+        })
     }
 }
 

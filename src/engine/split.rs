@@ -69,6 +69,7 @@ pub fn split(
     let mut rest = Patterns::new();
     let mut parts = Vec::new();
     let mut places: Vec<(u64, u64)> = Vec::new();
+    let mut taken = 0;
     let mut cutter = Cutter::new(source, limits::BATCH_BYTES);
     let mut batch = Batch::default();
     let mut held = Vec::new();
@@ -79,12 +80,14 @@ pub fn split(
                 // What was left out of a large record is not what stands in the file.
                 if stands_at(file, batch.offset, batch.bytes(), &mut held) {
                     places.push((batch.offset, length));
+                    taken += length;
                 } else {
                     decode(source, &batch, &mut |offset, found| {
                         rest.take(&filter, (0, offset), found);
                     });
                 }
-                if places.iter().map(|(_, length)| length).sum::<u64>() >= bytes {
+                if taken >= bytes {
+                    taken = 0;
                     parts.push(Split { places: Some(std::mem::take(&mut places)) });
                 }
             }

@@ -254,7 +254,11 @@ impl LiveCaptures {
         if rows.len() > limits::ORIGINAL_ROWS {
             known.original = None;
         }
-        let answer = rows.answer(domain, limit, Some(masked::short_word));
+        let answer = rows.answer(
+            domain,
+            limit,
+            Some(|word| masked::short_word(word, limits::SHOWN_BYTES).into_owned().into_bytes()),
+        );
         keep_last(&mut known.answers, (key, Arc::new(answer.clone())), limits::VIEWS);
         answer
     }

@@ -18,7 +18,7 @@ pub(crate) struct OwnedFlow {
     request_header_names: Box<[Box<[u8]>]>,
     operation: Vec<u8>,
     started: Option<i64>,
-    ended: Option<i64>,
+    duration: Option<u64>,
     response: Option<(i64, Option<Box<[u8]>>, Option<u64>)>,
     failed: bool,
     websocket: bool,
@@ -40,7 +40,7 @@ impl OwnedFlow {
                 .collect(),
             operation: operation_key(flow),
             started: flow.started,
-            ended: flow.ended,
+            duration: flow.duration,
             response: flow.response.as_ref().map(|response| {
                 (response.status, response.content_type().map(Into::into), response.body_bytes)
             }),
@@ -66,7 +66,7 @@ impl OwnedFlow {
             request_body: None,
             known_operation: Some(&self.operation),
             started: self.started,
-            ended: self.ended,
+            duration: self.duration,
             response: self.response.as_ref().map(|(status, content_type, body_bytes)| Response {
                 status: *status,
                 headers: Headers::default(),

@@ -48,8 +48,8 @@ pub(super) fn patterns_answer(
     if !is_summary || start > 0 {
         // Where all fits, that is the answer.
         let room = budget.saturating_sub(bytes_of(&answer));
-        let (rows, taken) = rows_within(rest, arguments.detail, room);
-        if taken == rest.len() {
+        let rows = rows_within(rest, arguments.detail, room);
+        if rows.len() == rest.len() {
             answer.returned = count(rest);
             answer.patterns = rows;
             return answer;
@@ -72,8 +72,8 @@ pub(super) fn patterns_answer(
     answer.next_cursor = Some(cursor_at(usize::MAX));
     answer.returned = answer.matched;
     let room = budget.saturating_sub(bytes_of(&answer));
-    let (rows, taken) = rows_within(rest, arguments.detail, room);
-    answer.patterns = rows;
+    answer.patterns = rows_within(rest, arguments.detail, room);
+    let taken = answer.patterns.len();
     answer.returned = count(&rest[..taken]);
     if taken == rest.len() {
         answer.advice.pop();
@@ -86,7 +86,7 @@ pub(super) fn patterns_answer(
 }
 
 /// Rows for as many of the endpoints as there is room for, at least one: that one in less detail where it must be.
-fn rows_within(patterns: &[&Pattern], detail: Detail, room: usize) -> (Vec<EndpointRow>, usize) {
+fn rows_within(patterns: &[&Pattern], detail: Detail, room: usize) -> Vec<EndpointRow> {
     let mut rows = Vec::new();
     let mut used = 0;
     for pattern in patterns {
@@ -107,8 +107,7 @@ fn rows_within(patterns: &[&Pattern], detail: Detail, room: usize) -> (Vec<Endpo
         used += bytes;
         rows.push(row);
     }
-    let taken = rows.len();
-    (rows, taken)
+    rows
 }
 
 /// The answer about one endpoint: lists are cut in half until it fits.

@@ -27,7 +27,7 @@ pub(super) struct Policy {
     version: String,
     /// What holds for tools without a rule.
     #[serde(default)]
-    default: Default_,
+    default: Fallback,
     #[serde(default)]
     tools: Tools,
     /// By the name that a client gives itself: a label to tell clients apart, no proof of who they are.
@@ -37,7 +37,7 @@ pub(super) struct Policy {
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-enum Default_ {
+enum Fallback {
     Allow,
     #[default]
     Deny,
@@ -47,7 +47,7 @@ enum Default_ {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Identity {
-    default: Option<Default_>,
+    default: Option<Fallback>,
     #[serde(default)]
     tools: Tools,
 }
@@ -201,7 +201,7 @@ impl Policy {
     pub(super) fn open() -> Self {
         Self {
             version: VERSION.to_owned(),
-            default: Default_::Allow,
+            default: Fallback::Allow,
             tools: Tools::default(),
             identities: BTreeMap::new(),
         }
@@ -236,7 +236,7 @@ impl Policy {
     /// What holds when a client of that name calls a tool.
     pub(super) fn rule(&self, identity: &str, tool: &str) -> Rule {
         let of_default = |default| Rule {
-            action: if default == Default_::Allow { Action::Allow } else { Action::Deny },
+            action: if default == Fallback::Allow { Action::Allow } else { Action::Deny },
             ..Rule::default()
         };
         let own = self.identities.get(identity);

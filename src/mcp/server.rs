@@ -10,7 +10,7 @@ use rmcp::model::{
     ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion,
     ServerCapabilities, ServerConfig, Tool,
 };
-use rmcp::service::{ElicitationMode, Peer, RequestContext};
+use rmcp::service::{Peer, RequestContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use tokio::sync::watch;
 
@@ -148,8 +148,7 @@ impl Server {
         let declared =
             call.context.client_capabilities().and_then(|capabilities| capabilities.elicitation);
         let can_ask = declared
-            .is_some_and(|elicitation| elicitation.form.is_some() || elicitation.url.is_none())
-            || call.context.peer.supported_elicitation_modes().contains(&ElicitationMode::Form);
+            .is_some_and(|elicitation| elicitation.form.is_some() || elicitation.url.is_none());
         if !can_ask {
             return None;
         }

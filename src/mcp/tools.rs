@@ -216,10 +216,7 @@ impl Tools {
             .views
             .original(domain, arguments.limit, monitor)
             .map_err(|error| in_words(&error))?;
-        let patterns: Vec<Value> = serde_json::from_str(&answer.text).unwrap_or_default();
-        let requests =
-            patterns.iter().filter_map(|pattern| pattern["request_count"].as_u64()).sum();
-        let count = Count { patterns: patterns.len() as u64, requests };
+        let count = Count { patterns: answer.patterns, requests: answer.flows };
         let skipped = answer
             .skips
             .iter()

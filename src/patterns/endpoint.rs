@@ -62,7 +62,7 @@ impl Endpoint {
         if !flow.id.is_empty() {
             self.observe_id(flow);
         }
-        if let Some(duration) = flow.duration() {
+        if let Some(duration) = flow.duration {
             self.latency.observe(duration / 1000);
         }
         if let Some(started) = flow.started {

@@ -5,7 +5,6 @@ use std::cell::RefCell;
 
 use serde::{Deserialize, Serialize};
 
-use crate::flow::text;
 use crate::limits;
 use crate::patterns::Patterns;
 use crate::patterns::endpoint::Endpoint;
@@ -17,7 +16,6 @@ use crate::template::decide::{Decided, Near, Variable, decide};
 use crate::template::judge::{Fitted, Judge};
 use crate::template::model::Model;
 use crate::template::rules::{Matched, Ruled, Rules};
-use crate::template::secret::looks_secret;
 
 /// How a report is made.
 #[derive(Clone, Debug, Default)]
@@ -251,17 +249,9 @@ fn is_only_404(seen: &[&Endpoint]) -> bool {
 fn near_miss(segment: usize, near: &Near<'_>) -> NearMiss {
     NearMiss {
         segment,
-        text: shown_text(near.text).into_owned(),
+        text: masked::short_word(near.text, limits::NAME_BYTES).into_owned(),
         judged: if near.verdict.is_value { "value" } else { "name" }.to_owned(),
         probability: (near.verdict.probability * 100.0).round() / 100.0,
         reason: near.verdict.reason.to_owned(),
-    }
-}
-
-fn shown_text(segment: &[u8]) -> Cow<'_, str> {
-    if looks_secret(segment) {
-        masked::word(segment)
-    } else {
-        text::shortened(segment, limits::NAME_BYTES)
     }
 }

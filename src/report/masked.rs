@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use crate::flow::text;
-use crate::limits;
 use crate::template::secret::looks_secret;
 
 /// What stands for a word that looks like a secret.
@@ -27,13 +26,9 @@ const MEDIA_TYPES: [&str; 11] = [
     "video",
 ];
 
-/// Any captured word for an answer in another tool's shape: also with an end.
-pub(crate) fn short_word(bytes: &[u8]) -> Vec<u8> {
-    if looks_secret(bytes) {
-        MASK.into()
-    } else {
-        text::shortened(bytes, limits::SHOWN_BYTES).into_owned().into_bytes()
-    }
+/// Any captured word, with an end.
+pub(crate) fn short_word(bytes: &[u8], limit: usize) -> Cow<'_, str> {
+    if looks_secret(bytes) { Cow::Borrowed(MASK) } else { text::shortened(bytes, limit) }
 }
 
 /// Any captured word.

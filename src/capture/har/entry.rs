@@ -166,7 +166,6 @@ impl<'a> Entry<'a> {
         // The text is decoded, whatever the headers say of its encoding.
         flow.request_body = self.request_body.as_deref();
         flow.started = self.started.as_deref().and_then(time::nanoseconds);
-        let duration = self.milliseconds.as_deref().and_then(time::milliseconds);
         let status = self.status.as_deref().and_then(integer);
         // 0 is what programs write where there was no answer; the original stores no response then.
         if self.has_response && status != Some(0) {
@@ -178,7 +177,7 @@ impl<'a> Entry<'a> {
                 content_type: self.media_type.as_deref().filter(|_| !in_headers),
                 body_bytes: size(&self.body_size).or_else(|| size(&self.content_size)),
             });
-            flow.ended = flow.started.zip(duration).and_then(|(at, took)| at.checked_add(took));
+            flow.duration = self.milliseconds.as_deref().and_then(time::milliseconds);
         }
         flow.failed = self.failed;
         flow.websocket = self.websocket;

@@ -23,6 +23,8 @@ pub(super) struct Stamp {
     identity: Identity,
     length: u64,
     modified: Option<SystemTime>,
+    /// When its permissions or its place changed last, where the system says so.
+    status_changed: Option<(i64, i64)>,
     /// Of a database: the head of its file, and whether there is a write-ahead log.
     counters: Vec<u8>,
     /// Could it have changed since, with the same times?
@@ -49,6 +51,7 @@ impl Stamp {
             identity: identity_of(&metadata),
             length: metadata.len(),
             modified,
+            status_changed: status_changed(&metadata),
             counters,
             // A database has its counter, other files have but their times.
             is_fresh: !is_database && age.is_none_or(|age| age < CLOCK),
@@ -58,8 +61,14 @@ impl Stamp {
     /// Is the file as it was then?
     pub(super) fn is_same(&self, before: &Self) -> bool {
         !before.is_fresh
-            && (self.identity, self.length, self.modified, &self.counters)
-                == (before.identity, before.length, before.modified, &before.counters)
+            && (self.identity, self.length, self.modified, self.status_changed, &self.counters)
+                == (
+                    before.identity,
+                    before.length,
+                    before.modified,
+                    before.status_changed,
+                    &before.counters,
+                )
     }
 }
 
@@ -113,6 +122,20 @@ fn identity_of(metadata: &Metadata) -> Identity {
     use std::os::unix::fs::MetadataExt;
 
     (metadata.dev(), metadata.ino())
+}
+
+/// Seconds and nanoseconds.
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere there is none")]
+fn status_changed(metadata: &Metadata) -> Option<(i64, i64)> {
+    use std::os::unix::fs::MetadataExt;
+
+    Some((metadata.ctime(), metadata.ctime_nsec()))
+}
+
+#[cfg(not(unix))]
+fn status_changed(_metadata: &Metadata) -> Option<(i64, i64)> {
+    None
 }
 
 /// Elsewhere the time of creation tells files apart.

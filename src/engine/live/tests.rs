@@ -274,3 +274,24 @@ mod database {
         assert_eq!(live.total().report(), anew(&[path]));
     }
 }
+
+#[test]
+fn what_cannot_be_read_is_no_change_each_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let (lines, notes) = (folder.path().join("a.jsonl"), folder.path().join("notes.txt"));
+    append(&lines, line(1).as_bytes());
+    append(&notes, b"no capture");
+    // Later than the clock of the files can hide.
+    std::thread::sleep(std::time::Duration::from_millis(80));
+    let mut live = live(&[lines, notes.clone()]);
+    live.look(&()).unwrap();
+    let generation = live.generation();
+    assert_eq!(live.problems().count(), 1);
+    live.look(&()).unwrap();
+    assert_eq!(live.generation(), generation);
+    // What is made a capture is one at the next look.
+    fs::write(&notes, line(2)).unwrap();
+    live.look(&()).unwrap();
+    assert_ne!(live.generation(), generation);
+    assert_eq!((live.problems().count(), live.total().used()), (0, 2));
+}

@@ -14,6 +14,8 @@ pub(super) struct Watched<S> {
     /// Did the operator name it, so that what is wrong with it must be said?
     pub(super) is_named: bool,
     pub(super) stamp: Option<Stamp>,
+    /// Could it not be opened, so that it is tried again at every look?
+    pub(super) is_unreadable: bool,
     pub(super) kind: Kind,
     /// What may still change: a record that is not whole yet, the newest rows of a database.
     pub(super) recent: Option<S>,
@@ -36,7 +38,15 @@ pub(super) enum Kind {
 impl<S> Watched<S> {
     /// A file of which nothing is known.
     pub(super) fn new(path: PathBuf, is_named: bool) -> Self {
-        Self { path, is_named, stamp: None, kind: Kind::New, recent: None, problems: Vec::new() }
+        Self {
+            path,
+            is_named,
+            stamp: None,
+            is_unreadable: false,
+            kind: Kind::New,
+            recent: None,
+            problems: Vec::new(),
+        }
     }
 
     /// Is it still as it was looked at?
@@ -66,6 +76,7 @@ impl<S> Watched<S> {
     /// Opens it from where it is known to.
     pub(super) fn open(&mut self, captures: &mut Captures, format: InputFormat) -> Range<usize> {
         self.problems.clear();
+        self.is_unreadable = false;
         let start = match &self.kind {
             Kind::Grows(mark) => mark.position,
             Kind::Rows(known) => known.next(),
@@ -90,7 +101,7 @@ impl<S> Watched<S> {
                 // In a folder lies much that nobody meant.
                 if self.is_named || error.is_io() {
                     self.problems.push(error);
-                    self.stamp = None;
+                    self.is_unreadable = true;
                 }
                 0..0
             }
