@@ -9,6 +9,7 @@ Needs the packages mcp (2.3 or newer) and api-patterns. This is what the tool of
 import sys
 
 from mcp.server import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 
 import api_patterns
 
@@ -25,7 +26,11 @@ def get_api_patterns(domain: str | None = None, limit: int | None = None, compat
         limit: Max number of flows to analyze. None = all flows.
         compat: Answer byte for byte as mitmproxy-mcp 0.6 does.
     """
-    return api_patterns.get_api_patterns(database, domain, limit, compat)
+    try:
+        return api_patterns.get_api_patterns(database, domain, limit, compat)
+    except api_patterns.ApiPatternsError as error:
+        # A sentence about what to do is for the agent to read.
+        raise ToolError(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -10,15 +10,19 @@ One line, from captures (mitmproxy dumps, HAR, JSON lines, the database of mitmp
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from ._native import ApiPatternsError, CaptureError, FlowError, UsageError, __version__
 from ._native import Patterns as _Patterns
 from ._native import analyze as _analyze
 from ._native import get_api_patterns as _get_api_patterns
 from .report import Latency, Parameter, Pattern, Report, Sizes, Totals
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = [
     "ApiPatternsError",
@@ -43,10 +47,37 @@ Source = Union[Path, Sequence[Path], Iterable[Flow]]
 Progress = Callable[[int, Union[int, None], int], object]
 
 
-def _listed(value: str | Iterable[str] | None) -> list[str]:
+def _listed(what: str, value: str | Iterable[str] | None) -> list[str]:
     if value is None or value == "":
         return []
-    return [value] if isinstance(value, str) else list(value)
+    listed = [value] if isinstance(value, str) else list(value)
+    if not all(isinstance(each, str) for each in listed):
+        raise TypeError(f"{what} is a str, or several of them")
+    return listed
+
+
+def _whole(what: str, value: int | None) -> int | None:
+    if value is None:
+        return None
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{what} is a whole number, not {type(value).__name__}") from None
+    # Beyond that they all mean the same.
+    return max(-(1 << 62), min(number, 1 << 62))
+
+
+def _rules(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    name = os.fspath(path)
+    try:
+        with open(name, encoding="utf-8") as file:
+            return file.read()
+    except OSError as error:
+        raise UsageError(f"{name}: cannot read these rules: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name}: these rules are no UTF-8") from error
 
 
 def _wanted(
@@ -58,21 +89,14 @@ def _wanted(
     group_hosts: bool = False,
     threads: int = 0,
 ) -> dict[str, Any]:
-    text = None
-    if rules is not None:
-        try:
-            with open(rules, encoding="utf-8") as file:
-                text = file.read()
-        except OSError as error:
-            raise UsageError(f"{os.fspath(rules)}: cannot read these rules: {error.strerror}") from error
     return {
-        "domain": _listed(domain),
-        "method": _listed(method),
-        "exclude": _listed(exclude),
-        "limit": limit,
-        "rules": text,
-        "group_hosts": group_hosts,
-        "threads": threads,
+        "domain": _listed("domain", domain),
+        "method": _listed("method", method),
+        "exclude": _listed("exclude", exclude),
+        "limit": _whole("limit", limit),
+        "rules": _rules(rules),
+        "group_hosts": bool(group_hosts),
+        "threads": _whole("threads", threads) or 0,
     }
 
 
@@ -95,7 +119,8 @@ def get_api_patterns(
             `{"id", "request": {"url", "method", "headers"}, "response": {"status_code", "headers"} or None}`.
         domain: Only this host and its subdomains.
         limit: Only the newest N flows; of an iterable, the first N.
-        compat: Answer byte for byte as mitmproxy-mcp 0.6 does; `domain` and `limit` then mean what they mean there.
+        compat: Answer byte for byte as mitmproxy-mcp 0.6 does; `domain` (a word anywhere in the URL) and `limit` (negative: all
+            but the oldest N) then mean what they mean there.
         progress: Called now and then with bytes read, bytes in all (or None), and flows; not for an iterable.
 
     Raises:
@@ -105,6 +130,8 @@ def get_api_patterns(
         TypeError, ValueError: Where a flow is no dict, or has no URL or method.
         KeyboardInterrupt: On Ctrl-C.
     """
+    if compat and not isinstance(domain, (str, type(None))):
+        raise TypeError("with compat, domain is one word, as in the original")
     return _get_api_patterns(source, _wanted(domain=domain, limit=limit), compat, progress)
 
 
@@ -146,18 +173,39 @@ class Patterns(_Patterns):
     """What was seen of any number of flows: observe flows, merge states, ask for a report at any time.
 
     The report depends on the flows alone: any order and any split over states that are merged give the same bytes. Memory
-    follows the number of endpoints, not of flows. States can be pickled.
+    follows the number of endpoints, not of flows. States can be pickled, compared, and used from several threads.
     """
 
+    # Subclasses may take arguments.
+    def __new__(cls, *_args: object, **_more: object) -> Self:
+        return super().__new__(cls)
+
+    def __init__(self) -> None:
+        pass
+
+    def __getstate__(self) -> tuple[bytes, dict[str, Any]]:
+        return self.to_bytes(), self.__dict__
+
+    def __setstate__(self, state: tuple[bytes, dict[str, Any]]) -> None:
+        data, attributes = state
+        self.load(data)
+        self.__dict__.update(attributes)
+
+    def __eq__(self, other: object) -> bool:
+        return self.to_bytes() == other.to_bytes() if isinstance(other, _Patterns) else NotImplemented
+
+    # It changes with every flow.
+    __hash__ = None  # type: ignore[assignment]
+
     @classmethod
-    def from_bytes(cls, data: bytes) -> Patterns:
+    def from_bytes(cls, data: bytes | bytearray | memoryview) -> Self:
         """A state from its binary form.
 
         Raises:
             CaptureError: Where the bytes are damaged, or of a newer version.
         """
         state = cls()
-        state.load(data)
+        state.load(bytes(memoryview(data)))
         return state
 
     def report(

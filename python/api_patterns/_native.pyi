@@ -1,6 +1,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from typing_extensions import Self
+
 __version__: str
 
 class ApiPatternsError(Exception): ...
@@ -9,7 +11,7 @@ class UsageError(ApiPatternsError): ...
 class FlowError(ApiPatternsError): ...
 
 class Patterns:
-    def __init__(self) -> None: ...
+    def __new__(cls) -> Self: ...
     @property
     def used(self) -> int:
         """How many flows were taken in."""
@@ -19,12 +21,14 @@ class Patterns:
         Raises:
             TypeError, ValueError: Where it is no dict, or has no URL or method.
         """
-    def observe_many(self, flows: Iterable[Mapping[str, Any]], wanted: Mapping[str, Any] | None = None) -> int:
+    def observe_many(self, flows: Iterable[Mapping[str, Any]]) -> int:
         """Takes in flows from an iterable; gives their number.
 
         Raises:
             TypeError, ValueError: As `observe`; what came before is taken in.
+            KeyboardInterrupt: On Ctrl-C; what came before is taken in.
         """
+    def observe_rows(self, rows: Iterable[Mapping[str, Any]], wanted: Mapping[str, Any]) -> int: ...
     def merge(self, other: Patterns) -> None:
         """Takes in all that another state has seen.
 
@@ -39,7 +43,9 @@ class Patterns:
 def get_api_patterns(
     source: object, wanted: Mapping[str, Any], compat: bool, progress: Callable[..., object] | None
 ) -> str: ...
-def split(path: object, bytes: int, wanted: Mapping[str, Any]) -> tuple[list[list[tuple[int, int]] | None], bytes]: ...
+def split(
+    path: object, bytes: int, is_named: bool, wanted: Mapping[str, Any]
+) -> tuple[list[list[tuple[int, int]] | None], bytes] | None: ...
 def observe_split(path: object, part: list[tuple[int, int]] | None, wanted: Mapping[str, Any]) -> bytes: ...
 def analyze(
     source: object, wanted: Mapping[str, Any], progress: Callable[..., object] | None

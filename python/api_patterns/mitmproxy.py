@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
+import secrets
+import stat
+import weakref
 from typing import Any
 
 from mitmproxy import command, ctx, exceptions, http, types
@@ -25,6 +27,9 @@ __all__ = ["PatternsAddon", "flow_dict"]
 
 #: Marks a flow that was taken in; no part of what mitmproxy saves of it.
 _TAKEN = "_api_patterns_taken"
+
+#: What addons knew when their scripts were loaded anew, by the proxy they ran in.
+_LEFT: weakref.WeakKeyDictionary[Any, list[Patterns]] = weakref.WeakKeyDictionary()
 
 #: Longer request bodies are not asked for the name of an operation.
 _BODY_BYTES = 1 << 20
@@ -79,13 +84,23 @@ def flow_dict(flow: http.HTTPFlow) -> dict[str, Any]:
 
 
 class PatternsAddon:
-    """Keeps `patterns` live: every flow is taken in when its response, or its error, is there."""
+    """Keeps `patterns` live: every flow is taken in when its response, or its error, is there.
+
+    When mitmproxy loads the script anew, because its file changed, the new addon goes on with what the old one knew.
+
+    Args:
+        patterns: A state to go on with; a new one where it is left out.
+    """
 
     def __init__(self, patterns: Patterns | None = None) -> None:
+        self._takes_over = patterns is None
         self.patterns = patterns if patterns is not None else Patterns()
 
     def load(self, loader: Any) -> None:
         loader.add_option("patterns_file", str, "", "Where the report of API patterns is written when the proxy ends.")
+        left = _LEFT.get(ctx.master, [])
+        if self._takes_over and left:
+            self.patterns.merge(left.pop(0))
 
     def response(self, flow: http.HTTPFlow) -> None:
         # A websocket goes on after its handshake; it is taken in when it ends.
@@ -103,6 +118,8 @@ class PatternsAddon:
     def done(self) -> None:
         if ctx.options.patterns_file:
             self._write(ctx.options.patterns_file)
+        if self._takes_over:
+            _LEFT.setdefault(ctx.master, []).append(self.patterns)
 
     @command.command("patterns.save")
     def save(self, path: types.Path) -> None:
@@ -125,14 +142,24 @@ class PatternsAddon:
             logging.exception("api_patterns: a flow could not be taken in")
 
     def _write(self, path: str) -> None:
-        """Writes the report whole, or leaves what was there."""
-        folder = os.path.dirname(os.path.abspath(path))
-        handle, name = tempfile.mkstemp(prefix=".patterns-", dir=folder)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(self.report().to_json() + "\n")
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
-        logging.info("api_patterns: %d patterns written to %s", len(self.report().patterns), path)
+        """Writes the report whole, or leaves what was there. What a link leads to is written, and pipes and the like as well."""
+        report = self.report()
+        text = report.to_json() + "\n"
+        path = os.path.realpath(path)
+        mode = os.stat(path).st_mode if os.path.exists(path) else None
+        if mode is not None and not stat.S_ISREG(mode):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+        else:
+            name = f"{path}.{secrets.token_hex(4)}"
+            handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    file.write(text)
+                if mode is not None:
+                    os.chmod(name, stat.S_IMODE(mode))
+                os.replace(name, path)
+            except BaseException:
+                os.unlink(name)
+                raise
+        logging.info("api_patterns: %d patterns written to %s", len(report.patterns), path)

@@ -99,6 +99,18 @@ class Pattern:
         return cls(**_known(cls, values))
 
 
+#: Percentiles have a column each.
+_PERCENTILES = {
+    name: tuple(place.name for place in fields(kind)) for name, kind in (("latency_ms", Latency), ("response_bytes", Sizes))
+}
+_COLUMNS = tuple(place.name for place in fields(Pattern) if place.name not in ("parameters", *_PERCENTILES))
+
+
+def _names() -> list[str]:
+    """The columns of a data frame, the same for every report."""
+    return [*_COLUMNS, *(f"{percentile}_{name}" for name, each in _PERCENTILES.items() for percentile in each)]
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """The endpoints of the APIs behind captured traffic.
@@ -136,16 +148,15 @@ class Report:
     def _rows(self) -> list[dict[str, Any]]:
         rows = []
         for pattern in self.to_dict()["patterns"]:
-            row = {place.name: pattern.get(place.name) for place in fields(Pattern) if place.name != "parameters"}
-            for name in ("latency_ms", "response_bytes"):
-                for percentile, value in (row.pop(name) or {}).items():
-                    row[f"{percentile}_{name}"] = value
+            row = {name: pattern.get(name) for name in _COLUMNS}
+            for name, percentiles in _PERCENTILES.items():
+                values = pattern.get(name) or {}
+                row.update({f"{percentile}_{name}": values.get(percentile) for percentile in percentiles})
             # Counters have other keys in every row, so in a table they are JSON.
             for name in ("common_headers", "status_codes", "content_types", "media_types"):
                 row[name] = json.dumps(row[name])
             rows.append(row)
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        return [{name: row.get(name) for name in names} for row in rows]
+        return rows
 
     def to_pandas(self) -> pandas.DataFrame:
         """One row a pattern, as a pandas data frame.
@@ -155,7 +166,7 @@ class Report:
         """
         import pandas
 
-        return pandas.DataFrame(self._rows())
+        return pandas.DataFrame(self._rows(), columns=_names())
 
     def to_polars(self) -> polars.DataFrame:
         """One row a pattern, as a polars data frame.
@@ -165,4 +176,4 @@ class Report:
         """
         import polars
 
-        return polars.DataFrame(self._rows(), infer_schema_length=None)
+        return polars.DataFrame(self._rows(), schema=_names(), infer_schema_length=None)

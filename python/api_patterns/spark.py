@@ -35,19 +35,18 @@ COLUMNS = (
 Part = tuple[str, Union[list[tuple[int, int]], None]]
 
 
-def _files(paths: Path | Iterable[Path]) -> list[str]:
-    """The files behind paths; folders are walked, sorted by name."""
+def _files(paths: Path | Iterable[Path]) -> list[tuple[str, bool]]:
+    """The files behind paths, and whether each was named; folders are walked, sorted by name."""
     named = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-    files: list[str] = []
+    files: list[tuple[str, bool]] = []
     for path in map(os.fspath, named):
         if not os.path.isdir(path):
-            files.append(path)
+            files.append((path, True))
             continue
         for folder, folders, names in os.walk(path):
             folders.sort()
-            files += [os.path.join(folder, name) for name in sorted(names)]
-    if not files:
-        raise UsageError("no capture was named, or the folders are empty")
+            inside = [os.path.join(folder, name) for name in sorted(names)]
+            files += [(path, False) for path in inside if os.path.isfile(path) and os.path.getsize(path)]
     return files
 
 
@@ -71,7 +70,7 @@ def _observer(wanted: dict[str, Any]) -> Callable[[Iterator[Any]], Iterator[Any]
 
         state = Patterns()
         for batch in batches:
-            state.observe_many(batch.to_pylist(), wanted)
+            state.observe_rows(batch.to_pylist(), wanted)
         yield pyarrow.RecordBatch.from_pydict({"state": pyarrow.array([state.to_bytes()], pyarrow.binary())})
 
     return observe
@@ -94,8 +93,9 @@ def patterns(
     Args:
         spark: The session.
         source: Paths of captures and folders, or a data frame with the columns `method` and `url`, and any of `id`, `status`,
-            `request_headers` and `response_headers` (maps, or arrays of pairs), `content_type`, `timestamp` (seconds),
-            `duration_ms`, `response_bytes`, `request_body`.
+            `request_headers` and `response_headers` (maps, or arrays of structs with `name` and `value`), `content_type`,
+            `timestamp` (a timestamp, seconds, or text), `duration_ms`, `response_bytes`, `request_body`, in any case. A row
+            without method or URL is counted as a `bad_record`.
         domain, method, exclude, rules, group_hosts: As for `api_patterns.analyze`. There is no limit: the newest flows are only
             known where all are.
         split_bytes: About how many bytes of a capture one task reads. Packed captures and databases are not cut.
@@ -124,16 +124,21 @@ def _of_captures(
     parts: list[Part] = []
     state = Patterns()
     problems: list[ApiPatternsError] = []
-    for path in _files(paths):
+    found = False
+    for path, is_named in _files(paths):
         try:
-            places, rest = split(path, split_bytes, wanted)
+            cut = split(path, split_bytes, is_named, wanted)
         except ApiPatternsError as error:
             problems.append(error)
             continue
-        parts += [(path, part) for part in places]
-        state.merge(Patterns.from_bytes(rest))
-    if problems and not parts and not state.used:
+        if cut is not None:
+            found = True
+            parts += [(path, part) for part in cut[0]]
+            state.merge(Patterns.from_bytes(cut[1]))
+    if problems and not found:
         raise problems[0]
+    if not found:
+        raise UsageError("no capture was named, or no file in the folders is one")
     observed = state.to_bytes()
     if parts:
         tasks = spark.sparkContext.parallelize(parts, len(parts))
@@ -142,10 +147,12 @@ def _of_captures(
 
 
 def _of_table(table: DataFrame, wanted: dict[str, Any], depth: int) -> Report:
-    known = [name for name in table.columns if name in COLUMNS]
-    if not {"method", "url"} <= set(known) and "request" not in known:
+    # As SQL has it, the case of a name means nothing.
+    known = {name.lower(): name for name in reversed(table.columns) if name.lower() in COLUMNS}
+    if not {"method", "url"} <= known.keys() and "request" not in known:
         raise UsageError(f"the table has no columns \"method\" and \"url\"; it has {', '.join(table.columns)}")
-    states = table.select(*known).mapInArrow(_observer(wanted), "state binary")
+    chosen = [table[f"`{name}`"].alias(lower) for lower, name in known.items()]
+    states = table.select(*chosen).mapInArrow(_observer(wanted), "state binary")
     # Without a row there is no task that has a state.
     observed = states.rdd.map(lambda row: bytes(row["state"])).treeAggregate(Patterns().to_bytes(), _merged, _merged, depth)
     return _report(observed, wanted)

@@ -1,182 +1,162 @@
-//! A dict that describes a flow, in either spelling of the library's JSON lines:
+//! A mapping that describes a flow, in either spelling of the library's JSON lines:
 //! `{"id", "request": {"url", "method", "headers"}, "response": {"status_code", "headers"}, "timestamp"}`, or flat.
 
 use std::borrow::Cow;
+use std::time::{Duration, Instant};
 
-use api_patterns::{Flow, Header, Headers, Response};
+use api_patterns::{Flow, Headers, Response};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString};
 
-/// Text as Python has it: `str`, or `bytes` as mitmproxy keeps header fields.
-struct Word<'py>(Bound<'py, PyAny>);
+use crate::values::{Bytes, Word, dict_of, headers_of, integer, milliseconds, nanoseconds, pairs};
 
-impl Word<'_> {
-    /// Its bytes; lone surrogates as `surrogatepass` writes them. Anything that is no text is none.
-    fn bytes(&self) -> Option<Cow<'_, [u8]>> {
-        if let Ok(text) = self.0.cast::<PyString>() {
-            if let Ok(text) = text.to_str() {
-                return Some(Cow::Borrowed(text.as_bytes()));
-            }
-            let encoded = text.call_method1("encode", ("utf-8", "surrogatepass")).ok()?;
-            return Some(Cow::Owned(encoded.cast::<PyBytes>().ok()?.as_bytes().to_vec()));
+/// How long the interpreter's lock is held at once: longer than the five milliseconds after which another thread asks for it,
+/// because one that is woken before it asked finds the lock taken again.
+const TURN: Duration = Duration::from_millis(10);
+
+/// Why a Python object is not observed.
+pub(crate) enum Refused {
+    /// It is no flow.
+    NoFlow(PyErr),
+    /// What it calls raised.
+    Raised(PyErr),
+}
+
+impl From<PyErr> for Refused {
+    fn from(error: PyErr) -> Self {
+        Self::Raised(error)
+    }
+}
+
+impl From<Refused> for PyErr {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::NoFlow(error) | Refused::Raised(error) => error,
         }
-        self.0.cast::<PyBytes>().ok().map(|bytes| Cow::Borrowed(bytes.as_bytes()))
     }
 }
 
-/// Headers as Python has them, alive as long as they are looked at.
-type Pairs<'py> = Vec<(Word<'py>, Word<'py>)>;
-
-fn pairs<'py>(headers: Option<Bound<'py, PyAny>>) -> PyResult<Pairs<'py>> {
-    let Some(headers) = headers else { return Ok(Vec::new()) };
-    if let Ok(dict) = headers.cast::<PyDict>() {
-        return Ok(dict.iter().map(|(name, value)| (Word(name), Word(value))).collect());
-    }
-    let mut pairs = Vec::new();
-    for pair in headers.try_iter()? {
-        let pair = pair?;
-        let (name, value): (Bound<'py, PyAny>, Bound<'py, PyAny>) =
-            if let Ok(pair) = pair.cast::<PyTuple>() {
-                (pair.get_item(0)?, pair.get_item(1)?)
-            } else {
-                let pair = pair.cast::<PyList>().map_err(|_| {
-                    PyTypeError::new_err("headers are a dict, or pairs of name and value")
-                })?;
-                (pair.get_item(0)?, pair.get_item(1)?)
-            };
-        pairs.push((Word(name), Word(value)));
-    }
-    Ok(pairs)
+/// What a mapping says, with that of its `request` or `response` first.
+struct Members<'py> {
+    flat: Bound<'py, PyDict>,
+    nested: Option<Bound<'py, PyDict>>,
 }
 
-/// The bytes of all pairs; a value that is no text is missing.
-type Bytes<'a> = Vec<(Cow<'a, [u8]>, Option<Cow<'a, [u8]>>)>;
+type Name<'a, 'py> = &'a Bound<'py, PyString>;
 
-fn bytes_of<'a>(pairs: &'a Pairs<'_>) -> Bytes<'a> {
-    pairs.iter().filter_map(|(name, value)| Some((name.bytes()?, value.bytes()))).collect()
-}
+impl<'py> Members<'py> {
+    fn new(flat: &Bound<'py, PyDict>, part: Name<'_, 'py>) -> PyResult<Self> {
+        let nested = member(flat, part)?.map(|part| dict_of(&part)).transpose()?.flatten();
+        Ok(Self { flat: flat.clone(), nested })
+    }
 
-fn headers_of<'a>(bytes: &'a Bytes<'_>) -> Vec<Header<'a>> {
-    bytes.iter().map(|(name, value)| (&**name, value.as_deref())).collect()
+    fn get(&self, name: Name<'_, 'py>, flat: Name<'_, 'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let nested = self.nested.as_ref().map(|nested| member(nested, name)).transpose()?;
+        match nested.flatten() {
+            Some(value) => Ok(Some(value)),
+            None => member(&self.flat, flat),
+        }
+    }
 }
 
 /// A member that is there and not None.
 fn member<'py>(
     dict: &Bound<'py, PyDict>,
-    name: &Bound<'py, PyString>,
+    name: Name<'_, 'py>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     Ok(dict.get_item(name)?.filter(|value| !value.is_none()))
 }
 
-/// A whole number, also as text or float.
-fn integer(value: Option<Bound<'_, PyAny>>) -> Option<i64> {
-    let value = value?;
-    if let Ok(number) = value.extract::<i64>() {
-        return Some(number);
-    }
-    if let Ok(text) = value.extract::<String>() {
-        return text.trim().parse().ok();
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "bounded before")]
-    value.extract::<f64>().ok().filter(|number| number.abs() < 9e15).map(|number| number as i64)
-}
-
-/// Seconds since the epoch as nanoseconds.
-fn nanoseconds(value: Option<Bound<'_, PyAny>>) -> Option<i64> {
-    let seconds: f64 = value?.extract().ok()?;
-    #[expect(clippy::cast_possible_truncation, reason = "bounded before")]
-    (seconds.abs() < 9e9).then(|| (seconds * 1e7).round() as i64 * 100)
-}
-
-/// Hands the flow of a dict on; `None` where its URL was not asked over HTTP, unless any URL will do.
-///
-/// # Errors
-///
-/// Where it is no dict, or has no URL or method.
+/// Hands the flow of a mapping on; `None` where its URL was not asked over HTTP, unless any URL will do.
 pub(crate) fn with_flow<'py, R>(
     flow: &Bound<'py, PyAny>,
     any_url: bool,
     use_it: impl FnOnce(Option<&Flow<'_>>) -> R,
-) -> PyResult<R> {
+) -> Result<R, Refused> {
     let py = flow.py();
-    let dict = flow.cast::<PyDict>().map_err(|_| {
-        PyTypeError::new_err("a flow is a dict with \"request\" and \"response\", or with \"method\", \"url\", \"status\"")
+    let dict = dict_of(flow)?.ok_or_else(|| {
+        let what = "a flow is a dict with \"request\" and \"response\", or with \"method\", \"url\", \"status\"";
+        Refused::NoFlow(PyTypeError::new_err(what))
     })?;
-    let request = member(dict, intern!(py, "request"))?;
-    let request = request.as_ref().and_then(|request| request.cast::<PyDict>().ok());
-    let response = member(dict, intern!(py, "response"))?;
-    let response = response.as_ref().and_then(|response| response.cast::<PyDict>().ok());
-    let of_request = |name: &Bound<'py, PyString>, flat: &Bound<'py, PyString>| match request {
-        Some(request) => member(request, name),
-        None => member(dict, flat),
+    let request = Members::new(&dict, intern!(py, "request"))?;
+    let response = Members::new(&dict, intern!(py, "response"))?;
+    let text = |name: Name<'_, 'py>, what: &str| {
+        let word = request.get(name, name)?.map(Word).ok_or_else(|| {
+            Refused::NoFlow(PyValueError::new_err(format!("this flow has no \"{what}\"")))
+        })?;
+        if !word.is_text() {
+            return Err(Refused::NoFlow(PyTypeError::new_err(format!("\"{what}\" is no text"))));
+        }
+        Ok(word)
     };
-    let of_response = |name: &Bound<'py, PyString>, flat: &Bound<'py, PyString>| match response {
-        Some(response) => member(response, name),
-        None => member(dict, flat),
-    };
-    let missing = |what: &str| PyValueError::new_err(format!("this flow has no \"{what}\""));
-    let url = of_request(intern!(py, "url"), intern!(py, "url"))?
-        .map(Word)
-        .ok_or_else(|| missing("url"))?;
-    let method = of_request(intern!(py, "method"), intern!(py, "method"))?
-        .map(Word)
-        .ok_or_else(|| missing("method"))?;
-    let (url, method) = (
-        url.bytes().ok_or_else(|| PyTypeError::new_err("\"url\" is no text"))?,
-        method.bytes().ok_or_else(|| PyTypeError::new_err("\"method\" is no text"))?,
-    );
-    let request_pairs = pairs(of_request(intern!(py, "headers"), intern!(py, "request_headers"))?)?;
+    let (url, method) = (text(intern!(py, "url"), "url")?, text(intern!(py, "method"), "method")?);
+    let (url, method) = (url.bytes().unwrap_or_default(), method.bytes().unwrap_or_default());
+    let request_pairs =
+        pairs(request.get(intern!(py, "headers"), intern!(py, "request_headers"))?)?;
     let response_pairs =
-        pairs(of_response(intern!(py, "headers"), intern!(py, "response_headers"))?)?;
-    let (request_bytes, response_bytes) = (bytes_of(&request_pairs), bytes_of(&response_pairs));
+        pairs(response.get(intern!(py, "headers"), intern!(py, "response_headers"))?)?;
+    let (request_bytes, response_bytes) = (Bytes::of(&request_pairs), Bytes::of(&response_pairs));
     let (request_headers, response_headers) =
         (headers_of(&request_bytes), headers_of(&response_bytes));
-    let body = of_request(intern!(py, "body"), intern!(py, "request_body"))?.map(Word);
+    let of_dict = |name: Name<'_, 'py>| Ok::<_, PyErr>(member(&dict, name)?.map(Word));
+    let body = request.get(intern!(py, "body"), intern!(py, "request_body"))?.map(Word);
     let body = body.as_ref().and_then(Word::bytes);
-    let id = member(dict, intern!(py, "id"))?.map(Word);
-    let id = id.as_ref().and_then(Word::bytes).unwrap_or_default();
-    let status = match response {
-        Some(response) => {
-            let status = member(response, intern!(py, "status_code"))?;
-            if status.is_some() { status } else { member(response, intern!(py, "status"))? }
-        }
-        None => {
-            let status = member(dict, intern!(py, "status"))?;
-            if status.is_some() { status } else { member(dict, intern!(py, "status_code"))? }
-        }
-    };
-    let status = integer(status);
-    let content_type = member(dict, intern!(py, "content_type"))?.map(Word);
+    let id = of_dict(intern!(py, "id"))?;
+    let content_type = of_dict(intern!(py, "content_type"))?;
     let content_type = content_type.as_ref().and_then(Word::bytes);
-    let size = integer(member(dict, intern!(py, "response_bytes"))?);
-    let started = nanoseconds(member(dict, intern!(py, "timestamp"))?);
-    let took =
-        member(dict, intern!(py, "duration_ms"))?.and_then(|value| value.extract::<f64>().ok());
+    let status = response
+        .get(intern!(py, "status_code"), intern!(py, "status"))?
+        .or(response.get(intern!(py, "status"), intern!(py, "status_code"))?);
+    let status = status.and_then(|status| integer(&status));
+    let size = member(&dict, intern!(py, "response_bytes"))?.and_then(|size| integer(&size));
 
     let mut flow = match Flow::of_bytes(&method, &url) {
         Some(flow) => flow,
         None if any_url => Flow::of_any_url(&method, &url),
         None => return Ok(use_it(None)),
     };
-    let is_true = |name: &Bound<'py, PyString>| -> PyResult<bool> {
-        member(dict, name)?.map_or(Ok(false), |value| value.is_truthy())
+    let is_true = |name: Name<'_, 'py>| -> PyResult<bool> {
+        member(&dict, name)?.map_or(Ok(false), |value| value.is_truthy())
     };
+    let id: Cow<'_, [u8]> = id.as_ref().and_then(Word::bytes).unwrap_or_default();
     flow.failed = is_true(intern!(py, "failed"))?;
     flow.websocket = is_true(intern!(py, "websocket"))?;
     flow.id = &id;
     flow.request_headers = Headers::new(&request_headers);
     flow.request_body = body.as_deref();
-    flow.started = started;
-    #[expect(clippy::cast_possible_truncation, reason = "a float becomes the nearest whole number")]
-    let ended = started.zip(took).and_then(|(at, took)| at.checked_add((took * 1e6) as i64));
-    flow.ended = ended;
-    flow.response = (response.is_some() || status.is_some()).then(|| Response {
+    flow.started = member(&dict, intern!(py, "timestamp"))?.and_then(|time| nanoseconds(&time));
+    flow.duration = member(&dict, intern!(py, "duration_ms"))?.and_then(|took| milliseconds(&took));
+    flow.response = (response.nested.is_some() || status.is_some()).then(|| Response {
         status: status.unwrap_or_default(),
         headers: Headers::new(&response_headers),
         content_type: content_type.as_deref(),
         body_bytes: size.and_then(|size| u64::try_from(size).ok()),
     });
     Ok(use_it(Some(&flow)))
+}
+
+/// Calls `each` for everything that an iterable gives, and says how many that were. Other threads and Ctrl-C have their turn.
+pub(crate) fn for_each<'py>(
+    flows: &Bound<'py, PyAny>,
+    mut each: impl FnMut(&Bound<'py, PyAny>) -> PyResult<()>,
+) -> PyResult<u64> {
+    let py = flows.py();
+    let mut count = 0;
+    let mut held = Instant::now();
+    let not_iterable =
+        "source is a path of a capture, a list of paths, or an iterable of flow dicts";
+    for flow in flows.try_iter().map_err(|_| PyTypeError::new_err(not_iterable))? {
+        each(&flow?)?;
+        count += 1;
+        if count % 1024 == 0 {
+            py.check_signals()?;
+            if held.elapsed() > TURN {
+                py.detach(|| {});
+                held = Instant::now();
+            }
+        }
+    }
+    Ok(count)
 }

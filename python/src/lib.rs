@@ -7,6 +7,7 @@ mod patterns;
 mod run;
 mod source;
 mod splits;
+mod values;
 
 use pyo3::prelude::*;
 

@@ -1,18 +1,38 @@
 //! The state that merges, as a Python class.
 
-use api_patterns::{Patterns, ReportOptions, SkipReason};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use api_patterns::{Filter, Flow, Patterns, ReportOptions, SkipReason};
 use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
 use pyo3::types::PyBytes;
 
 use crate::errors::{UsageError, python_error};
-use crate::flows::with_flow;
+use crate::flows::{Refused, for_each, with_flow};
 use crate::run::Wanted;
 
 /// What was seen of any number of flows.
-#[pyclass(name = "Patterns", module = "api_patterns", subclass)]
-#[derive(Clone, Default)]
+///
+/// It may be used from several threads: each flow is taken in under a lock, in which no Python code runs.
+#[pyclass(name = "Patterns", module = "api_patterns", subclass, frozen)]
+#[derive(Default)]
 pub(crate) struct PyPatterns {
-    inner: Patterns,
+    inner: Mutex<Patterns>,
+}
+
+impl PyPatterns {
+    fn lock(&self, py: Python<'_>) -> MutexGuard<'_, Patterns> {
+        self.inner.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn observe_one(&self, py: Python<'_>, flow: Option<&Flow<'_>>, filter: Option<&Filter>) {
+        let mut patterns = self.lock(py);
+        let Some(flow) = flow else { return patterns.skip(SkipReason::NotHttp) };
+        match filter.and_then(|filter| filter.leaves_out(flow)) {
+            Some(reason) => patterns.skip(reason),
+            None => patterns.observe(flow),
+        }
+    }
 }
 
 #[pymethods]
@@ -22,64 +42,78 @@ impl PyPatterns {
         Self::default()
     }
 
-    /// Takes in one flow.
-    fn observe(&mut self, flow: &Bound<'_, PyAny>) -> PyResult<()> {
-        with_flow(flow, false, |flow| match flow {
-            Some(flow) => self.inner.observe(flow),
-            None => self.inner.skip(SkipReason::NotHttp),
+    /// Takes in one flow: a dict as `get_api_patterns` takes it.
+    ///
+    /// Args:
+    ///     flow: The flow. One whose URL was not asked over HTTP is counted as skipped.
+    ///
+    /// Raises:
+    ///     TypeError, ValueError: Where it is no dict, or has no URL or method.
+    fn observe(&self, flow: &Bound<'_, PyAny>) -> PyResult<()> {
+        Ok(with_flow(flow, false, |found| self.observe_one(flow.py(), found, None))?)
+    }
+
+    /// Takes in flows from an iterable; gives their number.
+    ///
+    /// Args:
+    ///     flows: The flows. Each is taken in as soon as the iterable gives it.
+    ///
+    /// Raises:
+    ///     TypeError, ValueError: As `observe`; what came before is taken in.
+    ///     KeyboardInterrupt: On Ctrl-C; what came before is taken in.
+    fn observe_many(&self, flows: &Bound<'_, PyAny>) -> PyResult<u64> {
+        for_each(flows, |flow| self.observe(flow))
+    }
+
+    /// Takes in the rows of a table, those that are wanted; a row that is no flow is counted as skipped.
+    fn observe_rows(&self, rows: &Bound<'_, PyAny>, wanted: Wanted) -> PyResult<u64> {
+        let filter = Filter::new(&wanted.options()?);
+        for_each(rows, |row| {
+            let py = row.py();
+            match with_flow(row, false, |flow| self.observe_one(py, flow, Some(&filter))) {
+                Err(Refused::NoFlow(_)) => self.lock(py).skip(SkipReason::BadRecord),
+                other => other?,
+            }
+            Ok(())
         })
     }
 
-    /// Takes in flows from an iterable, those that are wanted; gives their number.
-    #[pyo3(signature = (flows, wanted=None))]
-    fn observe_many(&mut self, flows: &Bound<'_, PyAny>, wanted: Option<Wanted>) -> PyResult<u64> {
-        let options = wanted.map(|wanted| wanted.options()).transpose()?;
-        let mut count = 0;
-        for flow in flows.try_iter()? {
-            with_flow(&flow?, false, |flow| {
-                let left_out = |flow| options.as_ref().and_then(|options| options.leaves_out(flow));
-                match flow.map(|flow| (flow, left_out(flow))) {
-                    None => self.inner.skip(SkipReason::NotHttp),
-                    Some((_, Some(reason))) => self.inner.skip(reason),
-                    Some((flow, None)) => self.inner.observe(flow),
-                }
-            })?;
-            count += 1;
-            if count % 4096 == 0 {
-                flows.py().check_signals()?;
-            }
-        }
-        Ok(count)
-    }
-
     /// Takes in all that another state has seen.
-    fn merge(&mut self, py: Python<'_>, other: &Bound<'_, Self>) -> PyResult<()> {
-        let other = other
-            .try_borrow()
-            .map_err(|_| UsageError::new_err("a state cannot be merged with itself"))?
-            .inner
-            .clone();
-        py.detach(|| self.inner.merge(other));
+    ///
+    /// Args:
+    ///     other: A state; it stays as it is.
+    ///
+    /// Raises:
+    ///     UsageError: Where `other` is the state itself.
+    fn merge(slf: &Bound<'_, Self>, other: &Bound<'_, Self>) -> PyResult<()> {
+        if slf.is(other) {
+            return Err(UsageError::new_err("a state cannot be merged with itself"));
+        }
+        let (py, own) = (slf.py(), slf.get());
+        let other = other.get().lock(py).clone();
+        py.detach(|| own.inner.lock().unwrap_or_else(PoisonError::into_inner).merge(other));
         Ok(())
     }
 
-    /// The state in its binary form.
+    /// The state in its binary form, versioned and checked; equal states give equal bytes.
     fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        let bytes = py.detach(|| self.inner.to_bytes());
+        let state = self.lock(py).clone();
+        let bytes = py.detach(|| state.to_bytes());
         PyBytes::new(py, &bytes)
     }
 
     /// Becomes the state of a binary form.
-    fn load(&mut self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
-        self.inner =
+    fn load(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
+        let state =
             py.detach(|| Patterns::from_bytes(data)).map_err(|error| python_error(&error))?;
+        *self.lock(py) = state;
         Ok(())
     }
 
     /// How many flows were taken in.
     #[getter]
-    fn used(&self) -> u64 {
-        self.inner.used()
+    fn used(&self, py: Python<'_>) -> u64 {
+        self.lock(py).used()
     }
 
     /// The report as JSON.
@@ -88,14 +122,9 @@ impl PyPatterns {
             Some(wanted) => wanted.options()?.report,
             None => ReportOptions::default(),
         };
-        py.detach(|| serde_json::to_string(&self.inner.decide(&options).report))
+        // Flows go on coming in while the decision is made.
+        let state = self.lock(py).clone();
+        py.detach(|| serde_json::to_string(&state.decide(&options).report))
             .map_err(|error| UsageError::new_err(error.to_string()))
-    }
-
-    fn __reduce__<'py>(
-        slf: &Bound<'py, Self>,
-    ) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
-        let bytes = slf.borrow().to_bytes(slf.py());
-        Ok((slf.get_type().getattr("from_bytes")?, (bytes,)))
     }
 }

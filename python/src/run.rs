@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use api_patterns::compat::{self, CompatFlow};
 use api_patterns::{
-    Captures, Error, InputFormat, Noise, Options, Patterns, Progress, Report, ReportOptions, Rules,
+    Captures, Error, Filter, InputFormat, Noise, Options, Patterns, Progress, Report,
+    ReportOptions, Rules, SkipReason,
 };
-use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::errors::{UsageError, python_error};
-use crate::flows::with_flow;
+use crate::flows::{for_each, with_flow};
 use crate::source::Source;
+use crate::values::Word;
 
 /// The most threads that can be asked for, as on the command line.
 const THREADS: usize = 1024;
@@ -87,7 +89,7 @@ pub(crate) struct Wanted {
     #[pyo3(item)]
     group_hosts: bool,
     #[pyo3(item)]
-    threads: usize,
+    threads: i64,
 }
 
 impl Wanted {
@@ -103,12 +105,12 @@ impl Wanted {
                 return Err(UsageError::new_err("limit is 0 or more; leave it out for all flows"));
             }
         };
-        if self.threads > THREADS {
-            return Err(UsageError::new_err(
-                "threads is from 0, for as many as there are cores, to 1024",
-            ));
-        }
-        options.threads = self.threads;
+        options.threads = usize::try_from(self.threads)
+            .ok()
+            .filter(|threads| *threads <= THREADS)
+            .ok_or_else(|| {
+                UsageError::new_err("threads is from 0, for as many as there are cores, to 1024")
+            })?;
         options.report = self.report_options()?;
         Ok(options)
     }
@@ -139,29 +141,41 @@ fn noise(name: &str) -> PyResult<Noise> {
 /// Flows from dicts, newest first, as the options leave them.
 fn observe_flows(flows: &Bound<'_, PyAny>, options: &Options) -> PyResult<Patterns> {
     let mut patterns = Patterns::new();
+    let filter = Filter::new(options);
     let mut left = options.limit.unwrap_or(usize::MAX);
-    for flow in iterate(flows)? {
-        with_flow(&flow?, false, |flow| match flow {
-            None => patterns.skip(api_patterns::SkipReason::NotHttp),
-            Some(flow) => match options.leaves_out(flow) {
+    for_each(flows, |flow| {
+        with_flow(flow, false, |flow| {
+            let Some(flow) = flow else { return patterns.skip(SkipReason::NotHttp) };
+            match filter.leaves_out(flow) {
                 Some(reason) => patterns.skip(reason),
-                None if left == 0 => patterns.skip(api_patterns::SkipReason::Older),
+                None if left == 0 => patterns.skip(SkipReason::Older),
                 None => {
                     left -= 1;
                     patterns.observe(flow);
                 }
-            },
+            }
         })?;
-    }
+        Ok(())
+    })?;
     Ok(patterns)
 }
 
-fn iterate<'py>(flows: &Bound<'py, PyAny>) -> PyResult<Bound<'py, pyo3::types::PyIterator>> {
-    flows.try_iter().map_err(|_| {
-        PyTypeError::new_err(
-            "source is a path of a capture, a list of paths, or an iterable of flow dicts",
-        )
-    })
+/// Flows from dicts as the original sees them, in the order given.
+fn compat_flows(flows: &Bound<'_, PyAny>) -> PyResult<Vec<CompatFlow>> {
+    let mut rows = Vec::new();
+    for_each(flows, |flow| {
+        let row = with_flow(flow, true, |flow| flow.map(CompatFlow::new))?;
+        let id =
+            flow.get_item(intern!(flow.py(), "id")).ok().filter(|id| !Word(id.clone()).is_text());
+        let json = id.map(|id| flow.py().import("json")?.call_method1("dumps", (id,)));
+        let json = json.transpose()?.map(|json| json.extract::<String>()).transpose()?;
+        rows.extend(row.map(|row| match json {
+            Some(json) => row.with_json_id(&json),
+            None => row,
+        }));
+        Ok(())
+    })?;
+    Ok(rows)
 }
 
 fn report_of(
@@ -208,20 +222,13 @@ pub(crate) fn get_api_patterns(
     let domain = wanted.domain.first().map(String::as_str);
     match Source::of(source) {
         Source::Flows(flows) => {
-            let mut rows = Vec::new();
-            for flow in iterate(&flows)? {
-                with_flow(&flow?, true, |flow| rows.extend(flow.map(CompatFlow::new)))?;
-            }
+            let rows = compat_flows(&flows)?;
             py.detach(|| compat::get_api_patterns(&rows, domain, wanted.limit))
                 .map_err(|error| python_error(&error))
         }
         Source::Paths(paths) => watched(py, progress, |monitor| {
             let captures = Captures::open(&paths, InputFormat::Detect)?;
-            let options = {
-                let mut options = Options::default();
-                options.threads = wanted.threads;
-                options
-            };
+            let options = Options::default();
             Ok(api_patterns::compat_answer(&captures, domain, wanted.limit, &options, &monitor)?
                 .text)
         }),

@@ -12,20 +12,25 @@ use crate::run::{Wanted, watched};
 /// The places of one part; `None` for all of a file.
 type Part = Option<Vec<(u64, u64)>>;
 
-/// The parts of a capture file, and the state of what is in none of them.
+/// The parts of a capture file, and the state of what is in none of them. `None` where a file that nobody named is no capture:
+/// in a folder lies much that nobody meant.
 #[pyfunction]
 pub(crate) fn split<'py>(
     py: Python<'py>,
     path: PathBuf,
     bytes: u64,
+    is_named: bool,
     wanted: Wanted,
-) -> PyResult<(Vec<Part>, Bound<'py, PyBytes>)> {
+) -> PyResult<Option<(Vec<Part>, Bound<'py, PyBytes>)>> {
     let options = wanted.options()?;
-    let (parts, rest) = py
-        .detach(|| api_patterns::split(&path, InputFormat::Detect, bytes, &options))
-        .map_err(|error| python_error(&error))?;
+    let cut = py.detach(|| api_patterns::split(&path, InputFormat::Detect, bytes, &options));
+    let (parts, rest) = match cut {
+        Ok(cut) => cut,
+        Err(error) if error.is_format() && !is_named => return Ok(None),
+        Err(error) => return Err(python_error(&error)),
+    };
     let parts = parts.into_iter().map(|part| part.places).collect();
-    Ok((parts, PyBytes::new(py, &py.detach(|| rest.to_bytes()))))
+    Ok(Some((parts, PyBytes::new(py, &py.detach(|| rest.to_bytes())))))
 }
 
 /// What was seen of one part, as the bytes of a state.

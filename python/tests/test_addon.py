@@ -3,6 +3,7 @@
 import http.client
 import http.server
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -125,3 +126,50 @@ def test_what_cannot_be_written_is_said(tmp_path, upstream):
         with pytest.raises(exceptions.CommandError, match="cannot be written"):
             context.master.commands.call("patterns.save", str(tmp_path / "no" / "such" / "folder.json"))
     assert addon.report().totals.used == 1
+
+
+def test_a_script_that_is_loaded_anew_goes_on(tmp_path, upstream):
+    script, report = tmp_path / "script.py", tmp_path / "report.json"
+    script.write_text("from api_patterns.mitmproxy import PatternsAddon\naddons = [PatternsAddon()]\n")
+    process, port = mitmdump(tmp_path, "-s", str(script), "--set", f"patterns_file={report}")
+    send(port, upstream, [("GET", f"/users/{n}", None) for n in range(1001, 1006)])
+    # mitmproxy looks at the time of the file.
+    os.utime(script, (time.time() + 60, time.time() + 60))
+    # The old addon writes its report when it goes.
+    for _ in range(100):
+        if report.exists():
+            break
+        time.sleep(0.1)
+    assert json.loads(report.read_text())["totals"]["used"] == 5
+    send(port, upstream, [("GET", "/users/1006", None)])
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=30)
+    assert json.loads(report.read_text())["totals"]["used"] == 6
+
+
+def test_the_report_goes_where_a_link_leads_and_keeps_its_mode(tmp_path):
+    from mitmproxy.test import taddons
+
+    from api_patterns.mitmproxy import PatternsAddon
+
+    with taddons.context(PatternsAddon()) as context:
+        save = lambda path: context.master.commands.call("patterns.save", str(path))
+        target, link, fresh, pipe = (tmp_path / name for name in ("target", "link", "fresh", "pipe"))
+        target.write_text("before")
+        target.chmod(0o640)
+        link.symlink_to(target)
+        save(link)
+        assert link.is_symlink() and json.loads(target.read_text())["version"] == 1
+        assert target.stat().st_mode & 0o777 == 0o640
+        save(fresh)
+        mask = os.umask(0)
+        os.umask(mask)
+        assert fresh.stat().st_mode & 0o777 == 0o666 & ~mask
+        os.mkfifo(pipe)
+        reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+        read = []
+        reader.start()
+        save(pipe)
+        reader.join(timeout=10)
+        assert json.loads(read[0])["version"] == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fresh", "link", "pipe", "target"]

@@ -72,10 +72,32 @@ def test_databases_are_answered_as_by_the_original(shared, tmp_path):
     assert checked > 90
 
 
+def rows_of(database):
+    """What the original's get_all_for_analysis makes of its rows."""
+    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+    for row in connection.execute(
+        "SELECT id, url, method, status_code, request_headers, response_headers, timestamp FROM flows ORDER BY timestamp DESC"
+    ):
+        yield {
+            "id": row[0],
+            "request": {"url": row[1], "method": row[2], "headers": json.loads(row[4] or "{}")},
+            "response": {"status_code": row[3], "headers": json.loads(row[5] or "{}")} if row[3] else None,
+            "timestamp": row[6],
+        }
+    connection.close()
+
+
 def test_the_database_is_answered_as_its_rows(fixture):
-    answer = api_patterns.get_api_patterns(fixture("demo.db"), compat=True)
-    assert len(json.loads(answer)) > 10
-    assert json.loads(api_patterns.get_api_patterns(fixture("demo.db"), limit=3, compat=True))
+    rows = list(rows_of(fixture("demo.db")))
+    for domain, limit in ((None, None), ("shop", 20), (None, 3), (None, -3)):
+        ask = lambda source: api_patterns.get_api_patterns(source, domain, limit, compat=True)
+        assert ask(fixture("demo.db")) == ask(rows) != "[]"
+
+
+def test_ids_that_are_no_text_are_written_as_they_are():
+    flows = [{"id": id, "request": {"url": "https://a.example/x", "method": "GET", "headers": {}}, "response": None} for id in (17, None, "a")]
+    answer = api_patterns.get_api_patterns(flows, compat=True)
+    assert json.loads(answer)[0]["sample_flow_ids"] == [17, None, "a"]
 
 
 def test_a_server_of_the_python_sdk_calls_one_line(fixture):
@@ -91,9 +113,12 @@ def test_a_server_of_the_python_sdk_calls_one_line(fixture):
             assert [tool.name for tool in (await client.list_tools()).tools] == ["get_api_patterns"]
             ours = await client.call_tool("get_api_patterns", {"domain": "shop.example"})
             theirs = await client.call_tool("get_api_patterns", {"domain": "shop", "limit": 20, "compat": True})
-            return ours.content[0].text, theirs.content[0].text
+            refused = await client.call_tool("get_api_patterns", {"limit": -1})
+            assert refused.is_error
+            return ours.content[0].text, theirs.content[0].text, refused.content[0].text
 
-    ours, theirs = asyncio.run(ask())
+    ours, theirs, refused = asyncio.run(ask())
+    assert "limit is 0 or more; leave it out for all flows" in refused
     assert ours == api_patterns.get_api_patterns(fixture("demo.db"), "shop.example")
     assert theirs == api_patterns.get_api_patterns(fixture("demo.db"), "shop", 20, compat=True)
     assert "GET /v1/users/{user_id}" in ours and "GET /v1/users/{id}" in theirs

@@ -1,5 +1,6 @@
 """A real cluster of two workers on this machine: the report is that of one machine, also where a task is killed."""
 
+import datetime
 import json
 import os
 import pathlib
@@ -60,28 +61,24 @@ def test_captures_in_parts_are_the_bytes_of_one_machine(spark, captures):
         assert on_spark.patterns(spark, captures, **arguments).to_json() == api_patterns.analyze(captures, **arguments).to_json()
 
 
-def test_a_task_that_is_killed_is_run_again(spark, captures, tmp_path, monkeypatch):
-    marker = str(tmp_path / "killed")
-    plain = on_spark._observe_part
+def test_a_task_that_is_killed_is_run_again(spark, captures, tmp_path):
+    marker, path, wanted = str(tmp_path / "killed"), str(captures / "large.mitm"), on_spark._wanted()
+    parts, _ = api_patterns._native.split(path, 1 << 20, True, wanted)
+    assert len(parts) > 4
 
-    def killed_once(part, wanted):
+    def killed_once(part):
         # The first that comes here goes down with its whole process, in the middle of its work.
-        state = plain(part, wanted)
+        state = on_spark._observe_part((path, part), wanted)
         try:
             os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
         except FileExistsError:
             return state
         os.kill(os.getpid(), signal.SIGKILL)
 
-    monkeypatch.setattr(on_spark, "_observe_part", killed_once)
-    # The executors do not have this change: it travels with the task.
-    tasks = [(str(captures / "large.mitm"), part) for part in api_patterns._native.split(str(captures / "large.mitm"), 1 << 20, on_spark._wanted())[0]]
-    assert len(tasks) > 4
-    wanted = on_spark._wanted()
-    state = spark.sparkContext.parallelize(tasks, len(tasks)).map(lambda part: killed_once(part, wanted)).treeReduce(on_spark._merged)
+    state = spark.sparkContext.parallelize(parts, len(parts)).map(killed_once).treeReduce(on_spark._merged)
     assert os.path.exists(marker)
     report = api_patterns.Patterns.from_bytes(state).report()
-    assert report.to_json() == api_patterns.analyze(captures / "large.mitm").to_json()
+    assert report.to_json() == api_patterns.analyze(path).to_json()
 
 
 def test_a_table_is_the_bytes_of_its_rows(spark):
@@ -97,6 +94,40 @@ def test_a_table_is_the_bytes_of_its_rows(spark):
     assert on_spark.patterns(spark, table.limit(0)).patterns == []
     with pytest.raises(api_patterns.UsageError, match='no columns "method" and "url"'):
         on_spark.patterns(spark, table.select("id"))
+
+
+def test_a_table_is_taken_as_it_is(spark):
+    start = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+    rows = [
+        (n, "GET", f"https://a.example/users/{n}" if n % 10 else None, 200, [("X-Key", "v")], start + datetime.timedelta(seconds=n), 5.0)
+        for n in range(1, 1001)
+    ]
+    schema = (
+        "Id bigint, METHOD string, Url string, status smallint, request_headers array<struct<name:string,value:string>>, "
+        "timestamp timestamp, duration_ms double, comment string"
+    )
+    table = spark.createDataFrame([row + ("not asked for",) for row in rows], schema)
+    report = on_spark.patterns(spark, table)
+    assert report.totals.used == 900 and report.totals.skipped == {"bad_record": 100}
+    pattern = report.patterns[0]
+    assert pattern.common_headers == {"x-key": 900} and pattern.latency_ms.p50 > 4
+    assert pattern.first_seen.startswith("2026-01-01T00:00:01") and pattern.sample_flow_ids[0].isdigit()
+    flows = [
+        {"id": id, "method": method, "url": url, "status": status, "request_headers": headers, "timestamp": time, "duration_ms": took}
+        for id, method, url, status, headers, time, took in rows if url
+    ]
+    assert report.to_dict()["patterns"] == api_patterns.analyze(flows).to_dict()["patterns"]
+
+
+def test_what_lies_beside_captures_is_no_problem(spark, tmp_path):
+    shutil.copy(ROOT / "fixtures" / "demo.har", tmp_path / "demo.har")
+    (tmp_path / "notes.txt").write_text("no capture")
+    (tmp_path / "empty").write_text("")
+    whole, report = api_patterns.analyze(tmp_path), on_spark.patterns(spark, tmp_path)
+    assert (report.to_json(), report.problems) == (whole.to_json(), whole.problems) and report.problems == []
+    (tmp_path / "demo.har").unlink()
+    with pytest.raises(api_patterns.UsageError, match="no file in the folders is one"):
+        on_spark.patterns(spark, tmp_path)
 
 
 def test_what_cannot_be_read_is_said(spark, captures, tmp_path):
