@@ -3,6 +3,7 @@
 pub(crate) mod noise;
 pub(crate) mod operation;
 pub(crate) mod owned;
+pub(crate) mod proxied;
 pub mod text;
 pub mod url;
 

@@ -100,6 +100,7 @@ pub use engine::{
 };
 pub use error::Error;
 pub use flow::noise::Noise;
+pub use flow::proxied::Proxied;
 pub use flow::{Flow, Header, Headers, Response, text, url};
 pub use patterns::Patterns;
 pub use report::decision::{Decision, Explanation, NearMiss, ReportOptions};

@@ -180,6 +180,14 @@ const HEADERS: [(&str, &str); 11] = [
     ("connection", "keep-alive"),
 ];
 
+/// The request headers of an exchange, as the library takes them.
+pub(crate) fn request_headers(exchange: &Exchange) -> [api_patterns::Header<'_>; 12] {
+    std::array::from_fn(|i| match i.checked_sub(1) {
+        None => (&b"host"[..], Some(exchange.host.as_bytes())),
+        Some(i) => (HEADERS[i].0.as_bytes(), Some(HEADERS[i].1.as_bytes())),
+    })
+}
+
 /// Writes values back to front, as mitmproxy does: the length stands before what it counts.
 struct Tnetstring {
     /// Reversed.

@@ -10,6 +10,7 @@ One line, from captures (mitmproxy dumps, HAR, JSON lines, the database of mitmp
 
 from __future__ import annotations
 
+import copyreg
 import operator
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -50,10 +51,26 @@ Progress = Callable[[int, Union[int, None], int], object]
 def _listed(what: str, value: str | Iterable[str] | None) -> list[str]:
     if value is None or value == "":
         return []
-    listed = [value] if isinstance(value, str) else list(value)
+    try:
+        listed = [value] if isinstance(value, str) else list(value)
+    except TypeError:
+        listed = [value]  # type: ignore[list-item]
     if not all(isinstance(each, str) for each in listed):
         raise TypeError(f"{what} is a str, or several of them")
-    return listed
+    # Lone surrogates are in no host and no method.
+    return [each.encode(errors="replace").decode() for each in listed]
+
+
+def _flag(what: str, value: bool) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{what} is True or False, not {type(value).__name__}")
+    return value
+
+
+def _callable(progress: Progress | None) -> Progress | None:
+    if progress is not None and not callable(progress):
+        raise TypeError(f"progress is something to call, not {type(progress).__name__}")
+    return progress
 
 
 def _whole(what: str, value: int | None) -> int | None:
@@ -76,8 +93,8 @@ def _rules(path: Path | None) -> str | None:
             return file.read()
     except OSError as error:
         raise UsageError(f"{name}: cannot read these rules: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{name}: these rules are no UTF-8") from error
+    except ValueError as error:
+        raise UsageError(f"{name}: cannot read these rules: {error}") from error
 
 
 def _wanted(
@@ -95,7 +112,7 @@ def _wanted(
         "exclude": _listed("exclude", exclude),
         "limit": _whole("limit", limit),
         "rules": _rules(rules),
-        "group_hosts": bool(group_hosts),
+        "group_hosts": _flag("group_hosts", group_hosts),
         "threads": _whole("threads", threads) or 0,
     }
 
@@ -116,7 +133,10 @@ def get_api_patterns(
     Args:
         source: The path of a capture (a mitmproxy dump, HAR, JSON lines, the database of mitmproxy-mcp, a folder of these), a
             list of paths, or an iterable of flow dicts, newest first, as
-            `{"id", "request": {"url", "method", "headers"}, "response": {"status_code", "headers"} or None}`.
+            `{"id", "request": {"url", "method", "headers"}, "response": {"status_code", "headers"} or None}`, or flat with
+            `method`, `url`, `status`, `request_headers`, `response_headers`, `content_type`, `request_body`. Beside them
+            `timestamp` (seconds, text, or a `datetime`, which is UTC where it is naive), `duration_ms`, `response_bytes`,
+            `failed` and `websocket` are looked at. None, NaN and pandas' NA are values that are not there.
         domain: Only this host and its subdomains.
         limit: Only the newest N flows; of an iterable, the first N.
         compat: Answer byte for byte as mitmproxy-mcp 0.6 does; `domain` (a word anywhere in the URL) and `limit` (negative: all
@@ -132,7 +152,8 @@ def get_api_patterns(
     """
     if compat and not isinstance(domain, (str, type(None))):
         raise TypeError("with compat, domain is one word, as in the original")
-    return _get_api_patterns(source, _wanted(domain=domain, limit=limit), compat, progress)
+    compat = _flag("compat", compat)
+    return _get_api_patterns(source, _wanted(domain=domain, limit=limit), compat, _callable(progress))
 
 
 def analyze(
@@ -164,7 +185,7 @@ def analyze(
         As `get_api_patterns`. What of several captures cannot be read is no error: see `Report.problems`.
     """
     text, problems = _analyze(
-        source, _wanted(domain, method, exclude, limit, rules, group_hosts, threads), progress
+        source, _wanted(domain, method, exclude, limit, rules, group_hosts, threads), _callable(progress)
     )
     return Report.from_json(text, problems)
 
@@ -183,12 +204,12 @@ class Patterns(_Patterns):
     def __init__(self) -> None:
         pass
 
-    def __getstate__(self) -> tuple[bytes, dict[str, Any]]:
-        return self.to_bytes(), self.__dict__
+    def __reduce__(self) -> tuple[Any, ...]:
+        return copyreg.__newobj__, (type(self),), (self.to_bytes(), self.__dict__)  # type: ignore[attr-defined]
 
     def __setstate__(self, state: tuple[bytes, dict[str, Any]]) -> None:
         data, attributes = state
-        self.load(data)
+        self._load(data)
         self.__dict__.update(attributes)
 
     def __eq__(self, other: object) -> bool:
@@ -204,8 +225,10 @@ class Patterns(_Patterns):
         Raises:
             CaptureError: Where the bytes are damaged, or of a newer version.
         """
-        state = cls()
-        state.load(bytes(memoryview(data)))
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError(f"data is what to_bytes gives, not {type(data).__name__}")
+        state = cls.__new__(cls)
+        state._load(bytes(data))
         return state
 
     def report(

@@ -35,40 +35,29 @@ _LEFT: weakref.WeakKeyDictionary[Any, list[Patterns]] = weakref.WeakKeyDictionar
 _BODY_BYTES = 1 << 20
 
 
-def _url(request: http.RequestData) -> bytes:
-    """The URL that was meant: HTTP/2's authority, or the Host header, before the address connected to.
-
-    `request.pretty_url` says the same, and takes ten times as long: it checks the host, which the state does anyway.
-    """
-    authority = request.authority
-    if not authority:
-        for name, value in request.headers.fields:
-            if name.lower() == b"host":
-                authority = value
-                break
-    if not authority:
-        host = request.host.encode("idna", "surrogateescape") if not request.host.isascii() else request.host.encode()
-        host = b"[%b]" % host if b":" in host else host
-        authority = b"%b:%d" % (host, request.port)
-    if request.method == b"CONNECT":
-        return authority
-    return b"%b://%b%b" % (request.scheme, authority, request.path)
-
-
 def flow_dict(flow: http.HTTPFlow) -> dict[str, Any]:
-    """A mitmproxy flow as `Patterns.observe` takes it: no header value but the content type reaches the state."""
+    """A mitmproxy flow as `Patterns.observe` takes it, which finds the host as it does in a dump.
+
+    No header value but the content type reaches the state.
+    """
     request = flow.request.data
     described: dict[str, Any] = {
         "id": flow.id,
         "method": request.method,
-        "url": _url(request),
+        "scheme": request.scheme,
+        "authority": request.authority,
+        "host": request.host,
+        "port": request.port,
+        "path": request.path,
+        "sni": flow.client_conn.sni,
+        "http_version": request.http_version,
         "request_headers": request.headers.fields,
         "timestamp": request.timestamp_start,
         "failed": flow.error is not None,
         "websocket": flow.websocket is not None,
     }
     body = request.content
-    if body and request.method == b"POST" and len(body) <= _BODY_BYTES and "content-encoding" not in request.headers:
+    if body and request.method.upper() == b"POST" and len(body) <= _BODY_BYTES and "content-encoding" not in request.headers:
         described["request_body"] = body
     if flow.response is not None:
         response = flow.response.data
@@ -116,16 +105,19 @@ class PatternsAddon:
             self._observe(flow)
 
     def done(self) -> None:
-        if ctx.options.patterns_file:
-            self._write(ctx.options.patterns_file)
         if self._takes_over:
             _LEFT.setdefault(ctx.master, []).append(self.patterns)
+        if ctx.options.patterns_file:
+            try:
+                self._write(ctx.options.patterns_file)
+            except OSError as error:
+                logging.error("api_patterns: %s: cannot be written: %s", ctx.options.patterns_file, error.strerror)
 
     @command.command("patterns.save")
     def save(self, path: types.Path) -> None:
         """Write the report of the patterns so far to a file, as JSON."""
         try:
-            self._write(os.path.expanduser(path))
+            self._write(path)
         except OSError as error:
             raise exceptions.CommandError(f"{path}: cannot be written: {error.strerror}") from error
 
@@ -145,7 +137,7 @@ class PatternsAddon:
         """Writes the report whole, or leaves what was there. What a link leads to is written, and pipes and the like as well."""
         report = self.report()
         text = report.to_json() + "\n"
-        path = os.path.realpath(path)
+        path = os.path.realpath(os.path.expanduser(path))
         mode = os.stat(path).st_mode if os.path.exists(path) else None
         if mode is not None and not stat.S_ISREG(mode):
             with open(path, "w", encoding="utf-8") as file:

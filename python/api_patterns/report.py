@@ -105,6 +105,9 @@ _PERCENTILES = {
 }
 _COLUMNS = tuple(place.name for place in fields(Pattern) if place.name not in ("parameters", *_PERCENTILES))
 
+#: What a report leaves out where there is none of it.
+_ABSENT = {"failed_count": 0, "websocket_count": 0}
+
 
 def _names() -> list[str]:
     """The columns of a data frame, the same for every report."""
@@ -148,7 +151,7 @@ class Report:
     def _rows(self) -> list[dict[str, Any]]:
         rows = []
         for pattern in self.to_dict()["patterns"]:
-            row = {name: pattern.get(name) for name in _COLUMNS}
+            row = {name: pattern.get(name, _ABSENT.get(name)) for name in _COLUMNS}
             for name, percentiles in _PERCENTILES.items():
                 values = pattern.get(name) or {}
                 row.update({f"{percentile}_{name}": values.get(percentile) for percentile in percentiles})
@@ -159,7 +162,7 @@ class Report:
         return rows
 
     def to_pandas(self) -> pandas.DataFrame:
-        """One row a pattern, as a pandas data frame.
+        """One row a pattern, as a pandas data frame: percentiles in columns of their own, counters as JSON, without `parameters`.
 
         Raises:
             ImportError: Where pandas is not installed.
@@ -169,7 +172,7 @@ class Report:
         return pandas.DataFrame(self._rows(), columns=_names())
 
     def to_polars(self) -> polars.DataFrame:
-        """One row a pattern, as a polars data frame.
+        """One row a pattern, as a polars data frame, with the columns of `to_pandas`.
 
         Raises:
             ImportError: Where polars is not installed.

@@ -18,7 +18,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Union
 
-from . import Path, Patterns, Report, UsageError, _wanted
+from . import CaptureError, Path, Patterns, Report, UsageError, _wanted
 from ._native import observe_split, split
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ __all__ = ["patterns"]
 #: Columns of a table of flows; `method` and `url` must be there.
 COLUMNS = (
     "id", "method", "url", "status", "status_code", "request_headers", "response_headers", "content_type", "timestamp",
-    "duration_ms", "response_bytes", "request_body", "request", "response",
+    "duration_ms", "response_bytes", "request_body", "request", "response", "failed", "websocket",
 )
 
 Part = tuple[str, Union[list[tuple[int, int]], None]]
@@ -93,9 +93,9 @@ def patterns(
     Args:
         spark: The session.
         source: Paths of captures and folders, or a data frame with the columns `method` and `url`, and any of `id`, `status`,
-            `request_headers` and `response_headers` (maps, or arrays of structs with `name` and `value`), `content_type`,
-            `timestamp` (a timestamp, seconds, or text), `duration_ms`, `response_bytes`, `request_body`, in any case. A row
-            without method or URL is counted as a `bad_record`.
+            `request_headers` and `response_headers` (maps, arrays of structs of two, or JSON text), `content_type`,
+            `timestamp` (a timestamp, seconds, or text), `duration_ms`, `response_bytes`, `request_body`, `failed`,
+            `websocket`, in any case. A row without method or URL is counted as a `bad_record`.
         domain, method, exclude, rules, group_hosts: As for `api_patterns.analyze`. There is no limit: the newest flows are only
             known where all are.
         split_bytes: About how many bytes of a capture one task reads. Packed captures and databases are not cut.
@@ -106,9 +106,13 @@ def patterns(
             error: see `Report.problems`.
     """
     wanted = _wanted(domain=domain, method=method, exclude=exclude, rules=rules, group_hosts=group_hosts)
+    if split_bytes < 1 or depth < 1:
+        raise UsageError("split_bytes and depth are 1 or more")
     # A table is no path: everything else is.
     if hasattr(source, "mapInArrow"):
         return _of_table(source, wanted, depth)
+    if hasattr(source, "columns"):
+        raise TypeError("a data frame of another library; make it one of Spark's with spark.createDataFrame")
     return _of_captures(spark, source, wanted, split_bytes, depth)  # type: ignore[arg-type]
 
 
@@ -138,7 +142,7 @@ def _of_captures(
     if problems and not found:
         raise problems[0]
     if not found:
-        raise UsageError("no capture was named, or no file in the folders is one")
+        raise CaptureError("no capture was named, or no file in the folders is one")
     observed = state.to_bytes()
     if parts:
         tasks = spark.sparkContext.parallelize(parts, len(parts))

@@ -1,16 +1,20 @@
 //! A mapping that describes a flow, in either spelling of the library's JSON lines:
-//! `{"id", "request": {"url", "method", "headers"}, "response": {"status_code", "headers"}, "timestamp"}`, or flat.
+//! `{"id", "request": {"url", "method", "headers"}, "response": {"status_code", "headers"}, "timestamp"}`, or flat. Instead of
+//! an URL a proxy gives `scheme`, `authority`, `host`, `port`, `path`, `sni` and `http_version`.
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use api_patterns::{Flow, Headers, Response};
+use api_patterns::{Flow, Headers, Proxied, Response};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyBytes, PyDict, PyString};
 
-use crate::values::{Bytes, Word, dict_of, headers_of, integer, milliseconds, nanoseconds, pairs};
+use crate::values::{
+    Bytes, Word, bytes_of, dict_of, headers_of, integer, is_missing, is_true, milliseconds,
+    nanoseconds, pairs, word,
+};
 
 /// How long the interpreter's lock is held at once: longer than the five milliseconds after which another thread asks for it,
 /// because one that is woken before it asked finds the lock taken again.
@@ -61,18 +65,62 @@ impl<'py> Members<'py> {
     }
 }
 
-/// A member that is there and not None.
+/// A member that is there and says something.
 fn member<'py>(
     dict: &Bound<'py, PyDict>,
     name: Name<'_, 'py>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
-    Ok(dict.get_item(name)?.filter(|value| !value.is_none()))
+    let Some(value) = dict.get_item(name)? else { return Ok(None) };
+    Ok(if is_missing(&value)? { None } else { Some(value) })
 }
 
-/// Hands the flow of a mapping on; `None` where its URL was not asked over HTTP, unless any URL will do.
+/// What is done with flows that are not as they should be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Care {
+    /// Headers that cannot be read are an error, as a program wants it of its own flows.
+    Strict,
+    /// The flow is taken without them, as one wants it of a table.
+    Lenient,
+    /// Any URL will do, as for the original.
+    AnyUrl,
+}
+
+/// The request line and the host as a proxy has them: what [`Proxied`] is made of.
+struct Line<'py> {
+    words: [Option<Word<'py>>; 5],
+    port: i64,
+    is_multiplexed: bool,
+}
+
+impl<'py> Line<'py> {
+    /// `None` for a flow with an URL.
+    fn of(dict: &Bound<'py, PyDict>) -> PyResult<Option<Self>> {
+        let py = dict.py();
+        let Some(path) = member(dict, intern!(py, "path"))? else { return Ok(None) };
+        let text =
+            |name: Name<'_, 'py>| Ok::<_, PyErr>(member(dict, name)?.and_then(Word::of_text));
+        let version = text(intern!(py, "http_version"))?;
+        let version = bytes_of(&version).unwrap_or_default();
+        Ok(Some(Self {
+            words: [
+                Word::of_text(path),
+                text(intern!(py, "scheme"))?,
+                text(intern!(py, "authority"))?,
+                text(intern!(py, "host"))?,
+                text(intern!(py, "sni"))?,
+            ],
+            port: member(dict, intern!(py, "port"))?
+                .map_or(Ok(None), |port| integer(&port))?
+                .unwrap_or_default(),
+            is_multiplexed: version.starts_with(b"HTTP/2") || version.starts_with(b"HTTP/3"),
+        }))
+    }
+}
+
+/// Hands the flow of a mapping on; `None` where its URL was not asked over HTTP.
 pub(crate) fn with_flow<'py, R>(
     flow: &Bound<'py, PyAny>,
-    any_url: bool,
+    care: Care,
     use_it: impl FnOnce(Option<&Flow<'_>>) -> R,
 ) -> Result<R, Refused> {
     let py = flow.py();
@@ -83,51 +131,69 @@ pub(crate) fn with_flow<'py, R>(
     let request = Members::new(&dict, intern!(py, "request"))?;
     let response = Members::new(&dict, intern!(py, "response"))?;
     let text = |name: Name<'_, 'py>, what: &str| {
-        let word = request.get(name, name)?.map(Word).ok_or_else(|| {
+        let value = request.get(name, name)?.ok_or_else(|| {
             Refused::NoFlow(PyValueError::new_err(format!("this flow has no \"{what}\"")))
         })?;
-        if !word.is_text() {
-            return Err(Refused::NoFlow(PyTypeError::new_err(format!("\"{what}\" is no text"))));
-        }
-        Ok(word)
+        Word::of_text(value)
+            .ok_or_else(|| Refused::NoFlow(PyTypeError::new_err(format!("\"{what}\" is no text"))))
     };
-    let (url, method) = (text(intern!(py, "url"), "url")?, text(intern!(py, "method"), "method")?);
-    let (url, method) = (url.bytes().unwrap_or_default(), method.bytes().unwrap_or_default());
+    let line = if dict.contains(intern!(py, "path"))? { Line::of(&dict)? } else { None };
+    let url = if line.is_some() { None } else { Some(text(intern!(py, "url"), "url")?) };
+    let method = text(intern!(py, "method"), "method")?;
+    let (url, method) = (bytes_of(&url).unwrap_or_default(), method.bytes());
+    let headers = |headers| match pairs(headers) {
+        Err(Refused::NoFlow(_)) if care == Care::Lenient => Ok(Vec::new()),
+        other => other,
+    };
     let request_pairs =
-        pairs(request.get(intern!(py, "headers"), intern!(py, "request_headers"))?)?;
+        headers(request.get(intern!(py, "headers"), intern!(py, "request_headers"))?)?;
     let response_pairs =
-        pairs(response.get(intern!(py, "headers"), intern!(py, "response_headers"))?)?;
+        headers(response.get(intern!(py, "headers"), intern!(py, "response_headers"))?)?;
     let (request_bytes, response_bytes) = (Bytes::of(&request_pairs), Bytes::of(&response_pairs));
     let (request_headers, response_headers) =
         (headers_of(&request_bytes), headers_of(&response_bytes));
-    let of_dict = |name: Name<'_, 'py>| Ok::<_, PyErr>(member(&dict, name)?.map(Word));
-    let body = request.get(intern!(py, "body"), intern!(py, "request_body"))?.map(Word);
-    let body = body.as_ref().and_then(Word::bytes);
-    let id = of_dict(intern!(py, "id"))?;
-    let content_type = of_dict(intern!(py, "content_type"))?;
-    let content_type = content_type.as_ref().and_then(Word::bytes);
-    let status = response
-        .get(intern!(py, "status_code"), intern!(py, "status"))?
-        .or(response.get(intern!(py, "status"), intern!(py, "status_code"))?);
-    let status = status.and_then(|status| integer(&status));
-    let size = member(&dict, intern!(py, "response_bytes"))?.and_then(|size| integer(&size));
+    let body = word(request.get(intern!(py, "body"), intern!(py, "request_body"))?)?;
+    let body = bytes_of(&body);
+    let id = word(member(&dict, intern!(py, "id"))?)?;
+    let content_type = word(member(&dict, intern!(py, "content_type"))?)?;
+    let content_type = bytes_of(&content_type);
+    let whole = |value: Option<Bound<'py, PyAny>>| value.map_or(Ok(None), |value| integer(&value));
+    let status = match whole(response.get(intern!(py, "status_code"), intern!(py, "status"))?)? {
+        Some(status) => Some(status),
+        None => whole(response.get(intern!(py, "status"), intern!(py, "status_code"))?)?,
+    };
+    let size = whole(member(&dict, intern!(py, "response_bytes"))?)?;
 
-    let mut flow = match Flow::of_bytes(&method, &url) {
-        Some(flow) => flow,
-        None if any_url => Flow::of_any_url(&method, &url),
-        None => return Ok(use_it(None)),
+    let words = line
+        .as_ref()
+        .map(|line| line.words.each_ref().map(|word| bytes_of(word).unwrap_or_default()));
+    let found = match (&line, &words) {
+        (Some(line), Some([path, scheme, authority, host, server_name])) => Proxied {
+            method: &method,
+            scheme,
+            authority,
+            path,
+            headers: Headers::new(&request_headers),
+            address: Some((&**host, line.port)),
+            is_multiplexed: line.is_multiplexed,
+        }
+        .flow(|| Some(&**server_name)),
+        _ if care == Care::AnyUrl => Some(Flow::of_any_url(&method, &url)),
+        _ => Flow::of_bytes(&method, &url),
     };
-    let is_true = |name: Name<'_, 'py>| -> PyResult<bool> {
-        member(&dict, name)?.map_or(Ok(false), |value| value.is_truthy())
-    };
-    let id: Cow<'_, [u8]> = id.as_ref().and_then(Word::bytes).unwrap_or_default();
-    flow.failed = is_true(intern!(py, "failed"))?;
-    flow.websocket = is_true(intern!(py, "websocket"))?;
+    let Some(mut flow) = found else { return Ok(use_it(None)) };
+    let says =
+        |name: Name<'_, 'py>| member(&dict, name)?.map_or(Ok(false), |value| is_true(&value));
+    let id: Cow<'_, [u8]> = bytes_of(&id).unwrap_or_default();
+    let started = member(&dict, intern!(py, "timestamp"))?;
+    let took = member(&dict, intern!(py, "duration_ms"))?;
+    flow.failed = says(intern!(py, "failed"))?;
+    flow.websocket = says(intern!(py, "websocket"))?;
     flow.id = &id;
     flow.request_headers = Headers::new(&request_headers);
     flow.request_body = body.as_deref();
-    flow.started = member(&dict, intern!(py, "timestamp"))?.and_then(|time| nanoseconds(&time));
-    flow.duration = member(&dict, intern!(py, "duration_ms"))?.and_then(|took| milliseconds(&took));
+    flow.started = started.map_or(Ok(None), |time| nanoseconds(&time))?;
+    flow.duration = took.map_or(Ok(None), |took| milliseconds(&took))?;
     flow.response = (response.nested.is_some() || status.is_some()).then(|| Response {
         status: status.unwrap_or_default(),
         headers: Headers::new(&response_headers),
@@ -145,9 +211,20 @@ pub(crate) fn for_each<'py>(
     let py = flows.py();
     let mut count = 0;
     let mut held = Instant::now();
-    let not_iterable =
-        "source is a path of a capture, a list of paths, or an iterable of flow dicts";
-    for flow in flows.try_iter().map_err(|_| PyTypeError::new_err(not_iterable))? {
+    let is_alone = flows.is_instance_of::<PyString>()
+        || flows.is_instance_of::<PyBytes>()
+        || flows.is_instance_of::<PyDict>();
+    let iterator = match flows.try_iter() {
+        Ok(iterator) if !is_alone => iterator,
+        Err(error) if !error.is_instance_of::<PyTypeError>(py) => return Err(error),
+        _ => {
+            let what = flows.get_type().qualname()?;
+            return Err(PyTypeError::new_err(format!(
+                "flows come in an iterable of dicts, such as a list of them, and this is a {what}"
+            )));
+        }
+    };
+    for flow in iterator {
         each(&flow?)?;
         count += 1;
         if count % 1024 == 0 {

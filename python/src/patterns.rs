@@ -8,7 +8,7 @@ use pyo3::sync::MutexExt;
 use pyo3::types::PyBytes;
 
 use crate::errors::{UsageError, python_error};
-use crate::flows::{Refused, for_each, with_flow};
+use crate::flows::{Care, Refused, for_each, with_flow};
 use crate::run::Wanted;
 
 /// What was seen of any number of flows.
@@ -50,7 +50,7 @@ impl PyPatterns {
     /// Raises:
     ///     TypeError, ValueError: Where it is no dict, or has no URL or method.
     fn observe(&self, flow: &Bound<'_, PyAny>) -> PyResult<()> {
-        Ok(with_flow(flow, false, |found| self.observe_one(flow.py(), found, None))?)
+        Ok(with_flow(flow, Care::Strict, |found| self.observe_one(flow.py(), found, None))?)
     }
 
     /// Takes in flows from an iterable; gives their number.
@@ -70,7 +70,7 @@ impl PyPatterns {
         let filter = Filter::new(&wanted.options()?);
         for_each(rows, |row| {
             let py = row.py();
-            match with_flow(row, false, |flow| self.observe_one(py, flow, Some(&filter))) {
+            match with_flow(row, Care::Lenient, |flow| self.observe_one(py, flow, Some(&filter))) {
                 Err(Refused::NoFlow(_)) => self.lock(py).skip(SkipReason::BadRecord),
                 other => other?,
             }
@@ -103,7 +103,7 @@ impl PyPatterns {
     }
 
     /// Becomes the state of a binary form.
-    fn load(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
+    fn _load(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
         let state =
             py.detach(|| Patterns::from_bytes(data)).map_err(|error| python_error(&error))?;
         *self.lock(py) = state;

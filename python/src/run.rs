@@ -14,7 +14,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::errors::{UsageError, python_error};
-use crate::flows::{for_each, with_flow};
+use crate::flows::{Care, for_each, with_flow};
 use crate::source::Source;
 use crate::values::Word;
 
@@ -27,7 +27,7 @@ const TICK: Duration = Duration::from_millis(50);
 /// Runs something that can be stopped on another thread, and sees to Ctrl-C and the caller's progress meanwhile.
 pub(crate) fn watched<T: Send>(
     py: Python<'_>,
-    progress: Option<Py<PyAny>>,
+    progress: Option<&Py<PyAny>>,
     work: impl FnOnce(&(dyn Fn(&Progress) -> bool + Sync)) -> Result<T, Error> + Send,
 ) -> PyResult<T> {
     let is_stopped = AtomicBool::new(false);
@@ -51,7 +51,7 @@ pub(crate) fn watched<T: Send>(
                     Err(RecvTimeoutError::Timeout) if raised.is_some() => {}
                     Err(RecvTimeoutError::Timeout) => {
                         let now = seen.lock().ok().and_then(|mut seen| seen.take());
-                        raised = Python::attach(|py| attend(py, progress.as_ref(), now)).err();
+                        raised = Python::attach(|py| attend(py, progress, now)).err();
                         is_stopped.store(raised.is_some(), Ordering::Relaxed);
                     }
                 }
@@ -60,7 +60,12 @@ pub(crate) fn watched<T: Send>(
     });
     match (raised, result) {
         (Some(error), _) => Err(error),
-        (None, Some(result)) => result.map_err(|error| python_error(&error)),
+        (None, Some(result)) => {
+            // The last word is what there was.
+            let now = seen.lock().ok().and_then(|mut seen| seen.take());
+            attend(py, progress, now)?;
+            result.map_err(|error| python_error(&error))
+        }
         (None, None) => Err(UsageError::new_err("the run failed inside of the library")),
     }
 }
@@ -144,7 +149,7 @@ fn observe_flows(flows: &Bound<'_, PyAny>, options: &Options) -> PyResult<Patter
     let filter = Filter::new(options);
     let mut left = options.limit.unwrap_or(usize::MAX);
     for_each(flows, |flow| {
-        with_flow(flow, false, |flow| {
+        with_flow(flow, Care::Strict, |flow| {
             let Some(flow) = flow else { return patterns.skip(SkipReason::NotHttp) };
             match filter.leaves_out(flow) {
                 Some(reason) => patterns.skip(reason),
@@ -164,9 +169,11 @@ fn observe_flows(flows: &Bound<'_, PyAny>, options: &Options) -> PyResult<Patter
 fn compat_flows(flows: &Bound<'_, PyAny>) -> PyResult<Vec<CompatFlow>> {
     let mut rows = Vec::new();
     for_each(flows, |flow| {
-        let row = with_flow(flow, true, |flow| flow.map(CompatFlow::new))?;
-        let id =
-            flow.get_item(intern!(flow.py(), "id")).ok().filter(|id| !Word(id.clone()).is_text());
+        let row = with_flow(flow, Care::AnyUrl, |flow| flow.map(CompatFlow::new))?;
+        let id = flow
+            .get_item(intern!(flow.py(), "id"))
+            .ok()
+            .filter(|id| Word::of_text(id.clone()).is_none());
         let json = id.map(|id| flow.py().import("json")?.call_method1("dumps", (id,)));
         let json = json.transpose()?.map(|json| json.extract::<String>()).transpose()?;
         rows.extend(row.map(|row| match json {
@@ -182,10 +189,10 @@ fn report_of(
     py: Python<'_>,
     source: Bound<'_, PyAny>,
     wanted: &Wanted,
-    progress: Option<Py<PyAny>>,
+    progress: Option<&Py<PyAny>>,
 ) -> PyResult<(Report, Vec<String>)> {
     let options = wanted.options()?;
-    match Source::of(source) {
+    match Source::of(source)? {
         Source::Flows(flows) => {
             let patterns = observe_flows(&flows, &options)?;
             Ok((py.detach(|| patterns.decide(&options.report).report), Vec::new()))
@@ -213,20 +220,20 @@ pub(crate) fn get_api_patterns(
     progress: Option<Py<PyAny>>,
 ) -> PyResult<String> {
     if !compat {
-        let (report, _) = report_of(py, source, &wanted, progress)?;
+        let (report, _) = report_of(py, source, &wanted, progress.as_ref())?;
         return py.detach(|| {
             serde_json::to_string_pretty(&report.patterns)
                 .map_err(|error| UsageError::new_err(error.to_string()))
         });
     }
     let domain = wanted.domain.first().map(String::as_str);
-    match Source::of(source) {
+    match Source::of(source)? {
         Source::Flows(flows) => {
             let rows = compat_flows(&flows)?;
             py.detach(|| compat::get_api_patterns(&rows, domain, wanted.limit))
                 .map_err(|error| python_error(&error))
         }
-        Source::Paths(paths) => watched(py, progress, |monitor| {
+        Source::Paths(paths) => watched(py, progress.as_ref(), |monitor| {
             let captures = Captures::open(&paths, InputFormat::Detect)?;
             let options = Options::default();
             Ok(api_patterns::compat_answer(&captures, domain, wanted.limit, &options, &monitor)?
@@ -243,7 +250,7 @@ pub(crate) fn analyze(
     wanted: Wanted,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<(String, Vec<String>)> {
-    let (report, said) = report_of(py, source, &wanted, progress)?;
+    let (report, said) = report_of(py, source, &wanted, progress.as_ref())?;
     let json = py
         .detach(|| serde_json::to_string(&report))
         .map_err(|error| UsageError::new_err(error.to_string()))?;

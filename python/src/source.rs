@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyString};
 
 /// Paths of captures, or an iterable of flow dicts.
 pub(crate) enum Source<'py> {
@@ -11,25 +13,50 @@ pub(crate) enum Source<'py> {
     Flows(Bound<'py, PyAny>),
 }
 
-fn path_of(value: &Bound<'_, PyAny>) -> Option<PathBuf> {
-    let is_path = value.cast::<PyString>().is_ok()
-        || value.cast::<PyBytes>().is_ok()
-        || value.hasattr("__fspath__").unwrap_or(false);
-    if is_path { value.extract().ok() } else { None }
+/// The path that a `str`, `bytes` or `os.PathLike` names.
+fn path_of(value: &Bound<'_, PyAny>) -> PyResult<Option<PathBuf>> {
+    let py = value.py();
+    let is_path = value.is_instance_of::<PyString>()
+        || value.is_instance_of::<PyBytes>()
+        || value.hasattr(intern!(py, "__fspath__"))?;
+    if !is_path {
+        return Ok(None);
+    }
+    py.import("os")?.call_method1(intern!(py, "fsdecode"), (value,))?.extract().map(Some)
 }
 
 impl<'py> Source<'py> {
-    pub(crate) fn of(value: Bound<'py, PyAny>) -> Self {
-        if let Some(path) = path_of(&value) {
-            return Self::Paths(vec![path]);
+    /// Paths come alone or in any iterable; what its first item is, all are.
+    pub(crate) fn of(value: Bound<'py, PyAny>) -> PyResult<Self> {
+        if let Some(path) = path_of(&value)? {
+            return Ok(Self::Paths(vec![path]));
         }
-        let is_list = value.cast::<PyList>().is_ok() || value.cast::<PyTuple>().is_ok();
-        if is_list && let Ok(items) = value.try_iter() {
-            let paths: Option<Vec<PathBuf>> = items.map(|item| path_of(&item.ok()?)).collect();
-            if let Some(paths) = paths.filter(|paths| !paths.is_empty()) {
-                return Self::Paths(paths);
-            }
+        let py = value.py();
+        let refused = || {
+            PyTypeError::new_err(
+                "source is a path of a capture, a list of paths, or an iterable of flow dicts",
+            )
+        };
+        if value.is_instance_of::<PyDict>() {
+            return Err(refused());
         }
-        Self::Flows(value)
+        let mut items = match value.try_iter() {
+            Ok(items) => items,
+            Err(error) if error.is_instance_of::<PyTypeError>(py) => return Err(refused()),
+            Err(error) => return Err(error),
+        };
+        let Some(first) = items.next().transpose()? else { return Ok(Self::Flows(value)) };
+        let Some(path) = path_of(&first)? else {
+            // An iterator has given its first flow away.
+            let chain = py.import("itertools")?.call_method1("chain", ((first,), items))?;
+            return Ok(Self::Flows(chain));
+        };
+        let mut paths = vec![path];
+        for item in items {
+            paths.push(path_of(&item?)?.ok_or_else(|| {
+                PyTypeError::new_err("source has paths, and something else among them")
+            })?);
+        }
+        Ok(Self::Paths(paths))
     }
 }

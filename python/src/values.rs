@@ -1,4 +1,6 @@
 //! What Python has for text, numbers, times and headers, as the library's JSON lines would spell it.
+//!
+//! Whatever runs Python code may raise, also because a signal came in: nothing that is raised is dropped.
 
 use std::borrow::Cow;
 
@@ -6,84 +8,163 @@ use api_patterns::{Header, time};
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 
 use crate::flows::Refused;
 
+/// Is it of a type that is known without asking Python?
+fn is_plain(value: &Bound<'_, PyAny>) -> bool {
+    value.is_instance_of::<PyString>()
+        || value.is_instance_of::<PyBytes>()
+        || value.is_instance_of::<PyInt>()
+        || value.is_instance_of::<PyFloat>()
+        || value.is_instance_of::<PyTuple>()
+        || value.is_instance_of::<PyList>()
+        || value.is_none()
+}
+
 /// The dict of a mapping; `None` where it is none.
 pub(crate) fn dict_of<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
+    static MAPPING: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     if let Ok(dict) = value.cast::<PyDict>() {
         return Ok(Some(dict.clone()));
     }
-    let Ok(mapping) = value.cast::<PyMapping>() else { return Ok(None) };
-    let dict = PyDict::new(value.py());
-    dict.update(mapping)?;
+    let py = value.py();
+    if is_plain(value) || !value.is_instance(MAPPING.import(py, "collections.abc", "Mapping")?)? {
+        return Ok(None);
+    }
+    let dict = PyDict::new(py);
+    dict.call_method1(intern!(py, "update"), (value,))?;
     Ok(Some(dict))
 }
 
-/// A value that can be said in text.
-pub(crate) struct Word<'py>(pub(crate) Bound<'py, PyAny>);
+/// Is it what stands for a value that is not there: None, NaN, or what pandas has for it?
+pub(crate) fn is_missing(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    if let Ok(number) = value.cast::<PyFloat>() {
+        return Ok(number.value().is_nan());
+    }
+    if is_plain(value) || value.is_instance_of::<PyDict>() {
+        return Ok(value.is_none());
+    }
+    let name = value.get_type().qualname()?;
+    if matches!(name.to_str()?, "NAType" | "NaTType") {
+        return Ok(true);
+    }
+    // What is not itself is no number. (That is also how NumPy and Decimal say it.)
+    let py = value.py();
+    match value.ne(value) {
+        Err(error) if error.is_instance_of::<pyo3::exceptions::PyException>(py) => Ok(false),
+        other => other,
+    }
+}
 
-impl Word<'_> {
-    /// Is it `str`, or `bytes` as mitmproxy keeps header fields?
-    pub(crate) fn is_text(&self) -> bool {
-        self.0.is_instance_of::<PyString>() || self.0.is_instance_of::<PyBytes>()
+/// Text: `str`, or `bytes` as mitmproxy keeps header fields.
+pub(crate) struct Word<'py>(Bound<'py, PyAny>);
+
+impl<'py> Word<'py> {
+    /// Text as it is. Numbers, UUIDs and the like as `str` says them; `None` for lists and mappings, which say nothing.
+    pub(crate) fn of(value: Bound<'py, PyAny>) -> PyResult<Option<Self>> {
+        if value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>() {
+            return Ok(Some(Self(value)));
+        }
+        let py = value.py();
+        if let Ok(value) = value.cast::<PyBool>() {
+            let text = if value.is_true() { intern!(py, "true") } else { intern!(py, "false") };
+            return Ok(Some(Self(text.clone().into_any())));
+        }
+        let is_list = value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>();
+        if is_list || is_missing(&value)? || dict_of(&value)?.is_some() {
+            return Ok(None);
+        }
+        Ok(Some(Self(value.str()?.into_any())))
     }
 
-    /// Its bytes; lone surrogates as `surrogatepass` writes them. Numbers, UUIDs and the like as `str` says them; lists and
-    /// mappings say nothing.
-    pub(crate) fn bytes(&self) -> Option<Cow<'_, [u8]>> {
-        if let Ok(text) = self.0.cast::<PyString>() {
-            return bytes_of(text);
-        }
+    /// The same of text alone.
+    pub(crate) fn of_text(value: Bound<'py, PyAny>) -> Option<Self> {
+        let is_text = value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>();
+        is_text.then_some(Self(value))
+    }
+
+    /// Its bytes; lone surrogates as `surrogatepass` writes them.
+    pub(crate) fn bytes(&self) -> Cow<'_, [u8]> {
         if let Ok(bytes) = self.0.cast::<PyBytes>() {
-            return Some(Cow::Borrowed(bytes.as_bytes()));
+            return Cow::Borrowed(bytes.as_bytes());
         }
-        if let Ok(value) = self.0.cast::<PyBool>() {
-            return Some(Cow::Borrowed(if value.is_true() { b"true" } else { b"false" }));
+        let Ok(text) = self.0.cast::<PyString>() else { return Cow::Borrowed(b"") };
+        if let Ok(text) = text.to_str() {
+            return Cow::Borrowed(text.as_bytes());
         }
-        if self.0.is_none()
-            || self.0.is_instance_of::<PyList>()
-            || self.0.is_instance_of::<PyTuple>()
-        {
-            return None;
-        }
-        if self.0.cast::<PyMapping>().is_ok() {
-            return None;
-        }
-        let text = self.0.str().ok()?;
-        bytes_of(&text).map(|bytes| Cow::Owned(bytes.into_owned()))
+        // Only memory can be short here.
+        let encoded = text.call_method1("encode", ("utf-8", "surrogatepass"));
+        let encoded =
+            encoded.ok().and_then(|bytes| Some(bytes.cast::<PyBytes>().ok()?.as_bytes().to_vec()));
+        Cow::Owned(encoded.unwrap_or_default())
     }
 }
 
-fn bytes_of<'a>(text: &'a Bound<'_, PyString>) -> Option<Cow<'a, [u8]>> {
-    if let Ok(text) = text.to_str() {
-        return Some(Cow::Borrowed(text.as_bytes()));
-    }
-    let encoded = text.call_method1("encode", ("utf-8", "surrogatepass")).ok()?;
-    Some(Cow::Owned(encoded.cast::<PyBytes>().ok()?.as_bytes().to_vec()))
+/// The text of a value that may be missing.
+pub(crate) fn word<'py>(value: Option<Bound<'py, PyAny>>) -> PyResult<Option<Word<'py>>> {
+    value.map_or(Ok(None), Word::of)
 }
 
-/// Headers as Python has them, alive as long as they are looked at.
-pub(crate) type Pairs<'py> = Vec<(Word<'py>, Word<'py>)>;
+pub(crate) fn bytes_of<'a>(word: &'a Option<Word<'_>>) -> Option<Cow<'a, [u8]>> {
+    word.as_ref().map(Word::bytes)
+}
 
-/// A mapping, pairs of name and value, or mappings that call them so.
+/// Headers as Python has them, alive as long as they are looked at; a value that says nothing is missing.
+pub(crate) type Pairs<'py> = Vec<(Word<'py>, Option<Word<'py>>)>;
+
+/// A mapping, pairs of name and value, mappings that call them so, or any of these as JSON text.
 pub(crate) fn pairs<'py>(headers: Option<Bound<'py, PyAny>>) -> Result<Pairs<'py>, Refused> {
     let Some(headers) = headers else { return Ok(Vec::new()) };
-    if let Some(dict) = dict_of(&headers)? {
-        return Ok(dict.iter().map(|(name, value)| (Word(name), Word(value))).collect());
-    }
+    let py = headers.py();
     let no_headers = || {
         let what =
             "headers are a dict, pairs of name and value, or dicts with \"name\" and \"value\"";
         Refused::NoFlow(PyTypeError::new_err(what))
     };
-    let is_text = headers.is_instance_of::<PyString>() || headers.is_instance_of::<PyBytes>();
-    let items = headers.try_iter().ok().filter(|_| !is_text).ok_or_else(no_headers)?;
+    if headers.is_instance_of::<PyString>() {
+        // As mitmproxy-mcp has them in its database.
+        let value = match py.import("json")?.call_method1("loads", (&headers,)) {
+            Err(error) if error.is_instance_of::<pyo3::exceptions::PyValueError>(py) => {
+                return Err(no_headers());
+            }
+            other => other?,
+        };
+        return if is_plain(&value) && !value.is_instance_of::<PyList>() {
+            if value.is_none() { Ok(Vec::new()) } else { Err(no_headers()) }
+        } else {
+            pairs(Some(value))
+        };
+    }
     let mut pairs = Vec::new();
+    let mut add = |name, value| -> PyResult<()> {
+        if let Some(name) = Word::of(name)? {
+            pairs.push((name, Word::of(value)?));
+        }
+        Ok(())
+    };
+    if let Some(dict) = dict_of(&headers)? {
+        for (name, value) in dict.iter() {
+            add(name, value)?;
+        }
+        return Ok(pairs);
+    }
+    let is_list = !is_plain(&headers)
+        || headers.is_instance_of::<PyList>()
+        || headers.is_instance_of::<PyTuple>();
+    let items = match headers.try_iter() {
+        Ok(items) if is_list => items,
+        Err(error) if !error.is_instance_of::<PyTypeError>(py) => return Err(error.into()),
+        _ => return Err(no_headers()),
+    };
     for pair in items {
-        let (name, value) = pair_of(&pair?)?.ok_or_else(no_headers)?;
-        pairs.push((Word(name), Word(value)));
+        let pair = pair?;
+        if !pair.is_none() {
+            let (name, value) = pair_of(&pair)?.ok_or_else(no_headers)?;
+            add(name, value)?;
+        }
     }
     Ok(pairs)
 }
@@ -103,20 +184,26 @@ fn pair_of<'py>(pair: &Bound<'py, PyAny>) -> PyResult<Option<Pair<'py>>> {
         Some(name) => Some(name),
         None => dict.get_item(intern!(py, "key"))?,
     };
-    let value = dict.get_item(intern!(py, "value"))?.unwrap_or_else(|| py.None().into_bound(py));
-    Ok(name.map(|name| (name, value)))
+    if let Some(name) = name {
+        let value = dict.get_item(intern!(py, "value"))?;
+        return Ok(Some((name, value.unwrap_or_else(|| py.None().into_bound(py)))));
+    }
+    // A struct of a table, whatever it calls them.
+    let values = dict.values();
+    if values.len() == 2 {
+        return Ok(Some((values.get_item(0)?, values.get_item(1)?)));
+    }
+    Ok(None)
 }
 
 type Text<'a> = Cow<'a, [u8]>;
 
-/// The bytes of all pairs; a value that cannot be said in text is missing.
+/// The bytes of all pairs.
 pub(crate) struct Bytes<'a>(Vec<(Text<'a>, Option<Text<'a>>)>);
 
 impl<'a> Bytes<'a> {
     pub(crate) fn of(pairs: &'a Pairs<'_>) -> Self {
-        Self(
-            pairs.iter().filter_map(|(name, value)| Some((name.bytes()?, value.bytes()))).collect(),
-        )
+        Self(pairs.iter().map(|(name, value)| (name.bytes(), bytes_of(value))).collect())
     }
 }
 
@@ -124,43 +211,62 @@ pub(crate) fn headers_of<'a>(bytes: &'a Bytes<'_>) -> Vec<Header<'a>> {
     bytes.0.iter().map(|(name, value)| (&**name, value.as_deref())).collect()
 }
 
-/// A whole number, also as text or float.
-pub(crate) fn integer(value: &Bound<'_, PyAny>) -> Option<i64> {
-    if let Ok(number) = value.extract::<i64>() {
-        return Some(number);
-    }
-    if let Ok(text) = value.extract::<String>() {
-        return text.trim().parse().ok();
-    }
-    let number: f64 = value.extract().ok()?;
-    #[expect(clippy::cast_possible_truncation, reason = "whole, and bounded before")]
-    (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64)
+/// Booleans are numbers in Python, and nowhere else.
+fn number_of(value: &Bound<'_, PyAny>) -> Option<f64> {
+    let is_number = value.is_instance_of::<PyFloat>() || value.is_instance_of::<PyInt>();
+    if is_number && !value.is_instance_of::<PyBool>() { value.extract().ok() } else { None }
 }
 
-fn is_number(value: &Bound<'_, PyAny>) -> bool {
-    value.is_instance_of::<PyFloat>() || value.is_instance_of::<PyInt>()
+/// A whole number, also as text or float.
+pub(crate) fn integer(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
+    let whole = |number: f64| {
+        #[expect(clippy::cast_possible_truncation, reason = "whole, and bounded before")]
+        (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64)
+    };
+    if let Some(number) = number_of(value) {
+        return Ok(value.extract().ok().or_else(|| whole(number)));
+    }
+    let Some(word) = Word::of(value.clone())? else { return Ok(None) };
+    let bytes = word.bytes();
+    let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
+    Ok(text.parse().ok().or_else(|| text.parse().ok().and_then(whole)))
 }
 
 /// A time in nanoseconds since the epoch: seconds, a `datetime`, or anything whose text says a time.
-pub(crate) fn nanoseconds(value: &Bound<'_, PyAny>) -> Option<i64> {
-    if is_number(value) {
-        let seconds: f64 = value.extract().ok()?;
-        // More digits are milliseconds and less, as in a JSON line.
-        if seconds.abs() < 1e11 {
-            #[expect(clippy::cast_possible_truncation, reason = "bounded before")]
-            return ((seconds * 1e7).round() as i64).checked_mul(100);
-        }
+pub(crate) fn nanoseconds(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
+    // More digits are milliseconds and less, as in a JSON line.
+    if let Some(seconds) = number_of(value).filter(|seconds| seconds.abs() < 1e11) {
+        #[expect(clippy::cast_possible_truncation, reason = "bounded before")]
+        return Ok(((seconds * 1e7).round() as i64).checked_mul(100));
     }
-    let text = value.call_method0(intern!(value.py(), "isoformat"));
-    time::nanoseconds(&Word(text.unwrap_or_else(|_| value.clone())).bytes()?)
+    let text = match value.getattr_opt(intern!(value.py(), "isoformat"))? {
+        Some(isoformat) => isoformat.call0()?,
+        None => value.clone(),
+    };
+    Ok(Word::of(text)?.and_then(|word| time::nanoseconds(&word.bytes())))
 }
 
-/// How long something took, in nanoseconds, from milliseconds.
-pub(crate) fn milliseconds(value: &Bound<'_, PyAny>) -> Option<u64> {
-    if !is_number(value) {
-        return time::milliseconds(&Word(value.clone()).bytes()?);
+/// How long something took, in nanoseconds, from milliseconds or a `timedelta`.
+pub(crate) fn milliseconds(value: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
+    let seconds = value.getattr_opt(intern!(value.py(), "total_seconds"))?;
+    let took = match seconds {
+        Some(seconds) => Some(seconds.call0()?.extract::<f64>()? * 1000.0),
+        None => number_of(value),
+    };
+    if let Some(took) = took {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "bounded before"
+        )]
+        return Ok((0.0..9e11).contains(&took).then_some((took * 1e7).round() as u64 / 10));
     }
-    let took: f64 = value.extract().ok()?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded before")]
-    (0.0..9e11).contains(&took).then_some((took * 1e7).round() as u64 / 10)
+    Ok(Word::of(value.clone())?.and_then(|word| time::milliseconds(&word.bytes())))
+}
+
+/// Only what is a boolean says yes or no.
+pub(crate) fn is_true(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let is_numpy =
+        || Ok::<_, PyErr>(matches!(value.get_type().qualname()?.to_str()?, "bool" | "bool_"));
+    if value.is_instance_of::<PyBool>() || is_numpy()? { value.is_truthy() } else { Ok(false) }
 }

@@ -114,7 +114,38 @@ def test_the_report_is_that_of_the_dump(tmp_path, upstream):
     assert "secret-value" not in report.read_text()
 
 
-def test_what_cannot_be_written_is_said(tmp_path, upstream):
+def test_hosts_and_paths_are_those_of_the_dump(tmp_path):
+    """Whatever a client wrote: the addon and a dump of the same flows give the same report."""
+    from mitmproxy.io import FlowWriter
+    from mitmproxy.test import tflow
+
+    from api_patterns.mitmproxy import flow_dict
+
+    def of(method=b"GET", path=b"/users/42", version=b"HTTP/1.1", authority=b"", host=b"api.example.com", sni=None, address=None, body=b""):
+        flow = tflow.tflow(resp=True)
+        request = flow.request.data
+        request.method, request.path, request.http_version, request.authority, request.content = method, path, version, authority, body
+        request.headers = type(request.headers)([(b"host", host)] if host is not None else [])
+        flow.client_conn.sni = sni
+        if address is not None:
+            request.host, request.port = address
+        return flow
+
+    flows = [
+        of(), of(b"OPTIONS", b"*"), of(path=b"x"), of(host=None, sni="sni.example"), of(host=b"", sni="sni.example"),
+        of(host=b"evil/with", sni="sni.example"), of(host=b"evil/with"), of(authority=b"other.example"),
+        of(version=b"HTTP/2.0", authority=b"other.example:8443"), of(host=None, address=("b\u00fccher.example", 80)),
+        of(host=None, address=("2001:db8::1", 8080)), of(b"CONNECT", b"", authority=b"tunnel.example:443", host=None),
+        of(b"post", b"/graphql", body=b'{"operationName": "GetUser", "query": "query GetUser { a }"}'),
+    ]
+    for number, flow in enumerate(flows):
+        dump = tmp_path / f"{number}.mitm"
+        with open(dump, "wb") as file:
+            FlowWriter(file).add(flow)
+        assert api_patterns.analyze([flow_dict(flow)]).to_json() == api_patterns.analyze(dump).to_json(), number
+
+
+def test_what_cannot_be_written_is_said(tmp_path, caplog):
     from mitmproxy import exceptions
     from mitmproxy.test import taddons, tflow
 
@@ -125,7 +156,13 @@ def test_what_cannot_be_written_is_said(tmp_path, upstream):
         addon.response(tflow.tflow(resp=True))
         with pytest.raises(exceptions.CommandError, match="cannot be written"):
             context.master.commands.call("patterns.save", str(tmp_path / "no" / "such" / "folder.json"))
-    assert addon.report().totals.used == 1
+        # Neither does a report that cannot be written stop a script from being loaded anew.
+        context.options.patterns_file = str(tmp_path / "no" / "such" / "folder.json")
+        context.master.addons.remove(addon)
+        assert "cannot be written: No such file" in caplog.text
+        again = PatternsAddon()
+        context.master.addons.add(again)
+        assert again.report().totals.used == addon.report().totals.used == 1
 
 
 def test_a_script_that_is_loaded_anew_goes_on(tmp_path, upstream):

@@ -2,10 +2,12 @@
 
 import copy
 import datetime
+import decimal
 import json
 import os
 import pathlib
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -142,7 +144,8 @@ class Named(api_patterns.Patterns):
 def test_states_can_be_subclassed_copied_and_compared():
     named = Named("mine")
     named.observe(flow(1))
-    for other in (copy.copy(named), copy.deepcopy(named), pickle.loads(pickle.dumps(named))):
+    pickled = [pickle.loads(pickle.dumps(named, protocol)) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
+    for other in (copy.copy(named), copy.deepcopy(named), *pickled):
         assert (type(other), other.name, other.used, other) == (Named, "mine", 1, named)
         other.observe(flow(2))
         assert named.used == 1 and other != named
@@ -174,10 +177,24 @@ def test_dicts_and_lines_give_the_same_bytes(tmp_path):
          "request_body": json.dumps({"operationName": "GetUser", "query": "query GetUser { a }"})},
         {"id": "52", "method": "GET", "url": "https://api.example.com/slow", "timestamp": 1e9, "duration_ms": 12.5,
          "response_bytes": 77, "status": 204},
+        {"id": 53, "method": "GET", "url": "https://api.example.com/ws", "failed": True, "websocket": True, "status": "200.0",
+         "request_headers": [{"name": "X-Key", "value": "v"}], "duration_ms": "5", "response_bytes": "200.0"},
+        {"method": "GET", "url": "https://api.example.com/ws", "failed": "true", "status": True, "timestamp": True},
     ]
     path = tmp_path / "flows.jsonl"
     path.write_text("".join(json.dumps(each) + "\n" for each in flows))
     assert api_patterns.analyze(flows).to_json() == api_patterns.analyze(path).to_json()
+
+
+def test_paths_come_in_any_iterable(fixture):
+    names = [fixture("demo.mitm"), fixture("demo.har")]
+    whole = api_patterns.analyze(names).to_json()
+    for source in (tuple(names), iter(names), set(names), (pathlib.Path(name) for name in names), [name.encode() for name in names]):
+        assert api_patterns.analyze(source).to_json() == whole
+    assert api_patterns.analyze(names[0].encode()).totals.used == 65
+    assert api_patterns.analyze([]).totals.used == api_patterns.analyze(iter(())).totals.used == 0
+    with pytest.raises(TypeError, match="source has paths, and something else"):
+        api_patterns.analyze([names[0], flow(1)])
 
 
 def test_values_are_taken_as_python_has_them():
@@ -187,7 +204,8 @@ def test_values_are_taken_as_python_has_them():
     for other in (
         {"id": 17}, {"timestamp": utc}, {"timestamp": utc.replace(tzinfo=None)}, {"timestamp": "2001-09-09T01:46:40.5Z"},
         {"timestamp": 1_000_000_000_500}, {"duration_ms": "12.5"}, {"status": "200"}, {"status": 200.0},
-        {"timestamp": utc.astimezone(datetime.timezone(datetime.timedelta(hours=5)))},
+        {"timestamp": utc.astimezone(datetime.timezone(datetime.timedelta(hours=5)))}, {"status": "200.0"}, {"status": b"200"},
+        {"duration_ms": datetime.timedelta(milliseconds=12.5)}, {"duration_ms": decimal.Decimal("12.5")},
     ):
         assert api_patterns.analyze([plain | other]).to_json() == expected, other
     one = uuid.UUID(int=5)
@@ -199,6 +217,38 @@ def test_values_are_taken_as_python_has_them():
     assert api_patterns.analyze([plain | {"timestamp": None}]).patterns[0].latency_ms.p50 > 12
 
 
+def test_what_pandas_has_for_nothing_is_nothing():
+    plain = {"method": "GET", "url": "https://a.example/x"}
+    expected = api_patterns.analyze([plain]).to_json()
+    missing = [None, float("nan"), decimal.Decimal("nan")]
+    try:
+        import pandas
+
+        missing += [pandas.NA, pandas.NaT]
+    except ImportError:
+        pass
+    for nothing in missing:
+        for name in ("id", "status", "request_headers", "response_headers", "content_type", "timestamp", "duration_ms",
+                     "response_bytes", "request_body", "failed", "websocket", "request", "response"):
+            assert api_patterns.analyze([plain | {name: nothing}]).to_json() == expected, (name, nothing)
+        with pytest.raises(ValueError, match='no "url"'):
+            api_patterns.analyze([plain | {"url": nothing}])
+    for yes in (True, 1, "true", "false", 0.0):
+        assert api_patterns.analyze([plain | {"failed": yes}]).patterns[0].failed_count == (yes is True), yes
+
+
+class Raises:
+    def __str__(self):
+        raise KeyboardInterrupt("in the middle")
+
+
+@pytest.mark.parametrize("name", ["id", "timestamp", "duration_ms", "content_type", "status", "request_headers"])
+def test_what_python_code_raises_is_raised(name):
+    value = {"X-Key": Raises()} if name == "request_headers" else Raises()
+    with pytest.raises(KeyboardInterrupt, match="in the middle"):
+        api_patterns.Patterns().observe({"method": "GET", "url": "https://a.example/x", name: value})
+
+
 def test_headers_of_every_shape_are_the_same():
     def of(headers):
         return api_patterns.analyze([{"method": "GET", "url": "https://a.example/x", "request_headers": headers}]).to_json()
@@ -207,7 +257,8 @@ def test_headers_of_every_shape_are_the_same():
     assert '"x-key":1' in whole
     for headers in (
         [("X-Key", "v"), ("X-Other", "w")], (["X-Key", "v"], [b"X-Other", b"w"]), types.MappingProxyType({"X-Key": "v", "X-Other": 7}),
-        [{"name": "X-Key", "value": "v"}, {"name": "X-Other"}], [{"key": "X-Key", "value": None}, ("X-Other", "w")],
+        [{"name": "X-Key", "value": "v"}, {"name": "X-Other"}], [{"key": "X-Key", "value": None}, ("X-Other", "w"), None],
+        '{"X-Key": "v", "X-Other": "w"}', '[["X-Key", "v"], {"name": "X-Other", "value": 5}]', iter([("X-Key", "v"), ("X-Other", "w")]),
     ):
         assert of(headers) == whole
     for headers in ("X-Key: v", [7], 7, [("X-Key",)]):
@@ -239,6 +290,17 @@ def test_errors_are_sentences(fixture, tmp_path):
         api_patterns.analyze(fixture("demo.mitm"), limit="5")
     with pytest.raises(TypeError, match="domain is a str"):
         api_patterns.analyze(fixture("demo.mitm"), domain=[7])
+    with pytest.raises(TypeError, match="domain is a str"):
+        api_patterns.analyze(fixture("demo.mitm"), domain=5)
+    with pytest.raises(TypeError, match="compat is True or False, not str"):
+        api_patterns.get_api_patterns(fixture("demo.mitm"), compat="no")
+    with pytest.raises(TypeError, match="progress is something to call, not int"):
+        api_patterns.analyze(fixture("demo.mitm"), progress=5)
+    for wrong in (None, "x.mitm", flow(1)):
+        with pytest.raises(TypeError, match="flows come in an iterable of dicts"):
+            api_patterns.Patterns().observe_many(wrong)
+    with pytest.raises(TypeError, match="source is a path"):
+        api_patterns.analyze(flow(1))
     with pytest.raises(TypeError, match="domain is one word"):
         api_patterns.get_api_patterns(fixture("demo.mitm"), ["a", "b"], compat=True)
     assert api_patterns.analyze(fixture("demo.mitm"), limit=10**30).totals.used == 65
@@ -262,13 +324,17 @@ def large(tmp_path):
     return path
 
 
-def test_progress_is_told_and_may_stop(tmp_path):
+def test_progress_is_told_and_may_stop(fixture, tmp_path):
     path = large(tmp_path)
     seen = []
     report = api_patterns.analyze(path, threads=1, progress=lambda *now: seen.append(now))
     assert report.totals.used == 1_000_000
     assert all(bytes_read <= total == path.stat().st_size for bytes_read, total, _ in seen)
     assert seen and seen == sorted(seen)
+    # What takes no time is told as well.
+    small = []
+    api_patterns.analyze(fixture("demo.mitm"), progress=lambda *now: small.append(now))
+    assert small[-1][0] == pathlib.Path(fixture("demo.mitm")).stat().st_size
 
     def stop(*_):
         raise RuntimeError("enough")
@@ -301,17 +367,19 @@ def test_other_threads_run_meanwhile(tmp_path, kind):
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no such signals")
 @pytest.mark.parametrize("call", ["api_patterns.analyze({path!r}, threads=1)", "api_patterns.analyze([flow] * 100_000)",
+                                  "api_patterns.analyze([types.MappingProxyType(flow | {{'id': uuid.uuid4()}})] * 100_000)",
                                   "api_patterns.Patterns().observe_many([flow] * 100_000)",
                                   "api_patterns.get_api_patterns([flow] * 100_000, compat=True)"])
 def test_control_c_ends_a_call(tmp_path, call):
     call = call.format(path=str(large(tmp_path)))
     # In one call of C, so that it is not the interpreter that looks for signals in between.
     code = (
-        "import api_patterns, itertools\n"
+        "import api_patterns, itertools, types, uuid\n"
         f"flow = {flow(1)!r}\n"
         "print('go', flush=True)\n"
         f"for _ in range(1000): {call}\n"
-    ).replace("[flow] * 100_000", "itertools.repeat(flow)")
+    )
+    code = re.sub(r"\[(.*?)\] \* 100_000", r"itertools.repeat(\1)", code)
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "go\n"
     time.sleep(0.3)

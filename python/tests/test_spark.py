@@ -119,6 +119,20 @@ def test_a_table_is_taken_as_it_is(spark):
     assert report.to_dict()["patterns"] == api_patterns.analyze(flows).to_dict()["patterns"]
 
 
+@pytest.mark.parametrize("kind, value", [
+    ("string", '{"X-Key": "v"}'), ("array<struct<Name:string,Value:string>>", [("X-Key", "v"), None]), ("map<string,string>", {"X-Key": "v"}),
+])
+def test_headers_in_a_table_are_taken_as_they_are(spark, kind, value):
+    rows = [("GET", "https://a.example/x", value), ("GET", "https://a.example/x", None)]
+    report = on_spark.patterns(spark, spark.createDataFrame(rows, f"method string, url string, request_headers {kind}"))
+    assert report.totals.used == 2 and report.patterns[0].common_headers == {"x-key": 1}
+
+
+def test_a_row_whose_headers_cannot_be_read_is_taken_without(spark):
+    table = spark.createDataFrame([("GET", "https://a.example/x", "X-Key: v")], "method string, url string, request_headers string")
+    assert on_spark.patterns(spark, table).totals.used == 1
+
+
 def test_what_lies_beside_captures_is_no_problem(spark, tmp_path):
     shutil.copy(ROOT / "fixtures" / "demo.har", tmp_path / "demo.har")
     (tmp_path / "notes.txt").write_text("no capture")
@@ -126,7 +140,7 @@ def test_what_lies_beside_captures_is_no_problem(spark, tmp_path):
     whole, report = api_patterns.analyze(tmp_path), on_spark.patterns(spark, tmp_path)
     assert (report.to_json(), report.problems) == (whole.to_json(), whole.problems) and report.problems == []
     (tmp_path / "demo.har").unlink()
-    with pytest.raises(api_patterns.UsageError, match="no file in the folders is one"):
+    with pytest.raises(api_patterns.CaptureError, match="no file in the folders is one"):
         on_spark.patterns(spark, tmp_path)
 
 

@@ -139,6 +139,8 @@ struct Line<'a> {
     duration_ms: Text<'a>,
     response_bytes: Text<'a>,
     request_body: Text<'a>,
+    failed: bool,
+    websocket: bool,
 }
 
 impl<'a> Line<'a> {
@@ -191,6 +193,8 @@ impl<'a> Line<'a> {
                 b"timestamp" => self.timestamp = json.scalar()?,
                 b"duration_ms" => self.duration_ms = json.scalar()?,
                 b"response_bytes" => self.response_bytes = json.scalar()?,
+                b"failed" => self.failed = json.peek() == Some(b't'),
+                b"websocket" => self.websocket = json.peek() == Some(b't'),
                 b"request_body" => self.request_body = json.any()?,
                 b"request" => json.members(|key, json| {
                     match key {
@@ -248,6 +252,8 @@ impl<'a> Line<'a> {
         flow.id = self.id.as_deref().unwrap_or_default();
         flow.request_headers = Headers::owned(&self.request_headers);
         flow.request_body = self.request_body.as_deref();
+        flow.failed = self.failed;
+        flow.websocket = self.websocket;
         flow.started = self.timestamp.as_deref().and_then(time::nanoseconds);
         let status = self.nested_status.as_deref().or(self.status.as_deref()).and_then(integer);
         flow.response = (self.has_response || status.is_some()).then(|| Response {

@@ -2,12 +2,11 @@
 //!
 //! Field names by version: mitmproxy's `io/compat.py`; the layout of version 21: `flow.py`, `http.py`, `connection.py`.
 
-use std::borrow::Cow;
-
 use crate::capture::Found;
 use crate::capture::bytes::Batch;
 use crate::capture::tnetstring::{Damaged, Value, take};
-use crate::flow::{Flow, Header, Headers, Response, text, url};
+use crate::flow::proxied::Proxied;
+use crate::flow::{Flow, Header, Headers, Response, text};
 use crate::skip::SkipReason;
 
 /// The newest flow format version that is known (mitmproxy 11 to 13).
@@ -216,67 +215,34 @@ fn next_header(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
 
 fn http_flow<'a>(record: &Record<'a>) -> Result<Option<Flow<'a>>, Damaged> {
     let Some(request) = record.request.map(request).transpose()? else { return Ok(None) };
-    let (Some(path), false) = (request.path, request.method.is_empty()) else { return Ok(None) };
-    let (host, port) = meant_host(&request, record.client);
-    if host.is_empty() {
-        return Ok(None);
-    }
-    let response = record.response.map(response).transpose()?;
-    let is_connect = request.method.eq_ignore_ascii_case(b"CONNECT");
-    let ended = response.as_ref().and_then(|response| response.1).or(request.ended);
-    Ok(Some(Flow {
-        id: record.id,
-        method: Cow::Borrowed(request.method),
-        scheme: Cow::Borrowed(request.scheme),
-        host: Cow::Borrowed(host),
-        port: port.filter(|port| is_connect || Some(*port) != url::default_port(request.scheme)),
-        target: Cow::Borrowed(if is_connect { b"" } else { path }),
-        url: None,
+    let Some(path) = request.path else { return Ok(None) };
+    let proxied = Proxied {
+        method: request.method,
+        scheme: request.scheme,
+        authority: request.authority,
+        path,
+        headers: request.headers,
         address: request.host.map(|host| (host, request.port)),
-        request_headers: request.headers,
-        request_body: request
-            .content
-            .filter(|_| request.headers.get(b"content-encoding").is_none()),
-        known_operation: None,
-        started: request.started,
-        duration: ended
-            .filter(|_| response.is_some())
-            .zip(request.started)
-            .and_then(|(end, start)| u64::try_from(end.checked_sub(start)?).ok()),
-        response: response.map(|response| response.0),
-        failed: record.failed,
-        websocket: record.websocket,
-        original: None,
-    }))
-}
-
-/// The host as an analyst means it: what the client asked for, before the address that the proxy connected to.
-fn meant_host<'a>(request: &Request<'a>, client: Option<Value<'a>>) -> (&'a [u8], Option<u16>) {
-    let address = || (request.host.unwrap_or_default(), u16::try_from(request.port).ok());
-    if request.method.eq_ignore_ascii_case(b"CONNECT") {
-        return valid_host(request.authority).unwrap_or_else(address);
-    }
-    let authority = Some(request.authority).filter(|_| request.multiplexed);
-    let in_headers = || request.headers.get(b"host").or_else(|| request.headers.get(b":authority"));
-    authority
-        .and_then(valid_host)
-        .or_else(|| in_headers().and_then(valid_host))
-        .or_else(|| valid_host(request.authority))
-        .or_else(|| sni(client).and_then(valid_host))
-        .unwrap_or_else(address)
+        is_multiplexed: request.multiplexed,
+    };
+    let Some(mut flow) = proxied.flow(|| sni(record.client)) else { return Ok(None) };
+    let response = record.response.map(response).transpose()?;
+    let ended = response.as_ref().and_then(|response| response.1).or(request.ended);
+    flow.id = record.id;
+    flow.request_body =
+        request.content.filter(|_| request.headers.get(b"content-encoding").is_none());
+    flow.started = request.started;
+    flow.duration = ended
+        .filter(|_| response.is_some())
+        .zip(request.started)
+        .and_then(|(end, start)| u64::try_from(end.checked_sub(start)?).ok());
+    flow.response = response.map(|response| response.0);
+    flow.failed = record.failed;
+    flow.websocket = record.websocket;
+    Ok(Some(flow))
 }
 
 fn sni(client: Option<Value<'_>>) -> Option<&[u8]> {
     let mut pairs = client?.pairs().map_while(Result::ok);
     pairs.find(|(key, _)| *key == b"sni").and_then(|(_, value)| value.text())
-}
-
-/// Splits `host[:port]` where the host is one: letters, digits, `.`, `-`, `_`, non-ASCII, or an address.
-fn valid_host(authority: &[u8]) -> Option<(&[u8], Option<u16>)> {
-    let (host, port) = url::split_port(authority);
-    let bare = host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")).unwrap_or(host);
-    let allowed = |byte: &u8| {
-        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | 0x80..)
-    };
-    (!bare.is_empty() && bare.iter().all(allowed)).then_some((host, port))
 }

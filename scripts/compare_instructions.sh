@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Compares two commits by the instructions that a flow costs, which are the same on a busy machine.
+#
+# usage: compare_instructions.sh [BEFORE [AFTER]]     (BEFORE: the commit before the last one; AFTER: what stands in the folder)
+#
+# Needs valgrind. The flows are those of benches/instructions.rs as each commit has it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+command -v valgrind > /dev/null || { echo "valgrind is not installed" >&2; exit 1; }
+before=${1:-HEAD~1} after=${2:-}
+target=$PWD/target/instructions
+mkdir -p "$target"
+
+# Builds the bench of a commit (of this folder where none is named), and says where its program is.
+build() {
+  local folder=$PWD
+  if [ -n "$1" ]; then
+    folder=$target/$(git rev-parse --short "$1")
+    [ -d "$folder" ] || git worktree add --quiet --force --detach "$folder" "$1"
+  fi
+  [ -f "$folder/benches/instructions.rs" ] || return 0
+  (cd "$folder" && cargo bench --quiet --locked --no-run --bench instructions --message-format json) |
+    python3 -c 'import json, sys
+for line in sys.stdin:
+    message = json.loads(line)
+    if message.get("executable") and message["target"]["name"] == "instructions":
+        print(message["executable"])'
+}
+
+# Instructions a flow: what twice as many repeats cost more, over 2,000 flows.
+instructions() {
+  local counted=()
+  for repeats in 2 4; do
+    counted+=("$(valgrind --tool=callgrind --callgrind-out-file=/dev/null "$1" "$2" "$repeats" 2>&1 > /dev/null |
+      sed -n 's/.*Collected : //p')")
+  done
+  echo $(((counted[1] - counted[0]) / 4000))
+}
+
+remove_worktrees() { for folder in "$target"/*/; do git worktree remove --force "$folder" 2> /dev/null || true; done; }
+trap remove_worktrees EXIT
+
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
+old=$(build "$before")
+# The second build would write over the first.
+[ -z "$old" ] || { cp "$old" "$target/before" && old=$target/before; }
+new=$(build "$after")
+[ -n "$old" ] || echo "$before has no such bench; only what is now is counted"
+
+printf '%-12s %10s %10s %8s\n' "a flow" before after change
+for workload in observe mitmproxy har lines database; do
+  now=$(instructions "$new" "$workload")
+  if [ -n "$old" ]; then
+    then=$(instructions "$old" "$workload")
+    printf '%-12s %10s %10s %+7.1f%%\n' "$workload" "$then" "$now" "$(python3 -c "print(100 * ($now - $then) / $then)")"
+  else
+    printf '%-12s %10s %10s\n' "$workload" - "$now"
+  fi
+done
