@@ -150,17 +150,27 @@ impl<'a> Flow<'a> {
         }
     }
 
+    /// Path and query, as below.
+    pub(crate) fn path_and_query(&self) -> (&[u8], &[u8]) {
+        let target = &*self.target;
+        match memchr::memchr2(b'?', b'#', target) {
+            None => (target, b""),
+            Some(end) if target[end] == b'#' => (&target[..end], b""),
+            Some(end) => {
+                let query = &target[end + 1..];
+                (&target[..end], memchr::memchr(b'#', query).map_or(query, |end| &query[..end]))
+            }
+        }
+    }
+
     /// The path as sent, without query and fragment.
     pub fn path(&self) -> &[u8] {
-        let target = &self.target;
-        memchr::memchr2(b'?', b'#', target).map_or(target, |end| &target[..end])
+        self.path_and_query().0
     }
 
     /// The query as sent, without `?`; empty where there is none.
     pub fn query(&self) -> &[u8] {
-        let target = &self.target;
-        let end = memchr::memchr(b'#', target).unwrap_or(target.len());
-        memchr::memchr(b'?', &target[..end]).map_or(b"", |start| &target[start + 1..end])
+        self.path_and_query().1
     }
 }
 
@@ -231,10 +241,21 @@ impl<'a> Headers<'a> {
         .take(crate::limits::HEADERS)
     }
 
-    /// The value of the first header of that name, in any case.
+    /// Calls `each` with every name, in a loop of its own for every form that headers have.
+    #[inline]
+    pub(crate) fn for_each_name(&self, mut each: impl FnMut(&'a [u8])) {
+        const MOST: usize = crate::limits::HEADERS;
+        match self.source {
+            Source::Pairs(pairs) => pairs.iter().take(MOST).for_each(|header| each(header.0)),
+            Source::Owned(pairs) => pairs.iter().take(MOST).for_each(|header| each(&header.0)),
+            Source::Encoded(..) => self.iter().for_each(|header| each(header.0)),
+        }
+    }
+
+    /// The value of the first header of that name, in any case. (It is found soonest in lower case.)
     pub fn get(&self, name: &[u8]) -> Option<&'a [u8]> {
-        let mut found = self.iter().filter(|header| header.0.eq_ignore_ascii_case(name));
-        found.next().and_then(|header| header.1)
+        let is_it = |header: &Header<'_>| header.0 == name || header.0.eq_ignore_ascii_case(name);
+        self.iter().find(is_it).and_then(|header| header.1)
     }
 }
 

@@ -68,6 +68,7 @@
 //! `sqlite` reads the database of mitmproxy-mcp. The library alone (`default-features = false`) has neither command line,
 //! nor async runtime, nor database code.
 
+mod bits;
 mod capture;
 #[cfg(feature = "cli")]
 #[doc(hidden)]

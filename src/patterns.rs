@@ -7,8 +7,9 @@ mod state;
 
 use std::borrow::Cow;
 
+use crate::bits::{self, Bits};
 use crate::flow::Flow;
-use crate::flow::operation::operation_key;
+use crate::flow::operation::operation_key_of;
 use crate::limits;
 use crate::patterns::endpoint::{Endpoint, method_name};
 use crate::sketch::{HeapSize, Merge};
@@ -55,10 +56,15 @@ impl Patterns {
         self.used += 1;
         let host = host_name(flow);
         let method = method_name(&flow.method);
-        let path = encoded_path(flow);
+        let (path, query) = flow.path_and_query();
+        let operation = operation_key_of(flow, path, query);
+        let bits = Bits::of(path);
+        let path = encoded(path, bits.as_ref());
         let trailing_slash = path.len() > 1 && path.ends_with(b"/");
-        let endpoint = self.trie.observe(&host, segments(&path), &method, &operation_key(flow));
-        endpoint.observe(flow, trailing_slash, &mut self.scratch);
+        let bits = bits.filter(|_| matches!(path, Cow::Borrowed(_)));
+        let segments = Segments::new(&path, bits.as_ref());
+        let endpoint = self.trie.observe(&host, segments, &method, &operation);
+        endpoint.observe(flow, query, trailing_slash, &mut self.scratch);
     }
 
     /// Counts something that was not used.
@@ -107,10 +113,20 @@ const IS_PLAIN: [bool; 256] = {
 
 /// The path with bytes percent-encoded that no URL holds: proxies record what a client sent, browsers what it meant.
 pub(crate) fn encoded_path<'a>(flow: &'a Flow<'_>) -> Cow<'a, [u8]> {
-    let path = flow.path();
+    encoded(flow.path(), None)
+}
+
+/// `bits` are those of the path, where it is not too long.
+fn encoded<'a>(path: &'a [u8], bits: Option<&Bits>) -> Cow<'a, [u8]> {
     let is_plain = |byte: &u8| IS_PLAIN[usize::from(*byte)];
-    // Without a way out in the middle, this is done for many bytes at once.
-    if path.iter().fold(true, |all, byte| all & is_plain(byte)) {
+    let all_plain = match bits {
+        Some(bits) => {
+            let usual = bits.find(|lane| lane.letter_or_digit() | lane.equal(b'/'));
+            bits::places(bits.all() & !usual).all(|place| is_plain(&path[place]))
+        }
+        None => path.iter().all(is_plain),
+    };
+    if all_plain {
         return Cow::Borrowed(path);
     }
     let mut encoded = Vec::with_capacity(path.len() + 16);
@@ -125,13 +141,55 @@ pub(crate) fn encoded_path<'a>(flow: &'a Flow<'_>) -> Cow<'a, [u8]> {
 }
 
 /// Segments of a path as they are told apart: empty ones dropped, matrix parameters (`;jsessionid=...`) cut off.
-pub(crate) fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    path.split(|b| *b == b'/').filter(|segment| !segment.is_empty()).map(|segment| {
-        match memchr::memchr(b';', segment) {
-            Some(at) if at > 0 => &segment[..at],
-            _ => segment,
+pub(crate) fn segments(path: &[u8]) -> Segments<'_> {
+    Segments::new(path, Bits::of(path).as_ref())
+}
+
+/// See [`segments`].
+#[derive(Clone, Debug)]
+pub(crate) struct Segments<'a> {
+    path: &'a [u8],
+    at: usize,
+    /// Where the slashes are, in a path that is not too long for it.
+    slashes: Option<u64>,
+    has_parameters: bool,
+}
+
+impl<'a> Segments<'a> {
+    /// `bits` are those of the path, where it is not too long.
+    fn new(path: &'a [u8], bits: Option<&Bits>) -> Self {
+        Self {
+            path,
+            at: 0,
+            slashes: bits.map(|bits| bits.equal(b'/')),
+            has_parameters: bits.is_none_or(|bits| bits.equal(b';') != 0),
         }
-    })
+    }
+}
+
+impl<'a> Iterator for Segments<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        while self.at < self.path.len() {
+            let rest = &self.path[self.at..];
+            let length = match self.slashes {
+                Some(slashes) => ((slashes >> self.at).trailing_zeros() as usize).min(rest.len()),
+                None => memchr::memchr(b'/', rest).unwrap_or(rest.len()),
+            };
+            self.at += length + 1;
+            let segment = &rest[..length];
+            if segment.is_empty() {
+                continue;
+            }
+            let parameters = if self.has_parameters { memchr::memchr(b';', segment) } else { None };
+            return Some(match parameters {
+                Some(at) if at > 0 => &segment[..at],
+                _ => segment,
+            });
+        }
+        None
+    }
 }
 
 /// The host as it is counted: in lower case, with a port that is not the scheme's own, without a final dot.
@@ -153,4 +211,28 @@ pub(crate) fn host_name<'a>(flow: &'a Flow<'_>) -> Cow<'a, [u8]> {
         name = Cow::Owned(text);
     }
     name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn fast_segments_equal_plain_ones(path in "([a;/]{0,12}|/[a-z0-9]{0,20}){0,8}") {
+            let path = path.as_bytes();
+            let plain: Vec<&[u8]> = path
+                .split(|b| *b == b'/')
+                .filter(|segment| !segment.is_empty())
+                .map(|segment| match segment.iter().position(|b| *b == b';') {
+                    Some(at) if at > 0 => &segment[..at],
+                    _ => segment,
+                })
+                .collect();
+            prop_assert_eq!(segments(path).collect::<Vec<_>>(), plain);
+        }
+    }
 }

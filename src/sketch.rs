@@ -58,6 +58,9 @@ impl<V: Default, const K: usize> Default for BottomK<V, K> {
 impl<V: Merge + Default, const K: usize> BottomK<V, K> {
     /// The value to add to for `key`, which is `rest` where the key is not among the kept ones.
     pub(crate) fn entry(&mut self, key: &[u8]) -> &mut V {
+        if let Some(at) = self.place_among_few(key) {
+            return &mut self.entries[at].value;
+        }
         let hash = stable_hash(key);
         match self.position(hash, key) {
             Ok(at) => &mut self.entries[at].value,
@@ -69,6 +72,18 @@ impl<V: Merge + Default, const K: usize> BottomK<V, K> {
                 &mut self.entries[at].value
             }
         }
+    }
+
+    /// The value of a key that is kept, where so few are kept that each is compared sooner than one is hashed.
+    pub(crate) fn among_few(&mut self, key: &[u8]) -> Option<&mut V> {
+        self.place_among_few(key).map(|at| &mut self.entries[at].value)
+    }
+
+    #[inline]
+    fn place_among_few(&self, key: &[u8]) -> Option<usize> {
+        const FEW: usize = 4;
+        let few = Some(&self.entries).filter(|entries| entries.len() <= FEW)?;
+        few.iter().position(|entry| *entry.key == *key)
     }
 
     fn position(&self, hash: u64, key: &[u8]) -> Result<usize, usize> {

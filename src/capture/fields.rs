@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::capture::json::{BadJson, Json, unescape};
+use crate::capture::json::{BadJson, Json};
 use crate::flow::OwnedHeader;
 use crate::limits;
 
@@ -20,11 +20,15 @@ pub(super) fn read_pairs<'a>(
             pairs.push(pair);
         }
     };
-    json.members(|key, json| {
-        add((unescape(key), json.scalar()?));
+    json.raw_members(|key, json| {
+        add((key.unescaped(), json.scalar()?));
         Ok(())
     })?;
     json.items(|json| {
+        if let Some((name, value)) = json.named_pair() {
+            add((name.unescaped(), Some(value.unescaped())));
+            return Ok(());
+        }
         let mut name = None;
         let mut value = None;
         json.members(|key, json| {

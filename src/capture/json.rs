@@ -19,6 +19,22 @@ pub(crate) struct BadJson {
     pub(crate) at: usize,
 }
 
+/// A string as it stands between its quotes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RawText<'a> {
+    /// Still escaped.
+    pub(crate) bytes: &'a [u8],
+    /// Is there anything to unescape?
+    is_escaped: bool,
+}
+
+impl<'a> RawText<'a> {
+    #[inline]
+    pub(crate) fn unescaped(self) -> Cow<'a, [u8]> {
+        if self.is_escaped { unescape(self.bytes) } else { Cow::Borrowed(self.bytes) }
+    }
+}
+
 /// A place in JSON text, and what is read from there on.
 ///
 /// What is not of the asked type is not read, and the caller's object or list steps over it.
@@ -51,6 +67,7 @@ impl<'a> Json<'a> {
     }
 
     /// The first byte of what comes next.
+    #[inline]
     pub(crate) fn peek(&mut self) -> Option<u8> {
         while let Some(byte) = self.bytes.get(self.at) {
             if !is_space(*byte) {
@@ -62,6 +79,7 @@ impl<'a> Json<'a> {
     }
 
     /// Reads that byte, if it comes next.
+    #[inline]
     pub(crate) fn take(&mut self, byte: u8) -> bool {
         let is_next = self.peek() == Some(byte);
         self.at += usize::from(is_next);
@@ -73,9 +91,19 @@ impl<'a> Json<'a> {
     }
 
     /// Calls `each` for the members of an object, with the raw key. What `each` leaves unread is stepped over.
+    #[inline]
     pub(crate) fn members(
         &mut self,
         mut each: impl FnMut(&'a [u8], &mut Self) -> Result<(), BadJson>,
+    ) -> Result<(), BadJson> {
+        self.raw_members(|key, json| each(key.bytes, json))
+    }
+
+    /// The same with keys that can be unescaped.
+    #[inline]
+    pub(crate) fn raw_members(
+        &mut self,
+        mut each: impl FnMut(RawText<'a>, &mut Self) -> Result<(), BadJson>,
     ) -> Result<(), BadJson> {
         if self.peek() != Some(b'{') {
             return Ok(());
@@ -135,6 +163,34 @@ impl<'a> Json<'a> {
         if self.at == before { self.skip() } else { Ok(()) }
     }
 
+    /// `{"name": "...", "value": "..."}`, as nearly all headers of a HAR are; where anything is otherwise, nothing is read.
+    #[inline]
+    pub(crate) fn named_pair(&mut self) -> Option<(RawText<'a>, RawText<'a>)> {
+        let mut json = Self { bytes: self.bytes, at: self.at, strict: self.strict };
+        if !json.take(b'{') || !json.take_text(b"\"name\"") || !json.take(b':') {
+            return None;
+        }
+        let name = json.raw_string().ok()?;
+        if !json.take(b',') || !json.take_text(b"\"value\"") || !json.take(b':') {
+            return None;
+        }
+        let value = json.raw_string().ok()?;
+        if !json.take(b'}') {
+            return None;
+        }
+        self.at = json.at;
+        Some((name, value))
+    }
+
+    /// Reads that text, if it comes next.
+    #[inline]
+    fn take_text(&mut self, text: &[u8]) -> bool {
+        self.peek();
+        let is_next = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(text));
+        self.at += if is_next { text.len() } else { 0 };
+        is_next
+    }
+
     /// Steps over a value.
     pub(crate) fn skip(&mut self) -> Result<(), BadJson> {
         match self.peek() {
@@ -149,48 +205,51 @@ impl<'a> Json<'a> {
     }
 
     /// What stands between the quotes of a string, still escaped.
-    fn raw_string(&mut self) -> Result<&'a [u8], BadJson> {
+    #[inline]
+    fn raw_string(&mut self) -> Result<RawText<'a>, BadJson> {
         if self.peek() != Some(b'"') {
             return Err(self.bad());
         }
-        let start = self.at + 1;
-        let end = start + string_end(&self.bytes[start..]).ok_or(self.bad())?;
-        self.at = end + 1;
-        Ok(&self.bytes[start..end])
+        let rest = &self.bytes[self.at + 1..];
+        let (end, is_escaped) = string_end(rest).ok_or(self.bad())?;
+        self.at += end + 2;
+        Ok(RawText { bytes: &rest[..end], is_escaped })
     }
 
     /// A number, `true`, `NaN`, ...
     fn token(&mut self) -> Result<&'a [u8], BadJson> {
         self.peek();
         let rest = &self.bytes[self.at..];
-        let ends = |byte: &u8| is_space(*byte) || matches!(byte, b',' | b'}' | b']' | b':');
-        let length = rest.iter().position(ends).unwrap_or(rest.len());
-        let allowed =
-            |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
-        let token = &rest[..length];
-        if length == 0 || !token.iter().all(allowed) || (self.strict && !is_python(token)) {
+        let length = rest.iter().position(|byte| !IN_TOKEN[usize::from(*byte)]);
+        let token = &rest[..length.unwrap_or(rest.len())];
+        let is_ended = |byte: u8| is_space(byte) || matches!(byte, b',' | b'}' | b']' | b':');
+        let is_whole = length.is_none_or(|length| is_ended(rest[length]));
+        if token.is_empty() || !is_whole || (self.strict && !is_python(token)) {
             return Err(self.bad());
         }
-        self.at += length;
+        self.at += token.len();
         Ok(token)
     }
 
     /// A string, still escaped.
-    pub(crate) fn raw_text(&mut self) -> Result<Option<&'a [u8]>, BadJson> {
+    pub(crate) fn raw_text(&mut self) -> Result<Option<RawText<'a>>, BadJson> {
         if self.peek() == Some(b'"') { self.raw_string().map(Some) } else { Ok(None) }
     }
 
     /// A string.
     pub(crate) fn text(&mut self) -> Result<Option<Cow<'a, [u8]>>, BadJson> {
-        Ok(self.raw_text()?.map(unescape))
+        Ok(self.raw_text()?.map(RawText::unescaped))
     }
 
     /// A string, still escaped, or a number or boolean as its text; `None` for null, lists and objects.
-    pub(crate) fn raw_scalar(&mut self) -> Result<Option<&'a [u8]>, BadJson> {
+    pub(crate) fn raw_scalar(&mut self) -> Result<Option<RawText<'a>>, BadJson> {
         match self.peek() {
             Some(b'"') => self.raw_string().map(Some),
             Some(b'{' | b'[') => Ok(None),
-            _ => self.token().map(|token| (token != b"null").then_some(token)),
+            _ => {
+                let token = self.token()?;
+                Ok((token != b"null").then_some(RawText { bytes: token, is_escaped: false }))
+            }
         }
     }
 
@@ -206,9 +265,20 @@ impl<'a> Json<'a> {
 
     /// A string, or a number or boolean as its text; `None` for null, lists and objects.
     pub(crate) fn scalar(&mut self) -> Result<Option<Cow<'a, [u8]>>, BadJson> {
-        Ok(self.raw_scalar()?.map(unescape))
+        Ok(self.raw_scalar()?.map(RawText::unescaped))
     }
 }
+
+/// What numbers and words are made of.
+const IN_TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 0x80 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+        byte += 1;
+    }
+    table
+};
 
 fn is_python(token: &[u8]) -> bool {
     [&b"true"[..], b"false", b"null", b"NaN", b"Infinity", b"-Infinity"].contains(&token)
@@ -220,7 +290,7 @@ pub(crate) fn is_space(byte: u8) -> bool {
 }
 
 /// A raw string without its escapes. Lone surrogates come out as the three bytes of WTF-8; what is no escape stays.
-pub(crate) fn unescape(raw: &[u8]) -> Cow<'_, [u8]> {
+fn unescape(raw: &[u8]) -> Cow<'_, [u8]> {
     let Some(first) = memchr::memchr(b'\\', raw) else { return Cow::Borrowed(raw) };
     let mut out = Vec::with_capacity(raw.len());
     out.extend_from_slice(&raw[..first]);

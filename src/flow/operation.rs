@@ -17,11 +17,17 @@ const QUERY_NAMES: [&[u8]; 6] = [b"action", b"method", b"op", b"operation", b"fu
 
 /// The operation of a request as it is kept: a mark, then the name. Empty where it has none.
 pub(crate) fn operation_key(flow: &Flow<'_>) -> Vec<u8> {
+    let (path, query) = flow.path_and_query();
+    operation_key_of(flow, path, query)
+}
+
+/// The same for who has taken the target apart.
+pub(crate) fn operation_key_of(flow: &Flow<'_>, path: &[u8], query: &[u8]) -> Vec<u8> {
     if let Some(known) = flow.known_operation {
         return known.to_vec();
     }
-    let found = in_protocol(flow).map(|name| (PROTOCOL, name));
-    let found = found.or_else(|| in_query(flow).map(|name| (QUERY, name)));
+    let found = in_protocol(flow, path, query).map(|name| (PROTOCOL, name));
+    let found = found.or_else(|| Some((QUERY, Cow::Borrowed(query_value(query, &QUERY_NAMES)?))));
     match found {
         Some((mark, name)) if is_plain(&name) => {
             let mut key = vec![mark];
@@ -45,17 +51,23 @@ fn is_plain(name: &[u8]) -> bool {
         && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.-:/$".contains(byte))
 }
 
-fn in_protocol<'a>(flow: &'a Flow<'_>) -> Option<Cow<'a, [u8]>> {
+fn in_protocol<'a>(flow: &Flow<'a>, path: &[u8], query: &'a [u8]) -> Option<Cow<'a, [u8]>> {
     if flow.method.eq_ignore_ascii_case(b"GET") {
-        return graphql_in_query(flow);
+        let is_graphql = !query.is_empty() && memchr::memmem::find(path, b"graphql").is_some();
+        return if is_graphql {
+            query_value(query, &[b"operationName"]).map(Cow::Borrowed)
+        } else {
+            None
+        };
     }
     if !flow.method.eq_ignore_ascii_case(b"POST") {
         return None;
     }
-    if let Some(target) = flow.request_headers.get(b"x-amz-target") {
+    let [target, action] = header_values(flow);
+    if let Some(target) = target {
         return Some(Cow::Borrowed(target));
     }
-    if let Some(action) = flow.request_headers.get(b"soapaction") {
+    if let Some(action) = action {
         let action = action.trim_ascii();
         let action = action
             .strip_prefix(b"\"")
@@ -68,20 +80,29 @@ fn in_protocol<'a>(flow: &'a Flow<'_>) -> Option<Cow<'a, [u8]>> {
     in_body(flow.request_body?)
 }
 
-fn query_value<'a>(flow: &'a Flow<'_>, names: &[&[u8]]) -> Option<&'a [u8]> {
-    flow.query().split(|byte| *byte == b'&').find_map(|pair| {
+/// The first `X-Amz-Target` and the first `SOAPAction`, in one pass: headers may have to be decoded for it.
+fn header_values<'a>(flow: &Flow<'a>) -> [Option<&'a [u8]>; 2] {
+    const NAMES: [&[u8]; 2] = [b"x-amz-target", b"soapaction"];
+    let mut first = [None, None];
+    for (name, value) in flow.request_headers.iter() {
+        for (wanted, first) in NAMES.iter().zip(&mut first) {
+            if name.eq_ignore_ascii_case(wanted) {
+                first.get_or_insert(value);
+            }
+        }
+    }
+    first.map(Option::flatten)
+}
+
+fn query_value<'a>(query: &'a [u8], names: &[&[u8]]) -> Option<&'a [u8]> {
+    // Without a query there is not even one pair.
+    if query.is_empty() {
+        return None;
+    }
+    query.split(|byte| *byte == b'&').find_map(|pair| {
         let at = memchr::memchr(b'=', pair)?;
         names.iter().any(|name| pair[..at].eq_ignore_ascii_case(name)).then_some(&pair[at + 1..])
     })
-}
-
-fn in_query<'a>(flow: &'a Flow<'_>) -> Option<Cow<'a, [u8]>> {
-    query_value(flow, &QUERY_NAMES).map(Cow::Borrowed)
-}
-
-fn graphql_in_query<'a>(flow: &'a Flow<'_>) -> Option<Cow<'a, [u8]>> {
-    let is_graphql = memchr::memmem::find(flow.path(), b"graphql").is_some();
-    if is_graphql { query_value(flow, &[b"operationName"]).map(Cow::Borrowed) } else { None }
 }
 
 /// The fields of GraphQL and JSON-RPC requests that matter.

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::bits::{self, Bits};
+
 /// An URL in the parts that matter here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UrlParts<'a> {
@@ -52,11 +54,7 @@ fn split_plain(url: &[u8]) -> Option<UrlParts<'_>> {
         } else {
             (b"ws", url.strip_prefix(b"ws://")?, 80)
         };
-    let end = rest.iter().position(|b| !is_host_byte(*b)).unwrap_or(rest.len());
-    let (host, mut tail) = rest.split_at(end);
-    if !is_plain_host(host) {
-        return None;
-    }
+    let (host, mut tail) = plain_host(rest)?;
     let mut port = None;
     if let Some(digits) = tail.strip_prefix(b":") {
         let end = digits.iter().position(|b| !b.is_ascii_digit()).unwrap_or(digits.len());
@@ -66,10 +64,44 @@ fn split_plain(url: &[u8]) -> Option<UrlParts<'_>> {
     }
     let target: Cow<'_, [u8]> = match tail.first() {
         None => Cow::Borrowed(b"/"),
+        Some(b'/') if is_plain_target(tail) => Cow::Borrowed(tail),
         Some(b'/') => Cow::Borrowed(plain_target(tail)?),
         _ => return None,
     };
     Some(UrlParts { scheme: Cow::Borrowed(scheme), host: Cow::Borrowed(host), port, target })
+}
+
+/// Splits a host of ordinary labels off the front.
+fn plain_host(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    let bits = Bits::of(&rest[..rest.len().min(bits::MOST)])?;
+    let of_host = bits.find(|lane| {
+        lane.between(b'a', b'z')
+            | lane.between(b'0', b'9')
+            | lane.equal(b'.')
+            | lane.equal(b'-')
+            | lane.equal(b'_')
+    });
+    let end = (!of_host).trailing_zeros() as usize;
+    if end == bits::MOST {
+        return long_plain_host(rest);
+    }
+    let (host, tail) = rest.split_at(end);
+    let in_host = (1 << end) - 1;
+    let (dots, dashes) = (bits.equal(b'.') & in_host, bits.equal(b'-') & in_host);
+    let last_label = bits::MOST - dots.leading_zeros() as usize;
+    let is_plain = host.get(last_label).is_some_and(u8::is_ascii_lowercase)
+        && dots & 1 == 0
+        && dots & (dots >> 1) == 0
+        // What is punycode has two dashes.
+        && (dashes & (dashes >> 1) == 0 || memchr::memmem::find(host, b"xn--").is_none());
+    is_plain.then_some((host, tail))
+}
+
+/// The same for a host of any length, byte for byte.
+fn long_plain_host(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = rest.iter().position(|b| !is_host_byte(*b)).unwrap_or(rest.len());
+    let (host, tail) = rest.split_at(end);
+    is_plain_host(host).then_some((host, tail))
 }
 
 fn is_host_byte(byte: u8) -> bool {
@@ -90,6 +122,18 @@ fn plain_port(digits: &[u8]) -> Option<u16> {
         return None;
     }
     std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// Is it that for sure? (What is only perhaps so goes the careful way.)
+fn is_plain_target(tail: &[u8]) -> bool {
+    let Some(bits) = Bits::of(tail) else { return false };
+    let usual = bits.find(|lane| lane.letter_or_digit() | lane.equal(b'/'));
+    bits::places(bits.all() & !usual).all(|place| {
+        let byte = tail[place];
+        // What begins with a dot may be a dot segment.
+        PLAIN[usize::from(byte)]
+            && !(matches!(byte, b'.' | b'%') && place > 0 && tail[place - 1] == b'/')
+    })
 }
 
 /// `tail` up to its fragment where no byte of it needs encoding and no segment is a dot segment.

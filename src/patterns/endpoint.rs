@@ -48,16 +48,22 @@ impl Merge for Query {
 }
 
 impl Endpoint {
-    /// `scratch` is memory to work in.
-    pub(crate) fn observe(&mut self, flow: &Flow<'_>, trailing_slash: bool, scratch: &mut Vec<u8>) {
+    /// `query` is that of the flow, `scratch` memory to work in.
+    pub(crate) fn observe(
+        &mut self,
+        flow: &Flow<'_>,
+        query: &[u8],
+        trailing_slash: bool,
+        scratch: &mut Vec<u8>,
+    ) {
         self.count += 1;
         self.trailing_slash += u64::from(trailing_slash);
         self.failed += u64::from(flow.failed);
         self.websockets += u64::from(flow.websocket);
         self.observe_response(flow);
         self.headers.observe(flow.request_headers, scratch);
-        if !flow.query().is_empty() {
-            self.observe_query(flow.query());
+        if !query.is_empty() {
+            self.observe_query(query);
         }
         if !flow.id.is_empty() {
             self.observe_id(flow);
@@ -92,8 +98,13 @@ impl Endpoint {
         self.responses += 1;
         let mut digits = [0; 20];
         *self.statuses.entry(decimal(response.status.unsigned_abs(), &mut digits)) += 1;
-        if let Some(media_type) = response.content_type().and_then(names::media_type) {
-            *self.media_types.entry(&media_type) += 1;
+        if let Some(content_type) = response.content_type() {
+            // One that is written as it is counted need not be taken apart.
+            if let Some(count) = self.media_types.among_few(content_type) {
+                *count += 1;
+            } else if let Some(media_type) = names::media_type(content_type) {
+                *self.media_types.entry(&media_type) += 1;
+            }
         }
         if let Some(bytes) = response.body_bytes {
             self.response_bytes.observe(bytes);
@@ -169,6 +180,9 @@ fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
 
 /// The method as it is counted: in upper case, `OTHER` where it is no method.
 pub(crate) fn method_name(method: &[u8]) -> Cow<'_, [u8]> {
+    if matches!(method, b"GET" | b"POST" | b"PUT" | b"PATCH" | b"DELETE" | b"HEAD" | b"OPTIONS") {
+        return Cow::Borrowed(method);
+    }
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     if method.is_empty() || method.len() > limits::METHOD_BYTES || !method.iter().all(is_token) {
         return Cow::Borrowed(b"OTHER");

@@ -36,20 +36,24 @@ struct List {
 impl HeaderNames {
     /// Counts the names of one request; `scratch` is memory to work in.
     pub(crate) fn observe(&mut self, headers: Headers<'_>, scratch: &mut Vec<u8>) {
+        // Mostly it is the list that came last. The names may have to be decoded, so they are gone through once.
+        let last = self.lists.first().map_or(&b""[..], |list| &list.bytes);
         scratch.clear();
-        for (name, _) in headers.iter() {
-            let name = &name[..name.len().min(limits::NAME_BYTES)];
-            scratch.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
-            scratch.extend_from_slice(name);
-        }
-        if !scratch.is_empty() {
+        let mut compared = Compared { last, rest: last, is_other: false, list: scratch };
+        headers.for_each_name(|name| compared.add(&name[..name.len().min(limits::NAME_BYTES)]));
+        if compared.is_the_last() {
+            if let Some(last) = self.lists.first_mut() {
+                last.count += 1;
+            }
+        } else if !compared.list().is_empty() {
             self.add(scratch, 1);
         }
     }
 
     fn add(&mut self, list: &[u8], count: u64) {
-        if let Some(known) = self.lists.iter_mut().find(|known| *known.bytes == *list) {
-            known.count += count;
+        if let Some(at) = self.lists.iter().position(|known| *known.bytes == *list) {
+            self.lists[at].count += count;
+            self.lists.swap(0, at);
             return;
         }
         if list.len() > LIST_BYTES {
@@ -72,6 +76,77 @@ impl HeaderNames {
         }
         names
     }
+}
+
+/// The names of a request beside the list that came last.
+struct Compared<'l, 's> {
+    last: &'l [u8],
+    /// What of it was not met yet.
+    rest: &'l [u8],
+    is_other: bool,
+    /// The names, from where they are others on.
+    list: &'s mut Vec<u8>,
+}
+
+impl Compared<'_, '_> {
+    #[inline]
+    fn add(&mut self, name: &[u8]) {
+        match after(self.rest, name) {
+            Some(rest) if !self.is_other => self.rest = rest,
+            _ => self.add_other(name),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add_other(&mut self, name: &[u8]) {
+        self.list();
+        self.list.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
+        self.list.extend_from_slice(name);
+    }
+
+    fn is_the_last(&self) -> bool {
+        !self.is_other && self.rest.is_empty()
+    }
+
+    /// All names so far.
+    fn list(&mut self) -> &[u8] {
+        if !self.is_other {
+            self.list.extend_from_slice(&self.last[..self.last.len() - self.rest.len()]);
+            self.is_other = true;
+        }
+        self.list
+    }
+}
+
+/// What comes after a name at the front of a list; `None` where that is another one.
+#[inline]
+fn after<'a>(list: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (length, rest) = list.split_first()?;
+    let (known, rest) = rest.split_at_checked(usize::from(*length))?;
+    is_same(known, name).then_some(rest)
+}
+
+/// Names are short: two words that may overlap are compared faster than a call takes.
+#[inline]
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len()
+        && match (ends(one), ends(other)) {
+            (Some(one), Some(other)) => one == other,
+            _ => one == other,
+        }
+}
+
+/// The first and the last bytes of a name, which are all of it; `None` where it is longer, or shorter than they are.
+#[inline]
+fn ends(name: &[u8]) -> Option<(u64, u64)> {
+    if let (Some(first), Some(last), 8..=16) = (name.first_chunk(), name.last_chunk(), name.len()) {
+        return Some((u64::from_ne_bytes(*first), u64::from_ne_bytes(*last)));
+    }
+    if let (Some(first), Some(last), 4..=7) = (name.first_chunk(), name.last_chunk(), name.len()) {
+        return Some((u32::from_ne_bytes(*first).into(), u32::from_ne_bytes(*last).into()));
+    }
+    None
 }
 
 fn take_apart(mut list: &[u8], count: u64, names: &mut Names) {

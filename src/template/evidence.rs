@@ -150,7 +150,7 @@ impl<T: Merge + Default> Trie<T> {
         for (depth, segment) in segments.enumerate() {
             node.count += 1;
             // A literal that has a child is one at any level that it has outlived: its kind need not be asked.
-            if let Some(at) = node.find(stable_hash(segment), segment) {
+            if let Some(at) = node.known_literal(segment) {
                 node = &mut node.literals[at].node;
                 continue;
             }
@@ -221,6 +221,9 @@ fn is_known(segment: &[u8]) -> bool {
 const KNOWN_BITS: u8 = 8;
 const UNKNOWN: u64 = 1 << 63;
 
+/// So many children are gone through one by one.
+const FEW: usize = 8;
+
 /// The order in which literals are kept: the known ones first, then by hash.
 fn rank(hash: u64, known: bool) -> u64 {
     if known { hash >> KNOWN_BITS } else { (hash >> 1) | UNKNOWN }
@@ -259,6 +262,15 @@ impl<T> Node<T> {
         found.or_else(|_| self.position(rank(hash, true), text)).ok()
     }
 
+    /// Where a literal stands, if it is there: of a few, each is compared sooner than one is hashed.
+    #[inline]
+    fn known_literal(&self, text: &[u8]) -> Option<usize> {
+        if self.literals.len() <= FEW {
+            return self.literals.iter().position(|have| *have.text == *text);
+        }
+        self.find(stable_hash(text), text)
+    }
+
     /// How many of the literals are known; they come first.
     fn known(&self) -> usize {
         self.literals.partition_point(|have| have.rank < UNKNOWN)
@@ -293,6 +305,11 @@ impl<T: HeapSize> HeapSize for Trie<T> {
 
 impl<T: Merge + Default> Node<T> {
     fn host(&mut self, host: &[u8], keep: Keep, made: &mut usize) -> &mut Self {
+        if self.literals.len() <= FEW
+            && let Some(at) = self.literals.iter().position(|have| *have.text == *host)
+        {
+            return &mut self.literals[at].node;
+        }
         let hash = stable_hash(host);
         let rank = rank(hash, false);
         match self.position(rank, host) {

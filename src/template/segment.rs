@@ -162,10 +162,26 @@ impl<'a> Segment<'a> {
     /// assert_eq!(Segment::parse(b"oauth2").kind, SegmentKind::WordWithDigits);
     /// ```
     pub fn parse(segment: &'a [u8]) -> Self {
-        use SegmentKind::{Domain, Email, Ip, Jwt, Version};
+        use SegmentKind::{
+            Domain, Email, Hex, Integer, Ip, Jwt, Locale, ObjectId, Prefixed, Ulid, Uuid, Version,
+        };
         let kind = kind_of(segment);
-        // Hosts, addresses and tokens keep their dots and colons.
-        if matches!(kind, Domain | Email | Ip | Jwt | Version) {
+        // Hosts, addresses and tokens keep their dots and colons; ids have none.
+        if matches!(
+            kind,
+            Domain
+                | Email
+                | Ip
+                | Jwt
+                | Version
+                | Integer
+                | Uuid
+                | ObjectId
+                | Hex
+                | Ulid
+                | Locale
+                | Prefixed
+        ) {
             return Self { core: segment, suffix: b"", kind };
         }
         if let Some(at) = suffix_start(segment) {

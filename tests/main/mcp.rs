@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::agent::{Agent, Era, text_of};
-use crate::support::{fixture, flow, program, shared};
+use crate::support::{fixture, flow, program};
 
 fn demo() -> String {
     fixture("demo.mitm").display().to_string()

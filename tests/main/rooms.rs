@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-const GROUND_FLOOR: [&str; 5] = ["error", "limits", "math", "sketch", "skip"];
+const GROUND_FLOOR: [&str; 6] = ["bits", "error", "limits", "math", "sketch", "skip"];
 
 fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     BTreeMap::from([
-        ("error", &["flow"][..]),
+        ("bits", &[][..]),
+        ("error", &["flow"]),
         ("limits", &[]),
         ("math", &[]),
         ("sketch", &[]),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::capture::json::{BadJson, Json, unescape};
+use crate::capture::json::{BadJson, Json};
 use crate::flow::{Header, Headers, OwnedHeader};
 use crate::limits;
 
@@ -33,7 +33,7 @@ fn next_any(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
     let mut json = Json::new(list);
     let _comma = json.take(b',');
     if let Some(text) = json.raw_text().ok()? {
-        let (name, value) = split_pair(text)?;
+        let (name, value) = split_pair(text.bytes)?;
         return Some(((name, Some(value)), &list[json.at()..]));
     }
     let (mut name, mut value) = (None, None);
@@ -48,7 +48,7 @@ fn next_any(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
         Ok(())
     })
     .ok()?;
-    Some(((name?, value), &list[json.at()..]))
+    Some(((name?.bytes, value.map(|value| value.bytes)), &list[json.at()..]))
 }
 
 /// Reads headers as the server does: `json.loads`, then `dict`. The error says in words why it would raise.
@@ -74,8 +74,8 @@ pub(super) fn read<'a>(
             }
         }
         Some(b'{') => {
-            let read = json.members(|key, json| {
-                push(pairs, Some((unescape(key), json.scalar()?)));
+            let read = json.raw_members(|key, json| {
+                push(pairs, Some((key.unescaped(), json.scalar()?)));
                 Ok(())
             });
             read.map_err(no_json)?;

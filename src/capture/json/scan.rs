@@ -21,6 +21,11 @@ struct Bits {
 
 const BLOCK: usize = 64;
 
+const LANE: usize = 16;
+
+/// So many lanes are looked at one by one before a string is taken for a long one.
+const SHORT_LANES: usize = 3;
+
 impl Scan {
     /// Goes on over `bytes`, which begin where the last piece ended; the index after the value, if it ends here.
     pub(crate) fn step(&mut self, bytes: &[u8]) -> Option<usize> {
@@ -69,12 +74,15 @@ impl Scan {
             return self.bytes(block);
         }
         let (opening, closing) = (bits.opening & !inside, bits.closing & !inside);
+        self.in_string = inside >> (BLOCK - 1) != 0;
+        if opening | closing == 0 {
+            return None;
+        }
         if before.depth <= closing.count_ones() as usize {
             *self = before;
             return self.bytes(block);
         }
         self.depth = before.depth + opening.count_ones() as usize - closing.count_ones() as usize;
-        self.in_string = inside >> (BLOCK - 1) != 0;
         None
     }
 
@@ -99,24 +107,49 @@ fn escapes(backslashes: u64, first_is_escaped: bool) -> (u64, bool) {
     ((EVEN ^ (even_starts << 1)) & follows, carry)
 }
 
-/// The index of the quote that ends a string, given what comes after the one that began it.
-pub(super) fn string_end(bytes: &[u8]) -> Option<usize> {
-    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+/// The index of the quote that ends a string, given what comes after the one that began it, and whether there is a backslash
+/// before it.
+#[inline]
+pub(super) fn string_end(bytes: &[u8]) -> Option<(usize, bool)> {
+    // Nearly all strings are short and have nothing escaped.
+    let (lanes, _) = bytes.as_chunks::<LANE>();
+    for (i, lane) in lanes.iter().take(SHORT_LANES).enumerate() {
+        let lane = u8x16::new(*lane);
+        let found = lane.simd_eq(u8x16::splat(b'"')) | lane.simd_eq(u8x16::splat(b'\\'));
+        let found = found.to_bitmask();
+        if found != 0 {
+            let at = i * LANE + found.trailing_zeros() as usize;
+            return if bytes[at] == b'"' { Some((at, false)) } else { long_string_end(bytes, at) };
+        }
+    }
+    long_string_end(bytes, lanes.len().min(SHORT_LANES) * LANE)
+}
+
+/// The same where what stands before `from` is neither.
+fn long_string_end(bytes: &[u8], from: usize) -> Option<(usize, bool)> {
+    let (blocks, rest) = bytes[from..].as_chunks::<BLOCK>();
     let mut is_escaped = false;
+    let mut has_escapes = false;
     for (i, block) in blocks.iter().enumerate() {
         let (quotes, backslashes) = string_bits(block);
+        if quotes | backslashes == 0 && !is_escaped {
+            continue;
+        }
         let (escaped, carry) = escapes(backslashes, is_escaped);
         is_escaped = carry;
         let ends = quotes & !escaped;
         if ends != 0 {
-            return Some(i * BLOCK + ends.trailing_zeros() as usize);
+            let end = ends.trailing_zeros();
+            has_escapes |= backslashes & ((1 << end) - 1) != 0;
+            return Some((from + i * BLOCK + end as usize, has_escapes));
         }
+        has_escapes |= backslashes != 0;
     }
     for (i, byte) in rest.iter().enumerate() {
         match byte {
             _ if is_escaped => is_escaped = false,
-            b'"' => return Some(blocks.len() * BLOCK + i),
-            b'\\' => is_escaped = true,
+            b'"' => return Some((from + blocks.len() * BLOCK + i, has_escapes)),
+            b'\\' => (is_escaped, has_escapes) = (true, true),
             _ => {}
         }
     }
@@ -181,7 +214,8 @@ mod tests {
             let end = pieces.step(first).or_else(|| pieces.step(second).map(|end| end + first.len()));
             prop_assert_eq!(end, plain);
             let mut string = Scan { in_string: true, ..Scan::default() };
-            prop_assert_eq!(string_end(bytes), string.bytes(bytes).map(|end| end - 1));
+            let end = string.bytes(bytes).map(|end| end - 1);
+            prop_assert_eq!(string_end(bytes), end.map(|end| (end, bytes[..end].contains(&b'\\'))));
         }
     }
 }

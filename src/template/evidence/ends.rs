@@ -24,6 +24,15 @@ impl<T: Merge + Default> Node<T> {
     /// smallest hashes, and the rest is `OTHER`. Of the operations of a method the [`limits::OPERATIONS`] with the smallest
     /// hashes have one, and the rest counts as without.
     pub(super) fn end(&mut self, method: &[u8], operation: &[u8]) -> &mut T {
+        const FEW: usize = 4;
+        if self.ends.len() <= FEW
+            && let Some(at) = self
+                .ends
+                .iter()
+                .position(|end| *end.method == *method && *end.operation == *operation)
+        {
+            return &mut self.ends[at].seen;
+        }
         let at = match self.end_position(method, operation) {
             Ok(at) => at,
             Err(_) if !self.has_room_for(method) => return self.end(b"OTHER", b""),

@@ -3,6 +3,7 @@
 //! One pass over the bytes collects what the rules ask for; the rules then cost a few comparisons. The plain twin of
 //! every rule that is regular, a regular expression, stands in the tests.
 
+use crate::bits::{self, Bits};
 use crate::template::segment::SegmentKind;
 
 const LOWER: u16 = 1;
@@ -48,6 +49,7 @@ const CLASS: [u16; 256] = {
 };
 
 /// What one pass over a segment finds out.
+#[derive(Debug, PartialEq, Eq)]
 struct Shape {
     /// All classes that occur.
     classes: u16,
@@ -58,6 +60,33 @@ struct Shape {
 }
 
 fn shape_of(segment: &[u8]) -> Shape {
+    Bits::of(segment).map_or_else(|| plain_shape(segment), |bits| shape_of_bits(segment, &bits))
+}
+
+/// All bytes at once; those that are no letter and no digit, of which there are few, one by one.
+fn shape_of_bits(segment: &[u8], bits: &Bits) -> Shape {
+    let (lower, upper) = (bits.between(b'a', b'z'), bits.between(b'A', b'Z'));
+    let (digit, hex_letter) = (bits.between(b'0', b'9'), bits.letter_between(b'a', b'f'));
+    let letter = lower | upper;
+    let class = |found: u64, class: u16| if found == 0 { 0 } else { class };
+    let mut classes = class(lower, LOWER)
+        | class(upper, UPPER)
+        | class(digit, DIGIT)
+        | class(hex_letter, HEX_LETTER);
+    for place in bits::places(bits.all() & !(letter | digit)) {
+        classes |= CLASS[usize::from(segment[place])];
+    }
+    let switches = (digit & (letter << 1)) | (letter & (digit << 1)) | (upper & (lower << 1));
+    Shape {
+        classes,
+        digits: digit.count_ones() as usize,
+        switches: switches.count_ones() as usize,
+        hex: !segment.is_empty() && bits.all() & !(digit | hex_letter) == 0,
+    }
+}
+
+/// The same byte for byte, for a segment of any length.
+fn plain_shape(segment: &[u8]) -> Shape {
     let (mut classes, mut digits, mut switches, mut previous) = (0, 0, 0, 0);
     let mut hex = true;
     for byte in segment {
@@ -78,6 +107,13 @@ pub(crate) fn kind_of(segment: &[u8]) -> SegmentKind {
     use SegmentKind as K;
     if segment.len() > crate::limits::SEGMENT_BYTES {
         return K::Long;
+    }
+    // The common values first, before anything else is asked.
+    if !segment.is_empty() && segment.iter().all(u8::is_ascii_digit) {
+        return K::Integer;
+    }
+    if is_dashed_uuid(segment) {
+        return K::Uuid;
     }
     let shape = shape_of(segment);
     let only = |allowed: u16| shape.classes & !allowed == 0;
@@ -162,13 +198,18 @@ fn is_locale(segment: &[u8]) -> bool {
 }
 
 fn is_uuid(segment: &[u8], shape: &Shape) -> bool {
-    if shape.hex {
-        return segment.len() == 32;
+    if shape.hex { segment.len() == 32 } else { is_dashed_uuid(segment) }
+}
+
+fn is_dashed_uuid(segment: &[u8]) -> bool {
+    const DASHES: u64 = 1 << 8 | 1 << 13 | 1 << 18 | 1 << 23;
+    if segment.len() != 36 || segment[8] != b'-' {
+        return false;
     }
-    segment.len() == 36
-        && segment.iter().enumerate().all(|(i, byte)| {
-            if matches!(i, 8 | 13 | 18 | 23) { *byte == b'-' } else { byte.is_ascii_hexdigit() }
-        })
+    Bits::of(segment).is_some_and(|bits| {
+        let hex = bits.between(b'0', b'9') | bits.letter_between(b'a', b'f');
+        bits.equal(b'-') == DASHES && hex == bits.all() & !DASHES
+    })
 }
 
 /// `v`, up to three digits, further numbers after `.`, `_` or `-`, and any of alpha, beta, rc, p, preview with digits.
@@ -408,6 +449,13 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4_000))]
+        #[test]
+        fn shapes_at_once_equal_those_byte_for_byte(segment in prop::collection::vec(any::<u8>(), 0..70), text in "[a-zA-Z0-9_.-]{0,64}") {
+            for segment in [&*segment, text.as_bytes()] {
+                prop_assert_eq!(shape_of(segment), plain_shape(segment));
+            }
+        }
+
         #[test]
         fn fast_kinds_equal_regular_expressions(
             text in "[0-9a-f]{7,33}|v[0-9]{1,4}([.]|-)?(beta|rc|p|x)?[0-9]?|[0-9]{4}-[0-9]{2}(-[0-9]{2})?T?\
