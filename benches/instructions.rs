@@ -5,6 +5,7 @@
 //! any number of repeats, so the difference between two numbers is what the flows cost.
 
 #![allow(clippy::unwrap_used, reason = "a bench that fails has nothing to measure")]
+#![allow(clippy::print_stdout, reason = "what was done is its output")]
 
 use api_patterns::{
     Captures, Flow, Header, Headers, InputFormat, Patterns, Response, for_each_flow,
@@ -119,13 +120,17 @@ fn write_database(path: &std::path::Path) {
                 exchange.status,
                 serde_json::to_string(&headers).unwrap().replace("\",\"", "\", \""),
                 exchange.body,
-                exchange.started_micros as f64 / 1e6,
-                exchange.body.len() as i64,
+                seconds(exchange.started_micros),
+                i64::try_from(exchange.body.len()).unwrap(),
             ],
         )
         .unwrap();
     }
     rows.commit().unwrap();
+}
+
+fn seconds(micros: u64) -> f64 {
+    std::time::Duration::from_micros(micros).as_secs_f64()
 }
 
 fn text(bytes: &[u8]) -> String {

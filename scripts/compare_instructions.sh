@@ -40,12 +40,17 @@ instructions() {
 remove_worktrees() { for folder in "$target"/*/; do git worktree remove --force "$folder" 2> /dev/null || true; done; }
 trap remove_worktrees EXIT
 
+if ! git rev-parse --quiet --verify "$before^{commit}" > /dev/null; then
+  echo "there is no commit $before here; only what is now is counted"
+  before=
+fi
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
-old=$(build "$before")
+old=
+[ -z "$before" ] || old=$(build "$before")
 # The second build would write over the first.
 [ -z "$old" ] || { cp "$old" "$target/before" && old=$target/before; }
 new=$(build "$after")
-[ -n "$old" ] || echo "$before has no such bench; only what is now is counted"
+[ -z "$before" ] || [ -n "$old" ] || echo "$before has no such bench; only what is now is counted"
 
 printf '%-12s %10s %10s %8s\n' "a flow" before after change
 for workload in observe mitmproxy har lines database; do

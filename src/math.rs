@@ -52,6 +52,19 @@ pub(crate) fn ln1(n: u64) -> f64 {
     ln(1.0 + n as f64)
 }
 
+/// The decimal digits of a number, without an allocation.
+pub(crate) fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(number % 10).unwrap_or(0);
+        number /= 10;
+        if number == 0 {
+            return &digits[at..];
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -53,7 +53,11 @@ impl Bytes {
         if metadata.is_dir() {
             return Err(io::Error::from(io::ErrorKind::IsADirectory));
         }
-        if metadata.is_file() { Ok(Self::File(file)) } else { Ok(Self::stream(Box::new(file))) }
+        if metadata.is_file() {
+            return Ok(Self::File(file));
+        }
+        widen_pipe(&file);
+        Ok(Self::stream(Box::new(file)))
     }
 
     /// Standard input: read by position where it is a file.
@@ -70,6 +74,7 @@ impl Bytes {
                 }
             }
         }
+        widen_pipe(&io::stdin());
         Self::stream(Box::new(io::stdin()))
     }
 
@@ -188,6 +193,18 @@ impl Bytes {
         }
     }
 }
+
+/// Lets more bytes wait in a pipe: of the 64 kB that it holds at first, its two programs wait for each other most of the time.
+/// (Where it is no pipe, or may not grow, it works as well.)
+#[cfg(target_os = "linux")]
+fn widen_pipe(pipe: &impl std::os::fd::AsFd) {
+    /// As much as everybody may have: `/proc/sys/fs/pipe-max-size`.
+    const PIPE_BYTES: usize = 1 << 20;
+    rustix::pipe::fcntl_setpipe_size(pipe, PIPE_BYTES).ok();
+}
+
+#[cfg(not(target_os = "linux"))]
+fn widen_pipe<T>(_pipe: &T) {}
 
 fn locked(stream: &Mutex<Stream>) -> MutexGuard<'_, Stream> {
     stream.lock().unwrap_or_else(PoisonError::into_inner)

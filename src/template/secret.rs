@@ -90,14 +90,15 @@ fn is_aws_key(run: &[u8]) -> bool {
 
 /// Does a key of a known issuer stand at its start, or behind something that ends a word?
 fn has_known_prefix(text: &[u8]) -> bool {
-    PREFIXES.iter().any(|(prefix, least)| {
-        memchr::memmem::find_iter(text, prefix).any(|at| {
-            let starts = at == 0 || !text[at - 1].is_ascii_alphanumeric();
-            let rest = &text[at + prefix.len()..];
-            let is_key = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
-            starts
-                && rest.iter().take_while(is_key).count() >= *least
-                && !reads_as_words(prefix, rest)
+    let is_key = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
+    let begins_word = |at: usize| at == 0 || !text[at - 1].is_ascii_alphanumeric();
+    (0..text.len()).filter(|at| begins_word(*at)).any(|at| {
+        PREFIXES.iter().any(|(prefix, least)| {
+            text[at..].strip_prefix(*prefix).is_some_and(|rest| {
+                rest.len() >= *least
+                    && rest.iter().take_while(is_key).count() >= *least
+                    && !reads_as_words(prefix, rest)
+            })
         })
     })
 }

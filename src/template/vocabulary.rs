@@ -5,10 +5,9 @@ use std::sync::LazyLock;
 /// Words and letters of static segments, with the number of providers that use them.
 #[derive(Debug)]
 pub(crate) struct Vocabulary {
-    /// Sorted: segments as their words joined by `_`.
-    segments: Table,
-    /// Sorted.
-    words: Table,
+    /// Segments as their words joined by `_`.
+    segments: Lines,
+    words: Lines,
     /// Sorted: -16 ln P of an unknown third character.
     pairs: Table,
     /// Sorted: -16 ln P of the third character.
@@ -30,19 +29,19 @@ impl Vocabulary {
 
     /// From the text of the two files.
     pub(crate) fn parse(vocabulary: &'static str, characters: &'static str) -> Self {
-        let (segments, words) = sections(vocabulary);
-        let (pairs, triples) = sections(characters);
+        let [segments, words] = sections(vocabulary).map(Lines::new);
+        let [pairs, triples] = sections(characters).map(table);
         Self { segments, words, pairs, triples }
     }
 
     /// How many providers use a segment with these words.
     pub(crate) fn segment(&self, normalized: &str) -> u32 {
-        find(&self.segments, normalized).unwrap_or(0)
+        self.segments.find(normalized).unwrap_or(0)
     }
 
     /// How many providers use a word.
     pub(crate) fn word(&self, word: &str) -> u32 {
-        find(&self.words, word).unwrap_or(0)
+        self.words.find(word).unwrap_or(0)
     }
 
     /// Is the segment known, or made of words that are?
@@ -80,31 +79,60 @@ fn find(table: &[(&'static str, u32)], key: &str) -> Option<u32> {
 /// Sorted by key.
 type Table = Vec<(&'static str, u32)>;
 
-/// Two tables, each after a line that begins with `#`. Their lines are sorted; read at every start, so read quickly.
-fn sections(text: &'static str) -> (Table, Table) {
-    let mut tables = [Vec::new(), Vec::new()];
-    let mut section = 0;
-    let mut start = 0;
-    for end in memchr::memchr_iter(b'\n', text.as_bytes()) {
-        let line = &text.as_bytes()[start..end];
-        if line.starts_with(b"# ") {
-            section += 1;
-        } else if let Some(tab) = line.iter().rposition(|byte| *byte == b'\t')
-            && let Some(table) = tables.get_mut(section - 1)
-        {
-            let digits = line[tab + 1..].iter().map(|digit| u32::from(digit.wrapping_sub(b'0')));
-            let number =
-                digits.fold(0, |number: u32, digit| number.wrapping_mul(10).wrapping_add(digit));
-            table.push((&text[start..start + tab], number));
+/// The two tables of a file, each after a line that begins with `#`.
+fn sections(text: &'static str) -> [&'static str; 2] {
+    let mut sections = text.split("# ").skip(1).map(|section| {
+        let (_title, lines) = section.split_once('\n').unwrap_or_default();
+        // The shipped files are sorted (a test sees to it); those that the scripts try out need not be.
+        if cfg!(feature = "training") { sorted(lines) } else { lines }
+    });
+    [sections.next().unwrap_or_default(), sections.next().unwrap_or_default()]
+}
+
+/// The same lines in order. They are kept as long as the program runs.
+fn sorted(lines: &str) -> &'static str {
+    let mut lines: Vec<&str> = lines.lines().collect();
+    lines.sort_unstable_by_key(|line| entry(line).map(|entry| entry.0));
+    Box::leak(lines.iter().flat_map(|line| [line, "\n"]).collect::<String>().into_boxed_str())
+}
+
+/// A line: key, tab, number.
+fn entry(line: &str) -> Option<(&str, u32)> {
+    let (key, number) = line.rsplit_once('\t')?;
+    Some((key, number.parse().ok()?))
+}
+
+/// A table that is asked often, taken apart.
+fn table(lines: &'static str) -> Table {
+    lines.lines().filter_map(entry).collect()
+}
+
+/// A table that is large and seldom asked: its lines are searched as they stand, so that nothing is done with them at the
+/// start of the program.
+#[derive(Debug)]
+struct Lines(&'static str);
+
+impl Lines {
+    fn new(lines: &'static str) -> Self {
+        Self(lines)
+    }
+
+    /// Halves the lines until the key is found.
+    fn find(&self, key: &str) -> Option<u32> {
+        let mut rest = self.0.as_bytes();
+        while !rest.is_empty() {
+            let middle = rest.len() / 2;
+            let start = memchr::memrchr(b'\n', &rest[..middle]).map_or(0, |end| end + 1);
+            let end = memchr::memchr(b'\n', &rest[middle..]).map_or(rest.len(), |at| middle + at);
+            let (known, number) = std::str::from_utf8(&rest[start..end]).ok().and_then(entry)?;
+            match known.cmp(key) {
+                std::cmp::Ordering::Equal => return Some(number),
+                std::cmp::Ordering::Less => rest = rest.get(end + 1..).unwrap_or_default(),
+                std::cmp::Ordering::Greater => rest = &rest[..start],
+            }
         }
-        start = end + 1;
+        None
     }
-    // The shipped files are sorted (a test sees to it); those that the scripts try out need not be.
-    if cfg!(feature = "training") {
-        tables.iter_mut().for_each(|table| table.sort_unstable());
-    }
-    let [first, second] = tables;
-    (first, second)
 }
 
 /// The words of a segment in lower case: `checkNameAvailability`, `check-name` and `HTTPServer` have two or three.
@@ -152,9 +180,16 @@ mod tests {
     #[test]
     fn the_shipped_vocabulary_knows_common_words_and_letters() {
         let vocabulary = Vocabulary::shipped();
-        for table in
-            [&vocabulary.segments, &vocabulary.words, &vocabulary.pairs, &vocabulary.triples]
-        {
+        for lines in [&vocabulary.segments, &vocabulary.words] {
+            let table = table(lines.0);
+            assert!(table.len() > 100 && table.is_sorted());
+            // Searching the lines finds what searching the table does.
+            for (key, number) in &table {
+                assert_eq!(lines.find(key), Some(*number), "{key}");
+                assert_eq!(lines.find(&format!("{key}\u{1}")), None);
+            }
+        }
+        for table in [&vocabulary.pairs, &vocabulary.triples] {
             assert!(table.len() > 100 && table.is_sorted());
         }
         assert!(vocabulary.word("users") > 20);

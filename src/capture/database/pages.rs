@@ -51,6 +51,8 @@ pub(super) struct PageReader<'a> {
     bytes: &'a Bytes,
     page_bytes: u32,
     first: u32,
+    /// How many bytes of the buffer are pages.
+    read: usize,
     buffer: Vec<u8>,
     /// A page outside of the buffer.
     single: Vec<u8>,
@@ -82,7 +84,7 @@ impl Pages {
             columns: columns(connection)?,
             leaves: Vec::new(),
         };
-        let mut reader = pages.reader(bytes);
+        let mut reader = pages.reader(bytes, Vec::new());
         let root = root.ok_or(Unusual)?;
         let mut depth = 0;
         let mut first = root;
@@ -125,9 +127,10 @@ impl Pages {
         Ok(())
     }
 
-    pub(super) fn reader<'a>(&self, bytes: &'a Bytes) -> PageReader<'a> {
+    /// `buffer` is memory to work in.
+    pub(super) fn reader<'a>(&self, bytes: &'a Bytes, buffer: Vec<u8>) -> PageReader<'a> {
         let page_bytes = self.page_bytes;
-        PageReader { bytes, page_bytes, first: 0, buffer: Vec::new(), single: Vec::new() }
+        PageReader { bytes, page_bytes, first: 0, read: 0, buffer, single: Vec::new() }
     }
 
     /// Is it still the file that was listed? Asked before and after its pages are read: a transaction that is open keeps
@@ -148,7 +151,7 @@ impl Pages {
     ) -> Result<(), Unusual> {
         let mut payload = Vec::new();
         // A reader of its own, so that the leaf stays where it is.
-        let mut overflow = self.reader(reader.bytes);
+        let mut overflow = self.reader(reader.bytes, Vec::new());
         for (i, leaf) in leaves.iter().enumerate() {
             let next = leaves.get(i + 1).map_or(0, |next| next.page);
             let is_near = (leaf.page..leaf.page.saturating_add(AHEAD)).contains(&next);
@@ -269,21 +272,28 @@ impl Chain<'_, '_> {
 }
 
 impl PageReader<'_> {
+    /// The memory it worked in.
+    pub(super) fn into_buffer(self) -> Vec<u8> {
+        self.buffer
+    }
+
     /// A page; `ahead` pages from there on are read at once where it is not there yet.
     fn page(&mut self, page: u32, ahead: u32) -> Result<&[u8], Unusual> {
         let index = page.checked_sub(1).ok_or(Unusual)?;
         let size = self.page_bytes as usize;
-        if index >= self.first && ((index - self.first) as usize + 1) * size <= self.buffer.len() {
+        if index >= self.first && ((index - self.first) as usize + 1) * size <= self.read {
             let start = (index - self.first) as usize * size;
             return Ok(&self.buffer[start..start + size]);
         }
         let offset = u64::from(index) * u64::from(self.page_bytes);
         if ahead > 1 {
             self.first = index;
-            self.buffer.resize(size * ahead as usize, 0);
-            let read = read_at(self.bytes, offset, &mut self.buffer)?;
-            self.buffer.truncate(read);
-            return self.buffer.get(..size).ok_or(Unusual);
+            let wanted = size * ahead as usize;
+            if self.buffer.len() < wanted {
+                self.buffer.resize(wanted, 0);
+            }
+            self.read = read_at(self.bytes, offset, &mut self.buffer[..wanted])?;
+            return self.buffer[..self.read].get(..size).ok_or(Unusual);
         }
         self.single.resize(size, 0);
         let read = read_at(self.bytes, offset, &mut self.single)?;

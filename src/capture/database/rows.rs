@@ -1,6 +1,7 @@
 //! Rows -> flows: what a statement gives is copied, the statement is reset, and then it is decoded.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::io::Write;
 use std::ops::Range;
 
@@ -13,6 +14,7 @@ use crate::capture::database::{headers, in_words, place_of};
 use crate::capture::{Found, time};
 use crate::flow::{Flow, Headers, OriginalRow, OwnedHeader, Response};
 use crate::limits;
+use crate::math::decimal;
 use crate::skip::SkipReason;
 
 /// Text of one cell that is held at most; what is longer is read as missing.
@@ -71,8 +73,13 @@ impl Row {
                 return;
             }
             ValueRef::Text(bytes) | ValueRef::Blob(bytes) => text.extend_from_slice(bytes),
+            ValueRef::Integer(number) => {
+                if number < 0 {
+                    text.push(b'-');
+                }
+                text.extend_from_slice(decimal(number.unsigned_abs(), &mut [0; 20]));
+            }
             // Writing into memory does not fail.
-            ValueRef::Integer(number) => write!(text, "{number}").unwrap_or_default(),
             ValueRef::Real(number) => write!(text, "{number}").unwrap_or_default(),
         }
         self.cells[place] = Some(start..text.len());
@@ -113,8 +120,11 @@ pub(super) fn decode_leaves(
     leaves: &[Leaf],
     found: &mut dyn FnMut(u64, Found<'_>),
 ) -> Result<(), Unusual> {
-    let mut text = Vec::new();
-    let mut rows: Vec<Row> = Vec::new();
+    // Memory is kept for the next leaves: that it is new costs as much as all that is done in it.
+    let Held { mut text, mut rows, buffer } = HELD.take();
+    text.clear();
+    rows.clear();
+    let mut reader = pages.reader(bytes, buffer);
     {
         let transaction = connection.unchecked_transaction().map_err(|_| Unusual)?;
         // The lock is taken by the first thing that is read.
@@ -125,7 +135,6 @@ pub(super) fn decode_leaves(
         if !pages.is_current(bytes) {
             return Err(Unusual);
         }
-        let mut reader = pages.reader(bytes);
         pages.rows(&mut reader, leaves, |number, value| {
             let Some((place, value)) = value else {
                 if rows.last().map_or(number < first, |before| number <= before.number) {
@@ -147,7 +156,22 @@ pub(super) fn decode_leaves(
     for row in &rows {
         decode_row(row, &text, found);
     }
+    if text.capacity() <= HELD_BYTES {
+        HELD.set(Held { text, rows, buffer: reader.into_buffer() });
+    }
     Ok(())
+}
+
+/// What one thread works in.
+#[derive(Default)]
+struct Held {
+    text: Vec<u8>,
+    rows: Vec<Row>,
+    buffer: Vec<u8>,
+}
+
+thread_local! {
+    static HELD: Cell<Held> = Cell::default();
 }
 
 /// Decodes the rows from `first` to `last`. A row that SQLite cannot read costs itself.
