@@ -71,14 +71,15 @@ fn observe_flows(repeats: u32) -> u64 {
         .iter()
         .map(|exchange| format!("https://{}{}", exchange.host, exchange.target))
         .collect();
+    let request_headers: Vec<_> = exchanges.iter().map(traffic::request_headers).collect();
     let response_headers: [Header<'_>; 1] = [(b"content-type", Some(b"application/json"))];
     let mut patterns = Patterns::new();
     for _ in 0..repeats {
-        for (exchange, url) in exchanges.iter().zip(&urls) {
-            let headers = traffic::request_headers(exchange);
-            let mut flow = Flow::new(exchange.method, url).unwrap();
+        for ((exchange, url), headers) in exchanges.iter().zip(&urls).zip(&request_headers) {
+            let mut flow = Flow::new(exchange.method, url);
+            let flow = flow.as_mut().unwrap();
             flow.id = exchange.id.as_bytes();
-            flow.request_headers = Headers::new(&headers);
+            flow.request_headers = Headers::new(headers);
             flow.started = i64::try_from(exchange.started_micros * 1000).ok();
             flow.duration = Some(20_000_000 + exchange.started_micros % 90_000 * 1000);
             flow.response = Some(Response {
@@ -87,7 +88,7 @@ fn observe_flows(repeats: u32) -> u64 {
                 content_type: None,
                 body_bytes: Some(exchange.body.len() as u64),
             });
-            patterns.observe(&flow);
+            patterns.observe(flow);
         }
     }
     patterns.used()

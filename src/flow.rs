@@ -10,6 +10,8 @@ pub mod url;
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::bits::{Bits, is_same};
+
 /// One captured exchange: a request, and its response where there was one.
 ///
 /// Everything is bytes, as captured: nothing in a capture need be UTF-8. Times are nanoseconds since the Unix epoch.
@@ -152,15 +154,7 @@ impl<'a> Flow<'a> {
 
     /// Path and query, as below.
     pub(crate) fn path_and_query(&self) -> (&[u8], &[u8]) {
-        let target = &*self.target;
-        match memchr::memchr2(b'?', b'#', target) {
-            None => (target, b""),
-            Some(end) if target[end] == b'#' => (&target[..end], b""),
-            Some(end) => {
-                let query = &target[end + 1..];
-                (&target[..end], memchr::memchr(b'#', query).map_or(query, |end| &query[..end]))
-            }
-        }
+        path_and_query_of(&self.target, None)
     }
 
     /// The path as sent, without query and fragment.
@@ -172,6 +166,28 @@ impl<'a> Flow<'a> {
     pub fn query(&self) -> &[u8] {
         self.path_and_query().1
     }
+}
+
+/// Splits a target; `bits` are those of it, where it is not too long.
+pub(crate) fn path_and_query_of<'t>(
+    target: &'t [u8],
+    bits: Option<&Bits<'_>>,
+) -> (&'t [u8], &'t [u8]) {
+    let (end, has_more) = match bits {
+        Some(bits) => {
+            let ends = bits.find(|lane| lane.equal(b'?') | lane.equal(b'#'));
+            let first = (ends != 0).then(|| ends.trailing_zeros() as usize);
+            (first, ends.count_ones() > 1)
+        }
+        None => (memchr::memchr2(b'?', b'#', target), true),
+    };
+    let Some(end) = end else { return (target, b"") };
+    if target[end] == b'#' {
+        return (&target[..end], b"");
+    }
+    let query = &target[end + 1..];
+    let fragment = if has_more { memchr::memchr(b'#', query) } else { None };
+    (&target[..end], fragment.map_or(query, |end| &query[..end]))
 }
 
 impl Response<'_> {
@@ -241,21 +257,49 @@ impl<'a> Headers<'a> {
         .take(crate::limits::HEADERS)
     }
 
-    /// Calls `each` with every name, in a loop of its own for every form that headers have.
+    /// Gives `state` the names as long as `same` says so, and that at which it did not and all behind it to `other`: in a
+    /// loop of its own for every form that headers have.
     #[inline]
-    pub(crate) fn for_each_name(&self, mut each: impl FnMut(&'a [u8])) {
+    pub(crate) fn split_names<S>(
+        &self,
+        state: &mut S,
+        same: impl Fn(&mut S, &[u8]) -> bool,
+        other: impl Fn(&mut S, &[u8]),
+    ) {
         const MOST: usize = crate::limits::HEADERS;
         match self.source {
-            Source::Pairs(pairs) => pairs.iter().take(MOST).for_each(|header| each(header.0)),
-            Source::Owned(pairs) => pairs.iter().take(MOST).for_each(|header| each(&header.0)),
-            Source::Encoded(..) => self.iter().for_each(|header| each(header.0)),
+            Source::Pairs(pairs) => {
+                let names = pairs[..pairs.len().min(MOST)].iter().map(|header| header.0);
+                split_names(names, state, same, other);
+            }
+            Source::Owned(pairs) => {
+                let names = pairs[..pairs.len().min(MOST)].iter().map(|header| &*header.0);
+                split_names(names, state, same, other);
+            }
+            Source::Encoded(..) => {
+                split_names(self.iter().map(|header| header.0), state, same, other);
+            }
         }
     }
 
     /// The value of the first header of that name, in any case. (It is found soonest in lower case.)
     pub fn get(&self, name: &[u8]) -> Option<&'a [u8]> {
-        let is_it = |header: &Header<'_>| header.0 == name || header.0.eq_ignore_ascii_case(name);
+        let is_it =
+            |header: &Header<'_>| is_same(header.0, name) || header.0.eq_ignore_ascii_case(name);
         self.iter().find(is_it).and_then(|header| header.1)
+    }
+}
+
+#[inline]
+fn split_names<'a, S>(
+    mut names: impl Iterator<Item = &'a [u8]>,
+    state: &mut S,
+    same: impl Fn(&mut S, &[u8]) -> bool,
+    other: impl Fn(&mut S, &[u8]),
+) {
+    if let Some(first) = names.by_ref().find(|name| !same(state, name)) {
+        other(state, first);
+        names.for_each(|name| other(state, name));
     }
 }
 

@@ -8,8 +8,8 @@ mod state;
 use std::borrow::Cow;
 
 use crate::bits::{self, Bits};
-use crate::flow::Flow;
 use crate::flow::operation::operation_key_of;
+use crate::flow::{Flow, path_and_query_of};
 use crate::limits;
 use crate::patterns::endpoint::{Endpoint, method_name};
 use crate::sketch::{HeapSize, Merge};
@@ -56,9 +56,10 @@ impl Patterns {
         self.used += 1;
         let host = host_name(flow);
         let method = method_name(&flow.method);
-        let (path, query) = flow.path_and_query();
+        let bits = Bits::of(&flow.target);
+        let (path, query) = path_and_query_of(&flow.target, bits.as_ref());
         let operation = operation_key_of(flow, path, query);
-        let bits = Bits::of(path);
+        let bits = bits.map(|bits| bits.up_to(path.len()));
         let path = encoded(path, bits.as_ref());
         let trailing_slash = path.len() > 1 && path.ends_with(b"/");
         let bits = bits.filter(|_| matches!(path, Cow::Borrowed(_)));
@@ -117,7 +118,7 @@ pub(crate) fn encoded_path<'a>(flow: &'a Flow<'_>) -> Cow<'a, [u8]> {
 }
 
 /// `bits` are those of the path, where it is not too long.
-fn encoded<'a>(path: &'a [u8], bits: Option<&Bits>) -> Cow<'a, [u8]> {
+fn encoded<'a>(path: &'a [u8], bits: Option<&Bits<'_>>) -> Cow<'a, [u8]> {
     let is_plain = |byte: &u8| IS_PLAIN[usize::from(*byte)];
     let all_plain = match bits {
         Some(bits) => {
@@ -157,7 +158,7 @@ pub(crate) struct Segments<'a> {
 
 impl<'a> Segments<'a> {
     /// `bits` are those of the path, where it is not too long.
-    fn new(path: &'a [u8], bits: Option<&Bits>) -> Self {
+    fn new(path: &'a [u8], bits: Option<&Bits<'_>>) -> Self {
         Self {
             path,
             at: 0,
@@ -196,11 +197,12 @@ impl<'a> Iterator for Segments<'a> {
 pub(crate) fn host_name<'a>(flow: &'a Flow<'_>) -> Cow<'a, [u8]> {
     let host = &flow.host[..flow.host.len().min(limits::HOST_BYTES)];
     let host = host.strip_suffix(b".").unwrap_or(host);
-    let mut name = if host.iter().any(u8::is_ascii_uppercase) {
-        Cow::Owned(host.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(host)
-    };
+    let has_upper = Bits::of(host).map_or_else(
+        || host.iter().any(u8::is_ascii_uppercase),
+        |bits| bits.between(b'A', b'Z') != 0,
+    );
+    let mut name =
+        if has_upper { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) };
     if let Some(port) = flow.port {
         let bare_ipv6 = name.contains(&b':') && !name.starts_with(b"[");
         let text = if bare_ipv6 {

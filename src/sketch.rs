@@ -5,6 +5,8 @@
 
 mod stored;
 
+use crate::bits::is_same;
+
 /// The hash behind every sample and id: the same on every machine and in every version.
 pub(crate) fn stable_hash(bytes: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64(bytes)
@@ -83,7 +85,7 @@ impl<V: Merge + Default, const K: usize> BottomK<V, K> {
     fn place_among_few(&self, key: &[u8]) -> Option<usize> {
         const FEW: usize = 4;
         let few = Some(&self.entries).filter(|entries| entries.len() <= FEW)?;
-        few.iter().position(|entry| *entry.key == *key)
+        few.iter().position(|entry| is_same(&entry.key, key))
     }
 
     fn position(&self, hash: u64, key: &[u8]) -> Result<usize, usize> {
@@ -189,6 +191,17 @@ impl Histogram {
     }
 
     fn add(&mut self, bucket: u16, count: u64) {
+        // Most buckets have no gaps between them: it is tried where it then stands, counted from the front or the back.
+        if let (Some(first), Some(last)) = (self.buckets.first(), self.buckets.last()) {
+            let from_front = usize::from(bucket.wrapping_sub(first.0));
+            let from_back = usize::from(last.0.wrapping_sub(bucket)) + 1;
+            for at in [from_front, self.buckets.len().wrapping_sub(from_back)] {
+                if let Some(known) = self.buckets.get_mut(at).filter(|known| known.0 == bucket) {
+                    known.1 += count;
+                    return;
+                }
+            }
+        }
         match self.buckets.binary_search_by_key(&bucket, |b| b.0) {
             Ok(at) => self.buckets[at].1 += count,
             Err(at) => self.buckets.insert(at, (bucket, count)),

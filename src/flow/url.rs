@@ -73,28 +73,34 @@ fn split_plain(url: &[u8]) -> Option<UrlParts<'_>> {
 
 /// Splits a host of ordinary labels off the front.
 fn plain_host(rest: &[u8]) -> Option<(&[u8], &[u8])> {
-    let bits = Bits::of(&rest[..rest.len().min(bits::MOST)])?;
-    let of_host = bits.find(|lane| {
-        lane.between(b'a', b'z')
-            | lane.between(b'0', b'9')
-            | lane.equal(b'.')
-            | lane.equal(b'-')
-            | lane.equal(b'_')
-    });
-    let end = (!of_host).trailing_zeros() as usize;
-    if end == bits::MOST {
-        return long_plain_host(rest);
+    // Most are shorter than half of what can be looked at.
+    for most in [bits::MOST / 2, bits::MOST] {
+        let bits = Bits::of(&rest[..rest.len().min(most)])?;
+        let of_host = bits.find(|lane| {
+            lane.between(b'a', b'z')
+                | lane.between(b'0', b'9')
+                | lane.equal(b'.')
+                | lane.equal(b'-')
+                | lane.equal(b'_')
+        });
+        let end = (!of_host).trailing_zeros() as usize;
+        if end < most {
+            let (host, tail) = rest.split_at(end);
+            return is_plain_short_host(host, &bits.up_to(end)).then_some((host, tail));
+        }
     }
-    let (host, tail) = rest.split_at(end);
-    let in_host = (1 << end) - 1;
-    let (dots, dashes) = (bits.equal(b'.') & in_host, bits.equal(b'-') & in_host);
+    long_plain_host(rest)
+}
+
+/// See [`is_plain_host`].
+fn is_plain_short_host(host: &[u8], bits: &Bits<'_>) -> bool {
+    let (dots, dashes) = (bits.equal(b'.'), bits.equal(b'-'));
     let last_label = bits::MOST - dots.leading_zeros() as usize;
-    let is_plain = host.get(last_label).is_some_and(u8::is_ascii_lowercase)
+    host.get(last_label).is_some_and(u8::is_ascii_lowercase)
         && dots & 1 == 0
         && dots & (dots >> 1) == 0
         // What is punycode has two dashes.
-        && (dashes & (dashes >> 1) == 0 || memchr::memmem::find(host, b"xn--").is_none());
-    is_plain.then_some((host, tail))
+        && (dashes & (dashes >> 1) == 0 || memchr::memmem::find(host, b"xn--").is_none())
 }
 
 /// The same for a host of any length, byte for byte.

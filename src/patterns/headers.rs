@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::bits::same_ends;
 use crate::flow::Headers;
 use crate::limits;
 use crate::patterns::names::{self, NamesOfMessage};
@@ -39,14 +40,17 @@ impl HeaderNames {
         // Mostly it is the list that came last. The names may have to be decoded, so they are gone through once.
         let last = self.lists.first().map_or(&b""[..], |list| &list.bytes);
         scratch.clear();
-        let mut compared = Compared { last, rest: last, is_other: false, list: scratch };
-        headers.for_each_name(|name| compared.add(&name[..name.len().min(limits::NAME_BYTES)]));
+        let mut compared = Compared { last, rest: last, list: scratch };
+        headers.split_names(&mut compared, Compared::goes_on_with, Compared::add_other);
         if compared.is_the_last() {
             if let Some(last) = self.lists.first_mut() {
                 last.count += 1;
             }
-        } else if !compared.list().is_empty() {
-            self.add(scratch, 1);
+        } else {
+            compared.begin();
+            if !scratch.is_empty() {
+                self.add(scratch, 1);
+            }
         }
     }
 
@@ -83,70 +87,63 @@ struct Compared<'l, 's> {
     last: &'l [u8],
     /// What of it was not met yet.
     rest: &'l [u8],
-    is_other: bool,
-    /// The names, from where they are others on.
+    /// All names, where they are not those of the last list.
     list: &'s mut Vec<u8>,
 }
 
 impl Compared<'_, '_> {
+    /// Is this name the next of the last list?
     #[inline]
-    fn add(&mut self, name: &[u8]) {
-        match after(self.rest, name) {
-            Some(rest) if !self.is_other => self.rest = rest,
-            _ => self.add_other(name),
-        }
+    fn goes_on_with(&mut self, name: &[u8]) -> bool {
+        let rest = after(self.rest, name);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
     }
 
     #[cold]
     #[inline(never)]
     fn add_other(&mut self, name: &[u8]) {
-        self.list();
+        self.begin();
+        let name = shortened(name);
         self.list.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
         self.list.extend_from_slice(name);
     }
 
     fn is_the_last(&self) -> bool {
-        !self.is_other && self.rest.is_empty()
+        self.list.is_empty() && self.rest.is_empty()
     }
 
-    /// All names so far.
-    fn list(&mut self) -> &[u8] {
-        if !self.is_other {
+    /// Begins a list of its own with what was the same so far.
+    fn begin(&mut self) {
+        if self.list.is_empty() {
             self.list.extend_from_slice(&self.last[..self.last.len() - self.rest.len()]);
-            self.is_other = true;
         }
-        self.list
     }
+}
+
+fn shortened(name: &[u8]) -> &[u8] {
+    &name[..name.len().min(limits::NAME_BYTES)]
 }
 
 /// What comes after a name at the front of a list; `None` where that is another one.
 #[inline]
 fn after<'a>(list: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let (length, rest) = list.split_first()?;
-    let (known, rest) = rest.split_at_checked(usize::from(*length))?;
-    is_same(known, name).then_some(rest)
+    match name.len() {
+        4..=7 => after_if(list, name, same_ends::<4>),
+        8..=16 => after_if(list, name, same_ends::<8>),
+        _ => after_if(list, shortened(name), |known, name| known == name),
+    }
 }
 
-/// Names are short: two words that may overlap are compared faster than a call takes.
 #[inline]
-fn is_same(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len()
-        && match (ends(one), ends(other)) {
-            (Some(one), Some(other)) => one == other,
-            _ => one == other,
-        }
-}
-
-/// The first and the last bytes of a name, which are all of it; `None` where it is longer, or shorter than they are.
-#[inline]
-fn ends(name: &[u8]) -> Option<(u64, u64)> {
-    if let (Some(first), Some(last), 8..=16) = (name.first_chunk(), name.last_chunk(), name.len()) {
-        return Some((u64::from_ne_bytes(*first), u64::from_ne_bytes(*last)));
-    }
-    if let (Some(first), Some(last), 4..=7) = (name.first_chunk(), name.last_chunk(), name.len()) {
-        return Some((u32::from_ne_bytes(*first).into(), u32::from_ne_bytes(*last).into()));
-    }
-    None
+fn after_if<'a>(
+    list: &'a [u8],
+    name: &[u8],
+    is_same: impl Fn(&[u8], &[u8]) -> bool,
+) -> Option<&'a [u8]> {
+    let (known, rest) = list.split_at_checked(name.len() + 1)?;
+    let (length, known) = known.split_first()?;
+    (usize::from(*length) == name.len() && is_same(known, name)).then_some(rest)
 }
 
 fn take_apart(mut list: &[u8], count: u64, names: &mut Names) {

@@ -14,6 +14,7 @@ mod ends;
 mod flat;
 mod fold;
 
+use crate::bits::is_same;
 use crate::limits;
 use crate::sketch::{Distinct, HeapSize, Merge, stable_hash, vec_bytes};
 use crate::template::segment::{Segment, SegmentKind};
@@ -266,7 +267,7 @@ impl<T> Node<T> {
     #[inline]
     fn known_literal(&self, text: &[u8]) -> Option<usize> {
         if self.literals.len() <= FEW {
-            return self.literals.iter().position(|have| *have.text == *text);
+            return self.literals.iter().position(|have| is_same(&have.text, text));
         }
         self.find(stable_hash(text), text)
     }
@@ -306,7 +307,7 @@ impl<T: HeapSize> HeapSize for Trie<T> {
 impl<T: Merge + Default> Node<T> {
     fn host(&mut self, host: &[u8], keep: Keep, made: &mut usize) -> &mut Self {
         if self.literals.len() <= FEW
-            && let Some(at) = self.literals.iter().position(|have| *have.text == *host)
+            && let Some(at) = self.literals.iter().position(|have| is_same(&have.text, host))
         {
             return &mut self.literals[at].node;
         }

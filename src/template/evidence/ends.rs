@@ -1,5 +1,6 @@
 //! What ended at a node: bounded by hashes, so that any split of the traffic keeps the same methods and operations.
 
+use crate::bits::is_same;
 use crate::limits;
 use crate::sketch::{Merge, stable_hash};
 use crate::template::evidence::{End, Node};
@@ -29,7 +30,7 @@ impl<T: Merge + Default> Node<T> {
             && let Some(at) = self
                 .ends
                 .iter()
-                .position(|end| *end.method == *method && *end.operation == *operation)
+                .position(|end| is_same(&end.method, method) && is_same(&end.operation, operation))
         {
             return &mut self.ends[at].seen;
         }

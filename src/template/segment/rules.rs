@@ -64,7 +64,7 @@ fn shape_of(segment: &[u8]) -> Shape {
 }
 
 /// All bytes at once; those that are no letter and no digit, of which there are few, one by one.
-fn shape_of_bits(segment: &[u8], bits: &Bits) -> Shape {
+fn shape_of_bits(segment: &[u8], bits: &Bits<'_>) -> Shape {
     let (lower, upper) = (bits.between(b'a', b'z'), bits.between(b'A', b'Z'));
     let (digit, hex_letter) = (bits.between(b'0', b'9'), bits.letter_between(b'a', b'f'));
     let letter = lower | upper;
@@ -271,9 +271,11 @@ fn is_date(segment: &[u8]) -> bool {
 fn is_ulid(segment: &[u8]) -> bool {
     segment.len() == 26
         && (b'0'..=b'7').contains(&segment[0])
-        && segment.iter().all(|byte| {
-            byte.is_ascii_alphanumeric()
-                && !matches!(byte.to_ascii_uppercase(), b'I' | b'L' | b'O' | b'U')
+        && Bits::of(segment).is_some_and(|bits| {
+            let is_other = |lane: bits::Lane| {
+                lane.letter(b'i') | lane.letter(b'l') | lane.letter(b'o') | lane.letter(b'u')
+            };
+            bits.find(|lane| lane.letter_or_digit()) & !bits.find(is_other) == bits.all()
         })
 }
 
