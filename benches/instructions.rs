@@ -119,7 +119,7 @@ fn write_database(path: &std::path::Path) {
                 format!("https://{}{}", exchange.host, exchange.target),
                 exchange.method,
                 exchange.status,
-                serde_json::to_string(&headers).unwrap().replace("\",\"", "\", \""),
+                json_of_python(&headers),
                 exchange.body,
                 seconds(exchange.started_micros),
                 i64::try_from(exchange.body.len()).unwrap(),
@@ -128,6 +128,12 @@ fn write_database(path: &std::path::Path) {
         .unwrap();
     }
     rows.commit().unwrap();
+}
+
+/// With a space behind each comma, as Python writes it.
+fn json_of_python(headers: &[[String; 2]]) -> String {
+    let json = serde_json::to_string(headers).unwrap();
+    json.replace("\",\"", "\", \"").replace("],[", "], [")
 }
 
 fn seconds(micros: u64) -> f64 {

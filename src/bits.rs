@@ -92,11 +92,11 @@ fn up_to(end: usize) -> u64 {
 #[inline]
 fn short_lane(bytes: &[u8]) -> u8x16 {
     let bits = |bytes: usize| u32::try_from(8 * bytes).unwrap_or(u32::MAX);
-    let lane = if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+    let lane = if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk()) {
         let (first, last) = (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
         let behind = last.checked_shr(bits(LANE - bytes.len())).unwrap_or(0);
         u128::from(first) | u128::from(behind) << 64
-    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk()) {
         let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
         u128::from(u64::from(first) | u64::from(last) << bits(bytes.len() - 4))
     } else {
@@ -124,6 +124,21 @@ pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
 pub(crate) fn same_ends<const BYTES: usize>(one: &[u8], other: &[u8]) -> bool {
     one.first_chunk::<BYTES>() == other.first_chunk()
         && one.last_chunk::<BYTES>() == other.last_chunk()
+}
+
+/// Where a byte first stands that is soon to come.
+#[cfg(any(test, feature = "sqlite"))]
+#[inline]
+pub(crate) fn position(bytes: &[u8], byte: u8) -> Option<usize> {
+    let (lanes, rest) = bytes.as_chunks::<LANE>();
+    for (i, lane) in lanes.iter().enumerate() {
+        let found = Lane(u8x16::new(*lane)).equal(byte).0.to_bitmask();
+        if found != 0 {
+            return Some(LANE * i + found.trailing_zeros() as usize);
+        }
+    }
+    let at = rest.iter().position(|other| *other == byte)?;
+    Some(LANE * lanes.len() + at)
 }
 
 /// Some of the bytes.
@@ -215,6 +230,7 @@ mod tests {
                 places(bits.letter_between(b'a', b'f')).collect::<Vec<_>>(),
                 plain(&|b| matches!(b, b'a'..=b'f' | b'A'..=b'F'))
             );
+            prop_assert_eq!(position(&bytes, byte), plain(&|b| b == byte).first().copied());
             let end = bytes.len().min(usize::from(width));
             let first = plain(&|b| b == byte).into_iter().filter(|place| *place < end).collect::<Vec<_>>();
             prop_assert_eq!(places(bits.up_to(end).equal(byte)).collect::<Vec<_>>(), first);

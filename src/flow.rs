@@ -1,5 +1,6 @@
 //! One captured HTTP exchange, borrowed from the capture: the only type that leaves the readers.
 
+pub(crate) mod headers;
 pub(crate) mod noise;
 pub(crate) mod operation;
 pub(crate) mod owned;
@@ -8,9 +9,10 @@ pub mod text;
 pub mod url;
 
 use std::borrow::Cow;
-use std::fmt;
 
-use crate::bits::{Bits, is_same};
+use crate::bits::Bits;
+pub(crate) use headers::{Encoding, OwnedHeader};
+pub use headers::{Header, Headers};
 
 /// One captured exchange: a request, and its response where there was one.
 ///
@@ -194,124 +196,5 @@ impl Response<'_> {
     /// The content type: as the capture says, else the first `content-type` header.
     pub fn content_type(&self) -> Option<&[u8]> {
         self.content_type.or_else(|| self.headers.get(b"content-type"))
-    }
-}
-
-/// Header names and values in wire order. A value may be missing where the capture is damaged.
-#[derive(Clone, Copy)]
-pub struct Headers<'a> {
-    source: Source<'a>,
-}
-
-/// One header: its name, and its value where it has one.
-pub type Header<'a> = (&'a [u8], Option<&'a [u8]>);
-
-/// Takes the next header off the front of an encoded list: `(header, rest)`.
-pub(crate) type NextHeader = for<'b> fn(&'b [u8]) -> Option<(Header<'b>, &'b [u8])>;
-
-/// A header that may have been decoded.
-pub(crate) type OwnedHeader<'a> = (Cow<'a, [u8]>, Option<Cow<'a, [u8]>>);
-
-#[derive(Clone, Copy)]
-enum Source<'a> {
-    Pairs(&'a [Header<'a>]),
-    Owned(&'a [OwnedHeader<'a>]),
-    /// Still in the format of the capture: decoded only where somebody looks.
-    Encoded(&'a [u8], NextHeader),
-}
-
-impl<'a> Headers<'a> {
-    /// Headers from pairs.
-    pub fn new(pairs: &'a [Header<'a>]) -> Self {
-        Self { source: Source::Pairs(pairs) }
-    }
-
-    pub(crate) fn owned(pairs: &'a [OwnedHeader<'a>]) -> Self {
-        Self { source: Source::Owned(pairs) }
-    }
-
-    pub(crate) fn encoded(bytes: &'a [u8], next: NextHeader) -> Self {
-        Self { source: Source::Encoded(bytes, next) }
-    }
-
-    /// The headers in wire order, at most 4096 of them.
-    pub fn iter(&self) -> impl Iterator<Item = Header<'a>> + use<'a> {
-        let mut source = self.source;
-        std::iter::from_fn(move || match &mut source {
-            Source::Pairs(pairs) => {
-                let (first, rest) = pairs.split_first()?;
-                *pairs = rest;
-                Some(*first)
-            }
-            Source::Owned(pairs) => {
-                let (first, rest) = pairs.split_first()?;
-                *pairs = rest;
-                Some((&*first.0, first.1.as_deref()))
-            }
-            Source::Encoded(bytes, next) => {
-                let (header, rest) = next(bytes)?;
-                *bytes = rest;
-                Some(header)
-            }
-        })
-        .take(crate::limits::HEADERS)
-    }
-
-    /// Gives `state` the names as long as `same` says so, and that at which it did not and all behind it to `other`: in a
-    /// loop of its own for every form that headers have.
-    #[inline]
-    pub(crate) fn split_names<S>(
-        &self,
-        state: &mut S,
-        same: impl Fn(&mut S, &[u8]) -> bool,
-        other: impl Fn(&mut S, &[u8]),
-    ) {
-        const MOST: usize = crate::limits::HEADERS;
-        match self.source {
-            Source::Pairs(pairs) => {
-                let names = pairs[..pairs.len().min(MOST)].iter().map(|header| header.0);
-                split_names(names, state, same, other);
-            }
-            Source::Owned(pairs) => {
-                let names = pairs[..pairs.len().min(MOST)].iter().map(|header| &*header.0);
-                split_names(names, state, same, other);
-            }
-            Source::Encoded(..) => {
-                split_names(self.iter().map(|header| header.0), state, same, other);
-            }
-        }
-    }
-
-    /// The value of the first header of that name, in any case. (It is found soonest in lower case.)
-    pub fn get(&self, name: &[u8]) -> Option<&'a [u8]> {
-        let is_it =
-            |header: &Header<'_>| is_same(header.0, name) || header.0.eq_ignore_ascii_case(name);
-        self.iter().find(is_it).and_then(|header| header.1)
-    }
-}
-
-#[inline]
-fn split_names<'a, S>(
-    mut names: impl Iterator<Item = &'a [u8]>,
-    state: &mut S,
-    same: impl Fn(&mut S, &[u8]) -> bool,
-    other: impl Fn(&mut S, &[u8]),
-) {
-    if let Some(first) = names.by_ref().find(|name| !same(state, name)) {
-        other(state, first);
-        names.for_each(|name| other(state, name));
-    }
-}
-
-impl Default for Headers<'_> {
-    fn default() -> Self {
-        Self::new(&[])
-    }
-}
-
-impl fmt::Debug for Headers<'_> {
-    /// Names only: a header's value may be a secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter().map(|header| text::printable(header.0))).finish()
     }
 }

@@ -280,9 +280,22 @@ impl<T, const K: usize> Default for Largest<T, K> {
 }
 
 impl<T: Ord, const K: usize> Largest<T, K> {
-    /// Would an item that compares to the others as `compare` says be kept? (Asked before the item is made.)
-    pub(crate) fn accepts(&self, compare: impl Fn(&T) -> std::cmp::Ordering) -> bool {
-        self.items.len() < K || self.items.last().is_some_and(|last| compare(last).is_gt())
+    /// Takes in an item that compares to the others as `compare` says, if it is among the largest. `make` makes it out of the
+    /// item that it displaces, where it does, whose memory it may use.
+    pub(crate) fn observe_with(
+        &mut self,
+        compare: impl Fn(&T) -> std::cmp::Ordering,
+        make: impl FnOnce(Option<T>) -> T,
+    ) {
+        let is_full = self.items.len() >= K;
+        if is_full && self.items.last().is_some_and(|last| compare(last).is_le()) {
+            return;
+        }
+        let Err(at) = self.items.binary_search_by(&compare) else { return };
+        if at < K {
+            let displaced = if is_full { self.items.pop() } else { None };
+            self.items.insert(at, make(displaced));
+        }
     }
 
     pub(crate) fn observe(&mut self, item: T) {
@@ -361,6 +374,14 @@ mod tests {
         fn largest_is_free_of_order_and_split(items in prop::collection::vec(0_u16..40, 0..60), cut in 0_usize..60) {
             let mut whole = Largest::<u16, 3>::default();
             items.iter().for_each(|&item| whole.observe(item));
+            let mut with = Largest::<u16, 3>::default();
+            for &item in &items {
+                with.observe_with(|have| item.cmp(have), |displaced| {
+                    assert!(displaced.is_none_or(|displaced| displaced < item));
+                    item
+                });
+            }
+            prop_assert_eq!(&with, &whole);
             let (left, right) = items.split_at(cut.min(items.len()));
             let mut merged = Largest::<u16, 3>::default();
             right.iter().rev().for_each(|&item| merged.observe(item));

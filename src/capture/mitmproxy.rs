@@ -2,11 +2,13 @@
 //!
 //! Field names by version: mitmproxy's `io/compat.py`; the layout of version 21: `flow.py`, `http.py`, `connection.py`.
 
+use crate::bits::is_same;
 use crate::capture::Found;
 use crate::capture::bytes::Batch;
 use crate::capture::tnetstring::{Damaged, Value, take};
+use crate::flow::headers::beside;
 use crate::flow::proxied::Proxied;
-use crate::flow::{Flow, Header, Headers, Response, text};
+use crate::flow::{Encoding, Flow, Header, Headers, Response, text};
 use crate::skip::SkipReason;
 
 /// The newest flow format version that is known (mitmproxy 11 to 13).
@@ -198,14 +200,21 @@ fn response(value: Value<'_>) -> Result<(Response<'_>, Option<i64>), Damaged> {
 }
 
 fn headers(value: Value<'_>) -> Headers<'_> {
-    if value.tag == b']' {
-        Headers::encoded(value.payload, next_header)
-    } else {
-        Headers::default()
-    }
+    if value.tag == b']' { Headers::encoded(value.payload, &LIST) } else { Headers::default() }
 }
 
 /// A header is a list of name and value, and stands in a list of headers.
+static LIST: Encoding =
+    Encoding { next: next_header, beside: |list, names| beside(list, names, after_header) };
+
+/// What comes after a header whose name is this one.
+#[inline]
+fn after_header<'b>(list: &'b [u8], name: &[u8]) -> Option<&'b [u8]> {
+    let (pair, rest) = take(list)?;
+    let (first, _) = take(pair.payload)?;
+    is_same(first.text()?, name).then_some(rest)
+}
+
 fn next_header(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
     let (pair, rest) = take(list)?;
     let (name, value) = take(pair.payload)?;
@@ -245,4 +254,28 @@ fn http_flow<'a>(record: &Record<'a>) -> Result<Option<Flow<'a>>, Damaged> {
 fn sni(client: Option<Value<'_>>) -> Option<&[u8]> {
     let mut pairs = client?.pairs().map_while(Result::ok);
     pairs.find(|(key, _)| *key == b"sni").and_then(|(_, value)| value.text())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::headers::laws;
+    use proptest::prelude::*;
+
+    fn string(tag: char, payload: &[u8]) -> Vec<u8> {
+        [format!("{}:", payload.len()).as_bytes(), payload, &[tag as u8]].concat()
+    }
+
+    proptest! {
+        #[test]
+        fn names_beside_known_ones_are_the_names((headers, keep) in laws::headers(), damage in "[,;#~\\]]?") {
+            let tag = damage.chars().next().unwrap_or(',');
+            let list: Vec<u8> = headers
+                .iter()
+                .flat_map(|(name, value)| string(']', &[string(',', name.as_bytes()), string(tag, value.as_bytes())].concat()))
+                .collect();
+            let known: Vec<_> = headers.iter().zip(keep).filter(|(_, keep)| *keep).map(|(pair, _)| pair.0.as_bytes()).collect();
+            laws::names_beside(Headers::encoded(&list, &LIST), &known);
+        }
+    }
 }

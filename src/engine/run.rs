@@ -1,5 +1,6 @@
 //! Captures -> batches -> threads -> one state a thread.
 
+use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -95,14 +96,7 @@ pub(super) fn run_batches<S: Send>(
         }
         state
     };
-    let states = if options.threads == 1 {
-        vec![worker()]
-    } else {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build().map_err(
-            |error| Error::usage(format!("cannot start {} threads: {error}", options.threads)),
-        )?;
-        pool.broadcast(|_| worker())
-    };
+    let states = on_threads(options.threads, worker)?;
     let mut feed = feed.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(Outcome {
         states,
@@ -112,4 +106,27 @@ pub(super) fn run_batches<S: Send>(
         failures: feed.failures,
         stopped: stopped.into_inner(),
     })
+}
+
+/// Runs `worker` on this thread and, at the same time, on as many others as make `threads`; 0 for all cores.
+fn on_threads<S: Send>(threads: usize, worker: impl Fn() -> S + Sync) -> Result<Vec<S>, Error> {
+    let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
+    let others = if threads == 0 { cores() } else { threads } - 1;
+    if others == 0 {
+        return Ok(vec![worker()]);
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(others).build();
+    let pool =
+        pool.map_err(|error| Error::usage(format!("cannot start {threads} threads: {error}")))?;
+    let states = Mutex::new(Vec::with_capacity(others + 1));
+    let work = || {
+        let state = worker();
+        locked(&states).push(state);
+    };
+    // This thread need not wait for the others to start.
+    pool.in_place_scope(|scope| {
+        scope.spawn_broadcast(|_, _| work());
+        work();
+    });
+    Ok(states.into_inner().unwrap_or_else(PoisonError::into_inner))
 }

@@ -128,9 +128,17 @@ impl Endpoint {
     fn observe_id(&mut self, flow: &Flow<'_>) {
         let started = flow.started.unwrap_or(i64::MIN);
         let id = &flow.id[..flow.id.len().min(limits::FLOW_ID_BYTES)];
-        if self.sample_ids.accepts(|last| (started, id).cmp(&(last.0, &*last.1))) {
-            self.sample_ids.observe((started, id.into()));
-        }
+        self.sample_ids.observe_with(
+            |have| (started, id).cmp(&(have.0, &*have.1)),
+            // Most ids of a capture have one length: those of the newest come into the memory of others.
+            |displaced| match displaced {
+                Some((_, mut kept)) if kept.len() == id.len() => {
+                    kept.copy_from_slice(id);
+                    (started, kept)
+                }
+                _ => (started, id.into()),
+            },
+        );
     }
 }
 

@@ -7,8 +7,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::bits::same_ends;
-use crate::flow::Headers;
+use crate::flow::headers::{Headers, counted_name};
 use crate::limits;
 use crate::patterns::names::{self, NamesOfMessage};
 use crate::sketch::{BottomK, HeapSize, Merge, stable_hash, vec_bytes};
@@ -39,18 +38,23 @@ impl HeaderNames {
     pub(crate) fn observe(&mut self, headers: Headers<'_>, scratch: &mut Vec<u8>) {
         // Mostly it is the list that came last. The names may have to be decoded, so they are gone through once.
         let last = self.lists.first().map_or(&b""[..], |list| &list.bytes);
-        scratch.clear();
-        let mut compared = Compared { last, rest: last, list: scratch };
-        headers.split_names(&mut compared, Compared::goes_on_with, Compared::add_other);
-        if compared.is_the_last() {
+        let (left, mut others) = headers.names_beside(last);
+        let other = others.next();
+        if left.is_empty() && other.is_none() {
             if let Some(last) = self.lists.first_mut() {
                 last.count += 1;
             }
-        } else {
-            compared.begin();
-            if !scratch.is_empty() {
-                self.add(scratch, 1);
-            }
+            return;
+        }
+        scratch.clear();
+        scratch.extend_from_slice(&last[..last.len() - left.len()]);
+        for name in other.into_iter().chain(others) {
+            let name = counted_name(name);
+            scratch.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
+            scratch.extend_from_slice(name);
+        }
+        if !scratch.is_empty() {
+            self.add(scratch, 1);
         }
     }
 
@@ -60,7 +64,8 @@ impl HeaderNames {
             self.lists.swap(0, at);
             return;
         }
-        if list.len() > LIST_BYTES {
+        // A name with a quote is not what it seems in a list that is encoded as JSON.
+        if list.len() > LIST_BYTES || names_in(list).any(|name| name.contains(&b'"')) {
             take_apart(list, count, &mut self.names);
             return;
         }
@@ -82,75 +87,19 @@ impl HeaderNames {
     }
 }
 
-/// The names of a request beside the list that came last.
-struct Compared<'l, 's> {
-    last: &'l [u8],
-    /// What of it was not met yet.
-    rest: &'l [u8],
-    /// All names, where they are not those of the last list.
-    list: &'s mut Vec<u8>,
-}
-
-impl Compared<'_, '_> {
-    /// Is this name the next of the last list?
-    #[inline]
-    fn goes_on_with(&mut self, name: &[u8]) -> bool {
-        let rest = after(self.rest, name);
-        self.rest = rest.unwrap_or(self.rest);
-        rest.is_some()
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn add_other(&mut self, name: &[u8]) {
-        self.begin();
-        let name = shortened(name);
-        self.list.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
-        self.list.extend_from_slice(name);
-    }
-
-    fn is_the_last(&self) -> bool {
-        self.list.is_empty() && self.rest.is_empty()
-    }
-
-    /// Begins a list of its own with what was the same so far.
-    fn begin(&mut self) {
-        if self.list.is_empty() {
-            self.list.extend_from_slice(&self.last[..self.last.len() - self.rest.len()]);
-        }
-    }
-}
-
-fn shortened(name: &[u8]) -> &[u8] {
-    &name[..name.len().min(limits::NAME_BYTES)]
-}
-
-/// What comes after a name at the front of a list; `None` where that is another one.
-#[inline]
-fn after<'a>(list: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    match name.len() {
-        4..=7 => after_if(list, name, same_ends::<4>),
-        8..=16 => after_if(list, name, same_ends::<8>),
-        _ => after_if(list, shortened(name), |known, name| known == name),
-    }
-}
-
-#[inline]
-fn after_if<'a>(
-    list: &'a [u8],
-    name: &[u8],
-    is_same: impl Fn(&[u8], &[u8]) -> bool,
-) -> Option<&'a [u8]> {
-    let (known, rest) = list.split_at_checked(name.len() + 1)?;
-    let (length, known) = known.split_first()?;
-    (usize::from(*length) == name.len() && is_same(known, name)).then_some(rest)
-}
-
-fn take_apart(mut list: &[u8], count: u64, names: &mut Names) {
-    let mut seen = NamesOfMessage::default();
-    while let Some((length, rest)) = list.split_first() {
+/// The names in a list.
+fn names_in(mut list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (length, rest) = list.split_first()?;
         let (name, rest) = rest.split_at(usize::from(*length).min(rest.len()));
         list = rest;
+        Some(name)
+    })
+}
+
+fn take_apart(list: &[u8], count: u64, names: &mut Names) {
+    let mut seen = NamesOfMessage::default();
+    for name in names_in(list) {
         let Some(name) = names::header_name(name) else { continue };
         if seen.is_new(stable_hash(&name)) {
             *names.entry(&name) += count;

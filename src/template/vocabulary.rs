@@ -52,13 +52,13 @@ impl Vocabulary {
 
     /// -ln P of the segment's characters, summed.
     pub(crate) fn surprise(&self, segment: &[u8]) -> f64 {
-        let mut text = String::from("^^");
+        let mut text = b"^^".to_vec();
         text.extend(segment.iter().map(|byte| match byte {
-            b'0'..=b'9' => '0',
-            byte if byte.is_ascii() => char::from(byte.to_ascii_lowercase()),
-            _ => '?',
+            b'0'..=b'9' => b'0',
+            byte if byte.is_ascii() => byte.to_ascii_lowercase(),
+            _ => b'?',
         }));
-        text.push('$');
+        text.push(b'$');
         let cost = |at: usize| {
             let triple = text.get(at..at + 3).unwrap_or_default();
             let pair = text.get(at..at + 2).unwrap_or_default();
@@ -72,39 +72,45 @@ impl Vocabulary {
 /// -16 ln (0.3 / 12): a pair that was hardly ever seen.
 const UNKNOWN_PAIR: u32 = 59;
 
-fn find(table: &[(&'static str, u32)], key: &str) -> Option<u32> {
+fn find(table: &[(&'static [u8], u32)], key: &[u8]) -> Option<u32> {
     table.binary_search_by(|entry| entry.0.cmp(key)).ok().map(|at| table[at].1)
 }
 
 /// Sorted by key.
-type Table = Vec<(&'static str, u32)>;
+type Table = Vec<(&'static [u8], u32)>;
 
 /// The two tables of a file, each after a line that begins with `#`.
 fn sections(text: &'static str) -> [&'static str; 2] {
-    let mut sections = text.split("# ").skip(1).map(|section| {
+    let second = memchr::memmem::find(text.as_bytes(), b"\n# ").map_or(text.len(), |at| at + 1);
+    let lines_of = |section: &'static str| {
         let (_title, lines) = section.split_once('\n').unwrap_or_default();
         // The shipped files are sorted (a test sees to it); those that the scripts try out need not be.
         if cfg!(feature = "training") { sorted(lines) } else { lines }
-    });
-    [sections.next().unwrap_or_default(), sections.next().unwrap_or_default()]
+    };
+    let (first, second) = text.split_at(second);
+    [lines_of(first), lines_of(second)]
 }
 
 /// The same lines in order. They are kept as long as the program runs.
 fn sorted(lines: &str) -> &'static str {
     let mut lines: Vec<&str> = lines.lines().collect();
-    lines.sort_unstable_by_key(|line| entry(line).map(|entry| entry.0));
+    lines.sort_unstable_by_key(|line| entry(line.as_bytes()).map(|entry| entry.0));
     Box::leak(lines.iter().flat_map(|line| [line, "\n"]).collect::<String>().into_boxed_str())
 }
 
 /// A line: key, tab, number.
-fn entry(line: &str) -> Option<(&str, u32)> {
-    let (key, number) = line.rsplit_once('\t')?;
-    Some((key, number.parse().ok()?))
+fn entry(line: &[u8]) -> Option<(&[u8], u32)> {
+    let (key, number) = line.split_at(line.iter().rposition(|byte| *byte == b'\t')?);
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| u32::from(byte - b'0'));
+    let number = number[1..]
+        .iter()
+        .try_fold(0_u32, |number, byte| number.checked_mul(10)?.checked_add(digit(byte)?));
+    Some((key, number?))
 }
 
 /// A table that is asked often, taken apart.
 fn table(lines: &'static str) -> Table {
-    lines.lines().filter_map(entry).collect()
+    lines.as_bytes().split(|byte| *byte == b'\n').filter_map(entry).collect()
 }
 
 /// A table that is large and seldom asked: its lines are searched as they stand, so that nothing is done with them at the
@@ -124,8 +130,8 @@ impl Lines {
             let middle = rest.len() / 2;
             let start = memchr::memrchr(b'\n', &rest[..middle]).map_or(0, |end| end + 1);
             let end = memchr::memchr(b'\n', &rest[middle..]).map_or(rest.len(), |at| middle + at);
-            let (known, number) = std::str::from_utf8(&rest[start..end]).ok().and_then(entry)?;
-            match known.cmp(key) {
+            let (known, number) = entry(&rest[start..end])?;
+            match known.cmp(key.as_bytes()) {
                 std::cmp::Ordering::Equal => return Some(number),
                 std::cmp::Ordering::Less => rest = rest.get(end + 1..).unwrap_or_default(),
                 std::cmp::Ordering::Greater => rest = &rest[..start],
@@ -185,6 +191,7 @@ mod tests {
             assert!(table.len() > 100 && table.is_sorted());
             // Searching the lines finds what searching the table does.
             for (key, number) in &table {
+                let key = std::str::from_utf8(key).unwrap();
                 assert_eq!(lines.find(key), Some(*number), "{key}");
                 assert_eq!(lines.find(&format!("{key}\u{1}")), None);
             }

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::bits::{self, Bits};
+use crate::bits::{self, Bits, is_same};
 use crate::capture::json::{self, BadJson, Json};
-use crate::flow::{Header, Headers, OwnedHeader};
+use crate::flow::headers::beside;
+use crate::flow::{Encoding, Header, Headers, OwnedHeader};
 use crate::limits;
 
 /// Headers that are read when somebody looks; `None` where they must be taken apart first, because something is escaped
@@ -13,17 +14,40 @@ pub(super) fn lazy(text: &[u8]) -> Option<Headers<'_>> {
     let list = text.trim_ascii_start().strip_prefix(b"[")?;
     let is_plain =
         matches!(list.first(), Some(b'[' | b']')) && memchr::memchr(b'\\', list).is_none();
-    is_plain.then(|| Headers::encoded(list, next))
+    is_plain.then(|| Headers::encoded(list, &LIST))
 }
 
+/// A list of pairs in JSON, without its first bracket.
+static LIST: Encoding = Encoding { next, beside: |list, names| beside(list, names, after) };
+
 fn next(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
+    if list == b"]" {
+        return None;
+    }
     next_plain(list).or_else(|| next_any(list))
+}
+
+/// What comes after a header whose name is this one, in which there is no quote.
+#[inline]
+fn after<'b>(list: &'b [u8], name: &[u8]) -> Option<&'b [u8]> {
+    let (first, value) = without_comma(list).strip_prefix(b"[\"")?.split_at_checked(name.len())?;
+    if !is_same(first, name) {
+        return None;
+    }
+    let value = without_comma(value.strip_prefix(b"\"")?).strip_prefix(b"\"")?;
+    value[bits::position(value, b'"')?..].strip_prefix(b"\"]")
 }
 
 /// Two strings, as nearly all headers are; nothing is escaped in them.
 fn next_plain(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
-    let list = list.strip_prefix(b", ").or_else(|| list.strip_prefix(b",")).unwrap_or(list);
+    let list = without_comma(list);
     next_short(list).or_else(|| next_long(list))
+}
+
+/// Python writes a space behind a comma, and others do not.
+#[inline]
+fn without_comma(list: &[u8]) -> &[u8] {
+    list.strip_prefix(b", ").or_else(|| list.strip_prefix(b",")).unwrap_or(list)
 }
 
 /// The same where all four quotes stand in the first 64 bytes.
@@ -178,6 +202,21 @@ pub(crate) mod laws {
 
 #[cfg(test)]
 mod tests {
+    use crate::flow::headers::laws;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        #[test]
+        fn names_beside_known_ones_are_the_names((headers, keep) in laws::headers(), comma in "[, ]{0,2}") {
+            let text = serde_json::to_string(&headers).unwrap().replace("],[", &format!("],{comma}[")).replace("\",\"", "\", \"");
+            let Some(list) = super::lazy(text.as_bytes()) else { return Ok(()) };
+            let known: Vec<_> = headers.iter().zip(keep).filter(|(_, keep)| *keep).map(|(pair, _)| pair.0.as_bytes()).collect();
+            laws::names_beside(list, &known);
+        }
+    }
+
     #[test]
     fn both_forms_are_read_and_what_raises_in_python_is_an_error() {
         let read = |text: &'static str| {

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::capture::bytes::Bytes;
 use crate::capture::database::COLUMNS;
 
-/// Pages that are read at once where the next leaf is among them.
-const AHEAD: u32 = 64;
+/// Pages that are read at once at most: as many as stay in the nearest memory until they are looked at.
+const AHEAD: u32 = 32;
 
 /// A tree as deep as this holds more pages than a file can have.
 const DEPTH: usize = 20;
@@ -89,7 +89,7 @@ impl Pages {
         let mut depth = 0;
         let mut first = root;
         loop {
-            let whole = reader.page(first, 1)?;
+            let whole = reader.page(first, || 1)?;
             let inside = content(whole, first)?;
             if inside.first() != Some(&5) {
                 break;
@@ -119,7 +119,7 @@ impl Pages {
             self.leaves.push(Leaf { page, last });
             return Ok(());
         }
-        let whole = reader.page(page, 1)?;
+        let whole = reader.page(page, || 1)?;
         let below = children(content(whole, page)?, whole)?;
         for (child, key) in below {
             self.list_below(reader, child, key.unwrap_or(last), depth - 1)?;
@@ -153,9 +153,7 @@ impl Pages {
         // A reader of its own, so that the leaf stays where it is.
         let mut overflow = self.reader(reader.bytes, Vec::new());
         for (i, leaf) in leaves.iter().enumerate() {
-            let next = leaves.get(i + 1).map_or(0, |next| next.page);
-            let is_near = (leaf.page..leaf.page.saturating_add(AHEAD)).contains(&next);
-            let page = reader.page(leaf.page, if is_near { AHEAD } else { 1 })?;
+            let page = reader.page(leaf.page, || pages_to_read(&leaves[i..]))?;
             let inside = content(page, leaf.page)?;
             if inside.first() != Some(&13) {
                 return Err(Unusual);
@@ -252,7 +250,7 @@ impl Chain<'_, '_> {
     fn read(&mut self, start: usize, end: usize, out: &mut Vec<u8>) -> Result<(), Unusual> {
         let mut start = start;
         while start < end {
-            let page = self.reader.page(self.next, 1)?;
+            let page = self.reader.page(self.next, || 1)?;
             let content = page.get(4..self.usable).ok_or(Unusual)?;
             let after = self.position + content.len();
             if start < after {
@@ -277,8 +275,8 @@ impl PageReader<'_> {
         self.buffer
     }
 
-    /// A page; `ahead` pages from there on are read at once where it is not there yet.
-    fn page(&mut self, page: u32, ahead: u32) -> Result<&[u8], Unusual> {
+    /// A page; where it is not there yet, as many pages as `ahead` says are read at once from there on.
+    fn page(&mut self, page: u32, ahead: impl FnOnce() -> u32) -> Result<&[u8], Unusual> {
         let index = page.checked_sub(1).ok_or(Unusual)?;
         let size = self.page_bytes as usize;
         if index >= self.first && ((index - self.first) as usize + 1) * size <= self.read {
@@ -286,6 +284,7 @@ impl PageReader<'_> {
             return Ok(&self.buffer[start..start + size]);
         }
         let offset = u64::from(index) * u64::from(self.page_bytes);
+        let ahead = ahead();
         if ahead > 1 {
             self.first = index;
             let wanted = size * ahead as usize;
@@ -299,6 +298,14 @@ impl PageReader<'_> {
         let read = read_at(self.bytes, offset, &mut self.single)?;
         if read == size { Ok(&self.single) } else { Err(Unusual) }
     }
+}
+
+/// How many pages to read at once where the first of the leaves is not there yet: to the last of them that is near.
+fn pages_to_read(leaves: &[Leaf]) -> u32 {
+    let first = leaves.first().map_or(0, |leaf| leaf.page);
+    let near =
+        leaves.iter().map(|leaf| leaf.page.wrapping_sub(first)).take_while(|after| *after < AHEAD);
+    near.max().unwrap_or(0) + 1
 }
 
 /// The file to read pages of.
@@ -376,7 +383,18 @@ fn number(bytes: &[u8], at: usize, length: usize) -> Result<u32, Unusual> {
 }
 
 /// A number of up to nine bytes, seven bits in each, the highest first; eight in the ninth.
+#[inline]
 fn varint(bytes: &[u8]) -> Result<(i64, &[u8]), Unusual> {
+    match bytes {
+        [one @ 0..0x80, rest @ ..] => Ok((i64::from(*one), rest)),
+        [high, low @ 0..0x80, rest @ ..] => {
+            Ok((i64::from(*high & 0x7f) << 7 | i64::from(*low), rest))
+        }
+        _ => long_varint(bytes),
+    }
+}
+
+fn long_varint(bytes: &[u8]) -> Result<(i64, &[u8]), Unusual> {
     let mut number = 0_u64;
     for (i, byte) in bytes.iter().take(9).enumerate() {
         if i == 8 {

@@ -17,7 +17,7 @@ const ROWS: i64 = 1024;
 const SPAN: i64 = 1 << 22;
 
 /// Leaves of one batch.
-const LEAVES: usize = 256;
+const LEAVES: usize = 128;
 
 /// Some rows, as a batch carries them.
 #[derive(Debug, Deserialize, Serialize)]

@@ -55,12 +55,15 @@ pub(super) fn query(has_size: bool, has_body: bool) -> String {
 struct Row {
     number: i64,
     started: Option<i64>,
+    /// The status and the size, where they are whole numbers.
+    status: Option<i64>,
+    size: Option<i64>,
     cells: [Option<Range<usize>>; 9],
 }
 
 impl Row {
     fn new(number: i64) -> Self {
-        Self { number, started: None, cells: Default::default() }
+        Self { number, started: None, status: None, size: None, cells: Default::default() }
     }
 
     /// Copies a value.
@@ -73,7 +76,14 @@ impl Row {
                 return;
             }
             ValueRef::Text(bytes) | ValueRef::Blob(bytes) => text.extend_from_slice(bytes),
+            ValueRef::Integer(number) if place == SIZE => {
+                self.size = Some(number);
+                return;
+            }
             ValueRef::Integer(number) => {
+                if place == STATUS {
+                    self.status = Some(number);
+                }
                 if number < 0 {
                     text.push(b'-');
                 }
@@ -268,10 +278,13 @@ fn decode_row(row: &Row, text: &[u8], found: &mut dyn FnMut(u64, Found<'_>)) {
     flow.started = row.started.or_else(|| cell(TIMESTAMP).and_then(time::nanoseconds));
     let number = |cell: &[u8]| std::str::from_utf8(cell).ok()?.parse::<i64>().ok();
     flow.response = status.map(|status| Response {
-        status: number(status).unwrap_or_default(),
+        status: row.status.or_else(|| number(status)).unwrap_or_default(),
         headers: response_headers,
         content_type: None,
-        body_bytes: cell(SIZE).and_then(number).and_then(|size| u64::try_from(size).ok()),
+        body_bytes: row
+            .size
+            .or_else(|| cell(SIZE).and_then(number))
+            .and_then(|size| u64::try_from(size).ok()),
     });
     flow.original = Some(&original);
     let place = place_of(row.number);

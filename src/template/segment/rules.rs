@@ -275,7 +275,7 @@ fn is_ulid(segment: &[u8]) -> bool {
             let is_other = |lane: bits::Lane| {
                 lane.letter(b'i') | lane.letter(b'l') | lane.letter(b'o') | lane.letter(b'u')
             };
-            bits.find(|lane| lane.letter_or_digit()) & !bits.find(is_other) == bits.all()
+            bits.find(bits::Lane::letter_or_digit) & !bits.find(is_other) == bits.all()
         })
 }
 
