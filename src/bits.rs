@@ -32,7 +32,7 @@ impl<'a> Bits<'a> {
     #[inline]
     pub(crate) fn up_to(mut self, end: usize) -> Self {
         self.all &= up_to(end);
-        // More are left where they are less than a lane otherwise.
+        // At least a lane is kept, where there is one: `all` hides the rest.
         self.bytes = self.bytes.get(..end.max(LANE)).unwrap_or(self.bytes);
         self
     }

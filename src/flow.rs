@@ -198,3 +198,23 @@ impl Response<'_> {
         self.content_type.or_else(|| self.headers.get(b"content-type"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn targets_are_split_at_once_as_byte_by_byte(target in "[a/]{0,60}[a?#/]{0,10}") {
+            let target = target.as_bytes();
+            let whole = target.split(|byte| *byte == b'#').next().unwrap_or_default();
+            let mut parts = whole.splitn(2, |byte| *byte == b'?');
+            let plain = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+            prop_assert_eq!(path_and_query_of(target, None), plain);
+            prop_assert_eq!(path_and_query_of(target, Bits::of(target).as_ref()), plain);
+        }
+    }
+}

@@ -59,7 +59,8 @@ impl Patterns {
         let bits = Bits::of(&flow.target);
         let (path, query) = path_and_query_of(&flow.target, bits.as_ref());
         let operation = operation_key_of(flow, path, query);
-        let bits = bits.map(|bits| bits.up_to(path.len()));
+        // A short path may have a long query.
+        let bits = bits.map(|bits| bits.up_to(path.len())).or_else(|| Bits::of(path));
         let path = encoded(path, bits.as_ref());
         let trailing_slash = path.len() > 1 && path.ends_with(b"/");
         let bits = bits.filter(|_| matches!(path, Cow::Borrowed(_)));

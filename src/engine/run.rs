@@ -117,8 +117,8 @@ fn on_threads<S: Send>(threads: usize, worker: impl Fn() -> S + Sync) -> Result<
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(others).build();
     let pool =
-        pool.map_err(|error| Error::usage(format!("cannot start {threads} threads: {error}")))?;
-    let states = Mutex::new(Vec::with_capacity(others + 1));
+        pool.map_err(|error| Error::usage(format!("cannot start {others} more threads: {error}")))?;
+    let states = Mutex::new(Vec::new());
     let work = || {
         let state = worker();
         locked(&states).push(state);

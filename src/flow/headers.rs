@@ -121,7 +121,7 @@ pub(crate) fn counted_name(name: &[u8]) -> &[u8] {
     &name[..name.len().min(limits::NAME_BYTES)]
 }
 
-/// How many names are the same, and the known ones behind them.
+/// The known names behind those that are the same, and how many these are.
 #[inline]
 fn same_names<'a, 'l>(
     names: impl Iterator<Item = &'a [u8]>,
@@ -136,7 +136,8 @@ fn same_names<'a, 'l>(
     (known, same)
 }
 
-/// What comes after a name at the front of known ones; `None` where that is another one.
+/// What comes after a name at the front of known ones; `None` where that is another one. (Its length is asked once, for where
+/// the known one ends and for how it is compared: a third of what asking twice costs.)
 #[inline]
 fn after<'l>(known: &'l [u8], name: &[u8]) -> Option<&'l [u8]> {
     match name.len() {
@@ -193,7 +194,7 @@ impl fmt::Debug for Headers<'_> {
 
 #[cfg(test)]
 pub(crate) mod laws {
-    use super::{Headers, counted_name};
+    use super::{Cow, Headers, counted_name};
     use proptest::prelude::*;
 
     /// Names beside known ones are the names one by one.
@@ -230,6 +231,8 @@ pub(crate) mod laws {
             let pairs: Vec<_> = headers.iter().map(|(name, value)| (name.as_bytes(), Some(value.as_bytes()))).collect();
             let known: Vec<_> = pairs.iter().zip(keep).filter(|(_, keep)| *keep).map(|(pair, _)| pair.0).collect();
             names_beside(Headers::new(&pairs), &known);
+            let owned: Vec<_> = pairs.iter().map(|(name, _)| (Cow::Borrowed(*name), None)).collect();
+            names_beside(Headers::owned(&owned), &known);
         }
     }
 }

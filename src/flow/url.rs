@@ -334,7 +334,7 @@ mod tests {
         #[test]
         fn fast_split_equals_the_url_crate(
             scheme in "https?|wss?|HTTP",
-            host in "[a-z0-9._-]{0,6}[.]?(com|x1|1|xn--a|[A-Z]|%41)?",
+            host in "([a-z0-9._-]{0,6}|[a-z0-9-]{24,36}|[a-z0-9.-]{56,70})[.]?(com|x1|1|xn--a|[A-Z]|%41)?",
             port in "(:[0-9]{0,6})?",
             target in "(/?[a-z0-9./%?#&=+;:@!|\\[\\]'\"<>^`{} \\\\é~_-]{0,16})?",
         ) {

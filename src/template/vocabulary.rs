@@ -101,10 +101,11 @@ fn sorted(lines: &str) -> &'static str {
 /// A line: key, tab, number.
 fn entry(line: &[u8]) -> Option<(&[u8], u32)> {
     let (key, number) = line.split_at(line.iter().rposition(|byte| *byte == b'\t')?);
-    let digit = |byte: &u8| byte.is_ascii_digit().then(|| u32::from(byte - b'0'));
-    let number = number[1..]
-        .iter()
-        .try_fold(0_u32, |number, byte| number.checked_mul(10)?.checked_add(digit(byte)?));
+    let number = number.get(1..).filter(|number| !number.is_empty())?;
+    let number = number.iter().try_fold(0_u32, |number, byte| {
+        let digit = byte.is_ascii_digit().then(|| u32::from(byte - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    });
     Some((key, number?))
 }
 

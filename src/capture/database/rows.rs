@@ -23,6 +23,9 @@ const CELL_BYTES: usize = limits::LINE_BYTES;
 /// Rows are decoded when this much is held.
 const HELD_BYTES: usize = 8 << 20;
 
+/// Rows that are held at most, in as much memory.
+const HELD_ROWS: usize = HELD_BYTES / size_of::<Row>();
+
 /// Rows after one that cannot be read that are tried before the range is given up.
 const TRIES: u32 = 8;
 
@@ -151,7 +154,7 @@ pub(super) fn decode_leaves(
                     return Err(Unusual);
                 }
                 rows.push(Row::new(number));
-                return Ok(());
+                return if rows.len() > HELD_ROWS { Err(Unusual) } else { Ok(()) };
             };
             let row = rows.last_mut().ok_or(Unusual)?;
             if row.wants(place, value, &text) {
@@ -166,7 +169,7 @@ pub(super) fn decode_leaves(
     for row in &rows {
         decode_row(row, &text, found);
     }
-    if text.capacity() <= HELD_BYTES {
+    if text.capacity() <= HELD_BYTES && rows.capacity() <= HELD_ROWS {
         HELD.set(Held { text, rows, buffer: reader.into_buffer() });
     }
     Ok(())
