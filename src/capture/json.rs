@@ -285,13 +285,6 @@ fn is_python(token: &[u8]) -> bool {
         || serde_json::from_slice::<serde_json::Number>(token).is_ok()
 }
 
-/// Where the quote stands that ends a string in which nothing is escaped.
-#[cfg(feature = "sqlite")]
-#[inline]
-pub(crate) fn quote(bytes: &[u8]) -> Option<usize> {
-    string_end(bytes).map(|(end, _)| end)
-}
-
 pub(crate) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
 }

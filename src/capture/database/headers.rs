@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::bits::{self, Bits, is_same};
-use crate::capture::json::{self, BadJson, Json};
+use crate::bits::{self, is_same};
+use crate::capture::json::{BadJson, Json};
 use crate::flow::headers::beside;
 use crate::flow::{Encoding, Header, Headers, OwnedHeader};
 use crate::limits;
@@ -27,53 +27,38 @@ fn next(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
     next_plain(list).or_else(|| next_any(list))
 }
 
+/// Two strings, as nearly all headers are; nothing is escaped in them.
+#[inline]
+fn next_plain(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
+    let name = without_comma(list).strip_prefix(b"[\"")?;
+    let (name, rest) = name.split_at(bits::position(name, b'"')?);
+    let (value, rest) = value(rest)?;
+    Some(((name, Some(value)), rest))
+}
+
 /// What comes after a header whose name is this one, in which there is no quote.
 #[inline]
 fn after<'b>(list: &'b [u8], name: &[u8]) -> Option<&'b [u8]> {
     debug_assert!(!name.contains(&b'"'), "a name with a quote is known");
-    let (first, value) = without_comma(list).strip_prefix(b"[\"")?.split_at_checked(name.len())?;
+    let (first, rest) = without_comma(list).strip_prefix(b"[\"")?.split_at_checked(name.len())?;
     if !is_same(first, name) {
         return None;
     }
-    let value = value.strip_prefix(b"\", \"").or_else(|| value.strip_prefix(b"\",\""))?;
-    value[bits::position(value, b'"')?..].strip_prefix(b"\"]")
+    value(rest).map(|(_, rest)| rest)
 }
 
-/// Two strings, as nearly all headers are; nothing is escaped in them.
-fn next_plain(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
-    let list = without_comma(list);
-    next_short(list).or_else(|| next_long(list))
+/// The value of a header, and what follows the header, where its name was taken off up to its last quote.
+#[inline]
+fn value(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    let value = rest.strip_prefix(b"\", \"").or_else(|| rest.strip_prefix(b"\",\""))?;
+    let (value, rest) = value.split_at(bits::position(value, b'"')?);
+    Some((value, rest.strip_prefix(b"\"]")?))
 }
 
 /// Python writes a space behind a comma, and others do not.
 #[inline]
 fn without_comma(list: &[u8]) -> &[u8] {
     list.strip_prefix(b", ").or_else(|| list.strip_prefix(b",")).unwrap_or(list)
-}
-
-/// The same where all four quotes stand in the first 64 bytes.
-#[inline]
-fn next_short(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
-    let quotes = Bits::of(list.first_chunk::<{ bits::MOST }>()?)?.equal(b'"');
-    let mut quotes = bits::places(quotes);
-    let [start, end, value, value_end] =
-        [quotes.next()?, quotes.next()?, quotes.next()?, quotes.next()?];
-    let is_pair = list.starts_with(b"[")
-        && start == 1
-        && matches!(&list[end + 1..value], b", " | b",")
-        && list.get(value_end + 1) == Some(&b']');
-    is_pair.then(|| {
-        ((&list[start + 1..end], Some(&list[value + 1..value_end])), &list[value_end + 2..])
-    })
-}
-
-/// The same at any length.
-fn next_long(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
-    let name = list.strip_prefix(b"[\"")?;
-    let (name, rest) = name.split_at(json::quote(name)?);
-    let value = rest.strip_prefix(b"\", \"").or_else(|| rest.strip_prefix(b"\",\""))?;
-    let (value, rest) = value.split_at(json::quote(value)?);
-    Some(((name, Some(value)), rest.strip_prefix(b"\"]")?))
 }
 
 fn next_any(list: &[u8]) -> Option<(Header<'_>, &[u8])> {

@@ -18,6 +18,9 @@ use crate::capture::database::COLUMNS;
 /// Pages that are read at once at most: as many as stay in the nearest memory until they are looked at.
 const AHEAD: u32 = 32;
 
+/// Leaves that are made room for at once.
+const LEAVES_AT_ONCE: usize = 1 << 16;
+
 /// A tree as deep as this holds more pages than a file can have.
 const DEPTH: usize = 20;
 
@@ -84,6 +87,9 @@ impl Pages {
             columns: columns(connection)?,
             leaves: Vec::new(),
         };
+        // Nearly all pages are leaves; what the file says of its length need not be true.
+        let most = pages.file_bytes / u64::from(page_bytes);
+        pages.leaves.reserve(usize::try_from(most).unwrap_or(usize::MAX).min(LEAVES_AT_ONCE));
         let mut reader = pages.reader(bytes, Vec::new());
         let root = root.ok_or(Unusual)?;
         let mut depth = 0;
@@ -377,6 +383,7 @@ fn columns(connection: &Connection) -> Result<Vec<(usize, usize, bool)>, Unusual
     Ok(columns)
 }
 
+#[inline]
 fn number(bytes: &[u8], at: usize, length: usize) -> Result<u32, Unusual> {
     let bytes = bytes.get(at..at + length).ok_or(Unusual)?;
     Ok(bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))

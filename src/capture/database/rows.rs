@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::io::Write;
-use std::ops::Range;
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
@@ -22,6 +21,9 @@ const CELL_BYTES: usize = limits::LINE_BYTES;
 
 /// Rows are decoded when this much is held.
 const HELD_BYTES: usize = 8 << 20;
+
+/// Text that a leaf mostly gives.
+const LEAF_TEXT: usize = 2048;
 
 /// Rows that are held at most, in as much memory.
 const HELD_ROWS: usize = HELD_BYTES / size_of::<Row>();
@@ -61,15 +63,20 @@ struct Row {
     /// The status and the size, where they are whole numbers.
     status: Option<i64>,
     size: Option<i64>,
-    cells: [Option<Range<usize>>; 9],
+    /// Where the text of each begins and ends.
+    cells: [(u32, u32); 9],
 }
+
+/// No text: it would end before it begins.
+const NO_CELL: (u32, u32) = (1, 0);
 
 impl Row {
     fn new(number: i64) -> Self {
-        Self { number, started: None, status: None, size: None, cells: Default::default() }
+        Self { number, started: None, status: None, size: None, cells: [NO_CELL; 9] }
     }
 
     /// Copies a value.
+    #[inline]
     fn put(&mut self, place: usize, value: ValueRef<'_>, text: &mut Vec<u8>) {
         let start = text.len();
         match value {
@@ -95,7 +102,14 @@ impl Row {
             // Writing into memory does not fail.
             ValueRef::Real(number) => write!(text, "{number}").unwrap_or_default(),
         }
-        self.cells[place] = Some(start..text.len());
+        // Far less is held than a number of 32 bits counts.
+        let bounded = |place| u32::try_from(place).unwrap_or(u32::MAX);
+        self.cells[place] = (bounded(start), bounded(text.len()));
+    }
+
+    fn cell<'t>(&self, place: usize, text: &'t [u8]) -> Option<&'t [u8]> {
+        let (start, end) = self.cells[place];
+        text.get(start as usize..end as usize)
     }
 
     /// Is this value asked for by [`query`] as well?
@@ -107,8 +121,7 @@ impl Row {
         match place {
             STATUS | TIMESTAMP | SIZE => true,
             REQUEST_BODY => {
-                let method = self.cells[METHOD].clone().map(|range| &text[range]);
-                method == Some(b"POST") && length <= limits::OPERATION_BODY_BYTES
+                self.cell(METHOD, text) == Some(b"POST") && length <= limits::OPERATION_BODY_BYTES
             }
             _ => length <= CELL_BYTES,
         }
@@ -137,6 +150,8 @@ pub(super) fn decode_leaves(
     let Held { mut text, mut rows, buffer } = HELD.take();
     text.clear();
     rows.clear();
+    // What most leaves come to: to grow to it would touch twice as much memory.
+    text.reserve(leaves.len() * LEAF_TEXT);
     let mut reader = pages.reader(bytes, buffer);
     {
         let transaction = connection.unchecked_transaction().map_err(|_| Unusual)?;
@@ -257,7 +272,7 @@ fn read(
 }
 
 fn decode_row(row: &Row, text: &[u8], found: &mut dyn FnMut(u64, Found<'_>)) {
-    let cell = |column: usize| row.cells[column].clone().map(|range| &text[range]);
+    let cell = |column: usize| row.cell(column, text);
     let columns = [cell(REQUEST_HEADERS), cell(RESPONSE_HEADERS)];
     let (mut request_pairs, mut response_pairs) = (Vec::new(), Vec::new());
     let request_headers = headers_of(columns[0], &mut request_pairs);
