@@ -27,7 +27,25 @@ pub(crate) enum Prefix {
 }
 
 /// Reads the length at the front of `bytes`.
+#[inline]
 pub(crate) fn prefix(bytes: &[u8]) -> Prefix {
+    // Nearly all lengths have up to three digits.
+    let digit = |byte: u8| u64::from(byte - b'0');
+    match *bytes {
+        [one @ b'0'..=b'9', b':', ..] => Prefix::Length { length: digit(one), bytes: 2 },
+        [ten @ b'0'..=b'9', one @ b'0'..=b'9', b':', ..] => {
+            Prefix::Length { length: 10 * digit(ten) + digit(one), bytes: 3 }
+        }
+        [hundred @ b'0'..=b'9', ten @ b'0'..=b'9', one @ b'0'..=b'9', b':', ..] => {
+            let length = 100 * digit(hundred) + 10 * digit(ten) + digit(one);
+            Prefix::Length { length, bytes: 4 }
+        }
+        _ => any_prefix(bytes),
+    }
+}
+
+/// The same for a length of any number of digits.
+fn any_prefix(bytes: &[u8]) -> Prefix {
     let mut length = 0_u64;
     for (i, byte) in bytes.iter().enumerate() {
         match byte {
@@ -196,6 +214,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn short_lengths_are_read_as_any(bytes in "[0-9]{0,5}[:0-9x]{0,3}") {
+            prop_assert_eq!(prefix(bytes.as_bytes()), any_prefix(bytes.as_bytes()));
+        }
+
         #[test]
         fn fast_times_equal_the_standard_library(seconds in 0_u32..2_000_000_000, micros in 0_u32..1_000_000) {
             let text = format!("{seconds}.{micros:06}");
