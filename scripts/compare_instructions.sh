@@ -19,6 +19,8 @@ build() {
     [ -d "$folder" ] || git worktree add --quiet --force --detach "$folder" "$1"
   fi
   [ -f "$folder/benches/instructions.rs" ] || return 0
+  # Cargo takes what another folder's build of the same package left for its own where it is newer.
+  (cd "$folder" && cargo clean --quiet --locked -p api-patterns) >&2
   (cd "$folder" && cargo bench --quiet --locked --no-run --bench instructions --message-format json) |
     python3 -c 'import json, sys
 for line in sys.stdin:
@@ -37,14 +39,14 @@ instructions() {
   echo $(((counted[1] - counted[0]) / 4000))
 }
 
-remove_worktrees() { for folder in "$target"/*/; do git worktree remove --force "$folder" 2> /dev/null || true; done; }
+remove_worktrees() { for folder in "$target"/*/; do [ ! -e "$folder/.git" ] || git worktree remove --force "$folder" 2> /dev/null || true; done; }
 trap remove_worktrees EXIT
 
 if ! git rev-parse --quiet --verify "$before^{commit}" > /dev/null; then
   echo "there is no commit $before here; only what is now is counted"
   before=
 fi
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
+export CARGO_TARGET_DIR=$target/build
 old=
 [ -z "$before" ] || old=$(build "$before")
 # The second build would write over the first.
