@@ -352,6 +352,18 @@ mod tests {
     }
 
     proptest! {
+        /// Buckets that are found where they stand without gaps are those that are looked for, with gaps and without.
+        #[test]
+        fn histograms_count_as_a_map_does(values in prop::collection::vec(0_u64..400, 0..200), wide in prop::collection::vec(any::<u64>(), 0..9)) {
+            let mut histogram = Histogram::default();
+            let mut plain = std::collections::BTreeMap::new();
+            for value in values.into_iter().chain(wide) {
+                histogram.observe(value);
+                *plain.entry(bucket_of(value)).or_insert(0) += 1;
+            }
+            prop_assert_eq!(histogram.buckets, plain.into_iter().collect::<Vec<(u16, u64)>>());
+        }
+
         #[test]
         fn bottom_k_is_free_of_order_and_split(keys in prop::collection::vec(0_u16..40, 0..200), cut in 0_usize..200) {
             let whole = bottom(&keys);

@@ -81,8 +81,8 @@ impl<'a> Headers<'a> {
         .take(limits::HEADERS)
     }
 
-    /// Compares the names with known ones, each with its length in a byte before it and none with a quote in it. Gives what
-    /// is left of those, and the names from the first on that is another.
+    /// Compares the names with known ones ([`push_name`]), none with a quote in it. Gives what is left of those, and the names
+    /// from the first on that is another.
     pub(crate) fn names_beside<'l>(
         &self,
         known: &'l [u8],
@@ -117,8 +117,22 @@ impl<'a> Headers<'a> {
 }
 
 /// A name as it is counted, which is not longer than a byte can say.
-pub(crate) fn counted_name(name: &[u8]) -> &[u8] {
+fn counted_name(name: &[u8]) -> &[u8] {
     &name[..name.len().min(limits::NAME_BYTES)]
+}
+
+/// Puts a name behind known ones: each has its length in a byte before it.
+pub(crate) fn push_name(known: &mut Vec<u8>, name: &[u8]) {
+    let name = counted_name(name);
+    known.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
+    known.extend_from_slice(name);
+}
+
+/// Takes a name off the front of known ones.
+#[inline]
+pub(crate) fn split_name(known: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = known.split_first()?;
+    rest.split_at_checked(usize::from(*length))
 }
 
 /// The known names behind those that are the same, and how many these are.
@@ -166,8 +180,7 @@ pub(crate) fn beside<'b, 'l>(
     after: impl Fn(&'b [u8], &'l [u8]) -> Option<&'b [u8]>,
 ) -> Beside<'b, 'l> {
     let mut same = 0;
-    while let Some((length, rest)) = names.split_first()
-        && let Some((name, rest)) = rest.split_at_checked(usize::from(*length))
+    while let Some((name, rest)) = split_name(names)
         // What is cut off may be the beginning of several names.
         && name.len() < limits::NAME_BYTES
         && same < limits::HEADERS
@@ -194,22 +207,19 @@ impl fmt::Debug for Headers<'_> {
 
 #[cfg(test)]
 pub(crate) mod laws {
-    use super::{Cow, Headers, counted_name};
+    use super::{Cow, Headers, counted_name, push_name, split_name};
     use proptest::prelude::*;
 
     /// Names beside known ones are the names one by one.
     pub(crate) fn names_beside(headers: Headers<'_>, known: &[&[u8]]) {
         let mut list = Vec::new();
-        for name in known.iter().map(|name| counted_name(name)).filter(|name| !name.contains(&b'"'))
-        {
-            list.push(u8::try_from(name.len()).unwrap());
-            list.extend_from_slice(name);
+        for name in known.iter().filter(|name| !name.contains(&b'"')) {
+            push_name(&mut list, name);
         }
         let (left, others) = headers.names_beside(&list);
         let mut same = &list[..list.len() - left.len()];
         let mut names = Vec::new();
-        while let Some((length, rest)) = same.split_first() {
-            let (name, rest) = rest.split_at(usize::from(*length));
+        while let Some((name, rest)) = split_name(same) {
             names.push(name);
             same = rest;
         }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::flow::headers::{Headers, counted_name};
+use crate::flow::headers::{Headers, push_name, split_name};
 use crate::limits;
 use crate::patterns::names::{self, NamesOfMessage};
 use crate::sketch::{BottomK, HeapSize, Merge, stable_hash, vec_bytes};
@@ -28,7 +28,7 @@ pub(crate) struct HeaderNames {
 
 #[derive(Clone, Debug)]
 struct List {
-    /// Each name with its length in one byte before it.
+    /// See [`push_name`].
     bytes: Box<[u8]>,
     count: u64,
 }
@@ -49,9 +49,7 @@ impl HeaderNames {
         scratch.clear();
         scratch.extend_from_slice(&last[..last.len() - left.len()]);
         for name in other.into_iter().chain(others) {
-            let name = counted_name(name);
-            scratch.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
-            scratch.extend_from_slice(name);
+            push_name(scratch, name);
         }
         if !scratch.is_empty() {
             self.add(scratch, 1);
@@ -90,8 +88,7 @@ impl HeaderNames {
 /// The names in a list.
 fn names_in(mut list: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
-        let (length, rest) = list.split_first()?;
-        let (name, rest) = rest.split_at(usize::from(*length).min(rest.len()));
+        let (name, rest) = split_name(list)?;
         list = rest;
         Some(name)
     })

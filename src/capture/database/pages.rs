@@ -448,3 +448,25 @@ fn value_of(kind: i64, bytes: &[u8], is_real: bool) -> Result<ValueRef<'_>, Unus
         _ => return Err(Unusual),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn short_numbers_are_read_as_any(bytes in prop::collection::vec(any::<u8>(), 0..11)) {
+            prop_assert_eq!(varint(&bytes).ok(), long_varint(&bytes).ok());
+        }
+
+        /// What is read at once begins with the first leaf, ends with a leaf, and is never more than may be.
+        #[test]
+        fn pages_are_read_up_to_a_leaf(pages in prop::collection::vec(1_u32..100, 1..20)) {
+            let leaves: Vec<_> = pages.iter().map(|page| Leaf { page: *page, last: 0 }).collect();
+            let count = pages_to_read(&leaves);
+            prop_assert!((1..=AHEAD).contains(&count));
+            prop_assert!(pages.contains(&(pages[0] + count - 1)));
+        }
+    }
+}
