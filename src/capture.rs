@@ -1,5 +1,6 @@
 //! Captures: finding out what a file is, and getting flows out of it.
 
+pub(crate) mod batch;
 pub(crate) mod bytes;
 #[cfg(feature = "sqlite")]
 mod database;
@@ -17,7 +18,8 @@ mod unpack;
 
 use std::io;
 
-use crate::capture::bytes::{Batch, Bytes, Reader};
+use crate::capture::batch::{Batch, Reader};
+use crate::capture::bytes::Bytes;
 use crate::flow::Flow;
 use crate::skip::SkipReason;
 

@@ -15,7 +15,7 @@ mod views;
 
 use std::io::Write;
 
-use crate::capture::bytes::Batch;
+use crate::capture::batch::Batch;
 use crate::capture::{Captures, Found, decode};
 use crate::engine::collect::collect;
 use crate::engine::feed::Feed;

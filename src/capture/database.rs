@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
-use crate::capture::bytes::{Batch, ByteStream, Bytes};
+use crate::capture::batch::Batch;
+use crate::capture::bytes::{ByteStream, Bytes};
 use crate::capture::database::pages::Pages;
 use crate::capture::database::ranges::Range;
 use crate::capture::{Extent, Found};

@@ -9,7 +9,7 @@ mod charles;
 mod compact;
 mod entry;
 
-use crate::capture::bytes::{Batch, Reader};
+use crate::capture::batch::{Batch, Reader};
 use crate::capture::har::bounds::{Stop, entry_start, find_entry, key_and_value, whole_entries};
 use crate::capture::har::compact::Compactor;
 use crate::capture::json::{self, Json, Scan};

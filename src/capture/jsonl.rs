@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use crate::capture::bytes::{Batch, Reader};
+use crate::capture::batch::{Batch, Reader};
 use crate::capture::fields::{Text, integer, read_pairs, size};
 use crate::capture::json::{BadJson, Json};
 use crate::capture::{Cut, Damage, Found, time};

@@ -4,7 +4,7 @@
 
 use crate::bits::is_same;
 use crate::capture::Found;
-use crate::capture::bytes::Batch;
+use crate::capture::batch::Batch;
 use crate::capture::tnetstring::{Damaged, Value, take};
 use crate::flow::headers::beside;
 use crate::flow::proxied::Proxied;

@@ -3,7 +3,7 @@
 //! A dump has no index and no checksum: only lengths. A record is trusted where its end tag stands where it should and a
 //! length follows it; where one of them is missing its fields are walked over to be sure.
 
-use crate::capture::bytes::{Batch, Reader};
+use crate::capture::batch::{Batch, Reader};
 use crate::capture::tnetstring::{self, Pairs, Prefix, Value};
 use crate::capture::{Cut, Damage};
 use crate::limits;

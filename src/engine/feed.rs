@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::capture::bytes::Batch;
+use crate::capture::batch::Batch;
 use crate::capture::{Captures, Cut, Cutter};
 use crate::error::Error;
 use crate::skip::{SkipPlace, Skips};

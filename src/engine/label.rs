@@ -56,7 +56,7 @@ pub(super) fn label(
     let filter = Filter::new(options);
     let sequence = Mutex::new(Sequence::new(out));
     let visit = |(): &mut (), batch: &_, _: &mut u64| {
-        let batch: &crate::capture::bytes::Batch = batch;
+        let batch: &crate::capture::batch::Batch = batch;
         let mut text = Vec::new();
         decode(&captures.sources[batch.source], batch, &mut |_, found: Found<'_>| {
             if let Ok(flow) = filter.check(&found) {

@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::capture::bytes::Batch;
+use crate::capture::batch::Batch;
 use crate::capture::{Captures, Found, decode};
 use crate::engine::feed::{Feed, locked};
 use crate::engine::{Monitor, Options, Progress};

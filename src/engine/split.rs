@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use crate::capture::bytes::{Batch, Bytes};
+use crate::capture::batch::Batch;
+use crate::capture::bytes::Bytes;
 use crate::capture::{Captures, Content, Cut, Cutter, Found, InputFormat, decode};
 use crate::engine::collect::{Collect, collect};
 use crate::engine::filter::Filter;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::capture::Cut;
-use crate::capture::bytes::Batch;
+use crate::capture::batch::Batch;
 use crate::capture::database::pages::{Leaf, Pages};
 use crate::capture::database::{Database, in_words, place_of};
 
