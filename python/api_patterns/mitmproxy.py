@@ -17,6 +17,7 @@ import os
 import secrets
 import stat
 import weakref
+from decimal import Decimal
 from typing import Any
 
 from mitmproxy import command, ctx, exceptions, http, types
@@ -68,7 +69,8 @@ def flow_dict(flow: http.HTTPFlow) -> dict[str, Any]:
         # A response that broke off has no end; a dump is read the same way.
         ended = response.timestamp_end or request.timestamp_end
         if ended:
-            described["duration_ms"] = (ended - request.timestamp_start) * 1000
+            # As they are written: floats of today are too coarse to be subtracted, and a dump says what is written.
+            described["duration_ms"] = (Decimal(repr(ended)) - Decimal(repr(request.timestamp_start))) * 1000
     return described
 
 

@@ -236,8 +236,7 @@ pub(crate) fn integer(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
 pub(crate) fn nanoseconds(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
     // More digits are milliseconds and less, as in a JSON line.
     if let Some(seconds) = number_of(value).filter(|seconds| seconds.abs() < 1e11) {
-        #[expect(clippy::cast_possible_truncation, reason = "bounded before")]
-        return Ok(((seconds * 1e7).round() as i64).checked_mul(100));
+        return Ok(time::of_seconds(seconds));
     }
     let text = match value.getattr_opt(intern!(value.py(), "isoformat"))? {
         Some(isoformat) => isoformat.call0()?,

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from random import Random
 
 import pytest
 
@@ -140,6 +141,23 @@ def test_hosts_and_paths_are_those_of_the_dump(tmp_path):
     ]
     for number, flow in enumerate(flows):
         dump = tmp_path / f"{number}.mitm"
+        with open(dump, "wb") as file:
+            FlowWriter(file).add(flow)
+        assert api_patterns.analyze([flow_dict(flow)]).to_json() == api_patterns.analyze(dump).to_json(), number
+
+
+def test_times_are_those_of_the_dump(tmp_path):
+    from mitmproxy.io import FlowWriter
+    from mitmproxy.test import tflow
+
+    from api_patterns.mitmproxy import flow_dict
+
+    dump, random = tmp_path / "dump.mitm", Random(7)
+    for number in range(500):
+        flow = tflow.tflow(resp=True)
+        start = flow.request.timestamp_start = random.choice([1.7e9 + random.random() * 1e8, round(1.7e9 + random.random(), 6), 1e9])
+        flow.request.timestamp_end = start
+        flow.response.timestamp_end = random.choice([start + random.random() / 10 ** random.randrange(7), None, start, start - 1])
         with open(dump, "wb") as file:
             FlowWriter(file).add(flow)
         assert api_patterns.analyze([flow_dict(flow)]).to_json() == api_patterns.analyze(dump).to_json(), number

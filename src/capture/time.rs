@@ -29,6 +29,30 @@ pub fn nanoseconds(text: &[u8]) -> Option<i64> {
     i64::try_from(timestamp.as_nanosecond()).ok()
 }
 
+/// Seconds as programs hold them, in nanoseconds: what [`nanoseconds`] makes of the float as it is written out, which has seven
+/// decimals at most for times of today. A dump or a line with the same time says the same. `None` where there is no such time.
+///
+/// ```
+/// use api_patterns::time::of_seconds;
+///
+/// assert_eq!(of_seconds(1_700_000_000.123_456_7), Some(1_700_000_000_123_456_700));
+/// assert_eq!(of_seconds(f64::NAN), None);
+/// ```
+pub fn of_seconds(seconds: f64) -> Option<i64> {
+    // From 2004 to 2106 neighbours are .2 to .5 microseconds apart: one microsecond names at most one of them, and tenths name all.
+    if !(1_073_741_824.0..4_294_967_296.0).contains(&seconds) {
+        return number(seconds.to_string().as_bytes());
+    }
+    let whole = seconds.trunc();
+    let part = seconds - whole;
+    let microseconds = (part * 1e6).round();
+    #[expect(clippy::float_cmp, reason = "is it the same float?")]
+    let is_same = whole + microseconds / 1e6 == seconds;
+    let nanos = if is_same { microseconds * 1e3 } else { (part * 1e7).round() * 1e2 };
+    #[expect(clippy::cast_possible_truncation, reason = "whole numbers, bounded before")]
+    Some(whole as i64 * 1_000_000_000 + nanos as i64)
+}
+
 /// How long something took, given in milliseconds; in nanoseconds. `None` for the -1 that says nobody knows.
 ///
 /// ```
@@ -108,6 +132,21 @@ fn split_offset(text: &str) -> Option<(&str, SignedDuration)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn seconds_are_what_their_text_says(
+            seconds in prop_oneof![1e9..5e9, 1e12..2e12, 1.6e9..1.9e9, -2e9..2e9, Just(f64::INFINITY), any::<f64>()],
+            decimals in 0_i32..9,
+        ) {
+            let unit = 10_f64.powi(decimals);
+            let fewer = (f64::round(seconds * unit)) / unit;
+            for seconds in [seconds, fewer] {
+                prop_assert_eq!(of_seconds(seconds), nanoseconds(seconds.to_string().as_bytes()));
+            }
+        }
+    }
 
     #[test]
     fn all_that_programs_write_is_read() {

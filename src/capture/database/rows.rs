@@ -82,7 +82,7 @@ impl Row {
         match value {
             ValueRef::Null => return,
             ValueRef::Real(seconds) if place == TIMESTAMP => {
-                self.started = nanoseconds(seconds);
+                self.started = time::of_seconds(seconds);
                 return;
             }
             ValueRef::Text(bytes) | ValueRef::Blob(bytes) => text.extend_from_slice(bytes),
@@ -307,12 +307,6 @@ fn decode_row(row: &Row, text: &[u8], found: &mut dyn FnMut(u64, Found<'_>)) {
     flow.original = Some(&original);
     let place = place_of(row.number);
     found(place, if is_http { Found::Flow(&flow) } else { Found::NotHttp(&flow) });
-}
-
-/// A float of today's times has seven decimals at most.
-#[expect(clippy::cast_possible_truncation, reason = "bounded before")]
-fn nanoseconds(seconds: f64) -> Option<i64> {
-    (seconds.abs() < 9e9).then(|| (seconds * 1e7).round() as i64 * 100)
 }
 
 fn headers_of<'a>(column: Option<&'a [u8]>, pairs: &'a mut Vec<OwnedHeader<'a>>) -> Headers<'a> {
