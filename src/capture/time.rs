@@ -43,14 +43,20 @@ pub fn of_seconds(seconds: f64) -> Option<i64> {
     if !(1_073_741_824.0..4_294_967_296.0).contains(&seconds) {
         return number(seconds.to_string().as_bytes());
     }
-    let whole = seconds.trunc();
-    let part = seconds - whole;
-    let microseconds = (part * 1e6).round();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "bounded before; `round` is a call on processors without an instruction for it"
+    )]
+    let (floor, nearest) = (|value: f64| value as u32, |value: f64| (value + 0.5) as u32);
+    let whole = floor(seconds);
+    let part = seconds - f64::from(whole);
+    let microseconds = nearest(part * 1e6);
     #[expect(clippy::float_cmp, reason = "is it the same float?")]
-    let is_same = whole + microseconds / 1e6 == seconds;
-    let nanos = if is_same { microseconds * 1e3 } else { (part * 1e7).round() * 1e2 };
-    #[expect(clippy::cast_possible_truncation, reason = "whole numbers, bounded before")]
-    Some(whole as i64 * 1_000_000_000 + nanos as i64)
+    let is_same = f64::from(whole) + f64::from(microseconds) / 1e6 == seconds;
+    let nanos =
+        if is_same { i64::from(microseconds) * 1000 } else { i64::from(nearest(part * 1e7)) * 100 };
+    Some(i64::from(whole) * 1_000_000_000 + nanos)
 }
 
 /// How long something took, given in milliseconds; in nanoseconds. `None` for the -1 that says nobody knows.
