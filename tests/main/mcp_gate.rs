@@ -83,14 +83,14 @@ fn clients_have_rules_of_their_own_by_name() {
 #[test]
 fn a_limit_holds_and_says_when_it_ends() {
     let operator = Operator::new();
-    let policy = json!({"version": "1", "tools": {"get_api_patterns": {"rate_limit": {"max": 3, "window": 1.5}}}});
+    let policy = json!({"version": "1", "tools": {"get_api_patterns": {"rate_limit": {"max": 3, "window": 4.5}}}});
     let mut agent = operator.agent(Era::Stateless, "test", json!({}), &policy);
     for _ in 0..3 {
         agent.patterns(json!({}));
     }
     let refusal = agent.refusal("get_api_patterns", json!({}));
-    assert!(refusal.contains("allows 3 calls of this tool in 1.5 seconds; wait"), "{refusal}");
-    std::thread::sleep(std::time::Duration::from_millis(1600));
+    assert!(refusal.contains("allows 3 calls of this tool in 4.5 seconds; wait"), "{refusal}");
+    std::thread::sleep(std::time::Duration::from_millis(4600));
     agent.patterns(json!({}));
     assert_eq!(operator.decisions(), ["allow", "allow", "allow", "rate_limited", "allow"]);
 }
