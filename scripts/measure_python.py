@@ -155,7 +155,10 @@ def work_of_the_addon():
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    one_line_and_dicts(sys.argv[1])
+    database = os.path.abspath(sys.argv[1])
+    # mitmproxy-mcp writes a database where it is started.
+    os.chdir(tempfile.mkdtemp())
+    one_line_and_dicts(database)
     state_size()
     proxy()
     work_of_the_addon()
