@@ -58,7 +58,7 @@ def main():
     start = time.perf_counter()
     parts, _ = on_spark.split(dump, 64 << 20, True, wanted)
     print(f"finding the boundaries   {time.perf_counter() - start:6.2f} s, {len(parts)} parts")
-    sizes = [len(on_spark.observe_split(dump, part, wanted)) for part in parts]
+    sizes = [len(on_spark.observe_split(dump, part, wanted)[0]) for part in parts]
     print(f"state shipped by a task  {statistics.median(sizes) / 1000:6.1f} kB")
 
 

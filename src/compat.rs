@@ -293,7 +293,7 @@ fn observe(flow: &CompatFlow, clusters: &mut IndexMap<Vec<u8>, Cluster>) -> Resu
     let raises = |why: &str| {
         Error::flow(format!(
             "flow {} cannot be answered for: {why}; the original loses its whole answer here. Leave the flow out, or \
-             ask without --compat",
+             ask without compat",
             if flow.id.is_empty() { "without an id".into() } else { text::shortened(&flow.id, 64) }
         ))
     };

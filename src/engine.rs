@@ -8,6 +8,7 @@ mod label;
 mod live;
 mod newest;
 mod original;
+mod problems;
 mod run;
 mod sequence;
 mod split;

@@ -20,7 +20,7 @@ pub use rules::rules_of;
 #[cfg(feature = "cli")]
 pub use table::Table;
 #[cfg(feature = "cli")]
-pub(crate) use table::{counted, grouped};
+pub(crate) use table::counted;
 
 /// Writes a report in one format. Nothing that was captured reaches the output raw: see [`text`](crate::text).
 ///

@@ -84,13 +84,14 @@ def _whole(what: str, value: int | None) -> int | None:
     return max(-(1 << 62), min(number, 1 << 62))
 
 
-def _rules(path: Path | None) -> str | None:
+def _rules(path: Path | None) -> tuple[str, str] | None:
+    """The name of a file of rules, and its text."""
     if path is None:
         return None
     name = os.fspath(path)
     try:
         with open(name, encoding="utf-8") as file:
-            return file.read()
+            return os.fsdecode(name).encode(errors="replace").decode(), file.read()
     except OSError as error:
         raise UsageError(f"{name}: cannot read these rules: {error.strerror}") from error
     except ValueError as error:
@@ -182,7 +183,7 @@ def analyze(
         progress: As for `get_api_patterns`.
 
     Raises:
-        As `get_api_patterns`. What of several captures cannot be read is no error: see `Report.problems`.
+        As `get_api_patterns`. What of a capture, or of several, cannot be read is no error: see `Report.problems`.
     """
     text, problems = _analyze(
         source, _wanted(domain, method, exclude, limit, rules, group_hosts, threads), _callable(progress)
@@ -243,4 +244,4 @@ class Patterns(_Patterns):
         Raises:
             UsageError: Where the rules cannot be used.
         """
-        return Report.from_json(self.report_json(_wanted(rules=rules, group_hosts=group_hosts, exclude=exclude)))
+        return Report.from_json(*self.report_json(_wanted(rules=rules, group_hosts=group_hosts, exclude=exclude)))

@@ -21,6 +21,7 @@ from decimal import Decimal
 from typing import Any
 
 from mitmproxy import command, ctx, exceptions, http, types
+from mitmproxy.flow import Flow
 
 from . import Patterns, Report
 
@@ -29,8 +30,8 @@ __all__ = ["PatternsAddon", "flow_dict"]
 #: Marks a flow that was taken in; no part of what mitmproxy saves of it.
 _TAKEN = "_api_patterns_taken"
 
-#: What addons knew when their scripts were loaded anew, by the proxy they ran in.
-_LEFT: weakref.WeakKeyDictionary[Any, list[Patterns]] = weakref.WeakKeyDictionary()
+#: Addons whose scripts are loaded anew, by the proxy they ran in.
+_LEFT: weakref.WeakKeyDictionary[Any, list[PatternsAddon]] = weakref.WeakKeyDictionary()
 
 #: Longer request bodies are not asked for the name of an operation.
 _BODY_BYTES = 1 << 20
@@ -67,10 +68,10 @@ def flow_dict(flow: http.HTTPFlow) -> dict[str, Any]:
         if response.content is not None:
             described["response_bytes"] = len(response.content)
         # A response that broke off has no end; a dump is read the same way.
-        ended = response.timestamp_end or request.timestamp_end
-        if ended:
+        started, ended = request.timestamp_start, response.timestamp_end or request.timestamp_end
+        if started is not None and ended:
             # As they are written: floats of today are too coarse to be subtracted, and a dump says what is written.
-            described["duration_ms"] = (Decimal(repr(ended)) - Decimal(repr(request.timestamp_start))) * 1000
+            described["duration_ms"] = (Decimal(repr(ended)) - Decimal(repr(started))) * 1000
     return described
 
 
@@ -86,12 +87,20 @@ class PatternsAddon:
     def __init__(self, patterns: Patterns | None = None) -> None:
         self._takes_over = patterns is None
         self.patterns = patterns if patterns is not None else Patterns()
+        self._open: set[Flow] = set()
 
     def load(self, loader: Any) -> None:
         loader.add_option("patterns_file", str, "", "Where the report of API patterns is written when the proxy ends.")
         left = _LEFT.get(ctx.master, [])
         if self._takes_over and left:
-            self.patterns.merge(left.pop(0))
+            before = left.pop(0)
+            self.patterns.merge(before.patterns)
+            self._open |= before._open
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        # One that is sent again is the same object.
+        setattr(flow, _TAKEN, False)
+        self._open.add(flow)
 
     def response(self, flow: http.HTTPFlow) -> None:
         # A websocket goes on after its handshake; it is taken in when it ends.
@@ -106,12 +115,27 @@ class PatternsAddon:
         if not getattr(flow, _TAKEN, False):
             self._observe(flow)
 
+    # What is not HTTP is counted, as it is in a dump.
+    def tcp_start(self, flow: Flow) -> None:
+        self._open.add(flow)
+
+    def tcp_end(self, flow: Flow) -> None:
+        self._observe(flow)
+
+    udp_start = dns_request = tcp_start
+    tcp_error = udp_end = udp_error = dns_response = dns_error = tcp_end
+
     def done(self) -> None:
         if self._takes_over:
-            _LEFT.setdefault(ctx.master, []).append(self.patterns)
+            _LEFT.setdefault(ctx.master, []).append(self)
         if ctx.options.patterns_file:
+            # A dump ends with what is still under way. The state does not have it: after a script is loaded anew, it goes on.
+            whole = PatternsAddon(Patterns())
+            whole.patterns.merge(self.patterns)
+            for flow in self._open:
+                whole._take(flow)
             try:
-                self._write(ctx.options.patterns_file)
+                whole._write(ctx.options.patterns_file)
             except OSError as error:
                 logging.error("api_patterns: %s: cannot be written: %s", ctx.options.patterns_file, error.strerror)
 
@@ -127,8 +151,14 @@ class PatternsAddon:
         """The report of the patterns so far."""
         return self.patterns.report()
 
-    def _observe(self, flow: http.HTTPFlow) -> None:
+    def _observe(self, flow: Flow) -> None:
         setattr(flow, _TAKEN, True)
+        self._open.discard(flow)
+        self._take(flow)
+
+    def _take(self, flow: Flow) -> None:
+        if not isinstance(flow, http.HTTPFlow):
+            return self.patterns._skip(flow.type)
         try:
             self.patterns.observe(flow_dict(flow))
         except Exception:

@@ -118,7 +118,8 @@ def _names() -> list[str]:
 class Report:
     """The endpoints of the APIs behind captured traffic.
 
-    `problems` has a sentence for every capture that could not be read, or not to its end.
+    `problems` has sentences about what went wrong: captures that could not be read, or not to their end, the first places that
+    are damaged, and rules that matched nothing.
     """
 
     version: int

@@ -57,9 +57,37 @@ def _merged(one: bytes, other: bytes) -> bytes:
     return state.to_bytes()
 
 
-def _observe_part(part: Part, wanted: dict[str, Any]) -> bytes:
+#: A state, and what went wrong: the number of the part, and a sentence.
+Seen = tuple[bytes, list[tuple[int, str]]]
+
+
+def _both(one: Seen, other: Seen) -> Seen:
+    return _merged(one[0], other[0]), one[1] + other[1]
+
+
+def _observe_part(number: int, part: Part, wanted: dict[str, Any]) -> Seen:
     path, places = part
-    return observe_split(path, places, wanted)
+    state, said = observe_split(path, places, wanted)
+    return state, [(number, sentence) for sentence in said]
+
+
+def _value(cell: Any) -> Any:
+    """What a cell says; nothing where Python has no such value, as there is no date after the year 9999."""
+    try:
+        return cell.as_py()
+    except (ArithmeticError, ValueError):
+        return None
+
+
+def _rows(batch: Any) -> list[dict[str, Any]]:
+    """The rows of an Arrow batch."""
+    columns = {}
+    for name, column in zip(batch.schema.names, batch.columns):
+        try:
+            columns[name] = column.to_pylist()
+        except (ArithmeticError, ValueError):
+            columns[name] = [_value(cell) for cell in column]
+    return [dict(zip(columns, row)) for row in zip(*columns.values())]
 
 
 def _observer(wanted: dict[str, Any]) -> Callable[[Iterator[Any]], Iterator[Any]]:
@@ -70,7 +98,7 @@ def _observer(wanted: dict[str, Any]) -> Callable[[Iterator[Any]], Iterator[Any]
 
         state = Patterns()
         for batch in batches:
-            state.observe_rows(batch.to_pylist(), wanted)
+            state.observe_rows(_rows(batch), wanted)
         yield pyarrow.RecordBatch.from_pydict({"state": pyarrow.array([state.to_bytes()], pyarrow.binary())})
 
     return observe
@@ -117,7 +145,8 @@ def patterns(
 
 
 def _report(state: bytes, wanted: dict[str, Any], problems: Iterable[str] = ()) -> Report:
-    return Report.from_json(Patterns.from_bytes(state).report_json(wanted), problems)
+    text, unmatched = Patterns.from_bytes(state).report_json(wanted)
+    return Report.from_json(text, [*problems, *unmatched])
 
 
 def _of_captures(
@@ -127,27 +156,35 @@ def _of_captures(
 
     parts: list[Part] = []
     state = Patterns()
-    problems: list[ApiPatternsError] = []
+    # Each with the number of the part before which it was found.
+    problems: list[tuple[int, str]] = []
+    refused: ApiPatternsError | None = None
     found = False
     for path, is_named in _files(paths):
         try:
             cut = split(path, split_bytes, is_named, wanted)
         except ApiPatternsError as error:
-            problems.append(error)
+            refused = refused or error
+            problems.append((len(parts), str(error)))
             continue
         if cut is not None:
             found = True
+            rest, said = cut[1]
+            problems += [(len(parts), sentence) for sentence in said]
             parts += [(path, part) for part in cut[0]]
-            state.merge(Patterns.from_bytes(cut[1]))
-    if problems and not found:
-        raise problems[0]
+            state.merge(Patterns.from_bytes(rest))
+    if refused and not found:
+        raise refused
     if not found:
         raise CaptureError("no capture was named, or no file in the folders is one")
     observed = state.to_bytes()
     if parts:
-        tasks = spark.sparkContext.parallelize(parts, len(parts))
-        observed = _merged(observed, tasks.map(lambda part: _observe_part(part, wanted)).treeReduce(_merged, depth))
-    return _report(observed, wanted, map(str, problems))
+        tasks = spark.sparkContext.parallelize(list(enumerate(parts)), len(parts))
+        observed, problems = _both(
+            (observed, problems), tasks.map(lambda part: _observe_part(*part, wanted)).treeReduce(_both, depth)
+        )
+    # Which task was done first is chance.
+    return _report(observed, wanted, [sentence for _, sentence in sorted(problems, key=lambda problem: problem[0])])
 
 
 def _of_table(table: DataFrame, wanted: dict[str, Any], depth: int) -> Report:

@@ -162,6 +162,10 @@ pub(crate) fn with_flow<'py, R>(
         Some(status) => Some(status),
         None => whole(response.get(intern!(py, "status"), intern!(py, "status_code"))?)?,
     };
+    if care == Care::AnyUrl && response.nested.is_some() && status.is_none() {
+        let what = "with compat, a response has a whole number as its \"status_code\"";
+        return Err(Refused::NoFlow(PyValueError::new_err(what)));
+    }
     let size = whole(member(&dict, intern!(py, "response_bytes"))?)?;
 
     let words = line

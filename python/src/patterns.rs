@@ -110,21 +110,37 @@ impl PyPatterns {
         Ok(())
     }
 
+    /// Counts a flow of another protocol, by mitmproxy's name of it: `tcp`, `udp`, or `dns`.
+    fn _skip(&self, py: Python<'_>, protocol: &str) {
+        self.lock(py).skip(match protocol {
+            "tcp" => SkipReason::Tcp,
+            "udp" => SkipReason::Udp,
+            _ => SkipReason::Dns,
+        });
+    }
+
     /// How many flows were taken in.
     #[getter]
     fn used(&self, py: Python<'_>) -> u64 {
         self.lock(py).used()
     }
 
-    /// The report as JSON.
-    fn report_json(&self, py: Python<'_>, wanted: Option<Wanted>) -> PyResult<String> {
+    /// The report as JSON, and which rules matched nothing.
+    fn report_json(
+        &self,
+        py: Python<'_>,
+        wanted: Option<Wanted>,
+    ) -> PyResult<(String, Vec<String>)> {
         let options = match wanted {
             Some(wanted) => wanted.options()?.report,
             None => ReportOptions::default(),
         };
         // Flows go on coming in while the decision is made.
         let state = self.lock(py).clone();
-        py.detach(|| serde_json::to_string(&state.decide(&options).report))
-            .map_err(|error| UsageError::new_err(error.to_string()))
+        let (json, problems) = py.detach(|| {
+            let decision = state.decide(&options);
+            (serde_json::to_string(&decision.report), decision.problems())
+        });
+        Ok((json.map_err(|error| UsageError::new_err(error.to_string()))?, problems))
     }
 }

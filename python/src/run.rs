@@ -1,9 +1,9 @@
 //! The calls that read captures: on threads of their own, without the interpreter's lock, while Ctrl-C and progress are seen to.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use api_patterns::compat::{self, CompatFlow};
 use api_patterns::{
@@ -24,49 +24,69 @@ const THREADS: usize = 1024;
 /// Time between two looks at signals and progress.
 const TICK: Duration = Duration::from_millis(50);
 
+/// How long a run that was asked to stop is waited for. One that waits for a pipe with nothing in it never hears of it, and is
+/// left behind.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a run and the one who waits for it tell each other.
+#[derive(Default)]
+struct Watch {
+    is_stopped: AtomicBool,
+    seen: Mutex<Option<Progress>>,
+}
+
+impl Watch {
+    fn note(&self, now: Progress) -> bool {
+        if let Ok(mut seen) = self.seen.lock() {
+            *seen = Some(now);
+        }
+        !self.is_stopped.load(Ordering::Relaxed)
+    }
+
+    fn seen(&self) -> Option<Progress> {
+        self.seen.lock().ok().and_then(|mut seen| seen.take())
+    }
+}
+
 /// Runs something that can be stopped on another thread, and sees to Ctrl-C and the caller's progress meanwhile.
-pub(crate) fn watched<T: Send>(
+pub(crate) fn watched<T: Send + 'static>(
     py: Python<'_>,
     progress: Option<&Py<PyAny>>,
-    work: impl FnOnce(&(dyn Fn(&Progress) -> bool + Sync)) -> Result<T, Error> + Send,
+    work: impl FnOnce(&(dyn Fn(&Progress) -> bool + Sync)) -> Result<T, Error> + Send + 'static,
 ) -> PyResult<T> {
-    let is_stopped = AtomicBool::new(false);
-    let seen: Mutex<Option<Progress>> = Mutex::new(None);
-    let monitor = |now: &Progress| {
-        if let Ok(mut seen) = seen.lock() {
-            *seen = Some(*now);
-        }
-        !is_stopped.load(Ordering::Relaxed)
-    };
+    let watch = Arc::new(Watch::default());
+    let watched = Arc::clone(&watch);
     let (done, answer) = channel();
-    let (is_stopped, seen, monitor) = (&is_stopped, &seen, &monitor);
-    let (raised, result) = py.detach(move || {
-        std::thread::scope(|scope| {
-            scope.spawn(move || done.send(work(monitor)));
-            let mut raised = None;
-            loop {
-                match answer.recv_timeout(TICK) {
-                    Ok(result) => break (raised, Some(result)),
-                    Err(RecvTimeoutError::Disconnected) => break (raised, None),
-                    Err(RecvTimeoutError::Timeout) if raised.is_some() => {}
-                    Err(RecvTimeoutError::Timeout) => {
-                        let now = seen.lock().ok().and_then(|mut seen| seen.take());
-                        raised = Python::attach(|py| attend(py, progress, now)).err();
-                        is_stopped.store(raised.is_some(), Ordering::Relaxed);
+    std::thread::spawn(move || done.send(work(&|now: &Progress| watched.note(*now))));
+    let watch = &*watch;
+    let result = py.detach(move || {
+        let mut raised: Option<(PyErr, Instant)> = None;
+        loop {
+            match (answer.recv_timeout(TICK), raised.take()) {
+                (Ok(_) | Err(RecvTimeoutError::Disconnected), Some((error, _))) => {
+                    break Err(error);
+                }
+                (Ok(result), None) => break Ok(Some(result)),
+                (Err(RecvTimeoutError::Disconnected), None) => break Ok(None),
+                (Err(RecvTimeoutError::Timeout), Some((error, at))) => {
+                    if at.elapsed() > PATIENCE {
+                        break Err(error);
                     }
+                    raised = Some((error, at));
+                }
+                (Err(RecvTimeoutError::Timeout), None) => {
+                    let attended = Python::attach(|py| attend(py, progress, watch.seen()));
+                    raised = attended.err().map(|error| (error, Instant::now()));
+                    watch.is_stopped.store(raised.is_some(), Ordering::Relaxed);
                 }
             }
-        })
-    });
-    match (raised, result) {
-        (Some(error), _) => Err(error),
-        (None, Some(result)) => {
-            // The last word is what there was.
-            let now = seen.lock().ok().and_then(|mut seen| seen.take());
-            attend(py, progress, now)?;
-            result.map_err(|error| python_error(&error))
         }
-        (None, None) => Err(UsageError::new_err("the run failed inside of the library")),
+    })?;
+    // The last word is what there was.
+    attend(py, progress, watch.seen())?;
+    match result {
+        Some(result) => result.map_err(|error| python_error(&error)),
+        None => Err(UsageError::new_err("the run failed inside of the library")),
     }
 }
 
@@ -90,7 +110,7 @@ pub(crate) struct Wanted {
     #[pyo3(item)]
     limit: Option<i64>,
     #[pyo3(item)]
-    rules: Option<String>,
+    rules: Option<(String, String)>,
     #[pyo3(item)]
     group_hosts: bool,
     #[pyo3(item)]
@@ -123,8 +143,9 @@ impl Wanted {
     fn report_options(&self) -> PyResult<ReportOptions> {
         let mut report = ReportOptions::default();
         report.group_hosts = self.group_hosts;
-        if let Some(toml) = &self.rules {
-            report.rules = Rules::parse("rules", toml).map_err(|error| python_error(&error))?;
+        if let Some((name, toml)) = &self.rules {
+            let rules = Rules::parse(name, toml);
+            report.rules = rules.map_err(|error| UsageError::new_err(error.to_string()))?;
         }
         report.exclude_errors_only_404 = self.exclude.iter().any(|name| name == "errors-only-404");
         Ok(report)
@@ -195,18 +216,16 @@ fn report_of(
     match Source::of(source)? {
         Source::Flows(flows) => {
             let patterns = observe_flows(&flows, &options)?;
-            Ok((py.detach(|| patterns.decide(&options.report).report), Vec::new()))
+            let decision = py.detach(|| patterns.decide(&options.report));
+            let problems = decision.problems();
+            Ok((decision.report, problems))
         }
-        Source::Paths(paths) => {
-            let (analysis, said) = watched(py, progress, |monitor| {
-                let captures = Captures::open(&paths, InputFormat::Detect)?;
-                let said = captures.refused().iter().map(ToString::to_string).collect::<Vec<_>>();
-                Ok((api_patterns::analyze(&captures, &options, &monitor)?, said))
-            })?;
-            let failures = analysis.failures.iter().map(ToString::to_string);
-            let said = said.into_iter().chain(failures).collect();
-            Ok((analysis.report, said))
-        }
+        Source::Paths(paths) => watched(py, progress, move |monitor| {
+            let captures = Captures::open(&paths, InputFormat::Detect)?;
+            let analysis = api_patterns::analyze(&captures, &options, &monitor)?;
+            let problems = analysis.problems(&captures);
+            Ok((analysis.report, problems))
+        }),
     }
 }
 
@@ -226,18 +245,18 @@ pub(crate) fn get_api_patterns(
                 .map_err(|error| UsageError::new_err(error.to_string()))
         });
     }
-    let domain = wanted.domain.first().map(String::as_str);
+    let (domain, limit) = (wanted.domain.into_iter().next(), wanted.limit);
     match Source::of(source)? {
         Source::Flows(flows) => {
             let rows = compat_flows(&flows)?;
-            py.detach(|| compat::get_api_patterns(&rows, domain, wanted.limit))
+            py.detach(|| compat::get_api_patterns(&rows, domain.as_deref(), limit))
                 .map_err(|error| python_error(&error))
         }
-        Source::Paths(paths) => watched(py, progress.as_ref(), |monitor| {
+        Source::Paths(paths) => watched(py, progress.as_ref(), move |monitor| {
             let captures = Captures::open(&paths, InputFormat::Detect)?;
             let options = Options::default();
-            Ok(api_patterns::compat_answer(&captures, domain, wanted.limit, &options, &monitor)?
-                .text)
+            let domain = domain.as_deref();
+            Ok(api_patterns::compat_answer(&captures, domain, limit, &options, &monitor)?.text)
         }),
     }
 }

@@ -40,6 +40,12 @@ impl<'py> Source<'py> {
         if value.is_instance_of::<PyDict>() {
             return Err(refused());
         }
+        // It gives the names of its columns, which look like paths.
+        if value.hasattr(intern!(py, "columns"))? {
+            return Err(PyTypeError::new_err(
+                "source is a data frame; give its rows as dicts: to_dict(\"records\") of pandas, to_dicts() of Polars",
+            ));
+        }
         let mut items = match value.try_iter() {
             Ok(items) => items,
             Err(error) if error.is_instance_of::<PyTypeError>(py) => return Err(refused()),

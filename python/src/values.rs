@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use api_patterns::{Header, time};
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyRecursionError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -77,7 +77,11 @@ impl<'py> Word<'py> {
         if is_list || is_missing(&value)? || dict_of(&value)?.is_some() {
             return Ok(None);
         }
-        Ok(Some(Self(value.str()?.into_any())))
+        match value.str() {
+            // It has more digits than Python writes, and any number that is meant here.
+            Err(_) if value.is_instance_of::<PyInt>() => Ok(None),
+            text => Ok(Some(Self(text?.into_any()))),
+        }
     }
 
     /// The same of text alone.
@@ -127,7 +131,10 @@ pub(crate) fn pairs<'py>(headers: Option<Bound<'py, PyAny>>) -> Result<Pairs<'py
     if headers.is_instance_of::<PyString>() {
         // As mitmproxy-mcp has them in its database.
         let value = match py.import("json")?.call_method1("loads", (&headers,)) {
-            Err(error) if error.is_instance_of::<pyo3::exceptions::PyValueError>(py) => {
+            Err(error)
+                if error.is_instance_of::<PyValueError>(py)
+                    || error.is_instance_of::<PyRecursionError>(py) =>
+            {
                 return Err(no_headers());
             }
             other => other?,

@@ -24,8 +24,15 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 class Upstream(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    asked = []
 
     def do_GET(self):
+        self.asked.append(self.path)
+        if "never-answered" in self.path:
+            time.sleep(60)
+        if self.asked.count(self.path) > 1 and "answered-once" in self.path:
+            self.close_connection = True
+            return
         if "broken-off" in self.path:
             self.send_response(200)
             self.send_header("Content-Length", "1000")
@@ -50,7 +57,9 @@ class Upstream(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def upstream():
+    Upstream.asked.clear()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
+    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server.server_address[1]
     server.shutdown()
@@ -78,6 +87,13 @@ def mitmdump(folder, *arguments):
     raise AssertionError("mitmdump does not listen")
 
 
+def with_addon(folder, script):
+    """mitmdump with the addon and a script, its port, and where the report and the dump will be."""
+    report, dump = folder / "report.json", folder / "dump.mitm"
+    addon = str(ROOT / "examples" / "patterns_addon.py")
+    return *mitmdump(folder, "-s", addon, "-s", str(script), "-w", str(dump), "--set", f"patterns_file={report}"), report, dump
+
+
 def send(proxy, upstream, requests):
     connection = http.client.HTTPConnection("127.0.0.1", proxy, timeout=30)
     for method, path, body in requests:
@@ -88,18 +104,14 @@ def send(proxy, upstream, requests):
 
 
 def test_the_report_is_that_of_the_dump(tmp_path, upstream):
-    report, dump, saved = tmp_path / "report.json", tmp_path / "dump.mitm", tmp_path / "saved.json"
-    saver = tmp_path / "saver.py"
+    saver, saved = tmp_path / "saver.py", tmp_path / "saved.json"
     saver.write_text(
         "from mitmproxy import ctx\n"
         "def response(flow):\n"
         "    if 'save-now' in flow.request.path:\n"
         f"        ctx.master.commands.call('patterns.save', {str(saved)!r})\n"
     )
-    process, port = mitmdump(
-        tmp_path, "-s", str(ROOT / "examples" / "patterns_addon.py"), "-s", str(saver), "-w", str(dump),
-        "--set", f"patterns_file={report}",
-    )
+    process, port, report, dump = with_addon(tmp_path, saver)
     requests = [("GET", f"/users/{n}?page=1", None) for n in range(1001, 1021)]
     requests += [("GET", "/missing", None), ("POST", "/graphql", json.dumps({"operationName": "GetUser", "query": "query GetUser { a }"}))]
     send(port, upstream, requests + [("GET", "/save-now", None)])
@@ -113,6 +125,45 @@ def test_the_report_is_that_of_the_dump(tmp_path, upstream):
     assert whole["totals"]["used"] == len(requests) + 3
     assert live == whole
     assert "secret-value" not in report.read_text()
+
+
+def test_what_is_under_way_or_sent_again_is_as_in_the_dump(tmp_path, upstream):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import asyncio\n"
+        "from mitmproxy import ctx\n"
+        "def response(flow):\n"
+        "    if 'answered-once' in flow.request.path:\n"
+        "        again = lambda: ctx.master.commands.call('replay.client', [flow])\n"
+        "        asyncio.get_running_loop().call_later(0.1, again)\n"
+        "def error(flow):\n"
+        f"    open({str(tmp_path / 'failed')!r}, 'w').close()\n"
+    )
+    process, port, report, dump = with_addon(tmp_path, script)
+
+    def until(what):
+        for _ in range(300):
+            if what():
+                return
+            time.sleep(0.1)
+        raise AssertionError("it did not come to it")
+
+    send(port, upstream, [("GET", "/users/1", None), ("GET", "/answered-once", None)])
+    # The one that is sent again gets no answer.
+    until((tmp_path / "failed").exists)
+    with socket.create_connection(("127.0.0.1", port)) as waiting, socket.create_connection(("127.0.0.1", port)) as tunnel:
+        waiting.sendall(f"GET http://127.0.0.1:{upstream}/never-answered HTTP/1.1\r\nHost: a.example\r\n\r\n".encode())
+        until(lambda: "/never-answered" in Upstream.asked)
+        # What goes through a tunnel and is neither TLS nor HTTP.
+        tunnel.sendall(f"CONNECT 127.0.0.1:{upstream} HTTP/1.1\r\n\r\n".encode())
+        assert b"200" in tunnel.recv(4096)
+        tunnel.sendall(b"\x00\x01raw bytes\r\n\r\n")
+        assert tunnel.recv(4096)
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=30)
+    live, whole = json.loads(report.read_text()), api_patterns.analyze(dump).to_dict()
+    assert whole["totals"]["used"] == 4 and whole["totals"]["skipped"] == {"tcp": 1}
+    assert live == whole
 
 
 def test_hosts_and_paths_are_those_of_the_dump(tmp_path):
@@ -157,6 +208,8 @@ def test_times_are_those_of_the_dump(tmp_path):
         flow = tflow.tflow(resp=True)
         start = flow.request.timestamp_start = random.choice([1.7e9 + random.random() * 1e8, round(1.7e9 + random.random(), 6), 1e9])
         flow.request.timestamp_end = start
+        if number % 50 == 0:
+            flow.request.timestamp_start = None
         flow.response.timestamp_end = random.choice([start + random.random() / 10 ** random.randrange(7), None, start, start - 1])
         with open(dump, "wb") as file:
             FlowWriter(file).add(flow)

@@ -84,6 +84,13 @@ def test_a_report_in_every_form(fixture):
         report.version = 2
 
 
+def test_data_frames_are_no_source():
+    frame = pytest.importorskip("pandas").DataFrame([{"method": "GET", "url": "https://a.example/x"}])
+    with pytest.raises(TypeError, match="rows as dicts"):
+        api_patterns.analyze(frame)
+    assert api_patterns.analyze(frame.to_dict("records")).totals.used == 1
+
+
 def test_data_frames(fixture):
     report = api_patterns.analyze(fixture("demo.mitm"))
     pandas = pytest.importorskip("pandas")
@@ -306,6 +313,33 @@ def test_errors_are_sentences(fixture, tmp_path):
     assert api_patterns.analyze(fixture("demo.mitm"), limit=10**30).totals.used == 65
     report = api_patterns.analyze([fixture("demo.mitm"), "no-such.mitm"])
     assert report.totals.used == 65 and report.problems[0].startswith("no-such.mitm: ")
+    cut = tmp_path / "cut.mitm"
+    cut.write_bytes(pathlib.Path(fixture("demo.mitm")).read_bytes()[:50_000])
+    report = api_patterns.analyze(cut)
+    assert report.totals.skipped == {"truncated": 1} and re.search(r"cut.mitm: at byte \d+: .* cut off", report.problems[0])
+    rules = tmp_path / "bad.toml"
+    rules.write_text("[[x]]\na = 1")
+    for call in (lambda: api_patterns.analyze(cut, rules=rules), lambda: api_patterns.Patterns().report(rules=rules)):
+        with pytest.raises(api_patterns.UsageError, match="bad.toml: .*unknown field"):
+            call()
+    rules.write_text('[[literal]]\npath = "/nope/none"')
+    flows = api_patterns.Patterns()
+    flows.observe(flow(1))
+    for report in (api_patterns.analyze([flow(1)], rules=rules), flows.report(rules=rules)):
+        assert len(report.problems) == 1 and "matched nothing" in report.problems[0]
+
+
+def test_numbers_of_any_size_are_taken():
+    for name in ("id", "status", "timestamp", "duration_ms", "response_bytes"):
+        for number in (10**30, 10**400, 10**5000):
+            assert api_patterns.analyze([flow(1) | {name: number}]).totals.used == 1
+    for time in (1.7e9, 1.7e12, 1.7e15, 1.7e18, "1.7e18", 1_700_000_000_000_000_000):
+        assert api_patterns.analyze([flow(1, timestamp=time)]).patterns[0].first_seen == "2023-11-14T22:13:20Z"
+    for status in (None, True, 200.5, "abc"):
+        odd = flow(1) | {"response": {"status_code": status, "headers": {}}}
+        assert api_patterns.analyze([odd]).totals.used == 1
+        with pytest.raises(ValueError, match="a whole number"):
+            api_patterns.get_api_patterns([odd], compat=True)
 
 
 def test_rules_and_exclusions(fixture, tmp_path):
@@ -331,6 +365,9 @@ def test_progress_is_told_and_may_stop(fixture, tmp_path):
     assert report.totals.used == 1_000_000
     assert all(bytes_read <= total == path.stat().st_size for bytes_read, total, _ in seen)
     assert seen and seen == sorted(seen)
+    rows = []
+    api_patterns.analyze(fixture("demo.db"), progress=lambda *now: rows.append(now))
+    assert rows[-1][:2] == (pathlib.Path(fixture("demo.db")).stat().st_size,) * 2
     # What takes no time is told as well.
     small = []
     api_patterns.analyze(fixture("demo.mitm"), progress=lambda *now: small.append(now))
@@ -386,3 +423,20 @@ def test_control_c_ends_a_call(tmp_path, call):
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=20)
     assert "KeyboardInterrupt" in said and process.returncode != 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such signals")
+def test_control_c_ends_the_wait_for_a_pipe(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    # Held open by somebody who writes nothing.
+    silent = os.open(pipe, os.O_RDWR)
+    for source in (str(pipe), "-"):
+        code = f"import api_patterns\nprint('go', flush=True)\napi_patterns.analyze({source!r})\n"
+        process = subprocess.Popen([sys.executable, "-c", code], stdin=silent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert process.stdout.readline() == "go\n"
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+        assert "KeyboardInterrupt" in said and process.returncode != 0
+    os.close(silent)

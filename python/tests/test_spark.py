@@ -1,6 +1,7 @@
 """A real cluster of two workers on this machine: the report is that of one machine, also where a task is killed."""
 
 import datetime
+import gzip
 import json
 import os
 import pathlib
@@ -68,14 +69,15 @@ def test_a_task_that_is_killed_is_run_again(spark, captures, tmp_path):
 
     def killed_once(part):
         # The first that comes here goes down with its whole process, in the middle of its work.
-        state = on_spark._observe_part((path, part), wanted)
+        seen = on_spark._observe_part(0, (path, part), wanted)
         try:
             os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
         except FileExistsError:
-            return state
+            return seen
         os.kill(os.getpid(), signal.SIGKILL)
 
-    state = spark.sparkContext.parallelize(parts, len(parts)).map(killed_once).treeReduce(on_spark._merged)
+    state, problems = spark.sparkContext.parallelize(parts, len(parts)).map(killed_once).treeReduce(on_spark._both)
+    assert problems == []
     assert os.path.exists(marker)
     report = api_patterns.Patterns.from_bytes(state).report()
     assert report.to_json() == api_patterns.analyze(path).to_json()
@@ -142,6 +144,27 @@ def test_what_lies_beside_captures_is_no_problem(spark, tmp_path):
     (tmp_path / "demo.har").unlink()
     with pytest.raises(api_patterns.CaptureError, match="no file in the folders is one"):
         on_spark.patterns(spark, tmp_path)
+
+
+def test_cells_that_say_nothing_cost_no_row(spark):
+    # A time in milliseconds that was taken for seconds, which Python has no date for, and headers that are no list of anything.
+    table = spark.sql("select 'GET' method, 'http://a/b' url, timestamp_seconds(1700000000000) timestamp, repeat('[', 2000) request_headers")
+    report = on_spark.patterns(spark, table)
+    assert report.totals.used == 1 and report.patterns[0].first_seen is None
+
+
+def test_files_that_end_in_the_middle_are_read_to_there(spark, tmp_path):
+    dump = (ROOT / "fixtures" / "demo.mitm").read_bytes()
+    packed = gzip.compress(dump)
+    (tmp_path / "a.gz").write_bytes(packed[: len(packed) // 2])
+    (tmp_path / "b.mitm").write_bytes(dump)
+    (tmp_path / "c.mitm").write_bytes(dump[:50_000])
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[[literal]]\npath = "/nope/none"\n')
+    whole, report = (call(tmp_path, rules=rules) for call in (api_patterns.analyze, lambda *a, **b: on_spark.patterns(spark, *a, **b)))
+    assert report.to_json() == whole.to_json() and whole.totals.skipped == {"truncated": 2}
+    assert sorted(report.problems) == sorted(whole.problems)
+    assert [problem.count("a.gz") + problem.count("c.mitm") for problem in report.problems] == [1, 1, 1, 0]
 
 
 def test_what_cannot_be_read_is_said(spark, captures, tmp_path):

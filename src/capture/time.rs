@@ -24,6 +24,10 @@ pub fn nanoseconds(text: &[u8]) -> Option<i64> {
         return Some(nanos);
     }
     let text = std::str::from_utf8(text).ok()?;
+    // With an exponent a unit is only seen when it is written out.
+    if let Some(float) = text.parse::<f64>().ok().filter(|float| float.is_finite()) {
+        return number(float.to_string().as_bytes());
+    }
     let timestamp = text.parse::<Timestamp>().ok();
     let timestamp = timestamp.or_else(|| of_access_log(text)).or_else(|| unusual(text))?;
     i64::try_from(timestamp.as_nanosecond()).ok()
@@ -164,6 +168,9 @@ mod tests {
             ("1700000000500.25", second + 500_000_000),
             ("1700000000500000", second + 500_000_000),
             ("1700000000500000000", second + 500_000_000),
+            ("1.7e9", second),
+            ("1.7e18", second),
+            ("1.7E+12", second),
             ("2023-11-14T22:13:20Z", second),
             ("2023-11-14T22:13:20z", second),
             ("2023-11-14t22:13:20.500Z", second + 500_000_000),

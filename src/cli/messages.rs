@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::capture::Captures;
 use crate::cli::exit::Exit;
 use crate::engine::{Analysis, CompatAnswer};
-use crate::error::Error;
 use crate::flow::text;
-use crate::output::{counted, grouped};
+use crate::math::grouped;
+use crate::output::counted;
 use crate::skip::Skips;
 
 /// Says one sentence. Where stderr is closed there is nobody to tell.
@@ -42,31 +42,27 @@ impl<'a> Messages<'a> {
             bytes: analysis.bytes,
             stopped: analysis.stopped,
         };
-        self.say(&totals, &analysis.skips, &analysis.unmatched_rules, &analysis.failures, time)
+        let problems = analysis.problems(self.captures);
+        self.say(&totals, &analysis.skips, &problems, !analysis.failures.is_empty(), time)
     }
 
     pub(super) fn after_compat(&self, answer: &CompatAnswer, time: Duration) -> Exit {
         let flows = answer.flows + answer.skips.total();
         let totals = Totals { flows, used: answer.flows, bytes: answer.bytes, stopped: false };
-        self.say(&totals, &answer.skips, &[], &answer.failures, time)
+        let problems = answer.problems(self.captures);
+        self.say(&totals, &answer.skips, &problems, !answer.failures.is_empty(), time)
     }
 
     fn say(
         &self,
         totals: &Totals,
         skips: &Skips,
-        rules: &[String],
-        failures: &[Error],
+        problems: &[String],
+        has_failed: bool,
         time: Duration,
     ) -> Exit {
-        self.say_damage(skips);
-        for rule in rules {
-            complain(&format!(
-                "the rule {rule} matched nothing; check its path and host (ids and long numbers are kept by kind, and no rule tells them apart)"
-            ));
-        }
-        for error in self.captures.refused().iter().chain(failures) {
-            complain(&error.to_string());
+        for problem in problems {
+            complain(problem);
         }
         if !self.quiet {
             self.say_ignored();
@@ -74,34 +70,12 @@ impl<'a> Messages<'a> {
         }
         // Nothing that was asked for is not the same as nothing that could be used.
         let unusable = skips.iter().any(|(reason, _, _)| reason.is_damage()) || is_no_http(skips);
-        if !failures.is_empty()
-            || !self.captures.refused().is_empty()
-            || (totals.used == 0 && unusable)
-        {
+        if has_failed || !self.captures.refused().is_empty() || (totals.used == 0 && unusable) {
             Exit::Error
         } else if totals.used == 0 {
             Exit::Nothing
         } else {
             Exit::Done
-        }
-    }
-
-    fn say_damage(&self, skips: &Skips) {
-        for (reason, count, places) in skips.iter().filter(|(reason, _, _)| reason.is_damage()) {
-            for place in places {
-                let name = text::printable(
-                    self.captures.name(place.source).unwrap_or_default().as_bytes(),
-                );
-                let unit = self.captures.unit(place.source);
-                complain(&format!("{name}: at {unit} {}: {}", place.offset, place.message));
-            }
-            if count > places.len() as u64 {
-                complain(&format!(
-                    "... and {} more: {}",
-                    grouped(count - places.len() as u64),
-                    reason.name()
-                ));
-            }
         }
     }
 

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::arguments::ProgressWhen;
 use crate::engine::{Monitor, Progress};
-use crate::output::grouped;
+use crate::math::grouped;
 
 /// Work that is done sooner shows no bar.
 const PATIENCE: Duration = Duration::from_millis(400);

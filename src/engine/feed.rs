@@ -74,9 +74,13 @@ impl<'a> Feed<'a> {
         self.source += 1;
     }
 
-    /// Bytes of the captures before this one.
-    pub(super) fn bytes_before(&self, source: usize) -> u64 {
-        self.read.get(source).copied().unwrap_or_default()
+    /// Bytes of all captures up to the end of a batch.
+    pub(super) fn bytes_behind(&mut self, batch: &Batch) -> u64 {
+        if self.captures.unit(batch.source) != "byte" {
+            return self.bytes();
+        }
+        let before = self.read.get(batch.source).copied().unwrap_or_default();
+        before + batch.offset + batch.bytes().len() as u64
     }
 
     /// Where the reading of each capture ended; of the one that is being read, where it stands.

@@ -87,8 +87,7 @@ pub(super) fn run_batches<S: Send>(
         while !stopped.load(Ordering::Relaxed) && locked(&feed).next(&mut batch) {
             let mut counted = 0;
             visit(&mut state, &batch, &mut counted);
-            let read = batch.offset + batch.bytes().len() as u64;
-            let bytes = read + locked(&feed).bytes_before(batch.source);
+            let bytes = locked(&feed).bytes_behind(&batch);
             let flows = flows.fetch_add(counted, Ordering::Relaxed) + counted;
             if !monitor.progress(&Progress { bytes, total_bytes, flows }) {
                 stopped.store(true, Ordering::Relaxed);

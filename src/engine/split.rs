@@ -7,6 +7,7 @@ use crate::capture::bytes::Bytes;
 use crate::capture::{Captures, Content, Cut, Cutter, Found, InputFormat, decode};
 use crate::engine::collect::{Collect, collect};
 use crate::engine::filter::Filter;
+use crate::engine::problems::problems;
 use crate::engine::{Monitor, Options, Progress};
 use crate::error::Error;
 use crate::limits;
@@ -29,18 +30,20 @@ pub struct Split {
 /// Cuts a capture file into parts of about `bytes` each, at the boundaries of its records.
 ///
 /// The file is read once, which is as fast as the disk, to find them. The state that comes with the parts holds what is in
-/// none of them: damage between records, and records so large that only a part of them is read.
+/// none of them: damage between records, and records so large that only a part of them is read. Sentences about damage, as
+/// of [`Analysis::problems`](crate::Analysis::problems), come beside it.
 ///
 /// ```
 /// use api_patterns::{InputFormat, Options, observe_split, split};
 ///
 /// let path = "fixtures/demo.mitm";
 /// let options = Options::default();
-/// let (parts, mut state) = split(path, InputFormat::Detect, 50_000, &options)?;
+/// let (parts, mut state, _problems) = split(path, InputFormat::Detect, 50_000, &options)?;
 /// assert_eq!(parts.len(), 1);
 /// for part in &parts {
 ///     // On any machine that has the file.
-///     state.merge(observe_split(path, InputFormat::Detect, part, &options, &())?);
+///     let (seen, _problems) = observe_split(path, InputFormat::Detect, part, &options, &())?;
+///     state.merge(seen);
 /// }
 /// assert_eq!(state.used(), 65);
 /// # Ok::<(), api_patterns::Error>(())
@@ -55,7 +58,7 @@ pub fn split(
     format: InputFormat,
     bytes: u64,
     options: &Options,
-) -> Result<(Vec<Split>, Patterns), Error> {
+) -> Result<(Vec<Split>, Patterns, Vec<String>), Error> {
     if options.limit.is_some() {
         return Err(Error::usage(
             "the newest flows are only known where all are; leave the limit out",
@@ -63,7 +66,7 @@ pub fn split(
     }
     let captures = Captures::open(&[path], format)?;
     let Some(file) = file_of(&captures) else {
-        return Ok((vec![Split { places: None }], Patterns::new()));
+        return Ok((vec![Split { places: None }], Patterns::new(), Vec::new()));
     };
     let source = &captures.sources[0];
     let filter = Filter::new(options);
@@ -105,10 +108,12 @@ pub fn split(
     if !places.is_empty() {
         parts.push(Split { places: Some(places) });
     }
-    Ok((parts, rest))
+    let sentences = problems(&captures, &rest.skips, Vec::new(), &[]);
+    Ok((parts, rest, sentences))
 }
 
-/// Observes one part of a capture file.
+/// Observes one part of a capture file. Beside what was seen come sentences about damage, and where a file that is no part but
+/// a whole could not be read to its end.
 ///
 /// # Errors
 ///
@@ -119,17 +124,15 @@ pub fn observe_split(
     part: &Split,
     options: &Options,
     monitor: &dyn Monitor,
-) -> Result<Patterns, Error> {
+) -> Result<(Patterns, Vec<String>), Error> {
     let captures = Captures::open(&[path], format)?;
     let (Some(file), Some(places)) = (file_of(&captures), &part.places) else {
         let (patterns, outcome) = collect(&captures, options, monitor, Patterns::new)?;
         if outcome.stopped {
             return Err(Error::canceled());
         }
-        return match outcome.failures.into_iter().next() {
-            Some(error) => Err(error),
-            None => Ok(patterns),
-        };
+        let sentences = problems(&captures, &patterns.skips, Vec::new(), &outcome.failures);
+        return Ok((patterns, sentences));
     };
     let source = &captures.sources[0];
     let filter = Filter::new(options);
@@ -151,7 +154,8 @@ pub fn observe_split(
             return Err(Error::canceled());
         }
     }
-    Ok(patterns)
+    let sentences = problems(&captures, &patterns.skips, Vec::new(), &[]);
+    Ok((patterns, sentences))
 }
 
 /// The file of the one capture that stands in it as it is.

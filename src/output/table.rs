@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::math::grouped;
 use crate::output::{Output, status_classes};
 use crate::report::{Pattern, Report};
 
@@ -286,19 +287,6 @@ fn cut(text: &str, width: usize) -> String {
     format!("{start}…{end}")
 }
 
-/// A number with separators between thousands.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 /// `1 flow`, `2 flows`.
 pub(crate) fn counted(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
@@ -327,8 +315,7 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(counted(1_234_567, "flow"), "1,234,567 flows");
         assert_eq!(counted(1, "flow"), "1 flow");
     }
 }

@@ -47,6 +47,19 @@ pub struct Decision {
     pub errors_only_404: u64,
 }
 
+impl Decision {
+    /// What the rules did not reach, one sentence each.
+    pub fn problems(&self) -> Vec<String> {
+        rule_problems(&self.unmatched_rules)
+    }
+}
+
+/// A sentence for each rule that matched nothing.
+pub(crate) fn rule_problems(unmatched: &[String]) -> Vec<String> {
+    let advice = "check its path and host (ids and long numbers are kept by kind, and no rule tells them apart)";
+    unmatched.iter().map(|rule| format!("the rule {rule} matched nothing; {advice}")).collect()
+}
+
 /// One endpoint, and the segments on its way that were nearly judged otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {

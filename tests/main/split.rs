@@ -1,5 +1,6 @@
 //! Parts of a capture, read on their own and merged, are the capture.
 
+use std::io::Write;
 use std::path::Path;
 
 use api_patterns::{Captures, InputFormat, Options, analyze, observe_split, split};
@@ -8,16 +9,22 @@ use crate::support::{fixture, flow};
 
 fn check(path: &Path, bytes: u64) -> usize {
     let options = Options::default();
-    let (parts, mut state) = split(path, InputFormat::Detect, bytes, &options).unwrap();
+    let (parts, mut state, mut problems) =
+        split(path, InputFormat::Detect, bytes, &options).unwrap();
     // In any order.
     for part in parts.iter().rev() {
-        let seen = observe_split(path, InputFormat::Detect, part, &options, &()).unwrap();
+        let (seen, said) = observe_split(path, InputFormat::Detect, part, &options, &()).unwrap();
+        problems.extend(said);
         state.merge(api_patterns::Patterns::from_bytes(&seen.to_bytes()).unwrap());
     }
     let captures = Captures::open(&[path], InputFormat::Detect).unwrap();
     let whole = analyze(&captures, &options, &()).unwrap();
     assert_eq!(state.report(), whole.report, "{} {bytes}", path.display());
     assert_eq!(state.skips(), &whole.skips, "{} {bytes}", path.display());
+    let mut expected = whole.problems(&captures);
+    problems.sort();
+    expected.sort();
+    assert_eq!(problems, expected, "{} {bytes}", path.display());
     parts.len()
 }
 
@@ -74,6 +81,17 @@ fn damage_and_large_records_are_in_the_state_beside_the_parts() {
     for bytes in [1, 1 << 30] {
         check(&path, bytes);
     }
+}
+
+#[test]
+fn a_packed_file_that_ends_in_the_middle_is_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut.gz");
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&std::fs::read(fixture("demo.mitm")).unwrap()).unwrap();
+    let packed = packed.finish().unwrap();
+    std::fs::write(&path, &packed[..packed.len() / 2]).unwrap();
+    check(&path, 1);
 }
 
 #[test]

@@ -1,0 +1,48 @@
+//! What went wrong, in sentences: what the program says on stderr, and other shells give back.
+
+use crate::capture::Captures;
+use crate::engine::{Analysis, CompatAnswer};
+use crate::error::Error;
+use crate::flow::text;
+use crate::math::grouped;
+use crate::report::decision::rule_problems;
+use crate::skip::Skips;
+
+impl Analysis {
+    /// What went wrong, one sentence each: damage with its place, rules that matched nothing, and captures that could not be
+    /// opened or read to their end. `captures` are those that were analyzed.
+    pub fn problems(&self, captures: &Captures) -> Vec<String> {
+        problems(captures, &self.skips, rule_problems(&self.unmatched_rules), &self.failures)
+    }
+}
+
+impl CompatAnswer {
+    /// What went wrong, as [`Analysis::problems`].
+    pub fn problems(&self, captures: &Captures) -> Vec<String> {
+        problems(captures, &self.skips, Vec::new(), &self.failures)
+    }
+}
+
+pub(super) fn problems(
+    captures: &Captures,
+    skips: &Skips,
+    rules: Vec<String>,
+    failures: &[Error],
+) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for (reason, count, places) in skips.iter().filter(|(reason, _, _)| reason.is_damage()) {
+        for place in places {
+            let name = captures.name(place.source).unwrap_or_default();
+            let name = text::printable(name.as_bytes());
+            let unit = captures.unit(place.source);
+            sentences.push(format!("{name}: at {unit} {}: {}", place.offset, place.message));
+        }
+        if count > places.len() as u64 {
+            let more = grouped(count - places.len() as u64);
+            sentences.push(format!("... and {more} more: {}", reason.name()));
+        }
+    }
+    sentences.extend(rules);
+    sentences.extend(captures.refused().iter().chain(failures).map(ToString::to_string));
+    sentences
+}
