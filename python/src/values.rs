@@ -252,12 +252,25 @@ pub(crate) fn nanoseconds(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
     Ok(Word::of(text)?.and_then(|word| time::nanoseconds(&word.bytes())))
 }
 
+/// The milliseconds of a `timedelta`, also of NumPy's; `None` where it is none, and of `NaT`.
+fn time_delta(value: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
+    let py = value.py();
+    if let Some(seconds) = value.getattr_opt(intern!(py, "total_seconds"))? {
+        return Ok(Some(seconds.call0()?.extract::<f64>()? * 1000.0));
+    }
+    if is_plain(value) || value.get_type().qualname()?.to_str()? != "timedelta64" {
+        return Ok(None);
+    }
+    let nanos = value.call_method1(intern!(py, "astype"), ("timedelta64[ns]",))?;
+    let nanos: Option<f64> = nanos.call_method0(intern!(py, "item"))?.extract()?;
+    Ok(nanos.map(|nanos| nanos / 1e6))
+}
+
 /// How long something took, in nanoseconds, from milliseconds or a `timedelta`.
 pub(crate) fn milliseconds(value: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
-    let seconds = value.getattr_opt(intern!(value.py(), "total_seconds"))?;
-    let took = match seconds {
-        Some(seconds) => Some(seconds.call0()?.extract::<f64>()? * 1000.0),
-        None => number_of(value),
+    let took = match number_of(value) {
+        Some(took) => Some(took),
+        None => time_delta(value)?,
     };
     if let Some(took) = took {
         #[expect(

@@ -84,6 +84,16 @@ def test_a_report_in_every_form(fixture):
         report.version = 2
 
 
+def test_times_of_numpy_are_taken():
+    numpy = pytest.importorskip("numpy")
+    for took in (numpy.timedelta64(5, "ms"), numpy.timedelta64(5_000_000, "ns"), numpy.float64(5), numpy.int32(5)):
+        assert api_patterns.analyze([flow(1, duration_ms=took)]).patterns[0].latency_ms.p50 == 5
+    for took in (numpy.timedelta64("NaT"), numpy.timedelta64(-5, "ms"), numpy.timedelta64(5)):
+        assert api_patterns.analyze([flow(1, duration_ms=took)]).totals.used == 1
+    for started in (numpy.datetime64("2023-11-14T22:13:20"), numpy.float64(1.7e9), numpy.int64(1_700_000_000)):
+        assert api_patterns.analyze([flow(1, timestamp=started)]).patterns[0].first_seen == "2023-11-14T22:13:20Z"
+
+
 def test_data_frames_are_no_source():
     frame = pytest.importorskip("pandas").DataFrame([{"method": "GET", "url": "https://a.example/x"}])
     with pytest.raises(TypeError, match="rows as dicts"):

@@ -60,10 +60,30 @@ pub(super) fn read_pairs<'a>(
 pub(super) fn integer(text: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(text).ok()?.trim();
     let whole = text.split_once('.').filter(|(_, rest)| rest.bytes().all(|b| b == b'0'));
-    whole.map_or(text, |(whole, _)| whole).parse().ok()
+    whole.map_or(text, |(whole, _)| whole).parse().ok().or_else(|| {
+        // As `2e2` is: nobody writes it by hand, but programs do.
+        let number: f64 = text.parse().ok()?;
+        #[expect(clippy::cast_possible_truncation, reason = "whole, and bounded before")]
+        (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64)
+    })
 }
 
 /// A size; -1 says that nobody knows it.
 pub(super) fn size(text: &Text<'_>) -> Option<u64> {
     text.as_deref().and_then(integer).and_then(|size| u64::try_from(size).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_are_read_in_every_spelling() {
+        for text in ["200", " 200 ", "200.0", "2e2", "2.0E+2", "2000e-1"] {
+            assert_eq!(integer(text.as_bytes()), Some(200), "{text}");
+        }
+        for text in ["", "200.5", "2e400", "inf", "nan", "two", "1e30"] {
+            assert_eq!(integer(text.as_bytes()), None, "{text}");
+        }
+    }
 }
