@@ -57,7 +57,9 @@ pub(crate) fn watched<T: Send + 'static>(
     let watch = Arc::new(Watch::default());
     let watched = Arc::clone(&watch);
     let (done, answer) = channel();
-    std::thread::spawn(move || done.send(work(&|now: &Progress| watched.note(*now))));
+    std::thread::Builder::new()
+        .spawn(move || done.send(work(&|now: &Progress| watched.note(*now))))
+        .map_err(|error| UsageError::new_err(format!("cannot start a thread: {error}")))?;
     let watch = &*watch;
     let result = py.detach(move || {
         let mut raised: Option<(PyErr, Instant)> = None;
