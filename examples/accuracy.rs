@@ -7,7 +7,8 @@
 //! A file holds one request a line, as JSON lines (`.jsonl`) or gzipped (`.jsonl.gz`), each with its true template under `truth`
 //! (null where it is not known: such a request is analyzed and not counted). The measures are those of LogHub-2.0, over
 //! requests keyed by method and host: GA is the share of requests whose group is exactly a true one, FGA the F1 over groups,
-//! FTA the F1 over groups whose template also varies at the right segments.
+//! FTA the F1 over groups whose template also varies at the right segments; `static` counts true endpoints in whose path
+//! nothing varies, and `wrong` those of them that are merged with another or shown with a variable.
 
 use std::error::Error;
 use std::io::{self, Read, Write};
@@ -31,25 +32,28 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err(format!("{folder} has no file that ends in .jsonl or .jsonl.gz").into());
     }
     let mut out = io::stdout().lock();
-    let columns = ["requests", "true", "found", "GA", "FGA", "FTA"]
+    let columns = ["requests", "true", "found", "static", "wrong", "GA", "FGA", "FTA"]
         .map(|title| format!("{title:>8}"))
         .concat();
     writeln!(out, "{:20}{columns}", "api")?;
     let mut scores = Vec::new();
     for file in &files {
         let score = score_of(file)?;
-        let Score { requests, true_groups, groups, grouping, group_f1, template_f1 } = score;
+        let Score { requests, true_groups, groups, grouping, group_f1, template_f1, .. } = score;
+        let (statics, wrong) = (score.static_groups, score.static_wrong);
         let name = name_of(file).unwrap_or_default();
         writeln!(
             out,
-            "{name:20}{requests:8}{true_groups:8}{groups:8}{grouping:8.3}{group_f1:8.3}{template_f1:8.3}"
+            "{name:20}{requests:8}{true_groups:8}{groups:8}{statics:8}{wrong:8}{grouping:8.3}{group_f1:8.3}{template_f1:8.3}"
         )?;
         scores.push(score);
     }
     #[expect(clippy::cast_precision_loss, reason = "a count of files")]
     let mean = |of: fn(&Score) -> f64| scores.iter().map(of).sum::<f64>() / scores.len() as f64;
     let means = [mean(|s| s.grouping), mean(|s| s.group_f1), mean(|s| s.template_f1)];
-    writeln!(out, "{:44}{:8.3}{:8.3}{:8.3}", "mean", means[0], means[1], means[2])?;
+    let total = |of: fn(&Score) -> usize| scores.iter().map(of).sum::<usize>();
+    let (statics, wrong) = (total(|s| s.static_groups), total(|s| s.static_wrong));
+    writeln!(out, "{:44}{statics:8}{wrong:8}{:8.3}{:8.3}{:8.3}", "mean", means[0], means[1], means[2])?;
     Ok(())
 }
 
@@ -82,22 +86,14 @@ fn score_of(file: &Path) -> Result<Score, Box<dyn Error>> {
         )
         .into());
     }
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let labelled: Vec<Labelled> = requests
         .iter()
         .zip(&labels)
         .filter(|(request, _)| request["truth"].is_string())
         .map(|(request, label)| {
-            let url = text(&request["url"]);
-            let after = url.split_once("://").map_or("", |parts| parts.1);
-            let end = after.find(['/', '?', '#']).unwrap_or(after.len());
-            Labelled {
-                method: text(&request["method"]),
-                host: after[..end].to_ascii_lowercase(),
-                path: after[end..].split(['?', '#']).next().unwrap_or_default().to_owned(),
-                truth: text(&request["truth"]),
-                template: text(&label["path_pattern"]),
-            }
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let (method, url) = (text(&request["method"]), text(&request["url"]));
+            Labelled::new(method, &url, text(&request["truth"]), text(&label["path_pattern"]))
         })
         .collect();
     Ok(score(&labelled))

@@ -1,14 +1,16 @@
 //! What scripts/inference/fit.py asks of the library. Built with the feature `training`.
 //!
 //! ```sh
-//! inference samples STAGE VOCABULARY_FOLDER WEIGHTS CORPUS OUT   # rows of f32: label, weight, evidence
-//! inference score VOCABULARY_FOLDER WEIGHTS CORPUS               # GA, FGA and FTA
-//! inference explain VOCABULARY_FOLDER WEIGHTS CORPUS PATTERN     # how the segments below a pattern are judged
-//! inference names                                                # the names of the evidence, one a line
+//! inference samples STAGE WEIGHTS LIST            # writes rows of f32 for each corpus: label, weight, evidence
+//! inference score WEIGHTS LIST                    # GA, FGA, FTA, static endpoints and how many of them are wrong, one corpus a line
+//! inference explain VOCABULARY_FOLDER WEIGHTS CORPUS PATTERN   # how the segments below a pattern are judged
+//! inference names                                 # the names of the evidence, one a line
 //! ```
 //!
-//! A corpus is a file of JSON lines with method, url, status and truth.
+//! WEIGHTS is a folder with weights.tsv and trees.tsv. A list has one corpus a line: the folder of its vocabulary, a tab, the corpus, and for `samples` a tab and the file to
+//! write. A corpus is a file of JSON lines with method, url, status, content_type and truth.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::io::{self, Write};
@@ -21,58 +23,87 @@ mod measures;
 use api_patterns::training::{AnyModel, explain, feature_names, model, read, samples, templates};
 
 use measures::{Labelled, score};
+use rayon::prelude::*;
 
-fn load(folder: &str, weights: &str) -> Result<AnyModel, Box<dyn Error>> {
+type Failure = Box<dyn Error + Send + Sync>;
+
+fn load(folder: &str, weights: &str) -> Result<AnyModel, Failure> {
     let file = |name: &str| fs::read_to_string(Path::new(folder).join(name));
-    Ok(model(&file("vocabulary.tsv")?, &file("characters.tsv")?, &fs::read_to_string(weights)?))
+    let weights = |name: &str| fs::read_to_string(Path::new(weights).join(name));
+    Ok(model(
+        &file("vocabulary.tsv")?,
+        &file("characters.tsv")?,
+        &weights("weights.tsv")?,
+        &weights("trees.tsv")?,
+    ))
 }
 
 fn println_all(text: &str) -> io::Result<()> {
     writeln!(io::stdout(), "{text}")
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match arguments[..] {
-        ["names"] => println_all(&feature_names().join("\n"))?,
-        ["samples", stage, folder, weights, corpus, out] => {
-            let requests = read(&fs::read_to_string(corpus)?)?;
-            let mut bytes = Vec::new();
-            for row in samples(&requests, &load(folder, weights)?, stage.parse()?) {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "the fit needs no more digits"
-                )]
-                bytes.extend(row.into_iter().flat_map(|number| (number as f32).to_le_bytes()));
-            }
-            fs::write(out, bytes)?;
+/// The lines of a list, and the model for each of the folders in it.
+fn read_list(
+    list: &str,
+    weights: &str,
+) -> Result<(Vec<Vec<String>>, BTreeMap<String, AnyModel>), Failure> {
+    let text = fs::read_to_string(list)?;
+    let lines: Vec<Vec<String>> =
+        text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect();
+    let mut models = BTreeMap::new();
+    for line in &lines {
+        if !models.contains_key(&line[0]) {
+            models.insert(line[0].clone(), load(&line[0], weights)?);
         }
-        ["score", folder, weights, corpus] => {
-            let requests = read(&fs::read_to_string(corpus)?)?;
-            let templates = templates(&requests, &load(folder, weights)?);
+    }
+    Ok((lines, models))
+}
+
+fn write_samples(stage: usize, weights: &str, list: &str) -> Result<(), Failure> {
+    let (lines, models) = read_list(list, weights)?;
+    lines.par_iter().try_for_each(|line| {
+        let requests = read(&fs::read_to_string(&line[1])?)?;
+        let mut bytes = Vec::new();
+        for row in samples(&requests, &models[&line[0]], stage) {
+            #[expect(clippy::cast_possible_truncation, reason = "the fit needs no more digits")]
+            bytes.extend(row.into_iter().flat_map(|number| (number as f32).to_le_bytes()));
+        }
+        Ok(fs::write(&line[2], bytes)?)
+    })
+}
+
+fn score_all(weights: &str, list: &str) -> Result<(), Failure> {
+    let (lines, models) = read_list(list, weights)?;
+    let scores: Vec<String> = lines
+        .par_iter()
+        .map(|line| -> Result<String, Failure> {
+            let requests = read(&fs::read_to_string(&line[1])?)?;
+            let templates = templates(&requests, &models[&line[0]]);
             let labelled: Vec<Labelled> = requests
                 .into_iter()
                 .zip(templates)
                 .filter_map(|(request, template)| {
-                    let after = request.url.split_once("://").map_or("", |parts| parts.1);
-                    let end = after.find(['/', '?', '#']).unwrap_or(after.len());
-                    let path = after[end..].split(['?', '#']).next().unwrap_or_default().to_owned();
-                    let host = after[..end].to_ascii_lowercase();
                     let template = template.unwrap_or_default();
-                    Some(Labelled {
-                        method: request.method,
-                        host,
-                        path,
-                        truth: request.truth?,
-                        template,
-                    })
+                    Some(Labelled::new(request.method, &request.url, request.truth?, template))
                 })
                 .collect();
-            let score = score(&labelled);
-            let line = format!("{} {} {}\n", score.grouping, score.group_f1, score.template_f1);
-            println_all(line.trim_end())?;
-        }
+            let s = score(&labelled);
+            Ok(format!(
+                "{} {} {} {} {}",
+                s.grouping, s.group_f1, s.template_f1, s.static_groups, s.static_wrong
+            ))
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(println_all(&scores.join("\n"))?)
+}
+
+fn main() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["names"] => println_all(&feature_names().join("\n"))?,
+        ["samples", stage, weights, list] => write_samples(stage.parse()?, weights, list)?,
+        ["score", weights, list] => score_all(weights, list)?,
         ["explain", folder, weights, corpus, place] => {
             let requests = read(&fs::read_to_string(corpus)?)?;
             println_all(&explain(&requests, &load(folder, weights)?, place).join("\n"))?;

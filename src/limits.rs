@@ -42,14 +42,19 @@ pub(crate) const NAME_BYTES: usize = 128;
 /// Hosts that are told apart; the rest is folded into one.
 pub(crate) const HOSTS: usize = 4096;
 
-/// Literal children that a node of the evidence trie keeps; the rest is folded by kind.
-pub(crate) const LITERAL_CHILDREN: usize = 64;
+/// Literal children that a node of the evidence trie keeps, and as many more that the vocabulary knows; the rest is folded
+/// by kind. No API that is known has as many names at one place.
+pub(crate) const LITERAL_CHILDREN: usize = 4096;
 
-/// Literal children that the vocabulary knows, which a node keeps beside those.
-pub(crate) const KNOWN_CHILDREN: usize = 256;
-
-/// Nodes of the whole evidence trie, over all hosts. Beyond it, literal children are folded by a rising hash level.
+/// Nodes of the whole evidence trie, over all hosts, which share them fairly. Beyond a host's share, its literal children
+/// are folded by a rising hash level.
 pub(crate) const TRIE_NODES: usize = 1 << 15;
+
+/// Literal children of a node that counts requests answered with 404, and as many more that the vocabulary knows.
+pub(crate) const NOT_FOUND_CHILDREN: usize = 256;
+
+/// Nodes of the trie that counts requests answered with 404, over all hosts.
+pub(crate) const NOT_FOUND_NODES: usize = 1 << 13;
 
 /// The longest name of an operation (GraphQL, JSON-RPC, SOAP).
 pub(crate) const OPERATION_BYTES: usize = 80;

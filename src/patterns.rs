@@ -14,7 +14,7 @@ use crate::limits;
 use crate::patterns::endpoint::{Endpoint, method_name};
 use crate::sketch::{HeapSize, Merge};
 use crate::skip::{SkipReason, Skips};
-use crate::template::evidence::Trie;
+use crate::template::evidence::{Bounds, Trie};
 
 /// What was seen of any number of flows: observe flows, merge states, ask for a report at any time.
 ///
@@ -36,13 +36,28 @@ use crate::template::evidence::Trie;
 /// assert_eq!(report.patterns[0].path_pattern, "/orders/{order_id}");
 /// assert_eq!(report.patterns[0].request_count, 100);
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Patterns {
-    pub(crate) trie: Trie<Endpoint>,
+    /// Requests that were answered, or of which no answer is known.
+    pub(crate) answered: Trie<Endpoint>,
+    /// Requests that were answered with 404.
+    pub(crate) not_found: Trie<Endpoint>,
     pub(crate) used: u64,
     pub(crate) skips: Skips,
     /// Memory to work in.
     scratch: Vec<u8>,
+}
+
+impl Default for Patterns {
+    fn default() -> Self {
+        Self {
+            answered: Trie::new(Bounds::ANSWERED),
+            not_found: Trie::new(Bounds::NOT_FOUND),
+            used: 0,
+            skips: Skips::default(),
+            scratch: Vec::new(),
+        }
+    }
 }
 
 impl Patterns {
@@ -65,7 +80,8 @@ impl Patterns {
         let trailing_slash = path.len() > 1 && path.ends_with(b"/");
         let bits = bits.filter(|_| matches!(path, Cow::Borrowed(_)));
         let segments = Segments::new(&path, bits.as_ref());
-        let endpoint = self.trie.observe(&host, segments, &method, &operation);
+        let trie = if is_not_found(flow) { &mut self.not_found } else { &mut self.answered };
+        let endpoint = trie.observe(&host, segments, &method, &operation);
         endpoint.observe(flow, query, trailing_slash, &mut self.scratch);
     }
 
@@ -78,7 +94,8 @@ impl Patterns {
     pub fn merge(&mut self, other: Self) {
         self.used += other.used;
         self.skips.merge(other.skips);
-        self.trie.merge(other.trie);
+        self.answered.merge(other.answered);
+        self.not_found.merge(other.not_found);
     }
 
     /// A state that has only skips.
@@ -88,7 +105,7 @@ impl Patterns {
 
     /// How many bytes of memory the state takes up. Bounded by the number of endpoints, and by 64 MB whatever comes in.
     pub fn size(&self) -> usize {
-        size_of::<Self>() + self.trie.heap_bytes()
+        size_of::<Self>() + self.answered.heap_bytes() + self.not_found.heap_bytes()
     }
 
     /// How many flows were taken in.
@@ -100,6 +117,11 @@ impl Patterns {
     pub fn skips(&self) -> &Skips {
         &self.skips
     }
+}
+
+/// True if the flow was answered with 404.
+pub(crate) fn is_not_found(flow: &Flow<'_>) -> bool {
+    flow.response.as_ref().is_some_and(|response| response.status == 404)
 }
 
 /// Bytes that stand in a path as they are.
@@ -169,6 +191,14 @@ impl<'a> Segments<'a> {
     }
 }
 
+/// Where the matrix parameters of a segment begin: at the first semicolon, unless a number follows, as in
+/// `52.5,13.4;48.8,2.3`.
+fn start_of_parameters(segment: &[u8]) -> Option<usize> {
+    let at = memchr::memchr(b';', segment).filter(|at| *at > 0)?;
+    let goes_on = segment.get(at + 1).is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-');
+    (!goes_on).then_some(at)
+}
+
 impl<'a> Iterator for Segments<'a> {
     type Item = &'a [u8];
 
@@ -184,11 +214,8 @@ impl<'a> Iterator for Segments<'a> {
             if segment.is_empty() {
                 continue;
             }
-            let parameters = if self.has_parameters { memchr::memchr(b';', segment) } else { None };
-            return Some(match parameters {
-                Some(at) if at > 0 => &segment[..at],
-                _ => segment,
-            });
+            let parameters = if self.has_parameters { start_of_parameters(segment) } else { None };
+            return Some(parameters.map_or(segment, |at| &segment[..at]));
         }
         None
     }
@@ -225,13 +252,13 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
         #[test]
-        fn fast_segments_equal_plain_ones(path in "([a;/]{0,12}|/[a-z0-9]{0,20}){0,8}") {
+        fn fast_segments_equal_plain_ones(path in "([a1;/]{0,12}|/[a-z0-9]{0,20}){0,8}") {
             let path = path.as_bytes();
             let plain: Vec<&[u8]> = path
                 .split(|b| *b == b'/')
                 .filter(|segment| !segment.is_empty())
                 .map(|segment| match segment.iter().position(|b| *b == b';') {
-                    Some(at) if at > 0 => &segment[..at],
+                    Some(at) if at > 0 && !matches!(segment.get(at + 1), Some(b'0'..=b'9' | b'-')) => &segment[..at],
                     _ => segment,
                 })
                 .collect();

@@ -186,10 +186,12 @@ pub(crate) fn pattern_of(
     let split = operation.as_ref().map(|name| format!("#{name}")).unwrap_or_default();
 
     let path_params: Vec<String> = template.parameters().map(|(_, name)| name.to_owned()).collect();
-    let mut parameters: Vec<Parameter> = variables
-        .iter()
-        .zip(&path_params)
-        .map(|((segment, variable), name)| path_parameter(*segment, variable, name))
+    let mut parameters: Vec<Parameter> = template
+        .parameters()
+        .filter_map(|(part, name)| {
+            let (_, variable) = variables.iter().find(|(segment, _)| *segment == part + 1)?;
+            Some(path_parameter(part + 1, variable, name))
+        })
         .collect();
     let query = query_parameters(&endpoint);
     let query_params = query.iter().map(|parameter| parameter.name.clone()).collect();

@@ -38,7 +38,7 @@ impl Merge for u64 {
 /// One key of a [`BottomK`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry<V> {
-    hash: u64,
+    pub(crate) hash: u64,
     pub(crate) key: Box<[u8]>,
     pub(crate) value: V,
 }

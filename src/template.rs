@@ -4,6 +4,7 @@ pub(crate) mod context;
 pub(crate) mod decide;
 pub(crate) mod evidence;
 pub(crate) mod features;
+pub(crate) mod host;
 pub(crate) mod judge;
 pub(crate) mod model;
 mod name;
@@ -11,6 +12,7 @@ mod operations;
 pub(crate) mod rules;
 pub(crate) mod secret;
 pub(crate) mod segment;
+mod trees;
 pub(crate) mod vocabulary;
 
 use std::fmt;
@@ -23,9 +25,11 @@ use crate::template::secret::looks_secret;
 pub(crate) enum Part {
     Literal(Box<[u8]>),
     Parameter {
-        name: String,
-        suffix: Box<[u8]>,
-        /// Does the value go on over all segments that follow?
+        /// One name for each zero byte of the frame.
+        names: Vec<String>,
+        /// What stands around what varies: `\0.json`, `@\0`, `\0,\0`.
+        frame: Box<[u8]>,
+        /// True if the value goes on over all segments that follow.
         rest: bool,
     },
 }
@@ -38,7 +42,7 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    /// The template without names: what makes it the same template in every run.
+    /// The template without names: equal for equal templates in every run, whatever their parameters are called.
     pub(crate) fn structure(&self) -> Vec<u8> {
         let mut structure = Vec::new();
         for part in &self.parts {
@@ -46,9 +50,11 @@ impl Template {
             match part {
                 // A zero byte cannot be part of a literal, so a literal `{}` is told apart.
                 Part::Literal(text) => structure.extend_from_slice(text),
-                Part::Parameter { suffix, rest, .. } => {
-                    structure.extend_from_slice(if *rest { b"\0+" } else { b"\0" });
-                    structure.extend_from_slice(suffix);
+                Part::Parameter { frame, rest, .. } => {
+                    structure.extend_from_slice(frame);
+                    if *rest {
+                        structure.push(b'+');
+                    }
                 }
             }
         }
@@ -56,9 +62,12 @@ impl Template {
     }
 
     pub(crate) fn parameters(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.parts.iter().enumerate().filter_map(|(i, part)| match part {
-            Part::Parameter { name, .. } => Some((i, &**name)),
-            Part::Literal(_) => None,
+        self.parts.iter().enumerate().flat_map(|(i, part)| {
+            let names: &[String] = match part {
+                Part::Parameter { names, .. } => names,
+                Part::Literal(_) => &[],
+            };
+            names.iter().map(move |name| (i, &**name))
         })
     }
 }
@@ -75,12 +84,18 @@ impl fmt::Display for Template {
             match part {
                 Part::Literal(literal) if looks_secret(literal) => write!(f, "[masked:{}]", i + 1)?,
                 Part::Literal(literal) => write_literal(f, literal)?,
-                Part::Parameter { name, suffix, rest } => {
-                    write!(f, "{{{name}{}}}", if *rest { "+" } else { "" })?;
-                    if looks_secret(suffix) {
-                        f.write_str("[masked]")?;
-                    } else {
-                        write_literal(f, suffix)?;
+                Part::Parameter { names, frame, rest } => {
+                    let mut names = names.iter();
+                    for (n, text) in frame.split(|byte| *byte == 0).enumerate() {
+                        if n > 0 {
+                            let name = names.next().map_or("value", |name| &**name);
+                            write!(f, "{{{name}{}}}", if *rest { "+" } else { "" })?;
+                        }
+                        if looks_secret(text) {
+                            f.write_str("[masked]")?;
+                        } else {
+                            write_literal(f, text)?;
+                        }
                     }
                 }
             }

@@ -12,6 +12,7 @@ use crate::patterns::endpoint::Endpoint;
 use crate::patterns::{Patterns, encoded_path, host_name, segments};
 use crate::report::decision::{ReportOptions, build};
 use crate::template::context::Place;
+use crate::template::decide::slot_of;
 use crate::template::judge::{Fitted, Judge, Verdict, evidence};
 use crate::template::model::{Model, STAGES};
 use crate::template::segment::Segment;
@@ -28,6 +29,9 @@ pub struct Request {
     /// The status, where there was a response.
     #[serde(default)]
     pub status: Option<i64>,
+    /// The content type of the response, where it is known.
+    #[serde(default)]
+    pub content_type: Option<String>,
     /// The true template, where it is known.
     #[serde(default)]
     pub truth: Option<String>,
@@ -36,7 +40,9 @@ pub struct Request {
 impl Request {
     fn with_flow<R>(&self, use_it: impl FnOnce(&Flow<'_>) -> R) -> Option<R> {
         let mut flow = Flow::new(&self.method, &self.url)?;
-        flow.response = self.status.map(|status| Response { status, ..Response::default() });
+        let content_type = self.content_type.as_ref().map(String::as_bytes);
+        flow.response =
+            self.status.map(|status| Response { status, content_type, ..Response::default() });
         Some(use_it(&flow))
     }
 }
@@ -50,12 +56,12 @@ pub fn read(lines: &str) -> serde_json::Result<Vec<Request>> {
     lines.lines().map(serde_json::from_str).collect()
 }
 
-/// A model from the text of its three files. It is never freed.
-pub fn model(vocabulary: &str, characters: &str, weights: &str) -> AnyModel {
+/// A model from the text of its four files. It is never freed.
+pub fn model(vocabulary: &str, characters: &str, weights: &str, trees: &str) -> AnyModel {
     let forever = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
     let parsed = Vocabulary::parse(forever(vocabulary), forever(characters));
     let vocabulary: &'static Vocabulary = Box::leak(Box::new(parsed));
-    AnyModel(Model::parse(vocabulary, weights))
+    AnyModel(Model::parse(vocabulary, weights, trees))
 }
 
 /// A model that is not the shipped one.
@@ -121,7 +127,7 @@ impl Judge<Endpoint> for Explaining<'_> {
             let last = evidence(self.model, place, STAGES - 1);
             let first = evidence(self.model, place, 0);
             for ((candidate, features), own) in place.candidates.iter().zip(last).zip(first) {
-                let strongest: Vec<String> = self.model.contributions(&features)[..14]
+                let strongest: Vec<String> = self.model.strongest(&features)[..45]
                     .iter()
                     .map(|(name, weight)| format!("{name} {weight:+.1}"))
                     .collect();
@@ -163,8 +169,9 @@ impl Truth<'_> {
             let parsed = Segment::parse(segment);
             if part.contains('{') {
                 label.0 += 1;
-                let suffix = parsed.suffix.into();
-                template.parts.push(Part::Parameter { name: String::new(), suffix, rest: false });
+                let names = vec![String::new()];
+                let frame = parsed.slot().into();
+                template.parts.push(Part::Parameter { names, frame, rest: false });
             } else {
                 label.1 += 1;
                 template.parts.push(Part::Literal((*segment).into()));
@@ -174,6 +181,13 @@ impl Truth<'_> {
     }
 
     fn label(&self, template: &Template, text: &[u8]) -> Option<bool> {
+        // As it was learnt: without what values were found to share.
+        let mut template = template.clone();
+        for part in &mut template.parts {
+            if let Part::Parameter { frame, .. } = part {
+                *frame = slot_of(frame).into();
+            }
+        }
         let (values, names) = self.labels.get(&(template.structure(), text.to_vec()))?;
         Some(values > names)
     }
@@ -189,7 +203,7 @@ impl Judge<Endpoint> for Truth<'_> {
             let same = labels.iter().filter(|other| **other == Some(*label)).count();
             #[expect(clippy::cast_precision_loss, reason = "small counts")]
             let same = same as f64;
-            let mut row = vec![f64::from(u8::from(*label)), (1.0 + same.ln()) / same];
+            let mut row = vec![f64::from(u8::from(*label)), same.powf(-0.4)];
             row.extend(features.values);
             self.rows.borrow_mut().push(row);
         }

@@ -11,6 +11,15 @@ pub(crate) struct Labelled {
     pub(crate) template: String,
 }
 
+impl Labelled {
+    pub(crate) fn new(method: String, url: &str, truth: String, template: String) -> Self {
+        let after = url.split_once("://").map_or("", |parts| parts.1);
+        let end = after.find(['/', '?', '#']).unwrap_or(after.len());
+        let path = after[end..].split(['?', '#']).next().unwrap_or_default().to_owned();
+        Self { method, host: after[..end].to_ascii_lowercase(), path, truth, template }
+    }
+}
+
 /// Shares from 0 to 1.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Score {
@@ -21,8 +30,12 @@ pub(crate) struct Score {
     pub(crate) grouping: f64,
     /// F1 over groups that are exactly a true one.
     pub(crate) group_f1: f64,
-    /// The same, where the template also varies at the right segments.
+    /// F1 over groups that are exactly a true one and whose template varies at the right segments.
     pub(crate) template_f1: f64,
+    /// True endpoints in whose path nothing varies.
+    pub(crate) static_groups: usize,
+    /// Of those, how many are merged with another endpoint or shown with a variable.
+    pub(crate) static_wrong: usize,
 }
 
 type Key<'a> = (&'a str, &'a str, &'a str);
@@ -77,7 +90,19 @@ pub(crate) fn score(requests: &[Labelled]) -> Score {
     let right: Vec<&Vec<usize>> =
         given.values().filter(|members| true_sets.contains(members)).collect();
     let exact = right.iter().filter(|members| is_exact(requests, members)).count();
+    let is_static = |key: &&Key<'_>| !segments(key.2).iter().any(|segment| is_variable(segment));
+    let is_wrong = |(key, members): &(&Key<'_>, &Vec<usize>)| {
+        members.iter().any(|i| {
+            let template = &*requests[*i].template;
+            let beside = given.get(&(key.0, key.1, template));
+            segments(template).iter().any(|segment| is_variable(segment))
+                || beside.is_some_and(|group| group.iter().any(|j| requests[*j].truth != key.2))
+        })
+    };
+    let statics = || wanted.iter().filter(|(key, _)| is_static(key));
     Score {
+        static_groups: statics().count(),
+        static_wrong: statics().filter(is_wrong).count(),
         requests: requests.len(),
         true_groups: wanted.len(),
         groups: given.len(),

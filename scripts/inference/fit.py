@@ -1,61 +1,114 @@
 #!/usr/bin/env python3
-"""Fits data/weights.tsv on labelled traffic: fit.py CORPORA_FOLDER SPEC_INDEX.jsonl.gz WORK_FOLDER [--leave-one-out]
+"""Fits data/weights.tsv and data/trees.tsv on labelled traffic: fit.py ACCURACY_FOLDER WORK_FOLDER [--leave-one-out] [--without AXIS] [--styles STYLES.py]
 
-CORPORA_FOLDER has files API.jsonl.gz of JSON lines with method, url, status and truth. Needs numpy and scipy, and the
-example `inference` built with `cargo build --release --features training --example inference`.
+ACCURACY_FOLDER has dev/*.jsonl.gz (recorded APIs) and browser/*.jsonl.gz (recorded sessions) of JSON lines with method, url,
+status, content_type and truth, and spec-index.jsonl.gz (path templates of API descriptions). Needs numpy, scipy and lightgbm, and
+the example `inference` built with `cargo build --release --features training --example inference`.
 
-Each API is seen with its own provider out of the vocabulary, as an unknown API would be. Three logistic models are fitted
-one after the other (L2, features scaled by their root mean square): the segment alone; with its surroundings, given
-what the first says of its siblings; the same given what the second says. With --leave-one-out each API is also scored by a
-model fitted on the others.
+Each API is seen with its own provider out of the vocabulary, as an unknown API would be; and again in other styles
+(styles.py). Beside them stand synthetic traffic (synthetic.py) and places with very many children (wide.py). Four stages
+are fitted one after the other: the segment alone; with its surroundings, given what the first says of its siblings; then twice
+more, given what the one before says. Each is the mean of a logistic model (L2, features scaled by their root mean square) and of boosted
+trees on the same evidence.
+
+--leave-one-out: each API, and each quarter of the sessions, is also scored by a model fitted without it.
+--without AXIS: one of the axes of styles.py is left out of the fit. --styles: also score the styles of that file.
 """
 
 import argparse
 import gzip
+import importlib.util
 import json
+import os
+import random
 import statistics
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
+import sys
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
+import lightgbm
 import numpy as np
 from scipy.optimize import minimize
 
+import styles
 import synthetic
+import wide
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = ROOT / "target/release/examples/inference"
+PROGRAM = Path(os.environ.get("INFERENCE", ROOT / "target/release/examples/inference"))
 VOCABULARY = ROOT / "scripts/inference/vocabulary.py"
-STAGES = 3
+STAGES = 4
 STRENGTH = 1.0  # weight of the penalty
 API_WEIGHT = 400.0  # no API counts for more
+VARIANTS = 5  # other styles of each API
+VARIANT_WEIGHT = 100.0  # no API in another style counts for more
+SESSION_WEIGHT = 60.0  # no file of sessions counts for more
+WIDE_FILES = 12
+WIDE_WEIGHT = 60.0  # no file of places with many children counts for more
 SYNTHETIC_SHARE = 0.3  # what a synthetic sample counts
 SYNTHETIC_WEIGHT = 100.0  # no file of synthetic traffic counts for more
+SESSION_FOLDS = 4
+TREES, LEAVES = (100, 200, 200, 200), (8, 10, 10, 10)  # of each stage, and of each of its trees
+
+
+@dataclass(frozen=True)
+class Corpus:
+    path: Path
+    vocabulary: Path
+    owner: str  # the API or file of sessions that it comes from; empty for what belongs to none
+    share: float
+    most: float
 
 
 def inference(*arguments):
     return subprocess.run([PROGRAM, *map(str, arguments)], check=True, capture_output=True, text=True).stdout
 
 
-def prepare(corpora, index, work):
-    """Unpacks the corpora, and makes a vocabulary without each one's provider."""
+def prepare(folder, work, without):
+    """Unpacks the corpora, makes a vocabulary without each one's provider, and rewrites them in other styles."""
+    index = folder / "spec-index.jsonl.gz"
     with gzip.open(index, "rt") as lines:
         providers = {json.loads(line)["api"].split("/")[0].split(":")[0] for line in lines}
-    apis = {}
-    for path in sorted(corpora.glob("*.jsonl.gz")):
-        api = path.name.split(".")[0]
-        corpus = work / f"{api}.jsonl"
-        corpus.write_bytes(gzip.decompress(path.read_bytes()))
-        own = sorted(name for name in providers if name.split(".")[0] == api)
-        folder = work / ("vocabulary-without-" + "-".join(own) if own else "vocabulary")
-        learn(index, folder, own)
-        apis[api] = (corpus, folder)
     learn(index, work / "vocabulary", [])
-    made = synthetic.make(index, {api: corpus for api, (corpus, _) in apis.items()}, work)
+    apis, sessions, extra = {}, {}, []
+    for path in sorted((folder / "dev").glob("*.jsonl.gz")):
+        api = path.name.split(".")[0]
+        own = sorted(name for name in providers if name.split(".")[0] == api)
+        vocabulary = work / ("vocabulary-without-" + "-".join(own) if own else "vocabulary")
+        learn(index, vocabulary, own)
+        requests = unpack(path, work / f"{api}.jsonl")
+        apis[api] = Corpus(work / f"{api}.jsonl", vocabulary, api, 1.0, API_WEIGHT)
+        for number in range(VARIANTS):
+            variant = work / f"{api}.{number}.jsonl"
+            style = styles.Style(random.Random(f"{api} {number}"), without)
+            restyled = filter(None, map(style.request, requests))
+            variant.write_text("".join(json.dumps(request) + "\n" for request in restyled))
+            extra.append(Corpus(variant, vocabulary, api, 1.0, VARIANT_WEIGHT))
+    for path in sorted((folder / "browser").glob("*.jsonl.gz")):
+        name = path.name.split(".")[0]
+        unpack(path, work / f"session-{name}.jsonl")
+        sessions[name] = Corpus(work / f"session-{name}.jsonl", work / "vocabulary", name, 1.0, SESSION_WEIGHT)
+    made = synthetic.make(index, {api: corpus.path for api, corpus in apis.items()}, work, without)
     for fold in range(synthetic.FOLDS):
         learn(index, work / f"vocabulary-fold-{fold}", [name for name in sorted(providers) if synthetic.fold_of(name) == fold])
-    extra = {api: [(path, work / f"vocabulary-fold-{fold}") for path, fold in files] for api, files in made.items()}
-    return apis, extra
+    for api, files in made.items():
+        extra += [Corpus(path, work / f"vocabulary-fold-{fold}", api, SYNTHETIC_SHARE, SYNTHETIC_WEIGHT) for path, fold in files]
+    for number in range(WIDE_FILES):
+        wide.make(work / "vocabulary/vocabulary.tsv", work / f"wide-{number}.jsonl", f"wide {number}")
+        extra.append(Corpus(work / f"wide-{number}.jsonl", work / "vocabulary", "", 1.0, WIDE_WEIGHT))
+    return apis, sessions, extra
+
+
+def unpack(packed, path):
+    """Only what is asked for: bodies and headers would have to be read with every fit."""
+    lines = gzip.decompress(packed.read_bytes()).decode().splitlines()
+    keys = ("method", "url", "status", "content_type", "truth")
+    requests = [{key: request.get(key) for key in keys} for request in map(json.loads, lines)]
+    path.write_text("".join(json.dumps(request) + "\n" for request in requests))
+    return requests
 
 
 def learn(index, folder, without):
@@ -64,25 +117,25 @@ def learn(index, folder, without):
         subprocess.run(["python3", VOCABULARY, index, folder, *options], check=True, capture_output=True)
 
 
-def samples(apis, extra, stage, weights, work, pool):
-    """Rows of label, weight and evidence: of each API, and of the synthetic traffic with its values."""
-    def rows_of(corpus, folder):
-        out = work / f"{corpus.stem}.{weights.stem}.samples"
-        inference("samples", stage, folder, weights, corpus, out)
+def samples(corpora, stage, weights, work):
+    """Rows of label, weight and evidence of each corpus."""
+    outs = [work / f"{weights.name}.{number}.samples" for number in range(len(corpora))]
+    listed(weights, [f"{c.vocabulary}\t{c.path}\t{out}" for c, out in zip(corpora, outs)], "samples", stage)
+    found = []
+    for corpus, out in zip(corpora, outs):
         rows = np.fromfile(out, dtype=np.float32).reshape(-1, 2 + len(NAMES)).astype(float)
         out.unlink()
-        return rows
+        total = rows[:, 1].sum() * corpus.share
+        rows[:, 1] *= corpus.share * min(1.0, corpus.most / total) if total else 0.0
+        found.append(rows)
+    return found
 
-    def capped(rows, share, most):
-        total = rows[:, 1].sum() * share
-        rows[:, 1] *= share * min(1.0, most / total) if total else 0.0
-        return rows
 
-    def one(api):
-        parts = [capped(rows_of(*apis[api]), 1.0, API_WEIGHT)]
-        parts += [capped(rows_of(*files), SYNTHETIC_SHARE, SYNTHETIC_WEIGHT) for files in extra[api]]
-        return np.concatenate(parts)
-    return list(pool.map(one, apis))
+def listed(weights, lines, *command):
+    with tempfile.NamedTemporaryFile("w", suffix=".list") as file:
+        file.write("\n".join(lines))
+        file.flush()
+        return inference(*command, weights, file.name)
 
 
 def fit(rows, columns):
@@ -105,62 +158,123 @@ def fit(rows, columns):
     return beta / scale
 
 
-def write(path, weights):
-    with open(path, "w") as file:
+def fit_trees(rows, columns, stage):
+    """Boosted trees on the same evidence."""
+    data = np.concatenate(rows)
+    settings = dict(objective="binary", num_leaves=LEAVES[stage], learning_rate=0.05, min_child_weight=5, lambda_l2=5, feature_fraction=0.4, bagging_fraction=0.6,
+                    bagging_freq=1, seed=1, deterministic=True, force_row_wise=True, num_threads=2, verbose=-1)
+    known = lightgbm.Dataset(data[:, 2 : 2 + columns], data[:, 0], weight=data[:, 1])
+    return lightgbm.train(settings, known, TREES[stage]).dump_model()["tree_info"]
+
+
+def written(node):
+    """A tree from its root, each node before what stands to its left and to its right."""
+    if "leaf_value" in node:
+        return [f"={node['leaf_value']:.3f}"]
+    split = f"{node['split_feature']}<={node['threshold']:.4g}:{node['internal_value']:.2f}"
+    return [split, *written(node["left_child"]), *written(node["right_child"])]
+
+
+def write(folder, weights, trees):
+    folder.mkdir(exist_ok=True)
+    with open(folder / "weights.tsv", "w") as file:
         file.write("# Fitted by scripts/inference/fit.py; the names are explained in src/template/features.rs.\n")
-        file.write("# feature\tsegment alone\twith its surroundings\tonce more\n")
+        file.write("# feature\tsegment alone\twith its surroundings\tonce more\tand again\n")
         for i, name in enumerate(NAMES):
             file.write(name + "".join(f"\t{stage[i]:.4f}" for stage in weights) + "\n")
+    with open(folder / "trees.tsv", "w") as file:
+        file.write("# Fitted by scripts/inference/fit.py; src/template/trees.rs says how they are written.\n")
+        file.write(" ".join(NAMES) + "\n")
+        for stage, found in enumerate(trees):
+            file.writelines(f"{stage}\t{' '.join(written(tree['tree_structure']))}\n" for tree in found)
 
 
-def fit_all(apis, extra, path, work, pool):
-    """All stages on these APIs, written to path."""
-    weights = [np.zeros(len(NAMES)) for _ in range(STAGES)]
+def fit_all(corpora, path, work):
+    """All stages on these corpora, written to the folder path."""
+    weights, trees = [np.zeros(len(NAMES)) for _ in range(STAGES)], [[] for _ in range(STAGES)]
     for stage in range(STAGES):
-        write(path, weights)
-        rows = samples(apis, extra, stage, path, work, pool)
+        write(path, weights, trees)
+        rows = samples(corpora, stage, path, work)
         columns = LEXICAL if stage == 0 else len(NAMES)
         weights[stage][:columns] = fit(rows, columns)
-        if stage + 1 < STAGES and stage > 0:
-            weights[stage + 1] = weights[stage].copy()
-    write(path, weights)
+        trees[stage] = fit_trees(rows, columns, stage)
+    write(path, weights, trees)
 
 
-def score(corpus, folder, weights):
-    return [float(number) for number in inference("score", folder, weights, corpus).split()]
+def score(corpora, weights, vocabulary=None):
+    """{owner: [GA, FGA, FTA, static endpoints, of those wrong]}"""
+    lines = listed(weights, [f"{vocabulary or c.vocabulary}\t{c.path}" for c in corpora], "score").splitlines()
+    return {c.owner: [float(number) for number in line.split()] for c, line in zip(corpora, lines)}
 
 
-def show(title, scores):
-    print(title)
-    for api, values in scores.items():
-        print(f"  {api:12} GA {values[0]:.3f}  FGA {values[1]:.3f}  FTA {values[2]:.3f}")
-    means = [statistics.mean(values[i] for values in scores.values()) for i in range(3)]
-    print(f"  {'mean':12} GA {means[0]:.3f}  FGA {means[1]:.3f}  FTA {means[2]:.3f}   worst FGA {min(v[1] for v in scores.values()):.3f}", flush=True)
+def show(title, scores, each=True):
+    if each:
+        print(title)
+        for owner, v in scores.items():
+            print(f"  {owner:16} GA {v[0]:.3f}  FGA {v[1]:.3f}  FTA {v[2]:.3f}  static {v[3]:.0f}, wrong {v[4]:.0f}")
+        title = "  mean"
+    ga, fga, fta = (statistics.mean(v[i] for v in scores.values()) for i in range(3))
+    static, wrong = (sum(v[i] for v in scores.values()) for i in (3, 4))
+    worst = min(scores, key=lambda owner: scores[owner][1])
+    print(f"{title:18} GA {ga:.3f}  FGA {fga:.3f}  FTA {fta:.3f}  static wrong {wrong / max(1, static):.3f}  worst {worst} {scores[worst][1]:.3f}", flush=True)
+
+
+def styled(folder, apis, work, module):
+    """{style: corpora} of the APIs rewritten by the styles of another file (path, truth) -> (path, truth) or None."""
+    spec = importlib.util.spec_from_file_location("other_styles", module)
+    other = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(module.parent))
+    spec.loader.exec_module(other)
+    found = {}
+    for number, (name, style) in enumerate(other.STYLES.items()):
+        found[name] = []
+        for api, corpus in apis.items():
+            path = work / f"{api}.style-{number}.jsonl"
+            if not path.exists():
+                with open(path, "w") as out:
+                    for request in map(json.loads, corpus.path.read_text().splitlines()):
+                        url = urlsplit(request["url"])
+                        got = style(url.path, request["truth"]) if request["truth"] else None
+                        if got:
+                            url = urlunsplit((url.scheme, url.netloc, got[0], url.query, ""))
+                            out.write(json.dumps(dict(request, url=url, truth=got[1])) + "\n")
+            found[name].append(Corpus(path, work / "vocabulary", api, 1.0, 0.0))
+    return found
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("corpora", type=Path)
-    parser.add_argument("index", type=Path)
+    parser.add_argument("folder", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--leave-one-out", action="store_true")
+    parser.add_argument("--without", action="append", default=[], choices=styles.AXES)
+    parser.add_argument("--styles", type=Path)
     arguments = parser.parse_args()
     work = arguments.work
     work.mkdir(parents=True, exist_ok=True)
-    apis, extra = prepare(arguments.corpora, arguments.index, work)
-    with ThreadPoolExecutor(2) as pool:
-        weights = work / "weights.tsv"
-        fit_all(apis, extra, weights, work, pool)
-        scores = pool.map(lambda api: (api, score(apis[api][0], work / "vocabulary", weights)), apis)
-        show("fitted on all, whole vocabulary:", dict(scores))
-        if arguments.leave_one_out:
-            def one(api):
-                others = {name: value for name, value in apis.items() if name != api}
-                path = work / f"weights-without-{api}.tsv"
-                with ThreadPoolExecutor(1) as inner:
-                    fit_all(others, extra, path, work, inner)
-                return api, score(*apis[api], path)
-            show("leave one API out (and its provider out of the vocabulary):", dict(pool.map(one, apis)))
+    apis, sessions, extra = prepare(arguments.folder, work, arguments.without)
+    corpora = [*apis.values(), *sessions.values(), *extra]
+    weights = work / "weights"
+    fit_all(corpora, weights, work)
+    show("fitted on all, whole vocabulary:", score(apis.values(), weights, work / "vocabulary"))
+    show("sessions, fitted on all:", score(sessions.values(), weights))
+    if arguments.styles:
+        for name, found in styled(arguments.folder, apis, work, arguments.styles).items():
+            show(name, score(found, weights), each=False)
+    if arguments.leave_one_out:
+        scores = {}
+        for api in apis:
+            path = work / f"weights-without-{api}"
+            fit_all([corpus for corpus in corpora if corpus.owner != api], path, work)
+            scores.update(score([apis[api]], path))
+        show("leave one API out (and its provider out of the vocabulary):", scores)
+        scores = {}
+        for fold in range(SESSION_FOLDS):
+            left_out = [corpus for number, corpus in enumerate(sessions.values()) if number % SESSION_FOLDS == fold]
+            path = work / f"weights-without-sessions-{fold}"
+            fit_all([corpus for corpus in corpora if corpus not in left_out], path, work)
+            scores.update(score(left_out, path))
+        show("leave a quarter of the sessions out:", scores)
 
 
 NAMES = inference("names").split()

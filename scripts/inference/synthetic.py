@@ -6,8 +6,11 @@ import random
 from collections import defaultdict
 from urllib.parse import urlsplit
 
+import styles
+
 FOLDS = 5
 SPECS = 8  # descriptions for each recorded API and fold
+RESTYLED = 0.5  # share of the hosts in another style
 
 
 def provider(api):
@@ -48,14 +51,15 @@ def recorded_values(corpus):
     return [found for _, found in sorted(values.items()) if len(set(found)) >= 2] or [["1", "2", "3"]]
 
 
-def write(path, found, pool, draw):
-    """Requests to some of the descriptions, each on a host of its own."""
+def write(path, found, pool, draw, without):
+    """Requests to some of the descriptions, each on a host of its own, half of them in another style."""
     lines = []
     for number, of_provider in enumerate(draw.sample(found, min(SPECS, len(found)))):
         description = draw.choice(of_provider)
         base = urlsplit((description["servers"] or ["http://h"])[0]).path.rstrip("/")
         if "{" in base:
             base = ""
+        style = styles.Style(draw, without) if draw.random() < RESTYLED else None
         paths = description["paths"]
         if len(paths) > 300:
             paths = draw.sample(paths, 300)
@@ -80,11 +84,15 @@ def write(path, found, pool, draw):
             failed = draw.random() < 0.08
             status = (404 if "{" in entry["path"] and draw.random() < 0.6 else 400) if failed else 200
             url = f"https://host{number}.example" + "/".join(parts)
-            lines.append(json.dumps({"method": entry["method"].upper(), "url": url, "status": status, "truth": "/".join(truth)}))
+            request = {"method": entry["method"].upper(), "url": url, "status": status, "truth": "/".join(truth)}
+            if style:
+                request = style.request(request)
+            if request:
+                lines.append(json.dumps(request))
     path.write_text("\n".join(lines) + "\n")
 
 
-def make(index, corpora, work):
+def make(index, corpora, work, without=()):
     """{recorded API: [(corpus, fold)]}"""
     folds = descriptions(index)
     made = defaultdict(list)
@@ -92,6 +100,6 @@ def make(index, corpora, work):
         pool = recorded_values(corpus)
         for fold, found in enumerate(folds):
             path = work / f"synthetic-{api}-{fold}.jsonl"
-            write(path, found, pool, random.Random(f"{api} {fold}"))
+            write(path, found, pool, random.Random(f"{api} {fold}"), without)
             made[api].append((path, fold))
     return made

@@ -35,13 +35,23 @@ def static_segments(description):
                     yield segment
 
 
+def beside_parameters(description):
+    """Static segments that stand where another path of the description has a parameter: `me` beside `{user_id}`."""
+    children = defaultdict(set)
+    for entry in description["paths"]:
+        parts = ["{}" if "{" in part else part for part in entry["path"].split("/") if part]
+        for at, part in enumerate(parts):
+            children[tuple(parts[:at])].add(part)
+    return {part for found in children.values() if "{}" in found for part in found if part != "{}" and part.isascii() and "%" not in part}
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("index")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--without", action="append", default=[])
     arguments = parser.parse_args()
-    used_by, word_by = defaultdict(set), defaultdict(set)
+    used_by, word_by, beside_by = defaultdict(set), defaultdict(set), defaultdict(set)
     distinct = set()
     with gzip.open(arguments.index, "rt", encoding="utf-8") as lines:
         for line in lines:
@@ -49,6 +59,8 @@ def main():
             name = provider(description["api"])
             if name in arguments.without:
                 continue
+            for segment in beside_parameters(description):
+                beside_by["_".join(words(segment))].add(name)
             for segment in static_segments(description):
                 if not segment.isascii():
                     continue
@@ -71,6 +83,8 @@ def main():
     with open(out / "vocabulary.tsv", "w", encoding="ascii") as file:
         file.write("# segments: words joined by _, number of providers\n")
         file.writelines(f"{key}\t{count}\n" for key, count in segments)
+        file.write("# beside parameters: words joined by _, number of providers\n")
+        file.writelines(f"{key}\t{count}\n" for key, count in lines_of(beside_by, 2) if key)
         file.write("# words\n")
         file.writelines(f"{key}\t{count}\n" for key, count in lines_of(word_by, 1))
 

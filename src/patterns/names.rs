@@ -54,7 +54,7 @@ fn masked(name: &[u8]) -> Cow<'_, [u8]> {
     let kind = kind_of(name);
     let is_value = match kind {
         SegmentKind::Encoded | SegmentKind::List | SegmentKind::Date => false,
-        SegmentKind::Integer => name.len() > 3,
+        SegmentKind::Integer | SegmentKind::Year => name.len() > 3,
         kind => kind.is_unmistakable(),
     };
     if is_value {
@@ -72,7 +72,13 @@ pub(crate) fn value_kind(value: &[u8]) -> u32 {
     match value {
         b"" => EMPTY,
         b"true" | b"false" => BOOLEAN,
-        value => 1 << (kind_of(value) as u32),
+        value => {
+            let kind = match kind_of(value) {
+                SegmentKind::Year => SegmentKind::Integer,
+                kind => kind,
+            };
+            1 << (kind as u32)
+        }
     }
 }
 

@@ -14,20 +14,23 @@ use crate::patterns::Patterns;
 use crate::patterns::endpoint::Endpoint;
 use crate::sketch::stable_hash;
 use crate::skip::{SkipPlace, SkipReason, Skips};
-use crate::template::evidence::{Node, Trie};
+use crate::template::evidence::{Bounds, Node, StoredTrie, Trie};
 
 const MAGIC: &[u8; 4] = b"APST";
 
 /// Changes with any change of what is stored, and of what a hash is taken of.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 const HEADER: usize = MAGIC.len() + 1 + 8;
 
+/// What is stored; `T` is a trie.
 #[derive(Serialize, Deserialize)]
-struct Stored<'a> {
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+struct Stored<'a, T> {
     used: u64,
     skips: Vec<(Cow<'a, str>, u64, Vec<(u64, u64, Cow<'a, str>)>)>,
-    trie: Cow<'a, Trie<Endpoint>>,
+    answered: T,
+    not_found: T,
 }
 
 impl Patterns {
@@ -46,10 +49,7 @@ impl Patterns {
     /// # Ok::<(), api_patterns::Error>(())
     /// ```
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut trie = Cow::Borrowed(&self.trie);
-        if !trie.fits() {
-            trie.to_mut().fit();
-        }
+        let [answered, not_found] = self.fitted();
         let places = |places: &'_ [SkipPlace]| {
             let place = |place: &SkipPlace| {
                 (place.source as u64, place.offset, Cow::Owned(place.message.clone()))
@@ -60,7 +60,8 @@ impl Patterns {
         let stored = Stored {
             used: self.used,
             skips: skips.map(|(reason, n, at)| (reason.name().into(), n, places(at))).collect(),
-            trie,
+            answered: &*answered,
+            not_found: &*not_found,
         };
         // Plain data in memory: there is nothing that could fail.
         let payload = postcard::to_stdvec(&stored).unwrap_or_default();
@@ -70,6 +71,18 @@ impl Patterns {
         bytes.extend_from_slice(&stable_hash(&payload).to_le_bytes());
         bytes.extend_from_slice(&payload);
         bytes
+    }
+
+    /// The tries as they are once they fit their bounds. What does not must not be shown, or the answer would depend on how
+    /// the traffic was split.
+    pub(crate) fn fitted(&self) -> [Cow<'_, Trie<Endpoint>>; 2] {
+        [&self.answered, &self.not_found].map(|trie| {
+            let mut trie = Cow::Borrowed(trie);
+            if !trie.fits() {
+                trie.to_mut().fit();
+            }
+            trie
+        })
     }
 
     /// The state from its bytes. They need not be trusted: what no observing gives is refused.
@@ -97,7 +110,7 @@ impl Patterns {
                 "this state is damaged: its bytes do not match their hash; send it again",
             );
         }
-        match postcard::take_from_bytes::<Stored<'_>>(payload) {
+        match postcard::take_from_bytes::<Stored<'_, StoredTrie<Endpoint>>>(payload) {
             Ok((stored, [])) => stored.patterns(),
             _ => {
                 refuse("this state is damaged: it has parts that do not fit together; make it anew")
@@ -106,7 +119,7 @@ impl Patterns {
     }
 }
 
-impl Stored<'_> {
+impl Stored<'_, StoredTrie<Endpoint>> {
     fn patterns(self) -> Result<Patterns, Error> {
         let mut skips = Skips::default();
         let mut counts_fit = self.used <= limits::COUNT;
@@ -126,13 +139,17 @@ impl Stored<'_> {
                 skips.add_at(*reason, SkipPlace { source, offset, message });
             }
         }
-        let trie = self.trie.into_owned();
-        if !counts_fit || !trie.hosts().all(|(_, node)| fits(node)) {
+        let trie = |stored, bounds| {
+            Trie::from_stored(bounds, stored).map_err(|why| {
+                Error::format("state", format!("this state is damaged: it has {why}; make it anew"))
+            })
+        };
+        let answered = trie(self.answered, Bounds::ANSWERED)?;
+        let not_found = trie(self.not_found, Bounds::NOT_FOUND)?;
+        if !counts_fit || !answered.hosts().chain(not_found.hosts()).all(|(_, node)| fits(node)) {
             return Err(Error::format("state", "this state counts more than can be counted"));
         }
-        let mut patterns = Patterns { used: self.used, skips, ..Patterns::default() };
-        patterns.trie = trie;
-        Ok(patterns)
+        Ok(Patterns { used: self.used, skips, answered, not_found, ..Patterns::default() })
     }
 }
 

@@ -1,6 +1,5 @@
 //! How a report is decided: with rules, grouped hosts, explanations; and the walk over what was decided.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 
 use serde::{Deserialize, Serialize};
@@ -93,6 +92,14 @@ impl Observed for Endpoint {
         self.statuses.iter().filter(|entry| &*entry.key == b"404").map(|entry| entry.value).sum()
     }
 
+    fn query_names(&self) -> impl Iterator<Item = u64> {
+        self.query.iter().map(|entry| entry.hash)
+    }
+
+    fn media_types(&self) -> impl Iterator<Item = u64> {
+        self.media_types.iter().map(|entry| entry.hash)
+    }
+
     fn client_errors(&self) -> u64 {
         let is_error = |code: &[u8]| code.len() == 3 && code[0] == b'4';
         self.statuses.iter().filter(|entry| is_error(&entry.key)).map(|entry| entry.value).sum()
@@ -139,17 +146,13 @@ pub(crate) fn build(
     model: &Model,
     judge: &dyn Judge<Endpoint>,
 ) -> Decision {
-    // What does not fit its bounds must not be shown, or the answer would depend on how the traffic was split.
-    let mut trie = Cow::Borrowed(&patterns.trie);
-    if !trie.fits() {
-        trie.to_mut().fit();
-    }
+    let [answered, not_found] = patterns.fitted();
     let matched = RefCell::new(Matched::default());
     let mut routes = Routes::default();
     let mut explanations = Vec::new();
     let mut errors_only_404 = 0;
     let mut hosts: Vec<(u64, String, Vec<Pattern>)> = Vec::new();
-    for group in hosts::groups(&trie, options, model, judge, &matched) {
+    for group in hosts::groups([&answered, &not_found], options, model, judge, &matched) {
         let ruled =
             Ruled { rules: &options.rules, host: &group.name, inner: judge, matched: &matched };
         let judge: &dyn Judge<Endpoint> = if options.rules.is_empty() { judge } else { &ruled };
@@ -241,12 +244,12 @@ impl<'t> Describer<'_, 't> {
             self.near.extend(place.near.iter().map(|near| near_miss(segment, near)));
         }
         for (literal, below) in &place.literals {
-            route.add_literal(literal, self.describe(below));
+            route.add_literal(*literal, self.describe(below));
         }
         for (variable, below) in &place.variables {
             self.variables.push((segment, variable.clone()));
             let below = self.describe(below);
-            route.add_variable(variable.suffix, variable.rest, below);
+            route.add_variable(&variable.key, below);
             self.variables.pop();
         }
         self.near.truncate(near_before);

@@ -8,8 +8,8 @@ use crate::patterns::endpoint::Endpoint;
 use crate::report::OTHER_HOSTS;
 use crate::report::decision::ReportOptions;
 use crate::sketch::stable_hash;
-use crate::template::decide::{Decided, decide};
-use crate::template::evidence::{Node, Trie};
+use crate::template::decide::{Decided, Group as Places, decide};
+use crate::template::evidence::Trie;
 use crate::template::judge::Judge;
 use crate::template::model::Model;
 use crate::template::rules::Matched;
@@ -19,14 +19,14 @@ pub(super) struct Group<'t> {
     pub(super) name: String,
     /// The hosts; `None` stands for those that had no place of their own.
     pub(super) members: Vec<Option<&'t [u8]>>,
-    pub(super) nodes: Vec<&'t Node<Endpoint>>,
+    pub(super) nodes: Places<'t, Endpoint>,
 }
 
 /// Endpoints that a host must have at least before it can be the same as another.
 const LEAST_SURFACE: usize = 3;
 
 pub(super) fn groups<'t>(
-    trie: &'t Trie<Endpoint>,
+    [answered, not_found]: [&'t Trie<Endpoint>; 2],
     options: &ReportOptions,
     model: &Model,
     judge: &dyn Judge<Endpoint>,
@@ -34,7 +34,14 @@ pub(super) fn groups<'t>(
 ) -> Vec<Group<'t>> {
     let mut groups: BTreeMap<String, Group<'t>> = BTreeMap::new();
     let mut alone = Vec::new();
-    for (host, node) in trie.hosts() {
+    let mut hosts: BTreeMap<Option<&'t [u8]>, Places<'t, Endpoint>> = BTreeMap::new();
+    for (host, node) in answered.hosts() {
+        hosts.entry(host).or_default().answered.push(node);
+    }
+    for (host, node) in not_found.hosts() {
+        hosts.entry(host).or_default().not_found.push(node);
+    }
+    for (host, node) in hosts {
         let name =
             host.map_or_else(|| OTHER_HOSTS.to_owned(), |host| text::printable(host).into_owned());
         let ruled = options.rules.host_group(&name).map(|(i, group)| {
@@ -59,21 +66,21 @@ fn add<'t>(
     groups: &mut BTreeMap<String, Group<'t>>,
     name: String,
     host: Option<&'t [u8]>,
-    node: &'t Node<Endpoint>,
+    node: Places<'t, Endpoint>,
 ) {
     let group = groups.entry(name.clone()).or_insert_with(|| Group {
         name,
         members: Vec::new(),
-        nodes: Vec::new(),
+        nodes: Places::default(),
     });
     group.members.push(host);
-    group.nodes.push(node);
+    group.nodes.extend(node);
 }
 
 /// Hosts below one domain whose endpoints are the same: host -> its template. A host belongs to one with more endpoints where
 /// it has at least three and four of five of them are among the other's.
 fn same_surface(
-    hosts: &[(String, Option<&[u8]>, &Node<Endpoint>)],
+    hosts: &[(String, Option<&[u8]>, Places<'_, Endpoint>)],
     model: &Model,
     judge: &dyn Judge<Endpoint>,
 ) -> BTreeMap<String, String> {
@@ -81,7 +88,7 @@ fn same_surface(
     for (name, host, node) in hosts {
         let Some((_, domain)) = name.split_once('.').filter(|_| host.is_some()) else { continue };
         let mut surface = BTreeSet::new();
-        collect(&decide(&[*node], model.vocabulary, judge), &mut surface);
+        collect(&decide(node, model.vocabulary, judge), &mut surface);
         by_domain.entry(domain).or_default().push((name, surface));
     }
     let mut templates = BTreeMap::new();

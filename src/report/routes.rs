@@ -6,8 +6,10 @@ use crate::flow::Flow;
 use crate::flow::operation::operation_key;
 use crate::limits;
 use crate::patterns::endpoint::method_name;
-use crate::patterns::{encoded_path, host_name, segments};
-use crate::template::segment::Segment;
+use crate::patterns::{encoded_path, host_name, is_not_found, segments};
+use crate::template::decide::{DecidedLiteral, VariableKey};
+use crate::template::rules::fits_frame;
+use crate::template::segment::{PLAIN_FRAME, Segment};
 
 /// Leads flows to the endpoints of a report.
 ///
@@ -43,11 +45,23 @@ pub struct Label {
 /// One place on the way.
 #[derive(Debug, Default)]
 pub(crate) struct Route {
-    literals: BTreeMap<Box<[u8]>, Self>,
+    literals: BTreeMap<Box<[u8]>, LiteralRoute>,
+    /// By slot: see [`Segment::slot`].
     variables: BTreeMap<Box<[u8]>, Self>,
+    /// Variables whose frame a rule gave.
+    pinned: Vec<(Box<[u8]>, Self)>,
     rest: Option<Box<Self>>,
     /// By method and operation.
     ends: BTreeMap<(Box<[u8]>, Box<[u8]>), usize>,
+}
+
+/// A literal on the way, and the answers that requests with it got: those of other requests were counted elsewhere, where
+/// there were too many segments to keep each.
+#[derive(Debug)]
+struct LiteralRoute {
+    route: Route,
+    answered: bool,
+    not_found: bool,
 }
 
 impl Routes {
@@ -77,14 +91,15 @@ impl Routes {
     pub fn label(&self, flow: &Flow<'_>) -> Option<&Label> {
         let host = self.hosts.get(&*host_name(flow)).copied().or(self.other_hosts)?;
         let mut route = self.starts.get(host)?;
+        let not_found = is_not_found(flow);
         for (depth, segment) in segments(&encoded_path(flow)).enumerate() {
             if let (true, Some(rest)) =
-                (depth + 1 >= limits::SEGMENTS || !route.goes_on(segment), &route.rest)
+                (depth + 1 >= limits::SEGMENTS || route.step(segment, not_found).is_none(), &route.rest)
             {
                 route = rest;
                 break;
             }
-            route = route.step(segment)?;
+            route = route.step(segment, not_found)?;
         }
         let method = method_name(&flow.method);
         let end_of =
@@ -101,27 +116,36 @@ impl Route {
         self.ends.insert((method.into(), operation.into()), label);
     }
 
-    pub(crate) fn add_literal(&mut self, text: &[u8], route: Self) {
-        self.literals.insert(text.into(), route);
+    pub(crate) fn add_literal(&mut self, literal: DecidedLiteral<'_>, route: Self) {
+        let DecidedLiteral { text, answered, not_found } = literal;
+        self.literals.insert(text.into(), LiteralRoute { route, answered, not_found });
     }
 
-    pub(crate) fn add_variable(&mut self, suffix: &[u8], rest: bool, route: Self) {
-        if rest {
+    pub(crate) fn add_variable(&mut self, key: &VariableKey, route: Self) {
+        if key.rest {
             self.rest = Some(Box::new(route));
+        } else if key.pinned {
+            self.pinned.push(((*key.slot).into(), route));
         } else {
-            self.variables.insert(suffix.into(), route);
+            self.variables.insert((*key.slot).into(), route);
         }
     }
 
-    fn goes_on(&self, segment: &[u8]) -> bool {
-        self.step(segment).is_some()
-    }
-
-    fn step(&self, segment: &[u8]) -> Option<&Self> {
-        if let Some(literal) = self.literals.get(segment) {
-            return Some(literal);
+    fn step(&self, segment: &[u8], not_found: bool) -> Option<&Self> {
+        let literal = self.literals.get(segment);
+        let seen = |literal: &&LiteralRoute| {
+            if not_found { literal.not_found } else { literal.answered }
+        };
+        if let Some(literal) = literal.filter(seen) {
+            return Some(&literal.route);
         }
-        let suffix = Segment::parse(segment).suffix;
-        self.variables.get(suffix).or_else(|| self.variables.get(&b""[..]))
+        let slot = Segment::parse(segment).slot();
+        let pinned = || self.pinned.iter().find(|(frame, _)| fits_frame(frame, segment));
+        pinned()
+            .map(|found| &found.1)
+            .or_else(|| self.variables.get(&*slot))
+            .or_else(|| self.variables.get(&*PLAIN_FRAME))
+            // A flow unlike any that was observed.
+            .or_else(|| literal.map(|literal| &literal.route))
     }
 }

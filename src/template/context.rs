@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::math::{ln, ln1};
 use crate::sketch::stable_hash;
+use crate::template::decide::Group;
 use crate::template::evidence::{Node, Values};
 use crate::template::features::{Feature as F, Features, rarity, ratio, shape};
+use crate::template::host::HostIndex;
 use crate::template::segment::{Segment, SegmentKind};
-use crate::template::vocabulary::{Vocabulary, words_of};
+use crate::template::vocabulary::words_of;
 use crate::template::{Part, Template};
 
 /// What the decision asks of the statistics at the ends.
@@ -18,6 +20,10 @@ pub(crate) trait Observed {
     fn not_found(&self) -> u64;
     /// Responses with any status from 400 to 499.
     fn client_errors(&self) -> u64;
+    /// Hashes of the names of query parameters.
+    fn query_names(&self) -> impl Iterator<Item = u64>;
+    /// Hashes of the media types of responses.
+    fn media_types(&self) -> impl Iterator<Item = u64>;
 }
 
 /// A segment that may be a name or a value.
@@ -27,55 +33,29 @@ pub(crate) struct Candidate<'t, T> {
     pub(crate) hash: u64,
     pub(crate) segment: Segment<'t>,
     /// Where it leads: one place of the trie for each value of the ancestors.
-    pub(crate) nodes: Vec<&'t Node<T>>,
+    pub(crate) places: Group<'t, T>,
+    /// False for a segment that only ever got 404, beside others that were answered.
+    pub(crate) votes: bool,
 }
 
-impl<T> Candidate<'_, T> {
+impl<'t, T> Candidate<'t, T> {
+    /// The places that are evidence.
+    fn nodes(&self) -> &[&'t Node<T>] {
+        self.places.evidence()
+    }
+
+    /// Requests that are evidence.
     pub(crate) fn requests(&self) -> u64 {
-        self.nodes.iter().map(|node| node.count).sum()
+        self.nodes().iter().map(|node| node.count).sum()
+    }
+
+    /// Requests, also those that were answered with 404.
+    pub(crate) fn all_requests(&self) -> u64 {
+        self.places.all().map(|node| node.count).sum()
     }
 
     fn is_number(&self) -> bool {
-        self.segment.kind == SegmentKind::Integer
-    }
-}
-
-/// Which segments a host has, at how many places, and whether the vocabulary knows them.
-#[derive(Debug, Default)]
-pub(crate) struct HostIndex {
-    /// Sorted by hash: (hash, places, known).
-    segments: Vec<(u64, u32, bool)>,
-    places: usize,
-}
-
-impl HostIndex {
-    pub(crate) fn new<T>(hosts: &[&Node<T>], vocabulary: &Vocabulary) -> Self {
-        let mut index = Self::default();
-        let mut found = Vec::new();
-        hosts.iter().for_each(|host| index.collect(host, &mut found));
-        found.sort_unstable();
-        for same in found.chunk_by(|a, b| a == b) {
-            let (hash, text) = same[0];
-            let known = vocabulary.knows(Segment::parse(text).core);
-            index.segments.push((hash, u32::try_from(same.len()).unwrap_or(u32::MAX), known));
-        }
-        index
-    }
-
-    fn collect<'t, T>(&mut self, node: &'t Node<T>, found: &mut Vec<(u64, &'t [u8])>) {
-        self.places += 1;
-        for literal in &node.literals {
-            found.push((literal.hash, &literal.text));
-            self.collect(&literal.node, found);
-        }
-        for values in &node.values {
-            self.collect(&values.node, found);
-        }
-    }
-
-    fn get(&self, hash: u64) -> (u32, bool) {
-        let found = self.segments.binary_search_by_key(&hash, |entry| entry.0);
-        found.map_or((0, false), |at| (self.segments[at].1, self.segments[at].2))
+        self.segment.kind.is_integer()
     }
 }
 
@@ -85,6 +65,8 @@ const ANY_VALUE: u64 = 1;
 const METHOD: u64 = 2;
 /// What stands two below is another key than what stands below.
 const TWO_BELOW: u64 = 0x9e37_79b9_7f4a_7c15;
+/// The logarithm of a number of siblings beyond which more say nothing new.
+const MANY: f64 = 4.5;
 /// Keys of one signature; more say nothing new.
 const KEYS: usize = 256;
 
@@ -128,7 +110,7 @@ fn signature<T>(nodes: &[&Node<T>], index: &HostIndex) -> Vec<(u64, f64)> {
 /// A place where segments are judged.
 pub(crate) struct Place<'p, 't, T> {
     pub(crate) template: &'p Template,
-    pub(crate) group: &'p [&'t Node<T>],
+    pub(crate) group: &'p Group<'t, T>,
     pub(crate) candidates: &'p [Candidate<'t, T>],
     /// Segments that are values whatever stands around them.
     pub(crate) values: &'p [&'t Values<T>],
@@ -144,14 +126,30 @@ struct Totals {
     /// Values that look like names.
     named: f64,
     numbers: f64,
+    /// Segments that the vocabulary does not know, without numbers.
+    unknown: f64,
+    /// What the words of this place weigh among those of the host, and of that what the vocabulary does not know.
+    own_words: f64,
+    own_unknown: f64,
     requests: f64,
     singletons: f64,
     name_traffic: f64,
     kinds: BTreeMap<SegmentKind, usize>,
     shapes: BTreeMap<Vec<u8>, usize>,
     first_words: BTreeMap<String, usize>,
+    last_words: BTreeMap<String, usize>,
+    /// In how many segments a word stands.
+    words: BTreeMap<String, usize>,
     posts: bool,
     ends: bool,
+}
+
+impl Totals {
+    /// How many of the other segments look like names and are values.
+    fn like_names<T>(&self, candidate: &Candidate<'_, T>, guess: f64) -> f64 {
+        let own = if candidate.votes && !candidate.is_number() { guess } else { 0.0 };
+        (self.named - own).max(0.0)
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "logarithms and shares of counts need no more")]
@@ -159,32 +157,45 @@ fn float(count: u64) -> f64 {
     count as f64
 }
 
-fn first_word(core: &[u8]) -> String {
-    words_of(core).into_iter().next().unwrap_or_default()
+fn first_of(words: &[String]) -> String {
+    words.first().cloned().unwrap_or_default()
+}
+
+fn last_of(words: &[String]) -> String {
+    words.last().cloned().unwrap_or_default()
 }
 
 impl<T: Observed> Place<'_, '_, T> {
-    fn totals(&self, guesses: &[f64]) -> Totals {
+    fn totals(&self, lexical: &[Features], guesses: &[f64]) -> Totals {
         let distinct: u64 = self.values.iter().map(|values| values.distinct.estimate()).sum();
         let distinct_values = float(distinct);
         let mut totals = Totals {
-            children: ratio(self.candidates.len(), 1) + distinct_values,
+            children: ratio(self.candidates.iter().filter(|c| c.votes).count(), 1)
+                + distinct_values,
             distinct_values,
             values: distinct_values,
             names: 0.0,
             named: 0.0,
             numbers: 0.0,
+            unknown: 0.0,
+            own_words: 0.0,
+            own_unknown: 0.0,
             requests: 0.0,
             singletons: 0.0,
             name_traffic: 0.0,
             kinds: BTreeMap::new(),
             shapes: BTreeMap::new(),
             first_words: BTreeMap::new(),
+            last_words: BTreeMap::new(),
+            words: BTreeMap::new(),
             posts: false,
             ends: false,
         };
         let mut traffic = 0.0;
-        for (candidate, guess) in self.candidates.iter().zip(guesses) {
+        for ((candidate, lexical), guess) in self.candidates.iter().zip(lexical).zip(guesses) {
+            if !candidate.votes {
+                continue;
+            }
             let requests = candidate.requests();
             totals.values += guess;
             totals.names += 1.0 - guess;
@@ -192,13 +203,25 @@ impl<T: Observed> Place<'_, '_, T> {
                 totals.numbers += 1.0;
             } else {
                 totals.named += guess;
+                totals.unknown += lexical.get(F::segment_unknown);
+            }
+            if HostIndex::is_word(&candidate.segment) {
+                let places = ratio(candidate.nodes().len(), self.candidates.len());
+                let weight = places.min(HostIndex::MAX_WEIGHT);
+                totals.own_words += weight;
+                totals.own_unknown += weight * lexical.get(F::segment_unknown);
             }
             totals.requests += float(requests);
             totals.singletons += if requests == 1 { 1.0 } else { 0.0 };
             traffic += (1.0 - guess) * ln1(requests);
             *totals.kinds.entry(candidate.segment.kind).or_default() += 1;
             *totals.shapes.entry(shape(candidate.segment.core)).or_default() += 1;
-            *totals.first_words.entry(first_word(candidate.segment.core)).or_default() += 1;
+            let words = words_of(candidate.segment.core);
+            *totals.first_words.entry(first_of(&words)).or_default() += 1;
+            *totals.last_words.entry(last_of(&words)).or_default() += 1;
+            for word in words {
+                *totals.words.entry(word).or_default() += 1;
+            }
         }
         for values in self.values {
             totals.requests += float(values.node.count);
@@ -207,7 +230,7 @@ impl<T: Observed> Place<'_, '_, T> {
             }
         }
         totals.name_traffic = traffic / totals.names.max(0.01);
-        for end in self.group.iter().flat_map(|node| &node.ends) {
+        for end in self.group.evidence().iter().flat_map(|node| &node.ends) {
             totals.ends = true;
             totals.posts |= &*end.method == b"POST";
         }
@@ -216,7 +239,7 @@ impl<T: Observed> Place<'_, '_, T> {
 
     /// The whole evidence for each candidate, given what each seems to be so far.
     pub(crate) fn features(&self, lexical: &[Features], guesses: &[f64]) -> Vec<Features> {
-        let totals = self.totals(guesses);
+        let totals = self.totals(lexical, guesses);
         let mut all = lexical.to_vec();
         for (i, features) in all.iter_mut().enumerate() {
             self.position(features);
@@ -225,6 +248,7 @@ impl<T: Observed> Place<'_, '_, T> {
             self.below(i, features, &totals);
         }
         self.sharing(guesses, &mut all, &totals);
+        all.iter_mut().for_each(|features| self.habits(features));
         all
     }
 
@@ -252,7 +276,7 @@ impl<T: Observed> Place<'_, '_, T> {
     fn methods(&self, i: usize, features: &mut Features, totals: &Totals) {
         let unknown = features.get(F::segment_unknown);
         let candidate = &self.candidates[i];
-        let ends = || candidate.nodes.iter().flat_map(|node| &node.ends);
+        let ends = || candidate.nodes().iter().flat_map(|node| &node.ends);
         let has = |method: &[u8]| ends().any(|end| &*end.method == method);
         let (get, post) = (has(b"GET"), has(b"POST"));
         let (put, delete, patch) = (has(b"PUT"), has(b"DELETE"), has(b"PATCH"));
@@ -267,14 +291,15 @@ impl<T: Observed> Place<'_, '_, T> {
         features.flag(F::only_post, only_post);
         features.set(F::only_post_unknown, if only_post { unknown } else { 0.0 });
         features.flag(F::like_item, (put || delete || patch) && !post);
-        let requests: u64 = ends().map(|end| end.seen.count()).sum();
+        let all_ends = || candidate.places.all().flat_map(|node| &node.ends);
+        let requests: u64 = all_ends().map(|end| end.seen.count()).sum();
         let share = |part: u64| float(part) / float(requests.max(1));
-        features.set(F::not_found, share(ends().map(|end| end.seen.not_found()).sum()));
-        features.set(F::client_error, share(ends().map(|end| end.seen.client_errors()).sum()));
+        features.set(F::not_found, share(all_ends().map(|end| end.seen.not_found()).sum()));
+        features.set(F::client_error, share(all_ends().map(|end| end.seen.client_errors()).sum()));
         features.flag(F::place_posts, totals.posts);
         features.flag(F::place_ends, totals.ends);
         let is_leaf =
-            candidate.nodes.iter().all(|node| node.literals.is_empty() && node.values.is_empty());
+            candidate.nodes().iter().all(|node| node.literals.is_empty() && node.values.is_empty());
         features.flag(F::leaf, is_leaf);
         features.set(F::post_leaf_unknown, if totals.posts && is_leaf { unknown } else { 0.0 });
     }
@@ -283,29 +308,54 @@ impl<T: Observed> Place<'_, '_, T> {
         let candidate = &self.candidates[i];
         let unknown = features.get(F::segment_unknown);
         let known = 1.0 - unknown;
-        let others = (totals.children - 1.0).max(1.0);
-        let values = (totals.values - guess).max(0.0);
-        let names = (totals.names - (1.0 - guess)).max(0.0);
-        let like_names = (totals.named - if candidate.is_number() { 0.0 } else { guess }).max(0.0);
-        let numbers = totals.numbers - if candidate.is_number() { 1.0 } else { 0.0 };
+        // What only ever got 404 is not among those that are counted.
+        let own = if candidate.votes { 1.0 } else { 0.0 };
+        let children = totals.children + 1.0 - own;
+        let others = (children - 1.0).max(1.0);
+        let values = (totals.values - own * guess).max(0.0);
+        let names = (totals.names - own * (1.0 - guess)).max(0.0);
+        let like_names = totals.like_names(candidate, guess);
+        let numbers = totals.numbers - if candidate.is_number() { own } else { 0.0 };
         let ids = totals.distinct_values + numbers;
-        features.set(F::siblings, ln(1.0 + others));
-        features.set(F::sibling_values, ln(1.0 + values));
-        features.set(F::sibling_names, ln(1.0 + names));
-        features.flag(F::only_child, totals.children < 1.5);
-        let alone = totals.children < 1.5;
+        features.set(F::siblings, ln(1.0 + others).min(MANY));
+        features.set(F::sibling_values, ln(1.0 + values).min(MANY));
+        features.set(F::sibling_names, ln(1.0 + names).min(MANY));
+        features.flag(F::only_child, children < 1.5);
+        let alone = children < 1.5;
         let share = |part: f64| if alone { 0.0 } else { part / others };
+        // With two siblings more that are as unknown as the host's segments are.
+        let own_unknown = if candidate.votes && !candidate.is_number() { unknown } else { 0.0 };
+        let own_word = if candidate.votes && !candidate.is_number() { 1.0 } else { 0.0 };
+        let voting = ratio(self.candidates.iter().filter(|c| c.votes).count(), 1);
+        let words = (voting - totals.numbers - own_word).max(0.0);
+        let host_unknown = features.get(F::host_unknown);
+        let place_unknown =
+            ((totals.unknown - own_unknown).max(0.0) + 2.0 * host_unknown) / (words + 2.0);
+        features.set(F::place_unknown, place_unknown);
+        let more = self.index.more_unknown(place_unknown, totals.own_words, totals.own_unknown);
+        features.set(F::place_unknown_more, more);
+        let many = ln(1.0 + words).min(MANY);
+        features.set(F::place_unknown_many, more * many);
+        features.set(F::place_known_many, (1.0 - place_unknown) * many);
         features.set(F::value_share, share(values));
         features.set(F::value_share_unknown, share(values) * unknown);
-        features.set(F::unmistakable_siblings, ln(1.0 + ids));
-        let same = |map: Option<&usize>| share(ratio(map.copied().unwrap_or(1) - 1, 1)).min(1.0);
+        features.set(F::unmistakable_siblings, ln(1.0 + ids).min(MANY));
+        let own = usize::from(candidate.votes);
+        let same = |map: Option<&usize>| {
+            share(ratio(map.copied().unwrap_or_default().saturating_sub(own), 1)).min(1.0)
+        };
         features.set(F::same_kind, same(totals.kinds.get(&candidate.segment.kind)));
         features.set(F::same_shape, same(totals.shapes.get(&shape(candidate.segment.core))));
-        features.set(
-            F::same_first_word,
-            same(totals.first_words.get(&first_word(candidate.segment.core))),
-        );
-        features.set(F::named_values, ln(1.0 + like_names));
+        let words = words_of(candidate.segment.core);
+        features.set(F::same_first_word, same(totals.first_words.get(&first_of(&words))));
+        features.set(F::same_last_word, same(totals.last_words.get(&last_of(&words))));
+        if words.len() > 1 {
+            let reuse = words.iter().map(|word| {
+                ln1(totals.words.get(word).copied().unwrap_or_default().saturating_sub(own) as u64)
+            });
+            features.set(F::word_reuse, reuse.sum::<f64>() / ratio(words.len(), 1));
+        }
+        features.set(F::named_values, ln(1.0 + like_names).min(MANY));
         features.set(F::named_share, share(like_names));
         features.set(F::named_share_unknown, share(like_names) * unknown);
         features.set(F::named_share_known, share(like_names) * known);
@@ -313,6 +363,10 @@ impl<T: Observed> Place<'_, '_, T> {
         features.set(F::ids_without_names, without_names);
         features.set(F::ids_without_names_unknown, without_names * unknown);
         features.set(F::id_share, share(ids));
+        let keyword = features.get(F::keyword);
+        features.set(F::keyword_beside_ids, keyword * ln(1.0 + ids).min(2.0));
+        let no_keyword = if keyword > 0.0 { 0.0 } else { known * ln(1.0 + ids).min(2.0) };
+        features.set(F::no_keyword_beside_ids, no_keyword);
         features.set(F::pure_names, if like_names > 3.0 { share(like_names) } else { 0.0 });
         let rare = features.get(F::segment_known) < 1.4;
         features.set(
@@ -323,7 +377,7 @@ impl<T: Observed> Place<'_, '_, T> {
 
         let requests = candidate.requests();
         let per_request = totals.requests.max(1.0);
-        features.set(F::children_per_request, totals.children / per_request);
+        features.set(F::children_per_request, children / per_request);
         features.set(F::singletons, totals.singletons / per_request);
         features.flag(F::once, requests == 1);
         features.set(F::traffic, ln1(requests).min(6.0));
@@ -338,7 +392,7 @@ impl<T: Observed> Place<'_, '_, T> {
     fn below(&self, i: usize, features: &mut Features, totals: &Totals) {
         let candidate = &self.candidates[i];
         let (mut known, mut unknown, mut ids) = (0_usize, 0_usize, 0_u64);
-        for node in &candidate.nodes {
+        for node in candidate.nodes() {
             for literal in &node.literals {
                 if self.index.get(literal.hash).1 {
                     known += 1;
@@ -353,6 +407,13 @@ impl<T: Observed> Place<'_, '_, T> {
         features.set(F::below_unknown, ratio(unknown, 1) / children.max(1.0));
         features.set(F::below_ids, float(ids) / children.max(1.0));
         features.flag(F::literals_below, known + unknown > 0);
+        let ends = || candidate.nodes().iter().flat_map(|node| &node.ends);
+        let reads_or_adds = ends().any(|end| matches!(&*end.method, b"GET" | b"POST"));
+        features.flag(F::collection, reads_or_adds && ids > 0 && known + unknown == 0);
+        let below = || candidate.nodes().iter().flat_map(|node| &node.values);
+        let changes = |method: &[u8]| matches!(method, b"PUT" | b"PATCH" | b"DELETE");
+        let items = below().any(|values| values.node.ends.iter().any(|end| changes(&end.method)));
+        features.flag(F::items_below, items);
         let small = matches!(candidate.segment.kind, SegmentKind::Integer | SegmentKind::Number);
         if small
             && candidate.segment.core.len() <= 3
@@ -375,54 +436,149 @@ impl<T: Observed> Place<'_, '_, T> {
 
     /// Whose subtrees look alike: segments that share a rare subtree with values are values.
     fn sharing(&self, guesses: &[f64], all: &mut [Features], totals: &Totals) {
-        let count = self.candidates.len();
-        let mut keys: Vec<(u64, usize, f64)> = Vec::new();
-        for (i, candidate) in self.candidates.iter().enumerate() {
-            keys.extend(
-                signature(&candidate.nodes, self.index)
-                    .into_iter()
-                    .map(|(key, weight)| (key, i, weight)),
-            );
-        }
-        for values in self.values {
-            let below = signature(&[&*values.node], self.index);
-            // All values count as one sibling that is certain.
-            keys.extend(below.into_iter().map(|(key, weight)| (key, count, weight)));
-        }
-        keys.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.cmp(&b.1)));
-        let guess = |i: usize| guesses.get(i).copied().unwrap_or(1.0);
-        let mut sums = vec![[0.0_f64; 6]; count];
+        let below = self.keys(|node| signature(&[node], self.index));
         let base = (totals.values / totals.children.max(1.0)).clamp(0.01, 0.99);
-        for holders in keys.chunk_by(|a, b| a.0 == b.0) {
-            let as_values: f64 = holders.iter().map(|holder| guess(holder.1)).sum();
-            let as_names: f64 =
-                holders.iter().filter(|h| h.1 < count).map(|holder| 1.0 - guess(holder.1)).sum();
-            for &(_, i, weight) in holders.iter().filter(|holder| holder.1 < count) {
-                let values = (as_values - guess(i)).max(0.0);
-                let names = (as_names - (1.0 - guess(i))).max(0.0);
-                let relative = (values + base) / (values + names + 1.0);
-                let sum = &mut sums[i];
-                sum[0] += weight;
-                sum[1] += weight * values.min(1.0);
-                sum[2] += weight * names.min(1.0);
-                sum[3] += weight * (relative - base);
-            }
-        }
+        let sums = self.shared(below, guesses, base);
         for ((features, sum), i) in all.iter_mut().zip(&sums).zip(0..) {
             let unknown = features.get(F::segment_unknown);
-            let whole = sum[0].max(0.1);
-            let (values, names) = (sum[1] / whole, sum[2] / whole);
+            let (values, names) = (sum.values(), sum.names());
             features.set(F::shared_with_values, values);
             features.set(F::shared_with_names, names);
-            features.set(F::shared_with_values_much, (sum[1] / 4.0).min(6.0));
-            features.set(F::shared_with_names_much, (sum[2] / 4.0).min(6.0));
+            features.set(F::shared_with_values_much, (sum.with_values / 4.0).min(6.0));
+            features.set(F::shared_with_names_much, (sum.with_names / 4.0).min(6.0));
             features.set(F::shared_with_values_unknown, values * unknown);
             features.set(F::shared_with_names_unknown, names * unknown);
-            let like_names = (totals.named
-                - if self.candidates[i].is_number() { 0.0 } else { guess(i) })
-            .max(0.0);
+            let like_names = totals.like_names(&self.candidates[i], guesses[i]);
             features.set(F::shared_named, values * ln(1.0 + like_names));
-            features.set(F::shared_relative, sum[3] / whole);
+            features.set(F::shared_relative, sum.relative / sum.whole.max(0.1));
         }
+        if all.iter().any(|features| features.get(F::small_number) > 0.0) {
+            // What stands below a version is its own; what stands below an id, others have as well.
+            let names = self.keys(|node| {
+                node.literals.iter().take(KEYS).map(|literal| (literal.hash, 1.0)).collect()
+            });
+            for (features, sum) in all.iter_mut().zip(self.shared(names, guesses, base)) {
+                if features.get(F::small_number) > 0.0 {
+                    let apart = sum.alone / sum.whole.max(1.0);
+                    features.set(F::small_number_apart, apart);
+                    let singular = 1.0 - features.get(F::parent_plural);
+                    features.set(F::small_number_apart_singular, apart * singular);
+                }
+            }
+        }
+        // Values of one parameter are asked for with the parameters of one endpoint, and answered in one kind of content.
+        let query = self.keys(|node| {
+            let names = node.ends.iter().flat_map(|end| end.seen.query_names());
+            names.take(KEYS).map(|name| (name, 1.0)).collect()
+        });
+        for (features, sum) in all.iter_mut().zip(self.shared(query, guesses, base)) {
+            features.flag(F::query_any, sum.whole > 0.0);
+            features.set(F::query_with_values, sum.values());
+            features.set(F::query_with_names, sum.names());
+            features.set(F::query_alone, sum.alone / sum.whole.max(1.0));
+        }
+        let media = self.keys(|node| {
+            let types = node.ends.iter().flat_map(|end| end.seen.media_types());
+            types.take(KEYS).map(|name| (name, 1.0)).collect()
+        });
+        for (features, sum) in all.iter_mut().zip(self.shared(media, guesses, base)) {
+            features.set(F::media_with_values, sum.values());
+            features.set(F::media_with_names, sum.names());
+            features.set(F::media_alone, sum.alone / sum.whole.max(1.0));
+        }
+    }
+
+    /// The keys of all candidates, and those of all values as of one sibling more: (key, sibling, weight), sorted.
+    fn keys(&self, keys_of: impl Fn(&Node<T>) -> Vec<(u64, f64)>) -> Vec<(u64, usize, f64)> {
+        let mut keys: Vec<(u64, usize, f64)> = Vec::new();
+        let siblings = self.candidates.iter().map(Candidate::nodes).enumerate();
+        for (i, nodes) in siblings {
+            let start = keys.len();
+            for node in nodes {
+                keys.extend(keys_of(node).into_iter().map(|(key, weight)| (key, i, weight)));
+                if keys.len() - start > 8 * KEYS {
+                    break;
+                }
+            }
+        }
+        for values in self.values {
+            let below = keys_of(&values.node);
+            keys.extend(below.into_iter().map(|(key, weight)| (key, self.candidates.len(), weight)));
+        }
+        keys.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.cmp(&b.1)).then(b.2.total_cmp(&a.2)));
+        keys.dedup_by_key(|key| (key.0, key.1));
+        keys
+    }
+
+    /// For each candidate, how much of its keys it shares with what seems to be values, and with what seems to be names.
+    fn shared(&self, keys: Vec<(u64, usize, f64)>, guesses: &[f64], base: f64) -> Vec<Shared> {
+        let count = self.candidates.len();
+        let votes = |i: usize| self.candidates.get(i).is_none_or(|candidate| candidate.votes);
+        let guess = |i: usize| guesses.get(i).copied().unwrap_or(1.0);
+        let mut sums = vec![Shared::default(); count];
+        for holders in keys.chunk_by(|a, b| a.0 == b.0) {
+            let voting = || holders.iter().filter(|holder| votes(holder.1));
+            let as_values: f64 = voting().map(|holder| guess(holder.1)).sum();
+            let as_names: f64 =
+                voting().filter(|h| h.1 < count).map(|holder| 1.0 - guess(holder.1)).sum();
+            for &(_, i, weight) in holders.iter().filter(|holder| holder.1 < count) {
+                let own = if votes(i) { 1.0 } else { 0.0 };
+                let values = (as_values - own * guess(i)).max(0.0);
+                let names = (as_names - own * (1.0 - guess(i))).max(0.0);
+                let relative = (values + base) / (values + names + 1.0);
+                let sum = &mut sums[i];
+                sum.whole += weight;
+                sum.with_values += weight * values.min(1.0);
+                sum.with_names += weight * names.min(1.0);
+                sum.relative += weight * (relative - base);
+                sum.alone += if holders.len() == 1 { weight } else { 0.0 };
+
+            }
+        }
+        sums
+    }
+
+    /// What the host as a whole says of how much the rest is worth.
+    fn habits(&self, features: &mut Features) {
+        let unknown = features.get(F::host_unknown);
+        for (with_host, feature) in [
+            (F::host_value_share, F::value_share),
+            (F::host_named_share, F::named_share),
+            (F::host_named_values, F::named_values),
+            (F::host_shared_with_values, F::shared_with_values),
+            (F::host_shared_with_names, F::shared_with_names),
+            (F::host_siblings, F::siblings),
+            (F::host_children_per_request, F::children_per_request),
+            (F::host_only_child, F::only_child),
+            (F::host_singletons, F::singletons),
+            (F::host_get, F::get),
+            (F::host_post, F::post),
+            (F::host_leaf, F::leaf),
+        ] {
+            features.set(with_host, unknown * features.get(feature));
+        }
+    }
+}
+
+/// How much of the keys of a candidate others have as well, by weight.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shared {
+    whole: f64,
+    with_values: f64,
+    with_names: f64,
+    /// More than the share of values among the siblings would let expect.
+    relative: f64,
+    /// What no other sibling has.
+    alone: f64,
+
+}
+
+impl Shared {
+    fn values(&self) -> f64 {
+        self.with_values / self.whole.max(0.1)
+    }
+
+    fn names(&self) -> f64 {
+        self.with_names / self.whole.max(0.1)
     }
 }

@@ -1,28 +1,34 @@
 //! From evidence to templates: a pure function of the merged trie.
 //!
-//! Walks down from a host. At each place every child is judged a name or a value; all values with the same suffix are
-//! looked at as one from there on, so that what stands below is seen across all of them. Nothing is copied: a place of
-//! the decided tree is a group of places of the trie.
+//! Walks down from a host. At each place every child is judged a name or a value; all values with one slot are looked at
+//! as one from there on, so that what stands below is seen across all of them. Nothing is copied: a place of the decided
+//! tree is a group of places of the trie.
 
+pub(crate) mod files;
+mod variable;
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::limits;
-use crate::sketch::{Distinct, Merge, stable_hash};
-use crate::template::context::{Candidate, HostIndex, Observed, Place};
+use crate::sketch::stable_hash;
+use crate::template::context::{Candidate, Observed, Place};
 use crate::template::evidence::{End, Node, Values};
+use crate::template::host::HostIndex;
 use crate::template::judge::{Judge, Verdict};
-use crate::template::name::{parameter_name, unique};
+use crate::template::name::{parameter_names, unique};
 use crate::template::operations;
-use crate::template::segment::{Segment, SegmentKind};
+use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind};
 use crate::template::vocabulary::Vocabulary;
 use crate::template::{Part, Template};
+
+pub(crate) use variable::Variable;
 
 /// A place in the decided tree.
 #[derive(Debug)]
 pub(crate) struct Decided<'t, T> {
     /// Sorted by text.
-    pub(crate) literals: Vec<(&'t [u8], Self)>,
-    /// Sorted by suffix.
+    pub(crate) literals: Vec<(DecidedLiteral<'t>, Self)>,
+    /// Sorted by key.
     pub(crate) variables: Vec<(Variable<'t>, Self)>,
     /// Requests that ended here, by method and operation; the operation is empty where the path is not split.
     pub(crate) ends: Vec<DecidedEnd<'t, T>>,
@@ -30,6 +36,16 @@ pub(crate) struct Decided<'t, T> {
     pub(crate) template: Template,
     /// Segments that were nearly judged otherwise, the nearest first.
     pub(crate) near: Vec<Near<'t>>,
+}
+
+/// A segment that stays as it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DecidedLiteral<'t> {
+    pub(crate) text: &'t [u8],
+    /// True if a request with it got another answer than 404, or none that is known.
+    pub(crate) answered: bool,
+    /// True if a request with it was answered with 404.
+    pub(crate) not_found: bool,
 }
 
 /// What ended at a place: its method, its operation, and what was seen of it.
@@ -45,80 +61,56 @@ pub(crate) struct Near<'t> {
 /// From how far from even odds a verdict is no near miss.
 const NEAR: f64 = 0.35;
 /// Near misses remembered for one place.
-const NEAR_MISSES: usize = 10;
+const MAX_NEAR_MISSES: usize = 10;
 
-/// A varying part, and why it is one.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Variable<'t> {
-    pub(crate) suffix: &'t [u8],
-    /// Does the value go on over all segments that follow?
-    pub(crate) rest: bool,
-    /// How many requests had a value of each kind.
-    kinds: BTreeMap<SegmentKind, u64>,
-    distinct: Distinct<{ limits::DISTINCT_HASHES }>,
-    /// Sum over the requests of how sure it is that theirs is a value.
-    certainty: f64,
-    /// Segments that could have been names, by what spoke most for their being values.
-    judged: BTreeMap<&'static str, u64>,
+/// Places of the trie that are one: those of requests that were answered, and those of requests answered with 404.
+///
+/// What got only 404 is placed by the evidence of the others, and is evidence itself only where there is nothing else.
+#[derive(Debug)]
+pub(crate) struct Group<'t, T> {
+    pub(crate) answered: Vec<&'t Node<T>>,
+    pub(crate) not_found: Vec<&'t Node<T>>,
 }
 
-impl Variable<'_> {
-    /// The kind of the values in reports.
-    pub(crate) fn kind(&self) -> &'static str {
-        let mut names: Vec<&str> = self.kinds.keys().map(|kind| kind.name()).collect();
-        names.dedup();
-        match &names[..] {
-            [name] => name,
-            ["integer", "number"] => "number",
-            _ => "string",
-        }
+impl<T> Default for Group<'_, T> {
+    fn default() -> Self {
+        Self { answered: Vec::new(), not_found: Vec::new() }
+    }
+}
+
+impl<T> Clone for Group<'_, T> {
+    fn clone(&self) -> Self {
+        Self { answered: self.answered.clone(), not_found: self.not_found.clone() }
+    }
+}
+
+impl<'t, T> Group<'t, T> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &'t Node<T>> + Clone {
+        self.answered.iter().chain(&self.not_found).copied()
     }
 
-    pub(crate) fn distinct(&self) -> u64 {
-        self.distinct.estimate()
+    /// The places that are evidence.
+    pub(crate) fn evidence(&self) -> &[&'t Node<T>] {
+        if self.answered.is_empty() { &self.not_found } else { &self.answered }
     }
 
-    /// How sure it is that this part varies, from 0 to 1: the mean over the requests, to two decimals.
-    pub(crate) fn confidence(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "rounded to two decimals")]
-        let mean = self.certainty / self.requests().max(1) as f64;
-        (mean * 100.0).round().clamp(1.0, 99.0) / 100.0
+    fn push(&mut self, node: &'t Node<T>, answered: bool) {
+        if answered { self.answered.push(node) } else { self.not_found.push(node) }
     }
 
-    fn requests(&self) -> u64 {
-        self.kinds.values().sum()
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.answered.extend(other.answered);
+        self.not_found.extend(other.not_found);
     }
 
-    /// Short reasons that can be checked.
-    pub(crate) fn reasons(&self) -> Vec<String> {
-        let mut by_name: BTreeMap<&str, u64> = BTreeMap::new();
-        for (kind, count) in &self.kinds {
-            *by_name.entry(kind.name()).or_default() += count;
-        }
-        let total = self.requests();
-        let mut reasons: Vec<String> = by_name
-            .into_iter()
-            .map(|(name, count)| format!("{count} of {total} requests have a value of kind {name}"))
-            .collect();
-        for (reason, count) in &self.judged {
-            reasons.push(format!(
-                "{count} segments that could be names are values, most of all by {reason}"
-            ));
-        }
-        reasons
-    }
-
-    fn add(&mut self, kind: SegmentKind, count: u64, probability: f64) {
-        *self.kinds.entry(kind).or_default() += count;
-        #[expect(clippy::cast_precision_loss, reason = "a mean needs no more")]
-        let weight = count as f64;
-        self.certainty += weight * probability;
+    fn ends(&self) -> Vec<&'t End<T>> {
+        self.all().flat_map(|node| &node.ends).collect()
     }
 }
 
 /// Decides everything below one host, or below several that are one.
 pub(crate) fn decide<'t, T: Observed>(
-    hosts: &[&'t Node<T>],
+    hosts: &Group<'t, T>,
     vocabulary: &Vocabulary,
     judge: &dyn Judge<T>,
 ) -> Decided<'t, T> {
@@ -126,203 +118,179 @@ pub(crate) fn decide<'t, T: Observed>(
     decide_group(hosts, Template::default(), &index, judge)
 }
 
-/// Everything below is one value: the path of a file.
-fn decide_files<'t, T: Observed>(
-    group: &[&'t Node<T>],
-    template: Template,
-    judge: &dyn Judge<T>,
-) -> Decided<'t, T> {
-    let mut variable = Variable { rest: true, ..Variable::default() };
-    let mut below: Vec<&'t End<T>> = Vec::new();
-    let mut open: Vec<&Node<T>> = Vec::new();
-    for node in group {
-        for literal in &node.literals {
-            variable.add(SegmentKind::Path, literal.node.count, FILES);
-            variable.distinct.observe(literal.hash);
-            open.push(&literal.node);
-        }
-        for values in &node.values {
-            variable.add(SegmentKind::Path, values.node.count, FILES);
-            variable.distinct.merge(values.distinct.clone());
-            open.push(&values.node);
-        }
-    }
-    while let Some(node) = open.pop() {
-        below.extend(&node.ends);
-        open.extend(node.literals.iter().map(|literal| &*literal.node));
-        open.extend(node.values.iter().map(|values| &*values.node));
-    }
-    let ends: Vec<&'t End<T>> = group.iter().flat_map(|node| &node.ends).collect();
-    let mut deeper = template.clone();
-    let named = judge.parameter_name(&template, b"");
-    let name = unique(named.unwrap_or_else(|| "path".to_owned()), &template.parts);
-    deeper.parts.push(Part::Parameter { name, suffix: Box::default(), rest: true });
-    let files = Decided {
-        literals: Vec::new(),
-        variables: Vec::new(),
-        ends: operations::split(&below),
-        template: deeper,
-        near: Vec::new(),
-    };
-    Decided {
-        literals: Vec::new(),
-        variables: vec![(variable, files)],
-        ends: operations::split(&ends),
-        template,
-        near: Vec::new(),
-    }
+/// Which segments of a place are one variable.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct VariableKey {
+    /// True if the value goes on over all segments that follow.
+    pub(crate) rest: bool,
+    /// True if a rule gave the frame; the slot is that frame.
+    pub(crate) pinned: bool,
+    pub(crate) slot: Cow<'static, [u8]>,
 }
 
-/// How sure it is that names of files at several depths are one value.
-const FILES: f64 = 0.9;
-
-/// What ends below a place, and how much of it looks like files.
-#[derive(Default)]
-struct Files {
-    ends: usize,
-    with_extension: usize,
-    /// Bit n: a file ends n segments below.
-    depths: u64,
+/// The children of a group, by text, and what is a value whatever stands around it.
+struct Children<'t, T> {
+    candidates: Vec<Candidate<'t, T>>,
+    values: Vec<(&'t Values<T>, bool)>,
 }
 
-impl Files {
-    fn below<T>(group: &[&Node<T>]) -> Self {
-        let mut found = Self::default();
-        for node in group {
-            found.walk(node, 1);
-        }
-        found
-    }
-
-    fn walk<T>(&mut self, node: &Node<T>, depth: u32) {
-        for literal in &node.literals {
-            self.end(&literal.node, has_extension(&literal.text), depth);
-        }
-        for values in &node.values {
-            self.end(&values.node, values.suffix.starts_with(b"."), depth);
-        }
-    }
-
-    fn end<T>(&mut self, node: &Node<T>, is_file: bool, depth: u32) {
-        if !node.ends.is_empty() {
-            self.ends += 1;
-            if is_file {
-                self.with_extension += 1;
-                self.depths |= 1 << depth.min(63);
+impl<'t, T: Observed> Children<'t, T> {
+    fn of(group: &Group<'t, T>) -> Self {
+        let mut by_text: BTreeMap<&'t [u8], Group<'t, T>> = BTreeMap::new();
+        let mut values = Vec::new();
+        for (nodes, answered) in [(&group.answered, true), (&group.not_found, false)] {
+            for node in nodes {
+                for literal in &node.literals {
+                    by_text.entry(&literal.text).or_default().push(&literal.node, answered);
+                }
+                values.extend(node.values.iter().map(|values| (values, answered)));
             }
         }
-        self.walk(node, depth + 1);
+        let has_answers = !group.answered.is_empty();
+        let candidate = |(text, places): (&'t [u8], Group<'t, T>)| Candidate {
+            text,
+            hash: stable_hash(text),
+            segment: Segment::parse(text),
+            votes: !has_answers || !places.answered.is_empty(),
+            places,
+        };
+        Self { candidates: by_text.into_iter().map(candidate).collect(), values }
     }
-
-    /// Names with extensions right below and at two more depths at least, and two of five of all that ends here.
-    fn are_one_value(&self) -> bool {
-        self.depths & 2 != 0
-            && self.depths.count_ones() >= 3
-            && self.with_extension * 5 >= self.ends * 2
-    }
-}
-
-/// A dot and one to five letters or digits at the end, with a letter among them: any file, not only those that APIs serve.
-fn has_extension(text: &[u8]) -> bool {
-    let Some(dot) = memchr::memrchr(b'.', text) else { return false };
-    let extension = &text[dot + 1..];
-    (1..=5).contains(&extension.len())
-        && extension.iter().all(u8::is_ascii_alphanumeric)
-        && extension.iter().any(u8::is_ascii_alphabetic)
 }
 
 /// A varying part while it is put together: what is known of it, and where it leads.
-type Varying<'t, T> = (Variable<'t>, Vec<&'t Node<T>>);
+type Varying<'t, T> = (Variable<'t>, Group<'t, T>);
 
 fn decide_group<'t, T: Observed>(
-    group: &[&'t Node<T>],
+    group: &Group<'t, T>,
     template: Template,
     index: &HostIndex,
     judge: &dyn Judge<T>,
 ) -> Decided<'t, T> {
     let may_hold_files = matches!(template.parts.last(), Some(Part::Literal(_)));
-    if judge.takes_rest(&template) || (may_hold_files && Files::below(group).are_one_value()) {
-        return decide_files(group, template, judge);
+    if judge.takes_rest(&template) || (may_hold_files && files::are_one_value(group, index)) {
+        return files::decide(group, template, judge);
     }
-    let mut children: BTreeMap<&'t [u8], Vec<&'t Node<T>>> = BTreeMap::new();
-    let mut ends: Vec<&'t End<T>> = Vec::new();
-    let mut values: Vec<&'t Values<T>> = Vec::new();
-    for node in group {
-        for literal in &node.literals {
-            children.entry(&literal.text).or_default().push(&literal.node);
-        }
-        ends.extend(&node.ends);
-        values.extend(&node.values);
-    }
-    let candidates: Vec<Candidate<'t, T>> = children
-        .into_iter()
-        .map(|(text, nodes)| Candidate {
-            text,
-            hash: stable_hash(text),
-            segment: Segment::parse(text),
-            nodes,
-        })
+    let Children { candidates, values } = Children::of(group);
+    let voting: Vec<&Values<T>> = values
+        .iter()
+        .filter(|(_, answered)| *answered || group.answered.is_empty())
+        .map(|found| found.0)
         .collect();
     let place =
-        Place { template: &template, group, candidates: &candidates, values: &values, index };
+        Place { template: &template, group, candidates: &candidates, values: &voting, index };
     let verdicts = if candidates.is_empty() { Vec::new() } else { judge.judge(&place) };
 
-    let mut literals = Vec::new();
-    let mut variables: BTreeMap<(bool, &'t [u8]), Varying<'t, T>> = BTreeMap::new();
-    let mut near = Vec::new();
-    for (candidate, verdict) in candidates.into_iter().zip(verdicts) {
-        if (verdict.probability - 0.5).abs() < NEAR {
-            near.push(Near { text: candidate.text, verdict: verdict.clone() });
-        }
-        if !verdict.is_value {
-            literals.push((candidate.text, candidate.nodes));
-            continue;
-        }
-        let (variable, below) = variables.entry((false, candidate.segment.suffix)).or_default();
-        variable.add(candidate.segment.kind, candidate.requests(), verdict.probability);
-        *variable.judged.entry(verdict.reason).or_default() += 1;
-        variable.distinct.observe(candidate.hash);
-        below.extend(candidate.nodes);
-    }
-    for child in values {
-        let rest = child.kind == SegmentKind::Path;
-        let (variable, below) = variables.entry((rest, &child.suffix)).or_default();
-        variable.add(child.kind, child.node.count, 0.99);
-        variable.distinct.merge(child.distinct.clone());
-        below.push(&child.node);
-    }
-
-    let distance = |near: &Near<'_>| (near.verdict.probability - 0.5).abs();
-    near.sort_by(|a, b| distance(a).total_cmp(&distance(b)).then(a.text.cmp(b.text)));
-    near.truncate(NEAR_MISSES);
-
+    let near = near_misses(&candidates, &verdicts);
+    let (literals, variables) = part(candidates, verdicts, values, &template, judge);
     let step = |part: Part| {
         let mut deeper = template.clone();
         deeper.parts.push(part);
         deeper
     };
-    Decided {
-        literals: literals
-            .into_iter()
-            .map(|(text, nodes)| {
-                (text, decide_group(&nodes, step(Part::Literal(text.into())), index, judge))
-            })
-            .collect(),
-        variables: variables
-            .into_iter()
-            .map(|((rest, suffix), (mut variable, below))| {
-                (variable.suffix, variable.rest) = (suffix, rest);
-                let named = judge.parameter_name(&template, suffix);
-                let name = named.map_or_else(
-                    || parameter_name(&template.parts),
-                    |name| unique(name, &template.parts),
-                );
-                let part = Part::Parameter { name, suffix: suffix.into(), rest };
-                (variable, decide_group(&below, step(part), index, judge))
-            })
-            .collect(),
-        ends: operations::split(&ends),
-        template,
-        near,
+    let literals = literals
+        .into_iter()
+        .map(|(literal, places)| {
+            let deeper = step(Part::Literal(literal.text.into()));
+            (literal, decide_group(&places, deeper, index, judge))
+        })
+        .collect();
+    let variables = variables
+        .into_iter()
+        .map(|(mut variable, below)| {
+            let named = judge.parameter_names(&template, &variable.frame);
+            let names =
+                named.unwrap_or_else(|| parameter_names(&template.parts, &variable, &below));
+            let names = unique(names, &template.parts);
+            variable.texts = Vec::new();
+            let frame = variable.frame.clone();
+            let part = Part::Parameter { names, frame, rest: variable.key.rest };
+            (variable, decide_group(&below, step(part), index, judge))
+        })
+        .collect();
+    Decided { literals, variables, ends: operations::split(&group.ends()), template, near }
+}
+
+fn near_misses<'t, T>(candidates: &[Candidate<'t, T>], verdicts: &[Verdict]) -> Vec<Near<'t>> {
+    let distance = |verdict: &Verdict| (verdict.probability - 0.5).abs();
+    let mut near: Vec<Near<'t>> = candidates
+        .iter()
+        .zip(verdicts)
+        .filter(|(_, verdict)| distance(verdict) < NEAR)
+        .map(|(candidate, verdict)| Near { text: candidate.text, verdict: verdict.clone() })
+        .collect();
+    near.sort_by(|a, b| {
+        distance(&a.verdict).total_cmp(&distance(&b.verdict)).then(a.text.cmp(b.text))
+    });
+    near.truncate(MAX_NEAR_MISSES);
+    near
+}
+
+/// How sure it is that a segment of an unmistakable kind is a value.
+const UNMISTAKABLE: f64 = 0.99;
+
+/// The literals of a place with where they lead, and its variables with where they lead.
+type Parted<'t, T> = (Vec<(DecidedLiteral<'t>, Group<'t, T>)>, Vec<Varying<'t, T>>);
+
+/// Parts the children of a place into literals and variables.
+fn part<'t, T: Observed>(
+    candidates: Vec<Candidate<'t, T>>,
+    verdicts: Vec<Verdict>,
+    values: Vec<(&'t Values<T>, bool)>,
+    template: &Template,
+    judge: &dyn Judge<T>,
+) -> Parted<'t, T> {
+    let mut literals = Vec::new();
+    let mut variables: BTreeMap<VariableKey, Varying<'t, T>> = BTreeMap::new();
+    let values_among = verdicts.iter().filter(|verdict| verdict.is_value).count();
+    let folded_may_be_names = values_among * 2 <= verdicts.len();
+    for (candidate, verdict) in candidates.into_iter().zip(verdicts) {
+        if !verdict.is_value {
+            let literal = DecidedLiteral {
+                text: candidate.text,
+                answered: !candidate.places.answered.is_empty(),
+                not_found: !candidate.places.not_found.is_empty(),
+            };
+            literals.push((literal, candidate.places));
+            continue;
+        }
+        let pinned = judge.pinned_frame(template, candidate.text);
+        let key = VariableKey {
+            rest: false,
+            pinned: pinned.is_some(),
+            slot: pinned.map_or_else(|| candidate.segment.slot(), Cow::Owned),
+        };
+        let (variable, below) = variables.entry(key).or_default();
+        variable.add_candidate(&candidate, &verdict);
+        below.extend(candidate.places);
+    }
+    for (child, answered) in values {
+        let rest = child.kind == SegmentKind::Path;
+        let pinned = judge.pinned_frame(template, &child.frame).is_some();
+        let slot = if pinned { child.frame.to_vec().into() } else { slot_of(&child.frame) };
+        let (variable, below) = variables.entry(VariableKey { rest, pinned, slot }).or_default();
+        variable.add_values(child, folded_may_be_names);
+        below.push(&child.node, answered);
+    }
+    let variables = variables
+        .into_iter()
+        .map(|(key, (mut variable, below))| {
+            variable.settle_frame(key);
+            (variable, below)
+        })
+        .collect();
+    (literals, variables)
+}
+
+/// The slot of values of which only the frame is kept: see [`Segment::slot`].
+pub(crate) fn slot_of(frame: &[u8]) -> Cow<'static, [u8]> {
+    let tells_apart = matches!(frame.first(), Some(b'@' | b'~')) || frame.ends_with(b")");
+    if tells_apart {
+        return Cow::Owned(frame.to_vec());
+    }
+    let last = frame.iter().rposition(|byte| *byte == 0).unwrap_or(0);
+    match &frame[last..] {
+        b"\0" => PLAIN_FRAME,
+        suffix => Cow::Owned(suffix.to_vec()),
     }
 }

@@ -1,23 +1,29 @@
 //! The evidence trie: where paths vary, host by host, in bounded and mergeable form. Nothing is decided here.
 //!
-//! A node keeps literal children for segments that may be names, and one child per kind (and suffix) for segments that
-//! are values whatever stands around them. Two bounds keep it small, and both depend on *which* segments were seen,
-//! never on their order, so that any split of the traffic merges to the same trie:
+//! A node keeps literal children for segments that may be names, and one child per kind (and frame) for segments that
+//! are values whatever stands around them. Three bounds keep it small, and all of them depend on *which* segments were
+//! seen, never on their order or number, so that any split of the traffic merges to one and the same trie:
 //!
 //! - a node keeps the [`Bounds::literals`] literal children with the smallest hashes (bottom-k), and beside them as many
-//!   as [`limits::KNOWN_CHILDREN`] that the vocabulary knows; it folds the others into the child of their kind;
-//! - where the whole trie has more than [`Bounds::nodes`] nodes, the *level* rises: at level n only literals whose hash
-//!   begins with n zero bits stay. The level of a state is the lowest at which it fits, and what fits as a whole fits in
-//!   every part, so a part never rises above the whole.
+//!   that the vocabulary knows; it folds the others into the child of their kind;
+//! - the trie keeps [`Bounds::hosts`] hosts, and folds the others into one;
+//! - the trie has [`Bounds::nodes`] nodes, which its hosts share fairly: a host may have as many as it needs up to the
+//!   *share*, the largest number at which the sum over the hosts fits (max-min fairness). A host that needs more has its
+//!   *level* raised: at level n only literals whose hash begins with n zero bits stay. The share falls as hosts and
+//!   paths come in, so what fits as a whole fits in every part, and a part never rises above the whole.
 
 mod ends;
 mod flat;
 mod fold;
 
+use std::borrow::Cow;
+
+pub(crate) use flat::StoredTrie;
+
 use crate::bits::is_same;
 use crate::limits;
 use crate::sketch::{Distinct, HeapSize, Merge, stable_hash, vec_bytes};
-use crate::template::segment::{Segment, SegmentKind};
+use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind};
 use crate::template::vocabulary::Vocabulary;
 
 /// How much a trie may keep. States merge only with equal bounds.
@@ -28,16 +34,24 @@ pub(crate) struct Bounds {
     pub(crate) nodes: usize,
 }
 
-impl Default for Bounds {
-    fn default() -> Self {
-        Self { hosts: limits::HOSTS, literals: limits::LITERAL_CHILDREN, nodes: limits::TRIE_NODES }
-    }
+impl Bounds {
+    /// For requests that got an answer, or of which no answer is known.
+    pub(crate) const ANSWERED: Self = Self {
+        hosts: limits::HOSTS,
+        literals: limits::LITERAL_CHILDREN,
+        nodes: limits::TRIE_NODES,
+    };
+    /// For requests that were answered with 404: they have a budget of their own, so that a scan costs no name its place.
+    pub(crate) const NOT_FOUND: Self = Self {
+        hosts: limits::HOSTS,
+        literals: limits::NOT_FOUND_CHILDREN,
+        nodes: limits::NOT_FOUND_NODES,
+    };
 }
 
 /// What is kept at a level.
 #[derive(Clone, Copy, Debug)]
 struct Keep {
-    hosts: usize,
     literals: usize,
     level: u8,
 }
@@ -52,10 +66,24 @@ const LEVEL_LAST: u8 = 24;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trie<T> {
     bounds: Bounds,
-    level: u8,
-    root: Node<T>,
+    /// Sorted by (hash, text).
+    hosts: Vec<Host<T>>,
+    /// All hosts that had no place among them; its text is empty.
+    rest: Option<Host<T>>,
     /// Nodes made since they were last counted, on top of that count: an upper bound.
     made: usize,
+    /// True if nothing was made since the trie was last fitted to its bounds.
+    fitted: bool,
+}
+
+/// Everything seen of one host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Host<T> {
+    hash: u64,
+    text: Box<[u8]>,
+    /// At level n only literals whose hash begins with n zero bits stay.
+    level: u8,
+    node: Node<T>,
 }
 
 /// What was seen at one place of the trie.
@@ -81,12 +109,15 @@ pub(crate) struct Literal<T> {
     pub(crate) node: Box<Node<T>>,
 }
 
-/// A child for all segments of one kind and suffix.
+/// A child for all segments of one kind and frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Values<T> {
     pub(crate) kind: SegmentKind,
-    pub(crate) suffix: Box<[u8]>,
+    /// The segment with a zero byte in the place of each part that varies: see [`Segment::frame`].
+    pub(crate) frame: Box<[u8]>,
     pub(crate) distinct: Distinct<{ limits::DISTINCT_HASHES }>,
+    /// Segments among them that could have been names, and were folded because there were too many of them.
+    pub(crate) folded: Distinct<{ limits::DISTINCT_HASHES }>,
     pub(crate) node: Box<Node<T>>,
 }
 
@@ -100,11 +131,29 @@ pub(crate) struct End<T> {
 }
 
 /// Where a segment leads.
-enum Edge<'a> {
+enum Edge {
     Literal(u64),
-    Values(SegmentKind, &'a [u8], u64),
+    Values(ValuesKey),
     /// All that follows is one value.
     Rest(u64),
+}
+
+/// Which values child a segment belongs to.
+struct ValuesKey {
+    kind: SegmentKind,
+    frame: Cow<'static, [u8]>,
+    hash: u64,
+    /// True if the segment could have been a name.
+    folded: bool,
+}
+
+impl ValuesKey {
+    fn new(segment: &Segment<'_>, hash: u64, level: u8) -> Self {
+        let kind = if level >= LEVEL_ONE_KIND { SegmentKind::Symbol } else { segment.kind };
+        let frame = segment.frame();
+        let frame = if stays(stable_hash(&frame), level) { frame } else { PLAIN_FRAME };
+        Self { kind, frame, hash, folded: !is_value(segment) }
+    }
 }
 
 impl<T> Default for Node<T> {
@@ -113,21 +162,24 @@ impl<T> Default for Node<T> {
     }
 }
 
-impl<T> Default for Trie<T> {
-    fn default() -> Self {
-        Self::new(Bounds::default())
-    }
-}
-
 impl<T> Trie<T> {
     pub(crate) fn new(bounds: Bounds) -> Self {
-        Self { bounds, level: 0, root: Node::default(), made: 0 }
+        Self { bounds, hosts: Vec::new(), rest: None, made: 0, fitted: true }
     }
 
     /// The hosts, in the order of their hashes, and one node for all that had no place among them.
     pub(crate) fn hosts(&self) -> impl Iterator<Item = (Option<&[u8]>, &Node<T>)> {
-        let named = self.root.literals.iter().map(|host| (Some(&*host.text), &*host.node));
-        named.chain(self.root.values.iter().map(|rest| (None, &*rest.node)))
+        let named = self.hosts.iter().map(|host| (Some(&*host.text), &host.node));
+        named.chain(self.rest.iter().map(|rest| (None, &rest.node)))
+    }
+
+    fn is_folded(&self) -> bool {
+        self.hosts.iter().chain(&self.rest).any(|host| host.level > 0)
+    }
+
+    /// True if it is known to fit its bounds, without counting.
+    pub(crate) fn fits(&self) -> bool {
+        self.fitted || (self.made <= self.bounds.nodes && !self.is_folded())
     }
 }
 
@@ -143,11 +195,15 @@ impl<T: Merge + Default> Trie<T> {
         if self.made > self.bounds.nodes + self.bounds.nodes / 4 {
             self.fit();
         }
-        let keep = self.keep();
         let mut made = 0;
-        let mut node = &mut self.root;
-        node.count += 1;
-        node = node.host(host, keep, &mut made);
+        let literals = self.bounds.literals;
+        let at = self.host(host);
+        let host = match at {
+            Some(at) => &mut self.hosts[at],
+            None => self.rest.get_or_insert_with(Host::rest),
+        };
+        let keep = Keep { literals, level: host.level };
+        let mut node = &mut host.node;
         for (depth, segment) in segments.enumerate() {
             node.count += 1;
             // A literal that has a child is one at any level that it has outlived: its kind need not be asked.
@@ -157,63 +213,114 @@ impl<T: Merge + Default> Trie<T> {
             }
             let edge = edge_of(segment, depth, keep.level);
             let last = matches!(edge, Edge::Rest(_));
-            node = node.child(segment, &edge, keep, &mut made);
+            node = node.child(segment, edge, keep, &mut made);
             if last {
                 break;
             }
         }
         node.count += 1;
-        self.made += made;
+        if made > 0 {
+            self.made += made;
+            self.fitted = false;
+        }
         node.end(method, operation)
     }
 
-    fn keep(&self) -> Keep {
-        Keep { hosts: self.bounds.hosts, literals: self.bounds.literals, level: self.level }
+    /// Where a host stands; `None` where it is one of the rest.
+    fn host(&mut self, text: &[u8]) -> Option<usize> {
+        if self.hosts.len() <= FEW
+            && let Some(at) = self.hosts.iter().position(|have| is_same(&have.text, text))
+        {
+            return Some(at);
+        }
+        let hash = stable_hash(text);
+        match self.host_position(hash, text) {
+            Ok(at) => Some(at),
+            Err(at) if at >= self.bounds.hosts => None,
+            Err(at) => {
+                self.made += 1;
+                self.fitted = false;
+                let host = Host { hash, text: text.into(), level: 0, node: Node::default() };
+                self.hosts.insert(at, host);
+                self.trim_hosts();
+                Some(at)
+            }
+        }
     }
 
-    /// Is it known to fit its bounds, without counting?
-    pub(crate) fn fits(&self) -> bool {
-        self.made <= self.bounds.nodes
+    fn host_position(&self, hash: u64, text: &[u8]) -> Result<usize, usize> {
+        self.hosts
+            .binary_search_by(|have| have.hash.cmp(&hash).then_with(|| (*have.text).cmp(text)))
     }
 
-    /// Raises the level until the trie fits its bounds.
+    /// Raises the levels of hosts until the trie fits its bounds.
     pub(crate) fn fit(&mut self) {
-        self.made = self.root.size();
-        while self.made > self.bounds.nodes && self.level < LEVEL_LAST {
-            self.raise(self.level + 1);
+        let mut sizes: Vec<usize> =
+            self.hosts.iter().chain(&self.rest).map(|host| host.node.size()).collect();
+        let literals = self.bounds.literals;
+        let levels = self.hosts.iter().chain(&self.rest).map(|host| host.level);
+        let share = fair_share(self.bounds.nodes, &sizes, levels);
+        for (host, size) in self.hosts.iter_mut().chain(&mut self.rest).zip(&mut sizes) {
+            while *size > share && host.level < LEVEL_LAST {
+                host.raise(host.level + 1, literals);
+                *size = host.node.size();
+            }
         }
+        self.made = sizes.iter().sum();
+        self.fitted = true;
     }
+}
 
-    fn raise(&mut self, level: u8) {
-        self.level = level;
-        let keep = self.keep();
-        let children = self.root.literals.iter_mut().map(|host| &mut host.node);
-        for host in children.chain(self.root.values.iter_mut().map(|rest| &mut rest.node)) {
-            host.fold(0, keep);
+/// The largest number of nodes that every host may have so that all of them fit (max-min fairness). A host that was folded
+/// needed more than any share since then, and so more than this one: it is given all of it.
+fn fair_share(nodes: usize, sizes: &[usize], levels: impl Iterator<Item = u8>) -> usize {
+    let needs = sizes.iter().zip(levels);
+    let mut needs: Vec<usize> =
+        needs.map(|(size, level)| if level > 0 { usize::MAX } else { *size }).collect();
+    needs.sort_unstable();
+    let mut left = nodes;
+    for (at, need) in needs.iter().enumerate() {
+        let share = left / (needs.len() - at);
+        if *need > share {
+            return share;
         }
-        self.made = self.root.size();
+        left -= need;
+    }
+    usize::MAX
+}
+
+impl<T> Host<T> {
+    fn rest() -> Self {
+        Self { hash: 0, text: Box::default(), level: 0, node: Node::default() }
+    }
+}
+
+impl<T: Merge + Default> Host<T> {
+    fn raise(&mut self, level: u8, literals: usize) {
+        self.level = level;
+        self.node.fold(0, Keep { literals, level });
     }
 }
 
 /// The edge for one segment: a pure function of the segment, its depth and the level.
-fn edge_of(segment: &[u8], depth: usize, level: u8) -> Edge<'_> {
+fn edge_of(segment: &[u8], depth: usize, level: u8) -> Edge {
     let shallow = level.saturating_sub(LEVEL_SHALLOW - 1);
     if depth + 1 >= (limits::SEGMENTS >> shallow).max(1) {
         return Edge::Rest(stable_hash(segment));
     }
     let parsed = Segment::parse(segment);
-    if is_value(&parsed) {
-        return values_edge(&parsed, stable_hash(segment), level);
-    }
     let hash = stable_hash(segment);
+    if is_value(&parsed) {
+        return Edge::Values(ValuesKey::new(&parsed, hash, level));
+    }
     if stays(hash, level) || (stays(hash, level.saturating_sub(KNOWN_BITS)) && is_known(segment)) {
         Edge::Literal(hash)
     } else {
-        values_edge(&parsed, hash, level)
+        Edge::Values(ValuesKey::new(&parsed, hash, level))
     }
 }
 
-/// Does the vocabulary know the segment? Such literals are kept first: they are what endpoints are made of.
+/// True if the vocabulary knows the segment. Such literals are kept first: they are what endpoints are made of.
 fn is_known(segment: &[u8]) -> bool {
     Vocabulary::shipped().knows(Segment::parse(segment).core)
 }
@@ -230,20 +337,15 @@ fn rank(hash: u64, known: bool) -> u64 {
     if known { hash >> KNOWN_BITS } else { (hash >> 1) | UNKNOWN }
 }
 
-/// Is a literal child never kept for this segment? Short numbers may be versions or names: they are kept.
+/// True if no literal child is ever kept for this segment. Short numbers may be versions or names: they are kept.
 fn is_value(segment: &Segment<'_>) -> bool {
-    segment.kind.is_unmistakable()
-        || (segment.kind == SegmentKind::Integer && segment.core.len() > 3)
+    segment.is_key()
+        || segment.kind.is_unmistakable()
+        || (segment.kind.is_integer() && segment.core.len() > 3)
 }
 
 fn stays(hash: u64, level: u8) -> bool {
     hash.leading_zeros() >= u32::from(level)
-}
-
-fn values_edge<'a>(segment: &Segment<'a>, hash: u64, level: u8) -> Edge<'a> {
-    let kind = if level >= LEVEL_ONE_KIND { SegmentKind::Symbol } else { segment.kind };
-    let suffix = if stays(stable_hash(segment.suffix), level) { segment.suffix } else { b"" };
-    Edge::Values(kind, suffix, hash)
 }
 
 impl<T> Node<T> {
@@ -286,8 +388,9 @@ impl<T: HeapSize> HeapSize for Node<T> {
             .iter()
             .map(|child| child.text.len() + size_of::<Self>() + child.node.heap_bytes());
         let values = self.values.iter().map(|child| {
-            child.suffix.len()
+            child.frame.len()
                 + child.distinct.heap_bytes()
+                + child.folded.heap_bytes()
                 + size_of::<Self>()
                 + child.node.heap_bytes()
         });
@@ -300,44 +403,23 @@ impl<T: HeapSize> HeapSize for Node<T> {
 
 impl<T: HeapSize> HeapSize for Trie<T> {
     fn heap_bytes(&self) -> usize {
-        self.root.heap_bytes()
+        let hosts = self.hosts.iter().chain(&self.rest);
+        vec_bytes(&self.hosts)
+            + hosts.map(|host| host.text.len() + host.node.heap_bytes()).sum::<usize>()
     }
 }
 
 impl<T: Merge + Default> Node<T> {
-    fn host(&mut self, host: &[u8], keep: Keep, made: &mut usize) -> &mut Self {
-        if self.literals.len() <= FEW
-            && let Some(at) = self.literals.iter().position(|have| is_same(&have.text, host))
-        {
-            return &mut self.literals[at].node;
-        }
-        let hash = stable_hash(host);
-        let rank = rank(hash, false);
-        match self.position(rank, host) {
-            Ok(at) => &mut self.literals[at].node,
-            Err(at) if at >= keep.hosts => self.values_node(SegmentKind::Domain, b"", hash, made),
-            Err(at) => {
-                *made += 1;
-                self.literals
-                    .insert(at, Literal { rank, hash, text: host.into(), node: Box::default() });
-                if self.literals.len() > keep.hosts {
-                    self.fold_last_host(keep);
-                }
-                &mut self.literals[at].node
-            }
-        }
-    }
-
     fn child(
         &mut self,
         segment: &[u8],
-        edge: &Edge<'_>,
+        edge: Edge,
         keep: Keep,
         made: &mut usize,
     ) -> &mut Self {
-        match *edge {
-            Edge::Rest(hash) => self.values_node(SegmentKind::Path, b"", hash, made),
-            Edge::Values(kind, suffix, hash) => self.values_node(kind, suffix, hash, made),
+        match edge {
+            Edge::Rest(hash) => self.rest_node(hash, made),
+            Edge::Values(key) => self.values_node(&key, made),
             Edge::Literal(hash) => match self.find(hash, segment) {
                 Some(at) => &mut self.literals[at].node,
                 None => self.new_literal(segment, hash, keep, made),
@@ -355,15 +437,10 @@ impl<T: Merge + Default> Node<T> {
         let known = is_known(segment);
         let rank = rank(hash, known);
         let at = self.position(rank, segment).unwrap_or_else(|at| at);
-        let first_too_many =
-            if known { limits::KNOWN_CHILDREN } else { self.known() + keep.literals };
+        let first_too_many = if known { keep.literals } else { self.known() + keep.literals };
         if at >= first_too_many {
-            return match values_edge(&Segment::parse(segment), hash, keep.level) {
-                Edge::Values(kind, suffix, hash) => self.values_node(kind, suffix, hash, made),
-                Edge::Literal(hash) | Edge::Rest(hash) => {
-                    self.values_node(SegmentKind::Symbol, b"", hash, made)
-                }
-            };
+            let key = ValuesKey::new(&Segment::parse(segment), hash, keep.level);
+            return self.values_node(&key, made);
         }
         *made += 1;
         self.literals
@@ -372,28 +449,31 @@ impl<T: Merge + Default> Node<T> {
         &mut self.literals[at].node
     }
 
-    fn values(&mut self, kind: SegmentKind, suffix: &[u8], made: &mut usize) -> &mut Values<T> {
+    fn values(&mut self, kind: SegmentKind, frame: &[u8], made: &mut usize) -> &mut Values<T> {
         let found = self
             .values
-            .binary_search_by(|have| have.kind.cmp(&kind).then_with(|| (*have.suffix).cmp(suffix)));
+            .binary_search_by(|have| have.kind.cmp(&kind).then_with(|| (*have.frame).cmp(frame)));
         let at = found.unwrap_or_else(|at| {
             *made += 1;
-            let distinct = Distinct::default();
-            self.values
-                .insert(at, Values { kind, suffix: suffix.into(), distinct, node: Box::default() });
+            let (distinct, folded) = (Distinct::default(), Distinct::default());
+            let (frame, node) = (frame.into(), Box::default());
+            self.values.insert(at, Values { kind, frame, distinct, folded, node });
             at
         });
         &mut self.values[at]
     }
 
-    fn values_node(
-        &mut self,
-        kind: SegmentKind,
-        suffix: &[u8],
-        hash: u64,
-        made: &mut usize,
-    ) -> &mut Self {
-        let values = self.values(kind, suffix, made);
+    fn values_node(&mut self, key: &ValuesKey, made: &mut usize) -> &mut Self {
+        let values = self.values(key.kind, &key.frame, made);
+        values.distinct.observe(key.hash);
+        if key.folded {
+            values.folded.observe(key.hash);
+        }
+        &mut values.node
+    }
+
+    fn rest_node(&mut self, hash: u64, made: &mut usize) -> &mut Self {
+        let values = self.values(SegmentKind::Path, &PLAIN_FRAME, made);
         values.distinct.observe(hash);
         &mut values.node
     }
@@ -430,17 +510,34 @@ mod tests {
             nodes in 12_usize..300,
         ) {
             // So small that every bound is met, at levels low and high.
-            let bounds = Bounds { hosts: 2, literals, nodes };
+            let bounds = Bounds { hosts: 3, literals, nodes };
             let whole = observed(&paths, bounds);
             let (left, right) = paths.split_at(cut.min(paths.len()));
             let mut backwards = right.to_vec();
             backwards.reverse();
             let mut merged = observed(&backwards, bounds);
             merged.merge(observed(left, bounds));
-            prop_assert_eq!(merged.level, whole.level);
-            prop_assert_eq!(&merged.root, &whole.root);
-            prop_assert_eq!(total(&whole.root), paths.len() as u64);
-            prop_assert!(whole.root.size() <= nodes || whole.level == LEVEL_LAST);
+            prop_assert_eq!(&merged.hosts, &whole.hosts);
+            prop_assert_eq!(&merged.rest, &whole.rest);
+            let hosts = || whole.hosts.iter().chain(&whole.rest);
+            prop_assert_eq!(hosts().map(|host| total(&host.node)).sum::<u64>(), paths.len() as u64);
+            let all_last = hosts().all(|host| host.level == LEVEL_LAST || host.level == 0);
+            prop_assert!(hosts().map(|host| host.node.size()).sum::<usize>() <= nodes || all_last);
+        }
+
+        /// Whatever one host holds, the others are what they would be if it held no more than its share.
+        #[test]
+        fn no_host_takes_the_share_of_another(
+            small in prop::collection::vec("a(/(users|me|[qxz]{4})){1,2}", 0..20),
+            large in prop::collection::vec("b(/[qxz]{4}){1,4}", 0..300),
+        ) {
+            let bounds = Bounds { hosts: 4, literals: 64, nodes: 100 };
+            let alone = observed(&small, bounds);
+            let both = observed(&[small, large].concat(), bounds);
+            let of = |trie: &Trie<u64>| trie.hosts.iter().find(|host| &*host.text == b"a").cloned();
+            if of(&alone).is_none_or(|host| host.node.size() <= 50) {
+                prop_assert_eq!(of(&both), of(&alone));
+            }
         }
     }
 }

@@ -21,7 +21,11 @@ features! {
     bias, kind_version, kind_integer, kind_number, kind_locale, kind_domain, kind_symbol, kind_word_digits, all_capitals,
     segment_known, segment_unknown, unknown_letters, rare_letters, least_word, mean_word, all_words_known, words, many_words,
     surprise_mean, surprise_total, digit_share, has_digit, length, length_20, length_2, inner_dash, inner_underscore, dot,
-    lead_punctuation, camel_hump, first_capital, extension, verb,
+    lead_punctuation, camel_hump, first_capital, extension, verb, sigil, compound, keyword,
+    // How much of the host's words is unknown, how it writes them, and with that what the segment says of itself.
+    host_unknown, host_segment_unknown, host_unknown_letters, host_rare_letters, host_least_word, host_surprise,
+    host_surprise_mean, host_length, host_has_digit, host_words, habit_capitals, habit_first_capital, habit_hump, habit_dash,
+    habit_underscore, habit_digit, habit_compound,
     // Where it stands.
     root, root_unknown, second, parent_version, parent_value, parent_value_unknown, two_values_before, parent_plural,
     parent_plural_unknown,
@@ -38,9 +42,21 @@ features! {
     shared_with_values, shared_with_names, shared_with_values_much, shared_with_names_much, shared_with_values_unknown,
     shared_with_names_unknown, shared_named, shared_relative, literals_below, leaf, below_unknown, below_ids, below_children,
     // Small numbers that may be versions.
-    small_number, small_number_rich, small_number_rich_root, small_number_rich_second,
+    small_number, small_number_rich, small_number_rich_root, small_number_rich_second, small_number_apart,
+    small_number_apart_singular,
     // Elsewhere on the host.
     elsewhere, elsewhere_unknown,
+    // What is asked for with it, and what it answers.
+    query_any, query_with_values, query_with_names, query_alone, media_with_values, media_with_names, media_alone,
+    // Collections, and names that are made of words of their siblings.
+    collection, items_below, word_reuse, same_last_word,
+    // How unknown its siblings are, and by how much more than the host.
+    place_unknown, place_unknown_more, place_unknown_many, place_known_many,
+    // Keywords beside ids: `me`, `search`.
+    keyword_beside_ids, no_keyword_beside_ids,
+    // With how much of the host's words is unknown, what stands around the segment.
+    host_value_share, host_named_share, host_named_values, host_shared_with_values, host_shared_with_names, host_siblings,
+    host_children_per_request, host_only_child, host_singletons, host_get, host_post, host_leaf,
 }
 
 /// How many numbers there are.
@@ -52,6 +68,12 @@ pub(crate) const LEXICAL: usize = Feature::root as usize;
 #[derive(Clone, Debug)]
 pub(crate) struct Features {
     pub(crate) values: Vec<f64>,
+}
+
+impl Default for Features {
+    fn default() -> Self {
+        Self { values: vec![0.0; COUNT] }
+    }
 }
 
 impl Features {
@@ -73,14 +95,13 @@ pub(crate) fn ratio(part: usize, whole: usize) -> f64 {
     part as f64 / whole.max(1) as f64
 }
 
-/// What a segment says of itself.
-pub(crate) fn lexical(segment: &Segment<'_>, vocabulary: &Vocabulary) -> Features {
+/// What a segment says of itself. `core` is the part that may be a value, without an ending that the whole host uses.
+pub(crate) fn lexical(segment: &Segment<'_>, core: &[u8], vocabulary: &Vocabulary) -> Features {
     use Feature as F;
-    let core = segment.core;
-    let mut features = Features { values: vec![0.0; COUNT] };
+    let mut features = Features::default();
     features.set(F::bias, 1.0);
     features.flag(F::kind_version, segment.kind == SegmentKind::Version);
-    features.flag(F::kind_integer, segment.kind == SegmentKind::Integer);
+    features.flag(F::kind_integer, segment.kind.is_integer());
     features.flag(F::kind_number, segment.kind == SegmentKind::Number);
     features.flag(F::kind_locale, segment.kind == SegmentKind::Locale);
     features.flag(F::kind_domain, segment.kind == SegmentKind::Domain);
@@ -109,6 +130,7 @@ pub(crate) fn lexical(segment: &Segment<'_>, vocabulary: &Vocabulary) -> Feature
     features.flag(F::first_capital, core.first().is_some_and(u8::is_ascii_uppercase));
     features.flag(F::extension, segment.suffix.starts_with(b"."));
     features.flag(F::verb, segment.suffix.starts_with(b":"));
+    features.flag(F::sigil, !segment.prefix.is_empty());
     features
 }
 
@@ -118,6 +140,7 @@ fn word_features(features: &mut Features, core: &[u8], vocabulary: &Vocabulary) 
     let known = vocabulary.segment(&words.join("_"));
     features.set(F::segment_known, ln1(known.into()).min(5.0));
     features.flag(F::segment_unknown, known == 0);
+    features.set(F::keyword, ln1(vocabulary.beside_parameters(&words.join("_")).into()).min(4.0));
     let letters: Vec<&String> =
         words.iter().filter(|word| !word.starts_with(|c: char| c.is_ascii_digit())).collect();
     let counts: Vec<u32> = letters.iter().map(|word| vocabulary.word(word)).collect();
@@ -132,6 +155,9 @@ fn word_features(features: &mut Features, core: &[u8], vocabulary: &Vocabulary) 
     };
     features.set(F::unknown_letters, length_where(|count| count == 0));
     features.set(F::rare_letters, length_where(|count| count <= 1));
+    let compounds = letters.iter().zip(&counts).filter(|(_, count)| **count == 0);
+    let compound = compounds.map(|(word, _)| vocabulary.compound(word)).reduce(f64::min);
+    features.set(F::compound, compound.unwrap_or(0.0));
     let logs: Vec<f64> = counts.iter().map(|count| ln1(u64::from(*count)).min(5.0)).collect();
     features.set(F::least_word, logs.iter().copied().reduce(f64::min).unwrap_or(0.0));
     features.set(F::mean_word, logs.iter().sum::<f64>() / ratio(logs.len().max(1), 1));

@@ -3,9 +3,8 @@
 use crate::math::ln1;
 use crate::template::Template;
 use crate::template::context::{Candidate, Observed, Place};
-use crate::template::features::{Feature, Features, lexical};
+use crate::template::features::{Feature, Features};
 use crate::template::model::{Model, STAGES};
-use crate::template::segment::SegmentKind;
 
 /// What a judge says of one segment.
 #[derive(Clone, Debug)]
@@ -30,12 +29,17 @@ impl Verdict {
 pub(crate) trait Judge<T> {
     fn judge(&self, place: &Place<'_, '_, T>) -> Vec<Verdict>;
 
-    /// What the parameter below a template is called, where it has a name of its own.
-    fn parameter_name(&self, _template: &Template, _suffix: &[u8]) -> Option<String> {
+    /// What the parameters of a frame below a template are called, where a rule names them.
+    fn parameter_names(&self, _template: &Template, _frame: &[u8]) -> Option<Vec<String>> {
         None
     }
 
-    /// Is all that stands below a template one value?
+    /// The frame that a rule gives to a segment below a template, or to one of the frames by which values are kept.
+    fn pinned_frame(&self, _template: &Template, _segment: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// True if a rule makes all that stands below a template one value.
     fn takes_rest(&self, _template: &Template) -> bool {
         false
     }
@@ -92,36 +96,41 @@ pub(crate) fn verdicts(probabilities: &[f64]) -> Vec<Verdict> {
     probabilities.iter().map(verdict).collect()
 }
 
-/// How often the last stage sees its own answer again, until what it says of the siblings has settled.
-const ROUNDS: usize = 2;
-
-/// All stages, the last one until it has settled; then what follows from segments that were folded.
+/// All stages; then what follows from segments that were folded.
 fn settled<T: Observed>(model: &Model, place: &Place<'_, '_, T>) -> (Vec<f64>, Vec<Features>) {
-    let (mut probabilities, features) = stages(model, place, STAGES + ROUNDS);
-    let mut long_numbers = false;
+    let (mut probabilities, features) = stages(model, place, STAGES);
+    let long_numbers = place.values.iter().any(|values| values.kind.is_integer());
     let (mut folded_requests, mut folded_names) = (0, 0);
-    for values in place.values {
-        if values.kind == SegmentKind::Integer {
-            long_numbers = true;
-        } else if !values.kind.is_unmistakable() {
-            folded_requests += values.node.count;
-            folded_names += values.distinct.estimate();
-        }
+    for values in place.values.iter().filter(|values| values.folded.estimate() > 0) {
+        folded_requests += values.node.count;
+        folded_names += values.folded.estimate();
     }
+    let is_unknown = |features: &Features| features.get(Feature::segment_unknown) > 0.5;
+    let are_values = folded_names > 0 && sample_says_values(&probabilities, &features);
     for ((probability, features), candidate) in
         probabilities.iter_mut().zip(&features).zip(place.candidates)
     {
-        // Beside longer numbers, short ones are numbers as well. And where there were more names than a node keeps, the
-        // unknown ones that it kept are a sample of those that it folded; so are known words that come no more often.
-        let is_number = long_numbers && candidate.segment.kind == SegmentKind::Integer;
-        let unknown = features.get(Feature::segment_unknown) > 0.0;
+        // Beside longer numbers, short ones are numbers as well. And where the names that a node could not keep are values,
+        // so are the unknown ones that it kept, and known words that come no more often.
+        let is_number = long_numbers && candidate.segment.kind.is_integer();
         let as_often =
             candidate.requests().saturating_mul(folded_names) <= folded_requests * LIKE_FOLDED;
-        if is_number || (folded_names > 0 && (unknown || as_often)) {
+        if is_number || (are_values && (is_unknown(features) || as_often)) {
             *probability = probability.max(FOLDED);
         }
     }
     (probabilities, features)
+}
+
+/// The unknown segments that a node keeps are a sample of those that it folded (those with the smallest hashes): true if
+/// most of the sample are values.
+fn sample_says_values(probabilities: &[f64], features: &[Features]) -> bool {
+    let unknown = probabilities
+        .iter()
+        .zip(features)
+        .filter(|(_, features)| features.get(Feature::segment_unknown) > 0.5);
+    let (count, sum) = unknown.fold((0.0, 0.0), |(count, sum), (p, _)| (count + 1.0, sum + p));
+    sum > count * LIKELY
 }
 
 /// Runs the first `count` stages; the probabilities of the last, and the evidence it had.
@@ -133,7 +142,7 @@ pub(crate) fn stages<T: Observed>(
     let own: Vec<Features> = place
         .candidates
         .iter()
-        .map(|c: &Candidate<'_, T>| lexical(&c.segment, model.vocabulary))
+        .map(|c: &Candidate<'_, T>| place.index.lexical(c.hash))
         .collect();
     let mut probabilities: Vec<f64> =
         own.iter().map(|features| model.probability(0, features)).collect();
@@ -171,7 +180,7 @@ pub(crate) fn evidence<T: Observed>(
         return stages(model, place, 1).1;
     }
     let own: Vec<Features> =
-        place.candidates.iter().map(|c| lexical(&c.segment, model.vocabulary)).collect();
+        place.candidates.iter().map(|c| place.index.lexical(c.hash)).collect();
     let (probabilities, _) = stages(model, place, stage);
     let guesses: Vec<f64> =
         probabilities.iter().map(|p| if stage == 1 { sharpened(*p) } else { *p }).collect();

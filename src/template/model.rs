@@ -1,24 +1,35 @@
-//! The fitted model: a weighted sum of the evidence for each stage, data/weights.tsv.
+//! The fitted model: for each stage a weighted sum of the evidence, data/weights.tsv, and trees, data/trees.tsv.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use crate::math::logistic;
 use crate::template::features::{COUNT, Features, LEXICAL, NAMES};
+use crate::template::trees::Trees;
 use crate::template::vocabulary::Vocabulary;
 
-/// How many stages there are: the segment alone, with what its siblings look like, and with what they were found to be.
-pub(crate) const STAGES: usize = 3;
+/// How many stages there are: the segment alone, with what its siblings look like, and twice with what they were found to be.
+pub(crate) const STAGES: usize = 4;
 
-/// Vocabulary and weights.
+/// How much of the answer the trees give: where the loss is least when one API is left out of the fit.
+const SHARE_OF_TREES: f64 = 0.65;
+
+/// Vocabulary, weights and trees.
 #[derive(Debug)]
 pub(crate) struct Model {
     pub(crate) vocabulary: &'static Vocabulary,
     weights: [Vec<f64>; STAGES],
+    /// One for each stage.
+    trees: Vec<Trees>,
 }
 
-static SHIPPED: LazyLock<Model> =
-    LazyLock::new(|| Model::parse(Vocabulary::shipped(), include_str!("../../data/weights.tsv")));
+static SHIPPED: LazyLock<Model> = LazyLock::new(|| {
+    Model::parse(
+        Vocabulary::shipped(),
+        include_str!("../../data/weights.tsv"),
+        include_str!("../../data/trees.tsv"),
+    )
+});
 
 impl Model {
     /// The one that is part of the program.
@@ -27,7 +38,7 @@ impl Model {
     }
 
     /// From the text of the weights: a name and a number for each stage, separated by tabs. What is missing weighs nothing.
-    pub(crate) fn parse(vocabulary: &'static Vocabulary, text: &str) -> Self {
+    pub(crate) fn parse(vocabulary: &'static Vocabulary, text: &str, trees: &str) -> Self {
         let mut weights = [const { Vec::new() }; STAGES].map(|_: Vec<f64>| vec![0.0; COUNT]);
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let mut cells = line.split('\t');
@@ -37,23 +48,35 @@ impl Model {
                 stage[at] = cell.trim().parse().unwrap_or(0.0);
             }
         }
-        Self { vocabulary, weights }
+        Self { vocabulary, weights, trees: Trees::parse(trees, STAGES) }
     }
 
     /// The probability that the segment is a value, as this stage sees it.
     pub(crate) fn probability(&self, stage: usize, features: &Features) -> f64 {
         let used = if stage == 0 { LEXICAL } else { COUNT };
         let products = features.values[..used].iter().zip(&self.weights[stage]);
-        logistic(products.map(|(value, weight)| value * weight).sum())
+        let sum: f64 = products.map(|(value, weight)| value * weight).sum();
+        // The sums are good at what was never seen, the trees at what depends on several things at once.
+        let trees = self.trees[stage].answer(&features.values);
+        logistic(sum * (1.0 - SHARE_OF_TREES) + trees * SHARE_OF_TREES)
+    }
+
+    /// How much each number of the evidence speaks for a value in the last stage.
+    fn contributions(&self, features: &Features) -> Vec<f64> {
+        let products = features.values.iter().zip(&self.weights[STAGES - 1]);
+        let trees = self.trees[STAGES - 1].contributions(&features.values);
+        let both = products.zip(trees);
+        both.map(|((value, weight), moved)| {
+            value * weight * (1.0 - SHARE_OF_TREES) + moved * SHARE_OF_TREES
+        })
+        .collect()
     }
 
     /// In words, what spoke most for this decision.
     pub(crate) fn reason(&self, features: &Features, is_value: bool) -> &'static str {
         let mut sums: BTreeMap<&'static str, f64> = BTreeMap::new();
-        for ((name, value), weight) in
-            NAMES.iter().zip(&features.values).zip(&self.weights[STAGES - 1])
-        {
-            *sums.entry(topic(name)).or_default() += value * weight;
+        for (name, contribution) in NAMES.iter().zip(self.contributions(features)) {
+            *sums.entry(topic(name)).or_default() += contribution;
         }
         let sign = if is_value { 1.0 } else { -1.0 };
         let strongest = sums
@@ -65,10 +88,9 @@ impl Model {
 
     #[cfg(feature = "training")]
     /// What spoke most for a value and against it in the last stage: (name, contribution), strongest first.
-    pub(crate) fn contributions(&self, features: &Features) -> Vec<(&'static str, f64)> {
-        let products = features.values.iter().zip(&self.weights[STAGES - 1]);
+    pub(crate) fn strongest(&self, features: &Features) -> Vec<(&'static str, f64)> {
         let mut all: Vec<(&str, f64)> =
-            NAMES.iter().copied().zip(products.map(|(value, weight)| value * weight)).collect();
+            NAMES.iter().copied().zip(self.contributions(features)).collect();
         all.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(b.0)));
         all
     }

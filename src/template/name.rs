@@ -1,44 +1,260 @@
-//! What a parameter is called: after the noun before it, never after the kind of its values.
+//! What a parameter is called: after the noun before it where its values are ids, and after their kind where they are not.
+
+mod codes;
 
 use crate::template::Part;
+use crate::template::decide::{Group, Variable};
+use crate::template::evidence::Node;
 use crate::template::secret::looks_secret;
-use crate::template::segment::{SegmentKind, kind_of};
+use crate::template::segment::{Segment, SegmentKind, kind_of};
 
-/// A name for the parameter that follows `parts`: unique among them.
-pub(crate) fn parameter_name(parts: &[Part]) -> String {
-    let base = noun_before(parts)
-        .map_or_else(|| "id".to_owned(), |noun| format!("{}_id", singular(&noun)));
-    unique(base, parts)
-}
-
-/// The name, with a number where it is taken.
-pub(crate) fn unique(base: String, parts: &[Part]) -> String {
-    let taken = |name: &str| {
-        parts.iter().any(|part| matches!(part, Part::Parameter { name: have, .. } if have == name))
-    };
-    if !taken(&base) {
-        return base;
+/// Names for the parameters of a variable that follows `parts`, one for each place of its frame. `below` is where it leads.
+pub(crate) fn parameter_names<T>(
+    parts: &[Part],
+    variable: &Variable<'_>,
+    below: &Group<'_, T>,
+) -> Vec<String> {
+    let places = variable.frame.iter().filter(|byte| **byte == 0).count();
+    if places > 1 {
+        let names: &[&str] = match main_kind(variable) {
+            Some(SegmentKind::Tile) => &["z", "x", "y"],
+            Some(SegmentKind::Coordinates) => &["lat", "lon"],
+            Some(SegmentKind::Dimensions) => &["width", "height"],
+            _ => &["value"],
+        };
+        return (0..places).map(|place| names[place % names.len()].to_owned()).collect();
     }
-    // Of one more name than there are parts, one is free.
-    let numbered = (2..parts.len() + 3).map(|n| format!("{base}_{n}"));
-    numbered.into_iter().find(|name| !taken(name)).unwrap_or(base)
+    let noun = noun_before(parts);
+    let by_kind = in_frame(variable)
+        .or_else(|| by_position(parts, variable, below))
+        .or_else(|| by_kind(variable, noun.as_deref()));
+    let base = by_kind.unwrap_or_else(|| after_noun(noun.as_deref()));
+    if !is_taken(&base, parts) {
+        return vec![base];
+    }
+    let others = otherwise(variable, noun.as_deref());
+    let free = others.into_iter().find(|name| !is_taken(name, parts));
+    vec![free.unwrap_or(base)]
 }
 
-/// The last literal that says what is meant, in snake case: no version, no `api`.
+fn is_taken(name: &str, parts: &[Part]) -> bool {
+    parts.iter().any(
+        |part| matches!(part, Part::Parameter { names, .. } if names.iter().any(|have| have == name)),
+    )
+}
+
+/// The names, each with a number where it is taken.
+pub(crate) fn unique(names: Vec<String>, parts: &[Part]) -> Vec<String> {
+    let mut free: Vec<String> = Vec::with_capacity(names.len());
+    for base in names {
+        let mut name = base.clone();
+        let mut number = 2;
+        while free.contains(&name) || is_taken(&name, parts) {
+            name = format!("{base}_{number}");
+            number += 1;
+        }
+        free.push(name);
+    }
+    free
+}
+
+/// The kind of nine of ten values.
+fn main_kind(variable: &Variable<'_>) -> Option<SegmentKind> {
+    let all: u64 = variable.kinds().values().sum();
+    let (kind, count) = variable.kinds().iter().max_by_key(|(_, count)| **count)?;
+    (count * 10 >= all * 9).then_some(*kind)
+}
+
+/// What stands around a value says what it is: `@{username}`, `Products({key})`, `sha256:{digest}`, `tracks:{track_id}`.
+fn in_frame(variable: &Variable<'_>) -> Option<String> {
+    let frame = &*variable.frame;
+    let prefix = &frame[..frame.iter().position(|byte| *byte == 0)?];
+    let (last, before) = prefix.split_last()?;
+    let name = match last {
+        b'@' | b'~' => "username".to_owned(),
+        b'(' | b'\'' => "key".to_owned(),
+        b':' if before.starts_with(b"sha") || before.starts_with(b"md5") => "digest".to_owned(),
+        b':' => {
+            let start = before.iter().rposition(|byte| *byte == b':').map_or(0, |at| at + 1);
+            after_noun(Some(&snake_case(&before[start..])))
+        }
+        _ if prefix.ends_with(b"%27") => "key".to_owned(),
+        _ => "id".to_owned(),
+    };
+    Some(name)
+}
+
+/// Numbers and dates that follow each other: `{year}/{month}/{day}`, `{z}/{x}/{y}`, `{start_date}/{end_date}`.
+fn by_position<T>(parts: &[Part], variable: &Variable<'_>, below: &Group<'_, T>) -> Option<String> {
+    let before = match parts.last() {
+        Some(Part::Parameter { names, .. }) => names.last().map(String::as_str),
+        _ => None,
+    };
+    let kinds = variable.kinds();
+    let are_integers = kinds.keys().all(|kind| kind.is_integer());
+    let numbers = || variable.texts.iter().map(|text| number_of(text));
+    let all_short = are_integers && variable.all_texts_known();
+    let within = |low: u32, high: u32| {
+        all_short && numbers().all(|number| number.is_some_and(|n| (low..=high).contains(&n)))
+    };
+    let name = match before {
+        Some("year") if within(1, 12) => "month",
+        Some("month") if within(1, 31) => "day",
+        Some("z") if are_integers => "x",
+        Some("x") if are_integers => "y",
+        Some("start_date") => "end_date",
+        _ if kinds.keys().all(|kind| *kind == SegmentKind::Date) => {
+            let next_is_date = leads_to(below, &|kind| kind == SegmentKind::Date);
+            if next_is_date { "start_date" } else { "date" }
+        }
+        _ if kinds.keys().all(|kind| *kind == SegmentKind::Year) => {
+            let next_is_month = leads_to(below, &SegmentKind::is_integer);
+            let is_year = next_is_month || variable.distinct() > 1 || noun_before(parts).is_none();
+            return is_year.then(|| "year".to_owned());
+        }
+        _ if within(0, 24) && leads_to(below, &SegmentKind::is_integer) => {
+            let mut next = Group { answered: Vec::new(), not_found: Vec::new() };
+            for node in below.evidence() {
+                next.answered.extend(node.literals.iter().map(|child| &*child.node));
+                next.answered.extend(node.values.iter().map(|child| &*child.node));
+            }
+            if !leads_to(&next, &SegmentKind::is_integer) {
+                return None;
+            }
+            "z"
+        }
+        _ => return None,
+    };
+    Some(name.to_owned())
+}
+
+/// True if all that stands right below is of a kind.
+fn leads_to<T>(group: &Group<'_, T>, is_kind: &dyn Fn(SegmentKind) -> bool) -> bool {
+    let nodes = group.evidence();
+    let has_children =
+        |node: &&Node<T>| !node.literals.is_empty() || !node.values.is_empty();
+    nodes.iter().any(|node| has_children(&node))
+        && nodes.iter().all(|node| {
+            node.literals.iter().all(|child| is_kind(Segment::parse(&child.text).kind))
+                && node.values.iter().all(|child| is_kind(child.kind))
+        })
+}
+
+fn number_of(text: &[u8]) -> Option<u32> {
+    std::str::from_utf8(Segment::parse(text).core).ok()?.parse().ok()
+}
+
+/// The name of a kind of value that is no id, or that stands behind no noun.
+fn by_kind(variable: &Variable<'_>, noun: Option<&str>) -> Option<String> {
+    use SegmentKind as K;
+    if let Some(name) = codes::name_of(&variable.texts).filter(|_| variable.all_texts_known()) {
+        return Some(name.to_owned());
+    }
+    let name = match main_kind(variable)? {
+        K::Locale => "locale",
+        K::Email => "email",
+        K::Ip => "ip",
+        K::Domain => "domain",
+        K::Version => "version",
+        K::Coordinates => "coordinates",
+        K::Dimensions => "size",
+        K::Tile => "tile",
+        K::Date => "date",
+        K::Number if noun.is_none() => "number",
+        K::Hex if noun.is_none() => "hash",
+        K::Jwt => "token",
+        K::List => return noun.map(|noun| format!("{}_ids", singular(noun))),
+        K::Word | K::WordWithDigits | K::Symbol => return by_words(variable, noun),
+        _ => return None,
+    };
+    Some(name.to_owned())
+}
+
+/// Nouns of people: what stands behind them and is a word is the name of an account.
+const PEOPLE: [&str; 11] = [
+    "user", "people", "person", "member", "profile", "account", "author", "u", "owner", "player",
+    "follower",
+];
+
+/// The name of values that are made of words.
+fn by_words(variable: &Variable<'_>, noun: Option<&str>) -> Option<String> {
+    let dashed = |text: &&&[u8]| {
+        text.iter().filter(|byte| **byte == b'-').count() > 0 && text.iter().any(u8::is_ascii_alphabetic)
+    };
+    let texts = &variable.texts;
+    let noun = noun.map(singular);
+    if noun.as_deref().is_some_and(|noun| PEOPLE.contains(&noun)) {
+        return Some("username".to_owned());
+    }
+    if !texts.is_empty() && texts.iter().filter(dashed).count() * 2 > texts.len() {
+        return Some("slug".to_owned());
+    }
+    noun.is_none().then(|| "name".to_owned())
+}
+
+/// Other names for a parameter whose own is taken, the best first.
+fn otherwise(variable: &Variable<'_>, noun: Option<&str>) -> Vec<String> {
+    use SegmentKind as K;
+    let kinds: &[&str] = match main_kind(variable) {
+        Some(K::Integer | K::Year | K::Number) => &["number", "index", "position", "part"],
+        Some(K::Word | K::WordWithDigits | K::Symbol | K::Encoded) | None => {
+            &["name", "slug", "key", "value", "part"]
+        }
+        Some(K::Uuid) => &["uuid", "key", "ref"],
+        Some(K::Hex) => &["hash", "key", "ref"],
+        Some(K::Date) => &["until", "day"],
+        Some(_) => &["key", "token", "ref", "value"],
+    };
+    let plain = kinds.iter().map(|kind| (*kind).to_owned());
+    let with_noun = noun.map(singular);
+    let with_noun = with_noun.iter().flat_map(|noun| kinds.iter().map(move |kind| format!("{noun}_{kind}")));
+    ["id".to_owned()].into_iter().filter(|_| noun.is_some()).chain(plain).chain(with_noun).collect()
+}
+
+/// Words that say what a value is, not whose.
+const ATTRIBUTES: [&str; 38] = [
+    "id", "name", "email", "slug", "username", "login", "date", "year", "month", "day", "lang",
+    "language", "locale", "country", "currency", "version", "hash", "code", "key", "token", "uuid",
+    "guid", "path", "url", "uri", "ip", "domain", "hostname", "phone", "isbn", "sku", "symbol",
+    "ticker", "zip", "status", "type", "handle", "number",
+];
+
+fn after_noun(noun: Option<&str>) -> String {
+    let Some(noun) = noun else { return "id".to_owned() };
+    let noun = singular(noun.strip_prefix("by_").unwrap_or(noun));
+    let last = noun.rsplit('_').next().unwrap_or_default();
+    if ATTRIBUTES.contains(&&*noun) || last == "id" { noun } else { format!("{noun}_id") }
+}
+
+/// Words before a value that say what is done, and nothing of what it is done to.
+const SAY_NOTHING: [&str; 20] = [
+    "", "api", "rest", "index_php", "get", "find", "fetch", "list", "show", "view", "lookup", "read",
+    "update", "edit", "delete", "remove", "create", "add", "load", "json",
+];
+
+/// The last literal that says what is meant, in snake case.
 fn noun_before(parts: &[Part]) -> Option<String> {
     parts.iter().rev().find_map(|part| match part {
         Part::Literal(text) => {
-            let noun = snake_case(text);
-            let says_nothing = matches!(
-                kind_of(text),
-                SegmentKind::Version | SegmentKind::Integer | SegmentKind::Number
-            ) || matches!(&*noun, "api" | "rest" | "")
+            let core = Segment::parse(text).core;
+            let noun = snake_case(core);
+            let digits = noun.bytes().filter(u8::is_ascii_digit).count();
+            let kind = kind_of(text);
+            let says_nothing = matches!(kind, SegmentKind::Version | SegmentKind::Number)
+                || kind.is_integer()
+                || SAY_NOTHING.contains(&&*noun)
+                || digits > 3
+                || core.len() > MAX_NOUN_BYTES
+                || core.contains(&b':')
                 || looks_secret(text);
             (!says_nothing).then_some(noun)
         }
         Part::Parameter { .. } => None,
     })
 }
+
+/// Longer literals are sentences, or values that were taken for names.
+const MAX_NOUN_BYTES: usize = 40;
 
 /// Words in lower case with `_` between them: `userGroups` and `user-groups` become `user_groups`.
 fn snake_case(text: &[u8]) -> String {
@@ -116,21 +332,26 @@ fn singular(noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::template::segment::PLAIN_FRAME;
 
+    /// Names as they follow each other where all that varies are ids.
     fn name_after(path: &str) -> String {
         let mut parts = Vec::new();
+        let name = |parts: &[Part]| {
+            let mut variable = Variable::default();
+            variable.add_kind(SegmentKind::Uuid, 10);
+            let below = Group::<u64> { answered: Vec::new(), not_found: Vec::new() };
+            unique(parameter_names(parts, &variable, &below), parts)
+        };
         for segment in path.split('/').skip(1) {
             parts.push(if segment == "{}" {
-                Part::Parameter {
-                    name: parameter_name(&parts),
-                    suffix: Box::default(),
-                    rest: false,
-                }
+                let names = name(&parts);
+                Part::Parameter { names, frame: PLAIN_FRAME.into(), rest: false }
             } else {
                 Part::Literal(segment.as_bytes().into())
             });
         }
-        parameter_name(&parts)
+        name(&parts).remove(0)
     }
 
     #[test]
@@ -139,16 +360,19 @@ mod tests {
             ("/users", "user_id"),
             ("/api/v1/userGroups", "user_group_id"),
             ("/companies/{}/addresses", "address_id"),
-            ("/repos/{}", "repo_id_2"),
-            ("/repos/{}/{}", "repo_id_3"),
+            ("/repos/{}", "id"),
+            ("/repos/{}/{}", "uuid"),
             ("/api/v2", "id"),
             ("", "id"),
             ("/statuses", "status_id"),
             ("/HTTPProxies", "http_proxy_id"),
-            ("/orders/{}/orders", "order_id_2"),
+            ("/orders/{}/orders", "id"),
             ("/people", "person_id"),
             ("/movies", "movie_id"),
-            ("/reserved/ips", "ip_id"),
+            ("/reserved/ips", "ip"),
+            ("/users/by-email", "email"),
+            ("/users/get", "user_id"),
+            ("/users/id", "id"),
         ] {
             assert_eq!(name_after(path), name, "{path}");
         }

@@ -11,7 +11,6 @@ use crate::error::Error;
 use crate::flow::text;
 use crate::template::context::Place;
 use crate::template::judge::{Judge, Verdict};
-use crate::template::segment::Segment;
 use crate::template::{Part, Template};
 
 /// Rules for deciding templates, from a TOML file.
@@ -66,8 +65,9 @@ enum Pattern {
     /// `*`: anything.
     Any,
     Parameter {
-        name: String,
-        suffix: String,
+        names: Vec<String>,
+        /// What stands around the parameters, with a zero byte in the place of each.
+        frame: Vec<u8>,
         rest: bool,
     },
 }
@@ -244,22 +244,53 @@ fn parse_path(name: &str, path: &str) -> Result<Vec<Pattern>, Error> {
             if segment == "*" {
                 return Ok(Pattern::Any);
             }
-            let Some(inside) = segment.strip_prefix('{') else {
-                return if segment.contains(['{', '}']) {
-                    Err(bad())
-                } else {
-                    Ok(Pattern::Literal(segment.to_owned()))
-                };
-            };
-            let (inside, suffix) = inside.split_once('}').ok_or_else(bad)?;
-            let (inside, rest) =
-                inside.strip_suffix('+').map_or((inside, false), |inside| (inside, true));
-            if !is_name(inside) || suffix.contains(['{', '}']) {
-                return Err(bad());
+            if !segment.contains(['{', '}']) {
+                return Ok(Pattern::Literal(segment.to_owned()));
             }
-            Ok(Pattern::Parameter { name: inside.to_owned(), suffix: suffix.to_owned(), rest })
+            parse_parameters(segment).ok_or_else(bad)
         })
         .collect()
+}
+
+/// A segment with `{name}` in it, once or several times: `{id}.json`, `@{user}`, `{lat},{lon}`, `{path+}`.
+fn parse_parameters(segment: &str) -> Option<Pattern> {
+    let (mut names, mut frame, mut rest) = (Vec::new(), Vec::new(), false);
+    let mut text = segment;
+    while let Some((before, after)) = text.split_once('{') {
+        let (inside, after) = after.split_once('}')?;
+        let name = inside.strip_suffix('+').unwrap_or(inside);
+        // Values that follow each other without anything between them cannot be told apart.
+        if !is_name(name) || before.contains('}') || (!names.is_empty() && before.is_empty()) {
+            return None;
+        }
+        rest |= name.len() < inside.len();
+        names.push(name.to_owned());
+        frame.extend_from_slice(before.as_bytes());
+        frame.push(0);
+        text = after;
+    }
+    let is_plain = !text.contains('}') && !(rest && names.len() > 1);
+    frame.extend_from_slice(text.as_bytes());
+    is_plain.then_some(Pattern::Parameter { names, frame, rest })
+}
+
+/// True if a segment has what a frame has around its values, and a value in each place. A frame fits itself.
+pub(crate) fn fits_frame(frame: &[u8], segment: &[u8]) -> bool {
+    let mut parts = frame.split(|byte| *byte == 0);
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = segment.strip_prefix(first) else { return false };
+    let mut parts = parts.peekable();
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return rest.len() > part.len() && rest.ends_with(part);
+        }
+        let after = rest.get(1..).unwrap_or_default();
+        match memchr::memmem::find(after, part) {
+            Some(at) => rest = &after[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.is_empty()
 }
 
 fn parse_host(name: &str, template: String) -> Result<HostRule, Error> {
@@ -318,12 +349,23 @@ impl<T> Ruled<'_, T> {
     }
 }
 
+/// True for the frame of a rule that takes values by what stands around them, and not by their suffix alone.
+fn is_pinned(frame: &[u8]) -> bool {
+    !frame.starts_with(b"\0") || frame.iter().filter(|byte| **byte == 0).count() > 1
+}
+
+/// True if a rule's frame means a frame that was found. A rule need not write the prefix that all values share.
+fn is_meant(frame: &[u8], found: &[u8]) -> bool {
+    let suffix = |frame: &'_ [u8]| frame.iter().rposition(|byte| *byte == 0).unwrap_or(0);
+    frame == found || (frame.starts_with(b"\0") && *frame == found[suffix(found)..])
+}
+
 fn fits(pattern: &Pattern, part: &Part) -> bool {
     match (pattern, part) {
         (Pattern::Any, _) => true,
         (Pattern::Literal(wanted), Part::Literal(text)) => text::printable(text) == *wanted,
-        (Pattern::Parameter { suffix, .. }, Part::Parameter { suffix: have, .. }) => {
-            suffix.as_bytes() == &**have
+        (Pattern::Parameter { frame, .. }, Part::Parameter { frame: have, .. }) => {
+            is_meant(frame, have)
         }
         _ => false,
     }
@@ -346,10 +388,10 @@ impl<T> Judge<T> for Ruled<'_, T> {
                 self.mark(*i);
                 verdict.decide(false);
             }
-            let suffix = Segment::parse(candidate.text).suffix;
             for (i, rule, next) in self.next(Kind::Template, template) {
-                if matches!(next, Pattern::Parameter { suffix: wanted, .. } if wanted.as_bytes() == suffix)
-                {
+                let Pattern::Parameter { frame, .. } = next else { continue };
+                let slot = candidate.segment.slot();
+                if **frame == *slot || (is_pinned(frame) && fits_frame(frame, candidate.text)) {
                     verdict.decide(true);
                     if Self::is_last(rule, template) {
                         self.mark(i);
@@ -371,22 +413,37 @@ impl<T> Judge<T> for Ruled<'_, T> {
         verdicts
     }
 
-    fn parameter_name(&self, template: &Template, suffix: &[u8]) -> Option<String> {
+    fn parameter_names(&self, template: &Template, have: &[u8]) -> Option<Vec<String>> {
         let mut found = None;
         for kind in [Kind::Template, Kind::Rename] {
             for (i, rule, next) in self.next(kind, template) {
-                let Pattern::Parameter { name, suffix: wanted, .. } = next else { continue };
+                let Pattern::Parameter { names, frame, .. } = next else { continue };
                 let last = Self::is_last(rule, template);
-                if wanted.as_bytes() != suffix || (kind == Kind::Rename && !last) {
+                if !is_meant(frame, have) || (kind == Kind::Rename && !last) {
                     continue;
                 }
                 if last {
                     self.mark(i);
                 }
-                found = Some(rule.to.as_ref().unwrap_or(name).clone());
+                let mut names = names.clone();
+                if let (Some(to), Some(name)) = (&rule.to, names.last_mut()) {
+                    name.clone_from(to);
+                }
+                found = Some(names);
             }
         }
         found
+    }
+
+    fn pinned_frame(&self, template: &Template, segment: &[u8]) -> Option<Vec<u8>> {
+        self.next(Kind::Template, template).find_map(|(_, _, next)| match next {
+            Pattern::Parameter { frame, rest: false, .. }
+                if is_pinned(frame) && fits_frame(frame, segment) =>
+            {
+                Some(frame.clone())
+            }
+            _ => None,
+        })
     }
 
     fn takes_rest(&self, template: &Template) -> bool {

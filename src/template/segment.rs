@@ -1,6 +1,9 @@
-//! What one path segment says of itself: its kind, and the suffix that is not part of the value.
+//! What one path segment says of itself: its kind, and what stands around the part that may be a value.
 
+mod frame;
 mod rules;
+
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +49,14 @@ pub enum SegmentKind {
     Opaque,
     /// Values with commas between them.
     List,
+    /// A year in the 20th or 21st century: `1999`, `2026`.
+    Year,
+    /// Pairs of decimal numbers: `52.5,13.4`, `52.5,13.4;48.8,2.3`.
+    Coordinates,
+    /// Three whole numbers with dashes between them, as maps address their tiles: `12-2048-1360`.
+    Tile,
+    /// Two whole numbers with an `x` between them: `300x250`.
+    Dimensions,
     /// Holds a percent-encoded byte, or one that should have been encoded.
     Encoded,
     /// Holds other punctuation: `a+b`, `@scope`, `$count`.
@@ -58,7 +69,7 @@ pub enum SegmentKind {
 
 impl SegmentKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 22] = {
+    pub const ALL: [Self; 26] = {
         use SegmentKind as K;
         [
             K::Word,
@@ -79,6 +90,10 @@ impl SegmentKind {
             K::Jwt,
             K::Opaque,
             K::List,
+            K::Year,
+            K::Coordinates,
+            K::Tile,
+            K::Dimensions,
             K::Encoded,
             K::Symbol,
             K::Long,
@@ -91,8 +106,8 @@ impl SegmentKind {
     /// The evidence trie keeps no literal child for such a segment.
     pub fn is_unmistakable(self) -> bool {
         use SegmentKind::{
-            Date, Email, Encoded, Hex, Ip, Jwt, List, Long, ObjectId, Opaque, Path, Prefixed, Ulid,
-            Uuid,
+            Coordinates, Date, Dimensions, Email, Encoded, Hex, Ip, Jwt, List, Long, ObjectId,
+            Opaque, Path, Prefixed, Tile, Ulid, Uuid,
         };
         matches!(
             self,
@@ -106,10 +121,18 @@ impl SegmentKind {
                 | Jwt
                 | Opaque
                 | List
+                | Coordinates
+                | Tile
+                | Dimensions
                 | Encoded
                 | Long
                 | Path
         )
+    }
+
+    /// True for whole numbers.
+    pub(crate) fn is_integer(self) -> bool {
+        matches!(self, Self::Integer | Self::Year)
     }
 
     /// The name in reports.
@@ -117,7 +140,7 @@ impl SegmentKind {
         use SegmentKind as K;
         match self {
             K::Word | K::WordWithDigits | K::Version | K::Symbol => "string",
-            K::Integer => "integer",
+            K::Integer | K::Year => "integer",
             K::Number => "number",
             K::Uuid => "uuid",
             K::ObjectId => "object_id",
@@ -132,6 +155,9 @@ impl SegmentKind {
             K::Jwt => "jwt",
             K::Opaque => "token",
             K::List => "list",
+            K::Coordinates => "coordinates",
+            K::Tile => "tile",
+            K::Dimensions => "dimensions",
             K::Encoded => "encoded",
             K::Long => "long",
             K::Path => "path",
@@ -142,9 +168,11 @@ impl SegmentKind {
 /// A segment taken apart: `42.json` is the core `42` of kind integer with the suffix `.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment<'a> {
+    /// What stands before the core: `@`, `sha256:`, `Products(`; empty for most segments.
+    pub prefix: &'a [u8],
     /// The part that may be a value.
     pub core: &'a [u8],
-    /// A file extension (`.json`) or a custom verb (`:cancel`); empty where there is none.
+    /// A file extension (`.json`), a custom verb (`:cancel`), or a bracket; empty where there is none.
     pub suffix: &'a [u8],
     /// The kind of the core.
     pub kind: SegmentKind,
@@ -160,43 +188,91 @@ impl<'a> Segment<'a> {
     /// assert_eq!((segment.core, segment.suffix), (&b"42"[..], &b".json"[..]));
     /// assert_eq!(segment.kind, SegmentKind::Integer);
     /// assert_eq!(Segment::parse(b"oauth2").kind, SegmentKind::WordWithDigits);
+    /// let key = Segment::parse(b"Products(42)");
+    /// assert_eq!((key.prefix, key.core, key.suffix), (&b"Products("[..], &b"42"[..], &b")"[..]));
     /// ```
     pub fn parse(segment: &'a [u8]) -> Self {
-        use SegmentKind::{
-            Domain, Email, Hex, Integer, Ip, Jwt, Locale, ObjectId, Prefixed, Ulid, Uuid, Version,
-        };
+        use SegmentKind as K;
+        let whole = |kind| Self { prefix: b"", core: segment, suffix: b"", kind };
+        // By far the most segments are words and numbers without any punctuation that could frame a value.
+        if let Some(framed) = frame::framed(segment) {
+            return framed;
+        }
         let kind = kind_of(segment);
         // Hosts, addresses and tokens keep their dots and colons; ids have none.
         if matches!(
             kind,
-            Domain
-                | Email
-                | Ip
-                | Jwt
-                | Version
-                | Integer
-                | Uuid
-                | ObjectId
-                | Hex
-                | Ulid
-                | Locale
-                | Prefixed
+            K::Domain
+                | K::Email
+                | K::Ip
+                | K::Jwt
+                | K::Version
+                | K::Integer
+                | K::Year
+                | K::Uuid
+                | K::ObjectId
+                | K::Hex
+                | K::Ulid
+                | K::Locale
+                | K::Coordinates
+                | K::Tile
+                | K::Dimensions
+                | K::Long
         ) {
-            return Self { core: segment, suffix: b"", kind };
+            return whole(kind);
+        }
+        if kind == K::Prefixed {
+            let prefix = frame::prefix_of_number(segment);
+            let (prefix, core) = segment.split_at(prefix);
+            return Self { prefix, core, suffix: b"", kind };
         }
         if let Some(at) = suffix_start(segment) {
             let (core, suffix) = segment.split_at(at);
-            return Self { core, suffix, kind: kind_of(core) };
+            return Self { prefix: b"", core, suffix, kind: kind_of(core) };
         }
-        Self { core: segment, suffix: b"", kind }
+        whole(kind)
+    }
+
+    /// The segment with a zero byte in the place of each part that varies: `42.json` gives `\0.json`, and `52.5,13.4` gives
+    /// `\0,\0`.
+    pub(crate) fn frame(&self) -> Cow<'static, [u8]> {
+        let several = frame::separators(self.kind, self.core);
+        if self.prefix.is_empty() && self.suffix.is_empty() && several.is_empty() {
+            return PLAIN_FRAME;
+        }
+        let mut frame = self.prefix.to_vec();
+        frame.push(0);
+        for separator in several {
+            frame.extend([separator, 0]);
+        }
+        frame.extend_from_slice(self.suffix);
+        Cow::Owned(frame)
+    }
+
+    /// The frame by which values of one place are told apart before any of them is compared with another: sigils, brackets
+    /// and endings tell them apart, prefixes and separators do not.
+    pub(crate) fn slot(&self) -> Cow<'static, [u8]> {
+        if self.is_key() || matches!(self.prefix, b"@" | b"~") {
+            return self.frame();
+        }
+        if self.suffix.is_empty() { PLAIN_FRAME } else { Cow::Owned([b"\0", self.suffix].concat()) }
+    }
+
+    /// True if the core stands in brackets behind a name, as the keys of `OData` do: `Products(42)`, `Products('abc')`.
+    pub(crate) fn is_key(&self) -> bool {
+        self.suffix.ends_with(b")")
     }
 }
 
-/// File extensions of documents that APIs serve.
-const EXTENSIONS: [&[u8]; 24] = [
+/// The frame of a segment that varies as a whole.
+pub(crate) const PLAIN_FRAME: Cow<'static, [u8]> = Cow::Borrowed(b"\0");
+
+/// File extensions of documents that APIs serve, and of the programs behind them.
+const EXTENSIONS: [&[u8]; 34] = [
     b"json", b"xml", b"csv", b"html", b"htm", b"txt", b"yaml", b"yml", b"png", b"svg", b"pdf",
     b"jpg", b"jpeg", b"gif", b"atom", b"rss", b"zip", b"gz", b"ics", b"js", b"css", b"diff",
-    b"patch", b"md",
+    b"patch", b"md", b"php", b"jsp", b"asp", b"aspx", b"ashx", b"asmx", b"do", b"cgi", b"webp",
+    b"m3u8",
 ];
 
 fn suffix_start(segment: &[u8]) -> Option<usize> {
@@ -207,9 +283,15 @@ fn suffix_start(segment: &[u8]) -> Option<usize> {
     }
     let dot = memchr::memrchr(b'.', segment).filter(|dot| *dot > 0)?;
     let extension = &segment[dot + 1..];
-    if extension.len() > 5 || !EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
-    {
+    if extension.len() > 6 || extension.is_empty() {
         return None;
+    }
+    if !EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)) {
+        // Whatever stands behind an id is not part of it: `42.action`.
+        let is_ending = extension.iter().all(u8::is_ascii_alphabetic);
+        let kind = if is_ending { kind_of(&segment[..dot]) } else { SegmentKind::Word };
+        let is_id = kind.is_integer() || kind == SegmentKind::Uuid || kind == SegmentKind::ObjectId;
+        return is_id.then_some(dot);
     }
     if extension.eq_ignore_ascii_case(b"gz") && dot > 4 && segment[..dot].ends_with(b".tar") {
         return Some(dot - 4);

@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 pub(crate) struct Vocabulary {
     /// Segments as their words joined by `_`.
     segments: Lines,
+    /// Segments that stand beside a parameter of the same place, as `me` does beside `{user_id}`.
+    beside: Lines,
     words: Lines,
     /// Sorted: -16 ln P of an unknown third character.
     pairs: Table,
@@ -29,9 +31,9 @@ impl Vocabulary {
 
     /// From the text of the two files.
     pub(crate) fn parse(vocabulary: &'static str, characters: &'static str) -> Self {
-        let [segments, words] = sections(vocabulary).map(Lines::new);
+        let [segments, beside, words] = sections(vocabulary).map(Lines::new);
         let [pairs, triples] = sections(characters).map(table);
-        Self { segments, words, pairs, triples }
+        Self { segments, beside, words, pairs, triples }
     }
 
     /// How many providers use a segment with these words.
@@ -39,12 +41,36 @@ impl Vocabulary {
         self.segments.find(normalized).unwrap_or(0)
     }
 
+    /// How many providers use a segment with these words beside a parameter.
+    pub(crate) fn beside_parameters(&self, normalized: &str) -> u32 {
+        self.beside.find(normalized).unwrap_or(0)
+    }
+
     /// How many providers use a word.
     pub(crate) fn word(&self, word: &str) -> u32 {
         self.words.find(word).unwrap_or(0)
     }
 
-    /// Is the segment known, or made of words that are?
+    /// The share of the letters of a word that known words cover, put beside each other without gaps: 1 for `usergroups`.
+    pub(crate) fn compound(&self, word: &str) -> f64 {
+        let length = word.len().min(MAX_COMPOUND_BYTES);
+        let mut covered = [0_usize; MAX_COMPOUND_BYTES + 1];
+        for start in 0..length {
+            covered[start + 1] = covered[start + 1].max(covered[start]);
+            for end in start + MIN_COMPOUND_PART..=length.min(start + MAX_COMPOUND_PART) {
+                if covered[start] + end - start > covered[end]
+                    && word.get(start..end).is_some_and(|part| self.word(part) >= KNOWN_PROVIDERS)
+                {
+                    covered[end] = covered[start] + end - start;
+                }
+            }
+        }
+        #[expect(clippy::cast_precision_loss, reason = "lengths of words")]
+        let share = covered[length] as f64 / word.len().max(1) as f64;
+        share
+    }
+
+    /// True if the segment is known, or made of words that are.
     pub(crate) fn knows(&self, segment: &[u8]) -> bool {
         let words = words_of(segment);
         !words.is_empty() && self.segment(&words.join("_")) > 0
@@ -69,6 +95,14 @@ impl Vocabulary {
     }
 }
 
+/// Longer words are not taken apart.
+const MAX_COMPOUND_BYTES: usize = 32;
+/// Shorter parts of a word are found in any letters.
+const MIN_COMPOUND_PART: usize = 3;
+const MAX_COMPOUND_PART: usize = 12;
+/// A part of a word is known if so many providers use it.
+const KNOWN_PROVIDERS: u32 = 5;
+
 /// -16 ln (0.3 / 12): a pair that was hardly ever seen.
 const UNKNOWN_PAIR: u32 = 59;
 
@@ -79,16 +113,16 @@ fn find(table: &[(&'static [u8], u32)], key: &[u8]) -> Option<u32> {
 /// Sorted by key.
 type Table = Vec<(&'static [u8], u32)>;
 
-/// The two tables of a file, each after a line that begins with `#`.
-fn sections(text: &'static str) -> [&'static str; 2] {
-    let second = memchr::memmem::find(text.as_bytes(), b"\n# ").map_or(text.len(), |at| at + 1);
-    let lines_of = |section: &'static str| {
-        let (_title, lines) = section.split_once('\n').unwrap_or_default();
+/// The tables of a file, each after a line that begins with `#`.
+fn sections<const COUNT: usize>(text: &'static str) -> [&'static str; COUNT] {
+    let mut rest = text;
+    [(); COUNT].map(|()| {
+        let (_title, lines) = rest.split_once('\n').unwrap_or_default();
+        let end = memchr::memmem::find(lines.as_bytes(), b"\n# ").map_or(lines.len(), |at| at + 1);
+        rest = &lines[end..];
         // The shipped files are sorted (a test sees to it); those that the scripts try out need not be.
-        if cfg!(feature = "training") { sorted(lines) } else { lines }
-    };
-    let (first, second) = text.split_at(second);
-    [lines_of(first), lines_of(second)]
+        if cfg!(feature = "training") { sorted(&lines[..end]) } else { &lines[..end] }
+    })
 }
 
 /// The same lines in order. They are kept as long as the program runs.
@@ -187,7 +221,7 @@ mod tests {
     #[test]
     fn the_shipped_vocabulary_knows_common_words_and_letters() {
         let vocabulary = Vocabulary::shipped();
-        for lines in [&vocabulary.segments, &vocabulary.words] {
+        for lines in [&vocabulary.segments, &vocabulary.beside, &vocabulary.words] {
             let table = table(lines.0);
             assert!(table.len() > 100 && table.is_sorted());
             // Searching the lines finds what searching the table does.

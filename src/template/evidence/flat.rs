@@ -1,13 +1,12 @@
 //! The trie as a flat list of nodes: what is stored and sent. Hashes and ranks are not in it; they are made anew, so that
 //! no bytes, whoever wrote them, make a trie whose parts contradict each other.
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::limits;
 use crate::sketch::{Distinct, Merge, stable_hash};
 use crate::template::evidence::{
-    Bounds, End, LEVEL_LAST, Literal, Node, Trie, UNKNOWN, Values, is_known, rank,
+    Bounds, End, Host, LEVEL_LAST, Literal, Node, Trie, UNKNOWN, Values, is_known, rank,
 };
 use crate::template::segment::SegmentKind;
 
@@ -16,16 +15,21 @@ use crate::template::segment::SegmentKind;
 struct FlatNode<B, D, T> {
     count: u64,
     literals: Vec<B>,
-    values: Vec<(SegmentKind, B, D)>,
+    values: Vec<(SegmentKind, B, D, D)>,
     ends: Vec<(B, B, T)>,
 }
 
 type StoredNode<T> = FlatNode<Box<[u8]>, Distinct<{ limits::DISTINCT_HASHES }>, T>;
 
+/// Names and levels of the hosts, the level of the rest if there is one, and the nodes of all of them.
+type FlatTrie<B, N> = (Vec<(B, u8)>, Option<u8>, Vec<N>);
+
 impl<T: Serialize> Serialize for Trie<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut nodes = Vec::new();
-        let mut open = vec![&self.root];
+        let hosts = self.hosts.iter().chain(&self.rest).map(|host| &host.node);
+        let mut open: Vec<&Node<T>> = hosts.collect();
+        open.reverse();
         while let Some(node) = open.pop() {
             nodes.push(FlatNode {
                 count: node.count,
@@ -33,7 +37,7 @@ impl<T: Serialize> Serialize for Trie<T> {
                 values: node
                     .values
                     .iter()
-                    .map(|child| (child.kind, &child.suffix, &child.distinct))
+                    .map(|child| (child.kind, &child.frame, &child.distinct, &child.folded))
                     .collect(),
                 ends: node
                     .ends
@@ -46,31 +50,57 @@ impl<T: Serialize> Serialize for Trie<T> {
                 literals.chain(node.values.iter().map(|child| &*child.node)).collect();
             open.extend(children.into_iter().rev());
         }
-        (self.level, nodes).serialize(serializer)
+        let hosts = self.hosts.iter().map(|host| (&host.text, host.level)).collect();
+        let stored: FlatTrie<_, _> = (hosts, self.rest.as_ref().map(|rest| rest.level), nodes);
+        stored.serialize(serializer)
     }
 }
 
-impl<'de, T: Deserialize<'de> + Merge + Default> Deserialize<'de> for Trie<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (level, nodes) = <(u8, Vec<StoredNode<T>>)>::deserialize(deserializer)?;
-        if level > LEVEL_LAST {
-            return Err(D::Error::custom("a level that does not exist"));
+impl<T: Merge + Default> Trie<T> {
+    /// A trie from its stored form.
+    ///
+    /// # Errors
+    ///
+    /// A sentence, where no observing of requests gives such a trie.
+    pub(crate) fn from_stored(bounds: Bounds, stored: StoredTrie<T>) -> Result<Self, &'static str> {
+        let (hosts, rest, nodes) = stored.0;
+        if hosts.iter().any(|host| host.1 > LEVEL_LAST) || rest > Some(LEVEL_LAST) {
+            return Err("a level that does not exist");
+        }
+        if hosts.len() > bounds.hosts {
+            return Err("more hosts than there can be");
         }
         let mut nodes = nodes.into_iter();
-        let mut trie = Self { bounds: Bounds::default(), level, root: Node::default(), made: 0 };
-        trie.root = build(&mut nodes, 0).map_err(D::Error::custom)?;
+        let mut trie = Self::new(bounds);
+        for (text, level) in hosts {
+            let node = build(&mut nodes, 1, bounds)?;
+            trie.hosts.push(Host { hash: stable_hash(&text), text, level, node });
+        }
+        if let Some(level) = rest {
+            let node = build(&mut nodes, 1, bounds)?;
+            trie.rest = Some(Host { level, node, ..Host::rest() });
+        }
+        if !trie.hosts.is_sorted_by(|a, b| (a.hash, &a.text) < (b.hash, &b.text)) {
+            return Err("hosts that are not in order");
+        }
         if nodes.next().is_some() {
-            return Err(D::Error::custom("more nodes than have a place"));
+            return Err("more nodes than have a place");
         }
         trie.fit();
         Ok(trie)
     }
 }
 
-/// Builds the next node with all below it. Hosts stand at depth 0, and `limits::SEGMENTS` segments below them.
+/// The stored form of a trie, as it was read.
+#[derive(Deserialize)]
+#[serde(bound = "T: Deserialize<'de>")]
+pub(crate) struct StoredTrie<T>(FlatTrie<Box<[u8]>, StoredNode<T>>);
+
+/// Builds the next node with all below it. Hosts stand at depth 1, and `limits::SEGMENTS` segments below them.
 fn build<T>(
     nodes: &mut impl Iterator<Item = StoredNode<T>>,
     depth: usize,
+    bounds: Bounds,
 ) -> Result<Node<T>, &'static str> {
     if depth > limits::SEGMENTS + 1 {
         return Err("nodes that are too deep");
@@ -79,29 +109,28 @@ fn build<T>(
     let mut node = Node { count: stored.count, ..Node::default() };
     for text in stored.literals {
         let hash = stable_hash(&text);
-        let rank = rank(hash, depth > 0 && is_known(&text));
-        let below = Box::new(build(nodes, depth + 1)?);
+        let rank = rank(hash, is_known(&text));
+        let below = Box::new(build(nodes, depth + 1, bounds)?);
         node.literals.push(Literal { rank, hash, text, node: below });
     }
-    for (kind, suffix, distinct) in stored.values {
-        let below = Box::new(build(nodes, depth + 1)?);
-        node.values.push(Values { kind, suffix, distinct, node: below });
+    for (kind, frame, distinct, folded) in stored.values {
+        let below = Box::new(build(nodes, depth + 1, bounds)?);
+        node.values.push(Values { kind, frame, distinct, folded, node: below });
     }
     for (method, operation, seen) in stored.ends {
         node.ends.push(End { method, operation, seen: Box::new(seen) });
     }
     let literals = node.literals.is_sorted_by(|a, b| (a.rank, &a.text) < (b.rank, &b.text));
-    let values = node.values.is_sorted_by(|a, b| (a.kind, &a.suffix) < (b.kind, &b.suffix));
+    let values = node.values.is_sorted_by(|a, b| (a.kind, &a.frame) < (b.kind, &b.frame));
     let ends = node.ends.is_sorted_by(|a, b| (&a.method, &a.operation) < (&b.method, &b.operation));
     if !(literals && values && ends) {
         return Err("children that are not in order");
     }
     let known = node.literals.iter().filter(|child| child.rank < UNKNOWN).count();
     let unknown = node.literals.len() - known;
-    let fits = if depth == 0 {
-        node.literals.len() <= limits::HOSTS && node.values.len() <= 1 && node.ends.is_empty()
+    if known <= bounds.literals && unknown <= bounds.literals {
+        Ok(node)
     } else {
-        known <= limits::KNOWN_CHILDREN && unknown <= limits::LITERAL_CHILDREN
-    };
-    if fits { Ok(node) } else { Err("more children than there can be") }
+        Err("more children than there can be")
+    }
 }

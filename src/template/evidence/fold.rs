@@ -3,23 +3,50 @@
 use crate::limits;
 use crate::sketch::{Distinct, Merge, stable_hash};
 use crate::template::evidence::{
-    Edge, KNOWN_BITS, Keep, LEVEL_ONE_KIND, LEVEL_SHALLOW, Literal, Node, Trie, UNKNOWN, Values,
-    stays, values_edge,
+    Host, KNOWN_BITS, Keep, LEVEL_ONE_KIND, LEVEL_SHALLOW, Literal, Node, Trie, UNKNOWN,
+    Values, ValuesKey, stays,
 };
-use crate::template::segment::{Segment, SegmentKind};
+use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind};
 
 impl<T: Merge + Default> Merge for Trie<T> {
-    fn merge(&mut self, mut other: Self) {
+    fn merge(&mut self, other: Self) {
         debug_assert_eq!(self.bounds, other.bounds);
-        let level = self.level.max(other.level);
-        for trie in [&mut *self, &mut other] {
-            if trie.level < level {
-                trie.raise(level);
+        let literals = self.bounds.literals;
+        for host in other.hosts {
+            match self.host_position(host.hash, &host.text) {
+                Ok(at) => self.hosts[at].merge(host, literals),
+                Err(at) => self.hosts.insert(at, host),
             }
         }
-        let keep = self.keep();
-        self.root.merge_hosts(other.root, keep);
+        self.trim_hosts();
+        if let Some(rest) = other.rest {
+            self.rest.get_or_insert_with(Host::rest).merge(rest, literals);
+        }
         self.fit();
+    }
+}
+
+impl<T: Merge + Default> Trie<T> {
+    /// Folds hosts that are too many into the rest.
+    pub(super) fn trim_hosts(&mut self) {
+        while self.hosts.len() > self.bounds.hosts
+            && let Some(last) = self.hosts.pop()
+        {
+            self.rest.get_or_insert_with(Host::rest).merge(last, self.bounds.literals);
+        }
+    }
+}
+
+impl<T: Merge + Default> Host<T> {
+    /// Takes in what was seen of this host elsewhere, or of another one that it stands for.
+    fn merge(&mut self, mut other: Self, literals: usize) {
+        let level = self.level.max(other.level);
+        for host in [&mut *self, &mut other] {
+            if host.level < level {
+                host.raise(level, literals);
+            }
+        }
+        self.node.merge_node(other.node, Keep { literals, level });
     }
 }
 
@@ -31,38 +58,15 @@ impl<T: Merge + Default> Node<T> {
         {
             self.fold_literal(last, keep);
         }
-        while self.known() > limits::KNOWN_CHILDREN {
-            let last = self.literals.remove(limits::KNOWN_CHILDREN);
+        while self.known() > keep.literals {
+            let last = self.literals.remove(keep.literals);
             self.fold_literal(last, keep);
         }
     }
 
     fn fold_literal(&mut self, literal: Literal<T>, keep: Keep) {
-        let parsed = Segment::parse(&literal.text);
-        let (kind, suffix) = match values_edge(&parsed, literal.hash, keep.level) {
-            Edge::Values(kind, suffix, _) => (kind, suffix),
-            Edge::Literal(_) | Edge::Rest(_) => (parsed.kind, parsed.suffix),
-        };
-        let values = self.values(kind, suffix, &mut 0);
-        values.distinct.observe(literal.hash);
-        values.node.merge_node(*literal.node, keep);
-    }
-
-    pub(super) fn fold_last_host(&mut self, keep: Keep) {
-        if let Some(last) = self.literals.pop() {
-            let values = self.values(SegmentKind::Domain, b"", &mut 0);
-            values.distinct.observe(last.hash);
-            values.node.merge_node(*last.node, keep);
-        }
-    }
-
-    fn merge_hosts(&mut self, other: Self, keep: Keep) {
-        self.count += other.count;
-        self.merge_literals(other.literals, keep);
-        while self.literals.len() > keep.hosts {
-            self.fold_last_host(keep);
-        }
-        self.merge_values(other.values, keep);
+        let key = ValuesKey::new(&Segment::parse(&literal.text), literal.hash, keep.level);
+        self.values_node(&key, &mut 0).merge_node(*literal.node, keep);
     }
 
     fn merge_node(&mut self, other: Self, keep: Keep) {
@@ -86,8 +90,9 @@ impl<T: Merge + Default> Node<T> {
 
     fn merge_values(&mut self, others: Vec<Values<T>>, keep: Keep) {
         for other in others {
-            let values = self.values(other.kind, &other.suffix, &mut 0);
+            let values = self.values(other.kind, &other.frame, &mut 0);
             values.distinct.merge(other.distinct);
+            values.folded.merge(other.folded);
             values.node.merge_node(*other.node, keep);
         }
     }
@@ -122,8 +127,8 @@ impl<T: Merge + Default> Node<T> {
             if level >= LEVEL_ONE_KIND && values.kind != SegmentKind::Path {
                 values.kind = SegmentKind::Symbol;
             }
-            if !stays(stable_hash(&values.suffix), level) {
-                values.suffix = Box::default();
+            if !stays(stable_hash(&values.frame), level) {
+                values.frame = PLAIN_FRAME.into();
             }
             self.merge_values(vec![values], keep);
         }
@@ -145,8 +150,9 @@ impl<T: Merge + Default> Node<T> {
             let node = Box::new(below);
             self.values.push(Values {
                 kind: SegmentKind::Path,
-                suffix: Box::default(),
+                frame: PLAIN_FRAME.into(),
                 distinct,
+                folded: Distinct::default(),
                 node,
             });
         }

@@ -4,7 +4,7 @@
 //! every rule that is regular, a regular expression, stands in the tests.
 
 use crate::bits::{self, Bits};
-use crate::template::segment::SegmentKind;
+use crate::template::segment::{SegmentKind, frame};
 
 const LOWER: u16 = 1;
 const UPPER: u16 = 1 << 1;
@@ -110,7 +110,7 @@ pub(crate) fn kind_of(segment: &[u8]) -> SegmentKind {
     }
     // The common values first, before anything else is asked.
     if !segment.is_empty() && segment.iter().all(u8::is_ascii_digit) {
-        return K::Integer;
+        return if is_year(segment) { K::Year } else { K::Integer };
     }
     if is_dashed_uuid(segment) {
         return K::Uuid;
@@ -147,8 +147,16 @@ pub(crate) fn kind_of(segment: &[u8]) -> SegmentKind {
         if is_date(segment) {
             return K::Date;
         }
-        if only(DIGIT | DOT | DASH) && is_number(segment) {
-            return K::Number;
+        if only(DIGIT | DOT | DASH) {
+            if frame::is_tile(segment) {
+                return K::Tile;
+            }
+            if is_number(segment) {
+                return K::Number;
+            }
+        }
+        if frame::is_dimensions(segment) {
+            return K::Dimensions;
         }
         if is_ulid(segment) {
             return K::Ulid;
@@ -174,8 +182,13 @@ pub(crate) fn kind_of(segment: &[u8]) -> SegmentKind {
     if has(AT) && is_email(segment) {
         return K::Email;
     }
-    if has(COMMA) && is_list(segment) {
-        return K::List;
+    if has(COMMA) {
+        if frame::is_coordinates(segment) {
+            return K::Coordinates;
+        }
+        if is_list(segment) {
+            return K::List;
+        }
     }
     if only(LETTER | DIGIT | DASH | UNDERSCORE | EQUALS) {
         if is_prefixed(segment) {
@@ -189,6 +202,11 @@ pub(crate) fn kind_of(segment: &[u8]) -> SegmentKind {
         return K::Symbol;
     }
     if has(DIGIT) { K::WordWithDigits } else { K::Word }
+}
+
+/// 1900 to 2099.
+fn is_year(segment: &[u8]) -> bool {
+    matches!(segment, [b'1', b'9', _, _] | [b'2', b'0', _, _])
 }
 
 /// `xx-YY` or `xx_YY`.
@@ -407,6 +425,7 @@ mod tests {
         use SegmentKind as K;
         let tld = "com|org|net|io|dev|app|co|edu|gov|info|biz|local|internal|test|example|uk|de|fr|jp|cn|ru|eu|us|ai";
         [
+            (K::Year, r"^(19|20)\d\d$".to_owned()),
             (K::Integer, r"^-?\d+$".to_owned()),
             (K::Encoded, r"[%\x00-\x20\x7f]".to_owned()),
             (K::Uuid, r"(?i)^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32})$".to_owned()),
@@ -415,7 +434,9 @@ mod tests {
             (K::Version, r"^[vV]\d{1,3}([._-]\d+)*(-?(alpha|beta|preview|rc|p)\d*)*$".to_owned()),
             (K::Date, r"^[12]\d{3}-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01])([Tt].*)?)?$".to_owned()),
             (K::Ulid, r"(?i)^[0-7][0-9a-hjkmnp-tv-z]{25}$".to_owned()),
+            (K::Tile, r"^(\d|1\d|2[0-4])(-(\d|[1-9]\d{1,7})){2}$".to_owned()),
             (K::Number, r"^-?\d+([.-]\d+)+$".to_owned()),
+            (K::Dimensions, r"^[1-9]\d{0,4}x\d{1,5}$".to_owned()),
             (K::Locale, r"^[a-z]{2}[-_][A-Z]{2}$".to_owned()),
             (K::Domain, format!(r"(?i)^[\w-]+(\.[\w-]+)*\.({tld})$")),
             (K::Email, r"^[^@]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$".to_owned()),
@@ -434,10 +455,10 @@ mod tests {
             || text.contains(':') && text.parse::<std::net::Ipv6Addr>().is_ok();
         let mut expected =
             rules.iter().find(|(_, rule)| rule.is_match(text)).map(|(kind, _)| *kind);
-        if short_hex && !matches!(expected, Some(SegmentKind::Integer)) {
+        if short_hex && !matches!(expected, Some(SegmentKind::Integer | SegmentKind::Year)) {
             expected = Some(SegmentKind::Hex);
         }
-        if ip && !matches!(expected, Some(SegmentKind::Integer | SegmentKind::Encoded)) {
+        if ip && !matches!(expected, Some(SegmentKind::Integer | SegmentKind::Year | SegmentKind::Encoded)) {
             expected = Some(SegmentKind::Ip);
         }
         match expected {
@@ -470,7 +491,7 @@ mod tests {
         #[test]
         fn any_bytes_have_a_kind(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
             let segment = Segment::parse(&bytes);
-            prop_assert_eq!([segment.core, segment.suffix].concat(), bytes);
+            prop_assert_eq!([segment.prefix, segment.core, segment.suffix].concat(), bytes);
         }
     }
 }

@@ -1,0 +1,133 @@
+//! Paths of files: names with different endings at several depths are one value.
+
+use crate::template::context::Observed;
+use crate::template::decide::{Decided, Group, Variable};
+use crate::template::evidence::{End, Node};
+use crate::template::host::HostIndex;
+use crate::template::judge::Judge;
+use crate::template::name::unique;
+use crate::template::operations;
+use crate::template::segment::PLAIN_FRAME;
+use crate::template::{Part, Template};
+
+/// How sure it is that names of files at several depths are one value.
+const FILES: f64 = 0.9;
+
+/// Decides a place below which everything is one value: the path of a file.
+pub(super) fn decide<'t, T: Observed>(
+    group: &Group<'t, T>,
+    template: Template,
+    judge: &dyn Judge<T>,
+) -> Decided<'t, T> {
+    let mut variable = Variable::rest();
+    let mut below: Vec<&'t End<T>> = Vec::new();
+    let mut open: Vec<&Node<T>> = Vec::new();
+    for node in group.all() {
+        for literal in &node.literals {
+            variable.add_files(literal.node.count, FILES, |distinct| distinct.observe(literal.hash));
+            open.push(&literal.node);
+        }
+        for values in &node.values {
+            let merge = values.distinct.clone();
+            variable.add_files(values.node.count, FILES, |distinct| {
+                crate::sketch::Merge::merge(distinct, merge);
+            });
+            open.push(&values.node);
+        }
+    }
+    while let Some(node) = open.pop() {
+        below.extend(&node.ends);
+        open.extend(node.literals.iter().map(|literal| &*literal.node));
+        open.extend(node.values.iter().map(|values| &*values.node));
+    }
+    let mut deeper = template.clone();
+    let named = judge.parameter_names(&template, &PLAIN_FRAME);
+    let names = unique(named.unwrap_or_else(|| vec!["path".to_owned()]), &template.parts);
+    deeper.parts.push(Part::Parameter { names, frame: PLAIN_FRAME.into(), rest: true });
+    let files = Decided {
+        literals: Vec::new(),
+        variables: Vec::new(),
+        ends: operations::split(&below),
+        template: deeper,
+        near: Vec::new(),
+    };
+    let variables = if below.is_empty() { Vec::new() } else { vec![(variable, files)] };
+    Decided {
+        literals: Vec::new(),
+        variables,
+        ends: operations::split(&group.ends()),
+        template,
+        near: Vec::new(),
+    }
+}
+
+/// What ends below a place, and how much of it looks like files.
+#[derive(Default)]
+struct Files<'t> {
+    ends: usize,
+    with_ending: usize,
+    /// Bit n: a file ends n segments below.
+    depths: u64,
+    /// Two different endings, where there are two.
+    endings: [Option<&'t [u8]>; 2],
+}
+
+/// True if names with endings stand right below and at two more depths at least, with two different endings, and are two of
+/// five of all that ends here. An ending that the API as a whole uses says nothing of files.
+pub(super) fn are_one_value<T>(group: &Group<'_, T>, index: &HostIndex) -> bool {
+    let mut found = Files::default();
+    for node in group.evidence() {
+        found.walk(node, 1, index);
+    }
+    found.depths & 2 != 0
+        && found.depths.count_ones() >= 3
+        && found.endings[1].is_some()
+        && found.with_ending * 5 >= found.ends * 2
+}
+
+impl<'t> Files<'t> {
+    fn walk<T>(&mut self, node: &'t Node<T>, depth: u32, index: &HostIndex) {
+        for literal in &node.literals {
+            let ending = ending_of(&literal.text);
+            self.end(&literal.node, ending.filter(|ending| !index.is_habit(ending)), depth, index);
+        }
+        for values in &node.values {
+            let last = values.frame.iter().rposition(|byte| *byte == 0).map_or(0, |at| at + 1);
+            let ending = values.frame[last..].strip_prefix(b".");
+            self.end(&values.node, ending.filter(|ending| !index.is_habit(ending)), depth, index);
+        }
+    }
+
+    fn end<T>(
+        &mut self,
+        node: &'t Node<T>,
+        ending: Option<&'t [u8]>,
+        depth: u32,
+        index: &HostIndex,
+    ) {
+        if !node.ends.is_empty() {
+            self.ends += 1;
+            if let Some(ending) = ending {
+                self.with_ending += 1;
+                self.depths |= 1 << depth.min(63);
+                match self.endings {
+                    [None, _] => self.endings[0] = Some(ending),
+                    [Some(first), None] if first != ending => self.endings[1] = Some(ending),
+                    _ => {}
+                }
+            }
+        }
+        self.walk(node, depth + 1, index);
+    }
+}
+
+/// What follows the last dot: one to five letters or digits with a letter among them, as any file may have, not only those
+/// that APIs serve.
+pub(crate) fn ending_of(text: &[u8]) -> Option<&[u8]> {
+    let dot = memchr::memrchr(b'.', text).filter(|dot| *dot > 0)?;
+    let ending = &text[dot + 1..];
+    let is_ending = (1..=5).contains(&ending.len())
+        && ending.iter().all(u8::is_ascii_alphanumeric)
+        && ending.iter().any(u8::is_ascii_alphabetic);
+    is_ending.then_some(ending)
+}

@@ -1,0 +1,130 @@
+//! Regression trees, boosted: what the weighted sums cannot say, data/trees.tsv.
+
+use crate::template::features::{COUNT, NAMES};
+
+/// The trees of one stage. Their answers are added up.
+#[derive(Debug, Default)]
+pub(crate) struct Trees {
+    nodes: Vec<TreeNode>,
+    /// Where each tree begins.
+    roots: Vec<usize>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum TreeNode {
+    Split {
+        feature: usize,
+        /// A number of at most this much goes to the next node, and a larger one to `right`.
+        threshold: f64,
+        /// The mean of what stands below.
+        mean: f64,
+        right: usize,
+    },
+    Leaf(f64),
+}
+
+impl TreeNode {
+    fn mean(self) -> f64 {
+        match self {
+            Self::Split { mean, .. } | Self::Leaf(mean) => mean,
+        }
+    }
+}
+
+impl Trees {
+    /// The trees of each of `stages` stages from the text of the file: a line with the names of the features, and one line
+    /// for each tree, its stage and its nodes from the root, each followed by all that stands to its left and then to its
+    /// right: `feature<=threshold:mean`, or `=answer`.
+    pub(crate) fn parse(text: &str, stages: usize) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        all.resize_with(stages, Self::default);
+        let mut lines = text.lines().filter(|line| !line.starts_with('#'));
+        let names: Vec<Option<usize>> = lines
+            .next()
+            .unwrap_or_default()
+            .split(' ')
+            .map(|name| NAMES.iter().position(|known| *known == name))
+            .collect();
+        for line in lines {
+            let Some((stage, nodes)) = line.split_once('\t') else { continue };
+            let Some(trees) = stage.parse::<usize>().ok().and_then(|stage| all.get_mut(stage))
+            else {
+                continue;
+            };
+            let mut nodes = nodes.split(' ');
+            trees.roots.push(trees.nodes.len());
+            trees.add(&mut nodes, &names);
+        }
+        all
+    }
+
+    /// Adds a node with all that stands below it.
+    fn add<'a>(&mut self, nodes: &mut impl Iterator<Item = &'a str>, names: &[Option<usize>]) {
+        let number = |text: &str| text.parse().unwrap_or(0.0);
+        let node = nodes.next().unwrap_or("=0");
+        let split = node.split_once("<=").and_then(|(feature, rest)| {
+            let (threshold, mean) = rest.split_once(':')?;
+            let feature = names.get(feature.parse::<usize>().ok()?).copied().flatten()?;
+            Some((feature, number(threshold), number(mean)))
+        });
+        let Some((feature, threshold, mean)) = split else {
+            self.nodes.push(TreeNode::Leaf(number(node.trim_start_matches('='))));
+            return;
+        };
+        let at = self.nodes.len();
+        self.nodes.push(TreeNode::Leaf(mean));
+        self.add(nodes, names);
+        let right = self.nodes.len();
+        self.nodes[at] = TreeNode::Split { feature, threshold, mean, right };
+        self.add(nodes, names);
+    }
+
+    /// What all trees together say of the evidence: the logarithm of the odds.
+    pub(crate) fn answer(&self, values: &[f64]) -> f64 {
+        let leaf = |root: &usize| {
+            let mut at = *root;
+            loop {
+                match self.nodes[at] {
+                    TreeNode::Leaf(answer) => return answer,
+                    TreeNode::Split { feature, threshold, right, .. } => {
+                        at = if values[feature] <= threshold { at + 1 } else { right };
+                    }
+                }
+            }
+        };
+        self.roots.iter().map(leaf).sum()
+    }
+
+    /// How much each number of the evidence moved the answer: by how much the mean changes at each split on the way.
+    pub(crate) fn contributions(&self, values: &[f64]) -> Vec<f64> {
+        let mut moved = vec![0.0; COUNT];
+        for root in &self.roots {
+            let mut at = *root;
+            while let TreeNode::Split { feature, threshold, mean, right } = self.nodes[at] {
+                at = if values[feature] <= threshold { at + 1 } else { right };
+                moved[feature] += self.nodes[at].mean() - mean;
+            }
+        }
+        moved
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_is_gone_down_to_one_leaf() {
+        let (first, second) = (NAMES[1], NAMES[2]);
+        let text = format!("# x\n{first} {second}\n1\t0<=0.5:0.1 =1.5 1<=2:-0.2 =-3 =4\n1\t=0.25\n");
+        let trees = &Trees::parse(&text, 2)[1];
+        let mut values = vec![0.0; COUNT];
+        assert!((trees.answer(&values) - 1.75).abs() < 1e-12);
+        values[1] = 1.0;
+        assert!((trees.answer(&values) - -2.75).abs() < 1e-12);
+        values[2] = 3.0;
+        assert!((trees.answer(&values) - 4.25).abs() < 1e-12);
+        let moved = trees.contributions(&values);
+        assert!((moved[1] - -0.3).abs() < 1e-12 && (moved[2] - 4.2).abs() < 1e-12);
+    }
+}
