@@ -40,7 +40,7 @@ pub(crate) const FLOW_ID_BYTES: usize = 64;
 pub(crate) const NAME_BYTES: usize = 128;
 
 /// Hosts that are told apart; the rest is folded into one.
-pub(crate) const HOSTS: usize = 4096;
+pub(crate) const HOSTS: usize = 2048;
 
 /// Literal children that a node of the evidence trie keeps, and as many more that the vocabulary knows; the rest is folded
 /// by kind. No API that is known has as many names at one place.
@@ -48,7 +48,7 @@ pub(crate) const LITERAL_CHILDREN: usize = 4096;
 
 /// Nodes of the whole evidence trie, over all hosts, which share them fairly. Beyond a host's share, its literal children
 /// are folded by a rising hash level.
-pub(crate) const TRIE_NODES: usize = 1 << 15;
+pub(crate) const TRIE_NODES: usize = 1 << 16;
 
 /// Literal children of a node that counts requests answered with 404, and as many more that the vocabulary knows.
 pub(crate) const NOT_FOUND_CHILDREN: usize = 256;

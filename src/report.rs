@@ -53,6 +53,10 @@ pub struct Totals {
     pub hosts: u64,
     /// Endpoints.
     pub patterns: u64,
+    /// Segments that were folded into a parameter because there were too many at one place or on one host, and that may be
+    /// names of endpoints; exact up to 128 a place, and estimated to within about 10 % beyond.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub not_told_apart: u64,
 }
 
 /// One endpoint. Text that was captured (paths, names, hosts) has its control and invisible characters percent-encoded.

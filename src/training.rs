@@ -145,6 +145,9 @@ impl Judge<Endpoint> for Explaining<'_> {
     }
 }
 
+/// Segments of one place and one label that are written down.
+const MOST_ALIKE: usize = 48;
+
 /// Judges by the labels, and writes down what the model would have seen.
 struct Truth<'m> {
     /// (structure of what stands before, segment) -> (requests with a value here, with a name).
@@ -198,12 +201,18 @@ impl Judge<Endpoint> for Truth<'_> {
         let labels: Vec<Option<bool>> =
             place.candidates.iter().map(|c| self.label(place.template, c.text)).collect();
         let all = evidence(self.model, place, self.stage);
-        for (label, features) in labels.iter().zip(all) {
+        for (at, (label, features)) in labels.iter().zip(all).enumerate() {
             let Some(label) = label else { continue };
             let same = labels.iter().filter(|other| **other == Some(*label)).count();
+            // Of very many that are alike some stand for all. A value that is missed is an endpoint too many, so many weigh
+            // more than one, but not as much as they are.
+            let step = same.div_ceil(MOST_ALIKE);
+            if at % step > 0 {
+                continue;
+            }
             #[expect(clippy::cast_precision_loss, reason = "small counts")]
-            let same = same as f64;
-            let mut row = vec![f64::from(u8::from(*label)), same.powf(-0.4)];
+            let weight = (same as f64).powf(-0.4) * step as f64;
+            let mut row = vec![f64::from(u8::from(*label)), weight];
             row.extend(features.values);
             self.rows.borrow_mut().push(row);
         }

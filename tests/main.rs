@@ -41,6 +41,12 @@ mod laws;
 /// JSON lines.
 #[path = "main/lines.rs"]
 mod lines;
+/// Places with very many children, scans and junk.
+#[path = "main/many.rs"]
+mod many;
+/// The table of template cases in plain text.
+#[path = "main/templates.rs"]
+mod templates;
 /// What can be left out.
 #[cfg(feature = "mcp")]
 #[path = "main/mcp.rs"]

@@ -57,7 +57,7 @@ def joined(words, case):
 
 class Style:
     def __init__(self, draw, without=(), chance=None):
-        chance = chance or {"language": 0.5, "case": 0.5, "ending": 0.25, "values": 0.55, "prefix": 0.3, "methods": 0.3}
+        chance = chance or {"language": 0.5, "case": 0.5, "ending": 0.25, "values": 0.55, "prefix": 0.4, "methods": 0.3}
         takes = {axis: axis not in without and draw.random() < chance[axis] for axis in AXES}
         self.language = Language(draw) if takes["language"] else None
         self.case = draw.choice(["snake", "kebab", "camel", "pascal", "squashed", "upper", "upper squashed", "camel"]) if takes["case"] else None
@@ -73,8 +73,9 @@ class Style:
         self.values = draw.choice("integers,small integers,base62,slugs,slugs,slugs,users,users,users,foreign,foreign,foreign,foreign,sigil".split(",")) if takes["values"] else None
         number = draw.choice(["1", "2", "3", "4", "22"])
         word = draw.choice("app mobile web svc gateway core public client".split())
+        own = "-".join(Language(draw).word(draw.choice(THINGS + ["company", "product"]))) + draw.choice(["", "", "-7f3a", "2"])
         self.prefix = draw.choice(["/api/v3", "/index.php/api", "/index.php", f"/{word}/{number}", f"/api/{word}/{number}", f"/{number}", "/rest/2.0", "/cgi-bin/app.cgi",
-                                   f"/{word}"]) if takes["prefix"] else ""
+                                   f"/{word}", f"/{own}", f"/{own}", f"/{own}/api", f"/{own}/api/v2", f"/api/{own}"]) if takes["prefix"] else ""
         posted = draw.choice([{"PUT": "POST", "PATCH": "POST"}, {"PUT": "POST", "PATCH": "POST", "DELETE": "POST"}, {"PUT": "PATCH"}, {"PATCH": "PUT"}])
         self.methods = posted if takes["methods"] else {}
         self.seed = draw.random()

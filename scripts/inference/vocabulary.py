@@ -45,13 +45,22 @@ def beside_parameters(description):
     return {part for found in children.values() if "{}" in found for part in found if part != "{}" and part.isascii() and "%" not in part}
 
 
+def before_parameters(description):
+    """Static segments that a parameter follows: `users` before `{user_id}`."""
+    found = set()
+    for entry in description["paths"]:
+        parts = [part for part in entry["path"].split("/") if part]
+        found.update(one for one, two in zip(parts, parts[1:]) if "{" in two and "{" not in one and one.isascii() and "%" not in one)
+    return found
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("index")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--without", action="append", default=[])
     arguments = parser.parse_args()
-    used_by, word_by, beside_by = defaultdict(set), defaultdict(set), defaultdict(set)
+    used_by, word_by, beside_by, before_by = (defaultdict(set) for _ in range(4))
     distinct = set()
     with gzip.open(arguments.index, "rt", encoding="utf-8") as lines:
         for line in lines:
@@ -61,6 +70,8 @@ def main():
                 continue
             for segment in beside_parameters(description):
                 beside_by["_".join(words(segment))].add(name)
+            for segment in before_parameters(description):
+                before_by["_".join(words(segment))].add(name)
             for segment in static_segments(description):
                 if not segment.isascii():
                     continue
@@ -85,6 +96,8 @@ def main():
         file.writelines(f"{key}\t{count}\n" for key, count in segments)
         file.write("# beside parameters: words joined by _, number of providers\n")
         file.writelines(f"{key}\t{count}\n" for key, count in lines_of(beside_by, 2) if key)
+        file.write("# before parameters: words joined by _, number of providers\n")
+        file.writelines(f"{key}\t{count}\n" for key, count in lines_of(before_by, 3) if key)
         file.write("# words\n")
         file.writelines(f"{key}\t{count}\n" for key, count in lines_of(word_by, 1))
 

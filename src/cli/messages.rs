@@ -42,7 +42,15 @@ impl<'a> Messages<'a> {
             bytes: analysis.bytes,
             stopped: analysis.stopped,
         };
-        let problems = analysis.problems(self.captures);
+        let mut problems = analysis.problems(self.captures);
+        let not_told_apart = analysis.report.totals.not_told_apart;
+        if not_told_apart > 0 {
+            problems.push(format!(
+                "{} were not told apart, because there were too many at one place or on one host, and may be names of \
+                 endpoints: --domain HOST looks at one host alone, and the reasons of the parameters say where",
+                counted(not_told_apart, "segment")
+            ));
+        }
         self.say(&totals, &analysis.skips, &problems, !analysis.failures.is_empty(), time)
     }
 

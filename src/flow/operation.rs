@@ -1,4 +1,4 @@
-//! Several operations behind one path: GraphQL, JSON-RPC, SOAP, AWS targets, `?action=`.
+//! Several operations behind one path: GraphQL, Relay, JSON-RPC, tRPC batches, SOAP, AWS targets, `?action=`.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,24 @@ const PROTOCOL: u8 = b'p';
 const QUERY: u8 = b'q';
 
 /// Query parameters that APIs with one path name their operation in.
-const QUERY_NAMES: [&[u8]; 6] = [b"action", b"method", b"op", b"operation", b"function", b"cmd"];
+const QUERY_NAMES: [&[u8]; 13] = [
+    b"action",
+    b"method",
+    b"op",
+    b"operation",
+    b"function",
+    b"cmd",
+    b"command",
+    b"do",
+    b"act",
+    b"r",
+    b"route",
+    b"request",
+    b"func",
+];
+
+/// Query parameters without a value that ask a SOAP service for its description.
+const DESCRIPTIONS: [&[u8]; 3] = [b"wsdl", b"singlewsdl", b"disco"];
 
 /// The operation of a request as it is kept: a mark, then the name. Empty where it has none.
 pub(crate) fn operation_key(flow: &Flow<'_>) -> Vec<u8> {
@@ -52,20 +69,17 @@ fn is_plain(name: &[u8]) -> bool {
 }
 
 fn in_protocol<'a>(flow: &Flow<'a>, path: &[u8], query: &'a [u8]) -> Option<Cow<'a, [u8]>> {
-    if flow.method.eq_ignore_ascii_case(b"GET") {
-        let is_graphql = !query.is_empty() && memchr::memmem::find(path, b"graphql").is_some();
-        return if is_graphql {
-            query_value(query, &[b"operationName"]).map(Cow::Borrowed)
-        } else {
-            None
-        };
+    if !query.is_empty()
+        && let Some(name) = in_query(path, query)
+    {
+        return Some(name);
     }
     if !flow.method.eq_ignore_ascii_case(b"POST") {
         return None;
     }
-    let [target, action] = header_values(flow);
-    if let Some(target) = target {
-        return Some(Cow::Borrowed(target));
+    let [target, friendly_name, action] = header_values(flow);
+    if let Some(name) = target.or(friendly_name) {
+        return Some(Cow::Borrowed(name));
     }
     if let Some(action) = action {
         let action = action.trim_ascii();
@@ -77,13 +91,54 @@ fn in_protocol<'a>(flow: &Flow<'a>, path: &[u8], query: &'a [u8]) -> Option<Cow<
             action.iter().rposition(|byte| matches!(byte, b'/' | b'#')).map_or(0, |at| at + 1);
         return Some(Cow::Borrowed(&action[start..])).filter(|action| !action.is_empty());
     }
-    in_body(flow.request_body?)
+    let body = flow.request_body?;
+    in_form(body).or_else(|| in_body(body))
 }
 
-/// The first `X-Amz-Target` and the first `SOAPAction`, in one pass: headers may have to be decoded for it.
-fn header_values<'a>(flow: &Flow<'a>) -> [Option<&'a [u8]>; 2] {
-    const NAMES: [&[u8]; 2] = [b"x-amz-target", b"soapaction"];
-    let mut first = [None, None];
+/// The operation that a query names in the place of a protocol: a GraphQL query that the server keeps, the first of a batch
+/// of tRPC procedures, the description of a SOAP service.
+fn in_query<'a>(path: &[u8], query: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    if let Some(name) = query_value(query, &[b"operationName"]) {
+        let is_graphql = memchr::memmem::find(path, b"graphql").is_some()
+            || query_value(query, &[b"extensions", b"queryId", b"doc_id", b"variables"]).is_some();
+        return is_graphql.then_some(Cow::Borrowed(name)).filter(|name| !name.is_empty());
+    }
+    if query_value(query, &[b"batch"]) == Some(b"1") {
+        let last = memchr::memrchr(b'/', path).map_or(path, |slash| &path[slash + 1..]);
+        let first = last.split(|byte| *byte == b',').next()?;
+        let is_batch = first.len() < last.len() && first.contains(&b'.');
+        return is_batch.then(|| Cow::Owned(first.to_vec()));
+    }
+    let is_description =
+        |name: &&[u8]| DESCRIPTIONS.iter().any(|known| name.eq_ignore_ascii_case(known));
+    Some(query).filter(is_description).map(|name| Cow::Owned(name.to_ascii_lowercase()))
+}
+
+/// The name of a query in the form that Relay sends: its friendly name, or else the number of its document.
+fn in_form(body: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let head = &body[..body.len().min(FORM_HEAD)];
+    if !head.first().is_some_and(u8::is_ascii_alphabetic) {
+        return None;
+    }
+    let value_of = |name: &[u8]| {
+        let starts = |at: &usize| *at == 0 || head[at - 1] == b'&';
+        let at = memchr::memmem::find_iter(head, name).find(starts)?;
+        let value = &head[at + name.len()..];
+        Some(&value[..memchr::memchr(b'&', value).unwrap_or(value.len())])
+    };
+    value_of(b"fb_api_req_friendly_name=")
+        .filter(|name| !name.is_empty())
+        .map(Cow::Borrowed)
+        .or_else(|| Some(Cow::Owned([b"doc_id:", value_of(b"doc_id=")?].concat())))
+}
+
+/// Where in a form the name of its query is looked for.
+const FORM_HEAD: usize = 64 << 10;
+
+/// The first `X-Amz-Target`, `X-FB-Friendly-Name` and `SOAPAction`, in one pass: headers may have to be decoded for it.
+fn header_values<'a>(flow: &Flow<'a>) -> [Option<&'a [u8]>; 3] {
+    const NAMES: [&[u8]; 3] = [b"x-amz-target", b"x-fb-friendly-name", b"soapaction"];
+    let mut first = [None, None, None];
     for (name, value) in flow.request_headers.iter() {
         for (wanted, first) in NAMES.iter().zip(&mut first) {
             if name.eq_ignore_ascii_case(wanted) {
@@ -171,6 +226,25 @@ mod tests {
         assert_eq!(of_body(r#"{"query":"{ user { id } }"}"#), "");
         assert_eq!(of_body(r#"{"query":"red shoes","method":"fast"}"#), "");
         assert_eq!(of_body("not json"), "");
+        assert_eq!(
+            of_body("av=1&fb_api_req_friendly_name=FeedQuery&variables=%7B%7D&doc_id=77"),
+            "pFeedQuery"
+        );
+        assert_eq!(of_body("variables=%7B%7D&doc_id=7766"), "pdoc_id:7766");
+        assert_eq!(of_body("name=x&not_doc_id=7766"), "");
+        let of_url = |url: &str| {
+            String::from_utf8(operation_key(&Flow::new("GET", url).unwrap())).unwrap()
+        };
+        for (url, operation) in [
+            ("https://h/api?operationName=Feed&extensions=%7B%22persistedQuery%22%3A1%7D", "pFeed"),
+            ("https://h/log?operationName=Feed", ""),
+            ("https://h/api/trpc/user.me,post.list?batch=1&input=%7B%7D", "puser.me"),
+            ("https://h/api/trpc/user.me?batch=1", ""),
+            ("https://h/service.asmx?WSDL", "pwsdl"),
+            ("https://h/index.php?route=product/category&path=20", "qproduct/category"),
+        ] {
+            assert_eq!(of_url(url), operation, "{url}");
+        }
         let pairs = [(&b"SOAPAction"[..], Some(&b"\"http://tempuri.org/GetPrice\""[..]))];
         let mut flow = Flow::new("POST", "https://h/service").unwrap();
         flow.request_headers = crate::flow::Headers::new(&pairs);

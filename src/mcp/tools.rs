@@ -228,6 +228,7 @@ impl Tools {
             skipped,
             hosts: 0,
             patterns: count.patterns,
+            not_told_apart: 0,
         };
         let structured = PatternsAnswer {
             version: 1,

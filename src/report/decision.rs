@@ -150,7 +150,7 @@ pub(crate) fn build(
     let matched = RefCell::new(Matched::default());
     let mut routes = Routes::default();
     let mut explanations = Vec::new();
-    let mut errors_only_404 = 0;
+    let (mut errors_only_404, mut not_told_apart) = (0, 0);
     let mut hosts: Vec<(u64, String, Vec<Pattern>)> = Vec::new();
     for group in hosts::groups([&answered, &not_found], options, model, judge, &matched) {
         let ruled =
@@ -162,6 +162,7 @@ pub(crate) fn build(
             explain: options.explain.as_deref(),
             exclude_errors_only_404: options.exclude_errors_only_404,
             errors_only_404: 0,
+            not_told_apart: 0,
             variables: Vec::new(),
             near: Vec::new(),
             found: Vec::new(),
@@ -170,6 +171,7 @@ pub(crate) fn build(
         };
         let route = describer.describe(&decided);
         errors_only_404 += describer.errors_only_404;
+        not_told_apart += describer.not_told_apart;
         let left_out = describer.errors_only_404 > 0;
         let mut found = describer.found;
         routes.add_hosts(&group.members, route);
@@ -194,6 +196,7 @@ pub(crate) fn build(
         skipped: skips.iter().map(|(reason, count, _)| (reason.name().to_owned(), count)).collect(),
         hosts: hosts.len() as u64,
         patterns: found.len() as u64,
+        not_told_apart,
     };
     explanations.sort_by(|a, b| a.pattern.host.cmp(&b.pattern.host));
     let unmatched_rules = options.rules.in_words(&matched.borrow());
@@ -212,6 +215,7 @@ struct Describer<'a, 't> {
     explain: Option<&'a str>,
     exclude_errors_only_404: bool,
     errors_only_404: u64,
+    not_told_apart: u64,
     variables: Vec<(usize, Variable<'t>)>,
     near: Vec<NearMiss>,
     found: Vec<Pattern>,
@@ -247,6 +251,7 @@ impl<'t> Describer<'_, 't> {
             route.add_literal(*literal, self.describe(below));
         }
         for (variable, below) in &place.variables {
+            self.not_told_apart += variable.folded();
             self.variables.push((segment, variable.clone()));
             let below = self.describe(below);
             route.add_variable(&variable.key, below);

@@ -12,6 +12,7 @@ use crate::template::decide::{Decided, Group as Places, decide};
 use crate::template::evidence::Trie;
 use crate::template::judge::Judge;
 use crate::template::model::Model;
+use crate::template::Part;
 use crate::template::rules::Matched;
 
 /// Hosts that are described as one.
@@ -84,49 +85,133 @@ fn same_surface(
     model: &Model,
     judge: &dyn Judge<Endpoint>,
 ) -> BTreeMap<String, String> {
-    let mut by_domain: BTreeMap<&str, Vec<(&str, BTreeSet<u64>)>> = BTreeMap::new();
+    let mut by_domain: BTreeMap<&str, Vec<Surface<'_>>> = BTreeMap::new();
     for (name, host, node) in hosts {
-        let Some((_, domain)) = name.split_once('.').filter(|_| host.is_some()) else { continue };
-        let mut surface = BTreeSet::new();
-        collect(&decide(node, model.vocabulary, judge), &mut surface);
-        by_domain.entry(domain).or_default().push((name, surface));
+        let Some((label, domain)) = name.split_once('.').filter(|_| host.is_some()) else {
+            continue;
+        };
+        let mut surface =
+            Surface { name, label, endpoints: BTreeSet::new(), outlines: BTreeSet::new() };
+        surface.collect(&decide(node, model.vocabulary, judge));
+        by_domain.entry(domain).or_default().push(surface);
     }
     let mut templates = BTreeMap::new();
     for (domain, mut members) in by_domain {
         // The largest surface first: the others are compared with it.
-        members.sort_by(|a, b| b.1.len().cmp(&a.1.len()).then(a.0.cmp(b.0)));
+        members.sort_by(|a, b| b.endpoints.len().cmp(&a.endpoints.len()).then(a.name.cmp(b.name)));
         let mut kinds: Vec<(&BTreeSet<u64>, Vec<&str>)> = Vec::new();
-        for (name, surface) in &members {
+        for member in &members {
+            let surface = &member.endpoints;
             let same = |kind: &&mut (&BTreeSet<u64>, Vec<&str>)| {
                 surface.len() >= LEAST_SURFACE
                     && surface.intersection(kind.0).count() * 5 >= surface.len() * 4
             };
             match kinds.iter_mut().find(same) {
-                Some(kind) => kind.1.push(name),
-                None => kinds.push((surface, vec![name])),
+                Some(kind) => kind.1.push(member.name),
+                None => kinds.push((surface, vec![member.name])),
             }
         }
-        let several = kinds.iter().filter(|kind| kind.1.len() > 1);
-        for (number, (_, names)) in several.enumerate() {
+        kinds.retain(|kind| kind.1.len() > 1);
+        let grouped: BTreeSet<&str> = kinds.iter().flat_map(|kind| kind.1.iter().copied()).collect();
+        let small: Vec<&Surface<'_>> =
+            members.iter().filter(|member| !grouped.contains(member.name)).collect();
+        let tenants = many_small(&small, model);
+        for (number, names) in kinds.into_iter().map(|kind| kind.1).chain(tenants).enumerate() {
             // Two groups below one domain are two APIs.
             let label =
                 if number == 0 { "tenant".to_owned() } else { format!("tenant_{}", number + 1) };
             for name in names {
-                templates.insert((*name).to_owned(), format!("{{{label}}}.{domain}"));
+                templates.insert(name.to_owned(), format!("{{{label}}}.{domain}"));
+            }
+        }
+        for (stem, names) in numbered(&small) {
+            for name in names {
+                templates.insert(name.to_owned(), format!("{stem}{{n}}.{domain}"));
             }
         }
     }
     templates
 }
 
-fn collect(place: &Decided<'_, Endpoint>, surface: &mut BTreeSet<u64>) {
-    for ((method, operation), _) in &place.ends {
-        let structure = place.template.structure();
-        surface
-            .insert(stable_hash(&[*method, &b" "[..], &structure, &b"#"[..], *operation].concat()));
+/// What one host below a domain answers.
+struct Surface<'h> {
+    name: &'h str,
+    label: &'h str,
+    endpoints: BTreeSet<u64>,
+    /// The method, the first segment and the length of each path, whatever varies in it.
+    outlines: BTreeSet<u64>,
+}
+
+impl Surface<'_> {
+    fn collect(&mut self, place: &Decided<'_, Endpoint>) {
+        let parts = &place.template.parts;
+        let first = match parts.first() {
+            Some(Part::Literal(text)) if parts.len() > 1 => text,
+            _ => &b""[..],
+        };
+        for ((method, operation), _) in &place.ends {
+            let structure = place.template.structure();
+            let end = [*method, &b" "[..], &structure, &b"#"[..], *operation].concat();
+            self.endpoints.insert(stable_hash(&end));
+            let length = u8::try_from(parts.len()).unwrap_or(u8::MAX);
+            self.outlines.insert(stable_hash(&[*method, &[length], first].concat()));
+        }
+        let below = place.literals.iter().map(|(_, below)| below);
+        below
+            .chain(place.variables.iter().map(|(_, below)| below))
+            .for_each(|below| self.collect(below));
     }
-    let below = place.literals.iter().map(|(_, below)| below);
-    below
-        .chain(place.variables.iter().map(|(_, below)| below))
-        .for_each(|below| collect(below, surface));
+
+    /// True for a label that names a service: one that the vocabulary knows, or that everybody uses.
+    fn is_service(&self, model: &Model) -> bool {
+        const SERVICES: [&str; 14] = [
+            "www", "www2", "api", "cdn", "static", "assets", "img", "images", "media", "m", "mail",
+            "login", "dev", "staging",
+        ];
+        let has_dash = self.label.contains(['-', '_']);
+        SERVICES.contains(&self.label)
+            || (!has_dash && model.vocabulary.word(self.label) >= SERVICE_PROVIDERS)
+    }
+}
+
+/// Tenants with one or two endpoints are told only where there are so many of them.
+const MIN_SMALL_TENANTS: usize = 5;
+/// A label that so many providers use as a word is the name of a service.
+const SERVICE_PROVIDERS: u32 = 8;
+
+/// Hosts with few endpoints whose labels name no services and whose paths have the outlines of each other's: the tenants of
+/// one service, if there are many.
+fn many_small<'h>(hosts: &[&Surface<'h>], model: &Model) -> Option<Vec<&'h str>> {
+    let candidates: Vec<&&Surface<'h>> = hosts.iter().filter(|host| !host.is_service(model)).collect();
+    let mut holders: BTreeMap<u64, usize> = BTreeMap::new();
+    for outline in candidates.iter().flat_map(|host| &host.outlines) {
+        *holders.entry(*outline).or_default() += 1;
+    }
+    let alike = |host: &&&&Surface<'h>| {
+        let shared =
+            host.outlines.iter().filter(|outline| holders[*outline] >= MIN_SMALL_TENANTS).count();
+        shared > 0 && shared * 2 >= host.outlines.len()
+    };
+    let names: Vec<&str> = candidates.iter().filter(alike).map(|host| host.name).collect();
+    (names.len() >= MIN_SMALL_TENANTS).then_some(names)
+}
+
+/// Hosts whose labels differ in a number at the end, with the outline of one path at least in common: `avatars0`, `avatars1`.
+fn numbered<'h>(hosts: &[&Surface<'h>]) -> Vec<(&'h str, Vec<&'h str>)> {
+    let mut by_stem: BTreeMap<&str, Vec<&&Surface<'h>>> = BTreeMap::new();
+    for host in hosts {
+        let stem = host.label.trim_end_matches(|c: char| c.is_ascii_digit());
+        if !stem.is_empty() && stem.len() < host.label.len() {
+            by_stem.entry(stem).or_default().push(host);
+        }
+    }
+    by_stem
+        .into_iter()
+        .filter(|(_, hosts)| hosts.len() > 1)
+        .filter_map(|(stem, hosts)| {
+            let in_common = |outline: &&u64| hosts.iter().all(|host| host.outlines.contains(outline));
+            let has_common = hosts[0].outlines.iter().any(|outline| in_common(&outline));
+            has_common.then(|| (stem, hosts.iter().map(|host| host.name).collect()))
+        })
+        .collect()
 }

@@ -6,7 +6,9 @@ use crate::math::{ln, ln1};
 use crate::sketch::stable_hash;
 use crate::template::decide::Group;
 use crate::template::evidence::{Node, Values};
-use crate::template::features::{Feature as F, Features, rarity, ratio, shape};
+use crate::template::features::{
+    Feature as F, Features, is_qualified_name, rarity, ratio, shape,
+};
 use crate::template::host::HostIndex;
 use crate::template::segment::{Segment, SegmentKind};
 use crate::template::vocabulary::words_of;
@@ -71,7 +73,7 @@ const MANY: f64 = 4.5;
 const KEYS: usize = 256;
 
 /// What stands below a segment, as keys with their rarity.
-fn signature<T>(nodes: &[&Node<T>], index: &HostIndex) -> Vec<(u64, f64)> {
+fn signature<T>(nodes: &[&Node<T>], index: &HostIndex<'_>) -> Vec<(u64, f64)> {
     let mut keys: Vec<(u64, f64)> = Vec::new();
     for node in nodes {
         for end in &node.ends {
@@ -114,7 +116,7 @@ pub(crate) struct Place<'p, 't, T> {
     pub(crate) candidates: &'p [Candidate<'t, T>],
     /// Segments that are values whatever stands around them.
     pub(crate) values: &'p [&'t Values<T>],
-    pub(crate) index: &'p HostIndex,
+    pub(crate) index: &'p HostIndex<'p>,
 }
 
 /// What is the same for all segments of a place.
@@ -165,7 +167,38 @@ fn last_of(words: &[String]) -> String {
     words.last().cloned().unwrap_or_default()
 }
 
+/// True for the name of a service as gRPC and Connect write it: a package, and a name that begins with a capital.
+fn is_service_name(text: &[u8]) -> bool {
+    let last = text.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+    is_qualified_name(text) && last.first().is_some_and(u8::is_ascii_uppercase)
+}
+
 impl<T: Observed> Place<'_, '_, T> {
+    /// True for a service that is only posted to, by the names of its methods, and for such a method: `/pkg.v1.Service/Method`
+    /// (gRPC over HTTP/2, "Request-Headers").
+    pub(crate) fn is_remote_name(&self, candidate: &Candidate<'_, T>) -> bool {
+        let is_posted = |node: &Node<T>| {
+            node.ends.iter().all(|end| &*end.method == b"POST")
+                && node.literals.is_empty()
+                && node.values.is_empty()
+        };
+        let is_method = |text: &[u8]| {
+            text.first().is_some_and(u8::is_ascii_alphabetic)
+                && text.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        };
+        if let Some(Part::Literal(parent)) = self.template.parts.last()
+            && is_service_name(parent)
+        {
+            return is_method(candidate.text) && candidate.nodes().iter().all(|node| is_posted(node));
+        }
+        is_service_name(candidate.text)
+            && candidate.nodes().iter().all(|node| {
+                let methods =
+                    || node.literals.iter().all(|m| is_method(&m.text) && is_posted(&m.node));
+                node.ends.is_empty() && node.values.is_empty() && methods()
+            })
+    }
+
     fn totals(&self, lexical: &[Features], guesses: &[f64]) -> Totals {
         let distinct: u64 = self.values.iter().map(|values| values.distinct.estimate()).sum();
         let distinct_values = float(distinct);
@@ -268,6 +301,16 @@ impl<T: Observed> Place<'_, '_, T> {
             let kind = Segment::parse(text).kind;
             let plural = text.len() > 3 && text.ends_with(b"s") && !text.ends_with(b"ss");
             features.flag(F::parent_version, kind == SegmentKind::Version);
+            features.flag(F::parent_qualified, is_qualified_name(text));
+            let words = words_of(Segment::parse(text).core).join("_");
+            let (used, takes_values) = self.index.parent_counts(&words);
+            features.set(F::parent_takes_values, ln1(takes_values.into()).min(5.0));
+            let takes_names = if takes_values == 0 { ln1(used.into()).min(5.0) } else { 0.0 };
+            features.set(F::parent_takes_names, takes_names);
+            let share = f64::from(takes_values) / f64::from(used.max(takes_values).max(1));
+            features.set(F::parent_value_share, share);
+            let ending = Segment::parse(text).suffix;
+            features.flag(F::parent_script, ending.starts_with(b"."));
             features.flag(F::parent_plural, plural);
             features.set(F::parent_plural_unknown, if plural { unknown } else { 0.0 });
         }

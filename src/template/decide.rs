@@ -164,7 +164,7 @@ type Varying<'t, T> = (Variable<'t>, Group<'t, T>);
 fn decide_group<'t, T: Observed>(
     group: &Group<'t, T>,
     template: Template,
-    index: &HostIndex,
+    index: &HostIndex<'_>,
     judge: &dyn Judge<T>,
 ) -> Decided<'t, T> {
     let may_hold_files = matches!(template.parts.last(), Some(Part::Literal(_)));
@@ -269,7 +269,7 @@ fn part<'t, T: Observed>(
         let pinned = judge.pinned_frame(template, &child.frame).is_some();
         let slot = if pinned { child.frame.to_vec().into() } else { slot_of(&child.frame) };
         let (variable, below) = variables.entry(VariableKey { rest, pinned, slot }).or_default();
-        variable.add_values(child, folded_may_be_names);
+        variable.add_values(child, answered && folded_may_be_names);
         below.push(&child.node, answered);
     }
     let variables = variables

@@ -9,8 +9,10 @@
 //! - the trie keeps [`Bounds::hosts`] hosts, and folds the others into one;
 //! - the trie has [`Bounds::nodes`] nodes, which its hosts share fairly: a host may have as many as it needs up to the
 //!   *share*, the largest number at which the sum over the hosts fits (max-min fairness). A host that needs more has its
-//!   *level* raised: at level n only literals whose hash begins with n zero bits stay. The share falls as hosts and
-//!   paths come in, so what fits as a whole fits in every part, and a part never rises above the whole.
+//!   *level* raised: first it tells fewer segments of a path apart, then no kinds of values, and then only literals stay
+//!   whose hash begins with ever more zero bits. The share falls as hosts and
+//!   paths come in, so what fits as a whole fits in every part, and a part never rises above the whole. Where there are
+//!   more hosts than are kept, what the others need is no longer known, and the share is the smallest that it can be.
 
 mod ends;
 mod flat;
@@ -56,11 +58,21 @@ struct Keep {
     level: u8,
 }
 
+/// How many segments of a path are told apart at the first levels: junk is deep, and names of endpoints are not.
+const DEPTHS: [usize; 3] = [limits::SEGMENTS, 24, 12];
 /// From this level on all kinds of values are one.
-const LEVEL_ONE_KIND: u8 = 16;
+const LEVEL_ONE_KIND: u8 = 3;
+/// Up to this level all literals stay; from then on, one bit more of their hash must be zero with each level.
+const LEVEL_ALL_LITERALS: u8 = 3;
 /// From this level on the number of segments that are told apart is halved with each level.
-const LEVEL_SHALLOW: u8 = 18;
-const LEVEL_LAST: u8 = 24;
+const LEVEL_SHALLOW: u8 = 22;
+const LEVEL_LAST: u8 = 26;
+
+/// How many segments of a path are told apart at a level; what follows is one value.
+fn depth_at(level: u8) -> usize {
+    let first = DEPTHS.get(usize::from(level)).copied().unwrap_or(DEPTHS[DEPTHS.len() - 1]);
+    (first >> level.saturating_sub(LEVEL_SHALLOW - 1)).max(1)
+}
 
 /// Evidence about every path of every host; `T` is what is known of one endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +93,7 @@ pub(crate) struct Trie<T> {
 struct Host<T> {
     hash: u64,
     text: Box<[u8]>,
-    /// At level n only literals whose hash begins with n zero bits stay.
+    /// How much of it is folded.
     level: u8,
     node: Node<T>,
 }
@@ -179,7 +191,7 @@ impl<T> Trie<T> {
 
     /// True if it is known to fit its bounds, without counting.
     pub(crate) fn fits(&self) -> bool {
-        self.fitted || (self.made <= self.bounds.nodes && !self.is_folded())
+        self.fitted || (self.made <= self.bounds.nodes && self.rest.is_none() && !self.is_folded())
     }
 }
 
@@ -259,7 +271,11 @@ impl<T: Merge + Default> Trie<T> {
             self.hosts.iter().chain(&self.rest).map(|host| host.node.size()).collect();
         let literals = self.bounds.literals;
         let levels = self.hosts.iter().chain(&self.rest).map(|host| host.level);
-        let share = fair_share(self.bounds.nodes, &sizes, levels);
+        let share = if self.rest.is_some() {
+            self.bounds.nodes / (self.bounds.hosts + 1)
+        } else {
+            fair_share(self.bounds.nodes, &sizes, levels)
+        };
         for (host, size) in self.hosts.iter_mut().chain(&mut self.rest).zip(&mut sizes) {
             while *size > share && host.level < LEVEL_LAST {
                 host.raise(host.level + 1, literals);
@@ -304,8 +320,7 @@ impl<T: Merge + Default> Host<T> {
 
 /// The edge for one segment: a pure function of the segment, its depth and the level.
 fn edge_of(segment: &[u8], depth: usize, level: u8) -> Edge {
-    let shallow = level.saturating_sub(LEVEL_SHALLOW - 1);
-    if depth + 1 >= (limits::SEGMENTS >> shallow).max(1) {
+    if depth + 1 >= depth_at(level) {
         return Edge::Rest(stable_hash(segment));
     }
     let parsed = Segment::parse(segment);
@@ -344,8 +359,9 @@ fn is_value(segment: &Segment<'_>) -> bool {
         || (segment.kind.is_integer() && segment.core.len() > 3)
 }
 
+/// True if what has this hash is kept at a level.
 fn stays(hash: u64, level: u8) -> bool {
-    hash.leading_zeros() >= u32::from(level)
+    hash.leading_zeros() >= u32::from(level.saturating_sub(LEVEL_ALL_LITERALS))
 }
 
 impl<T> Node<T> {
@@ -506,11 +522,14 @@ mod tests {
         fn tight_bounds_are_free_of_order_and_split(
             paths in prop::collection::vec("[a-d](/(users|me|v1|[qxz]{4}|[qxz]{4}\\.(json|csv|xml|png)|[0-9]{1,5}|[qxz]{4}:(run|stop|cancel)|[0-9]{5}\\.csv)){1,3}", 0..400),
             cut in 0_usize..400,
-            literals in 1_usize..8,
-            nodes in 12_usize..300,
+            bounds in prop_oneof![
+                (1_usize..8).prop_map(|literals| Bounds { hosts: 2, literals, nodes: 100_000 }),
+                (1_usize..5, 12_usize..300)
+                    .prop_map(|(hosts, nodes)| Bounds { hosts, literals: 10_000, nodes }),
+            ],
         ) {
-            // So small that every bound is met, at levels low and high.
-            let bounds = Bounds { hosts: 3, literals, nodes };
+            // So small that each bound is met, at levels low and high.
+            let nodes = bounds.nodes;
             let whole = observed(&paths, bounds);
             let (left, right) = paths.split_at(cut.min(paths.len()));
             let mut backwards = right.to_vec();

@@ -21,14 +21,15 @@ features! {
     bias, kind_version, kind_integer, kind_number, kind_locale, kind_domain, kind_symbol, kind_word_digits, all_capitals,
     segment_known, segment_unknown, unknown_letters, rare_letters, least_word, mean_word, all_words_known, words, many_words,
     surprise_mean, surprise_total, digit_share, has_digit, length, length_20, length_2, inner_dash, inner_underscore, dot,
-    lead_punctuation, camel_hump, first_capital, extension, verb, sigil, compound, keyword,
+    lead_punctuation, camel_hump, first_capital, extension, verb, sigil, compound, keyword, qualified,
     // How much of the host's words is unknown, how it writes them, and with that what the segment says of itself.
     host_unknown, host_segment_unknown, host_unknown_letters, host_rare_letters, host_least_word, host_surprise,
     host_surprise_mean, host_length, host_has_digit, host_words, habit_capitals, habit_first_capital, habit_hump, habit_dash,
     habit_underscore, habit_digit, habit_compound,
     // Where it stands.
     root, root_unknown, second, parent_version, parent_value, parent_value_unknown, two_values_before, parent_plural,
-    parent_plural_unknown,
+    parent_plural_unknown, parent_qualified, parent_script,
+    parent_takes_values, parent_takes_names, parent_value_share,
     // How it is asked for.
     get, post, put, delete, patch, ends_here, only_post, only_post_unknown, like_item, not_found, client_error, place_posts,
     place_ends, post_leaf_unknown,
@@ -131,7 +132,19 @@ pub(crate) fn lexical(segment: &Segment<'_>, core: &[u8], vocabulary: &Vocabular
     features.flag(F::extension, segment.suffix.starts_with(b"."));
     features.flag(F::verb, segment.suffix.starts_with(b":"));
     features.flag(F::sigil, !segment.prefix.is_empty());
+    features.flag(F::qualified, is_qualified_name(core));
     features
+}
+
+/// True for a name in a namespace, as services of gRPC and procedures have: `pkg.v1.Service`, `user.list`.
+pub(crate) fn is_qualified_name(text: &[u8]) -> bool {
+    let mut parts = text.split(|byte| *byte == b'.');
+    let is_identifier = |part: &[u8]| {
+        part.first().is_some_and(u8::is_ascii_alphabetic)
+            && part.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+            && part.iter().filter(|byte| byte.is_ascii_digit()).count() <= 2
+    };
+    parts.clone().count() >= 2 && parts.all(is_identifier)
 }
 
 fn word_features(features: &mut Features, core: &[u8], vocabulary: &Vocabulary) {

@@ -8,8 +8,9 @@ use crate::template::segment::{Segment, SegmentKind};
 use crate::template::vocabulary::Vocabulary;
 
 /// Which segments a host has, at how many places, and what each says of itself.
-#[derive(Debug, Default)]
-pub(crate) struct HostIndex {
+#[derive(Debug)]
+pub(crate) struct HostIndex<'v> {
+    vocabulary: &'v Vocabulary,
     /// Sorted by hash.
     segments: Vec<SegmentFacts>,
     pub(crate) places: usize,
@@ -51,14 +52,22 @@ const PRIOR_WORDS_ELSEWHERE: f64 = 2.0;
 const PRIOR_UNKNOWN: f64 = 0.25;
 /// An ending is the host's own where so many different segments have it, and one of so many.
 const MIN_SEGMENTS_WITH_ENDING: usize = 3;
-const ONE_OF_SEGMENTS: usize = 5;
+const ONE_OF_SEGMENTS: usize = 3;
 
-impl HostIndex {
+impl<'v> HostIndex<'v> {
     /// A segment at many places says no more of the host than one that stands alone at so many.
     pub(crate) const MAX_WEIGHT: f64 = 4.0;
 
-    pub(crate) fn new<T>(hosts: &Group<'_, T>, vocabulary: &Vocabulary) -> Self {
-        let mut index = Self::default();
+    pub(crate) fn new<T>(hosts: &Group<'_, T>, vocabulary: &'v Vocabulary) -> Self {
+        let mut index = Self {
+            vocabulary,
+            segments: Vec::new(),
+            places: 0,
+            endings: Vec::new(),
+            habits: Habits::default(),
+            words: 0.0,
+            unknown: 0.0,
+        };
         let mut found = Found::default();
         for host in &hosts.answered {
             index.places += found.collect(host, true);
@@ -94,6 +103,11 @@ impl HostIndex {
         (index.words, index.unknown) = (sums.words, sums.habits.unknown);
         index.habits = sums.habits();
         index
+    }
+
+    /// How many providers use a segment with these words, and how many have a parameter right behind it.
+    pub(crate) fn parent_counts(&self, words: &str) -> (u32, u32) {
+        (self.vocabulary.segment(words), self.vocabulary.before_parameters(words))
     }
 
     /// True for segments whose letters say how much of the host's words is unknown.

@@ -51,6 +51,8 @@ const SURE: f64 = 0.85;
 const LIKELY: f64 = 0.5;
 /// What a version is given for being a value.
 const VERSION: f64 = 0.05;
+/// What a service or a method of a remote procedure call is given for being a value at most.
+const REMOTE: f64 = 0.05;
 /// A known word that comes at most this many times as often as the folded segments do on average is one of them.
 const LIKE_FOLDED: u64 = 4;
 /// What a segment is given that stands for others that were folded.
@@ -71,17 +73,32 @@ impl<T: Observed> Judge<T> for Fitted<'_> {
     }
 }
 
-/// The one rule by hand: few small numbers near the root, with known words below each, are versions (`/1/boards`,
-/// `/rest/api/3/issue`). Too few APIs have them to learn it.
+/// The one rule by hand: few small numbers near the root are versions where known words stand below each (`/1/boards`,
+/// `/rest/api/3/issue`), and where names that are no other number's stand behind the name of a service (`/mobile/24/feed`).
+/// Too few APIs have them to learn it.
 fn are_versions<T: Observed>(place: &Place<'_, '_, T>, features: &[Features]) -> bool {
-    let near_root = place.template.parts.len() <= 2 && place.template.parameters().next().is_none();
-    let mut numbers =
-        features.iter().filter(|features| features.get(Feature::small_number) > 0.0).peekable();
-    near_root
-        && numbers.peek().is_some()
-        && numbers.clone().count() <= 3
-        // At least three known words below, and most of what is below.
-        && numbers.all(|features| features.get(Feature::small_number_rich) >= ln1(3) && features.get(Feature::below_unknown) + features.get(Feature::below_ids) <= 0.5)
+    let has_no_parameter = place.template.parameters().next().is_none();
+    let near_root = place.template.parts.len() <= 3 && has_no_parameter;
+    let numbers = || features.iter().filter(|features| features.get(Feature::small_number) > 0.0);
+    if !near_root || !(1..=3).contains(&numbers().count()) {
+        return false;
+    }
+    // At least three known words below, and most of what is below.
+    let is_rich = |features: &Features| {
+        features.get(Feature::small_number_rich) >= ln1(3)
+            && features.get(Feature::below_unknown) + features.get(Feature::below_ids) <= 0.5
+    };
+    // Behind a word that takes no values, with names below that no other number has: several, or of several numbers.
+    let behind_service = |features: &Features| {
+        features.get(Feature::small_number_apart_singular) >= 1.0
+            && features.get(Feature::below_ids) <= 0.0
+            && features.get(Feature::parent_value_share) < 0.25
+            && features.get(Feature::root) < 0.5
+    };
+    let several_names = numbers().count() > 1
+        || numbers().all(|features| features.get(Feature::below_children) >= ln1(2));
+    (place.template.parts.len() <= 2 && numbers().all(is_rich))
+        || (several_names && numbers().all(behind_service))
 }
 
 /// A threshold that follows from what an error costs.
@@ -156,6 +173,11 @@ pub(crate) fn stages<T: Observed>(
             .iter()
             .map(|features| model.probability(stage.min(STAGES - 1), features))
             .collect();
+        for (probability, candidate) in probabilities.iter_mut().zip(place.candidates) {
+            if place.is_remote_name(candidate) {
+                *probability = probability.min(REMOTE);
+            }
+        }
         versions = versions || are_versions(place, &features);
         if versions {
             let numbers = probabilities.iter_mut().zip(&features);

@@ -58,9 +58,15 @@ pub(crate) fn unique(names: Vec<String>, parts: &[Part]) -> Vec<String> {
     free
 }
 
-/// The kind of nine of ten values.
+/// The kind of nine of ten values; all that is made of words is one kind.
 fn main_kind(variable: &Variable<'_>) -> Option<SegmentKind> {
+    use SegmentKind as K;
     let all: u64 = variable.kinds().values().sum();
+    let words = [K::Word, K::WordWithDigits, K::Symbol];
+    let in_words: u64 = words.iter().filter_map(|kind| variable.kinds().get(kind)).sum();
+    if in_words * 10 >= all * 9 {
+        return Some(K::Word);
+    }
     let (kind, count) = variable.kinds().iter().max_by_key(|(_, count)| **count)?;
     (count * 10 >= all * 9).then_some(*kind)
 }
@@ -109,8 +115,11 @@ fn by_position<T>(parts: &[Part], variable: &Variable<'_>, below: &Group<'_, T>)
         }
         _ if kinds.keys().all(|kind| *kind == SegmentKind::Year) => {
             let next_is_month = leads_to(below, &SegmentKind::is_integer);
-            let is_year = next_is_month || variable.distinct() > 1 || noun_before(parts).is_none();
-            return is_year.then(|| "year".to_owned());
+            // Behind a plural stand ids that only look like years.
+            let behind_plural = noun_before(parts).is_some_and(|noun| {
+                noun.ends_with('s') && !OF_YEARS.contains(&singular(&noun).as_str())
+            });
+            return (next_is_month || !behind_plural).then(|| "year".to_owned());
         }
         _ if within(0, 24) && leads_to(below, &SegmentKind::is_integer) => {
             let mut next = Group { answered: Vec::new(), not_found: Vec::new() };
@@ -127,6 +136,10 @@ fn by_position<T>(parts: &[Part], variable: &Variable<'_>, below: &Group<'_, T>)
     };
     Some(name.to_owned())
 }
+
+/// Things that come once a year, or are kept by year.
+const OF_YEARS: [&str; 8] =
+    ["year", "season", "archive", "holiday", "calendar", "edition", "stat", "statistic"];
 
 /// True if all that stands right below is of a kind.
 fn leads_to<T>(group: &Group<'_, T>, is_kind: &dyn Fn(SegmentKind) -> bool) -> bool {
@@ -163,6 +176,7 @@ fn by_kind(variable: &Variable<'_>, noun: Option<&str>) -> Option<String> {
         K::Number if noun.is_none() => "number",
         K::Hex if noun.is_none() => "hash",
         K::Jwt => "token",
+        K::List if noun == Some("trpc") => "procedures",
         K::List => return noun.map(|noun| format!("{}_ids", singular(noun))),
         K::Word | K::WordWithDigits | K::Symbol => return by_words(variable, noun),
         _ => return None,
@@ -221,9 +235,12 @@ const ATTRIBUTES: [&str; 38] = [
 
 fn after_noun(noun: Option<&str>) -> String {
     let Some(noun) = noun else { return "id".to_owned() };
-    let noun = singular(noun.strip_prefix("by_").unwrap_or(noun));
-    let last = noun.rsplit('_').next().unwrap_or_default();
-    if ATTRIBUTES.contains(&&*noun) || last == "id" { noun } else { format!("{noun}_id") }
+    let written = noun.strip_prefix("by_").unwrap_or(noun);
+    // Behind an attribute stands its value; behind a plural stands one of several things.
+    if ATTRIBUTES.contains(&written) || written == "id" || written.ends_with("_id") {
+        return written.to_owned();
+    }
+    format!("{}_id", singular(written))
 }
 
 /// Words before a value that say what is done, and nothing of what it is done to.
@@ -369,7 +386,7 @@ mod tests {
             ("/orders/{}/orders", "id"),
             ("/people", "person_id"),
             ("/movies", "movie_id"),
-            ("/reserved/ips", "ip"),
+            ("/reserved/ips", "ip_id"),
             ("/users/by-email", "email"),
             ("/users/get", "user_id"),
             ("/users/id", "id"),

@@ -9,6 +9,8 @@ pub(crate) struct Vocabulary {
     segments: Lines,
     /// Segments that stand beside a parameter of the same place, as `me` does beside `{user_id}`.
     beside: Lines,
+    /// Segments that a parameter follows, as `users` before `{user_id}`.
+    before: Lines,
     words: Lines,
     /// Sorted: -16 ln P of an unknown third character.
     pairs: Table,
@@ -31,9 +33,9 @@ impl Vocabulary {
 
     /// From the text of the two files.
     pub(crate) fn parse(vocabulary: &'static str, characters: &'static str) -> Self {
-        let [segments, beside, words] = sections(vocabulary).map(Lines::new);
+        let [segments, beside, before, words] = sections(vocabulary).map(Lines::new);
         let [pairs, triples] = sections(characters).map(table);
-        Self { segments, beside, words, pairs, triples }
+        Self { segments, beside, before, words, pairs, triples }
     }
 
     /// How many providers use a segment with these words.
@@ -44,6 +46,11 @@ impl Vocabulary {
     /// How many providers use a segment with these words beside a parameter.
     pub(crate) fn beside_parameters(&self, normalized: &str) -> u32 {
         self.beside.find(normalized).unwrap_or(0)
+    }
+
+    /// How many providers have a parameter right behind a segment with these words.
+    pub(crate) fn before_parameters(&self, normalized: &str) -> u32 {
+        self.before.find(normalized).unwrap_or(0)
     }
 
     /// How many providers use a word.
@@ -221,7 +228,7 @@ mod tests {
     #[test]
     fn the_shipped_vocabulary_knows_common_words_and_letters() {
         let vocabulary = Vocabulary::shipped();
-        for lines in [&vocabulary.segments, &vocabulary.beside, &vocabulary.words] {
+        for lines in [&vocabulary.segments, &vocabulary.beside, &vocabulary.before, &vocabulary.words] {
             let table = table(lines.0);
             assert!(table.len() > 100 && table.is_sorted());
             // Searching the lines finds what searching the table does.

@@ -25,7 +25,7 @@ fn the_recorded_demo_has_its_endpoints() {
         ("api.shop.example", "GET /v1/users/{user_id}", 15),
         ("api.shop.example", "GET /v1/users/me", 4),
         ("api.shop.example", "GET /v1/users/{user_id}/orders/{order_id}", 5),
-        ("api.shop.example", "GET /v1/reports/{report_id}.csv", 4),
+        ("api.shop.example", "GET /v1/reports/{date}.csv", 4),
         ("api.shop.example", "GET /live", 1),
         ("files.shop.example:8080", "GET /files/{file_id}", 5),
         ("gone.shop.example", "GET /v1/users", 1),

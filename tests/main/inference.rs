@@ -64,9 +64,9 @@ fn slugs_become_parameters_where_what_stands_below_is_the_same() {
             "/users",
             "/search",
             "/emojis",
-            "/users/{user_id}",
-            "/users/{user_id}/repos",
-            "/users/{user_id}/followers",
+            "/users/{username}",
+            "/users/{username}/repos",
+            "/users/{username}/followers",
         ],
     );
     assert_eq!(report.patterns.len(), 7, "{:#?}", paths(&report));

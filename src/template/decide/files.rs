@@ -72,9 +72,10 @@ struct Files<'t> {
     endings: [Option<&'t [u8]>; 2],
 }
 
-/// True if names with endings stand right below and at two more depths at least, with two different endings, and are two of
-/// five of all that ends here. An ending that the API as a whole uses says nothing of files.
-pub(super) fn are_one_value<T>(group: &Group<'_, T>, index: &HostIndex) -> bool {
+/// True if names with endings stand right below and at two more depths at least, and if two of five of all that ends here
+/// have endings that the API as a whole does not use, two different ones at least. An ending that it uses says nothing of
+/// files.
+pub(super) fn are_one_value<T>(group: &Group<'_, T>, index: &HostIndex<'_>) -> bool {
     let mut found = Files::default();
     for node in group.evidence() {
         found.walk(node, 1, index);
@@ -86,15 +87,14 @@ pub(super) fn are_one_value<T>(group: &Group<'_, T>, index: &HostIndex) -> bool 
 }
 
 impl<'t> Files<'t> {
-    fn walk<T>(&mut self, node: &'t Node<T>, depth: u32, index: &HostIndex) {
+    fn walk<T>(&mut self, node: &'t Node<T>, depth: u32, index: &HostIndex<'_>) {
         for literal in &node.literals {
-            let ending = ending_of(&literal.text);
-            self.end(&literal.node, ending.filter(|ending| !index.is_habit(ending)), depth, index);
+            self.end(&literal.node, ending_of(&literal.text), depth, index);
         }
         for values in &node.values {
             let last = values.frame.iter().rposition(|byte| *byte == 0).map_or(0, |at| at + 1);
             let ending = values.frame[last..].strip_prefix(b".");
-            self.end(&values.node, ending.filter(|ending| !index.is_habit(ending)), depth, index);
+            self.end(&values.node, ending, depth, index);
         }
     }
 
@@ -103,13 +103,16 @@ impl<'t> Files<'t> {
         node: &'t Node<T>,
         ending: Option<&'t [u8]>,
         depth: u32,
-        index: &HostIndex,
+        index: &HostIndex<'_>,
     ) {
         if !node.ends.is_empty() {
             self.ends += 1;
             if let Some(ending) = ending {
-                self.with_ending += 1;
                 self.depths |= 1 << depth.min(63);
+                if index.is_habit(ending) {
+                    return self.walk(node, depth + 1, index);
+                }
+                self.with_ending += 1;
                 match self.endings {
                     [None, _] => self.endings[0] = Some(ending),
                     [Some(first), None] if first != ending => self.endings[1] = Some(ending),

@@ -1,10 +1,9 @@
 //! Merging tries, and folding what is too much: the same whichever way the evidence was split.
 
-use crate::limits;
 use crate::sketch::{Distinct, Merge, stable_hash};
 use crate::template::evidence::{
-    Host, KNOWN_BITS, Keep, LEVEL_ONE_KIND, LEVEL_SHALLOW, Literal, Node, Trie, UNKNOWN,
-    Values, ValuesKey, stays,
+    Host, KNOWN_BITS, Keep, LEVEL_ONE_KIND, Literal, Node, Trie, UNKNOWN, Values, ValuesKey,
+    depth_at, stays,
 };
 use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind};
 
@@ -100,8 +99,7 @@ impl<T: Merge + Default> Node<T> {
     /// Brings a subtree to a higher level.
     pub(super) fn fold(&mut self, depth: usize, keep: Keep) {
         let level = keep.level;
-        let shallow = level.saturating_sub(LEVEL_SHALLOW - 1);
-        if depth + 1 >= (limits::SEGMENTS >> shallow).max(1) {
+        if depth + 1 >= depth_at(level) {
             self.flatten(keep);
             return;
         }
