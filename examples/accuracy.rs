@@ -53,7 +53,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let means = [mean(|s| s.grouping), mean(|s| s.group_f1), mean(|s| s.template_f1)];
     let total = |of: fn(&Score) -> usize| scores.iter().map(of).sum::<usize>();
     let (statics, wrong) = (total(|s| s.static_groups), total(|s| s.static_wrong));
-    writeln!(out, "{:44}{statics:8}{wrong:8}{:8.3}{:8.3}{:8.3}", "mean", means[0], means[1], means[2])?;
+    writeln!(
+        out,
+        "{:44}{statics:8}{wrong:8}{:8.3}{:8.3}{:8.3}",
+        "mean", means[0], means[1], means[2]
+    )?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! WEIGHTS is a folder with weights.tsv and trees.tsv. A list has one corpus a line: the folder of its vocabulary, a tab, the corpus, and for `samples` a tab and the file to
-//! write. A corpus is a file of JSON lines with method, url, status, content_type and truth.
+//! write. A corpus is a file of JSON lines with method, url, status, `content_type` and truth.
 
 use std::collections::BTreeMap;
 use std::error::Error;

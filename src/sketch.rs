@@ -12,6 +12,14 @@ pub(crate) fn stable_hash(bytes: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64(bytes)
 }
 
+/// The hash spread anew (the finalizer of `MurmurHash3`): where the smallest hashes were taken out of a set, those of the rest
+/// are no longer spread evenly, and could not be counted by a sample.
+pub(crate) fn respread(mut hash: u64) -> u64 {
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    hash ^ (hash >> 33)
+}
+
 /// A summary that can take in another of its kind.
 pub(crate) trait Merge {
     /// Adds what `other` saw. Associative and commutative; a new summary is neutral.

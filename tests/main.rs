@@ -44,13 +44,13 @@ mod lines;
 /// Places with very many children, scans and junk.
 #[path = "main/many.rs"]
 mod many;
-/// The table of template cases in plain text.
-#[path = "main/templates.rs"]
-mod templates;
 /// What can be left out.
 #[cfg(feature = "mcp")]
 #[path = "main/mcp.rs"]
 mod mcp;
+/// The table of template cases in plain text.
+#[path = "main/templates.rs"]
+mod templates;
 
 #[cfg(feature = "mcp")]
 #[path = "main/mcp_gate.rs"]

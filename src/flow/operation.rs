@@ -232,9 +232,8 @@ mod tests {
         );
         assert_eq!(of_body("variables=%7B%7D&doc_id=7766"), "pdoc_id:7766");
         assert_eq!(of_body("name=x&not_doc_id=7766"), "");
-        let of_url = |url: &str| {
-            String::from_utf8(operation_key(&Flow::new("GET", url).unwrap())).unwrap()
-        };
+        let of_url =
+            |url: &str| String::from_utf8(operation_key(&Flow::new("GET", url).unwrap())).unwrap();
         for (url, operation) in [
             ("https://h/api?operationName=Feed&extensions=%7B%22persistedQuery%22%3A1%7D", "pFeed"),
             ("https://h/log?operationName=Feed", ""),

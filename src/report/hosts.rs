@@ -8,11 +8,11 @@ use crate::patterns::endpoint::Endpoint;
 use crate::report::OTHER_HOSTS;
 use crate::report::decision::ReportOptions;
 use crate::sketch::stable_hash;
+use crate::template::Part;
 use crate::template::decide::{Decided, Group as Places, decide};
 use crate::template::evidence::Trie;
 use crate::template::judge::Judge;
 use crate::template::model::Model;
-use crate::template::Part;
 use crate::template::rules::Matched;
 
 /// Hosts that are described as one.
@@ -112,7 +112,8 @@ fn same_surface(
             }
         }
         kinds.retain(|kind| kind.1.len() > 1);
-        let grouped: BTreeSet<&str> = kinds.iter().flat_map(|kind| kind.1.iter().copied()).collect();
+        let grouped: BTreeSet<&str> =
+            kinds.iter().flat_map(|kind| kind.1.iter().copied()).collect();
         let small: Vec<&Surface<'_>> =
             members.iter().filter(|member| !grouped.contains(member.name)).collect();
         let tenants = many_small(&small, model);
@@ -182,7 +183,8 @@ const SERVICE_PROVIDERS: u32 = 8;
 /// Hosts with few endpoints whose labels name no services and whose paths have the outlines of each other's: the tenants of
 /// one service, if there are many.
 fn many_small<'h>(hosts: &[&Surface<'h>], model: &Model) -> Option<Vec<&'h str>> {
-    let candidates: Vec<&&Surface<'h>> = hosts.iter().filter(|host| !host.is_service(model)).collect();
+    let candidates: Vec<&&Surface<'h>> =
+        hosts.iter().filter(|host| !host.is_service(model)).collect();
     let mut holders: BTreeMap<u64, usize> = BTreeMap::new();
     for outline in candidates.iter().flat_map(|host| &host.outlines) {
         *holders.entry(*outline).or_default() += 1;
@@ -209,7 +211,8 @@ fn numbered<'h>(hosts: &[&Surface<'h>]) -> Vec<(&'h str, Vec<&'h str>)> {
         .into_iter()
         .filter(|(_, hosts)| hosts.len() > 1)
         .filter_map(|(stem, hosts)| {
-            let in_common = |outline: &&u64| hosts.iter().all(|host| host.outlines.contains(outline));
+            let in_common =
+                |outline: &&u64| hosts.iter().all(|host| host.outlines.contains(outline));
             let has_common = hosts[0].outlines.iter().any(|outline| in_common(&outline));
             has_common.then(|| (stem, hosts.iter().map(|host| host.name).collect()))
         })

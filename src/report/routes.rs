@@ -93,9 +93,10 @@ impl Routes {
         let mut route = self.starts.get(host)?;
         let not_found = is_not_found(flow);
         for (depth, segment) in segments(&encoded_path(flow)).enumerate() {
-            if let (true, Some(rest)) =
-                (depth + 1 >= limits::SEGMENTS || route.step(segment, not_found).is_none(), &route.rest)
-            {
+            if let (true, Some(rest)) = (
+                depth + 1 >= limits::SEGMENTS || route.step(segment, not_found).is_none(),
+                &route.rest,
+            ) {
                 route = rest;
                 break;
             }

@@ -118,7 +118,9 @@ mod tests {
     #[test]
     fn the_largest_branches_are_taken_apart_first() {
         let mut patterns = Patterns::new();
-        for path in ["carts/items", "carts/total", "carts/checkout/start", "search", "reports/sales/daily"] {
+        for path in
+            ["carts/items", "carts/total", "carts/checkout/start", "search", "reports/sales/daily"]
+        {
             let url = format!("https://api.example.com/v1/{path}");
             patterns.observe(&Flow::new("GET", &url).unwrap());
         }

@@ -6,9 +6,7 @@ use crate::math::{ln, ln1};
 use crate::sketch::stable_hash;
 use crate::template::decide::Group;
 use crate::template::evidence::{Node, Values};
-use crate::template::features::{
-    Feature as F, Features, is_qualified_name, rarity, ratio, shape,
-};
+use crate::template::features::{Feature as F, Features, is_qualified_name, rarity, ratio, shape};
 use crate::template::host::HostIndex;
 use crate::template::segment::{Segment, SegmentKind};
 use crate::template::vocabulary::words_of;
@@ -189,7 +187,8 @@ impl<T: Observed> Place<'_, '_, T> {
         if let Some(Part::Literal(parent)) = self.template.parts.last()
             && is_service_name(parent)
         {
-            return is_method(candidate.text) && candidate.nodes().iter().all(|node| is_posted(node));
+            return is_method(candidate.text)
+                && candidate.nodes().iter().all(|node| is_posted(node));
         }
         is_service_name(candidate.text)
             && candidate.nodes().iter().all(|node| {
@@ -281,7 +280,7 @@ impl<T: Observed> Place<'_, '_, T> {
             self.below(i, features, &totals);
         }
         self.sharing(guesses, &mut all, &totals);
-        all.iter_mut().for_each(|features| self.habits(features));
+        all.iter_mut().for_each(with_host);
         all
     }
 
@@ -481,7 +480,7 @@ impl<T: Observed> Place<'_, '_, T> {
     fn sharing(&self, guesses: &[f64], all: &mut [Features], totals: &Totals) {
         let below = self.keys(|node| signature(&[node], self.index));
         let base = (totals.values / totals.children.max(1.0)).clamp(0.01, 0.99);
-        let sums = self.shared(below, guesses, base);
+        let sums = self.shared(&below, guesses, base);
         for ((features, sum), i) in all.iter_mut().zip(&sums).zip(0..) {
             let unknown = features.get(F::segment_unknown);
             let (values, names) = (sum.values(), sum.names());
@@ -500,7 +499,7 @@ impl<T: Observed> Place<'_, '_, T> {
             let names = self.keys(|node| {
                 node.literals.iter().take(KEYS).map(|literal| (literal.hash, 1.0)).collect()
             });
-            for (features, sum) in all.iter_mut().zip(self.shared(names, guesses, base)) {
+            for (features, sum) in all.iter_mut().zip(self.shared(&names, guesses, base)) {
                 if features.get(F::small_number) > 0.0 {
                     let apart = sum.alone / sum.whole.max(1.0);
                     features.set(F::small_number_apart, apart);
@@ -514,7 +513,7 @@ impl<T: Observed> Place<'_, '_, T> {
             let names = node.ends.iter().flat_map(|end| end.seen.query_names());
             names.take(KEYS).map(|name| (name, 1.0)).collect()
         });
-        for (features, sum) in all.iter_mut().zip(self.shared(query, guesses, base)) {
+        for (features, sum) in all.iter_mut().zip(self.shared(&query, guesses, base)) {
             features.flag(F::query_any, sum.whole > 0.0);
             features.set(F::query_with_values, sum.values());
             features.set(F::query_with_names, sum.names());
@@ -524,7 +523,7 @@ impl<T: Observed> Place<'_, '_, T> {
             let types = node.ends.iter().flat_map(|end| end.seen.media_types());
             types.take(KEYS).map(|name| (name, 1.0)).collect()
         });
-        for (features, sum) in all.iter_mut().zip(self.shared(media, guesses, base)) {
+        for (features, sum) in all.iter_mut().zip(self.shared(&media, guesses, base)) {
             features.set(F::media_with_values, sum.values());
             features.set(F::media_with_names, sum.names());
             features.set(F::media_alone, sum.alone / sum.whole.max(1.0));
@@ -546,7 +545,9 @@ impl<T: Observed> Place<'_, '_, T> {
         }
         for values in self.values {
             let below = keys_of(&values.node);
-            keys.extend(below.into_iter().map(|(key, weight)| (key, self.candidates.len(), weight)));
+            keys.extend(
+                below.into_iter().map(|(key, weight)| (key, self.candidates.len(), weight)),
+            );
         }
         keys.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.cmp(&b.1)).then(b.2.total_cmp(&a.2)));
         keys.dedup_by_key(|key| (key.0, key.1));
@@ -554,7 +555,7 @@ impl<T: Observed> Place<'_, '_, T> {
     }
 
     /// For each candidate, how much of its keys it shares with what seems to be values, and with what seems to be names.
-    fn shared(&self, keys: Vec<(u64, usize, f64)>, guesses: &[f64], base: f64) -> Vec<Shared> {
+    fn shared(&self, keys: &[(u64, usize, f64)], guesses: &[f64], base: f64) -> Vec<Shared> {
         let count = self.candidates.len();
         let votes = |i: usize| self.candidates.get(i).is_none_or(|candidate| candidate.votes);
         let guess = |i: usize| guesses.get(i).copied().unwrap_or(1.0);
@@ -575,31 +576,30 @@ impl<T: Observed> Place<'_, '_, T> {
                 sum.with_names += weight * names.min(1.0);
                 sum.relative += weight * (relative - base);
                 sum.alone += if holders.len() == 1 { weight } else { 0.0 };
-
             }
         }
         sums
     }
+}
 
-    /// What the host as a whole says of how much the rest is worth.
-    fn habits(&self, features: &mut Features) {
-        let unknown = features.get(F::host_unknown);
-        for (with_host, feature) in [
-            (F::host_value_share, F::value_share),
-            (F::host_named_share, F::named_share),
-            (F::host_named_values, F::named_values),
-            (F::host_shared_with_values, F::shared_with_values),
-            (F::host_shared_with_names, F::shared_with_names),
-            (F::host_siblings, F::siblings),
-            (F::host_children_per_request, F::children_per_request),
-            (F::host_only_child, F::only_child),
-            (F::host_singletons, F::singletons),
-            (F::host_get, F::get),
-            (F::host_post, F::post),
-            (F::host_leaf, F::leaf),
-        ] {
-            features.set(with_host, unknown * features.get(feature));
-        }
+/// What the host as a whole says of how much the rest is worth.
+fn with_host(features: &mut Features) {
+    let unknown = features.get(F::host_unknown);
+    for (with_host, feature) in [
+        (F::host_value_share, F::value_share),
+        (F::host_named_share, F::named_share),
+        (F::host_named_values, F::named_values),
+        (F::host_shared_with_values, F::shared_with_values),
+        (F::host_shared_with_names, F::shared_with_names),
+        (F::host_siblings, F::siblings),
+        (F::host_children_per_request, F::children_per_request),
+        (F::host_only_child, F::only_child),
+        (F::host_singletons, F::singletons),
+        (F::host_get, F::get),
+        (F::host_post, F::post),
+        (F::host_leaf, F::leaf),
+    ] {
+        features.set(with_host, unknown * features.get(feature));
     }
 }
 
@@ -613,7 +613,6 @@ struct Shared {
     relative: f64,
     /// What no other sibling has.
     alone: f64,
-
 }
 
 impl Shared {

@@ -198,10 +198,10 @@ fn decide_group<'t, T: Observed>(
     let variables = variables
         .into_iter()
         .map(|(mut variable, below)| {
-            let named = judge.parameter_names(&template, &variable.frame);
-            let names =
-                named.unwrap_or_else(|| parameter_names(&template.parts, &variable, &below));
-            let names = unique(names, &template.parts);
+            let given = judge.parameter_names(&template, &variable.frame);
+            let wanted =
+                given.unwrap_or_else(|| parameter_names(&template.parts, &variable, &below));
+            let names = unique(wanted, &template.parts);
             variable.texts = Vec::new();
             let frame = variable.frame.clone();
             let part = Part::Parameter { names, frame, rest: variable.key.rest };

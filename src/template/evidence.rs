@@ -24,7 +24,7 @@ pub(crate) use flat::StoredTrie;
 
 use crate::bits::is_same;
 use crate::limits;
-use crate::sketch::{Distinct, HeapSize, Merge, stable_hash, vec_bytes};
+use crate::sketch::{Distinct, HeapSize, Merge, respread, stable_hash, vec_bytes};
 use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind};
 use crate::template::vocabulary::Vocabulary;
 
@@ -426,13 +426,7 @@ impl<T: HeapSize> HeapSize for Trie<T> {
 }
 
 impl<T: Merge + Default> Node<T> {
-    fn child(
-        &mut self,
-        segment: &[u8],
-        edge: Edge,
-        keep: Keep,
-        made: &mut usize,
-    ) -> &mut Self {
+    fn child(&mut self, segment: &[u8], edge: Edge, keep: Keep, made: &mut usize) -> &mut Self {
         match edge {
             Edge::Rest(hash) => self.rest_node(hash, made),
             Edge::Values(key) => self.values_node(&key, made),
@@ -481,9 +475,12 @@ impl<T: Merge + Default> Node<T> {
 
     fn values_node(&mut self, key: &ValuesKey, made: &mut usize) -> &mut Self {
         let values = self.values(key.kind, &key.frame, made);
-        values.distinct.observe(key.hash);
         if key.folded {
-            values.folded.observe(key.hash);
+            let hash = respread(key.hash);
+            values.distinct.observe(hash);
+            values.folded.observe(hash);
+        } else {
+            values.distinct.observe(key.hash);
         }
         &mut values.node
     }

@@ -120,7 +120,8 @@ impl<'v> HostIndex<'v> {
     pub(crate) fn more_unknown(&self, place_unknown: f64, own_words: f64, own_unknown: f64) -> f64 {
         let words = (self.words - own_words).max(0.0);
         let unknown = (self.unknown - own_unknown).clamp(0.0, words);
-        let elsewhere = (unknown + PRIOR_WORDS_ELSEWHERE * place_unknown) / (words + PRIOR_WORDS_ELSEWHERE);
+        let elsewhere =
+            (unknown + PRIOR_WORDS_ELSEWHERE * place_unknown) / (words + PRIOR_WORDS_ELSEWHERE);
         place_unknown - elsewhere
     }
 
@@ -274,7 +275,8 @@ impl Sums {
         let share = |sum: f64| sum / (self.all + PRIOR_SEGMENTS);
         let sums = self.habits;
         Habits {
-            unknown: (sums.unknown + PRIOR_SEGMENTS * PRIOR_UNKNOWN) / (self.words + PRIOR_SEGMENTS),
+            unknown: (sums.unknown + PRIOR_SEGMENTS * PRIOR_UNKNOWN)
+                / (self.words + PRIOR_SEGMENTS),
             capitals: share(sums.capitals),
             first_capital: share(sums.first_capital),
             hump: share(sums.hump),

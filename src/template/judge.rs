@@ -48,6 +48,8 @@ pub(crate) trait Judge<T> {
 /// A lone segment that is taken for a value swallows an endpoint; a lone value that stays as it is costs nothing. So the one
 /// that stands alone must be surer.
 const SURE: f64 = 0.85;
+/// A word that is the only segment ever seen at its place has shown no sign of varying, and what it looks like is no sign.
+const ALONE: f64 = 0.99;
 const LIKELY: f64 = 0.5;
 /// What a version is given for being a value.
 const VERSION: f64 = 0.05;
@@ -65,7 +67,9 @@ pub(crate) struct Fitted<'m>(pub(crate) &'m Model);
 impl<T: Observed> Judge<T> for Fitted<'_> {
     fn judge(&self, place: &Place<'_, '_, T>) -> Vec<Verdict> {
         let (probabilities, features) = settled(self.0, place);
-        let mut verdicts = verdicts(&probabilities);
+        let is_alone = place.values.is_empty()
+            && matches!(place.candidates, [only] if !only.segment.kind.is_integer());
+        let mut verdicts = verdicts(&probabilities, is_alone);
         for (verdict, features) in verdicts.iter_mut().zip(&features) {
             verdict.reason = self.0.reason(features, verdict.is_value);
         }
@@ -102,9 +106,13 @@ fn are_versions<T: Observed>(place: &Place<'_, '_, T>, features: &[Features]) ->
 }
 
 /// A threshold that follows from what an error costs.
-pub(crate) fn verdicts(probabilities: &[f64]) -> Vec<Verdict> {
+pub(crate) fn verdicts(probabilities: &[f64], is_alone: bool) -> Vec<Verdict> {
     let possible = probabilities.iter().filter(|probability| **probability > 0.3).count();
-    let threshold = if possible <= 1 { SURE } else { LIKELY };
+    let threshold = match possible {
+        _ if is_alone => ALONE,
+        0 | 1 => SURE,
+        _ => LIKELY,
+    };
     let verdict = |probability: &f64| Verdict {
         is_value: *probability > threshold,
         probability: *probability,
@@ -156,11 +164,8 @@ pub(crate) fn stages<T: Observed>(
     place: &Place<'_, '_, T>,
     count: usize,
 ) -> (Vec<f64>, Vec<Features>) {
-    let own: Vec<Features> = place
-        .candidates
-        .iter()
-        .map(|c: &Candidate<'_, T>| place.index.lexical(c.hash))
-        .collect();
+    let own: Vec<Features> =
+        place.candidates.iter().map(|c: &Candidate<'_, T>| place.index.lexical(c.hash)).collect();
     let mut probabilities: Vec<f64> =
         own.iter().map(|features| model.probability(0, features)).collect();
     let mut features = own.clone();
@@ -201,8 +206,7 @@ pub(crate) fn evidence<T: Observed>(
     if stage == 0 {
         return stages(model, place, 1).1;
     }
-    let own: Vec<Features> =
-        place.candidates.iter().map(|c| place.index.lexical(c.hash)).collect();
+    let own: Vec<Features> = place.candidates.iter().map(|c| place.index.lexical(c.hash)).collect();
     let (probabilities, _) = stages(model, place, stage);
     let guesses: Vec<f64> =
         probabilities.iter().map(|p| if stage == 1 { sharpened(*p) } else { *p }).collect();

@@ -14,7 +14,7 @@ pub(crate) fn parameter_names<T>(
     variable: &Variable<'_>,
     below: &Group<'_, T>,
 ) -> Vec<String> {
-    let places = variable.frame.iter().filter(|byte| **byte == 0).count();
+    let places = memchr::memchr_iter(0, &variable.frame).count();
     if places > 1 {
         let names: &[&str] = match main_kind(variable) {
             Some(SegmentKind::Tile) => &["z", "x", "y"],
@@ -144,9 +144,8 @@ const OF_YEARS: [&str; 8] =
 /// True if all that stands right below is of a kind.
 fn leads_to<T>(group: &Group<'_, T>, is_kind: &dyn Fn(SegmentKind) -> bool) -> bool {
     let nodes = group.evidence();
-    let has_children =
-        |node: &&Node<T>| !node.literals.is_empty() || !node.values.is_empty();
-    nodes.iter().any(|node| has_children(&node))
+    let has_children = |node: &&Node<T>| !node.literals.is_empty() || !node.values.is_empty();
+    nodes.iter().any(has_children)
         && nodes.iter().all(|node| {
             node.literals.iter().all(|child| is_kind(Segment::parse(&child.text).kind))
                 && node.values.iter().all(|child| is_kind(child.kind))
@@ -192,9 +191,7 @@ const PEOPLE: [&str; 11] = [
 
 /// The name of values that are made of words.
 fn by_words(variable: &Variable<'_>, noun: Option<&str>) -> Option<String> {
-    let dashed = |text: &&&[u8]| {
-        text.iter().filter(|byte| **byte == b'-').count() > 0 && text.iter().any(u8::is_ascii_alphabetic)
-    };
+    let dashed = |text: &&&[u8]| text.contains(&b'-') && text.iter().any(u8::is_ascii_alphabetic);
     let texts = &variable.texts;
     let noun = noun.map(singular);
     if noun.as_deref().is_some_and(|noun| PEOPLE.contains(&noun)) {
@@ -221,7 +218,8 @@ fn otherwise(variable: &Variable<'_>, noun: Option<&str>) -> Vec<String> {
     };
     let plain = kinds.iter().map(|kind| (*kind).to_owned());
     let with_noun = noun.map(singular);
-    let with_noun = with_noun.iter().flat_map(|noun| kinds.iter().map(move |kind| format!("{noun}_{kind}")));
+    let with_noun =
+        with_noun.iter().flat_map(|noun| kinds.iter().map(move |kind| format!("{noun}_{kind}")));
     ["id".to_owned()].into_iter().filter(|_| noun.is_some()).chain(plain).chain(with_noun).collect()
 }
 
@@ -245,8 +243,26 @@ fn after_noun(noun: Option<&str>) -> String {
 
 /// Words before a value that say what is done, and nothing of what it is done to.
 const SAY_NOTHING: [&str; 20] = [
-    "", "api", "rest", "index_php", "get", "find", "fetch", "list", "show", "view", "lookup", "read",
-    "update", "edit", "delete", "remove", "create", "add", "load", "json",
+    "",
+    "api",
+    "rest",
+    "index_php",
+    "get",
+    "find",
+    "fetch",
+    "list",
+    "show",
+    "view",
+    "lookup",
+    "read",
+    "update",
+    "edit",
+    "delete",
+    "remove",
+    "create",
+    "add",
+    "load",
+    "json",
 ];
 
 /// The last literal that says what is meant, in snake case.

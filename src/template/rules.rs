@@ -269,7 +269,7 @@ fn parse_parameters(segment: &str) -> Option<Pattern> {
         frame.push(0);
         text = after;
     }
-    let is_plain = !text.contains('}') && !(rest && names.len() > 1);
+    let is_plain = !text.contains('}') && (!rest || names.len() == 1);
     frame.extend_from_slice(text.as_bytes());
     is_plain.then_some(Pattern::Parameter { names, frame, rest })
 }
@@ -351,7 +351,7 @@ impl<T> Ruled<'_, T> {
 
 /// True for the frame of a rule that takes values by what stands around them, and not by their suffix alone.
 fn is_pinned(frame: &[u8]) -> bool {
-    !frame.starts_with(b"\0") || frame.iter().filter(|byte| **byte == 0).count() > 1
+    !frame.starts_with(b"\0") || memchr::memchr_iter(0, frame).count() > 1
 }
 
 /// True if a rule's frame means a frame that was found. A rule need not write the prefix that all values share.

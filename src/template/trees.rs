@@ -116,7 +116,8 @@ mod tests {
     #[test]
     fn a_tree_is_gone_down_to_one_leaf() {
         let (first, second) = (NAMES[1], NAMES[2]);
-        let text = format!("# x\n{first} {second}\n1\t0<=0.5:0.1 =1.5 1<=2:-0.2 =-3 =4\n1\t=0.25\n");
+        let text =
+            format!("# x\n{first} {second}\n1\t0<=0.5:0.1 =1.5 1<=2:-0.2 =-3 =4\n1\t=0.25\n");
         let trees = &Trees::parse(&text, 2)[1];
         let mut values = vec![0.0; COUNT];
         assert!((trees.answer(&values) - 1.75).abs() < 1e-12);

@@ -228,7 +228,9 @@ mod tests {
     #[test]
     fn the_shipped_vocabulary_knows_common_words_and_letters() {
         let vocabulary = Vocabulary::shipped();
-        for lines in [&vocabulary.segments, &vocabulary.beside, &vocabulary.before, &vocabulary.words] {
+        for lines in
+            [&vocabulary.segments, &vocabulary.beside, &vocabulary.before, &vocabulary.words]
+        {
             let table = table(lines.0);
             assert!(table.len() > 100 && table.is_sorted());
             // Searching the lines finds what searching the table does.

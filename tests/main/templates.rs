@@ -51,7 +51,8 @@ fn cases_in_plain_text_have_their_templates() {
             let mut patterns = Patterns::new();
             for (method, url, status, content_type) in asked.lines().flat_map(requests) {
                 let mut flow = Flow::new(&method, &url).expect("a URL");
-                let mut response = Response { status: status.unwrap_or(200), ..Response::default() };
+                let mut response =
+                    Response { status: status.unwrap_or(200), ..Response::default() };
                 response.content_type = content_type.as_ref().map(String::as_bytes);
                 flow.response = Some(response);
                 patterns.observe(&flow);

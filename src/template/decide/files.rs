@@ -1,5 +1,6 @@
 //! Paths of files: names with different endings at several depths are one value.
 
+use crate::sketch::Merge;
 use crate::template::context::Observed;
 use crate::template::decide::{Decided, Group, Variable};
 use crate::template::evidence::{End, Node};
@@ -24,14 +25,13 @@ pub(super) fn decide<'t, T: Observed>(
     let mut open: Vec<&Node<T>> = Vec::new();
     for node in group.all() {
         for literal in &node.literals {
-            variable.add_files(literal.node.count, FILES, |distinct| distinct.observe(literal.hash));
+            variable
+                .add_files(literal.node.count, FILES, |distinct| distinct.observe(literal.hash));
             open.push(&literal.node);
         }
         for values in &node.values {
             let merge = values.distinct.clone();
-            variable.add_files(values.node.count, FILES, |distinct| {
-                crate::sketch::Merge::merge(distinct, merge);
-            });
+            variable.add_files(values.node.count, FILES, |distinct| distinct.merge(merge));
             open.push(&values.node);
         }
     }
@@ -41,8 +41,8 @@ pub(super) fn decide<'t, T: Observed>(
         open.extend(node.values.iter().map(|values| &*values.node));
     }
     let mut deeper = template.clone();
-    let named = judge.parameter_names(&template, &PLAIN_FRAME);
-    let names = unique(named.unwrap_or_else(|| vec!["path".to_owned()]), &template.parts);
+    let given = judge.parameter_names(&template, &PLAIN_FRAME);
+    let names = unique(given.unwrap_or_else(|| vec!["path".to_owned()]), &template.parts);
     deeper.parts.push(Part::Parameter { names, frame: PLAIN_FRAME.into(), rest: true });
     let files = Decided {
         literals: Vec::new(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::limits;
-use crate::sketch::{Distinct, Merge};
+use crate::sketch::{Distinct, Merge, respread};
 use crate::template::context::{Candidate, Observed};
 use crate::template::decide::{UNMISTAKABLE, VariableKey};
 use crate::template::evidence::Values;
@@ -151,7 +151,7 @@ impl<'t> Variable<'t> {
     ) {
         self.add(candidate.segment.kind, candidate.all_requests(), verdict.probability);
         *self.judged.entry(verdict.reason).or_default() += 1;
-        self.distinct.observe(candidate.hash);
+        self.distinct.observe(respread(candidate.hash));
         self.texts.push(candidate.text);
     }
 
@@ -190,7 +190,7 @@ impl<'t> Variable<'t> {
             // Values that are told from names by their kind: each has a frame, and the frames are equal or they are not.
             let several = self.distinct() >= 2;
             let first = first.filter(|first| others.iter().all(|frame| frame == *first))?;
-            let holes = first.iter().filter(|byte| **byte == 0).count();
+            let holes = memchr::memchr_iter(0, first).count();
             return (several || holes > 1).then(|| (*first).into());
         }
         // Behind a sigil or a bracket, what stands around the value is known.

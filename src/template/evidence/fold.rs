@@ -1,6 +1,6 @@
 //! Merging tries, and folding what is too much: the same whichever way the evidence was split.
 
-use crate::sketch::{Distinct, Merge, stable_hash};
+use crate::sketch::{Distinct, Merge, respread, stable_hash};
 use crate::template::evidence::{
     Host, KNOWN_BITS, Keep, LEVEL_ONE_KIND, Literal, Node, Trie, UNKNOWN, Values, ValuesKey,
     depth_at, stays,
@@ -137,7 +137,7 @@ impl<T: Merge + Default> Node<T> {
         let mut below = Self::default();
         let mut distinct = Distinct::default();
         for literal in std::mem::take(&mut self.literals) {
-            distinct.observe(literal.hash);
+            distinct.observe(respread(literal.hash));
             below.absorb(*literal.node, keep);
         }
         for values in std::mem::take(&mut self.values) {

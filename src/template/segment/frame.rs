@@ -87,7 +87,8 @@ pub(super) fn prefix_of_number(segment: &[u8]) -> usize {
     let digits = segment.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     let at = segment.len() - digits;
     let letters = &segment[..at.saturating_sub(1)];
-    let is_prefix = digits > 0 && !letters.is_empty() && letters.iter().all(u8::is_ascii_alphabetic);
+    let is_prefix =
+        digits > 0 && !letters.is_empty() && letters.iter().all(u8::is_ascii_alphabetic);
     if is_prefix { at } else { 0 }
 }
 
@@ -110,7 +111,8 @@ pub(super) fn is_coordinates(segment: &[u8]) -> bool {
     let is_number = |text: &[u8]| {
         let text = text.strip_prefix(b"-").unwrap_or(text);
         let point = memchr::memchr(b'.', text);
-        let (whole, fraction) = point.map_or((text, None), |at| (&text[..at], Some(&text[at + 1..])));
+        let (whole, fraction) =
+            point.map_or((text, None), |at| (&text[..at], Some(&text[at + 1..])));
         let digits = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
         (1..=3).contains(&whole.len()) && digits(whole) && fraction.is_none_or(digits)
     };
@@ -170,7 +172,11 @@ mod tests {
             ("Products('abc')", "Products('{}')", "abc"),
             ("Lines(Id=1,No=2)", "Lines({})", "Id=1,No=2"),
             ("GetNear()", "{}", "GetNear()"),
-            ("sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e", "sha256:{}", "2cf24dba5fb0a30e26e83b2ac5b9e29e"),
+            (
+                "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e",
+                "sha256:{}",
+                "2cf24dba5fb0a30e26e83b2ac5b9e29e",
+            ),
             ("soundcloud:tracks:1356023209", "soundcloud:tracks:{}", "1356023209"),
             ("item_12345", "item_{}", "12345"),
             ("cus_NffrFeUfNV2Hib", "{}", "cus_NffrFeUfNV2Hib"),

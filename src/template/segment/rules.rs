@@ -458,7 +458,12 @@ mod tests {
         if short_hex && !matches!(expected, Some(SegmentKind::Integer | SegmentKind::Year)) {
             expected = Some(SegmentKind::Hex);
         }
-        if ip && !matches!(expected, Some(SegmentKind::Integer | SegmentKind::Year | SegmentKind::Encoded)) {
+        if ip
+            && !matches!(
+                expected,
+                Some(SegmentKind::Integer | SegmentKind::Year | SegmentKind::Encoded)
+            )
+        {
             expected = Some(SegmentKind::Ip);
         }
         match expected {
