@@ -70,6 +70,12 @@ const MANY: f64 = 4.5;
 /// Keys of one signature; more say nothing new.
 const KEYS: usize = 256;
 
+/// True for a segment that says what stands here: the vocabulary knows it, or the host has it at several places, as it has
+/// its own words whatever their language.
+fn is_telling(holders: u32, known: bool) -> bool {
+    known || holders >= 2
+}
+
 /// What stands below a segment, as keys with their rarity.
 fn signature<T>(nodes: &[&Node<T>], index: &HostIndex<'_>) -> Vec<(u64, f64)> {
     let mut keys: Vec<(u64, f64)> = Vec::new();
@@ -83,7 +89,7 @@ fn signature<T>(nodes: &[&Node<T>], index: &HostIndex<'_>) -> Vec<(u64, f64)> {
         let values = node.values.iter().map(|values| &values.node);
         for literal in &node.literals {
             let (holders, known) = index.get(literal.hash);
-            if known {
+            if is_telling(holders, known) {
                 keys.push((literal.hash, rarity(index.places, holders)));
             } else {
                 keys.push((ANY_VALUE, 0.7));
@@ -92,7 +98,7 @@ fn signature<T>(nodes: &[&Node<T>], index: &HostIndex<'_>) -> Vec<(u64, f64)> {
         for below in node.literals.iter().map(|literal| &literal.node).chain(values) {
             for literal in &below.literals {
                 let (holders, known) = index.get(literal.hash);
-                if known {
+                if is_telling(holders, known) {
                     keys.push((literal.hash ^ TWO_BELOW, rarity(index.places, holders)));
                 }
             }
