@@ -54,7 +54,13 @@ impl<'t, T> Candidate<'t, T> {
         self.places.all().map(|node| node.count).sum()
     }
 
-    fn is_number(&self) -> bool {
+    /// True for a segment that came once or twice, and with nothing below it.
+    pub(crate) fn is_rare_leaf(&self) -> bool {
+        let is_leaf = |node: &&Node<T>| node.literals.is_empty() && node.values.is_empty();
+        self.requests() <= 2 && self.nodes().iter().all(is_leaf)
+    }
+
+    pub(crate) fn is_number(&self) -> bool {
         self.segment.kind.is_integer()
     }
 }

@@ -50,6 +50,9 @@ pub(crate) trait Judge<T> {
 const SURE: f64 = 0.85;
 /// A word that is the only segment ever seen at its place has shown no sign of varying, and what it looks like is no sign.
 const ALONE: f64 = 0.99;
+/// So few words that come once or twice, with no id beside and nothing below them, confirm each other only in being unknown.
+const FEW_WORDS: usize = 3;
+const SURE_OF_FEW: f64 = 0.93;
 const LIKELY: f64 = 0.5;
 /// What a version is given for being a value.
 const VERSION: f64 = 0.05;
@@ -67,9 +70,7 @@ pub(crate) struct Fitted<'m>(pub(crate) &'m Model);
 impl<T: Observed> Judge<T> for Fitted<'_> {
     fn judge(&self, place: &Place<'_, '_, T>) -> Vec<Verdict> {
         let (probabilities, features) = settled(self.0, place);
-        let is_alone = place.values.is_empty()
-            && matches!(place.candidates, [only] if !only.segment.kind.is_integer());
-        let mut verdicts = verdicts(&probabilities, is_alone);
+        let mut verdicts = verdicts(&probabilities, threshold(place, &probabilities));
         for (verdict, features) in verdicts.iter_mut().zip(&features) {
             verdict.reason = self.0.reason(features, verdict.is_value);
         }
@@ -105,14 +106,25 @@ fn are_versions<T: Observed>(place: &Place<'_, '_, T>, features: &[Features]) ->
         || (several_names && numbers().all(behind_service))
 }
 
-/// A threshold that follows from what an error costs.
-pub(crate) fn verdicts(probabilities: &[f64], is_alone: bool) -> Vec<Verdict> {
-    let possible = probabilities.iter().filter(|probability| **probability > 0.3).count();
-    let threshold = match possible {
-        _ if is_alone => ALONE,
-        0 | 1 => SURE,
+/// How likely a segment must be a value to be taken for one, as it follows from what an error costs.
+fn threshold<T>(place: &Place<'_, '_, T>, probabilities: &[f64]) -> f64 {
+    let possible: Vec<&Candidate<'_, T>> = place
+        .candidates
+        .iter()
+        .zip(probabilities)
+        .filter_map(|(candidate, probability)| (*probability > 0.3).then_some(candidate))
+        .collect();
+    let has_ids = !place.values.is_empty() || place.candidates.iter().any(Candidate::is_number);
+    let are_rare = possible.iter().all(|candidate| candidate.is_rare_leaf());
+    match (place.candidates.len(), possible.len()) {
+        (1, _) if !has_ids => ALONE,
+        (_, 0 | 1) => SURE,
+        (_, 2..=FEW_WORDS) if !has_ids && are_rare => SURE_OF_FEW,
         _ => LIKELY,
-    };
+    }
+}
+
+fn verdicts(probabilities: &[f64], threshold: f64) -> Vec<Verdict> {
     let verdict = |probability: &f64| Verdict {
         is_value: *probability > threshold,
         probability: *probability,
