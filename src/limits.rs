@@ -40,7 +40,7 @@ pub(crate) const FLOW_ID_BYTES: usize = 64;
 pub(crate) const NAME_BYTES: usize = 128;
 
 /// Hosts that are told apart; the rest is folded into one.
-pub(crate) const HOSTS: usize = 2048;
+pub(crate) const HOSTS: usize = 4096;
 
 /// Literal children that a node of the evidence trie keeps, and as many more that the vocabulary knows; the rest is folded
 /// by kind. No API that is known has as many names at one place.

@@ -163,7 +163,8 @@ impl ValuesKey {
     fn new(segment: &Segment<'_>, hash: u64, level: u8) -> Self {
         let kind = if level >= LEVEL_ONE_KIND { SegmentKind::Symbol } else { segment.kind };
         let frame = segment.frame();
-        let frame = if stays(stable_hash(&frame), level) { frame } else { PLAIN_FRAME };
+        let all_stay = level <= LEVEL_ALL_LITERALS;
+        let frame = if all_stay || stays(stable_hash(&frame), level) { frame } else { PLAIN_FRAME };
         Self { kind, frame, hash, folded: !is_value(segment) }
     }
 }
@@ -320,11 +321,11 @@ impl<T: Merge + Default> Host<T> {
 
 /// The edge for one segment: a pure function of the segment, its depth and the level.
 fn edge_of(segment: &[u8], depth: usize, level: u8) -> Edge {
-    if depth + 1 >= depth_at(level) {
-        return Edge::Rest(stable_hash(segment));
-    }
     let parsed = Segment::parse(segment);
     let hash = stable_hash(segment);
+    if depth + 1 >= depth_at(level) {
+        return Edge::Rest(if is_value(&parsed) { hash } else { respread(hash) });
+    }
     if is_value(&parsed) {
         return Edge::Values(ValuesKey::new(&parsed, hash, level));
     }

@@ -130,6 +130,11 @@ impl SegmentKind {
         )
     }
 
+    /// True for kinds of several values with separators between them.
+    fn holds_several(self) -> bool {
+        matches!(self, Self::Coordinates | Self::Tile | Self::Dimensions)
+    }
+
     /// True for whole numbers.
     pub(crate) fn is_integer(self) -> bool {
         matches!(self, Self::Integer | Self::Year)
@@ -194,11 +199,12 @@ impl<'a> Segment<'a> {
     pub fn parse(segment: &'a [u8]) -> Self {
         use SegmentKind as K;
         let whole = |kind| Self { prefix: b"", core: segment, suffix: b"", kind };
-        // By far the most segments are words and numbers without any punctuation that could frame a value.
-        if let Some(framed) = frame::framed(segment) {
+        let kind = kind_of(segment);
+        if matches!(kind, K::Symbol | K::Opaque | K::Encoded | K::List)
+            && let Some(framed) = frame::framed(segment)
+        {
             return framed;
         }
-        let kind = kind_of(segment);
         // Hosts, addresses and tokens keep their dots and colons; ids have none.
         if matches!(
             kind,
@@ -236,10 +242,11 @@ impl<'a> Segment<'a> {
     /// The segment with a zero byte in the place of each part that varies: `42.json` gives `\0.json`, and `52.5,13.4` gives
     /// `\0,\0`.
     pub(crate) fn frame(&self) -> Cow<'static, [u8]> {
-        let several = frame::separators(self.kind, self.core);
-        if self.prefix.is_empty() && self.suffix.is_empty() && several.is_empty() {
+        let holds_several = self.kind.holds_several();
+        if self.prefix.is_empty() && self.suffix.is_empty() && !holds_several {
             return PLAIN_FRAME;
         }
+        let several = frame::separators(self.kind, self.core);
         let mut frame = self.prefix.to_vec();
         frame.push(0);
         for separator in several {
