@@ -146,14 +146,63 @@ struct Totals {
     requests: f64,
     singletons: f64,
     name_traffic: f64,
+    posts: bool,
+    ends: bool,
+}
+
+/// The evidence of a place that does not depend on what its candidates seem to be.
+pub(crate) struct Surroundings {
+    /// What each candidate says of itself, where it stands, how it is asked for, and what stands below it.
+    pub(crate) fixed: Vec<Features>,
+    writing: Writing,
+    /// Keys of what stands below, of literals right below, of query parameters and of media types.
+    below: Keys,
+    names: Keys,
+    query: Keys,
+    media: Keys,
+}
+
+/// (key, sibling, weight), sorted.
+type Keys = Vec<(u64, usize, f64)>;
+
+/// How the candidates of a place are written, and how many of those that vote are written alike.
+struct Writing {
+    /// Words and shape of each candidate.
+    each: Vec<(Vec<String>, Vec<u8>)>,
     kinds: BTreeMap<SegmentKind, usize>,
     shapes: BTreeMap<Vec<u8>, usize>,
     first_words: BTreeMap<String, usize>,
     last_words: BTreeMap<String, usize>,
     /// In how many segments a word stands.
     words: BTreeMap<String, usize>,
-    posts: bool,
-    ends: bool,
+}
+
+impl Writing {
+    fn of<T>(candidates: &[Candidate<'_, T>]) -> Self {
+        let mut writing = Self {
+            each: Vec::with_capacity(candidates.len()),
+            kinds: BTreeMap::new(),
+            shapes: BTreeMap::new(),
+            first_words: BTreeMap::new(),
+            last_words: BTreeMap::new(),
+            words: BTreeMap::new(),
+        };
+        for candidate in candidates {
+            let core = candidate.segment.core;
+            let (words, shape) = (words_of(core), shape(core));
+            if candidate.votes {
+                *writing.kinds.entry(candidate.segment.kind).or_default() += 1;
+                *writing.shapes.entry(shape.clone()).or_default() += 1;
+                *writing.first_words.entry(first_of(&words)).or_default() += 1;
+                *writing.last_words.entry(last_of(&words)).or_default() += 1;
+                for word in &words {
+                    *writing.words.entry(word.clone()).or_default() += 1;
+                }
+            }
+            writing.each.push((words, shape));
+        }
+        writing
+    }
 }
 
 impl Totals {
@@ -227,11 +276,6 @@ impl<T: Observed> Place<'_, '_, T> {
             requests: 0.0,
             singletons: 0.0,
             name_traffic: 0.0,
-            kinds: BTreeMap::new(),
-            shapes: BTreeMap::new(),
-            first_words: BTreeMap::new(),
-            last_words: BTreeMap::new(),
-            words: BTreeMap::new(),
             posts: false,
             ends: false,
         };
@@ -258,14 +302,6 @@ impl<T: Observed> Place<'_, '_, T> {
             totals.requests += float(requests);
             totals.singletons += if requests == 1 { 1.0 } else { 0.0 };
             traffic += (1.0 - guess) * ln1(requests);
-            *totals.kinds.entry(candidate.segment.kind).or_default() += 1;
-            *totals.shapes.entry(shape(candidate.segment.core)).or_default() += 1;
-            let words = words_of(candidate.segment.core);
-            *totals.first_words.entry(first_of(&words)).or_default() += 1;
-            *totals.last_words.entry(last_of(&words)).or_default() += 1;
-            for word in words {
-                *totals.words.entry(word).or_default() += 1;
-            }
         }
         for values in self.values {
             totals.requests += float(values.node.count);
@@ -281,17 +317,43 @@ impl<T: Observed> Place<'_, '_, T> {
         totals
     }
 
-    /// The whole evidence for each candidate, given what each seems to be so far.
-    pub(crate) fn features(&self, lexical: &[Features], guesses: &[f64]) -> Vec<Features> {
-        let totals = self.totals(lexical, guesses);
-        let mut all = lexical.to_vec();
-        for (i, features) in all.iter_mut().enumerate() {
+    /// The evidence that does not depend on what the candidates seem to be. `lexical` is what each says of itself.
+    pub(crate) fn surroundings(&self, lexical: Vec<Features>) -> Surroundings {
+        let totals = self.totals(&lexical, &vec![0.0; self.candidates.len()]);
+        let mut fixed = lexical;
+        for (i, features) in fixed.iter_mut().enumerate() {
             self.position(features);
             self.methods(i, features, &totals);
-            self.siblings(i, guesses[i], features, &totals);
             self.below(i, features, &totals);
         }
-        self.sharing(guesses, &mut all, &totals);
+        let has_small_number = fixed.iter().any(|features| features.get(F::small_number) > 0.0);
+        let names = |node: &Node<T>| {
+            node.literals.iter().take(KEYS).map(|literal| (literal.hash, 1.0)).collect()
+        };
+        Surroundings {
+            writing: Writing::of(self.candidates),
+            below: self.keys(|node| signature(&[node], self.index)),
+            names: if has_small_number { self.keys(names) } else { Vec::new() },
+            query: self.keys(|node| {
+                let names = node.ends.iter().flat_map(|end| end.seen.query_names());
+                names.take(KEYS).map(|name| (name, 1.0)).collect()
+            }),
+            media: self.keys(|node| {
+                let types = node.ends.iter().flat_map(|end| end.seen.media_types());
+                types.take(KEYS).map(|name| (name, 1.0)).collect()
+            }),
+            fixed,
+        }
+    }
+
+    /// The whole evidence for each candidate, given what each seems to be so far.
+    pub(crate) fn features(&self, around: &Surroundings, guesses: &[f64]) -> Vec<Features> {
+        let totals = self.totals(&around.fixed, guesses);
+        let mut all = around.fixed.clone();
+        for (i, features) in all.iter_mut().enumerate() {
+            self.siblings(i, guesses[i], features, &totals, &around.writing);
+        }
+        self.sharing(around, guesses, &mut all, &totals);
         all.iter_mut().for_each(with_host);
         all
     }
@@ -358,7 +420,14 @@ impl<T: Observed> Place<'_, '_, T> {
         features.set(F::post_leaf_unknown, if totals.posts && is_leaf { unknown } else { 0.0 });
     }
 
-    fn siblings(&self, i: usize, guess: f64, features: &mut Features, totals: &Totals) {
+    fn siblings(
+        &self,
+        i: usize,
+        guess: f64,
+        features: &mut Features,
+        totals: &Totals,
+        writing: &Writing,
+    ) {
         let candidate = &self.candidates[i];
         let unknown = features.get(F::segment_unknown);
         let known = 1.0 - unknown;
@@ -398,14 +467,14 @@ impl<T: Observed> Place<'_, '_, T> {
         let same = |map: Option<&usize>| {
             share(ratio(map.copied().unwrap_or_default().saturating_sub(own), 1)).min(1.0)
         };
-        features.set(F::same_kind, same(totals.kinds.get(&candidate.segment.kind)));
-        features.set(F::same_shape, same(totals.shapes.get(&shape(candidate.segment.core))));
-        let words = words_of(candidate.segment.core);
-        features.set(F::same_first_word, same(totals.first_words.get(&first_of(&words))));
-        features.set(F::same_last_word, same(totals.last_words.get(&last_of(&words))));
+        features.set(F::same_kind, same(writing.kinds.get(&candidate.segment.kind)));
+        let (words, shape) = &writing.each[i];
+        features.set(F::same_shape, same(writing.shapes.get(shape)));
+        features.set(F::same_first_word, same(writing.first_words.get(&first_of(words))));
+        features.set(F::same_last_word, same(writing.last_words.get(&last_of(words))));
         if words.len() > 1 {
             let reuse = words.iter().map(|word| {
-                ln1(totals.words.get(word).copied().unwrap_or_default().saturating_sub(own) as u64)
+                ln1(writing.words.get(word).copied().unwrap_or_default().saturating_sub(own) as u64)
             });
             features.set(F::word_reuse, reuse.sum::<f64>() / ratio(words.len(), 1));
         }
@@ -489,10 +558,15 @@ impl<T: Observed> Place<'_, '_, T> {
     }
 
     /// Whose subtrees look alike: segments that share a rare subtree with values are values.
-    fn sharing(&self, guesses: &[f64], all: &mut [Features], totals: &Totals) {
-        let below = self.keys(|node| signature(&[node], self.index));
+    fn sharing(
+        &self,
+        around: &Surroundings,
+        guesses: &[f64],
+        all: &mut [Features],
+        totals: &Totals,
+    ) {
         let base = (totals.values / totals.children.max(1.0)).clamp(0.01, 0.99);
-        let sums = self.shared(&below, guesses, base);
+        let sums = self.shared(&around.below, guesses, base);
         for ((features, sum), i) in all.iter_mut().zip(&sums).zip(0..) {
             let unknown = features.get(F::segment_unknown);
             let (values, names) = (sum.values(), sum.names());
@@ -506,12 +580,9 @@ impl<T: Observed> Place<'_, '_, T> {
             features.set(F::shared_named, values * ln(1.0 + like_names));
             features.set(F::shared_relative, sum.relative / sum.whole.max(0.1));
         }
-        if all.iter().any(|features| features.get(F::small_number) > 0.0) {
+        if !around.names.is_empty() {
             // What stands below a version is its own; what stands below an id, others have as well.
-            let names = self.keys(|node| {
-                node.literals.iter().take(KEYS).map(|literal| (literal.hash, 1.0)).collect()
-            });
-            for (features, sum) in all.iter_mut().zip(self.shared(&names, guesses, base)) {
+            for (features, sum) in all.iter_mut().zip(self.shared(&around.names, guesses, base)) {
                 if features.get(F::small_number) > 0.0 {
                     let apart = sum.alone / sum.whole.max(1.0);
                     features.set(F::small_number_apart, apart);
@@ -521,21 +592,13 @@ impl<T: Observed> Place<'_, '_, T> {
             }
         }
         // Values of one parameter are asked for with the parameters of one endpoint, and answered in one kind of content.
-        let query = self.keys(|node| {
-            let names = node.ends.iter().flat_map(|end| end.seen.query_names());
-            names.take(KEYS).map(|name| (name, 1.0)).collect()
-        });
-        for (features, sum) in all.iter_mut().zip(self.shared(&query, guesses, base)) {
+        for (features, sum) in all.iter_mut().zip(self.shared(&around.query, guesses, base)) {
             features.flag(F::query_any, sum.whole > 0.0);
             features.set(F::query_with_values, sum.values());
             features.set(F::query_with_names, sum.names());
             features.set(F::query_alone, sum.alone / sum.whole.max(1.0));
         }
-        let media = self.keys(|node| {
-            let types = node.ends.iter().flat_map(|end| end.seen.media_types());
-            types.take(KEYS).map(|name| (name, 1.0)).collect()
-        });
-        for (features, sum) in all.iter_mut().zip(self.shared(&media, guesses, base)) {
+        for (features, sum) in all.iter_mut().zip(self.shared(&around.media, guesses, base)) {
             features.set(F::media_with_values, sum.values());
             features.set(F::media_with_names, sum.names());
             features.set(F::media_alone, sum.alone / sum.whole.max(1.0));
@@ -543,8 +606,8 @@ impl<T: Observed> Place<'_, '_, T> {
     }
 
     /// The keys of all candidates, and those of all values as of one sibling more: (key, sibling, weight), sorted.
-    fn keys(&self, keys_of: impl Fn(&Node<T>) -> Vec<(u64, f64)>) -> Vec<(u64, usize, f64)> {
-        let mut keys: Vec<(u64, usize, f64)> = Vec::new();
+    fn keys(&self, keys_of: impl Fn(&Node<T>) -> Vec<(u64, f64)>) -> Keys {
+        let mut keys = Keys::new();
         let siblings = self.candidates.iter().map(Candidate::nodes).enumerate();
         for (i, nodes) in siblings {
             let start = keys.len();

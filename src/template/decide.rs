@@ -58,8 +58,6 @@ pub(crate) struct Near<'t> {
     pub(crate) verdict: Verdict,
 }
 
-/// From how far from even odds a verdict is no near miss.
-const NEAR: f64 = 0.35;
 /// Near misses remembered for one place.
 const MAX_NEAR_MISSES: usize = 10;
 
@@ -216,7 +214,7 @@ fn near_misses<'t, T>(candidates: &[Candidate<'t, T>], verdicts: &[Verdict]) -> 
     let mut near: Vec<Near<'t>> = candidates
         .iter()
         .zip(verdicts)
-        .filter(|(_, verdict)| distance(verdict) < NEAR)
+        .filter(|(_, verdict)| verdict.is_near())
         .map(|(candidate, verdict)| Near { text: candidate.text, verdict: verdict.clone() })
         .collect();
     near.sort_by(|a, b| {

@@ -16,7 +16,15 @@ pub(crate) struct Verdict {
     pub(crate) reason: &'static str,
 }
 
+/// From how far from even odds a verdict is no near miss.
+const NEAR: f64 = 0.35;
+
 impl Verdict {
+    /// True if the segment was nearly judged otherwise.
+    pub(crate) fn is_near(&self) -> bool {
+        (self.probability - 0.5).abs() < NEAR
+    }
+
     /// Overrules it.
     pub(crate) fn decide(&mut self, is_value: bool) {
         self.is_value = is_value;
@@ -72,7 +80,10 @@ impl<T: Observed> Judge<T> for Fitted<'_> {
         let (probabilities, features) = settled(self.0, place);
         let mut verdicts = verdicts(&probabilities, threshold(place, &probabilities));
         for (verdict, features) in verdicts.iter_mut().zip(&features) {
-            verdict.reason = self.0.reason(features, verdict.is_value);
+            // Nobody is told why a name is one, unless it nearly was none.
+            if verdict.is_value || verdict.is_near() {
+                verdict.reason = self.0.reason(features, verdict.is_value);
+            }
         }
         verdicts
     }
@@ -180,12 +191,14 @@ pub(crate) fn stages<T: Observed>(
         place.candidates.iter().map(|c: &Candidate<'_, T>| place.index.lexical(c.hash)).collect();
     let mut probabilities: Vec<f64> =
         own.iter().map(|features| model.probability(0, features)).collect();
-    let mut features = own.clone();
+    let around = (count > 1).then(|| place.surroundings(own.clone()));
+    let mut features = own;
     let mut versions = false;
     for stage in 1..count {
         let guesses: Vec<f64> =
             probabilities.iter().map(|p| if stage == 1 { sharpened(*p) } else { *p }).collect();
-        features = place.features(&own, &guesses);
+        let Some(around) = &around else { break };
+        features = place.features(around, &guesses);
         probabilities = features
             .iter()
             .map(|features| model.probability(stage.min(STAGES - 1), features))
@@ -222,7 +235,7 @@ pub(crate) fn evidence<T: Observed>(
     let (probabilities, _) = stages(model, place, stage);
     let guesses: Vec<f64> =
         probabilities.iter().map(|p| if stage == 1 { sharpened(*p) } else { *p }).collect();
-    place.features(&own, &guesses)
+    place.features(&place.surroundings(own), &guesses)
 }
 
 fn sharpened(p: f64) -> f64 {

@@ -1,6 +1,6 @@
 //! The fitted model: for each stage a weighted sum of the evidence, data/weights.tsv, and trees, data/trees.tsv.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use crate::math::logistic;
@@ -74,13 +74,14 @@ impl Model {
 
     /// In words, what spoke most for this decision.
     pub(crate) fn reason(&self, features: &Features, is_value: bool) -> &'static str {
-        let mut sums: BTreeMap<&'static str, f64> = BTreeMap::new();
-        for (name, contribution) in NAMES.iter().zip(self.contributions(features)) {
-            *sums.entry(topic(name)).or_default() += contribution;
+        let mut sums = [0.0; MAX_TOPICS];
+        for (topic, contribution) in TOPIC_OF_FEATURE.iter().zip(self.contributions(features)) {
+            sums[*topic] += contribution;
         }
         let sign = if is_value { 1.0 } else { -1.0 };
-        let strongest = sums
-            .into_iter()
+        let strongest = TOPICS
+            .iter()
+            .zip(sums)
             .filter(|(topic, _)| !topic.is_empty())
             .max_by(|a, b| (a.1 * sign).total_cmp(&(b.1 * sign)));
         strongest.map_or("", |(topic, _)| topic)
@@ -96,12 +97,34 @@ impl Model {
     }
 }
 
+/// What the numbers of the evidence are about, sorted.
+static TOPICS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let topics: BTreeSet<&str> = NAMES.iter().map(|name| topic(name)).collect();
+    topics.into_iter().collect()
+});
+
+/// There are not more topics than this.
+const MAX_TOPICS: usize = 16;
+
+/// The place of each number's topic among all topics.
+static TOPIC_OF_FEATURE: LazyLock<Vec<usize>> = LazyLock::new(|| {
+    NAMES.iter().map(|name| TOPICS.binary_search(&topic(name)).unwrap_or_default()).collect()
+});
+
 /// What a number of the evidence is about.
 fn topic(name: &str) -> &'static str {
     let begins = |words: &[&str]| words.iter().any(|word| name.starts_with(word));
     if name == "bias" {
         ""
-    } else if begins(&["shared", "literals_below", "leaf", "below"]) {
+    } else if begins(&[
+        "shared",
+        "literals_below",
+        "leaf",
+        "below",
+        "collection",
+        "items_below",
+        "host_shared",
+    ]) {
         "what stands below it"
     } else if begins(&[
         "sibling",
@@ -115,6 +138,13 @@ fn topic(name: &str) -> &'static str {
         "pure",
         "many_named",
         "name_traffic",
+        "keyword",
+        "no_keyword",
+        "word_reuse",
+        "host_value_share",
+        "host_named",
+        "host_siblings",
+        "host_only_child",
     ]) {
         "what stands beside it"
     } else if begins(&["children_per", "singletons", "once", "traffic"]) {
@@ -130,11 +160,19 @@ fn topic(name: &str) -> &'static str {
         "like_item",
         "not_found",
         "client_error",
-        "place_",
+        "place_ends",
+        "place_posts",
+        "post_leaf",
+        "query",
+        "media",
+        "host_get",
+        "host_post",
     ]) {
         "how it is asked for"
     } else if begins(&["root", "second", "parent", "two_values"]) {
         "where it stands"
+    } else if begins(&["host_", "habit_", "place_unknown", "place_known"]) {
+        "how the host writes its words"
     } else if begins(&["elsewhere"]) {
         "where else it stands"
     } else {
@@ -145,6 +183,11 @@ fn topic(name: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn topics_are_few() {
+        assert!((2..=MAX_TOPICS).contains(&TOPICS.len()), "{:?}", *TOPICS);
+    }
 
     #[test]
     fn every_weight_belongs_to_a_feature() {

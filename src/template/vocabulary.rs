@@ -1,6 +1,7 @@
 //! What static path segments look like, learnt from public API descriptions: data/README.md has the source.
 
-use std::sync::LazyLock;
+use std::collections::HashSet;
+use std::sync::{LazyLock, OnceLock};
 
 /// Words and letters of static segments, with the number of providers that use them.
 #[derive(Debug)]
@@ -12,6 +13,8 @@ pub(crate) struct Vocabulary {
     /// Segments that a parameter follows, as `users` before `{user_id}`.
     before: Lines,
     words: Lines,
+    /// Words of which others may be made.
+    parts: OnceLock<HashSet<&'static str>>,
     /// Sorted: -16 ln P of an unknown third character.
     pairs: Table,
     /// Sorted: -16 ln P of the third character.
@@ -35,7 +38,7 @@ impl Vocabulary {
     pub(crate) fn parse(vocabulary: &'static str, characters: &'static str) -> Self {
         let [segments, beside, before, words] = sections(vocabulary).map(Lines::new);
         let [pairs, triples] = sections(characters).map(table);
-        Self { segments, beside, before, words, pairs, triples }
+        Self { segments, beside, before, words, parts: OnceLock::new(), pairs, triples }
     }
 
     /// How many providers use a segment with these words.
@@ -60,13 +63,21 @@ impl Vocabulary {
 
     /// The share of the letters of a word that known words cover, put beside each other without gaps: 1 for `usergroups`.
     pub(crate) fn compound(&self, word: &str) -> f64 {
+        let parts = self.parts.get_or_init(|| {
+            let entries = self.words.0.as_bytes().split(|byte| *byte == b'\n').filter_map(entry);
+            let fits = |length: usize| (MIN_COMPOUND_PART..=MAX_COMPOUND_PART).contains(&length);
+            entries
+                .filter(|(key, count)| *count >= KNOWN_PROVIDERS && fits(key.len()))
+                .filter_map(|(key, _)| std::str::from_utf8(key).ok())
+                .collect()
+        });
         let length = word.len().min(MAX_COMPOUND_BYTES);
         let mut covered = [0_usize; MAX_COMPOUND_BYTES + 1];
         for start in 0..length {
             covered[start + 1] = covered[start + 1].max(covered[start]);
             for end in start + MIN_COMPOUND_PART..=length.min(start + MAX_COMPOUND_PART) {
                 if covered[start] + end - start > covered[end]
-                    && word.get(start..end).is_some_and(|part| self.word(part) >= KNOWN_PROVIDERS)
+                    && word.get(start..end).is_some_and(|part| parts.contains(part))
                 {
                     covered[end] = covered[start] + end - start;
                 }
