@@ -9,7 +9,7 @@ use crate::report::OTHER_HOSTS;
 use crate::report::decision::ReportOptions;
 use crate::sketch::stable_hash;
 use crate::template::Part;
-use crate::template::decide::{Decided, Group as Places, decide};
+use crate::template::decide::{Decided, Places, decide};
 use crate::template::evidence::Trie;
 use crate::template::judge::Judge;
 use crate::template::model::Model;

@@ -65,24 +65,24 @@ const MAX_NEAR_MISSES: usize = 10;
 ///
 /// What got only 404 is placed by the evidence of the others, and is evidence itself only where there is nothing else.
 #[derive(Debug)]
-pub(crate) struct Group<'t, T> {
+pub(crate) struct Places<'t, T> {
     pub(crate) answered: Vec<&'t Node<T>>,
     pub(crate) not_found: Vec<&'t Node<T>>,
 }
 
-impl<T> Default for Group<'_, T> {
+impl<T> Default for Places<'_, T> {
     fn default() -> Self {
         Self { answered: Vec::new(), not_found: Vec::new() }
     }
 }
 
-impl<T> Clone for Group<'_, T> {
+impl<T> Clone for Places<'_, T> {
     fn clone(&self) -> Self {
         Self { answered: self.answered.clone(), not_found: self.not_found.clone() }
     }
 }
 
-impl<'t, T> Group<'t, T> {
+impl<'t, T> Places<'t, T> {
     pub(crate) fn all(&self) -> impl Iterator<Item = &'t Node<T>> + Clone {
         self.answered.iter().chain(&self.not_found).copied()
     }
@@ -108,7 +108,7 @@ impl<'t, T> Group<'t, T> {
 
 /// Decides everything below one host, or below several that are one.
 pub(crate) fn decide<'t, T: Observed>(
-    hosts: &Group<'t, T>,
+    hosts: &Places<'t, T>,
     vocabulary: &Vocabulary,
     judge: &dyn Judge<T>,
 ) -> Decided<'t, T> {
@@ -133,8 +133,8 @@ struct Children<'t, T> {
 }
 
 impl<'t, T: Observed> Children<'t, T> {
-    fn of(group: &Group<'t, T>) -> Self {
-        let mut by_text: BTreeMap<&'t [u8], Group<'t, T>> = BTreeMap::new();
+    fn of(group: &Places<'t, T>) -> Self {
+        let mut by_text: BTreeMap<&'t [u8], Places<'t, T>> = BTreeMap::new();
         let mut values = Vec::new();
         for (nodes, answered) in [(&group.answered, true), (&group.not_found, false)] {
             for node in nodes {
@@ -145,7 +145,7 @@ impl<'t, T: Observed> Children<'t, T> {
             }
         }
         let has_answers = !group.answered.is_empty();
-        let candidate = |(text, places): (&'t [u8], Group<'t, T>)| Candidate {
+        let candidate = |(text, places): (&'t [u8], Places<'t, T>)| Candidate {
             text,
             hash: stable_hash(text),
             segment: Segment::parse(text),
@@ -157,10 +157,10 @@ impl<'t, T: Observed> Children<'t, T> {
 }
 
 /// A varying part while it is put together: what is known of it, and where it leads.
-type Varying<'t, T> = (Variable<'t>, Group<'t, T>);
+type Varying<'t, T> = (Variable<'t>, Places<'t, T>);
 
 fn decide_group<'t, T: Observed>(
-    group: &Group<'t, T>,
+    group: &Places<'t, T>,
     template: Template,
     index: &HostIndex<'_>,
     judge: &dyn Judge<T>,
@@ -228,7 +228,7 @@ fn near_misses<'t, T>(candidates: &[Candidate<'t, T>], verdicts: &[Verdict]) -> 
 const UNMISTAKABLE: f64 = 0.99;
 
 /// The literals of a place with where they lead, and its variables with where they lead.
-type Parted<'t, T> = (Vec<(DecidedLiteral<'t>, Group<'t, T>)>, Vec<Varying<'t, T>>);
+type Parted<'t, T> = (Vec<(DecidedLiteral<'t>, Places<'t, T>)>, Vec<Varying<'t, T>>);
 
 /// Parts the children of a place into literals and variables.
 fn part<'t, T: Observed>(

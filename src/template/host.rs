@@ -1,6 +1,6 @@
 //! What is known of a host as a whole: its segments, what the vocabulary says of them, and how it writes its words.
 
-use crate::template::decide::Group;
+use crate::template::decide::Places;
 use crate::template::decide::files::ending_of;
 use crate::template::evidence::Node;
 use crate::template::features::{Feature as F, Features, LEXICAL, lexical, ratio};
@@ -58,7 +58,7 @@ impl<'v> HostIndex<'v> {
     /// A segment at many places says no more of the host than one that stands alone at so many.
     pub(crate) const MAX_WEIGHT: f64 = 4.0;
 
-    pub(crate) fn new<T>(hosts: &Group<'_, T>, vocabulary: &'v Vocabulary) -> Self {
+    pub(crate) fn new<T>(hosts: &Places<'_, T>, vocabulary: &'v Vocabulary) -> Self {
         let mut index = Self {
             vocabulary,
             segments: Vec::new(),

@@ -3,7 +3,7 @@
 mod codes;
 
 use crate::template::Part;
-use crate::template::decide::{Group, Variable};
+use crate::template::decide::{Places, Variable};
 use crate::template::evidence::Node;
 use crate::template::secret::looks_secret;
 use crate::template::segment::{Segment, SegmentKind, kind_of};
@@ -12,7 +12,7 @@ use crate::template::segment::{Segment, SegmentKind, kind_of};
 pub(crate) fn parameter_names<T>(
     parts: &[Part],
     variable: &Variable<'_>,
-    below: &Group<'_, T>,
+    below: &Places<'_, T>,
 ) -> Vec<String> {
     let places = memchr::memchr_iter(0, &variable.frame).count();
     if places > 1 {
@@ -91,7 +91,11 @@ fn in_frame(variable: &Variable<'_>) -> Option<String> {
 }
 
 /// Numbers and dates that follow each other: `{year}/{month}/{day}`, `{z}/{x}/{y}`, `{start_date}/{end_date}`.
-fn by_position<T>(parts: &[Part], variable: &Variable<'_>, below: &Group<'_, T>) -> Option<String> {
+fn by_position<T>(
+    parts: &[Part],
+    variable: &Variable<'_>,
+    below: &Places<'_, T>,
+) -> Option<String> {
     let before = match parts.last() {
         Some(Part::Parameter { names, .. }) => names.last().map(String::as_str),
         _ => None,
@@ -122,7 +126,7 @@ fn by_position<T>(parts: &[Part], variable: &Variable<'_>, below: &Group<'_, T>)
             return (next_is_month || !behind_plural).then(|| "year".to_owned());
         }
         _ if within(0, 24) && leads_to(below, &SegmentKind::is_integer) => {
-            let mut next = Group { answered: Vec::new(), not_found: Vec::new() };
+            let mut next = Places { answered: Vec::new(), not_found: Vec::new() };
             for node in below.evidence() {
                 next.answered.extend(node.literals.iter().map(|child| &*child.node));
                 next.answered.extend(node.values.iter().map(|child| &*child.node));
@@ -142,7 +146,7 @@ const OF_YEARS: [&str; 8] =
     ["year", "season", "archive", "holiday", "calendar", "edition", "stat", "statistic"];
 
 /// True if all that stands right below is of a kind.
-fn leads_to<T>(group: &Group<'_, T>, is_kind: &dyn Fn(SegmentKind) -> bool) -> bool {
+fn leads_to<T>(group: &Places<'_, T>, is_kind: &dyn Fn(SegmentKind) -> bool) -> bool {
     let nodes = group.evidence();
     let has_children = |node: &&Node<T>| !node.literals.is_empty() || !node.values.is_empty();
     nodes.iter().any(has_children)
@@ -373,7 +377,7 @@ mod tests {
         let name = |parts: &[Part]| {
             let mut variable = Variable::default();
             variable.add_kind(SegmentKind::Uuid, 10);
-            let below = Group::<u64> { answered: Vec::new(), not_found: Vec::new() };
+            let below = Places::<u64> { answered: Vec::new(), not_found: Vec::new() };
             unique(parameter_names(parts, &variable, &below), parts)
         };
         for segment in path.split('/').skip(1) {

@@ -1,6 +1,6 @@
 //! What static path segments look like, learnt from public API descriptions: data/README.md has the source.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::{LazyLock, OnceLock};
 
 /// Words and letters of static segments, with the number of providers that use them.
@@ -14,7 +14,7 @@ pub(crate) struct Vocabulary {
     before: Lines,
     words: Lines,
     /// Words of which others may be made.
-    parts: OnceLock<HashSet<&'static str>>,
+    parts: OnceLock<BTreeSet<&'static str>>,
     /// Sorted: -16 ln P of an unknown third character.
     pairs: Table,
     /// Sorted: -16 ln P of the third character.

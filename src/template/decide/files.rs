@@ -2,7 +2,7 @@
 
 use crate::sketch::Merge;
 use crate::template::context::Observed;
-use crate::template::decide::{Decided, Group, Variable};
+use crate::template::decide::{Decided, Places, Variable};
 use crate::template::evidence::{End, Node};
 use crate::template::host::HostIndex;
 use crate::template::judge::Judge;
@@ -16,7 +16,7 @@ const FILES: f64 = 0.9;
 
 /// Decides a place below which everything is one value: the path of a file.
 pub(super) fn decide<'t, T: Observed>(
-    group: &Group<'t, T>,
+    group: &Places<'t, T>,
     template: Template,
     judge: &dyn Judge<T>,
 ) -> Decided<'t, T> {
@@ -75,7 +75,7 @@ struct Files<'t> {
 /// True if names with endings stand right below and at two more depths at least, and if two of five of all that ends here
 /// have endings that the API as a whole does not use, two different ones at least. An ending that it uses says nothing of
 /// files.
-pub(super) fn are_one_value<T>(group: &Group<'_, T>, index: &HostIndex<'_>) -> bool {
+pub(super) fn are_one_value<T>(group: &Places<'_, T>, index: &HostIndex<'_>) -> bool {
     let mut found = Files::default();
     for node in group.evidence() {
         found.walk(node, 1, index);
