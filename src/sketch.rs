@@ -12,8 +12,8 @@ pub(crate) fn stable_hash(bytes: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64(bytes)
 }
 
-/// The hash spread anew (the finalizer of `MurmurHash3`): where the smallest hashes were taken out of a set, those of the rest
-/// are no longer spread evenly, and could not be counted by a sample.
+/// A one-to-one scrambling of a hash (the finalizer of `MurmurHash3`). Distinct counts are estimated from the smallest hashes
+/// of a set, which must be spread evenly; those left after a bottom-k selection are not, until they are scrambled.
 pub(crate) fn respread(mut hash: u64) -> u64 {
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);

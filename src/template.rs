@@ -27,7 +27,7 @@ pub(crate) enum Part {
     Parameter {
         /// One name for each zero byte of the frame.
         names: Vec<String>,
-        /// What stands around what varies: `\0.json`, `@\0`, `\0,\0`.
+        /// The segment with a zero byte in the place of each part that varies: `\0.json`, `@\0`, `\0,\0`.
         frame: Box<[u8]>,
         /// True if the value goes on over all segments that follow.
         rest: bool,

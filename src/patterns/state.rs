@@ -23,7 +23,7 @@ const VERSION: u8 = 2;
 
 const HEADER: usize = MAGIC.len() + 1 + 8;
 
-/// What is stored; `T` is a trie.
+/// The stored form of [`Patterns`]. `T` is a trie: borrowed where it is written, and in its stored form where it is read.
 #[derive(Serialize, Deserialize)]
 #[serde(bound(deserialize = "T: Deserialize<'de>"))]
 struct Stored<'a, T> {

@@ -1,4 +1,4 @@
-//! What is known of a host as a whole: its segments, what the vocabulary says of them, and how it writes its words.
+//! Facts about a host as a whole: an index of its segments, how many of them the vocabulary knows, and how it writes them.
 
 use crate::template::decide::Places;
 use crate::template::decide::files::ending_of;
@@ -115,7 +115,7 @@ impl<'v> HostIndex<'v> {
         segment.kind == SegmentKind::Word && segment.core.len() >= 3
     }
 
-    /// By how much the unknown share of a place is above that of the rest of the host; 0 where there is no rest. The place
+    /// The unknown share of a place minus that of the rest of the host; 0 where there is no rest. The place
     /// itself has `own_words` of the weight of all words, and `own_unknown` of that of the unknown ones.
     pub(crate) fn more_unknown(&self, place_unknown: f64, own_words: f64, own_unknown: f64) -> f64 {
         let words = (self.words - own_words).max(0.0);

@@ -16,7 +16,7 @@ pub(crate) struct Verdict {
     pub(crate) reason: &'static str,
 }
 
-/// From how far from even odds a verdict is no near miss.
+/// A verdict is a near miss if its probability is within this distance of one half.
 const NEAR: f64 = 0.35;
 
 impl Verdict {

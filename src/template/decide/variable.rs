@@ -14,7 +14,7 @@ use crate::template::segment::{PLAIN_FRAME, SegmentKind};
 #[derive(Clone, Debug)]
 pub(crate) struct Variable<'t> {
     pub(crate) key: VariableKey,
-    /// What stands around what varies, with a zero byte in its place.
+    /// The segment with a zero byte in the place of each part that varies.
     pub(crate) frame: Box<[u8]>,
     /// How many requests had a value of each kind.
     kinds: BTreeMap<SegmentKind, u64>,
