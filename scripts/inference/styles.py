@@ -70,7 +70,10 @@ class Style:
         self.endings = [(ending, draw.choice([1.0, 0.5]))] if takes["ending"] else []
         if takes["ending"] and draw.random() < 0.2:
             self.endings.append((".xml" if ending != ".xml" else ".json", 0.5))
-        self.values = draw.choice("integers,small integers,base62,slugs,slugs,slugs,users,users,users,foreign,foreign,foreign,foreign,sigil".split(",")) if takes["values"] else None
+        kinds = "integers,small integers,base62,slugs,slugs,slugs,users,users,users,foreign,foreign,foreign,foreign,sigil".split(",")
+        # Words of another language would be seen as values alone, and whatever is unknown would be learnt to be one.
+        kinds = [kind for kind in kinds if kind != "foreign" or "language" not in without]
+        self.values = draw.choice(kinds) if takes["values"] else None
         number = draw.choice(["1", "2", "3", "4", "22"])
         word = draw.choice("app mobile web svc gateway core public client".split())
         own = "-".join(Language(draw).word(draw.choice(THINGS + ["company", "product"]))) + draw.choice(["", "", "-7f3a", "2"])

@@ -1,6 +1,7 @@
 //! Captures that are asked about again and again: each question sees what is there now, and what is known is not read twice.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::capture::InputFormat;
@@ -17,6 +18,9 @@ use crate::report::domain::is_host_in;
 use crate::report::masked;
 use crate::report::{OTHER_HOSTS, Report};
 use crate::sketch::stable_hash;
+
+/// How many views were decided.
+static VIEWS_DECIDED: AtomicU64 = AtomicU64::new(0);
 
 /// Captures that are asked about again and again, by any number of threads: what a server keeps.
 ///
@@ -81,6 +85,8 @@ pub struct View {
     pub report: Report,
     /// The same for the same report.
     pub fingerprint: u64,
+    /// Rises with every view that is decided: of two views the later one knows the captures better.
+    pub(crate) sequence: u64,
     /// How many files were read.
     pub readable: usize,
     /// Why others were not, or not to their end.
@@ -274,7 +280,9 @@ impl LiveCaptures {
             (live.readable(), live.problems().cloned().collect());
         // Plain data in memory: there is nothing that could fail.
         let bytes = serde_json::to_vec(&(&report, readable, problems.len())).unwrap_or_default();
-        View { report, fingerprint: stable_hash(&bytes), readable, problems, is_narrowed, state }
+        let fingerprint = stable_hash(&bytes);
+        let sequence = VIEWS_DECIDED.fetch_add(1, Ordering::Relaxed) + 1;
+        View { report, fingerprint, sequence, readable, problems, is_narrowed, state }
     }
 
     /// Where the narrower captures of a scope stand.

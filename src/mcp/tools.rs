@@ -33,7 +33,15 @@ pub(super) struct Tools {
     answers: Mutex<Vec<((u64, String), Answer)>>,
     /// Hands on what the operator should know, and what was handed on already.
     complain: Box<dyn Fn(&str) + Send + Sync>,
-    told: Mutex<BTreeSet<String>>,
+    told: Mutex<Told>,
+}
+
+/// What the operator was told at last.
+#[derive(Default)]
+struct Told {
+    /// Of the view whose problems these are.
+    sequence: u64,
+    problems: BTreeSet<String>,
 }
 
 /// An answer as it is sent, and how long its text is.
@@ -126,8 +134,11 @@ impl Tools {
     fn tell(&self, view: &View) {
         let problems: BTreeSet<String> = view.problems.iter().map(ToString::to_string).collect();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        problems.difference(&told).for_each(|problem| (self.complain)(problem));
-        *told = problems;
+        // A slower call may come with a view that another call has overtaken.
+        if view.sequence >= told.sequence {
+            problems.difference(&told.problems).for_each(|problem| (self.complain)(problem));
+            *told = Told { sequence: view.sequence, problems };
+        }
     }
 
     /// Answers one question.
@@ -326,5 +337,29 @@ impl Cursor {
             question: number(known.get(16..))?,
             start: usize::from_str_radix(start, 16).ok()?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_view_that_comes_late_does_not_repeat_a_problem() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (folder.path().join("a.jsonl"), folder.path().join("b.jsonl"));
+        for path in [&first, &second] {
+            std::fs::write(path, "{\"method\":\"GET\",\"url\":\"http://a.example/a\"}\n").unwrap();
+        }
+        let said = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&said);
+        let complain = Box::new(move |_: &str| *count.lock().unwrap() += 1);
+        let paths = vec![first, second.clone()];
+        let tools = Tools::new(paths, InputFormat::Detect, Options::default(), complain);
+        let early = tools.views.view(&Scope::default(), &()).unwrap();
+        std::fs::remove_file(second).unwrap();
+        let late = tools.views.view(&Scope::default(), &()).unwrap();
+        [&late, &early, &late].into_iter().for_each(|view| tools.tell(view));
+        assert_eq!(*said.lock().unwrap(), 1);
     }
 }
