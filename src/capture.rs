@@ -18,7 +18,7 @@ mod unpack;
 
 use std::io;
 
-use crate::capture::batch::{Batch, Reader};
+use crate::capture::batch::{Batch, GoesOn, Reader};
 use crate::capture::bytes::Bytes;
 use crate::flow::Flow;
 use crate::skip::SkipReason;
@@ -147,9 +147,10 @@ pub(crate) enum Cutter<'a> {
 }
 
 impl<'a> Cutter<'a> {
-    pub(crate) fn new(source: &'a Source, batch_bytes: usize) -> Self {
+    /// `goes_on` is asked now and then; once it says no, the capture ends.
+    pub(crate) fn new(source: &'a Source, batch_bytes: usize, goes_on: GoesOn<'a>) -> Self {
         let mut reader = match &source.content {
-            Content::Bytes(bytes) => Reader::new(bytes),
+            Content::Bytes(bytes) => Reader::new(bytes, goes_on),
             #[cfg(feature = "sqlite")]
             Content::Database(database) => return Self::Rows(database.rows(source.start)),
         };
@@ -218,10 +219,17 @@ pub(crate) enum Found<'a> {
 }
 
 /// Decodes a batch of a source: every flow and everything skipped, in order, with its place (byte offset, or row).
-pub(crate) fn decode(source: &Source, batch: &Batch, found: &mut dyn FnMut(u64, Found<'_>)) {
+/// `goes_on` is asked now and then where one batch may take long.
+#[cfg_attr(not(feature = "sqlite"), expect(unused_variables, reason = "rows may take long"))]
+pub(crate) fn decode(
+    source: &Source,
+    batch: &Batch,
+    goes_on: GoesOn<'_>,
+    found: &mut dyn FnMut(u64, Found<'_>),
+) {
     #[cfg(feature = "sqlite")]
     if let Content::Database(database) = &source.content {
-        return database.decode(batch, found);
+        return database.decode(batch, goes_on, found);
     }
     match source.format {
         InputFormat::Har => har::decode(batch, found),

@@ -182,11 +182,11 @@ pub fn for_each_flow(
     captures: &Captures,
     mut visit: impl FnMut(&Flow<'_>),
 ) -> Result<Skips, Error> {
-    let mut feed = Feed::new(captures, limits::BATCH_BYTES);
+    let mut feed = Feed::new(captures, limits::BATCH_BYTES, &|| true);
     let mut skips = Skips::default();
     let mut batch = Batch::default();
     while feed.next(&mut batch) {
-        decode(&captures.sources[batch.source], &batch, &mut |offset, found| match found {
+        decode(&captures.sources[batch.source], &batch, &|| true, &mut |offset, found| match found {
             Found::Flow(flow) => visit(flow),
             Found::NotHttp(_) => skips.add(SkipReason::NotHttp),
             Found::Skipped(reason, message) => {

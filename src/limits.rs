@@ -95,19 +95,22 @@ pub(crate) const SKIP_PLACES: usize = 3;
 /// Parameters or headers of one message that are told apart when names that come twice are counted once.
 pub(crate) const NAMES_IN_MESSAGE: usize = 64;
 
-/// Packed data may unpack to this many bytes whatever its size.
+/// A file may unpack to this many bytes whatever its size.
 pub(crate) const UNPACKED_BYTES: u64 = 64 << 20;
 
-/// Beyond that it may unpack to this many times its size: zlib cannot do more than 1,032, and logs do not reach 200.
+/// Beyond that all that is packed in it may come to this many times its size: zlib cannot do more than 1,032, and logs do not reach 200.
 pub(crate) const UNPACKED_RATIO: u64 = 2000;
 
 /// The most memory that a zstd frame may ask for to look back into (what `zstd` itself allows without a flag).
 pub(crate) const ZSTD_WINDOW_BYTES: u64 = 128 << 20;
 
-/// Packings inside each other that are unpacked.
-pub(crate) const PACKINGS: usize = 2;
+/// The most memory that each may ask for where a zstd frame is packed in another.
+pub(crate) const NESTED_WINDOW_BYTES: u64 = 8 << 20;
 
-/// Files of a zip archive that are looked at.
+/// Packings inside each other that are unpacked: gzip, zlib, zstd and archives together.
+pub(crate) const PACKINGS: usize = 4;
+
+/// Files of all zip archives in one file that are looked at.
 pub(crate) const ZIP_FILES: usize = 100_000;
 
 /// States that are kept of captures that grow; where there are more files, some share one.

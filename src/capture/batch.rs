@@ -47,26 +47,33 @@ impl Batch {
 /// Reads a capture from front to back into batches.
 pub(crate) struct Reader<'a> {
     bytes: &'a Bytes,
-    stream: Option<ByteStream>,
-    /// Read off the stream and given back.
-    carry: Vec<u8>,
+    stream: Option<Buffered>,
     /// Where the next byte stands in the capture.
     position: u64,
     /// Why nothing more can be read.
     failure: Option<io::Error>,
+    /// Asked now and then: once it says no, the capture ends here.
+    goes_on: GoesOn<'a>,
+    /// What was read since it was asked, in bytes; every call counts as some.
+    unasked: usize,
 }
+
+/// Says whether to go on; asked now and then by whatever may take long.
+pub(crate) type GoesOn<'a> = &'a (dyn Fn() -> bool + Sync);
+
+/// Bytes that are read at once.
+const STEP: usize = 1 << 20;
 
 impl<'a> Reader<'a> {
     /// A stream is read once: a second reader of it finds it empty.
-    pub(crate) fn new(bytes: &'a Bytes) -> Self {
-        let mut reader =
-            Self { bytes, stream: None, carry: Vec::new(), position: 0, failure: None };
-        match bytes {
-            Bytes::Stream(stream) => reader.stream = Some(locked(stream).take()),
-            Bytes::Packed(packed) => reader.stream = Some(packed.open()),
-            Bytes::File(_) | Bytes::Memory(_) => {}
-        }
-        reader
+    pub(crate) fn new(bytes: &'a Bytes, goes_on: GoesOn<'a>) -> Self {
+        let stream = match bytes {
+            Bytes::Stream(stream) => Some(locked(stream).take()),
+            Bytes::Packed(packed) => Some(packed.open()),
+            Bytes::File(_) | Bytes::Memory(_) => None,
+        };
+        let stream = stream.map(Buffered::new);
+        Self { bytes, stream, position: 0, failure: None, goes_on, unasked: 0 }
     }
 
     pub(crate) fn position(&self) -> u64 {
@@ -77,7 +84,6 @@ impl<'a> Reader<'a> {
     ///
     /// The memory grows with what is really there, not with `want`.
     pub(crate) fn fill(&mut self, batch: &mut Batch, want: usize) -> bool {
-        const STEP: usize = 1 << 20;
         // Of a small capture no more memory is touched than it fills, and one byte to see its end.
         let left = self.left().and_then(|left| usize::try_from(left).ok());
         let most =
@@ -98,22 +104,20 @@ impl<'a> Reader<'a> {
 
     /// Reads some bytes; 0 at the end, and where nothing more can be read: [`failure`](Self::failure) says why.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> usize {
-        if !self.carry.is_empty() {
-            let count = self.carry.len().min(buffer.len());
-            buffer[..count].copy_from_slice(&self.carry[..count]);
-            self.carry.drain(..count);
-            self.position += count as u64;
-            return count;
+        const CALL: usize = 64;
+        self.unasked += buffer.len().min(STEP) + CALL;
+        if self.unasked > STEP {
+            self.unasked = 0;
+            if !(self.goes_on)() {
+                return 0;
+            }
         }
-        let read = match (&self.failure, &mut self.stream) {
-            (Some(_), _) => Ok(0),
-            (None, Some(stream)) => loop {
-                match stream.read(buffer) {
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    read => break read,
-                }
-            },
-            (None, None) => self.bytes.read_at(self.position, buffer),
+        if self.failure.is_some() {
+            return 0;
+        }
+        let read = match &mut self.stream {
+            Some(stream) => stream.read(buffer),
+            None => self.bytes.read_at(self.position, buffer),
         };
         let count = read.unwrap_or_else(|error| {
             self.failure = Some(error);
@@ -131,13 +135,23 @@ impl<'a> Reader<'a> {
     /// Gives the last bytes of what was read back, to be read again.
     pub(crate) fn unread(&mut self, tail: &[u8]) {
         self.position -= tail.len() as u64;
-        if !self.bytes.is_seekable() {
-            self.carry.splice(0..0, tail.iter().copied());
+        if let Some(stream) = &mut self.stream {
+            stream.unread(tail);
         }
     }
 
-    /// Goes on at another place; `false` where that cannot be.
+    /// Can it be read by position?
+    pub(crate) fn is_seekable(&self) -> bool {
+        self.bytes.is_seekable()
+    }
+
+    /// Goes on at another place; `false` where that cannot be. What is packed is unpacked again up to there.
     pub(crate) fn go_to(&mut self, position: u64) -> bool {
+        if let Bytes::Packed(packed) = self.bytes {
+            (self.stream, self.position, self.failure) =
+                (Some(Buffered::new(packed.open())), 0, None);
+            return self.skip(position) == position;
+        }
         if self.bytes.is_seekable() {
             self.position = position;
         }
@@ -182,5 +196,121 @@ impl<'a> Reader<'a> {
     /// How many bytes are left, where that is known.
     pub(crate) fn left(&self) -> Option<u64> {
         Some(self.bytes.length()?.saturating_sub(self.position))
+    }
+}
+
+/// A stream of which the last bytes can be given back at no cost.
+struct Buffered {
+    inner: ByteStream,
+    buffer: Vec<u8>,
+    /// The next byte in the buffer; those before it were read already.
+    at: usize,
+}
+
+impl Buffered {
+    fn new(inner: ByteStream) -> Self {
+        Self { inner, buffer: Vec::new(), at: 0 }
+    }
+
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.buffer.len() {
+            self.refill()?;
+        }
+        let rest = &self.buffer[self.at..];
+        let count = rest.len().min(out.len());
+        out[..count].copy_from_slice(&rest[..count]);
+        self.at += count;
+        Ok(count)
+    }
+
+    /// Reads the next piece. Where much was read already, its memory is used again.
+    fn refill(&mut self) -> io::Result<()> {
+        if self.at >= STEP {
+            self.buffer.clear();
+            self.at = 0;
+        }
+        let start = self.buffer.len();
+        self.buffer.resize(start + STEP, 0);
+        let count = loop {
+            match self.inner.read(&mut self.buffer[start..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        self.buffer.truncate(start + *count.as_ref().unwrap_or(&0));
+        count.map(drop)
+    }
+
+    fn unread(&mut self, tail: &[u8]) {
+        if let Some(at) = self.at.checked_sub(tail.len()) {
+            self.at = at;
+        } else {
+            self.buffer.splice(..self.at, tail.iter().copied());
+            self.at = 0;
+        }
+    }
+}
+
+/// How much to read ahead, so that what is read again at damaged places is at most some times what was of use.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReadAhead {
+    most: usize,
+    want: usize,
+}
+
+impl ReadAhead {
+    const LEAST: usize = 64;
+
+    /// `most` bytes at once, as long as nothing is damaged.
+    pub(crate) fn new(most: usize) -> Self {
+        let most = most.max(Self::LEAST);
+        Self { most, want: most }
+    }
+
+    pub(crate) fn want(self) -> usize {
+        self.want
+    }
+
+    pub(crate) fn most(self) -> usize {
+        self.most
+    }
+
+    /// So many bytes of what was read were of use.
+    pub(crate) fn used(&mut self, bytes: usize) {
+        self.want = bytes.saturating_mul(4).clamp(Self::LEAST, self.most);
+    }
+
+    /// Nothing of what was read was enough.
+    pub(crate) fn grow(&mut self) {
+        self.want = self.want.saturating_mul(2).min(self.most);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Whatever is read and given back, the bytes come in their order.
+        #[test]
+        fn a_stream_is_read_as_memory_is(
+            steps in prop::collection::vec((1_usize..400_000, 0_usize..400_000), 1..40),
+        ) {
+            let all: Vec<u8> = (0..3_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+            let memory = Bytes::Memory(all.clone());
+            let stream = Bytes::stream(Box::new(io::Cursor::new(all)));
+            let (mut plain, mut buffered) = (Reader::new(&memory, &|| true), Reader::new(&stream, &|| true));
+            for (want, back) in steps {
+                let mut batches = [Batch::default(), Batch::default()];
+                let ended = [plain.fill(&mut batches[0], want), buffered.fill(&mut batches[1], want)];
+                prop_assert_eq!(ended[0], ended[1]);
+                prop_assert_eq!(batches[0].bytes(), batches[1].bytes());
+                let keep = batches[0].bytes().len().saturating_sub(back);
+                plain.unread(&batches[0].bytes()[keep..]);
+                buffered.unread(&batches[1].bytes()[keep..]);
+                prop_assert_eq!(plain.position(), buffered.position());
+            }
+        }
     }
 }

@@ -7,6 +7,7 @@
 mod copy;
 mod headers;
 mod pages;
+mod patience;
 mod ranges;
 mod rows;
 
@@ -15,20 +16,32 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
-use crate::capture::batch::Batch;
+use crate::capture::batch::{Batch, GoesOn};
 use crate::capture::bytes::{ByteStream, Bytes};
 use crate::capture::database::pages::Pages;
+use crate::capture::database::patience::Patience;
 use crate::capture::database::ranges::Range;
+use crate::capture::database::rows::Statement;
 use crate::capture::{Extent, Found};
+use crate::limits;
 
 #[cfg(feature = "fuzzing")]
 pub(crate) use headers::laws as header_laws;
 pub(crate) use ranges::Rows;
 
 /// How long a statement waits for the server to finish saving.
-const PATIENCE: Duration = Duration::from_secs(5);
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The longest value that SQLite may hold for us, in bytes.
+#[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "16 MiB")]
+const VALUE_BYTES: i32 = limits::LINE_BYTES as i32 + 64;
+
+/// Steps of SQLite's machine between two looks at the time.
+const STEPS: i32 = 100_000;
 
 /// Why a database cannot be read where nothing may be written. SQLite opens a write-ahead log for writing also to read.
 const NEEDS_WRITING: &str = "this SQLite database can only be read by opening files for writing (it has a write-ahead log, or \
@@ -48,6 +61,25 @@ const COLUMNS: [&str; 9] = [
     "request_body",
 ];
 
+/// The longest text of each of [`COLUMNS`] that is used, in bytes; what is longer is read as missing.
+const COLUMN_BYTES: [usize; 9] = {
+    let mut most = [limits::LINE_BYTES; 9];
+    (most[STATUS], most[TIMESTAMP], most[SIZE]) = (64, 64, 64);
+    most[REQUEST_BODY] = limits::OPERATION_BODY_BYTES;
+    most
+};
+
+/// The order of [`COLUMNS`].
+const ID: usize = 0;
+const URL: usize = 1;
+const METHOD: usize = 2;
+const STATUS: usize = 3;
+const REQUEST_HEADERS: usize = 4;
+const RESPONSE_HEADERS: usize = 5;
+const TIMESTAMP: usize = 6;
+const SIZE: usize = 7;
+const REQUEST_BODY: usize = 8;
+
 /// A database that was found readable.
 pub(crate) struct Database {
     path: PathBuf,
@@ -60,6 +92,7 @@ pub(crate) struct Database {
     /// The file itself. It stays open as long as there are connections: closing it would give their locks up (POSIX).
     file: Option<Bytes>,
     pages: Mutex<Option<Arc<Pages>>>,
+    patience: Arc<Patience>,
 }
 
 impl Database {
@@ -109,6 +142,7 @@ impl Database {
             idle: Mutex::default(),
             file: None,
             pages: Mutex::default(),
+            patience: Arc::default(),
         }
     }
 
@@ -116,7 +150,7 @@ impl Database {
     fn check(&mut self, columns: &[String]) -> Result<(), String> {
         let has = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
         if columns.is_empty() {
-            return Err("this SQLite database is not one of mitmproxy-mcp: it has no table \"flows\"; give \
+            return Err("this SQLite database is not one of mitmproxy-mcp: it has no plain table \"flows\"; give \
                         mitm_mcp_traffic.db of the server's folder"
                 .to_owned());
         }
@@ -130,9 +164,13 @@ impl Database {
         Ok(())
     }
 
+    /// The columns of the table, or none. A view may be endless, a virtual table may be anything, and what is computed may be
+    /// of any size: they are not asked.
     fn columns(&self) -> rusqlite::Result<Vec<String>> {
         let connection = self.connection()?;
-        let mut statement = connection.prepare("SELECT name FROM pragma_table_info('flows')")?;
+        let query = "SELECT x.name FROM pragma_table_list('flows') AS t, pragma_table_xinfo('flows') AS x \
+                     WHERE t.schema = 'main' AND t.type = 'table' AND t.wr = 0 AND x.hidden = 0";
+        let mut statement = connection.prepare(query)?;
         let names = statement.query_map([], |row| row.get(0))?.collect();
         drop(statement);
         self.give_back(connection);
@@ -153,9 +191,16 @@ impl Database {
         } else {
             OpenFlags::SQLITE_OPEN_READ_ONLY
         };
-        let connection =
+        let mut connection =
             Connection::open_with_flags(&self.path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        connection.busy_timeout(PATIENCE)?;
+        connection.busy_timeout(LOCK_PATIENCE)?;
+        // What the file says of itself is not believed: no triggers or functions of its schema, no value of any length.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        connection.pragma_update(None, "cell_size_check", true)?;
+        connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES)?;
+        let patience = Arc::clone(&self.patience);
+        connection.progress_handler(STEPS, Some(move || patience.is_over()))?;
         Ok(connection)
     }
 
@@ -170,6 +215,7 @@ impl Database {
 
     /// Hands out its rows, as they are now, in ranges, from a row number on; 0 stands for the first.
     pub(crate) fn rows(&self, start: u64) -> Rows<'_> {
+        self.patience.begin(self.length());
         let pages = self.list_pages().map(Arc::new);
         self.pages.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&pages);
         let start = if start == 0 { i64::MIN } else { i64::try_from(start).unwrap_or(i64::MAX) };
@@ -197,7 +243,8 @@ impl Database {
         let Ok(row) = i64::try_from(row) else { return };
         match self.connection() {
             Ok(connection) => {
-                rows::decode(&connection, &self.query, row, row, found);
+                let statement = Statement::new(&connection, &self.query, &self.patience);
+                statement.decode(row, row, &|| true, found);
                 self.give_back(connection);
             }
             Err(error) => rows::unreadable(row, &error, found),
@@ -223,8 +270,13 @@ impl Database {
         row
     }
 
-    /// Reads and decodes the rows of a range.
-    pub(crate) fn decode(&self, batch: &Batch, found: &mut dyn FnMut(u64, Found<'_>)) {
+    /// Reads and decodes the rows of a range, as long as `goes_on` says so.
+    pub(crate) fn decode(
+        &self,
+        batch: &Batch,
+        goes_on: GoesOn<'_>,
+        found: &mut dyn FnMut(u64, Found<'_>),
+    ) {
         let Some(range) = Range::of(batch) else { return };
         let connection = match self.connection() {
             Ok(connection) => connection,
@@ -234,9 +286,12 @@ impl Database {
         match (&pages, &self.file) {
             // Another run over the same database may have listed its leaves anew.
             (Some(pages), Some(bytes)) if range.counter == Some(pages.counter) => {
-                self.decode_leaves((&connection, pages, bytes), &range, found);
+                self.decode_leaves((&connection, pages, bytes), &range, goes_on, found);
             }
-            _ => rows::decode(&connection, &self.query, range.first, range.last, found),
+            _ => {
+                let statement = Statement::new(&connection, &self.query, &self.patience);
+                statement.decode(range.first, range.last, goes_on, found);
+            }
         }
         self.give_back(connection);
     }
@@ -247,6 +302,7 @@ impl Database {
         &self,
         source: (&Connection, &Pages, &Bytes),
         range: &Range,
+        goes_on: GoesOn<'_>,
         found: &mut dyn FnMut(u64, Found<'_>),
     ) {
         if rows::decode_leaves(source, range.first, &range.leaves, found).is_ok() {
@@ -255,7 +311,8 @@ impl Database {
         let mut first = range.first;
         for leaf in &range.leaves {
             if rows::decode_leaves(source, first, &[*leaf], found).is_err() {
-                rows::decode(source.0, &self.query, first, leaf.last, found);
+                let statement = Statement::new(source.0, &self.query, &self.patience);
+                statement.decode(first, leaf.last, goes_on, found);
             }
             first = leaf.last.saturating_add(1);
         }
@@ -276,6 +333,7 @@ fn in_words(error: &rusqlite::Error) -> String {
         Some(error) if error.code == ErrorCode::NotADatabase => {
             "this begins as a SQLite database and is none; it is damaged or encrypted".to_owned()
         }
+        Some(error) if error.code == ErrorCode::OperationInterrupted => Patience::OVER.to_owned(),
         Some(error) => {
             format!("the database cannot be read ({})", ffi::code_to_str(error.extended_code))
         }

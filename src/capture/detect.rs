@@ -46,13 +46,12 @@ fn has_flow_line(text: &[u8]) -> bool {
     text.split(|b| *b == b'\n').any(|line| jsonl::is_flow(line.trim_ascii()))
 }
 
-/// Does the first line go on beyond what is looked at, with the fields of a flow in it?
-fn begins_long_flow(text: &[u8]) -> bool {
-    let has = |key: &str| memchr::memmem::find(text, key.as_bytes()).is_some();
-    memchr::memchr(b'\n', text).is_none()
-        && text.len() + 16 >= HEAD_BYTES
-        && has("\"method\"")
-        && has("\"url\"")
+/// Is it an object whose first line goes on beyond these bytes, and may that line be a flow?
+pub(crate) fn is_open_line(head: &[u8]) -> bool {
+    head.len() == HEAD_BYTES
+        && head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start().first() == Some(&b'{')
+        && memchr::memchr(b'\n', head).is_none()
+        && !matches!(detect(head), Ok(_) | Err(Refused::Known(_)))
 }
 
 /// Is `log` the first key, with an object?
@@ -89,7 +88,7 @@ fn looks_like_dump(text: &[u8]) -> bool {
 
 fn detect_json(text: &[u8]) -> Result<InputFormat, Refused> {
     let har = begins_har(text);
-    if !har && (has_flow_line(text) || begins_long_flow(text)) {
+    if !har && has_flow_line(text) {
         return Ok(InputFormat::JsonLines);
     }
     let has = |key: &str| memchr::memmem::find(text, key.as_bytes()).is_some();

@@ -9,10 +9,12 @@ mod charles;
 mod compact;
 mod entry;
 
-use crate::capture::batch::{Batch, Reader};
-use crate::capture::har::bounds::{Stop, entry_start, find_entry, key_and_value, whole_entries};
+use crate::capture::batch::{Batch, ReadAhead, Reader};
+use crate::capture::har::bounds::{
+    Effort, Stop, end_of_value, entry_start, find_entry, key_and_value, whole_entries,
+};
 use crate::capture::har::compact::Compactor;
-use crate::capture::json::{self, Json, Scan};
+use crate::capture::json::{self, Scan};
 use crate::capture::{Cut, Damage, Found};
 use crate::limits;
 use crate::skip::SkipReason;
@@ -27,11 +29,16 @@ const OPEN_OBJECTS: usize = 8;
 
 pub(crate) struct Entries<'a> {
     reader: Reader<'a>,
-    batch_bytes: usize,
+    ahead: ReadAhead,
     state: State,
     /// The objects around: is it the `log`?
     open: Vec<bool>,
     found_list: bool,
+    /// Where the HAR begins that is being read, until its list is found.
+    start: u64,
+    /// Was the list looked for among all that the HAR holds?
+    was_rescued: bool,
+    effort: Effort,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +56,16 @@ enum State {
 
 impl<'a> Entries<'a> {
     pub(crate) fn new(reader: Reader<'a>, batch_bytes: usize) -> Self {
-        let batch_bytes = batch_bytes.max(64);
-        Self { reader, batch_bytes, state: State::Start, open: Vec::new(), found_list: false }
+        Self {
+            reader,
+            ahead: ReadAhead::new(batch_bytes),
+            state: State::Start,
+            open: Vec::new(),
+            found_list: false,
+            start: 0,
+            was_rescued: false,
+            effort: Effort::default(),
+        }
     }
 
     pub(crate) fn reader(&mut self) -> &mut Reader<'a> {
@@ -75,7 +90,7 @@ impl<'a> Entries<'a> {
     /// Reads what comes next into an empty batch; is that all there is?
     fn window(&mut self, batch: &mut Batch, want: usize) -> bool {
         batch.clear();
-        batch.shrink(self.batch_bytes.max(WINDOW));
+        batch.shrink(self.ahead.most().max(WINDOW));
         batch.offset = self.reader.position();
         self.reader.fill(batch, want)
     }
@@ -95,6 +110,7 @@ impl<'a> Entries<'a> {
         };
         let is_list = bytes[bracket] == b'[';
         self.reader.unread(&bytes[bracket + 1..]);
+        (self.start, self.was_rescued) = (self.reader.position(), false);
         if is_list {
             self.found_list = true;
             self.state = State::Elements;
@@ -105,56 +121,68 @@ impl<'a> Entries<'a> {
         None
     }
 
-    /// Reads one key, and goes into its value or steps over it.
+    /// Reads keys, and goes into their values or steps over them.
     fn member(&mut self, batch: &mut Batch) -> Option<Cut> {
         let ended = self.window(batch, WINDOW);
         let bytes = batch.bytes();
-        let at = bytes
-            .iter()
-            .position(|byte| !json::is_space(*byte) && *byte != b',')
-            .unwrap_or(bytes.len());
-        match bytes.get(at) {
-            None if ended => {
-                self.state = State::End;
-                return Some(self.cut_off(batch.offset, bytes.len() as u64));
-            }
-            None => return None,
-            Some(b'}') => {
-                self.reader.unread(&bytes[at + 1..]);
-                self.open.pop();
-                if self.open.is_empty() {
-                    self.state = State::After;
-                    if !self.found_list {
-                        return Some(no_list(batch.offset));
-                    }
+        let mut next = 0;
+        loop {
+            let is_between = |byte: &u8| json::is_space(*byte) || *byte == b',';
+            let at = bytes[next..]
+                .iter()
+                .position(|byte| !is_between(byte))
+                .map_or(bytes.len(), |at| next + at);
+            match bytes.get(at) {
+                None if ended => {
+                    let length = bytes.len() - next;
+                    let offset = batch.offset + next as u64;
+                    return Some(self.end_early(batch, offset, length as u64));
                 }
-                return None;
+                None => return None,
+                Some(b'}') => {
+                    next = at + 1;
+                    self.open.pop();
+                    if self.open.is_empty() {
+                        self.reader.unread(&bytes[next..]);
+                        self.state = State::After;
+                        return if self.found_list { None } else { Some(self.no_list(batch)) };
+                    }
+                    continue;
+                }
+                Some(_) => {}
             }
-            Some(_) => {}
+            let Some((key, value)) = key_and_value(&bytes[at..]) else {
+                if at > 0 && !ended {
+                    // It may be whole once there is more to see.
+                    self.reader.unread(&bytes[at..]);
+                    return None;
+                }
+                // How deep this is can no longer be known: as deep as the list of entries.
+                self.open = vec![true];
+                return Some(self.resync(batch, ended, at));
+            };
+            let in_log = self.open.last().copied().unwrap_or(false);
+            let value = at + value;
+            match bytes[value] {
+                b'{' if self.open.len() < OPEN_OBJECTS => {
+                    self.open.push(key == b"log");
+                    next = value + 1;
+                }
+                b'[' if key == b"entries" && (in_log || self.open.len() == 1) => {
+                    self.found_list = true;
+                    self.state = State::Elements;
+                    self.reader.unread(&bytes[value + 1..]);
+                    return None;
+                }
+                first => match end_of_value(&bytes[value..], first) {
+                    Some(length) => next = value + length,
+                    None => {
+                        self.reader.unread(&bytes[value..]);
+                        return self.skip_value(batch, first);
+                    }
+                },
+            }
         }
-        let Some((key, value)) = key_and_value(&bytes[at..]) else {
-            // How deep this is can no longer be known: as deep as the list of entries.
-            self.open = vec![true];
-            return Some(self.resync(batch, ended, at));
-        };
-        let in_log = self.open.last().copied().unwrap_or(false);
-        let value = at + value;
-        match bytes[value] {
-            b'{' if self.open.len() < OPEN_OBJECTS => {
-                self.open.push(key == b"log");
-                self.reader.unread(&bytes[value + 1..]);
-            }
-            b'[' if key == b"entries" && (in_log || self.open.len() == 1) => {
-                self.found_list = true;
-                self.state = State::Elements;
-                self.reader.unread(&bytes[value + 1..]);
-            }
-            first => {
-                self.reader.unread(&bytes[value..]);
-                return self.skip_value(batch, first);
-            }
-        }
-        None
     }
 
     /// Steps over a value of any length.
@@ -163,42 +191,68 @@ impl<'a> Entries<'a> {
         let is_scalar = !matches!(first, b'{' | b'[' | b'"');
         let mut scan = Scan::default();
         loop {
-            let ended = self.window(batch, self.batch_bytes.max(WINDOW));
+            let ended = self.window(batch, self.ahead.most().max(WINDOW));
             let bytes = batch.bytes();
-            let end = if is_scalar {
-                bytes.iter().position(|byte| matches!(byte, b',' | b'}'))
-            } else {
-                scan.step(bytes)
-            };
+            let end = if is_scalar { end_of_value(bytes, first) } else { scan.step(bytes) };
             if let Some(end) = end {
                 self.reader.unread(&bytes[end..]);
                 return None;
             }
             if ended {
-                // A quote too few in front of the list hides it.
-                if self.found_list {
-                    self.state = State::End;
-                    return Some(self.cut_off(start, self.reader.position() - start));
-                }
-                self.open = vec![true];
-                return Some(self.go_back(batch, start));
+                // A quote or bracket too few in front of the list hides it.
+                let length = self.reader.position() - start;
+                return Some(self.end_early(batch, start, length));
             }
         }
     }
 
+    /// The HAR is over before its last bracket.
+    fn end_early(&mut self, batch: &mut Batch, offset: u64, bytes: u64) -> Cut {
+        if let Some(cut) = self.rescue(batch) {
+            return cut;
+        }
+        self.state = State::End;
+        self.cut_off(offset, bytes)
+    }
+
+    fn no_list(&mut self, batch: &mut Batch) -> Cut {
+        let (offset, position) = (batch.offset, self.reader.position());
+        if let Some(cut) = self.rescue(batch) {
+            return cut;
+        }
+        // What comes after it may be another one.
+        self.reader.go_to(position);
+        self.state = State::After;
+        no_list(offset)
+    }
+
+    /// Looks for entries in all of a HAR in which no list of them was found: damage may have hidden it. Once for each.
+    fn rescue(&mut self, batch: &mut Batch) -> Option<Cut> {
+        let can_search = !self.found_list && !std::mem::replace(&mut self.was_rescued, true);
+        if !can_search || !self.reader.go_to(self.start) {
+            return None;
+        }
+        self.open = vec![true];
+        let start = self.start;
+        let ended = self.window(batch, self.ahead.most().max(WINDOW));
+        self.seek(batch, ended, 0).then(|| self.after_damage(start, true))
+    }
+
     fn elements(&mut self, batch: &mut Batch) -> Option<Cut> {
-        let mut want = self.batch_bytes;
+        let mut want = self.ahead.want();
         let mut ended = self.window(batch, want);
         loop {
             let (end, stop) = whole_entries(batch.bytes(), ended);
             if end > 0 {
                 self.reader.unread(&batch.bytes()[end..]);
                 batch.truncate(end);
+                self.ahead.used(end);
                 return Some(Cut::Batch);
             }
             match stop {
                 Stop::Closed(at) => {
                     self.reader.unread(&batch.bytes()[at + 1..]);
+                    self.ahead.used(at);
                     self.state = if self.open.is_empty() { State::After } else { State::Members };
                     return None;
                 }
@@ -210,10 +264,16 @@ impl<'a> Entries<'a> {
                     let bytes = batch.bytes();
                     let start = entry_start(bytes);
                     if start < bytes.len() {
+                        self.effort.spend(bytes.len());
                         return Some(self.resync(batch, ended, start));
                     }
                     self.state = State::End;
                     return Some(self.cut_off(batch.offset, bytes.len() as u64));
+                }
+                // Too many that began did not end: this one is taken for another such.
+                Stop::NeedsMore if want >= WINDOW && self.effort.is_over(self.reader.position()) => {
+                    let start = entry_start(batch.bytes());
+                    return Some(self.resync(batch, ended, start));
                 }
                 Stop::NeedsMore if want >= limits::RECORD_BYTES => {
                     let start = entry_start(batch.bytes());
@@ -233,7 +293,7 @@ impl<'a> Entries<'a> {
         let start = self.reader.position();
         let mut compactor = Compactor::default();
         loop {
-            let ended = self.window(batch, self.batch_bytes.max(WINDOW));
+            let ended = self.window(batch, self.ahead.most().max(WINDOW));
             if let Some(end) = compactor.step(batch.bytes()) {
                 self.reader.unread(&batch.bytes()[end..]);
                 let Some(entry) = compactor.finish() else {
@@ -264,8 +324,9 @@ impl<'a> Entries<'a> {
     /// The same from a place that was passed long ago, where the bytes can be read again.
     fn go_back(&mut self, batch: &mut Batch, start: u64) -> Cut {
         let end = self.reader.position();
+        self.effort.spend(usize::try_from(end - start).unwrap_or(usize::MAX));
         if self.reader.go_to(start + 1) {
-            let ended = self.window(batch, self.batch_bytes.max(WINDOW));
+            let ended = self.window(batch, WINDOW);
             let found = self.seek(batch, ended, 0);
             return self.after_damage(start, found);
         }
@@ -273,8 +334,9 @@ impl<'a> Entries<'a> {
         self.cut_off(start, end - start)
     }
 
-    fn after_damage(&self, start: u64, found: bool) -> Cut {
+    fn after_damage(&mut self, start: u64, found: bool) -> Cut {
         let next = self.reader.position();
+        self.ahead.used(usize::try_from(next - start).unwrap_or(usize::MAX));
         if !found {
             return self.cut_off(start, next - start);
         }
@@ -290,8 +352,10 @@ impl<'a> Entries<'a> {
         // Enough for what stands before an entry, and again for its first key.
         const OVERLAP: usize = 128;
         let mut may_begin = true;
+        let mut piece = ReadAhead::new(self.ahead.most().max(WINDOW));
+        piece.used(OVERLAP);
         loop {
-            if let Some(at) = find_entry(batch.bytes(), from, may_begin) {
+            if let Some(at) = find_entry(batch.bytes(), from, may_begin, &mut self.effort) {
                 self.reader.unread(&batch.bytes()[at..]);
                 self.found_list = true;
                 self.state = State::Elements;
@@ -305,7 +369,8 @@ impl<'a> Entries<'a> {
             let keep = length.saturating_sub(2 * OVERLAP).max(from.saturating_sub(OVERLAP));
             self.reader.unread(&batch.bytes()[keep..]);
             (from, may_begin) = (OVERLAP, false);
-            ended = self.window(batch, self.batch_bytes.max(16 * OVERLAP));
+            piece.grow();
+            ended = self.window(batch, piece.want().max(16 * OVERLAP));
         }
     }
 
@@ -340,7 +405,7 @@ impl<'a> Entries<'a> {
             return None;
         }
         // Damage may have closed the list too soon: entries that come after its end are looked for.
-        let ended = self.window(batch, self.batch_bytes.max(WINDOW));
+        let ended = self.window(batch, WINDOW);
         Some(self.seek_anywhere(batch, ended, "the end of the HAR is passed"))
     }
 
@@ -360,10 +425,16 @@ fn no_list(offset: u64) -> Cut {
     Cut::Damage(Damage { reason: SkipReason::BadRecord, offset, message: message.to_owned() })
 }
 
+/// Where what is neither an object, a list nor a string ends.
+fn end_of_word(bytes: &[u8], at: usize) -> usize {
+    memchr::memchr(b',', &bytes[at..]).map_or(bytes.len(), |comma| at + comma)
+}
+
 pub(crate) fn decode(batch: &Batch, found: &mut dyn FnMut(u64, Found<'_>)) {
     let bytes = batch.bytes();
     let mut at = 0;
     let mut entry = entry::Entry::default();
+    let mut effort = Effort::default();
     loop {
         at += entry_start(&bytes[at..]);
         if at >= bytes.len() {
@@ -376,9 +447,18 @@ pub(crate) fn decode(batch: &Batch, found: &mut dyn FnMut(u64, Found<'_>)) {
                 let message = format!("entry cannot be used: {why}; skipped");
                 found(offset, Found::Skipped(SkipReason::BadRecord, message));
                 // Damage may have joined several entries into one: those after it are looked for.
-                let mut json = Json::new(&bytes[at..]);
-                let end = if json.skip().is_ok() { at + json.at() } else { bytes.len() };
-                at = find_entry(&bytes[..end], at + 1, true).unwrap_or(end.max(at + 1));
+                let end = match bytes[at] {
+                    first @ (b'{' | b'[' | b'"') => end_of_value(&bytes[at..], first),
+                    _ => None,
+                };
+                let end = end.map_or_else(|| end_of_word(bytes, at), |length| at + length);
+                effort.spend(end - at);
+                let inside = if effort.is_over(bytes.len() as u64) {
+                    None
+                } else {
+                    find_entry(&bytes[..end], at + 1, true, &mut effort)
+                };
+                at = inside.unwrap_or(end.max(at + 1));
             }
         }
     }

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::capture::bytes::Bytes;
 #[cfg(feature = "sqlite")]
 use crate::capture::database::Database;
 use crate::capture::detect::{self, Refused};
-use crate::capture::unpack::{self, Packing};
+use crate::capture::unpack::{self, Budget, Packing};
 use crate::capture::{Content, Extent, Found, Growth, InputFormat, Source};
 use crate::error::Error;
 use crate::limits;
@@ -33,6 +34,29 @@ pub struct Captures {
     has_standard_input: bool,
     /// Is nothing written, not even a temporary file?
     only_read: bool,
+}
+
+/// What some bytes were unpacked from.
+#[derive(Clone)]
+struct Outside {
+    /// How many packings there are around them.
+    packings: usize,
+    budget: Arc<Budget>,
+}
+
+impl Outside {
+    /// Goes into one packing more.
+    fn enter(&mut self, name: &str) -> Result<(), Error> {
+        self.packings += 1;
+        if self.packings > limits::PACKINGS {
+            let why = format!(
+                "this is packed more than {} times over; unpack it first",
+                limits::PACKINGS
+            );
+            return Err(Error::foreign(name, why));
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Debug for Source {
@@ -253,30 +277,44 @@ impl Captures {
         &mut self,
         name: String,
         path: Option<&Path>,
+        bytes: Bytes,
+        format: InputFormat,
+    ) -> Result<(), Error> {
+        let outside = Outside { packings: 0, budget: Budget::of(&bytes) };
+        self.add_inside(name, path, bytes, format, outside)
+    }
+
+    /// Adds what the bytes hold, which were unpacked from some others.
+    fn add_inside(
+        &mut self,
+        name: String,
+        path: Option<&Path>,
         mut bytes: Bytes,
         format: InputFormat,
+        mut outside: Outside,
     ) -> Result<(), Error> {
         let head_of = |bytes: &Bytes| {
             bytes.head(detect::HEAD_BYTES).map_err(|error| Error::io(&name, "read", error))
         };
         let mut head = head_of(&bytes)?;
-        for depth in 0..=limits::PACKINGS {
-            let Some(packing) = Packing::of(&head) else { break };
-            if depth == limits::PACKINGS {
-                return Err(Error::format(
-                    &name,
-                    "this is packed several times over; unpack it first",
-                ));
-            }
-            bytes = unpack::unpack(bytes, packing);
+        while let Some(packing) = Packing::of(&head) {
+            outside.enter(&name)?;
+            bytes = unpack::unpack(bytes, packing, &outside.budget);
             head = head_of(&bytes)?;
         }
         if head.starts_with(b"PK\x03\x04") {
-            return self.add_zip(&name, bytes, format);
+            outside.enter(&name)?;
+            return self.add_zip(&name, bytes, format, &outside);
         }
         if detect::is_database(&head) {
             let is_plain = matches!(bytes, Bytes::File(_));
             return self.add_database(name, path.filter(|_| is_plain), bytes, format);
+        }
+        // A line may be long before it shows what it is.
+        if format == InputFormat::Detect && detect::is_open_line(&head) {
+            head = bytes
+                .head(limits::LINE_BYTES)
+                .map_err(|error| Error::io(&name, "read", error))?;
         }
         let format = match format {
             InputFormat::Detect => detect::detect(&head).map_err(|refused| match refused {
@@ -341,8 +379,19 @@ impl Captures {
 
     /// Adds the captures of a zip archive. Where a HAR or a dump is among them, its other files are only what that names
     /// (the bodies that Playwright keeps beside its HAR).
-    fn add_zip(&mut self, name: &str, bytes: Bytes, format: InputFormat) -> Result<(), Error> {
-        let files = unpack::zip_files(bytes).map_err(|error| {
+    fn add_zip(
+        &mut self,
+        name: &str,
+        bytes: Bytes,
+        format: InputFormat,
+        outside: &Outside,
+    ) -> Result<(), Error> {
+        if self.only_read && !bytes.is_seekable() {
+            let why = "this zip archive is packed itself and would have to be unpacked into a temporary file, and nothing \
+                       may be written here; unpack it first";
+            return Err(Error::foreign(name, why));
+        }
+        let files = unpack::zip_files(bytes, &outside.budget).map_err(|error| {
             Error::format(name, format!("this zip archive cannot be read ({error}); save it again"))
         })?;
         if files.iter().any(|file| file.name.starts_with("raw/") && file.name.ends_with("_c.txt")) {
@@ -356,7 +405,9 @@ impl Captures {
             let added = file
                 .bytes
                 .map_err(|why| Error::foreign(&name, why))
-                .and_then(|bytes| inside.add(name.clone(), None, bytes, format));
+                .and_then(|bytes| {
+                    inside.add_inside(name.clone(), None, bytes, format, outside.clone())
+                });
             if let Err(error) = added {
                 inside.refused.push(error);
             }

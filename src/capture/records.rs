@@ -3,7 +3,9 @@
 //! A dump has no index and no checksum: only lengths. A record is trusted where its end tag stands where it should and a
 //! length follows it; where one of them is missing its fields are walked over to be sure.
 
-use crate::capture::batch::{Batch, Reader};
+use std::cell::Cell;
+
+use crate::capture::batch::{Batch, ReadAhead, Reader};
 use crate::capture::tnetstring::{self, Pairs, Prefix, Value};
 use crate::capture::{Cut, Damage};
 use crate::limits;
@@ -35,11 +37,28 @@ const USED_KEYS: [&[u8]; 6] = [b"headers", b"path", b"authority", b"host", b"met
 /// The most fields that a record is walked over for.
 const TOP_FIELDS: usize = 64;
 
+/// Fields that may be walked over in search of records, for each byte of the capture that is behind: a real record has
+/// fewer than one in ten bytes.
+const BYTES_A_FIELD: u64 = 8;
+
+/// Fields that may be walked over in any case.
+const FREE_FIELDS: u64 = 4096;
+
 pub(crate) struct Records<'a> {
     reader: Reader<'a>,
-    batch_bytes: usize,
+    ahead: ReadAhead,
+    /// Fields that were walked over in search of records.
+    fields: Cell<u64>,
     /// Is what is not whole at the end still being written?
     is_live: bool,
+}
+
+/// What a search for a record came to.
+enum Search {
+    Found(usize),
+    /// One may begin at `at`; to know it, the batch must hold all before `end`.
+    NeedsMore { at: usize, end: usize },
+    Nothing,
 }
 
 /// How far the records at the front of a batch are whole.
@@ -54,7 +73,7 @@ enum Stop {
 
 impl<'a> Records<'a> {
     pub(crate) fn new(reader: Reader<'a>, batch_bytes: usize, is_live: bool) -> Self {
-        Self { reader, batch_bytes: batch_bytes.max(64), is_live }
+        Self { reader, ahead: ReadAhead::new(batch_bytes), fields: Cell::new(0), is_live }
     }
 
     pub(crate) fn reader(&mut self) -> &mut Reader<'a> {
@@ -63,15 +82,16 @@ impl<'a> Records<'a> {
 
     pub(crate) fn next(&mut self, batch: &mut Batch) -> Cut {
         batch.clear();
-        batch.shrink(self.batch_bytes);
+        batch.shrink(self.ahead.most());
         batch.offset = self.reader.position();
-        let mut want = self.batch_bytes;
+        let mut want = self.ahead.want();
         loop {
             let ended = self.reader.fill(batch, want);
             let (end, stop) = hop(batch.bytes(), ended);
             if end > 0 {
                 self.reader.unread(&batch.bytes()[end..]);
                 batch.truncate(end);
+                self.ahead.used(end);
                 return Cut::Batch;
             }
             match stop {
@@ -108,17 +128,36 @@ impl<'a> Records<'a> {
         const OVERLAP: usize = 64;
         let start = batch.offset;
         let mut from = 1;
+        let mut piece = ReadAhead::new(self.ahead.most());
+        piece.used(OVERLAP);
         loop {
-            if let Some(at) = self.find_record(batch, from, ended) {
-                let next = batch.offset + at as u64;
-                self.reader.unread(&batch.bytes()[at..]);
-                let message = format!(
-                    "{} bytes are damaged and were skipped; reading went on at byte {next}",
-                    next - start
-                );
-                let reason =
-                    if claimed.is_some() { SkipReason::BadRecord } else { SkipReason::Garbage };
-                return Cut::Damage(Damage { reason, offset: start, message });
+            match self.find_record(batch, from, ended) {
+                Search::Found(at) => {
+                    let next = batch.offset + at as u64;
+                    self.reader.unread(&batch.bytes()[at..]);
+                    self.ahead.used(usize::try_from(next - start).unwrap_or(usize::MAX));
+                    let message = format!(
+                        "{} bytes are damaged and were skipped; reading went on at byte {next}",
+                        next - start
+                    );
+                    let reason =
+                        if claimed.is_some() { SkipReason::BadRecord } else { SkipReason::Garbage };
+                    return Cut::Damage(Damage { reason, offset: start, message });
+                }
+                // Where nothing can be read by position, a record is held to be looked at.
+                Search::NeedsMore { at, end } => {
+                    // What is behind is let go now and then, so that what is held stays bounded.
+                    let kept = if at > self.ahead.most() { at - OVERLAP } else { 0 };
+                    if kept > 0 {
+                        self.reader.unread(&batch.bytes()[kept..]);
+                        batch.clear();
+                        batch.offset = self.reader.position();
+                    }
+                    from = at - kept;
+                    ended = self.reader.fill(batch, end - kept);
+                    continue;
+                }
+                Search::Nothing => {}
             }
             if ended {
                 let missing = self.reader.position() - start;
@@ -129,49 +168,78 @@ impl<'a> Records<'a> {
             batch.clear();
             batch.offset = self.reader.position();
             from = 1;
-            ended = self.reader.fill(batch, self.batch_bytes.max(4 * OVERLAP));
+            piece.grow();
+            ended = self.reader.fill(batch, piece.want().max(4 * OVERLAP));
         }
     }
 
     /// The first place in the batch from `from` on where a record begins.
-    fn find_record(&self, batch: &Batch, from: usize, ended: bool) -> Option<usize> {
+    fn find_record(&self, batch: &Batch, from: usize, ended: bool) -> Search {
         let bytes = batch.bytes();
-        memchr::memchr_iter(b':', bytes)
-            .filter(|colon| *colon > from && begins_with_top_key(&bytes[colon + 1..]))
-            .find_map(|colon| {
-                let digits =
-                    bytes[..colon].iter().rev().take(12).take_while(|b| b.is_ascii_digit()).count();
-                let in_backup = |at: usize| {
-                    bytes[..at].ends_with(b"6:backup;") || bytes[..at].ends_with(b"6:backup,")
-                };
-                let mut starts = (1..=digits).rev().map(|digits| colon - digits);
-                starts
-                    .find(|at| *at >= from && !in_backup(*at) && self.is_record(batch, *at, ended))
-            })
+        // A colon has at least one digit before it.
+        let colons = memchr::memchr_iter(b':', &bytes[from..]).map(|colon| from + colon);
+        for colon in colons.filter(|colon| begins_with_top_key(&bytes[colon + 1..])) {
+            let digits =
+                bytes[..colon].iter().rev().take(12).take_while(|b| b.is_ascii_digit()).count();
+            for at in (1..=digits).rev().map(|digits| colon - digits).filter(|at| *at >= from) {
+                let is_backup =
+                    bytes[..at].ends_with(b"6:backup;") || bytes[..at].ends_with(b"6:backup,");
+                if is_backup {
+                    continue;
+                }
+                match self.is_record(batch, at, ended) {
+                    Some(true) => return Search::Found(at),
+                    Some(false) => {}
+                    None => {
+                        let end = match tnetstring::prefix(&bytes[at..]) {
+                            Prefix::Length { length, bytes } => at as u64 + bytes as u64 + length + 1,
+                            _ => continue,
+                        };
+                        let end = usize::try_from(end).unwrap_or(usize::MAX);
+                        return Search::NeedsMore { at, end };
+                    }
+                }
+            }
+        }
+        Search::Nothing
     }
 
-    /// Is there a whole record at this place, with fields that can be walked over?
-    fn is_record(&self, batch: &Batch, at: usize, ended: bool) -> bool {
+    /// Is there a whole record at this place, with fields that can be walked over? `None` where more of it must be read to
+    /// know that.
+    fn is_record(&self, batch: &Batch, at: usize, ended: bool) -> Option<bool> {
         let bytes = &batch.bytes()[at..];
         let Prefix::Length { length, bytes: header } = tnetstring::prefix(bytes) else {
-            return false;
+            return Some(false);
         };
+        if self.fields.get() > FREE_FIELDS + self.reader.position() / BYTES_A_FIELD {
+            return Some(false);
+        }
         if let Some((value, _)) = tnetstring::take(bytes) {
-            return value.tag == b'}' && is_record_dict(value);
+            let (is_record, fields) = walk_dict(value);
+            self.count_fields(fields);
+            return Some(is_record);
         }
         let start = batch.offset + at as u64 + header as u64;
         let mut last = [0];
         match self.reader.peek(start + length, &mut last) {
-            // A pipe: what is not there yet cannot be checked.
-            None => !ended && length <= limits::RECORD_BYTES as u64,
-            Some(count) => count == 1 && last == *b"}" && self.walk(start, start + length),
+            None if ended || length > limits::RECORD_BYTES as u64 => Some(false),
+            None => None,
+            Some(count) => {
+                self.count_fields(1);
+                Some(count == 1 && last == *b"}" && self.walk(start, start + length))
+            }
         }
+    }
+
+    fn count_fields(&self, fields: u64) {
+        self.fields.set(self.fields.get() + fields);
     }
 
     /// Walks over the fields of a record by position; true where they fill it and one of them is its type or request.
     fn walk(&self, mut at: u64, end: u64) -> bool {
         let mut is_flow = false;
         for field in 0..2 * TOP_FIELDS {
+            self.count_fields(1);
             if at == end {
                 return is_flow && field % 2 == 0;
             }
@@ -210,8 +278,15 @@ impl<'a> Records<'a> {
             batch.replace(framed);
             return Cut::Batch;
         }
-        // The framing at the top holds, so the record is left behind as a whole.
         let position = self.reader.position();
+        if !self.reader.is_seekable() && result != Err(SkipReason::TooLarge) {
+            // Nothing says that the length was true: what was taken for a record may hold whole ones.
+            batch.clear();
+            batch.offset = position;
+            let ended = self.reader.fill(batch, self.ahead.want());
+            return self.resync(batch, ended, None);
+        }
+        // The framing at the top holds, so the record is left behind as a whole.
         self.reader.skip(end.saturating_sub(position));
         let message = match result {
             Err(SkipReason::TooLarge) => {
@@ -350,19 +425,26 @@ fn is_trusted(tag: u8, next: &[u8], ended: bool) -> bool {
 
 /// Can the fields of this dict be walked over, and is one of them the type or the request of a flow?
 fn is_record_dict(value: Value<'_>) -> bool {
+    walk_dict(value).0
+}
+
+/// The same, and over how many fields it went.
+fn walk_dict(value: Value<'_>) -> (bool, u64) {
     if value.tag != b'}' {
-        return false;
+        return (false, 1);
     }
     let mut is_flow = false;
     let pairs: Pairs<'_> = value.pairs();
-    for (i, pair) in pairs.enumerate() {
-        let Ok((key, _)) = pair else { return false };
+    let mut fields = 0;
+    for pair in pairs {
+        fields += 1;
+        let Ok((key, _)) = pair else { return (false, fields) };
         is_flow |= key == b"type" || key == b"request";
-        if i >= TOP_FIELDS {
-            return false;
+        if fields > TOP_FIELDS as u64 {
+            return (false, fields);
         }
     }
-    is_flow
+    (is_flow, fields)
 }
 
 /// Do these bytes begin with the key of a record's field?

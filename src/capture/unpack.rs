@@ -1,15 +1,20 @@
 //! Packed captures: gzip, zlib (`.zhar`), zstd, and the files of a zip archive, unpacked while they are read.
 
+mod archive;
+mod budget;
+
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::read::MultiGzDecoder;
 use flate2::{Decompress, FlushDecompress, Status};
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use crate::capture::bytes::{ByteStream, Bytes, Section, spooled};
+use crate::capture::bytes::{ByteStream, Bytes, Section};
+pub(crate) use crate::capture::unpack::archive::zip_files;
+pub(crate) use crate::capture::unpack::budget::Budget;
+use crate::capture::unpack::budget::Reach;
 use crate::limits;
 
 /// How bytes are packed.
@@ -44,17 +49,30 @@ impl Packing {
         }
     }
 
-    fn reader(self, packed: ByteStream) -> ByteStream {
-        let taken = Arc::new(AtomicU64::new(0));
-        let counted = Counted { inner: packed, taken: Arc::clone(&taken) };
-        let unpacked: ByteStream = match self {
-            Self::Gzip => Box::new(MultiGzDecoder::new(counted)),
-            Self::Zlib => Box::new(Inflate::new(counted, true)),
-            Self::Deflate => Box::new(Inflate::new(counted, false)),
-            Self::Zstd => Box::new(ZstdFrames::new(counted)),
-            Self::Stored => Box::new(counted),
+}
+
+/// One packing of some bytes, and how far it was ever unpacked.
+pub(crate) struct Layer {
+    packing: Packing,
+    reach: Reach,
+}
+
+impl Layer {
+    fn new(packing: Packing) -> Self {
+        Self { packing, reach: Reach::default() }
+    }
+
+    /// Unpacks a stream; `window` is the memory that it may ask for to look back into, in bytes.
+    fn reader(&self, packed: ByteStream, budget: &Arc<Budget>, window: u64) -> ByteStream {
+        let inner: ByteStream = match self.packing {
+            Packing::Gzip => Box::new(MultiGzDecoder::new(packed)),
+            Packing::Zlib => Box::new(Inflate::new(packed, true)),
+            Packing::Deflate => Box::new(Inflate::new(packed, false)),
+            Packing::Zstd => Box::new(ZstdFrames::new(packed, window)),
+            Packing::Stored => packed,
         };
-        Box::new(Unpacked { packing: self, inner: unpacked, taken, given: 0 })
+        let (reach, budget) = (self.reach.clone(), Arc::clone(budget));
+        Box::new(Unpacked { packing: self.packing, inner, reach, budget, given: 0 })
     }
 }
 
@@ -64,84 +82,43 @@ pub(crate) struct Packed {
     start: u64,
     length: u64,
     /// From the outside in.
-    packings: Vec<Packing>,
+    layers: Vec<Layer>,
+    budget: Arc<Budget>,
 }
 
 impl Packed {
     pub(crate) fn open(&self) -> ByteStream {
         let end = self.start.saturating_add(self.length);
         let section = Section::new(Arc::clone(&self.bytes), self.start, end);
-        self.packings.iter().fold(Box::new(section), |packed, packing| packing.reader(packed))
+        let is_zstd = |layer: &&Layer| layer.packing == Packing::Zstd;
+        let has_inner = self.layers.iter().filter(is_zstd).count() > 1;
+        let window =
+            if has_inner { limits::NESTED_WINDOW_BYTES } else { limits::ZSTD_WINDOW_BYTES };
+        self.layers.iter().fold(Box::new(section), |packed, layer| {
+            layer.reader(packed, &self.budget, window)
+        })
     }
 }
 
 /// The same bytes unpacked, where they are packed.
-pub(crate) fn unpack(bytes: Bytes, packing: Packing) -> Bytes {
+pub(crate) fn unpack(bytes: Bytes, packing: Packing, budget: &Arc<Budget>) -> Bytes {
+    let layer = Layer::new(packing);
     match bytes {
-        Bytes::Stream(_) => Bytes::stream(packing.reader(bytes.into_stream())),
+        Bytes::Stream(_) => {
+            let packed = budget.counted(bytes.into_stream());
+            Bytes::stream(layer.reader(packed, budget, limits::ZSTD_WINDOW_BYTES))
+        }
         Bytes::Packed(mut packed) => {
-            packed.packings.push(packing);
+            packed.layers.push(layer);
             Bytes::Packed(packed)
         }
-        bytes => {
-            let packings = vec![packing];
-            Bytes::Packed(Packed { bytes: Arc::new(bytes), start: 0, length: u64::MAX, packings })
-        }
-    }
-}
-
-/// A file of a zip archive.
-pub(crate) struct ZipFile {
-    pub(crate) name: String,
-    /// Its bytes, or why they cannot be read.
-    pub(crate) bytes: Result<Bytes, String>,
-}
-
-/// The files of a zip archive, sorted by name.
-pub(crate) fn zip_files(bytes: Bytes) -> io::Result<Vec<ZipFile>> {
-    let bytes = Arc::new(by_position(bytes)?);
-    let section = Section::whole(Arc::clone(&bytes));
-    let mut archive = zip::ZipArchive::new(BufReader::new(section)).map_err(io::Error::other)?;
-    let mut files = Vec::new();
-    for index in 0..archive.len().min(limits::ZIP_FILES) {
-        let file = archive.by_index_raw(index).map_err(io::Error::other)?;
-        if !file.is_file() {
-            continue;
-        }
-        let packing = match file.compression() {
-            _ if file.encrypted() => Err("it is encrypted; unpack it with its password first"),
-            zip::CompressionMethod::Stored => Ok(Packing::Stored),
-            zip::CompressionMethod::DEFLATE => Ok(Packing::Deflate),
-            _ => Err("it is packed in an unusual way; unpack it first"),
-        };
-        let bytes = packing.map_err(str::to_owned).and_then(|packing| {
-            let start = file.data_start().ok_or("its place in the archive is not known")?;
-            let (bytes, length) = (Arc::clone(&bytes), file.compressed_size());
-            Ok(Bytes::Packed(Packed { bytes, start, length, packings: vec![packing] }))
-        });
-        let name = String::from_utf8_lossy(file.name_raw()).into_owned();
-        files.push(ZipFile { name, bytes });
-    }
-    files.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(files)
-}
-
-/// The bytes where they can be read by position: what comes through a pipe is put into a file.
-fn by_position(bytes: Bytes) -> io::Result<Bytes> {
-    if bytes.is_seekable() { Ok(bytes) } else { spooled(&mut bytes.into_stream()) }
-}
-
-/// Counts what is read.
-struct Counted {
-    inner: ByteStream,
-    taken: Arc<AtomicU64>,
-}
-
-impl Read for Counted {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.taken.fetch_add(count as u64, Ordering::Relaxed);
-        Ok(count)
+        bytes => Bytes::Packed(Packed {
+            bytes: Arc::new(bytes),
+            start: 0,
+            length: u64::MAX,
+            layers: vec![layer],
+            budget: Arc::clone(budget),
+        }),
     }
 }
 
@@ -149,7 +126,8 @@ impl Read for Counted {
 struct Unpacked {
     packing: Packing,
     inner: ByteStream,
-    taken: Arc<AtomicU64>,
+    reach: Reach,
+    budget: Arc<Budget>,
     given: u64,
 }
 
@@ -158,32 +136,46 @@ impl Read for Unpacked {
         let name = self.packing.name();
         let count = self.inner.read(buffer).map_err(|error| match error.kind() {
             io::ErrorKind::Interrupted => error,
+            // What is packed in it has said what is wrong.
+            _ if error.get_ref().is_some_and(|inner| inner.is::<Problem>()) => error,
             io::ErrorKind::UnexpectedEof => {
-                io::Error::other(format!("the {name} data ends in the middle"))
+                io::Error::other(Problem(format!("the {name} data ends in the middle")))
             }
-            _ => io::Error::other(format!("the {name} data is damaged ({error})")),
+            _ => io::Error::other(Problem(format!("the {name} data is damaged ({error})"))),
         })?;
         self.given += count as u64;
-        let taken = self.taken.load(Ordering::Relaxed);
-        if self.given > limits::UNPACKED_BYTES && self.given / limits::UNPACKED_RATIO > taken {
-            return Err(io::Error::other(format!(
-                "the {name} data unpacks to more than {} times its size, which no traffic does",
-                limits::UNPACKED_RATIO
-            )));
+        if self.reach.extend(self.given, &self.budget) {
+            return Ok(count);
         }
-        Ok(count)
+        let why = format!(
+            "the {name} data unpacks to more than {} times the size of its file, which no traffic does",
+            limits::UNPACKED_RATIO
+        );
+        Err(io::Error::other(Problem(why)))
+    }
+}
+
+/// What is wrong with packed data, in words.
+#[derive(Debug)]
+struct Problem(String);
+
+impl std::error::Error for Problem {}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
 /// zlib, or deflate alone. (The readers of `flate2` take the end of the input for the end of the data.)
 struct Inflate {
-    source: BufReader<Counted>,
+    source: BufReader<ByteStream>,
     state: Decompress,
     has_ended: bool,
 }
 
 impl Inflate {
-    fn new(source: Counted, is_zlib: bool) -> Self {
+    fn new(source: ByteStream, is_zlib: bool) -> Self {
         Self { source: BufReader::new(source), state: Decompress::new(is_zlib), has_ended: false }
     }
 }
@@ -212,15 +204,15 @@ impl Read for Inflate {
 
 /// The frames of a zstd file, one after the other; what stands between them to be skipped is skipped.
 struct ZstdFrames {
-    source: BufReader<Counted>,
+    source: BufReader<ByteStream>,
     decoder: FrameDecoder,
     in_frame: bool,
 }
 
 impl ZstdFrames {
-    fn new(source: Counted) -> Self {
+    fn new(source: ByteStream, window: u64) -> Self {
         let mut decoder = FrameDecoder::new();
-        decoder.set_max_window_size(limits::ZSTD_WINDOW_BYTES);
+        decoder.set_max_window_size(window);
         Self { source: BufReader::new(source), decoder, in_frame: false }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::capture::batch::Batch;
+use crate::capture::batch::{Batch, GoesOn};
 use crate::capture::{Captures, Cut, Cutter};
 use crate::error::Error;
 use crate::skip::{SkipPlace, Skips};
@@ -10,6 +10,7 @@ use crate::skip::{SkipPlace, Skips};
 pub(super) struct Feed<'a> {
     captures: &'a Captures,
     batch_bytes: usize,
+    goes_on: GoesOn<'a>,
     source: usize,
     cutter: Option<Cutter<'a>>,
     sequence: u64,
@@ -21,10 +22,15 @@ pub(super) struct Feed<'a> {
 }
 
 impl<'a> Feed<'a> {
-    pub(super) fn new(captures: &'a Captures, batch_bytes: usize) -> Self {
+    pub(super) fn new(
+        captures: &'a Captures,
+        batch_bytes: usize,
+        goes_on: GoesOn<'a>,
+    ) -> Self {
         Self {
             captures,
             batch_bytes,
+            goes_on,
             source: 0,
             cutter: None,
             sequence: 0,
@@ -38,8 +44,12 @@ impl<'a> Feed<'a> {
     /// Fills the batch with the next records; `false` where there are none left.
     pub(super) fn next(&mut self, batch: &mut Batch) -> bool {
         while let Some(source) = self.captures.sources.get(self.source) {
-            let cutter = self.cutter.get_or_insert_with(|| Cutter::new(source, self.batch_bytes));
+            let cutter = self
+                .cutter
+                .get_or_insert_with(|| Cutter::new(source, self.batch_bytes, self.goes_on));
             match cutter.next(batch) {
+                // What looks like its end is where reading was stopped.
+                Cut::Damage(_) | Cut::End if !(self.goes_on)() => return false,
                 Cut::Batch => {
                     batch.source = self.source;
                     batch.sequence = self.sequence;

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
+use crate::capture::batch::{Batch, GoesOn};
 use crate::capture::{Captures, Found, decode};
 use crate::engine::collect::collect;
 use crate::engine::feed::locked;
@@ -55,10 +56,9 @@ pub(super) fn label(
     let decision = options.decide(&patterns);
     let filter = Filter::new(options);
     let sequence = Mutex::new(Sequence::new(out));
-    let visit = |(): &mut (), batch: &_, _: &mut u64| {
-        let batch: &crate::capture::batch::Batch = batch;
+    let visit = |(): &mut (), batch: &Batch, goes_on: GoesOn<'_>, _: &mut u64| {
         let mut text = Vec::new();
-        decode(&captures.sources[batch.source], batch, &mut |_, found: Found<'_>| {
+        decode(&captures.sources[batch.source], batch, goes_on, &mut |_, found: Found<'_>| {
             if let Ok(flow) = filter.check(&found) {
                 write_line(&mut text, flow, &decision.routes);
             }

@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::capture::batch::Batch;
+use crate::capture::batch::{Batch, GoesOn};
 use crate::capture::{Captures, Found, decode};
 use crate::engine::feed::{Feed, locked};
 use crate::engine::{Monitor, Options, Progress};
@@ -59,8 +59,8 @@ pub(super) fn run<S: Send>(
     new_state: impl Fn() -> S + Sync,
     visit: impl Fn(&mut S, usize, u64, Found<'_>) + Sync,
 ) -> Result<Outcome<S>, Error> {
-    run_batches(captures, options, monitor, new_state, |state, batch, counted| {
-        decode(&captures.sources[batch.source], batch, &mut |offset, found| {
+    run_batches(captures, options, monitor, new_state, |state, batch, goes_on, counted| {
+        decode(&captures.sources[batch.source], batch, goes_on, &mut |offset, found| {
             *counted += u64::from(matches!(found, Found::Flow(_)));
             visit(state, batch.source, offset, found);
         });
@@ -73,25 +73,33 @@ pub(super) fn run_batches<S: Send>(
     options: &Options,
     monitor: &dyn Monitor,
     new_state: impl Fn() -> S + Sync,
-    visit: impl Fn(&mut S, &Batch, &mut u64) + Sync,
+    visit: impl Fn(&mut S, &Batch, GoesOn<'_>, &mut u64) + Sync,
 ) -> Result<Outcome<S>, Error> {
     let batch_bytes =
         if options.batch_bytes == 0 { limits::BATCH_BYTES } else { options.batch_bytes };
-    let feed = Mutex::new(Feed::new(captures, batch_bytes));
     let total_bytes = captures.bytes();
-    let flows = AtomicU64::new(0);
+    let (bytes, flows) = (AtomicU64::new(0), AtomicU64::new(0));
     let stopped = AtomicBool::new(false);
+    // Asked within a batch, and where a reader finds none for long.
+    let goes_on = || {
+        let (bytes, flows) = (bytes.load(Ordering::Relaxed), flows.load(Ordering::Relaxed));
+        if !stopped.load(Ordering::Relaxed)
+            && !monitor.progress(&Progress { bytes, total_bytes, flows })
+        {
+            stopped.store(true, Ordering::Relaxed);
+        }
+        !stopped.load(Ordering::Relaxed)
+    };
+    let feed = Mutex::new(Feed::new(captures, batch_bytes, &goes_on));
     let worker = || {
         let mut state = new_state();
         let mut batch = Batch::default();
         while !stopped.load(Ordering::Relaxed) && locked(&feed).next(&mut batch) {
             let mut counted = 0;
-            visit(&mut state, &batch, &mut counted);
-            let bytes = locked(&feed).bytes_behind(&batch);
-            let flows = flows.fetch_add(counted, Ordering::Relaxed) + counted;
-            if !monitor.progress(&Progress { bytes, total_bytes, flows }) {
-                stopped.store(true, Ordering::Relaxed);
-            }
+            visit(&mut state, &batch, &goes_on, &mut counted);
+            bytes.fetch_max(locked(&feed).bytes_behind(&batch), Ordering::Relaxed);
+            flows.fetch_add(counted, Ordering::Relaxed);
+            goes_on();
         }
         state
     };
@@ -103,7 +111,7 @@ pub(super) fn run_batches<S: Send>(
         ends: feed.ends(),
         skips: feed.skips,
         failures: feed.failures,
-        stopped: stopped.into_inner(),
+        stopped: stopped.load(Ordering::Relaxed),
     })
 }
 

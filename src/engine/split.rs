@@ -74,7 +74,7 @@ pub fn split(
     let mut parts = Vec::new();
     let mut places: Vec<(u64, u64)> = Vec::new();
     let mut taken = 0;
-    let mut cutter = Cutter::new(source, limits::BATCH_BYTES);
+    let mut cutter = Cutter::new(source, limits::BATCH_BYTES, &|| true);
     let mut batch = Batch::default();
     let mut held = Vec::new();
     loop {
@@ -86,7 +86,7 @@ pub fn split(
                     places.push((batch.offset, length));
                     taken += length;
                 } else {
-                    decode(source, &batch, &mut |offset, found| {
+                    decode(source, &batch, &|| true, &mut |offset, found| {
                         rest.take(&filter, (0, offset), found);
                     });
                 }
@@ -145,7 +145,7 @@ pub fn observe_split(
             .map_err(|error| Error::io(&source.name, "read on in", error).at(offset))?;
         batch.replace(bytes);
         batch.offset = offset;
-        decode(source, &batch, &mut |offset, found: Found<'_>| {
+        decode(source, &batch, &|| true, &mut |offset, found: Found<'_>| {
             patterns.take(&filter, (0, offset), found);
         });
         read += length;

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
 use crate::capture::bytes::Bytes;
-use crate::capture::database::COLUMNS;
+use crate::capture::database::{COLUMN_BYTES, COLUMNS};
 
 /// Pages that are read at once at most: as many as stay in the nearest memory until they are looked at.
 const AHEAD: u32 = 32;
@@ -227,6 +227,10 @@ impl Pages {
                 at = at.checked_add(bytes).ok_or(Unusual)?;
             };
             let end = at.checked_add(bytes).filter(|end| *end <= length).ok_or(Unusual)?;
+            if bytes > COLUMN_BYTES[place] {
+                at = end;
+                continue;
+            }
             let value = if end <= first.len() {
                 &first[at..end]
             } else {

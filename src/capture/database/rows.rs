@@ -4,20 +4,21 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::io::Write;
 
-use rusqlite::Connection;
 use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ErrorCode};
 
+use crate::capture::batch::GoesOn;
 use crate::capture::bytes::Bytes;
 use crate::capture::database::pages::{Leaf, Pages, Unusual};
-use crate::capture::database::{headers, in_words, place_of};
+use crate::capture::database::patience::Patience;
+use crate::capture::database::{
+    COLUMN_BYTES, COLUMNS, ID, METHOD, REQUEST_BODY, REQUEST_HEADERS, RESPONSE_HEADERS, SIZE,
+    STATUS, TIMESTAMP, URL, headers, in_words, place_of,
+};
 use crate::capture::{Found, time};
 use crate::flow::{Flow, Headers, OriginalRow, OwnedHeader, Response};
-use crate::limits;
 use crate::math::decimal;
 use crate::skip::SkipReason;
-
-/// Text of one cell that is held at most; what is longer is read as missing.
-const CELL_BYTES: usize = limits::LINE_BYTES;
 
 /// Rows are decoded when this much is held.
 const HELD_BYTES: usize = 8 << 20;
@@ -28,31 +29,28 @@ const LEAF_TEXT: usize = 2048;
 /// Rows that are held at most, in as much memory.
 const HELD_ROWS: usize = HELD_BYTES / size_of::<Row>();
 
+/// Rows after which it is asked whether to go on.
+const ROWS_A_LOOK: usize = 64;
+
 /// Rows after one that cannot be read that are tried before the range is given up.
 const TRIES: u32 = 8;
 
 /// The statement that reads a range of rows, given its first and last.
 pub(super) fn query(has_size: bool, has_body: bool) -> String {
-    let capped = |column: &str| {
-        format!("CASE WHEN octet_length({column}) <= {CELL_BYTES} THEN {column} END")
+    let column = |place: usize| {
+        let (name, most) = (COLUMNS[place], COLUMN_BYTES[place]);
+        format!("CASE WHEN octet_length({name}) <= {most} THEN {name} END")
     };
+    let size = if has_size { column(SIZE) } else { "NULL".to_owned() };
     let body = if has_body {
-        let limit = limits::OPERATION_BODY_BYTES;
-        format!(
-            "CASE WHEN method = 'POST' AND octet_length(request_body) <= {limit} THEN request_body END"
-        )
+        format!("CASE WHEN method = 'POST' THEN {} END", column(REQUEST_BODY))
     } else {
         "NULL".to_owned()
     };
+    let others: Vec<String> = (ID..SIZE).map(column).collect();
     format!(
-        "SELECT rowid, {}, {}, {}, status_code, {}, {}, timestamp, {}, {body} FROM flows \
-         WHERE rowid BETWEEN ?1 AND ?2 ORDER BY rowid",
-        capped("id"),
-        capped("url"),
-        capped("method"),
-        capped("request_headers"),
-        capped("response_headers"),
-        if has_size { "size" } else { "NULL" },
+        "SELECT rowid, {}, {size}, {body} FROM main.flows WHERE rowid BETWEEN ?1 AND ?2 ORDER BY rowid",
+        others.join(", ")
     )
 }
 
@@ -118,26 +116,10 @@ impl Row {
             ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len(),
             _ => 0,
         };
-        match place {
-            STATUS | TIMESTAMP | SIZE => true,
-            REQUEST_BODY => {
-                self.cell(METHOD, text) == Some(b"POST") && length <= limits::OPERATION_BODY_BYTES
-            }
-            _ => length <= CELL_BYTES,
-        }
+        length <= COLUMN_BYTES[place]
+            && (place != REQUEST_BODY || self.cell(METHOD, text) == Some(b"POST"))
     }
 }
-
-/// The order of the cells in a row, that of [`COLUMNS`](super::COLUMNS).
-const ID: usize = 0;
-const URL: usize = 1;
-const METHOD: usize = 2;
-const STATUS: usize = 3;
-const REQUEST_HEADERS: usize = 4;
-const RESPONSE_HEADERS: usize = 5;
-const TIMESTAMP: usize = 6;
-const SIZE: usize = 7;
-const REQUEST_BODY: usize = 8;
 
 /// Decodes the rows of some leaves from the number `first` on, read from their pages while a transaction is open.
 pub(super) fn decode_leaves(
@@ -202,73 +184,118 @@ thread_local! {
     static HELD: Cell<Held> = Cell::default();
 }
 
-/// Decodes the rows from `first` to `last`. A row that SQLite cannot read costs itself.
-pub(super) fn decode(
-    connection: &Connection,
-    query: &str,
-    first: i64,
-    last: i64,
-    found: &mut dyn FnMut(u64, Found<'_>),
-) {
-    let mut text = Vec::new();
-    let mut rows: Vec<Row> = Vec::new();
-    let mut next = Some(first);
-    let mut tries = 0;
-    while let Some(from) = next.filter(|from| *from <= last) {
-        text.clear();
-        rows.clear();
-        let read = read(connection, query, from, last, &mut text, &mut rows);
-        for row in &rows {
-            decode_row(row, &text, found);
-        }
-        let after = rows.last().map_or(Some(from), |row| row.number.checked_add(1));
-        next = match read {
-            Ok(true) => None,
-            Ok(false) => after,
-            Err(error) => {
-                let bad = after.unwrap_or(last);
-                unreadable(bad, &error, found);
-                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) {
-                    return;
-                }
-                // Where nothing came, the row that cannot be read may be any: a few are tried, not all there could be.
-                tries = if rows.is_empty() { tries + 1 } else { 0 };
-                if tries > TRIES {
-                    return;
-                }
-                bad.checked_add(1)
+/// The statement that reads rows where pages cannot be read directly.
+pub(super) struct Statement<'a> {
+    connection: &'a Connection,
+    query: &'a str,
+    patience: &'a Patience,
+}
+
+/// How far a statement came.
+enum Progress {
+    /// There are no more rows.
+    Done,
+    /// As much is held as may be.
+    Full,
+    /// The rows do not rise, as those of every undamaged table do.
+    Disorder,
+    Canceled,
+}
+
+impl<'a> Statement<'a> {
+    pub(super) fn new(
+        connection: &'a Connection,
+        query: &'a str,
+        patience: &'a Patience,
+    ) -> Self {
+        Self { connection, query, patience }
+    }
+
+    /// Decodes the rows from `first` to `last`, as long as `goes_on` says so. A row that SQLite cannot read costs itself.
+    pub(super) fn decode(
+        &self,
+        first: i64,
+        last: i64,
+        goes_on: GoesOn<'_>,
+        found: &mut dyn FnMut(u64, Found<'_>),
+    ) {
+        let mut text = Vec::new();
+        let mut rows: Vec<Row> = Vec::new();
+        let mut next = Some(first);
+        let mut tries = 0;
+        while let Some(from) = next.filter(|from| *from <= last) {
+            text.clear();
+            rows.clear();
+            let read = self.read(from, last, goes_on, &mut text, &mut rows);
+            for row in &rows {
+                decode_row(row, &text, found);
             }
-        };
+            let after = rows.last().map_or(Some(from), |row| row.number.checked_add(1));
+            next = match read {
+                Ok(Progress::Done | Progress::Canceled) => None,
+                Ok(Progress::Full) => after,
+                Ok(Progress::Disorder) => {
+                    let message = "the rows of this database are out of order, so it is damaged; the rest of them is skipped";
+                    found(place_of(from), Found::Skipped(SkipReason::BadRecord, message.to_owned()));
+                    None
+                }
+                Err(error) => {
+                    let bad = after.unwrap_or(last);
+                    unreadable(bad, &error, found);
+                    let code = error.sqlite_error_code();
+                    if matches!(
+                        code,
+                        Some(ErrorCode::DatabaseBusy | ErrorCode::OperationInterrupted)
+                    ) {
+                        return;
+                    }
+                    // Where nothing came, the row that cannot be read may be any: a few are tried, not all there could be.
+                    tries = if rows.is_empty() { tries + 1 } else { 0 };
+                    if tries > TRIES {
+                        return;
+                    }
+                    bad.checked_add(1)
+                }
+            };
+        }
+    }
+
+    /// Copies rows until there are none left, or enough is held.
+    fn read(
+        &self,
+        first: i64,
+        last: i64,
+        goes_on: GoesOn<'_>,
+        text: &mut Vec<u8>,
+        rows: &mut Vec<Row>,
+    ) -> rusqlite::Result<Progress> {
+        let _spending = self.patience.spend();
+        let mut statement = self.connection.prepare_cached(self.query)?;
+        let mut cursor = statement.query([first, last])?;
+        while let Some(row) = cursor.next()? {
+            let mut copy = Row::new(row.get(0)?);
+            let least = rows.last().map_or(Some(first), |row| row.number.checked_add(1));
+            if least.is_none_or(|least| copy.number < least) || copy.number > last {
+                return Ok(Progress::Disorder);
+            }
+            for place in 0..copy.cells.len() {
+                copy.put(place, row.get_ref(place + 1)?, text);
+            }
+            rows.push(copy);
+            if text.len() > HELD_BYTES || rows.len() > HELD_ROWS {
+                return Ok(Progress::Full);
+            }
+            if rows.len() % ROWS_A_LOOK == 0 && !goes_on() {
+                return Ok(Progress::Canceled);
+            }
+        }
+        Ok(Progress::Done)
     }
 }
 
 pub(super) fn unreadable(row: i64, error: &rusqlite::Error, found: &mut dyn FnMut(u64, Found<'_>)) {
     let message = format!("{}; skipped", in_words(error));
     found(place_of(row), Found::Skipped(SkipReason::BadRecord, message));
-}
-
-/// Copies rows until there are none left (`true`), or enough is held.
-fn read(
-    connection: &Connection,
-    query: &str,
-    first: i64,
-    last: i64,
-    text: &mut Vec<u8>,
-    rows: &mut Vec<Row>,
-) -> rusqlite::Result<bool> {
-    let mut statement = connection.prepare_cached(query)?;
-    let mut cursor = statement.query([first, last])?;
-    while let Some(row) = cursor.next()? {
-        let mut copy = Row::new(row.get(0)?);
-        for place in 0..copy.cells.len() {
-            copy.put(place, row.get_ref(place + 1)?, text);
-        }
-        rows.push(copy);
-        if text.len() > HELD_BYTES {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 fn decode_row(row: &Row, text: &[u8], found: &mut dyn FnMut(u64, Found<'_>)) {

@@ -112,9 +112,45 @@ fn is_damaged(entry: &[u8]) -> bool {
     entry.len() > 1 && check(&mut Json::new(entry), 0).is_err()
 }
 
-/// The first place from `from` on where an entry seems to begin: an object with one of the first keys, in a list (or right
-/// at `from`, where it may begin there).
-pub(super) fn find_entry(bytes: &[u8], from: usize, may_begin: bool) -> Option<usize> {
+/// Where the value at the front ends, which begins with the byte `first`; `None` where it does not end here.
+pub(super) fn end_of_value(bytes: &[u8], first: u8) -> Option<usize> {
+    match first {
+        b'{' | b'[' | b'"' => Scan::default().step(bytes),
+        _ => bytes.iter().position(|byte| matches!(byte, b',' | b'}')),
+    }
+}
+
+/// Bytes that were looked at in vain: of entries that do not end, or are none.
+#[derive(Debug, Default)]
+pub(super) struct Effort {
+    spent: u64,
+}
+
+impl Effort {
+    /// As many times the bytes that are behind may be looked at in vain.
+    const TIMES: u64 = 6;
+
+    /// Bytes that may be in any case.
+    const FREE: u64 = 256 << 10;
+
+    pub(super) fn spend(&mut self, bytes: usize) {
+        self.spent = self.spent.saturating_add(bytes as u64);
+    }
+
+    /// Is it more than `behind` bytes are worth?
+    pub(super) fn is_over(&self, behind: u64) -> bool {
+        self.spent > Self::FREE + behind.saturating_mul(Self::TIMES)
+    }
+}
+
+/// The first place from `from` on where an entry seems to begin (right there only if it may): an object in a list that begins
+/// with one of the keys that writers put first, or has what an entry must have.
+pub(super) fn find_entry(
+    bytes: &[u8],
+    from: usize,
+    may_begin: bool,
+    effort: &mut Effort,
+) -> Option<usize> {
     let from = from.min(bytes.len());
     memchr::memchr_iter(b'{', &bytes[from..]).map(|at| from + at).find(|&at| {
         let before = bytes[..at].iter().rposition(|byte| !json::is_space(*byte));
@@ -123,7 +159,26 @@ pub(super) fn find_entry(bytes: &[u8], from: usize, may_begin: bool) -> Option<u
             _ => may_begin,
         };
         is_in_list
-            && key_and_value(bytes[at + 1..].trim_ascii_start())
-                .is_some_and(|(key, _)| key.starts_with(b"_") || ENTRY_KEYS.contains(&key))
+            && key_and_value(bytes[at + 1..].trim_ascii_start()).is_some_and(|(key, _)| {
+                key.starts_with(b"_")
+                    || ENTRY_KEYS.contains(&key)
+                    || is_entry(&bytes[at..], bytes.len(), effort)
+            })
     })
+}
+
+/// Is there a whole object at the front with a request in it, whatever its other keys are? `length` is how much is looked
+/// through in all.
+fn is_entry(bytes: &[u8], length: usize, effort: &mut Effort) -> bool {
+    if effort.is_over(length as u64) {
+        return false;
+    }
+    let mut json = Json::new(bytes);
+    let mut has_request = false;
+    let read = json.members(|key, json| {
+        has_request |= key == b"request" && json.peek() == Some(b'{');
+        Ok(())
+    });
+    effort.spend(json.at());
+    read.is_ok() && has_request
 }

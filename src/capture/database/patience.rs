@@ -1,0 +1,93 @@
+//! How long SQLite may work on one file: a damaged one can keep it busy for ever.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Time that is granted to any file.
+const LEAST: Duration = Duration::from_secs(2);
+
+/// Bytes for which a second more is granted: the slowest of disks reads faster.
+const BYTES_A_SECOND: u64 = 4 << 20;
+
+/// The time that is left for the statements over one database.
+#[derive(Debug, Default)]
+pub(super) struct Patience {
+    left: Mutex<Budget>,
+}
+
+#[derive(Debug, Default)]
+struct Budget {
+    /// Time that finished statements took, and what is granted to all.
+    used: Duration,
+    granted: Option<Duration>,
+    /// When the statements began that are running now; the first is enough.
+    running: Option<(Instant, usize)>,
+}
+
+impl Patience {
+    /// What is said where the time was not enough.
+    pub(super) const OVER: &str =
+        "SQLite was busy with this database for longer than an undamaged one of its size can keep it";
+
+    /// Begins anew, for a file of that many bytes.
+    pub(super) fn begin(&self, bytes: u64) {
+        let granted = LEAST + Duration::from_secs(bytes / BYTES_A_SECOND);
+        *self.budget() = Budget { granted: Some(granted), ..Budget::default() };
+    }
+
+    /// Is all time used up? Asked by SQLite while a statement runs.
+    pub(super) fn is_over(&self) -> bool {
+        let budget = self.budget();
+        let running = budget.running.map_or(Duration::ZERO, |(since, _)| since.elapsed());
+        budget.used + running > budget.granted.unwrap_or(LEAST)
+    }
+
+    /// Counts the time until the guard is dropped.
+    pub(super) fn spend(&self) -> Spending<'_> {
+        let mut budget = self.budget();
+        let running = budget.running.get_or_insert_with(|| (Instant::now(), 0));
+        running.1 += 1;
+        Spending { patience: self }
+    }
+
+    fn budget(&self) -> std::sync::MutexGuard<'_, Budget> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A statement that is running.
+pub(super) struct Spending<'p> {
+    patience: &'p Patience,
+}
+
+impl Drop for Spending<'_> {
+    fn drop(&mut self) {
+        let mut budget = self.patience.budget();
+        if let Some((since, count)) = &mut budget.running {
+            *count -= 1;
+            if *count == 0 {
+                let since = *since;
+                budget.used += since.elapsed();
+                budget.running = None;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_counted_while_a_statement_runs_and_granted_anew() {
+        let patience = Patience::default();
+        patience.begin(0);
+        assert!(!patience.is_over());
+        patience.budget().used = LEAST + Duration::from_millis(1);
+        assert!(patience.is_over());
+        patience.begin(64 << 20);
+        drop(patience.spend());
+        assert!(!patience.is_over() && patience.budget().running.is_none());
+        assert_eq!(patience.budget().granted, Some(LEAST + Duration::from_secs(16)));
+    }
+}
