@@ -9,12 +9,16 @@ mod fields;
 mod har;
 mod json;
 pub(crate) mod jsonl;
+pub(crate) mod location;
 mod mitmproxy;
 mod open;
 mod records;
 pub mod time;
 mod tnetstring;
 mod unpack;
+
+#[cfg(test)]
+mod tests;
 
 use std::io;
 

@@ -42,6 +42,22 @@ struct CompatResponse {
 }
 
 impl CompatFlow {
+    /// About how much memory it takes, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        const PER_VECTOR: usize = 40;
+
+        let names: usize = self.header_names.iter().map(|name| name.capacity() + PER_VECTOR).sum();
+        let response = self.response.as_ref().map_or(0, |response| {
+            response.status.capacity() + response.content_type.as_ref().map_or(0, Vec::capacity)
+        });
+        size_of::<Self>()
+            + self.id.capacity()
+            + self.url.capacity()
+            + self.method.as_ref().map_or(0, Vec::capacity)
+            + names
+            + response
+    }
+
     /// What the original would have stored of a flow.
     ///
     /// From a dump that is what its import stores; a flow that has an URL of its own is taken as it is.
@@ -188,25 +204,33 @@ struct Cluster {
     ids: Vec<(Vec<u8>, bool)>,
 }
 
-/// How a captured word is shown.
-pub(crate) type Shown = fn(&[u8]) -> Vec<u8>;
+/// How what was captured is shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shown {
+    /// A word that so many requests had.
+    pub(crate) word: fn(&[u8], u64) -> Vec<u8>,
+    /// The id of a flow.
+    pub(crate) id: fn(&[u8]) -> Vec<u8>,
+}
 
 impl Cluster {
     /// Puts every captured word as it may be shown.
     fn show(&mut self, endpoint: &mut Vec<u8>, shown: Shown) {
-        let segments = self.pattern.split(|byte| *byte == b'/').map(shown);
+        let requests = self.count;
+        let word = |text: &[u8]| (shown.word)(text, requests);
+        let segments = self.pattern.split(|byte| *byte == b'/').map(word);
         self.pattern = segments.collect::<Vec<_>>().join(&b'/');
-        self.method = self.method.take().map(|method| shown(&method));
+        self.method = self.method.take().map(|method| word(&method));
         *endpoint = [self.method.as_deref().unwrap_or(b"None"), b" ", &self.pattern].concat();
-        self.query_params = self.query_params.iter().map(|name| shown(name)).collect();
+        self.query_params = self.query_params.iter().map(|name| word(name)).collect();
         for (name, count) in std::mem::take(&mut self.headers) {
-            *self.headers.entry(shown(&name)).or_default() += count;
+            *self.headers.entry((shown.word)(&name, count)).or_default() += count;
         }
         for (code, count) in std::mem::take(&mut self.statuses) {
-            *self.statuses.entry(shown(&code)).or_default() += count;
+            *self.statuses.entry((shown.word)(&code, count)).or_default() += count;
         }
         for (id, _) in self.ids.iter_mut().filter(|(_, is_json)| !is_json) {
-            *id = shown(id);
+            *id = (shown.id)(id);
         }
     }
 }

@@ -186,17 +186,22 @@ pub fn for_each_flow(
     let mut skips = Skips::default();
     let mut batch = Batch::default();
     while feed.next(&mut batch) {
-        decode(&captures.sources[batch.source], &batch, &|| true, &mut |offset, found| match found {
-            Found::Flow(flow) => visit(flow),
-            Found::NotHttp(_) => skips.add(SkipReason::NotHttp),
-            Found::Skipped(reason, message) => {
-                if reason.is_damage() {
-                    skips.add_at(reason, SkipPlace { source: batch.source, offset, message });
-                } else {
-                    skips.add(reason);
+        decode(
+            &captures.sources[batch.source],
+            &batch,
+            &|| true,
+            &mut |offset, found| match found {
+                Found::Flow(flow) => visit(flow),
+                Found::NotHttp(_) => skips.add(SkipReason::NotHttp),
+                Found::Skipped(reason, message) => {
+                    if reason.is_damage() {
+                        skips.add_at(reason, SkipPlace { source: batch.source, offset, message });
+                    } else {
+                        skips.add(reason);
+                    }
                 }
-            }
-        });
+            },
+        );
     }
     skips.merge(feed.skips);
     match feed.failures.into_iter().next() {

@@ -125,6 +125,12 @@ pub(crate) const VIEWS: usize = 8;
 /// Narrower views (the newest flows, of one domain) that are kept up to date.
 pub(crate) const NARROW_VIEWS: usize = 8;
 
+/// Memory of the newest flows that are held: where they are large, fewer than were asked for. 100,000 usual ones fit.
+pub(crate) const HELD_FLOW_BYTES: usize = 192 << 20;
+
+/// Memory of the rows of the original that are held for one answer.
+pub(crate) const HELD_ROW_BYTES: usize = 1 << 30;
+
 /// The newest flows that are kept for questions about fewer of them.
 pub(crate) const RECENT_FLOWS: usize = 10_000;
 

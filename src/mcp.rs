@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use rmcp::ServiceExt;
 
 use crate::capture::InputFormat;
+use crate::capture::location::identity_of;
 use crate::engine::Options;
 use crate::error::Error;
 use crate::mcp::audit::AuditLog;
@@ -59,6 +60,9 @@ pub(crate) fn serve(
     let audit = settings.audit_log.as_deref().map(AuditLog::open).transpose()?;
     let tools =
         Tools::new(settings.captures, settings.format, settings.options, Box::new(complain));
+    if let Some(log) = &audit {
+        check_is_own(log, settings.policy.as_deref(), &tools)?;
+    }
     let server = Server::new(tools, Gate::new(policy), audit);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -85,6 +89,21 @@ pub(crate) fn serve(
     server.end();
     runtime.shutdown_background();
     ended
+}
+
+/// A log that is the policy, or a capture under another name, would change it.
+fn check_is_own(log: &AuditLog, policy: Option<&Path>, tools: &Tools) -> Result<(), Error> {
+    let failed = |error| Error::io("the audit log", "look at", error);
+    let log = log.identity().map_err(failed)?;
+    let is_policy = policy
+        .and_then(|path| std::fs::metadata(path).ok())
+        .is_some_and(|metadata| identity_of(&metadata) == log);
+    let what = match (is_policy, tools.has_capture(log)) {
+        (true, _) => "the policy",
+        (false, true) => "one of the captures, under another name",
+        (false, false) => return Ok(()),
+    };
+    Err(Error::usage(format!("the audit log is {what}; write it elsewhere")))
 }
 
 /// A log that is added to a capture, or lies among the captures, would be read as one.

@@ -165,9 +165,37 @@ pub struct Sizes {
     pub p95: u64,
 }
 
+/// What is known of a host beside one endpoint.
+#[derive(Debug, Default)]
+pub(crate) struct Surroundings<'a> {
+    pub(crate) name: &'a str,
+    /// To this host, in all.
+    pub(crate) requests: u64,
+    pub(crate) names: NameCounts,
+}
+
+/// How many requests to a host had a header or a query parameter, by the hash of its name.
+#[derive(Debug, Default)]
+pub(crate) struct NameCounts(BTreeMap<u64, u64>);
+
+impl NameCounts {
+    pub(crate) fn add(&mut self, endpoint: &Endpoint) {
+        let headers = endpoint.headers.names();
+        let headers = headers.iter().map(|entry| (entry.hash, entry.value));
+        let query = endpoint.query.iter().map(|entry| (entry.hash, entry.value.count));
+        for (hash, count) in headers.chain(query) {
+            *self.0.entry(hash).or_default() += count;
+        }
+    }
+
+    fn requests(&self, hash: u64) -> u64 {
+        self.0.get(&hash).copied().unwrap_or(0)
+    }
+}
+
 pub(crate) fn pattern_of(
     (method, operation): (&[u8], &[u8]),
-    host: &str,
+    host: &Surroundings<'_>,
     template: &Template,
     variables: &[(usize, Variable<'_>)],
     seen: &[&Endpoint],
@@ -181,12 +209,13 @@ pub(crate) fn pattern_of(
     template.trailing_slash =
         !template.parts.is_empty() && endpoint.trailing_slash * 2 > endpoint.count;
     let operation = parse_key(operation).map(|(_, name)| name);
-    let id = identity(method, host, &template, operation);
-    let host = masked::host(host);
-    let method = masked::word(method).into_owned();
+    let id = identity(method, host.name, &template, operation);
+    let names = &host.names;
+    let host = masked::host(host.name, host.requests);
+    let method = masked::word(method, endpoint.count).into_owned();
     let path_pattern = if method == "CONNECT" { String::new() } else { template.to_string() };
     let shown_path = if path_pattern.is_empty() { &*host } else { &path_pattern };
-    let operation = operation.map(|name| masked::word(name).into_owned());
+    let operation = operation.map(|name| masked::word(name, endpoint.count).into_owned());
     let split = operation.as_ref().map(|name| format!("#{name}")).unwrap_or_default();
 
     let path_params: Vec<String> = template.parameters().map(|(_, name)| name.to_owned()).collect();
@@ -197,7 +226,7 @@ pub(crate) fn pattern_of(
             Some(path_parameter(part + 1, variable, name))
         })
         .collect();
-    let query = query_parameters(&endpoint);
+    let query = query_parameters(&endpoint, names);
     let query_params = query.iter().map(|parameter| parameter.name.clone()).collect();
     parameters.extend(query);
 
@@ -210,7 +239,7 @@ pub(crate) fn pattern_of(
         path_params,
         parameters,
         query_params,
-        common_headers: common_headers(&endpoint),
+        common_headers: common_headers(&endpoint, names),
         status_codes: status_codes(&endpoint),
         content_types: content_types(&endpoint),
         media_types: media_types(&endpoint),
@@ -220,7 +249,7 @@ pub(crate) fn pattern_of(
         sample_flow_ids: endpoint
             .sample_ids
             .iter()
-            .map(|(_, id)| masked::word(id).into_owned())
+            .map(|(_, id)| masked::flow_id(id).into_owned())
             .collect(),
         latency_ms: (!endpoint.latency.is_empty()).then(|| Latency {
             p50: milliseconds(endpoint.latency.percentile(50)),
@@ -260,12 +289,12 @@ fn path_parameter(segment: usize, variable: &Variable<'_>, name: &str) -> Parame
     }
 }
 
-fn query_parameters(endpoint: &Endpoint) -> Vec<Parameter> {
+fn query_parameters(endpoint: &Endpoint, names: &NameCounts) -> Vec<Parameter> {
     let mut parameters: Vec<Parameter> = endpoint
         .query
         .iter()
         .map(|entry| Parameter {
-            name: masked::word(&entry.key).into_owned(),
+            name: masked::word(&entry.key, names.requests(entry.hash)).into_owned(),
             location: "query".to_owned(),
             kind: names::kind_name(entry.value.kinds).to_owned(),
             segment: None,
@@ -281,14 +310,15 @@ fn query_parameters(endpoint: &Endpoint) -> Vec<Parameter> {
     parameters
 }
 
-fn common_headers(endpoint: &Endpoint) -> IndexMap<String, u64> {
+fn common_headers(endpoint: &Endpoint, counts: &NameCounts) -> IndexMap<String, u64> {
     let names = endpoint.headers.names();
-    let mut headers: Vec<(u64, &[u8])> = names.iter().map(|e| (e.value, &*e.key)).collect();
+    let mut headers: Vec<(u64, &[u8], u64)> =
+        names.iter().map(|e| (e.value, &*e.key, e.hash)).collect();
     headers.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
     let most = headers.into_iter().take(limits::COMMON_HEADERS);
     let mut shown = IndexMap::new();
-    for (count, name) in most {
-        *shown.entry(masked::word(name).into_owned()).or_default() += count;
+    for (count, name, hash) in most {
+        *shown.entry(masked::word(name, counts.requests(hash)).into_owned()).or_default() += count;
     }
     shown
 }
@@ -308,7 +338,8 @@ fn status_codes(endpoint: &Endpoint) -> IndexMap<String, u64> {
 fn media_types(endpoint: &Endpoint) -> BTreeMap<String, u64> {
     let mut types: BTreeMap<String, u64> = BTreeMap::new();
     for entry in endpoint.media_types.iter() {
-        *types.entry(masked::media_type(&entry.key).into_owned()).or_default() += entry.value;
+        *types.entry(masked::media_type(&entry.key, entry.value).into_owned()).or_default() +=
+            entry.value;
     }
     types
 }

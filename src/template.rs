@@ -18,12 +18,16 @@ pub(crate) mod vocabulary;
 use std::fmt;
 
 use crate::flow::text;
-use crate::template::secret::looks_secret;
+use crate::template::secret::{Seen, looks_secret};
 
 /// One part of a path template, between two slashes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Part {
-    Literal(Box<[u8]>),
+    Literal {
+        text: Box<[u8]>,
+        /// Does it look like a secret, so that only its place is shown?
+        is_masked: bool,
+    },
     Parameter {
         /// One name for each zero byte of the frame.
         names: Vec<String>,
@@ -41,6 +45,14 @@ pub(crate) struct Template {
     pub(crate) trailing_slash: bool,
 }
 
+impl Part {
+    /// A literal that so many requests had.
+    pub(crate) fn literal(text: &[u8], requests: u64) -> Self {
+        let is_masked = looks_secret(text, Seen::times(requests));
+        Self::Literal { text: text.into(), is_masked }
+    }
+}
+
 impl Template {
     /// The template without names: equal for equal templates in every run, whatever their parameters are called.
     pub(crate) fn structure(&self) -> Vec<u8> {
@@ -49,7 +61,7 @@ impl Template {
             structure.push(b'/');
             match part {
                 // A zero byte cannot be part of a literal, so a literal `{}` is told apart.
-                Part::Literal(text) => structure.extend_from_slice(text),
+                Part::Literal { text, .. } => structure.extend_from_slice(text),
                 Part::Parameter { frame, rest, .. } => {
                     structure.extend_from_slice(frame);
                     if *rest {
@@ -65,7 +77,7 @@ impl Template {
         self.parts.iter().enumerate().flat_map(|(i, part)| {
             let names: &[String] = match part {
                 Part::Parameter { names, .. } => names,
-                Part::Literal(_) => &[],
+                Part::Literal { .. } => &[],
             };
             names.iter().map(move |name| (i, &**name))
         })
@@ -82,8 +94,8 @@ impl fmt::Display for Template {
         for (i, part) in self.parts.iter().enumerate() {
             f.write_str("/")?;
             match part {
-                Part::Literal(literal) if looks_secret(literal) => write!(f, "[masked:{}]", i + 1)?,
-                Part::Literal(literal) => write_literal(f, literal)?,
+                Part::Literal { is_masked: true, .. } => write!(f, "[masked:{}]", i + 1)?,
+                Part::Literal { text, .. } => write_literal(f, text)?,
                 Part::Parameter { names, frame, rest } => {
                     let mut names = names.iter();
                     for (n, text) in frame.split(|byte| *byte == 0).enumerate() {
@@ -91,7 +103,7 @@ impl fmt::Display for Template {
                             let name = names.next().map_or("value", |name| &**name);
                             write!(f, "{{{name}{}}}", if *rest { "+" } else { "" })?;
                         }
-                        if looks_secret(text) {
+                        if looks_secret(text, Seen::Often) {
                             f.write_str("[masked]")?;
                         } else {
                             write_literal(f, text)?;

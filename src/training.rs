@@ -177,7 +177,7 @@ impl Truth<'_> {
                 template.parts.push(Part::Parameter { names, frame, rest: false });
             } else {
                 label.1 += 1;
-                template.parts.push(Part::Literal((*segment).into()));
+                template.parts.push(Part::literal(segment, 1));
             }
         }
         true

@@ -124,6 +124,8 @@ impl<'a> Reader<'a> {
             0
         });
         self.position += count as u64;
+        #[cfg(test)]
+        LOOKED.with(|looked| looked.set(looked.get() + count as u64));
         count
     }
 
@@ -190,6 +192,8 @@ impl<'a> Reader<'a> {
                 Ok(count) => filled += count,
             }
         }
+        #[cfg(test)]
+        LOOKED.with(|looked| looked.set(looked.get() + filled as u64));
         Some(filled)
     }
 
@@ -197,6 +201,12 @@ impl<'a> Reader<'a> {
     pub(crate) fn left(&self) -> Option<u64> {
         Some(self.bytes.length()?.saturating_sub(self.position))
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Bytes that were read on this thread, each as often as it was.
+    pub(crate) static LOOKED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
 /// A stream of which the last bytes can be given back at no cost.

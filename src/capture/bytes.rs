@@ -218,7 +218,7 @@ pub(crate) fn spooled(stream: &mut ByteStream) -> io::Result<Bytes> {
 }
 
 /// Copies all of a stream, up to what a temporary file may hold.
-pub(crate) fn copy_bounded(stream: &mut ByteStream, file: &mut File) -> io::Result<()> {
+pub(crate) fn copy_bounded(stream: &mut dyn Read, file: &mut File) -> io::Result<()> {
     let copied = io::copy(&mut stream.take(limits::SPOOLED_BYTES), file)?;
     if copied == limits::SPOOLED_BYTES {
         return Err(io::Error::other(

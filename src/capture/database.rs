@@ -11,6 +11,7 @@ mod patience;
 mod ranges;
 mod rows;
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +27,7 @@ use crate::capture::database::pages::Pages;
 use crate::capture::database::patience::Patience;
 use crate::capture::database::ranges::Range;
 use crate::capture::database::rows::Statement;
+use crate::capture::location::Location;
 use crate::capture::{Extent, Found};
 use crate::limits;
 
@@ -89,6 +91,8 @@ pub(crate) struct Database {
     may_write: bool,
     query: String,
     idle: Mutex<Vec<Connection>>,
+    /// Where the file must be.
+    location: Option<Location>,
     /// The file itself. It stays open as long as there are connections: closing it would give their locks up (POSIX).
     file: Option<Bytes>,
     pages: Mutex<Option<Arc<Pages>>>,
@@ -97,21 +101,41 @@ pub(crate) struct Database {
 
 impl Database {
     /// Opens it, or says in a sentence why not. Where that needs more than reading and nothing may be written, that is why.
-    pub(crate) fn open(path: &Path, may_write: bool) -> Result<Self, String> {
+    ///
+    /// `file` is the file at `path`, opened; where there is a `location`, nothing else is opened.
+    pub(crate) fn open(
+        path: &Path,
+        file: File,
+        location: Option<&Location>,
+        may_write: bool,
+    ) -> Result<Self, String> {
+        copy::check_beside(path)?;
+        let bytes = Bytes::File(file);
         let of_copy = || {
             if may_write {
-                Self::of_copy(copy::copied(path))
+                Self::of_copy(copy::copied(&bytes, path))
             } else {
                 Err(NEEDS_WRITING.to_owned())
             }
         };
-        if copy::has_idle_log(path) || (!may_write && copy::needs_writing(path)) {
+        if copy::has_idle_log(&bytes, path) || (!may_write && copy::needs_writing(&bytes, path)) {
             return of_copy();
         }
-        let mut database = Self { may_write, ..Self::new(path.to_owned(), None) };
+        let mut database = Self {
+            may_write,
+            location: location.cloned(),
+            file: Some(bytes),
+            ..Self::new(path.to_owned(), None)
+        };
         match database.columns() {
             Ok(columns) => database.check(&columns)?,
-            Err(error) if copy::needs_copy(path, &error) => return of_copy(),
+            Err(error) if copy::needs_copy(path, &error) => {
+                let bytes = database.file.take();
+                return match bytes {
+                    Some(bytes) if may_write => Self::of_copy(copy::copied(&bytes, path)),
+                    _ => Err(NEEDS_WRITING.to_owned()),
+                };
+            }
             Err(error) => return Err(in_words(&error)),
         }
         Ok(database)
@@ -140,6 +164,7 @@ impl Database {
             may_write: true,
             query: String::new(),
             idle: Mutex::default(),
+            location: None,
             file: None,
             pages: Mutex::default(),
             patience: Arc::default(),
@@ -160,7 +185,9 @@ impl Database {
             ));
         }
         self.query = rows::query(has("size"), has("request_body"));
-        self.file = pages::open(&self.path).ok();
+        if self.file.is_none() {
+            self.file = pages::open(&self.path).ok();
+        }
         Ok(())
     }
 
@@ -183,14 +210,18 @@ impl Database {
             return Ok(idle);
         }
         // Its writer may have begun a log since.
-        if !self.may_write && copy::needs_writing(&self.path) {
+        if !self.is_in_place() {
             return Err(rusqlite::Error::InvalidPath(self.path.clone()));
         }
-        let mode = if self.copy.is_some() {
+        let mut mode = if self.copy.is_some() {
             OpenFlags::SQLITE_OPEN_READ_WRITE
         } else {
             OpenFlags::SQLITE_OPEN_READ_ONLY
         };
+        // SQLite opens it by its path: what is there must be the file that was opened before, and still be it afterwards.
+        if self.location.is_some() {
+            mode |= OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        }
         let mut connection =
             Connection::open_with_flags(&self.path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(LOCK_PATIENCE)?;
@@ -201,7 +232,23 @@ impl Database {
         connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES)?;
         let patience = Arc::clone(&self.patience);
         connection.progress_handler(STEPS, Some(move || patience.is_over()))?;
-        Ok(connection)
+        if self.is_in_place() {
+            Ok(connection)
+        } else {
+            Err(rusqlite::Error::InvalidPath(self.path.clone()))
+        }
+    }
+
+    /// Is the file still what was opened, with nothing beside it that SQLite would have to write or must not open?
+    fn is_in_place(&self) -> bool {
+        let Some(Bytes::File(file)) = &self.file else { return true };
+        if copy::check_beside(&self.path).is_err() {
+            return false;
+        }
+        let needs_writing =
+            self.file.as_ref().is_some_and(|bytes| copy::needs_writing(bytes, &self.path));
+        (self.may_write || !needs_writing)
+            && self.location.as_ref().is_none_or(|location| location.is(file))
     }
 
     fn give_back(&self, connection: Connection) {
@@ -349,7 +396,7 @@ mod tests {
     #[test]
     fn leaves_of_a_plain_database_are_read_from_their_pages() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/demo.db");
-        let database = Database::open(&path, false).unwrap();
+        let database = Database::open(&path, File::open(&path).unwrap(), None, false).unwrap();
         let pages = database.list_pages().expect("leaves");
         let bytes = database.file.as_ref().unwrap();
         let connection = database.connection().unwrap();

@@ -49,7 +49,8 @@ fn has_flow_line(text: &[u8]) -> bool {
 /// Is it an object whose first line goes on beyond these bytes, and may that line be a flow?
 pub(crate) fn is_open_line(head: &[u8]) -> bool {
     head.len() == HEAD_BYTES
-        && head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start().first() == Some(&b'{')
+        && head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start().first()
+            == Some(&b'{')
         && memchr::memchr(b'\n', head).is_none()
         && !matches!(detect(head), Ok(_) | Err(Refused::Known(_)))
 }

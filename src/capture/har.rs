@@ -271,7 +271,9 @@ impl<'a> Entries<'a> {
                     return Some(self.cut_off(batch.offset, bytes.len() as u64));
                 }
                 // Too many that began did not end: this one is taken for another such.
-                Stop::NeedsMore if want >= WINDOW && self.effort.is_over(self.reader.position()) => {
+                Stop::NeedsMore
+                    if want >= WINDOW && self.effort.is_over(self.reader.position()) =>
+                {
                     let start = entry_start(batch.bytes());
                     return Some(self.resync(batch, ended, start));
                 }

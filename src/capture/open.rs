@@ -9,6 +9,7 @@ use crate::capture::bytes::Bytes;
 #[cfg(feature = "sqlite")]
 use crate::capture::database::Database;
 use crate::capture::detect::{self, Refused};
+use crate::capture::location::Location;
 use crate::capture::unpack::{self, Budget, Packing};
 use crate::capture::{Content, Extent, Found, Growth, InputFormat, Source};
 use crate::error::Error;
@@ -34,6 +35,8 @@ pub struct Captures {
     has_standard_input: bool,
     /// Is nothing written, not even a temporary file?
     only_read: bool,
+    /// Where the file is that is being added, if it must not lead anywhere else.
+    location: Option<Location>,
 }
 
 /// What some bytes were unpacked from.
@@ -105,14 +108,17 @@ impl Captures {
     /// What another program may still be adding to is read as far as it is whole.
     pub(crate) fn add_growing(
         &mut self,
-        path: &Path,
+        location: &Location,
         format: InputFormat,
         start: u64,
     ) -> Result<std::ops::Range<usize>, Error> {
-        let name = path.display().to_string();
+        let name = location.path().display().to_string();
         let before = self.sources.len();
-        let bytes = Bytes::open(path).map_err(|error| Error::io(&name, "read", error))?;
-        self.add(name, Some(path), bytes, format)?;
+        let file = location.open().map_err(|error| Error::io(&name, "read", error))?;
+        self.location = Some(location.clone());
+        let added = self.add(name, Some(&location.path()), Bytes::File(file), format);
+        self.location = None;
+        added?;
         for source in &mut self.sources[before..] {
             source.is_live = source.is_appended();
             source.start = start;
@@ -158,6 +164,15 @@ impl Captures {
         {
             database.decode_row(row, found);
         }
+    }
+
+    /// The rest of a file that another program writes, from a byte on, as if nothing more were to come.
+    pub(crate) fn rest_of(location: &Location, format: InputFormat, start: u64) -> Option<Self> {
+        let mut captures = Self::only_read();
+        let sources = captures.add_growing(location, format, start).ok()?;
+        let is_appended = captures.growth(&sources) == Growth::AtEnd;
+        captures.sources.iter_mut().for_each(|source| source.is_live = false);
+        is_appended.then_some(captures)
     }
 
     /// A file from a byte on.
@@ -312,9 +327,8 @@ impl Captures {
         }
         // A line may be long before it shows what it is.
         if format == InputFormat::Detect && detect::is_open_line(&head) {
-            head = bytes
-                .head(limits::LINE_BYTES)
-                .map_err(|error| Error::io(&name, "read", error))?;
+            head =
+                bytes.head(limits::LINE_BYTES).map_err(|error| Error::io(&name, "read", error))?;
         }
         let format = match format {
             InputFormat::Detect => detect::detect(&head).map_err(|refused| match refused {
@@ -345,7 +359,12 @@ impl Captures {
             ));
         }
         let database = match path {
-            Some(path) => Database::open(path, !self.only_read),
+            Some(path) => match (bytes, &self.location) {
+                (Bytes::File(file), location) => {
+                    Database::open(path, file, location.as_ref(), !self.only_read)
+                }
+                _ => Err("it is not a plain file".to_owned()),
+            },
             None if self.only_read => {
                 let why = "this SQLite database is packed and would have to be unpacked into a temporary file, and nothing \
                            may be written here; unpack it first";
@@ -402,12 +421,9 @@ impl Captures {
         let mut inside = Self { only_read: self.only_read, ..Self::default() };
         for file in files {
             let name = format!("{name}/{}", file.name);
-            let added = file
-                .bytes
-                .map_err(|why| Error::foreign(&name, why))
-                .and_then(|bytes| {
-                    inside.add_inside(name.clone(), None, bytes, format, outside.clone())
-                });
+            let added = file.bytes.map_err(|why| Error::foreign(&name, why)).and_then(|bytes| {
+                inside.add_inside(name.clone(), None, bytes, format, outside.clone())
+            });
             if let Err(error) = added {
                 inside.refused.push(error);
             }

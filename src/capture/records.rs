@@ -57,7 +57,10 @@ pub(crate) struct Records<'a> {
 enum Search {
     Found(usize),
     /// One may begin at `at`; to know it, the batch must hold all before `end`.
-    NeedsMore { at: usize, end: usize },
+    NeedsMore {
+        at: usize,
+        end: usize,
+    },
     Nothing,
 }
 
@@ -192,7 +195,9 @@ impl<'a> Records<'a> {
                     Some(false) => {}
                     None => {
                         let end = match tnetstring::prefix(&bytes[at..]) {
-                            Prefix::Length { length, bytes } => at as u64 + bytes as u64 + length + 1,
+                            Prefix::Length { length, bytes } => {
+                                at as u64 + bytes as u64 + length + 1
+                            }
                             _ => continue,
                         };
                         let end = usize::try_from(end).unwrap_or(usize::MAX);

@@ -48,7 +48,6 @@ impl Packing {
             Self::Deflate | Self::Stored => "zip",
         }
     }
-
 }
 
 /// One packing of some bytes, and how far it was ever unpacked.
@@ -94,9 +93,9 @@ impl Packed {
         let has_inner = self.layers.iter().filter(is_zstd).count() > 1;
         let window =
             if has_inner { limits::NESTED_WINDOW_BYTES } else { limits::ZSTD_WINDOW_BYTES };
-        self.layers.iter().fold(Box::new(section), |packed, layer| {
-            layer.reader(packed, &self.budget, window)
-        })
+        self.layers
+            .iter()
+            .fold(Box::new(section), |packed, layer| layer.reader(packed, &self.budget, window))
     }
 }
 

@@ -22,11 +22,7 @@ pub(super) struct Feed<'a> {
 }
 
 impl<'a> Feed<'a> {
-    pub(super) fn new(
-        captures: &'a Captures,
-        batch_bytes: usize,
-        goes_on: GoesOn<'a>,
-    ) -> Self {
+    pub(super) fn new(captures: &'a Captures, batch_bytes: usize, goes_on: GoesOn<'a>) -> Self {
         Self {
             captures,
             batch_bytes,

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::capture::location::open_plain;
 use crate::capture::{Captures, InputFormat};
 use crate::engine::live::Mark;
 use crate::engine::run::Outcome;
@@ -87,13 +88,20 @@ impl Follower {
     ///
     /// Where the file is there and cannot be read. A file that is gone is waited for.
     pub fn poll(&mut self, monitor: &dyn Monitor) -> Result<Change, Error> {
-        let Ok(metadata) = std::fs::metadata(&self.path) else { return Ok(Change::Nothing) };
-        let restarted = !self.mark.goes_on(&self.path);
+        let file = match open_plain(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Change::Nothing);
+            }
+            Err(error) => return Err(Error::io(&self.path.display().to_string(), "read", error)),
+        };
+        let length = file.metadata().map_or(0, |metadata| metadata.len());
+        let restarted = !self.mark.goes_on(&file);
         if restarted {
             self.patterns = Patterns::new();
             self.outcome = Outcome::default();
             self.mark = Mark::default();
-        } else if metadata.len() == self.mark.position {
+        } else if length == self.mark.position {
             return Ok(Change::Nothing);
         }
         let captures = self.captures()?;
@@ -101,7 +109,7 @@ impl Follower {
         let (patterns, mut outcome) = observe(&captures, &self.options, monitor)?;
         self.patterns.merge(patterns);
         let position = outcome.ends.first().copied().unwrap_or(self.mark.position);
-        self.mark = Mark::at(&self.path, position);
+        self.mark = Mark::at(&file, position);
         self.outcome.failures.append(&mut outcome.failures);
         self.outcome.bytes = position;
         self.outcome.stopped = outcome.stopped;

@@ -1,5 +1,6 @@
 //! Each flow with its endpoint: one pass to learn the endpoints, a second to name them.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
@@ -19,7 +20,7 @@ use crate::flow::{Flow, text};
 use crate::patterns::endpoint::method_name;
 use crate::patterns::host_name;
 use crate::report::masked;
-use crate::report::routes::Routes;
+use crate::report::routes::{Label, Routes};
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -76,12 +77,16 @@ fn write_line(out: &mut Vec<u8>, flow: &Flow<'_>, routes: &Routes) {
     if label.is_none() && routes.leave_out {
         return;
     }
-    let (id, method, host) = (masked::word(flow.id), method_name(&flow.method), host_name(flow));
+    let (id, method, host) = (masked::flow_id(flow.id), method_name(&flow.method), host_name(flow));
     let host = text::printable(&host);
+    // A flow of a host that is one of several has its own.
+    let is_own = |label: &&Label| !label.host.contains('{');
+    let shown = label.filter(is_own).map(|label| Cow::Borrowed(&*label.host));
     let line = Line {
         id: (!flow.id.is_empty()).then_some(&*id),
-        method: &masked::word(&method),
-        host: &masked::host(&host),
+        method: &label
+            .map_or_else(|| masked::word(&method, 1), |label| Cow::Borrowed(&*label.method)),
+        host: &shown.unwrap_or_else(|| masked::host(&host, 1)),
         endpoint: label.map(|label| &*label.endpoint),
         path_pattern: label.map(|label| &*label.path_pattern),
     };

@@ -10,10 +10,11 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::capture::location::{Identity, Location, identity_of};
 use crate::capture::{Captures, Found, InputFormat};
 use crate::engine::collect::Collect;
 use crate::engine::filter::Filter;
-use crate::engine::live::files::Listing;
+use crate::engine::live::files::{Listing, Named};
 use crate::engine::live::rows::Boundary;
 pub(super) use crate::engine::live::stamp::Mark;
 use crate::engine::live::watched::{Kind, Watched};
@@ -28,7 +29,7 @@ static GENERATIONS: AtomicU64 = AtomicU64::new(0);
 
 /// Captures, and a state of all that is in them.
 pub(super) struct Live<S> {
-    paths: Vec<PathBuf>,
+    paths: Vec<Named>,
     format: InputFormat,
     options: Options,
     filter: Filter,
@@ -66,7 +67,7 @@ impl<S: Collect + Clone + Sync> Live<S> {
         new: impl Fn() -> S + Send + Sync + 'static,
     ) -> Self {
         Self {
-            paths,
+            paths: paths.into_iter().map(Named::new).collect(),
             format,
             filter: Filter::new(&options),
             options,
@@ -102,6 +103,15 @@ impl<S: Collect + Clone + Sync> Live<S> {
         total
     }
 
+    /// Is this file one of them now?
+    pub(super) fn has_file(&self, identity: Identity) -> bool {
+        let listing = Listing::of(&self.paths);
+        let is_it = |location: &Location| {
+            location.metadata().is_ok_and(|metadata| identity_of(&metadata) == identity)
+        };
+        listing.files.iter().any(is_it)
+    }
+
     /// Reads what is new.
     ///
     /// # Errors
@@ -126,7 +136,7 @@ impl<S: Collect + Clone + Sync> Live<S> {
         let is_same = |file: &&Watched<S>| {
             !file.is_unreadable
                 && file.is_same(file.look().as_ref())
-                && listing.files.contains(&file.path)
+                && listing.files.contains(&file.location)
         };
         listing.files.len() == files.len()
             && in_words(&listing.problems).eq(in_words(&self.problems))
@@ -155,20 +165,20 @@ impl<S: Collect + Clone + Sync> Live<S> {
 
     /// Takes up the files that are there. One that is gone takes what is known of its group with it. Is anything different?
     fn update_files(&mut self, listing: &Listing) -> bool {
-        let listed: BTreeSet<&PathBuf> = listing.files.iter().collect();
+        let listed: BTreeSet<&Location> = listing.files.iter().collect();
         let mut is_other = false;
         for (number, place) in self.files.iter_mut().enumerate() {
-            if place.as_ref().is_some_and(|file| !listed.contains(&file.path)) {
+            if place.as_ref().is_some_and(|file| !listed.contains(&file.location)) {
                 *place = None;
                 self.groups[number % limits::LIVE_STATES].is_stale = true;
                 is_other = true;
             }
         }
-        let known: BTreeSet<PathBuf> =
-            self.files.iter().flatten().map(|file| file.path.clone()).collect();
-        for path in listing.files.iter().filter(|path| !known.contains(*path)) {
-            let is_named = listing.named.contains(path);
-            self.files.push(Some(Watched::new(path.clone(), is_named)));
+        let known: BTreeSet<Location> =
+            self.files.iter().flatten().map(|file| file.location.clone()).collect();
+        for location in listing.files.iter().filter(|location| !known.contains(*location)) {
+            let is_named = listing.named.contains(location);
+            self.files.push(Some(Watched::new(location.clone(), is_named)));
             if self.groups.len() < self.files.len().min(limits::LIVE_STATES) {
                 self.groups.push(Group { settled: (self.new)(), is_stale: false });
             }
@@ -285,7 +295,10 @@ impl<S: Collect + Clone + Sync> Live<S> {
             match &mut file.kind {
                 Kind::Grows(mark) => {
                     let position = outcome.ends.get(source).copied().unwrap_or(mark.position);
-                    *mark = Mark::at(&file.path, position);
+                    *mark = file
+                        .location
+                        .open()
+                        .map_or_else(|_| Mark::lost(), |file| Mark::at(&file, position));
                 }
                 Kind::Rows(known) => {
                     let before = std::mem::take(known);
@@ -312,9 +325,9 @@ impl<S: Collect + Clone + Sync> Live<S> {
             let Some(file) = &self.files[number] else { continue };
             let Kind::Grows(mark) = &file.kind else { continue };
             let has_rest =
-                std::fs::metadata(&file.path).is_ok_and(|metadata| metadata.len() > mark.position);
-            let rest = Captures::open_from(&file.path, self.format, mark.position);
-            let Some(captures) = rest.ok().filter(|_| has_rest) else { continue };
+                file.location.metadata().is_ok_and(|metadata| metadata.len() > mark.position);
+            let rest = || Captures::rest_of(&file.location, self.format, mark.position);
+            let Some(captures) = has_rest.then(rest).flatten() else { continue };
             let options = Options { threads: 1, ..self.options.clone() };
             let visit = |state: &mut S, _: usize, offset: u64, found: Found<'_>| {
                 state.take(&self.filter, (number, offset), found);

@@ -8,6 +8,7 @@ use crate::engine::collect::{Collect, Place};
 use crate::engine::filter::{Filter, in_domain};
 use crate::flow::Flow;
 use crate::flow::owned::OwnedFlow;
+use crate::limits;
 use crate::patterns::Patterns;
 use crate::skip::{SkipReason, Skips};
 
@@ -44,12 +45,14 @@ pub(super) struct Newest {
     limit: usize,
     /// The oldest of them on top.
     heap: BinaryHeap<Reverse<Aged>>,
+    /// What the flows take; the newest for which there is room are kept, whatever the limit.
+    bytes: usize,
     skips: Skips,
 }
 
 impl Newest {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, heap: BinaryHeap::new(), skips: Skips::default() }
+        Self { limit, heap: BinaryHeap::new(), bytes: 0, skips: Skips::default() }
     }
 
     fn observe(&mut self, place: Place, flow: &Flow<'_>) {
@@ -64,9 +67,11 @@ impl Newest {
     }
 
     fn push(&mut self, flow: Aged) {
+        self.bytes += flow.flow.bytes();
         self.heap.push(Reverse(flow));
-        if self.heap.len() > self.limit {
-            self.heap.pop();
+        while self.heap.len() > self.limit || self.bytes > limits::HELD_FLOW_BYTES {
+            let Some(Reverse(oldest)) = self.heap.pop() else { break };
+            self.bytes -= oldest.flow.bytes();
             self.skips.add(SkipReason::Older);
         }
     }

@@ -6,6 +6,8 @@ use crate::engine::collect::{Collect, Place, collect};
 use crate::engine::filter::Filter;
 use crate::engine::{Monitor, Options};
 use crate::error::Error;
+use crate::flow::Flow;
+use crate::limits;
 use crate::skip::{SkipReason, Skips};
 
 /// What [`compat_answer`] gives.
@@ -29,6 +31,8 @@ pub struct CompatAnswer {
 #[derive(Clone, Default)]
 pub(super) struct Rows {
     flows: Vec<(Place, CompatFlow)>,
+    /// What they take. Beyond a bound nothing is held, and there is no answer.
+    bytes: usize,
     skips: Skips,
 }
 
@@ -37,17 +41,21 @@ impl Collect for Rows {
     fn take(&mut self, filter: &Filter, place: Place, found: Found<'_>) {
         match found {
             Found::Flow(flow) | Found::NotHttp(flow) if filter.is_empty() => {
-                self.flows.push((place, CompatFlow::new(flow)));
+                self.push(place, flow);
             }
             _ => match filter.check(&found) {
-                Ok(flow) => self.flows.push((place, CompatFlow::new(flow))),
+                Ok(flow) => self.push(place, flow),
                 Err(reason) => self.skip(reason, place, found),
             },
         }
     }
 
     fn merge(&mut self, other: Self) {
+        self.bytes = self.bytes.saturating_add(other.bytes);
         self.flows.extend(other.flows);
+        if self.is_full() {
+            self.flows = Vec::new();
+        }
         self.skips.merge(other.skips);
     }
 
@@ -57,6 +65,22 @@ impl Collect for Rows {
 }
 
 impl Rows {
+    fn push(&mut self, place: Place, flow: &Flow<'_>) {
+        if self.is_full() {
+            return;
+        }
+        let row = CompatFlow::new(flow);
+        self.bytes = self.bytes.saturating_add(row.bytes());
+        self.flows.push((place, row));
+        if self.is_full() {
+            self.flows = Vec::new();
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes > limits::HELD_ROW_BYTES
+    }
+
     /// How many flows there are.
     pub(super) fn len(&self) -> usize {
         self.flows.len()
@@ -69,6 +93,12 @@ impl Rows {
         limit: Option<i64>,
         shown: Option<Shown>,
     ) -> Result<CompatAnswer, Error> {
+        if self.is_full() {
+            return Err(Error::usage(format!(
+                "the original's answer needs all flows in memory, and these take more than {} MB; ask without compat",
+                limits::HELD_ROW_BYTES >> 20
+            )));
+        }
         self.flows.sort_by_key(|(place, _)| *place);
         let mut skips = self.skips;
         let count = self.flows.len() as u64;

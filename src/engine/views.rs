@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::capture::InputFormat;
+use crate::capture::location::Identity;
+use crate::compat::Shown;
 use crate::engine::feed::locked;
 use crate::engine::live::Live;
 use crate::engine::newest::Newest;
@@ -204,6 +206,11 @@ impl LiveCaptures {
         known.view(scope, known.all.generation())
     }
 
+    /// Is this file one of the captures now?
+    pub(crate) fn has_file(&self, identity: Identity) -> bool {
+        locked(&self.known).all.has_file(identity)
+    }
+
     /// A view that was given before and is still kept.
     pub fn kept(&self, fingerprint: u64) -> Option<Arc<View>> {
         let known = locked(&self.known);
@@ -263,7 +270,13 @@ impl LiveCaptures {
         let answer = rows.answer(
             domain,
             limit,
-            Some(|word| masked::short_word(word, limits::SHOWN_BYTES).into_owned().into_bytes()),
+            Some(Shown {
+                word: |word, requests| {
+                    let shown = masked::short_word(word, requests, limits::SHOWN_BYTES);
+                    shown.into_owned().into_bytes()
+                },
+                id: |id| masked::flow_id(id).into_owned().into_bytes(),
+            }),
         );
         keep_last(&mut known.answers, (key, Arc::new(answer.clone())), limits::VIEWS);
         answer

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use crate::flow::operation::operation_key;
 use crate::flow::{Flow, Header, Headers, Response};
+use crate::limits;
+use crate::sketch::stable_hash;
 
 /// A copy of a [`Flow`] with all that the rest of the library uses of it: header values are left behind, but for the
 /// content type.
@@ -24,25 +26,90 @@ pub(crate) struct OwnedFlow {
     websocket: bool,
 }
 
+/// What an allocation takes beside its bytes, with its pointer.
+const PER_BOX: usize = 32;
+
+/// Header names of one flow that are held.
+const MAX_HEADERS: usize = 512;
+
+/// Bytes of a query that are held.
+const MAX_QUERY_BYTES: usize = 16 << 10;
+
+/// Bytes of a segment that are held, with a hash of the rest: any that are longer than those of a name are one value.
+const MAX_SEGMENT_BYTES: usize = 2 * limits::SEGMENT_BYTES;
+
+fn bounded(bytes: &[u8], most: usize) -> &[u8] {
+    &bytes[..bytes.len().min(most)]
+}
+
+/// A target of which a pattern is the same, in at most some kilobytes.
+fn bounded_target(target: &[u8]) -> Cow<'_, [u8]> {
+    let path_end = memchr::memchr2(b'?', b'#', target).unwrap_or(target.len());
+    let (path, query) = target.split_at(path_end);
+    let is_long = |segment: &[u8]| segment.len() > MAX_SEGMENT_BYTES;
+    let is_short = query.len() <= MAX_QUERY_BYTES
+        && path.len() <= limits::SEGMENTS * MAX_SEGMENT_BYTES
+        && !path.split(|byte| *byte == b'/').any(is_long);
+    if is_short {
+        return Cow::Borrowed(target);
+    }
+    let mut out = Vec::new();
+    for (i, segment) in path.split(|byte| *byte == b'/').enumerate() {
+        if i > 0 {
+            out.push(b'/');
+        }
+        // Segments beyond those that are told apart are one.
+        if i > limits::SEGMENTS + 1 {
+            break;
+        }
+        if is_long(segment) {
+            out.extend_from_slice(&segment[..MAX_SEGMENT_BYTES]);
+            out.extend(format!("{:016x}", stable_hash(segment)).bytes());
+        } else {
+            out.extend_from_slice(segment);
+        }
+    }
+    out.extend_from_slice(bounded(query, MAX_QUERY_BYTES));
+    Cow::Owned(out)
+}
+
 impl OwnedFlow {
+    /// About how much memory it takes, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        let names: usize = self.request_header_names.iter().map(|name| name.len() + PER_BOX).sum();
+        let media_type = self.response.as_ref().and_then(|response| response.1.as_ref());
+        size_of::<Self>()
+            + [&self.id, &self.method, &self.scheme, &self.host, &self.target]
+                .iter()
+                .map(|text| text.len() + PER_BOX)
+                .sum::<usize>()
+            + names
+            + self.operation.capacity()
+            + media_type.map_or(0, |text| text.len() + PER_BOX)
+    }
+
     pub(crate) fn new(flow: &Flow<'_>) -> Self {
         Self {
-            id: flow.id.into(),
-            method: (*flow.method).into(),
-            scheme: (*flow.scheme).into(),
-            host: (*flow.host).into(),
+            id: bounded(flow.id, limits::FLOW_ID_BYTES + 1).into(),
+            method: bounded(&flow.method, limits::METHOD_BYTES + 1).into(),
+            scheme: bounded(&flow.scheme, limits::METHOD_BYTES).into(),
+            host: bounded(&flow.host, limits::HOST_BYTES + 1).into(),
             port: flow.port,
-            target: (*flow.target).into(),
+            target: bounded_target(&flow.target).into(),
             request_header_names: flow
                 .request_headers
                 .iter()
-                .map(|header| header.0.into())
+                .take(MAX_HEADERS)
+                .map(|header| bounded(header.0, limits::NAME_BYTES + 1).into())
                 .collect(),
             operation: operation_key(flow),
             started: flow.started,
             duration: flow.duration,
             response: flow.response.as_ref().map(|response| {
-                (response.status, response.content_type().map(Into::into), response.body_bytes)
+                let media_type = response.content_type();
+                let media_type =
+                    media_type.map(|text| bounded(text, 2 * limits::NAME_BYTES).into());
+                (response.status, media_type, response.body_bytes)
             }),
             failed: flow.failed,
             websocket: flow.websocket,

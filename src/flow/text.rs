@@ -3,18 +3,39 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use unicode_normalization::char::is_combining_mark;
+
 /// Would this character let captured text act on a terminal, hide itself, or change the order of what is read?
 ///
-/// Controls (C0, DEL, C1), bidi marks and overrides, zero-width and invisible format characters, line and paragraph
-/// separators, tags (Unicode 16, general categories Cc, Cf, Zl, Zp).
+/// Controls (C0, DEL, C1), bidi marks and overrides, letters that are written from right to left, zero-width and invisible
+/// format characters, separators other than the blank, private use, tags (Unicode 16, general categories Cc, Cf, Co, Zl, Zp,
+/// Zs; bidi classes R and AL).
 pub fn is_unsafe(c: char) -> bool {
     c.is_control()
+        || (c.is_whitespace() && c != ' ')
+        || is_right_to_left(c)
+        || matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..)
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}'
             | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
             | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}'
             | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// The blocks of scripts that are written from right to left.
+fn is_right_to_left(c: char) -> bool {
+    matches!(c,
+        '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}' | '\u{10800}'..='\u{10fff}'
+            | '\u{1e800}'..='\u{1efff}')
+}
+
+/// Marks on one letter that are shown; more can cover what stands around it.
+const MARKS: usize = 3;
+
+/// How many marks in a row `c` is the last of, given those before it.
+fn marks_with(before: usize, c: char) -> usize {
+    if !c.is_ascii() && is_combining_mark(c) { before + 1 } else { 0 }
 }
 
 /// The bytes as text in which every unsafe character, and every byte that is not UTF-8, is percent-encoded.
@@ -28,14 +49,17 @@ pub fn is_unsafe(c: char) -> bool {
 /// ```
 pub fn printable(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes)
+        && (text.is_ascii() || !has_many_marks(text))
         && !text.chars().any(is_unsafe)
     {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(bytes.len() + 16);
+    let mut marks = 0;
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
-            if is_unsafe(c) {
+            marks = marks_with(marks, c);
+            if is_unsafe(c) || marks > MARKS {
                 percent(&mut out, c.encode_utf8(&mut [0; 4]).as_bytes());
             } else {
                 out.push(c);
@@ -44,6 +68,14 @@ pub fn printable(bytes: &[u8]) -> Cow<'_, str> {
         percent(&mut out, chunk.invalid());
     }
     Cow::Owned(out)
+}
+
+fn has_many_marks(text: &str) -> bool {
+    let mut marks = 0;
+    text.chars().any(|c| {
+        marks = marks_with(marks, c);
+        marks > MARKS
+    })
 }
 
 /// The same for a name that is kept: cut to `limit` bytes first, with an ellipsis where something is missing.
@@ -75,6 +107,20 @@ mod tests {
             "a%E2%80%AEb%E2%80%8Bc%C2%9Bd"
         );
         assert_eq!(printable(b"\x1b]0;x\x07\r\n"), "%1B]0;x%07%0D%0A");
+    }
+
+    #[test]
+    fn what_would_reorder_or_cover_text_is_percent_encoded() {
+        for text in ["\u{5d0}\u{5d1}", "a\u{a0}b", "a\u{3000}b", "\u{e001}", "\u{627}"] {
+            assert!(printable(text.as_bytes()).is_ascii(), "{text:?}");
+        }
+        let marks = format!("a{}", "\u{301}".repeat(9));
+        let shown = printable(marks.as_bytes());
+        assert_eq!(shown.matches('\u{301}').count(), MARKS);
+        assert_eq!(
+            printable("nguo\u{31b}\u{300}i d\u{f9}ng".as_bytes()),
+            "nguo\u{31b}\u{300}i d\u{f9}ng"
+        );
     }
 
     #[test]

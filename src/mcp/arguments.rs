@@ -148,6 +148,12 @@ pub(super) fn parse<T: DeserializeOwned>(
 ) -> Result<T, String> {
     let mut arguments = arguments.unwrap_or_default();
     arguments.retain(|_, value| !value.is_null());
+    if let Some((name, _)) = arguments.iter().find(|(name, value)| is_too_long(name, value)) {
+        return Err(format!(
+            "these arguments do not fit: {} is longer than the {ARGUMENT_BYTES} bytes that are read",
+            text::shortened(name.as_bytes(), 60)
+        ));
+    }
     arguments.values_mut().for_each(make_whole);
     serde_path_to_error::deserialize(Value::Object(arguments)).map_err(|error| {
         let path = error.path().to_string();
@@ -161,6 +167,14 @@ pub(super) fn parse<T: DeserializeOwned>(
             text::shortened(format!("{place}{why}").as_bytes(), 300)
         )
     })
+}
+
+/// The longest argument that is read, in bytes: no path, host or cursor is longer.
+const ARGUMENT_BYTES: usize = 4096;
+
+fn is_too_long(name: &str, value: &Value) -> bool {
+    let length = value.as_str().map_or(0, str::len);
+    length.max(name.len()) > ARGUMENT_BYTES
 }
 
 /// Some clients send 10 as 10.0.

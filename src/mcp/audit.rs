@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::capture::location::{Identity, identity_of};
 use crate::error::Error;
 use crate::flow::text;
 
@@ -20,7 +21,13 @@ const ARGUMENTS: usize = 32;
 
 /// A file that lines are added to.
 pub(super) struct AuditLog {
-    file: Mutex<File>,
+    log: Mutex<Log>,
+}
+
+struct Log {
+    file: File,
+    /// How long the file was before a line that could not be written whole.
+    torn_at: Option<u64>,
 }
 
 /// One call.
@@ -45,6 +52,11 @@ impl AuditLog {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         let name = path.display().to_string();
         let open = || -> io::Result<File> {
+            if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+                return Err(io::Error::other(
+                    "an audit log is a file, which keeps what is written; a pipe, a terminal or a folder is none",
+                ));
+            }
             let mut file = OpenOptions::new().create(true).append(true).read(true).open(path)?;
             if file.metadata()?.len() > 0 {
                 file.seek(SeekFrom::End(-1))?;
@@ -57,16 +69,41 @@ impl AuditLog {
             Ok(file)
         };
         let file = open().map_err(|error| Error::io(&name, "write", error))?;
-        Ok(Self { file: Mutex::new(file) })
+        Ok(Self { log: Mutex::new(Log { file, torn_at: None }) })
     }
 
-    /// Adds one line, whole: when this returns it is on the disk.
+    /// What tells the file apart from others.
+    pub(super) fn identity(&self) -> io::Result<Identity> {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.file.metadata().map(|metadata| identity_of(&metadata))
+    }
+
+    /// Adds one line, whole: when this returns it is on the disk. What is left of a line for which there was no room is cut
+    /// off before the next.
     pub(super) fn add(&self, entry: &Entry<'_>) -> io::Result<()> {
         let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.write_all(&line)?;
-        file.sync_data()
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.add(&line)
+    }
+}
+
+impl Log {
+    fn add(&mut self, line: &[u8]) -> io::Result<()> {
+        if let Some(length) = self.torn_at {
+            self.file.set_len(length)?;
+            self.torn_at = None;
+        }
+        let before = self.file.metadata()?.len();
+        let written = self.file.write_all(line).and_then(|()| self.file.sync_data());
+        if written.is_err() {
+            self.torn_at = Some(before);
+            // Now, if there is a way: who reads the log meanwhile finds whole lines.
+            if self.file.set_len(before).is_ok() {
+                self.torn_at = None;
+            }
+        }
+        written
     }
 }
 

@@ -17,13 +17,13 @@ const TREE_SHARE: usize = 3;
 /// About how many bytes a branch of the tree takes up.
 const BRANCH_BYTES: usize = 110;
 
-/// The answer to a question about a view, from the endpoint number `start` on.
+/// The answer to a question about a view, from the endpoint number `start` on; `None` where there are not so many.
 pub(super) fn patterns_answer(
     view: &View,
     arguments: &PatternsArguments,
     start: usize,
     cursor_at: impl Fn(usize) -> String,
-) -> PatternsAnswer {
+) -> Option<PatternsAnswer> {
     let mut selection = arguments.selection();
     if view.is_narrowed {
         selection.domain = None;
@@ -43,6 +43,10 @@ pub(super) fn patterns_answer(
         patterns: Vec::new(),
         result: None,
     };
+    // A cursor leads to endpoints that are left.
+    if start > 0 && start >= selected.len() {
+        return None;
+    }
     let rest = selected.get(start..).unwrap_or_default();
     let is_summary = arguments.detail == Detail::Summary;
     if !is_summary || start > 0 {
@@ -52,7 +56,7 @@ pub(super) fn patterns_answer(
         if rows.len() == rest.len() {
             answer.returned = count(rest);
             answer.patterns = rows;
-            return answer;
+            return Some(answer);
         }
     }
     if start == 0 {
@@ -82,7 +86,7 @@ pub(super) fn patterns_answer(
     } else {
         answer.next_cursor = Some(cursor_at(start + taken));
     }
-    answer
+    Some(answer)
 }
 
 /// Rows for as many of the endpoints as there is room for, at least one: that one in less detail where it must be.

@@ -171,7 +171,16 @@ fn identities<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, Identity>, D::Error> {
     let named = Unique::<Identity>::deserialize(deserializer)?.0;
-    Ok(named.into_iter().map(|(name, rules)| (identity(&name), rules)).collect())
+    let mut compared = BTreeMap::new();
+    for (name, rules) in named {
+        let shown = identity(&name);
+        if compared.insert(shown.clone(), rules).is_some() {
+            return Err(de::Error::custom(format!(
+                "two identities are {shown} once they are cut to {IDENTITY_BYTES} bytes and cleaned of invisible characters"
+            )));
+        }
+    }
+    Ok(compared)
 }
 
 /// The name of a client as it is compared and shown: with an end, and nothing invisible.

@@ -119,7 +119,12 @@ impl Server {
         if let Verdict::Limited(why) = gate.peek(&call.identity, call.tool) {
             return Passage::Closed("rate_limited", why);
         }
-        let Some(question) = self.question(call) else {
+        let used = match Tools::used(call.tool, call.request.arguments.clone()) {
+            Ok(used) => used,
+            // The user need not be asked about a call that cannot be answered.
+            Err(why) => return Passage::Closed("invalid", why),
+        };
+        let Some(question) = self.question(call, &used) else {
             return Passage::Closed("approval_unavailable", words::NEEDS_APPROVAL.to_owned());
         };
         if is_stateless {
@@ -144,7 +149,8 @@ impl Server {
     }
 
     /// What the user is asked, where the client can ask.
-    fn question(&self, call: &Call) -> Option<ElicitRequestParams> {
+    /// `asked` are the arguments as the call will use them.
+    fn question(&self, call: &Call, asked: &str) -> Option<ElicitRequestParams> {
         let declared =
             call.context.client_capabilities().and_then(|capabilities| capabilities.elicitation);
         let can_ask = declared
@@ -152,7 +158,6 @@ impl Server {
         if !can_ask {
             return None;
         }
-        let asked = audit::arguments(call.request.arguments.as_ref());
         let why = self.inner.gate.reason(&call.identity, call.tool);
         let why = why.map(|why| format!(" The operator says: {why}")).unwrap_or_default();
         Some(ElicitRequestParams::FormElicitationParams {

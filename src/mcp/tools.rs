@@ -9,8 +9,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::capture::InputFormat;
+use crate::capture::location::Identity;
 use crate::engine::{LiveCaptures, Monitor, Options, Scope, View};
 use crate::error::Error;
+use crate::flow::text;
 use crate::limits;
 use crate::mcp::answer::{Count, EndpointAnswer, PatternsAnswer, TotalsRow};
 use crate::mcp::arguments::{
@@ -130,6 +132,11 @@ impl Tools {
         drop(self.view(&Scope::default(), monitor));
     }
 
+    /// Is this file one of the captures?
+    pub(super) fn has_capture(&self, identity: Identity) -> bool {
+        self.views.has_file(identity)
+    }
+
     /// Tells the operator what cannot be read, each thing once as long as it lasts.
     fn tell(&self, view: &View) {
         let problems: BTreeSet<String> = view.problems.iter().map(ToString::to_string).collect();
@@ -155,6 +162,27 @@ impl Tools {
             _ => parse(arguments).and_then(|arguments| self.get_endpoint(&arguments, monitor)),
         };
         answer.unwrap_or_else(Answer::error)
+    }
+
+    /// The arguments as a call uses them, or what is wrong with them.
+    pub(super) fn used(
+        name: &str,
+        arguments: Option<Map<String, Value>>,
+    ) -> Result<String, String> {
+        let used = if name == GET_API_PATTERNS {
+            let arguments: PatternsArguments = parse(arguments)?;
+            arguments.check()?;
+            serde_json::to_value(arguments)
+        } else {
+            let arguments: EndpointArguments = parse(arguments)?;
+            arguments.check()?;
+            serde_json::to_value(arguments)
+        };
+        let mut used = used.unwrap_or_default();
+        if let Some(used) = used.as_object_mut() {
+            used.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
+        }
+        Ok(text::printable(used.to_string().as_bytes()).into_owned())
     }
 
     /// The answer that was given to the same question before, where nothing changed since: quick enough for the thread that
@@ -211,9 +239,10 @@ impl Tools {
                     Cursor { view: view.fingerprint, question: hash_of(&question), start }
                         .to_string()
                 };
-                Some(Answer::new(&page::patterns_answer(&view, arguments, start, cursor_at)))
+                page::patterns_answer(&view, arguments, start, cursor_at)
+                    .map(|answer| Answer::new(&answer))
             })
-            .unwrap_or_else(|| Answer::error(words::NOTHING_MATCHES)))
+            .unwrap_or_else(|| Answer::error(words::STALE_CURSOR)))
     }
 
     fn compat(

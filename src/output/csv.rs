@@ -49,12 +49,34 @@ impl Output for Csv {
 }
 
 fn cell(text: Cow<'_, str>) -> Cow<'_, str> {
-    let text =
-        if text.starts_with(['=', '+', '-', '@']) { Cow::Owned(format!("'{text}")) } else { text };
-    if text.contains([',', '"', '\n', '\r']) {
+    let text = if has_formula(&text) { Cow::Owned(without_formulas(&text)) } else { text };
+    if text.contains([',', '"', '\n', '\r', ';', '\t']) {
         return Cow::Owned(format!("\"{}\"", text.replace('"', "\"\"")));
     }
     text
+}
+
+/// Does this character begin a formula? The wide ones are the keyboards' of East Asia.
+fn begins_formula(c: char) -> bool {
+    matches!(c, '=' | '+' | '-' | '@' | '\u{ff1d}' | '\u{ff0b}' | '\u{ff0d}' | '\u{ff20}')
+}
+
+/// Where a cell may begin: at the start, and where a spreadsheet of another country ends one.
+fn has_formula(text: &str) -> bool {
+    text.split([';', '\t']).any(|part| part.trim_start().starts_with(begins_formula))
+}
+
+fn without_formulas(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 4);
+    let mut is_start = true;
+    for c in text.chars() {
+        if is_start && begins_formula(c) {
+            out.push('\'');
+        }
+        is_start = matches!(c, ';' | '\t') || (is_start && c == ' ');
+        out.push(c);
+    }
+    out
 }
 
 #[cfg(test)]
@@ -67,5 +89,7 @@ mod tests {
         assert_eq!(cell("say \"x\"".into()), "\"say \"\"x\"\"\"");
         assert_eq!(cell("=1+2".into()), "'=1+2");
         assert_eq!(cell("/a".into()), "/a");
+        assert_eq!(cell("a; =1+2".into()), "\"a; '=1+2\"");
+        assert_eq!(cell("\u{ff1d}1".into()), "'\u{ff1d}1");
     }
 }

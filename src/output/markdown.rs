@@ -44,9 +44,16 @@ impl Output for Markdown {
     }
 }
 
-/// Captured text as code, in which it can be neither markup nor the end of a cell.
+/// Captured text as code, in which it can be neither markup nor the end of a cell: what readers of Markdown take differently
+/// inside of code and of tables is percent-encoded, as it may be in a path.
 fn code(text: &str) -> String {
-    format!("`{}`", text.replace('`', "'").replace('|', "\\|"))
+    let safe = |c| match c {
+        '`' => "%60".to_owned(),
+        '|' => "%7C".to_owned(),
+        '\\' => "%5C".to_owned(),
+        c => c.to_string(),
+    };
+    format!("`{}`", text.chars().map(safe).collect::<String>())
 }
 
 #[cfg(test)]
@@ -55,6 +62,7 @@ mod tests {
 
     #[test]
     fn captured_text_cannot_leave_its_cell() {
-        assert_eq!(code("a`b|c<img>"), "`a'b\\|c<img>`");
+        assert_eq!(code("a`b|c<img>"), "`a%60b%7Cc<img>`");
+        assert_eq!(code("a\\|b"), "`a%5C%7Cb`");
     }
 }

@@ -8,7 +8,7 @@ use crate::limits;
 use crate::patterns::Patterns;
 use crate::patterns::endpoint::Endpoint;
 use crate::report::routes::{Label, Route, Routes};
-use crate::report::{Pattern, Report, Totals, hosts, masked, pattern_of};
+use crate::report::{NameCounts, Pattern, Report, Surroundings, Totals, hosts, masked, pattern_of};
 use crate::skip::SkipReason;
 use crate::template::context::Observed;
 use crate::template::decide::{Decided, Near, Variable, decide};
@@ -157,8 +157,11 @@ pub(crate) fn build(
             Ruled { rules: &options.rules, host: &group.name, inner: judge, matched: &matched };
         let judge: &dyn Judge<Endpoint> = if options.rules.is_empty() { judge } else { &ruled };
         let decided = decide(&group.nodes, model.vocabulary, judge);
+        let requests = group.nodes.all().map(|node| node.count).sum();
+        let mut host = Surroundings { name: &group.name, requests, ..Surroundings::default() };
+        count_names(&decided, &mut host.names);
         let mut describer = Describer {
-            host: &group.name,
+            host,
             explain: options.explain.as_deref(),
             exclude_errors_only_404: options.exclude_errors_only_404,
             errors_only_404: 0,
@@ -211,7 +214,7 @@ pub(crate) fn build(
 
 /// Describes the endpoints of one host.
 struct Describer<'a, 't> {
-    host: &'a str,
+    host: Surroundings<'a>,
     explain: Option<&'a str>,
     exclude_errors_only_404: bool,
     errors_only_404: u64,
@@ -234,13 +237,18 @@ impl<'t> Describer<'_, 't> {
                 route.add_end(*end, self.routes.no_label());
                 continue;
             }
-            let pattern = pattern_of(*end, self.host, &place.template, &self.variables, seen);
+            let pattern = pattern_of(*end, &self.host, &place.template, &self.variables, seen);
             if self.explain.is_some_and(|name| name == pattern.endpoint || name == pattern.id) {
                 let near_misses = self.near.clone();
                 self.explanations.push(Explanation { pattern: pattern.clone(), near_misses });
             }
-            let (endpoint, path_pattern) = (pattern.endpoint.clone(), pattern.path_pattern.clone());
-            route.add_end(*end, self.routes.add_label(Label { endpoint, path_pattern }));
+            let label = Label {
+                endpoint: pattern.endpoint.clone(),
+                path_pattern: pattern.path_pattern.clone(),
+                method: pattern.method.clone(),
+                host: pattern.host.clone(),
+            };
+            route.add_end(*end, self.routes.add_label(label));
             self.found.push(pattern);
         }
         let near_before = self.near.len();
@@ -262,6 +270,12 @@ impl<'t> Describer<'_, 't> {
     }
 }
 
+fn count_names(place: &Decided<'_, Endpoint>, names: &mut NameCounts) {
+    place.ends.iter().flat_map(|(_, seen)| seen).for_each(|endpoint| names.add(endpoint));
+    place.literals.iter().for_each(|(_, below)| count_names(below, names));
+    place.variables.iter().for_each(|(_, below)| count_names(below, names));
+}
+
 fn is_only_404(seen: &[&Endpoint]) -> bool {
     let responses: u64 = seen.iter().map(|seen| seen.responses).sum();
     responses > 0 && responses == seen.iter().map(|seen| seen.not_found()).sum::<u64>()
@@ -270,7 +284,7 @@ fn is_only_404(seen: &[&Endpoint]) -> bool {
 fn near_miss(segment: usize, near: &Near<'_>) -> NearMiss {
     NearMiss {
         segment,
-        text: masked::short_word(near.text, limits::NAME_BYTES).into_owned(),
+        text: masked::short_word(near.text, 1, limits::NAME_BYTES).into_owned(),
         judged: if near.verdict.is_value { "value" } else { "name" }.to_owned(),
         probability: (near.verdict.probability * 100.0).round() / 100.0,
         reason: near.verdict.reason.to_owned(),

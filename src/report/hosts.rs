@@ -147,7 +147,7 @@ impl Surface<'_> {
     fn collect(&mut self, place: &Decided<'_, Endpoint>) {
         let parts = &place.template.parts;
         let first = match parts.first() {
-            Some(Part::Literal(text)) if parts.len() > 1 => text,
+            Some(Part::Literal { text, .. }) if parts.len() > 1 => text,
             _ => &b""[..],
         };
         for ((method, operation), _) in &place.ends {

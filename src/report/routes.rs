@@ -40,6 +40,10 @@ pub struct Label {
     pub endpoint: String,
     /// As in [`Pattern::path_pattern`](crate::Pattern::path_pattern).
     pub path_pattern: String,
+    /// As in [`Pattern::method`](crate::Pattern::method).
+    pub method: String,
+    /// As in [`Pattern::host`](crate::Pattern::host).
+    pub host: String,
 }
 
 /// One place on the way.

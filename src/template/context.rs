@@ -247,7 +247,7 @@ impl<T: Observed> Place<'_, '_, T> {
             text.first().is_some_and(u8::is_ascii_alphabetic)
                 && text.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
         };
-        if let Some(Part::Literal(parent)) = self.template.parts.last()
+        if let Some(Part::Literal { text: parent, .. }) = self.template.parts.last()
             && is_service_name(parent)
         {
             return is_method(candidate.text)
@@ -372,7 +372,7 @@ impl<T: Observed> Place<'_, '_, T> {
         features.set(F::parent_value_unknown, if is_value(parent) { unknown } else { 0.0 });
         features
             .flag(F::two_values_before, is_value(parent) && is_value(parts.iter().rev().nth(1)));
-        if let Some(Part::Literal(text)) = parent {
+        if let Some(Part::Literal { text, .. }) = parent {
             let kind = Segment::parse(text).kind;
             let plural = text.len() > 3 && text.ends_with(b"s") && !text.ends_with(b"ss");
             features.flag(F::parent_version, kind == SegmentKind::Version);

@@ -165,7 +165,7 @@ fn decide_group<'t, T: Observed>(
     index: &HostIndex<'_>,
     judge: &dyn Judge<T>,
 ) -> Decided<'t, T> {
-    let may_hold_files = matches!(template.parts.last(), Some(Part::Literal(_)));
+    let may_hold_files = matches!(template.parts.last(), Some(Part::Literal { .. }));
     if judge.takes_rest(&template) || (may_hold_files && files::are_one_value(group, index)) {
         return files::decide(group, template, judge);
     }
@@ -189,7 +189,8 @@ fn decide_group<'t, T: Observed>(
     let literals = literals
         .into_iter()
         .map(|(literal, places)| {
-            let deeper = step(Part::Literal(literal.text.into()));
+            let requests = places.all().map(|node| node.count).sum();
+            let deeper = step(Part::literal(literal.text, requests));
             (literal, decide_group(&places, deeper, index, judge))
         })
         .collect();

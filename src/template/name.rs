@@ -5,7 +5,6 @@ mod codes;
 use crate::template::Part;
 use crate::template::decide::{Places, Variable};
 use crate::template::evidence::Node;
-use crate::template::secret::looks_secret;
 use crate::template::segment::{Segment, SegmentKind, kind_of};
 
 /// Names for the parameters of a variable that follows `parts`, one for each place of its frame. `below` is where it leads.
@@ -272,7 +271,7 @@ const SAY_NOTHING: [&str; 20] = [
 /// The last literal that says what is meant, in snake case.
 fn noun_before(parts: &[Part]) -> Option<String> {
     parts.iter().rev().find_map(|part| match part {
-        Part::Literal(text) => {
+        Part::Literal { text, is_masked } => {
             let core = Segment::parse(text).core;
             let noun = snake_case(core);
             let digits = noun.bytes().filter(u8::is_ascii_digit).count();
@@ -283,7 +282,7 @@ fn noun_before(parts: &[Part]) -> Option<String> {
                 || digits > 3
                 || core.len() > MAX_NOUN_BYTES
                 || core.contains(&b':')
-                || looks_secret(text);
+                || *is_masked;
             (!says_nothing).then_some(noun)
         }
         Part::Parameter { .. } => None,
@@ -385,7 +384,7 @@ mod tests {
                 let names = name(&parts);
                 Part::Parameter { names, frame: PLAIN_FRAME.into(), rest: false }
             } else {
-                Part::Literal(segment.as_bytes().into())
+                Part::literal(segment.as_bytes(), 9)
             });
         }
         name(&parts).remove(0)

@@ -363,7 +363,7 @@ fn is_meant(frame: &[u8], found: &[u8]) -> bool {
 fn fits(pattern: &Pattern, part: &Part) -> bool {
     match (pattern, part) {
         (Pattern::Any, _) => true,
-        (Pattern::Literal(wanted), Part::Literal(text)) => text::printable(text) == *wanted,
+        (Pattern::Literal(wanted), Part::Literal { text, .. }) => text::printable(text) == *wanted,
         (Pattern::Parameter { frame, .. }, Part::Parameter { frame: have, .. }) => {
             is_meant(frame, have)
         }

@@ -314,7 +314,7 @@ fn what_is_no_database_of_the_server_is_named() {
     let path = path.to_str().unwrap();
     let run = program(&["analyze", path]);
     assert_eq!(run.code, Some(2));
-    assert!(run.stderr.contains("no table \"flows\""), "{}", run.stderr);
+    assert!(run.stderr.contains("no plain table \"flows\""), "{}", run.stderr);
     Connection::open(path)
         .unwrap()
         .execute_batch("CREATE TABLE flows (id TEXT, url TEXT)")

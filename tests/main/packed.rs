@@ -104,7 +104,75 @@ fn archives_without_captures_and_of_fiddler_are_named() {
     );
     assert!(error(&zip(&[("raw/1_c.txt", b"GET / HTTP/1.1\r\n\r\n")])).contains("Export Sessions"));
     assert!(error(b"PK\x03\x04rubbish").contains("cannot be read"));
-    assert!(error(&gzip(&gzip(&gzip(b"{}")))).contains("several times"));
+    let packed = (0..5).fold(b"{}".to_vec(), |bytes, _| gzip(&bytes));
+    assert!(error(&packed).contains("packed more than 4 times"));
+    let packed = (0..2000).fold(demo("demo.har"), |bytes, _| stored(&bytes));
+    assert!(error(&packed).contains("packed more than 4 times"));
+}
+
+/// An archive with one file, as it is.
+fn stored(bytes: &[u8]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options =
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    archive.start_file("a", options).unwrap();
+    archive.write_all(bytes).unwrap();
+    archive.finish().unwrap().into_inner()
+}
+
+#[test]
+fn packings_inside_each_other_are_read_up_to_a_depth() {
+    let bytes = demo("demo.mitm");
+    let plain = report(&bytes);
+    for packed in [
+        gzip(&zip(&[("x.gz", &zstd(&bytes))])),
+        zip(&[("y", &zip(&[("x.gz", &gzip(&bytes))]))]),
+        gzip(&gzip(&gzip(&gzip(&bytes)))),
+    ] {
+        assert_eq!(report(&packed), plain);
+    }
+}
+
+/// Entries of an archive that point at the same bytes: each could be unpacked any number of times.
+#[test]
+fn files_of_an_archive_that_share_bytes_are_read_once() {
+    let archive = zip(&[("a.mitm", &demo("demo.mitm"))]);
+    let end = archive.len() - 22;
+    let word = |at: usize| u32::from_le_bytes(archive[at..at + 4].try_into().unwrap()) as usize;
+    let (length, start) = (word(end + 12), word(end + 16));
+    let mut shared = archive[..start].to_vec();
+    for name in [b'a', b'b', b'c'] {
+        let mut entry = archive[start..start + length].to_vec();
+        entry[46] = name;
+        shared.extend(entry);
+    }
+    let mut tail = archive[end..].to_vec();
+    for at in [8, 10] {
+        tail[at..at + 2].copy_from_slice(&3_u16.to_le_bytes());
+    }
+    tail[12..16].copy_from_slice(&u32::try_from(3 * length).unwrap().to_le_bytes());
+    shared.extend(tail);
+    let captures = Captures::from_bytes("x.zip", shared, InputFormat::Detect).unwrap();
+    assert_eq!(captures.len(), 1);
+    assert!(captures.ignored().iter().all(|why| why.contains("shares its bytes")));
+    assert_eq!(captures.ignored().len(), 2, "{:?}", captures.ignored());
+}
+
+/// What all files of an archive unpack to counts together.
+#[test]
+fn an_archive_unpacks_to_a_bounded_multiple_of_its_size() {
+    let zeros = vec![b'0'; 32 << 20];
+    let bomb = zstd(&zeros);
+    let names: Vec<String> = (0..40).map(|i| format!("{i:02}")).collect();
+    let files: Vec<(&str, &[u8])> = names.iter().map(|name| (&**name, &*bomb)).collect();
+    let archive = zip(&files);
+    assert!(archive.len() < 200_000, "{}", archive.len());
+    let captures = Captures::from_bytes("x.zip", archive.clone(), InputFormat::Mitmproxy).unwrap();
+    let analysis = analyze(&captures, &Options::default(), &()).unwrap();
+    let most = archive.len() as u64 * 2000 + (64 << 20);
+    assert!(analysis.bytes <= most, "{} {most}", analysis.bytes);
+    assert!(analysis.bytes < 40 * zeros.len() as u64);
+    assert!(analysis.failures[0].to_string().contains("times the size of its file"));
 }
 
 #[test]

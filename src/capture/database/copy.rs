@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 use tempfile::{TempDir, tempdir};
 
-use crate::capture::bytes::{ByteStream, copy_bounded};
+use crate::capture::bytes::{ByteStream, Bytes, copy_bounded};
+use crate::capture::location::{is_plain, open_plain};
 
 /// Where the copy stands in its temporary folder.
 pub(super) fn database_in(folder: &TempDir) -> PathBuf {
@@ -15,21 +16,35 @@ pub(super) fn database_in(folder: &TempDir) -> PathBuf {
 }
 
 /// Has it a write-ahead log that nobody uses now? Reading it would make files beside it, so a copy is read.
-pub(super) fn has_idle_log(path: &Path) -> bool {
-    has_log(path) && !beside(path, "-shm").exists()
+pub(super) fn has_idle_log(bytes: &Bytes, path: &Path) -> bool {
+    has_log(bytes) && !beside(path, "-shm").exists()
 }
 
 /// Would SQLite open files for writing to read it? Whatever stands beside it under the name of a log is opened.
-pub(super) fn needs_writing(path: &Path) -> bool {
-    has_log(path) || beside(path, "-wal").symlink_metadata().is_ok()
+pub(super) fn needs_writing(bytes: &Bytes, path: &Path) -> bool {
+    has_log(bytes) || beside(path, "-wal").symlink_metadata().is_ok()
 }
 
 /// Has it a write-ahead log?
-fn has_log(path: &Path) -> bool {
-    let mut header = [0; 20];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
-    read.is_ok() && header[19] == 2
+fn has_log(bytes: &Bytes) -> bool {
+    bytes.head(20).is_ok_and(|header| header.get(19) == Some(&2))
 }
+
+/// Refuses what SQLite would open beside a database and is no plain file: it would follow a link, and wait for a pipe.
+pub(super) fn check_beside(path: &Path) -> Result<(), String> {
+    for suffix in SIDE_FILES {
+        let metadata = beside(path, suffix).symlink_metadata();
+        if metadata.is_ok_and(|metadata| !is_plain(&metadata)) {
+            return Err(format!(
+                "beside this SQLite database stands {suffix}, which is a link, a pipe or a folder and not a file; remove it"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What may stand beside a database.
+const SIDE_FILES: [&str; 3] = ["-journal", "-wal", "-shm"];
 
 /// Was a transaction left in the middle, so that reading alone cannot see the state before it?
 pub(super) fn needs_copy(path: &Path, error: &rusqlite::Error) -> bool {
@@ -47,18 +62,15 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// Copies the database with its journal: opening the copy puts the last whole state back.
-pub(super) fn copied(path: &Path) -> io::Result<TempDir> {
+pub(super) fn copied(bytes: &Bytes, path: &Path) -> io::Result<TempDir> {
     let folder = tempdir()?;
     let copy = database_in(&folder);
     // Only the bytes: the copy is repaired by writing to it, whatever the mode of the original.
-    let copy_bytes = |from: &Path, to: &Path| -> io::Result<()> {
-        io::copy(&mut File::open(from)?, &mut File::create(to)?).map(drop)
-    };
-    copy_bytes(path, &copy)?;
+    copy_bounded(&mut ReadAt { bytes, position: 0 }, &mut File::create(&copy)?)?;
     for suffix in ["-journal", "-wal"] {
         let from = beside(path, suffix);
         if from.exists() {
-            copy_bytes(&from, &beside(&copy, suffix))?;
+            copy_bounded(&mut open_plain(&from)?, &mut File::create(beside(&copy, suffix))?)?;
         }
     }
     Ok(folder)
@@ -69,4 +81,18 @@ pub(super) fn unpacked(stream: &mut ByteStream) -> io::Result<TempDir> {
     let folder = tempdir()?;
     copy_bounded(stream, &mut File::create(database_in(&folder))?)?;
     Ok(folder)
+}
+
+/// Reads a file from its start, wherever others read it.
+struct ReadAt<'a> {
+    bytes: &'a Bytes,
+    position: u64,
+}
+
+impl Read for ReadAt<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.bytes.read_at(self.position, buffer)?;
+        self.position += count as u64;
+        Ok(count)
+    }
 }

@@ -26,8 +26,7 @@ struct Budget {
 
 impl Patience {
     /// What is said where the time was not enough.
-    pub(super) const OVER: &str =
-        "SQLite was busy with this database for longer than an undamaged one of its size can keep it";
+    pub(super) const OVER: &str = "SQLite was busy with this database for longer than an undamaged one of its size can keep it";
 
     /// Begins anew, for a file of that many bytes.
     pub(super) fn begin(&self, bytes: u64) {

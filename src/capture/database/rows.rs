@@ -203,11 +203,7 @@ enum Progress {
 }
 
 impl<'a> Statement<'a> {
-    pub(super) fn new(
-        connection: &'a Connection,
-        query: &'a str,
-        patience: &'a Patience,
-    ) -> Self {
+    pub(super) fn new(connection: &'a Connection, query: &'a str, patience: &'a Patience) -> Self {
         Self { connection, query, patience }
     }
 
@@ -236,7 +232,10 @@ impl<'a> Statement<'a> {
                 Ok(Progress::Full) => after,
                 Ok(Progress::Disorder) => {
                     let message = "the rows of this database are out of order, so it is damaged; the rest of them is skipped";
-                    found(place_of(from), Found::Skipped(SkipReason::BadRecord, message.to_owned()));
+                    found(
+                        place_of(from),
+                        Found::Skipped(SkipReason::BadRecord, message.to_owned()),
+                    );
                     None
                 }
                 Err(error) => {

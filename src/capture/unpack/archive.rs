@@ -60,7 +60,8 @@ fn refuse_shared(files: &mut [ZipFile], mut places: Vec<(u64, u64, usize)>) {
     let mut end = 0;
     for (start, length, number) in places {
         if start < end && length > 0 {
-            let why = "it shares its bytes with another file of this archive; save the archive again";
+            let why =
+                "it shares its bytes with another file of this archive; save the archive again";
             files[number].bytes = Err(why.to_owned());
         } else {
             end = end.max(start.saturating_add(length));

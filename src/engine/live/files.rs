@@ -4,47 +4,78 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::capture::location::{Location, is_plain};
 use crate::error::Error;
 
 /// Folders inside each other that are walked.
 const DEPTH: usize = 64;
 
-/// The files behind some paths, each by its real path, and what could not be listed.
+/// A path that the operator named.
+#[derive(Clone, Debug)]
+pub(super) struct Named {
+    path: PathBuf,
+    /// Was it a link then? Where it was none, it is not followed if it becomes one.
+    is_link: bool,
+}
+
+impl Named {
+    pub(super) fn new(path: PathBuf) -> Self {
+        let is_link = path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
+        Self { path, is_link }
+    }
+
+    /// Its path without links, but for one in the place of what was none.
+    fn real(&self) -> io::Result<PathBuf> {
+        // The path of a folder may end with dots, which have no name.
+        let (Some(name), false) = (self.path.file_name(), self.is_link) else {
+            return fs::canonicalize(&self.path);
+        };
+        let folder = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        Ok(fs::canonicalize(folder.unwrap_or(Path::new(".")))?.join(name))
+    }
+}
+
+/// The files behind some paths, and what could not be listed.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
-    pub(super) files: Vec<PathBuf>,
+    pub(super) files: Vec<Location>,
     pub(super) problems: Vec<Error>,
     /// Files named on their own: what is wrong with one is said, where a file in a folder may be anything.
-    pub(super) named: Vec<PathBuf>,
+    pub(super) named: Vec<Location>,
 }
 
 impl Listing {
     /// Lists them anew. A link in a folder is followed only where it stays in that folder.
-    pub(super) fn of(paths: &[PathBuf]) -> Self {
+    pub(super) fn of(paths: &[Named]) -> Self {
         let mut listing = Self::default();
-        for path in paths {
-            if let Err(error) = listing.add(path) {
-                listing.problems.push(Error::io(&path.display().to_string(), "read", error));
+        for named in paths {
+            if let Err(error) = listing.add(named) {
+                let name = named.path.display().to_string();
+                listing.problems.push(Error::io(&name, "read", error));
             }
         }
         let mut seen = std::collections::BTreeSet::new();
-        listing.files.retain(|file| seen.insert(file.clone()));
+        listing.files.retain(|file| seen.insert(file.path()));
         listing
     }
 
-    fn add(&mut self, path: &Path) -> io::Result<()> {
-        let real = fs::canonicalize(path)?;
-        let metadata = fs::metadata(&real)?;
+    fn add(&mut self, named: &Named) -> io::Result<()> {
+        let real = named.real()?;
+        let metadata = real.symlink_metadata()?;
         if metadata.is_dir() {
             return self.walk(&real, &real, 0);
         }
-        if !metadata.is_file() {
+        if metadata.is_symlink() {
             return Err(io::Error::other(
-                "it is no file, and only files and folders can be asked about",
+                "it has become a link since the server was started, and such a link is not followed",
             ));
         }
-        self.named.push(real.clone());
-        self.files.push(real);
+        let location = Location::of_file(&real).filter(|_| is_plain(&metadata));
+        let location = location.ok_or_else(|| {
+            io::Error::other("it is not a file, and only files and folders can be asked about")
+        })?;
+        self.named.push(location.clone());
+        self.files.push(location);
         Ok(())
     }
 
@@ -62,13 +93,21 @@ impl Listing {
                     self.problems.push(Error::io(&path.display().to_string(), "read", error));
                 }
             } else if kind.is_file() && !is_beside_database(&path) {
-                self.files.push(path);
-            } else if kind.is_symlink() {
-                let inside = fs::canonicalize(&path).ok().filter(|real| real.starts_with(root));
-                self.files.extend(inside.filter(|real| real.is_file()));
+                self.put(root, &path);
+            } else if kind.is_symlink()
+                && let Ok(real) = fs::canonicalize(&path)
+                && real.symlink_metadata().is_ok_and(|metadata| is_plain(&metadata))
+            {
+                self.put(root, &real);
             }
         }
         Ok(())
+    }
+
+    /// Takes a file up where it is in the folder.
+    fn put(&mut self, root: &Path, real: &Path) {
+        let inside = real.strip_prefix(root).ok();
+        self.files.extend(inside.map(|inside| Location::new(root, inside)));
     }
 }
 
@@ -93,11 +132,28 @@ mod tests {
         std::os::unix::fs::symlink(&outside, inside.join("b.har")).unwrap();
         std::os::unix::fs::symlink(inside.join("a.har"), inside.join("c.har")).unwrap();
         std::os::unix::fs::symlink(folder.path(), inside.join("up")).unwrap();
-        let listing = Listing::of(std::slice::from_ref(&inside));
-        assert_eq!(listing.files, [fs::canonicalize(inside.join("a.har")).unwrap()]);
+        let paths =
+            |listing: &Listing| listing.files.iter().map(Location::path).collect::<Vec<_>>();
+        let listing = Listing::of(&[Named::new(inside.clone())]);
+        assert_eq!(paths(&listing), [fs::canonicalize(inside.join("a.har")).unwrap()]);
         assert!(listing.problems.is_empty());
         // A link that the operator named is his capture.
-        let named = Listing::of(&[inside.join("b.har")]);
-        assert_eq!(named.files, [fs::canonicalize(&outside).unwrap()]);
+        let named = Listing::of(&[Named::new(inside.join("b.har"))]);
+        assert_eq!(paths(&named), [fs::canonicalize(&outside).unwrap()]);
+    }
+
+    #[test]
+    fn a_file_that_becomes_a_link_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, outside) = (folder.path().join("a.har"), folder.path().join("out.har"));
+        fs::write(&outside, "{}").unwrap();
+        fs::write(&path, "{}").unwrap();
+        let named = [Named::new(path.clone())];
+        assert_eq!(Listing::of(&named).files.len(), 1);
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(&outside, &path).unwrap();
+        let listing = Listing::of(&named);
+        assert!(listing.files.is_empty());
+        assert!(listing.problems[0].to_string().contains("has become a link"));
     }
 }

@@ -1,7 +1,6 @@
 //! A database that its server writes to: a row is inserted with its request and changed once, when the response is there.
 
-use std::path::Path;
-
+use crate::capture::location::Location;
 use crate::capture::{Captures, Found, InputFormat};
 
 /// Rows at the end of a database that are read at every look.
@@ -30,9 +29,9 @@ impl Known {
     }
 
     /// Were rows only added? Whoever deletes rows, as the server's `clear_traffic` does, changes the first, or the last known.
-    pub(super) fn goes_on(&self, path: &Path, format: InputFormat) -> bool {
+    pub(super) fn goes_on(&self, location: &Location, format: InputFormat) -> bool {
         let mut captures = Captures::only_read();
-        let opened = captures.add_growing(path, format, 0).is_ok();
+        let opened = captures.add_growing(location, format, 0).is_ok();
         let extent = opened.then(|| captures.extent(0, self.last)).flatten();
         !self.is_doubtful
             && extent.is_some_and(|extent| {

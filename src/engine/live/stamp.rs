@@ -1,21 +1,25 @@
 //! Is a file still the one that was read, and what was added to it?
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-/// Bytes by which a file is known again.
-const TAIL: u64 = 256;
+use crate::capture::bytes::Bytes;
+use crate::capture::location::{Identity, Location, identity_of, is_plain};
+use crate::sketch::stable_hash;
+
+/// Bytes of one sample by which a file is known again.
+const SAMPLE: u64 = 256;
+
+/// Samples of what was read, beside its first and last bytes.
+const SAMPLES: u64 = 32;
 
 /// A file changed so short a time ago may change again without its times showing it.
 const CLOCK: Duration = Duration::from_millis(50);
 
 /// The head of a SQLite file, which holds its counter of changes.
-const COUNTERS: u64 = 100;
-
-/// Device and number of a file.
-pub(in crate::engine) type Identity = (u64, u64);
+const COUNTERS: usize = 100;
 
 /// What a file was like when it was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,13 +37,20 @@ pub(super) struct Stamp {
 
 impl Stamp {
     /// The stamp of a file now.
-    pub(super) fn of(path: &Path, is_database: bool) -> io::Result<Self> {
-        let metadata = std::fs::metadata(path)?;
+    pub(super) fn of(location: &Location, is_database: bool) -> io::Result<Self> {
+        let metadata = location.metadata()?;
+        if !is_plain(&metadata) {
+            return Err(io::Error::other("it is not a plain file"));
+        }
         let mut counters = Vec::new();
         if is_database {
-            counters = head(path);
+            // A file that cannot be read has no counter.
+            counters = location
+                .open()
+                .and_then(|file| Bytes::File(file).head(COUNTERS))
+                .unwrap_or_default();
             // With a log it is not read, so that there is one is all there is to know.
-            let mut log = path.as_os_str().to_owned();
+            let mut log = location.path().into_os_string();
             log.push("-wal");
             counters.push(u8::from(PathBuf::from(log).symlink_metadata().is_ok()));
         }
@@ -72,56 +83,61 @@ impl Stamp {
     }
 }
 
-fn head(path: &Path) -> Vec<u8> {
-    let mut head = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(COUNTERS).read_to_end(&mut head));
-    // A file that cannot be read has no counter.
-    read.map_or_else(|_| Vec::new(), |_| head)
-}
-
 /// How far a file was read that its writer adds to.
 #[derive(Clone, Debug, Default)]
 pub(in crate::engine) struct Mark {
     identity: Option<Identity>,
     /// The first byte that was not read.
     pub(in crate::engine) position: u64,
-    /// The last bytes before it: a writer that began anew and is already further has others there.
-    tail: Vec<u8>,
+    /// How long the file was then.
+    length: u64,
+    /// Of what was read: a writer that began anew and is already further has other bytes somewhere.
+    samples: u64,
 }
 
 impl Mark {
-    /// Did the file only grow since, so that reading can go on?
-    pub(in crate::engine) fn goes_on(&self, path: &Path) -> bool {
-        let Ok(metadata) = std::fs::metadata(path) else { return false };
-        let is_same = self.identity.is_none_or(|known| known == identity_of(&metadata));
-        is_same && metadata.len() >= self.position && tail_of(path, self.position) == self.tail
+    /// Did the file only grow since, so that reading can go on? A file that was written anew with the same bytes at all
+    /// samples is not noticed.
+    pub(in crate::engine) fn goes_on(&self, file: &File) -> bool {
+        let Ok(metadata) = file.metadata() else { return false };
+        let Some(known) = self.identity else { return true };
+        known == identity_of(&metadata)
+            && metadata.len() >= self.length
+            && samples_of(file, self.position).is_ok_and(|samples| samples == self.samples)
     }
 
-    /// The file was read up to `position`.
-    pub(in crate::engine) fn at(path: &Path, position: u64) -> Self {
-        let identity = std::fs::metadata(path).ok().map(|metadata| identity_of(&metadata));
-        Self { identity, position, tail: tail_of(path, position) }
+    /// The mark of a file that cannot be found again: it goes on from nowhere.
+    pub(super) fn lost() -> Self {
+        Self { identity: Some((u64::MAX, u64::MAX)), ..Self::default() }
+    }
+
+    /// The file was read up to `position`. (Where it cannot be read any more, it is another one the next time.)
+    pub(in crate::engine) fn at(file: &File, position: u64) -> Self {
+        let metadata = file.metadata().ok();
+        Self {
+            identity: Some(metadata.as_ref().map_or((0, 0), identity_of)),
+            position,
+            length: metadata.map_or(0, |metadata| metadata.len()).max(position),
+            samples: samples_of(file, position).unwrap_or_default(),
+        }
     }
 }
 
-/// The bytes of a file before a position; fewer where they cannot be read.
-fn tail_of(path: &Path, position: u64) -> Vec<u8> {
-    let length = position.min(TAIL);
-    let read = || -> io::Result<Vec<u8>> {
-        let mut file = File::open(path)?;
-        file.seek(SeekFrom::Start(position - length))?;
-        let mut tail = Vec::new();
-        file.take(length).read_to_end(&mut tail)?;
-        Ok(tail)
-    };
-    read().unwrap_or_default()
-}
-
-#[cfg(unix)]
-fn identity_of(metadata: &Metadata) -> Identity {
-    use std::os::unix::fs::MetadataExt;
-
-    (metadata.dev(), metadata.ino())
+/// A hash of samples of the bytes before a position: the first, the last, and some between them at even distances.
+fn samples_of(file: &File, position: u64) -> io::Result<u64> {
+    let bytes = Bytes::File(file.try_clone()?);
+    let length = position.min(SAMPLE);
+    let last = position - length;
+    let mut all = Vec::new();
+    let mut before = None;
+    for sample in 0..=SAMPLES {
+        let at = u64::try_from(u128::from(last) * u128::from(sample) / u128::from(SAMPLES))
+            .unwrap_or(last);
+        if before.replace(at) != Some(at) {
+            all.extend(bytes.range(at, length)?);
+        }
+    }
+    Ok(stable_hash(&all))
 }
 
 /// Seconds and nanoseconds.
@@ -136,12 +152,4 @@ fn status_changed(metadata: &Metadata) -> Option<(i64, i64)> {
 #[cfg(not(unix))]
 fn status_changed(_metadata: &Metadata) -> Option<(i64, i64)> {
     None
-}
-
-/// Elsewhere the time of creation tells files apart.
-#[cfg(not(unix))]
-fn identity_of(metadata: &Metadata) -> Identity {
-    let created = metadata.created().ok();
-    let since = created.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-    (0, since.map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(0)))
 }

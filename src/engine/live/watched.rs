@@ -1,16 +1,15 @@
 //! One file of the captures: how it changes, and from where it is to be read.
 
-use std::ops::Range;
-use std::path::PathBuf;
-
+use crate::capture::location::Location;
 use crate::capture::{Captures, Growth, InputFormat};
 use crate::engine::live::rows::Known;
 use crate::engine::live::stamp::{Mark, Stamp};
 use crate::error::Error;
+use std::ops::Range;
 
 /// One file.
 pub(super) struct Watched<S> {
-    pub(super) path: PathBuf,
+    pub(super) location: Location,
     /// Did the operator name it, so that what is wrong with it must be said?
     pub(super) is_named: bool,
     pub(super) stamp: Option<Stamp>,
@@ -37,9 +36,9 @@ pub(super) enum Kind {
 
 impl<S> Watched<S> {
     /// A file of which nothing is known.
-    pub(super) fn new(path: PathBuf, is_named: bool) -> Self {
+    pub(super) fn new(location: Location, is_named: bool) -> Self {
         Self {
-            path,
+            location,
             is_named,
             stamp: None,
             is_unreadable: false,
@@ -56,15 +55,15 @@ impl<S> Watched<S> {
 
     /// What it is like now.
     pub(super) fn look(&self) -> Option<Stamp> {
-        Stamp::of(&self.path, matches!(self.kind, Kind::Rows(_))).ok()
+        Stamp::of(&self.location, matches!(self.kind, Kind::Rows(_))).ok()
     }
 
     /// Was only added to what is known of it?
     pub(super) fn goes_on(&self, format: InputFormat) -> bool {
         match &self.kind {
             Kind::New => true,
-            Kind::Grows(mark) => mark.goes_on(&self.path),
-            Kind::Rows(known) => known.goes_on(&self.path, format),
+            Kind::Grows(mark) => self.location.open().is_ok_and(|file| mark.goes_on(&file)),
+            Kind::Rows(known) => known.goes_on(&self.location, format),
             Kind::Whole => false,
         }
     }
@@ -82,7 +81,7 @@ impl<S> Watched<S> {
             Kind::Rows(known) => known.next(),
             Kind::New | Kind::Whole => 0,
         };
-        match captures.add_growing(&self.path, format, start) {
+        match captures.add_growing(&self.location, format, start) {
             Ok(sources) => {
                 // A file of which nothing was read may have become anything.
                 if start == 0 {
@@ -92,7 +91,7 @@ impl<S> Watched<S> {
                         Growth::AsWhole => Kind::Whole,
                     };
                     if matches!(self.kind, Kind::Rows(_)) {
-                        self.stamp = Stamp::of(&self.path, true).ok();
+                        self.stamp = Stamp::of(&self.location, true).ok();
                     }
                 }
                 sources

@@ -1,0 +1,133 @@
+//! The law of the readers: whatever is in a capture, and however it is damaged, each byte of it is read a bounded number of
+//! times. Bytes are counted instead of time, which machines differ in.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::capture::batch::LOOKED;
+use crate::limits;
+
+/// Bytes are read at most as many times.
+const TIMES: u64 = 20;
+
+/// And so many in any case: a batch, and what a search reads ahead.
+const FREE: u64 = 4 << 20;
+
+/// How many bytes a reader reads of a capture, and how many flows it finds.
+fn reading(format: InputFormat, bytes: Vec<u8>, is_stream: bool) -> (u64, u64) {
+    let bytes = if is_stream {
+        Bytes::stream(Box::new(std::io::Cursor::new(bytes)))
+    } else {
+        Bytes::Memory(bytes)
+    };
+    let source = Source::new("x".to_owned(), format, Content::Bytes(bytes));
+    let mut cutter = Cutter::new(&source, limits::BATCH_BYTES, &|| true);
+    let mut batch = Batch::default();
+    LOOKED.set(0);
+    let mut flows = 0;
+    loop {
+        match cutter.next(&mut batch) {
+            Cut::Batch => decode(&source, &batch, &|| true, &mut |_, found| {
+                flows += u64::from(matches!(found, Found::Flow(_)));
+            }),
+            Cut::Damage(_) => {}
+            Cut::End => break,
+        }
+    }
+    (LOOKED.get(), flows)
+}
+
+#[track_caller]
+fn check(format: InputFormat, bytes: &[u8]) -> u64 {
+    let most = bytes.len() as u64 * TIMES + FREE;
+    let [flows, of_stream] = [false, true].map(|is_stream| {
+        let (looked, flows) = reading(format, bytes.to_vec(), is_stream);
+        assert!(looked <= most, "{looked} of {} bytes, stream: {is_stream}", bytes.len());
+        flows
+    });
+    assert!(of_stream <= flows);
+    flows
+}
+
+const ENTRY: &str = r#"{"request":{"method":"GET","url":"https://h/a"}}"#;
+
+#[test]
+fn damage_between_all_records_is_stepped_over_once() {
+    check(InputFormat::Mitmproxy, &b"10:4:type;0:,}X".repeat(100_000));
+    let entries = format!("{ENTRY},!").repeat(20_000);
+    let flows =
+        check(InputFormat::Har, format!(r#"{{"log":{{"entries":[{entries}]}}}}"#).as_bytes());
+    assert_eq!(flows, 20_000);
+}
+
+#[test]
+fn what_stands_around_the_entries_is_read_once() {
+    let members = r#""a":1,"#.repeat(400_000);
+    let flows = check(
+        InputFormat::Har,
+        format!(r#"{{"log":{{{members}"entries":[{ENTRY}]}}}}"#).as_bytes(),
+    );
+    assert_eq!(flows, 1);
+    let lists = r#""entries":[],"#.repeat(200_000);
+    check(InputFormat::Har, format!(r#"{{"log":{{{lists}"entries":[{ENTRY}]}}}}"#).as_bytes());
+}
+
+#[test]
+fn entries_that_never_end_are_not_all_read_to_the_end() {
+    for open in [r#"{"request":{"#, r#"{"request":[{"time":["#, r#"{"time":["#] {
+        check(InputFormat::Har, format!(r#"[{}"#, format!("{open}1,").repeat(200_000)).as_bytes());
+    }
+    let nested = format!("{}{}", r#"{"time":["#.repeat(50_000), "]}".repeat(50_000));
+    let flows = check(InputFormat::Har, format!(r#"[{nested},{ENTRY}]"#).as_bytes());
+    assert_eq!(flows, 1);
+}
+
+/// Candidates that all lead into one chain of fields, which is no record.
+#[test]
+fn candidates_that_share_their_fields_are_not_all_walked_over() {
+    let chain = "1:a;1:b;".repeat(62);
+    let first = "109:4:type;4:http;7:request;82:6:method;3:GET,4:host;9:h.example;4:port;3:443#6:scheme;5:https,4:path;2:/a,}}X";
+    let (count, width) = (20_000, 36);
+    let end = first.len() + count * width + 1 + chain.len();
+    let start = first.len() + count * width + 1;
+    let mut bytes = first.as_bytes().to_vec();
+    for i in 0..count {
+        let base = first.len() + i * width;
+        bytes.extend(
+            format!("{:012}:7:version;{:012}:", end - (base + 13), start - 1 - (base + width))
+                .bytes(),
+        );
+    }
+    bytes.push(b',');
+    bytes.extend(chain.bytes());
+    bytes.extend(b"}\n");
+    check(InputFormat::Mitmproxy, &bytes);
+}
+
+fn piece() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => Just(format!("{ENTRY},")),
+        2 => Just("109:4:type;4:http;7:request;82:6:method;3:GET,4:host;9:h.example;4:port;3:443#6:scheme;5:https,4:path;2:/a,}}".to_owned()),
+        1 => "[\\[\\]{}\",:]{1,6}",
+        1 => "[0-9]{1,7}:(7:version;|4:type;|7:request;)",
+        1 => r#"\{"(request|time|_x|a)":[\[{]?"#,
+        1 => r#""(entries|log|pages)":[\[{]"#,
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Any pieces of captures in any order, each many times over.
+    #[test]
+    fn any_mixture_is_read_a_bounded_number_of_times(
+        pieces in prop::collection::vec((piece(), 1_usize..400), 1..40), head in 0_usize..3,
+    ) {
+        let head = ["", "[", r#"{"log":{"entries":["#][head];
+        let text: String = pieces.iter().map(|(piece, times)| piece.repeat(*times)).collect();
+        let all = format!("{head}{}", text.repeat(1 + 200_000 / text.len().max(1)));
+        for format in [InputFormat::Har, InputFormat::Mitmproxy, InputFormat::JsonLines] {
+            check(format, all.as_bytes());
+        }
+    }
+}
