@@ -6,14 +6,17 @@
 mod answer;
 mod arguments;
 mod audit;
+mod envelope;
 mod gate;
 mod page;
 mod policy;
 mod server;
 mod tools;
+mod wire;
 mod words;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rmcp::ServiceExt;
 
@@ -26,6 +29,9 @@ use crate::mcp::gate::Gate;
 use crate::mcp::policy::Policy;
 use crate::mcp::server::Server;
 use crate::mcp::tools::Tools;
+
+/// How long a client that has gone may take to read what is left.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What the server serves, and to whom.
 #[derive(Clone, Debug, Default)]
@@ -71,7 +77,9 @@ pub(crate) fn serve(
     let ended = runtime.block_on(async {
         let reader = server.clone();
         tokio::task::spawn_blocking(move || reader.look());
-        let running = match server.clone().serve(rmcp::transport::stdio_pipes()).await {
+        let (input, output) = rmcp::transport::stdio_pipes();
+        let (streams, writer) = wire::guarded(input, output);
+        let running = match server.clone().serve(streams).await {
             Ok(running) => running,
             // A client that goes before it said a word is none.
             Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
@@ -81,7 +89,10 @@ pub(crate) fn serve(
                 ));
             }
         };
-        match running.waiting().await {
+        let ended = running.waiting().await;
+        // The last answers may be on their way; a client that does not read them is not waited for.
+        tokio::time::timeout(LAST_WORDS, writer).await.ok();
+        match ended {
             Ok(_) => Ok(()),
             Err(error) => Err(Error::usage(format!("the server stopped: {error}"))),
         }

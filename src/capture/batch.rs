@@ -296,6 +296,29 @@ impl ReadAhead {
     }
 }
 
+/// Bytes that were looked at in vain: of records that do not end, or are none.
+#[derive(Debug, Default)]
+pub(crate) struct Effort {
+    spent: u64,
+}
+
+impl Effort {
+    /// As many times the bytes that are behind may be looked at in vain.
+    const TIMES: u64 = 6;
+
+    /// Bytes that may be in any case.
+    const FREE: u64 = 256 << 10;
+
+    pub(crate) fn spend(&mut self, bytes: usize) {
+        self.spent = self.spent.saturating_add(bytes as u64);
+    }
+
+    /// Is it more than `behind` bytes are worth?
+    pub(crate) fn is_over(&self, behind: u64) -> bool {
+        self.spent > Self::FREE + behind.saturating_mul(Self::TIMES)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

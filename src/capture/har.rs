@@ -9,9 +9,9 @@ mod charles;
 mod compact;
 mod entry;
 
-use crate::capture::batch::{Batch, ReadAhead, Reader};
+use crate::capture::batch::{Batch, Effort, ReadAhead, Reader};
 use crate::capture::har::bounds::{
-    Effort, Stop, end_of_value, entry_start, find_entry, key_and_value, whole_entries,
+    Stop, WholeEntries, end_of_value, entry_start, find_entry, key_and_value, whole_entries,
 };
 use crate::capture::har::compact::Compactor;
 use crate::capture::json::{self, Scan};
@@ -38,6 +38,8 @@ pub(crate) struct Entries<'a> {
     start: u64,
     /// Was the list looked for among all that the HAR holds?
     was_rescued: bool,
+    /// Where the last entry begins that was handed out.
+    last_entry: Option<u64>,
     effort: Effort,
 }
 
@@ -64,6 +66,7 @@ impl<'a> Entries<'a> {
             found_list: false,
             start: 0,
             was_rescued: false,
+            last_entry: None,
             effort: Effort::default(),
         }
     }
@@ -123,7 +126,8 @@ impl<'a> Entries<'a> {
 
     /// Reads keys, and goes into their values or steps over them.
     fn member(&mut self, batch: &mut Batch) -> Option<Cut> {
-        let ended = self.window(batch, WINDOW);
+        let want = self.ahead.want().min(WINDOW);
+        let ended = self.window(batch, want);
         let bytes = batch.bytes();
         let mut next = 0;
         loop {
@@ -138,7 +142,10 @@ impl<'a> Entries<'a> {
                     let offset = batch.offset + next as u64;
                     return Some(self.end_early(batch, offset, length as u64));
                 }
-                None => return None,
+                None => {
+                    self.ahead.used(bytes.len());
+                    return None;
+                }
                 Some(b'}') => {
                     next = at + 1;
                     self.open.pop();
@@ -152,9 +159,14 @@ impl<'a> Entries<'a> {
                 Some(_) => {}
             }
             let Some((key, value)) = key_and_value(&bytes[at..]) else {
-                if at > 0 && !ended {
+                if !ended && (at > 0 || want < WINDOW.min(self.ahead.most())) {
                     // It may be whole once there is more to see.
                     self.reader.unread(&bytes[at..]);
+                    if at > want / 4 {
+                        self.ahead.used(at)
+                    } else {
+                        self.ahead.grow()
+                    }
                     return None;
                 }
                 // How deep this is can no longer be known: as deep as the list of entries.
@@ -172,12 +184,14 @@ impl<'a> Entries<'a> {
                     self.found_list = true;
                     self.state = State::Elements;
                     self.reader.unread(&bytes[value + 1..]);
+                    self.ahead.used(value);
                     return None;
                 }
                 first => match end_of_value(&bytes[value..], first) {
                     Some(length) => next = value + length,
                     None => {
                         self.reader.unread(&bytes[value..]);
+                        self.ahead.used(bytes.len());
                         return self.skip_value(batch, first);
                     }
                 },
@@ -242,8 +256,9 @@ impl<'a> Entries<'a> {
         let mut want = self.ahead.want();
         let mut ended = self.window(batch, want);
         loop {
-            let (end, stop) = whole_entries(batch.bytes(), ended);
+            let WholeEntries { end, last, stop } = whole_entries(batch.bytes(), ended);
             if end > 0 {
+                self.last_entry = Some(batch.offset + last as u64);
                 self.reader.unread(&batch.bytes()[end..]);
                 batch.truncate(end);
                 self.ahead.used(end);
@@ -257,6 +272,7 @@ impl<'a> Entries<'a> {
                     return None;
                 }
                 Stop::Bad => {
+                    self.effort.spend(batch.bytes().len());
                     let start = entry_start(batch.bytes());
                     return Some(self.resync(batch, ended, start));
                 }
@@ -267,13 +283,10 @@ impl<'a> Entries<'a> {
                         self.effort.spend(bytes.len());
                         return Some(self.resync(batch, ended, start));
                     }
-                    self.state = State::End;
-                    return Some(self.cut_off(batch.offset, bytes.len() as u64));
+                    return Some(self.list_is_open(batch));
                 }
                 // Too many that began did not end: this one is taken for another such.
-                Stop::NeedsMore
-                    if want >= WINDOW && self.effort.is_over(self.reader.position()) =>
-                {
+                Stop::NeedsMore if self.effort.is_over(self.reader.position()) => {
                     let start = entry_start(batch.bytes());
                     return Some(self.resync(batch, ended, start));
                 }
@@ -288,6 +301,21 @@ impl<'a> Entries<'a> {
                 }
             }
         }
+    }
+
+    /// The list is not closed: where brackets are missing in its last entry, others may stand in that.
+    fn list_is_open(&mut self, batch: &mut Batch) -> Cut {
+        let (offset, length) = (batch.offset, batch.bytes().len() as u64);
+        if let Some(start) = self.last_entry.take()
+            && self.reader.go_to(start + 1)
+        {
+            let ended = self.window(batch, WINDOW);
+            if self.seek(batch, ended, 0) {
+                return self.after_damage(start, true);
+            }
+        }
+        self.state = State::End;
+        self.cut_off(offset, length)
     }
 
     /// Reads an entry too large to hold; of long strings (bodies) only the beginning is kept.

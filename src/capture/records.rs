@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 
-use crate::capture::batch::{Batch, ReadAhead, Reader};
+use crate::capture::batch::{Batch, Effort, ReadAhead, Reader};
 use crate::capture::tnetstring::{self, Pairs, Prefix, Value};
 use crate::capture::{Cut, Damage};
 use crate::limits;
@@ -49,6 +49,7 @@ pub(crate) struct Records<'a> {
     ahead: ReadAhead,
     /// Fields that were walked over in search of records.
     fields: Cell<u64>,
+    effort: Effort,
     /// Is what is not whole at the end still being written?
     is_live: bool,
 }
@@ -76,7 +77,13 @@ enum Stop {
 
 impl<'a> Records<'a> {
     pub(crate) fn new(reader: Reader<'a>, batch_bytes: usize, is_live: bool) -> Self {
-        Self { reader, ahead: ReadAhead::new(batch_bytes), fields: Cell::new(0), is_live }
+        Self {
+            reader,
+            ahead: ReadAhead::new(batch_bytes),
+            fields: Cell::new(0),
+            effort: Effort::default(),
+            is_live,
+        }
     }
 
     pub(crate) fn reader(&mut self) -> &mut Reader<'a> {
@@ -99,7 +106,10 @@ impl<'a> Records<'a> {
             }
             match stop {
                 Stop::Done => return Cut::End,
-                Stop::Garbage => return self.resync(batch, ended, None),
+                Stop::Garbage => {
+                    self.effort.spend(batch.bytes().len());
+                    return self.resync(batch, ended, None);
+                }
                 Stop::NeedsMore(total) => {
                     let there = self.reader.left().map(|left| left + batch.bytes().len() as u64);
                     let is_cut_off = ended || there.is_some_and(|there| total > there);
@@ -109,6 +119,10 @@ impl<'a> Records<'a> {
                     }
                     if is_cut_off {
                         return self.resync(batch, ended, Some(total));
+                    }
+                    // Too many that were read were none: this one is taken for another such.
+                    if total > 4 * want as u64 && self.effort.is_over(self.reader.position()) {
+                        return self.resync(batch, ended, None);
                     }
                     if total > limits::RECORD_BYTES as u64 {
                         let mut last = [0];

@@ -1,5 +1,6 @@
 //! Where entries begin and end in bytes, whole or damaged.
 
+use crate::capture::batch::Effort;
 use crate::capture::json::{self, BadJson, Json, Scan};
 
 /// The first keys that writers give an entry, beside those that begin with `_`.
@@ -64,32 +65,50 @@ pub(super) fn entry_start(bytes: &[u8]) -> usize {
     bytes.iter().position(|byte| !is_between(byte)).unwrap_or(bytes.len())
 }
 
-/// How far the entries at the front are whole, and what comes after them.
-pub(super) fn whole_entries(bytes: &[u8], ended: bool) -> (usize, Stop) {
+/// How far the entries at the front are whole.
+pub(super) struct WholeEntries {
+    /// Where they end.
+    pub(super) end: usize,
+    /// Where the last of them begins.
+    pub(super) last: usize,
+    /// What comes after them.
+    pub(super) stop: Stop,
+}
+
+/// Steps over the entries at the front.
+pub(super) fn whole_entries(bytes: &[u8], ended: bool) -> WholeEntries {
     let mut whole = 0;
     // Where the last entry began, and where what stands before it ends.
     let mut last = (0, 0);
+    // The same of the one before it.
+    let mut before = (0, 0);
+    let found = |end, last, stop| WholeEntries { end, last, stop };
     loop {
         let start = whole + entry_start(&bytes[whole..]);
         let end = match bytes.get(start) {
-            None => return (whole, Stop::NeedsMore),
-            Some(b']') if is_damaged(&bytes[last.0..whole]) => return (last.1, Stop::Bad),
-            Some(b']') => return (whole, Stop::Closed(start)),
+            None => return found(whole, last.0, Stop::NeedsMore),
+            Some(b']') if is_damaged(&bytes[last.0..whole]) => {
+                return found(last.1, before.0, Stop::Bad);
+            }
+            Some(b']') => return found(whole, last.0, Stop::Closed(start)),
             Some(b'{' | b'[' | b'"') => Scan::default().step(&bytes[start..]),
             // A null among the entries.
             Some(byte) if byte.is_ascii_alphanumeric() => {
                 bytes[start..].iter().position(|byte| !byte.is_ascii_alphanumeric())
             }
-            Some(_) => return (whole, Stop::Bad),
+            Some(_) => return found(whole, last.0, Stop::Bad),
         };
-        let Some(end) = end.map(|end| start + end) else { return (whole, Stop::NeedsMore) };
+        let Some(end) = end.map(|end| start + end) else {
+            return found(whole, last.0, Stop::NeedsMore);
+        };
         match bytes[end..].iter().find(|byte| !json::is_space(**byte)) {
             Some(b',' | b']') => {}
-            None if !ended => return (whole, Stop::NeedsMore),
+            None if !ended => return found(whole, last.0, Stop::NeedsMore),
             // What follows is damaged, or the entry itself: a quote too few turns what is inside of strings outside.
-            _ if is_damaged(&bytes[start..end]) => return (whole, Stop::Bad),
+            _ if is_damaged(&bytes[start..end]) => return found(whole, last.0, Stop::Bad),
             _ => {}
         }
+        before = last;
         last = (start, whole);
         whole = end;
     }
@@ -120,31 +139,8 @@ pub(super) fn end_of_value(bytes: &[u8], first: u8) -> Option<usize> {
     }
 }
 
-/// Bytes that were looked at in vain: of entries that do not end, or are none.
-#[derive(Debug, Default)]
-pub(super) struct Effort {
-    spent: u64,
-}
-
-impl Effort {
-    /// As many times the bytes that are behind may be looked at in vain.
-    const TIMES: u64 = 6;
-
-    /// Bytes that may be in any case.
-    const FREE: u64 = 256 << 10;
-
-    pub(super) fn spend(&mut self, bytes: usize) {
-        self.spent = self.spent.saturating_add(bytes as u64);
-    }
-
-    /// Is it more than `behind` bytes are worth?
-    pub(super) fn is_over(&self, behind: u64) -> bool {
-        self.spent > Self::FREE + behind.saturating_mul(Self::TIMES)
-    }
-}
-
-/// The first place from `from` on where an entry seems to begin (right there only if it may): an object in a list that begins
-/// with one of the keys that writers put first, or has what an entry must have.
+/// The first place from `from` on where an entry seems to begin (right there only if it may): an object in a list that has
+/// what an entry must have, or whose end is not here and that begins with one of the keys that writers put first.
 pub(super) fn find_entry(
     bytes: &[u8],
     from: usize,
@@ -158,27 +154,29 @@ pub(super) fn find_entry(
             Some(before) if before >= from || !may_begin => matches!(bytes[before], b',' | b'['),
             _ => may_begin,
         };
+        let key = || key_and_value(bytes[at + 1..].trim_ascii_start()).map(|(key, _)| key);
         is_in_list
-            && key_and_value(bytes[at + 1..].trim_ascii_start()).is_some_and(|(key, _)| {
-                key.starts_with(b"_")
-                    || ENTRY_KEYS.contains(&key)
-                    || is_entry(&bytes[at..], bytes.len(), effort)
+            && key().is_some_and(|key| {
+                is_entry(&bytes[at..], bytes.len(), effort)
+                    .unwrap_or_else(|| key.starts_with(b"_") || ENTRY_KEYS.contains(&key))
             })
     })
 }
 
-/// Is there a whole object at the front with a request in it, whatever its other keys are? `length` is how much is looked
-/// through in all.
-fn is_entry(bytes: &[u8], length: usize, effort: &mut Effort) -> bool {
+/// Has the object at the front a request in it, whatever its other keys are? `None` where it is not whole, or where too much
+/// was looked through in vain already. `length` is how much is looked through in all.
+fn is_entry(bytes: &[u8], length: usize, effort: &mut Effort) -> Option<bool> {
     if effort.is_over(length as u64) {
-        return false;
+        return None;
     }
     let mut json = Json::new(bytes);
-    let mut has_request = false;
+    let (mut has_request, mut has_method, mut has_url) = (false, false, false);
     let read = json.members(|key, json| {
         has_request |= key == b"request" && json.peek() == Some(b'{');
+        has_method |= key == b"method";
+        has_url |= key == b"url";
         Ok(())
     });
     effort.spend(json.at());
-    read.is_ok() && has_request
+    read.ok().map(|()| has_request || (has_method && has_url))
 }

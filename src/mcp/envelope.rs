@@ -1,0 +1,104 @@
+//! What a message says of itself, found without parsing it: also of one that is damaged, too long or too deep.
+
+/// Objects and lists inside each other in one message.
+const MAX_DEPTH: usize = 64;
+
+/// The longest id, as JSON.
+const MAX_ID_BYTES: usize = 200;
+
+/// The members of a message that say what it is.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Envelope {
+    /// Its id, as JSON.
+    pub(super) id: Option<String>,
+    pub(super) has_method: bool,
+    pub(super) has_version: bool,
+    /// The id of the request that it cancels, as JSON.
+    pub(super) canceled: Option<String>,
+}
+
+impl Envelope {
+    /// Looks through the members at the top, and at `requestId` of the parameters.
+    pub(super) fn of(text: &[u8]) -> Self {
+        let mut envelope = Self::default();
+        let mut is_cancel = false;
+        let mut canceled = None;
+        // The keys that lead to where it is.
+        let mut in_params = false;
+        scan(text, |depth, key, value| match (depth, key) {
+            (1, b"id") => envelope.id = id(value),
+            (1, b"jsonrpc") => envelope.has_version = value.starts_with(b"\"2.0\""),
+            (1, b"method") => {
+                envelope.has_method = value.starts_with(b"\"");
+                is_cancel = value.starts_with(b"\"notifications/cancelled\"");
+                in_params = false;
+            }
+            (1, key) => in_params = key == b"params",
+            (2, b"requestId") if in_params => canceled = id(value),
+            _ => {}
+        });
+        envelope.canceled = canceled.filter(|_| is_cancel);
+        envelope
+    }
+}
+
+/// A number or a string, as it stands there.
+fn id(value: &[u8]) -> Option<String> {
+    let mut stream = serde_json::Deserializer::from_slice(&value[..value.len().min(MAX_ID_BYTES)])
+        .into_iter::<serde_json::Value>();
+    let id = stream.next()?.ok()?;
+    (id.is_string() || id.is_number()).then(|| id.to_string())
+}
+
+/// Does it go deeper than messages do?
+pub(super) fn is_too_deep(text: &[u8]) -> bool {
+    scan(text, |_, _, _| ()) > MAX_DEPTH
+}
+
+/// Calls `member` for every key in an object with how deep it is, the key, and what begins as its value; gives the depth.
+fn scan(text: &[u8], mut member: impl FnMut(usize, &[u8], &[u8])) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => {
+                let start = at + 1;
+                at = start;
+                while text.get(at).is_some_and(|byte| *byte != b'"') {
+                    at += if text[at] == b'\\' { 2 } else { 1 };
+                }
+                let key = text.get(start..at).unwrap_or_default();
+                let rest = text.get(at + 1..).unwrap_or_default().trim_ascii_start();
+                if let Some(value) = rest.strip_prefix(b":") {
+                    member(depth, key, value.trim_ascii_start());
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_found_in_any_message() {
+        let of = |text: &str| Envelope::of(text.as_bytes());
+        let request = of(r#"{"params":{"id":9},"jsonrpc":"2.0","id":"a\"b","method":"x"}"#);
+        assert_eq!(request.id.as_deref(), Some(r#""a\"b""#));
+        assert!(request.has_method && request.has_version && request.canceled.is_none());
+        assert_eq!(of(r#"{"id": 12, "method": "x", "params": {"#).id.as_deref(), Some("12"));
+        assert_eq!(of(r#"{"id":[1]}"#).id, None);
+        let cancel = r#"{"method":"notifications/cancelled","params":{"requestId":5}}"#;
+        assert_eq!(of(cancel).canceled.as_deref(), Some("5"));
+        assert!(is_too_deep(&b"[".repeat(65)) && !is_too_deep(br#"{"a":"[[[[[["}"#));
+    }
+}
