@@ -344,7 +344,7 @@ fn database(draw: &mut Draw, whole: &[u8]) -> Case {
     const PAGE: usize = 4096;
     let mut bytes = whole.to_vec();
     let pages = bytes.len() / PAGE;
-    for _ in 0..1 + draw.below(4) {
+    for _ in 0..=draw.below(4) {
         let (a, b) = (draw.below(pages), draw.below(pages));
         match draw.below(4) {
             0 => {
@@ -372,7 +372,7 @@ fn database(draw: &mut Draw, whole: &[u8]) -> Case {
 
 /// Packs bytes in any way, and damages them where they are packed now and then.
 fn wrap(mut bytes: Vec<u8>, draw: &mut Draw) -> Vec<u8> {
-    for _ in 0..1 + draw.below(5) {
+    for _ in 0..=draw.below(5) {
         bytes = match draw.below(4) {
             0 => {
                 let mut packed =
@@ -392,7 +392,7 @@ fn wrap(mut bytes: Vec<u8>, draw: &mut Draw) -> Vec<u8> {
             ),
             _ => {
                 let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-                for i in 0..1 + draw.below(3) {
+                for i in 0..=draw.below(3) {
                     let options = zip::write::SimpleFileOptions::default();
                     archive.start_file(format!("{i}"), options).unwrap();
                     archive.write_all(&bytes).unwrap();

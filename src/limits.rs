@@ -110,6 +110,9 @@ pub(crate) const NESTED_WINDOW_BYTES: u64 = 8 << 20;
 /// Packings inside each other that are unpacked: gzip, zlib, zstd and archives together.
 pub(crate) const PACKINGS: usize = 4;
 
+/// Captures whose files stay open; of more, each is opened while it is read.
+pub(crate) const OPEN_FILES: usize = 128;
+
 /// Files of all zip archives in one file that are looked at.
 pub(crate) const ZIP_FILES: usize = 100_000;
 

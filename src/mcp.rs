@@ -105,11 +105,12 @@ pub(crate) fn serve(
 /// A log that is the policy, or a capture under another name, would change it.
 fn check_is_own(log: &AuditLog, policy: Option<&Path>, tools: &Tools) -> Result<(), Error> {
     let failed = |error| Error::io("the audit log", "look at", error);
-    let log = log.identity().map_err(failed)?;
+    let log = log.file().map_err(failed)?;
+    let own = identity_of(&log.metadata().map_err(failed)?);
     let is_policy = policy
         .and_then(|path| std::fs::metadata(path).ok())
-        .is_some_and(|metadata| identity_of(&metadata) == log);
-    let what = match (is_policy, tools.has_capture(log)) {
+        .is_some_and(|metadata| identity_of(&metadata) == own);
+    let what = match (is_policy, tools.has_capture(&log)) {
         (true, _) => "the policy",
         (false, true) => "one of the captures, under another name",
         (false, false) => return Ok(()),

@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
         let stream = match bytes {
             Bytes::Stream(stream) => Some(locked(stream).take()),
             Bytes::Packed(packed) => Some(packed.open()),
-            Bytes::File(_) | Bytes::Memory(_) => None,
+            Bytes::File(_) | Bytes::Closed(_) | Bytes::Memory(_) => None,
         };
         let stream = stream.map(Buffered::new);
         Self { bytes, stream, position: 0, failure: None, goes_on, unasked: 0 }

@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::capture::location::{Identity, Location, identity_of, open_plain};
 use crate::capture::unpack::Packed;
 use crate::limits;
 
@@ -15,6 +16,8 @@ pub(crate) type ByteStream = Box<dyn Read + Send>;
 pub(crate) enum Bytes {
     /// Anything that can be read at a position.
     File(File),
+    /// A file that is open only while it is read: there may be more captures than a program may have files open.
+    Closed(Closed),
     /// A pipe, or what became of it.
     Stream(Mutex<Stream>),
     Memory(Vec<u8>),
@@ -46,7 +49,42 @@ impl Stream {
     }
 }
 
+/// A file by its path, and what it was when it was found.
+pub(crate) struct Closed {
+    path: PathBuf,
+    location: Option<Location>,
+    identity: Identity,
+    length: u64,
+}
+
+impl Closed {
+    /// The file, if it is still the one that was found.
+    pub(crate) fn open(&self) -> io::Result<File> {
+        let file = match &self.location {
+            Some(location) => location.open()?,
+            None => open_plain(&self.path)?,
+        };
+        if identity_of(&file.metadata()?) == self.identity {
+            Ok(file)
+        } else {
+            Err(io::Error::other("it was exchanged for another file while it was read"))
+        }
+    }
+}
+
 impl Bytes {
+    /// Closes a file until it is read.
+    pub(crate) fn closed(
+        file: &File,
+        path: &Path,
+        location: Option<&Location>,
+    ) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        let (identity, length) = (identity_of(&metadata), metadata.len());
+        let (path, location) = (path.to_owned(), location.cloned());
+        Ok(Self::Closed(Closed { path, location, identity, length }))
+    }
+
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
@@ -87,13 +125,14 @@ impl Bytes {
         match self {
             Self::File(file) => file.metadata().ok().map(|metadata| metadata.len()),
             Self::Stream(_) | Self::Packed(_) => None,
+            Self::Closed(closed) => Some(closed.length),
             Self::Memory(bytes) => Some(bytes.len() as u64),
         }
     }
 
     /// Can it be read at any position?
     pub(crate) fn is_seekable(&self) -> bool {
-        matches!(self, Self::File(_) | Self::Memory(_))
+        matches!(self, Self::File(_) | Self::Closed(_) | Self::Memory(_))
     }
 
     /// All of it, from front to back.
@@ -172,16 +211,8 @@ impl Bytes {
 
     pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::File(file) => loop {
-                #[cfg(unix)]
-                let count = std::os::unix::fs::FileExt::read_at(file, buffer, offset);
-                #[cfg(windows)]
-                let count = std::os::windows::fs::FileExt::seek_read(file, buffer, offset);
-                match count {
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    count => return count,
-                }
-            },
+            Self::File(file) => read_at(file, buffer, offset),
+            Self::Closed(closed) => read_at(&closed.open()?, buffer, offset),
             Self::Memory(bytes) => {
                 let rest =
                     bytes.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or_default();
@@ -190,6 +221,19 @@ impl Bytes {
                 Ok(count)
             }
             Self::Stream(_) | Self::Packed(_) => Ok(0),
+        }
+    }
+}
+
+fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    loop {
+        #[cfg(unix)]
+        let count = std::os::unix::fs::FileExt::read_at(file, buffer, offset);
+        #[cfg(windows)]
+        let count = std::os::windows::fs::FileExt::seek_read(file, buffer, offset);
+        match count {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            count => return count,
         }
     }
 }

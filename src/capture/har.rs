@@ -187,14 +187,14 @@ impl<'a> Entries<'a> {
                     self.ahead.used(value);
                     return None;
                 }
-                first => match end_of_value(&bytes[value..], first) {
-                    Some(length) => next = value + length,
-                    None => {
+                first => {
+                    let Some(length) = end_of_value(&bytes[value..], first) else {
                         self.reader.unread(&bytes[value..]);
                         self.ahead.used(bytes.len());
                         return self.skip_value(batch, first);
-                    }
-                },
+                    };
+                    next = value + length;
+                }
             }
         }
     }

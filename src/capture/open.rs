@@ -295,6 +295,13 @@ impl Captures {
         bytes: Bytes,
         format: InputFormat,
     ) -> Result<(), Error> {
+        let bytes = match (bytes, path) {
+            (Bytes::File(file), Some(path)) if self.sources.len() >= limits::OPEN_FILES => {
+                Bytes::closed(&file, path, self.location.as_ref())
+                    .map_err(|error| Error::io(&name, "read", error))?
+            }
+            (bytes, _) => bytes,
+        };
         let outside = Outside { packings: 0, budget: Budget::of(&bytes) };
         self.add_inside(name, path, bytes, format, outside)
     }
@@ -322,7 +329,7 @@ impl Captures {
             return self.add_zip(&name, bytes, format, &outside);
         }
         if detect::is_database(&head) {
-            let is_plain = matches!(bytes, Bytes::File(_));
+            let is_plain = matches!(bytes, Bytes::File(_) | Bytes::Closed(_));
             return self.add_database(name, path.filter(|_| is_plain), bytes, format);
         }
         // A line may be long before it shows what it is.
@@ -359,12 +366,16 @@ impl Captures {
             ));
         }
         let database = match path {
-            Some(path) => match (bytes, &self.location) {
-                (Bytes::File(file), location) => {
-                    Database::open(path, file, location.as_ref(), !self.only_read)
-                }
-                _ => Err("it is not a plain file".to_owned()),
-            },
+            Some(path) => {
+                let file = match bytes {
+                    Bytes::File(file) => Ok(file),
+                    Bytes::Closed(closed) => closed.open(),
+                    _ => Err(io::Error::other("it is not a plain file")),
+                };
+                file.map_err(|error| error.to_string()).and_then(|file| {
+                    Database::open(path, file, self.location.as_ref(), !self.only_read)
+                })
+            }
             None if self.only_read => {
                 let why = "this SQLite database is packed and would have to be unpacked into a temporary file, and nothing \
                            may be written here; unpack it first";

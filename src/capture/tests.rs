@@ -75,10 +75,10 @@ fn what_stands_around_the_entries_is_read_once() {
 #[test]
 fn entries_that_never_end_are_not_all_read_to_the_end() {
     for open in [r#"{"request":{"#, r#"{"request":[{"time":["#, r#"{"time":["#] {
-        check(InputFormat::Har, format!(r#"[{}"#, format!("{open}1,").repeat(200_000)).as_bytes());
+        check(InputFormat::Har, format!("[{}", format!("{open}1,").repeat(200_000)).as_bytes());
     }
     let nested = format!("{}{}", r#"{"time":["#.repeat(50_000), "]}".repeat(50_000));
-    let flows = check(InputFormat::Har, format!(r#"[{nested},{ENTRY}]"#).as_bytes());
+    let flows = check(InputFormat::Har, format!("[{nested},{ENTRY}]").as_bytes());
     assert_eq!(flows, 1);
 }
 

@@ -136,7 +136,7 @@ impl Read for Unpacked {
         let count = self.inner.read(buffer).map_err(|error| match error.kind() {
             io::ErrorKind::Interrupted => error,
             // What is packed in it has said what is wrong.
-            _ if error.get_ref().is_some_and(|inner| inner.is::<Problem>()) => error,
+            _ if is_in_words(&error) => error,
             io::ErrorKind::UnexpectedEof => {
                 io::Error::other(Problem(format!("the {name} data ends in the middle")))
             }
@@ -152,6 +152,10 @@ impl Read for Unpacked {
         );
         Err(io::Error::other(Problem(why)))
     }
+}
+
+fn is_in_words(error: &io::Error) -> bool {
+    matches!(error.get_ref(), Some(inner) if inner.is::<Problem>())
 }
 
 /// What is wrong with packed data, in words.

@@ -1,11 +1,12 @@
 //! Captures that are asked about again and again: each question sees what is there now, and what is known is not read twice.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::capture::InputFormat;
-use crate::capture::location::Identity;
+use crate::capture::location::identity_of;
 use crate::compat::Shown;
 use crate::engine::feed::locked;
 use crate::engine::live::Live;
@@ -88,7 +89,7 @@ pub struct View {
     /// The same for the same report.
     pub fingerprint: u64,
     /// Rises with every view that is decided: of two views the later one knows the captures better.
-    pub(crate) sequence: u64,
+    pub sequence: u64,
     /// How many files were read.
     pub readable: usize,
     /// Why others were not, or not to their end.
@@ -206,9 +207,10 @@ impl LiveCaptures {
         known.view(scope, known.all.generation())
     }
 
-    /// Is this file one of the captures now?
-    pub(crate) fn has_file(&self, identity: Identity) -> bool {
-        locked(&self.known).all.has_file(identity)
+    /// Is this file one of the captures now, whatever it is called? Who writes to one would change what is asked about.
+    pub fn has_file(&self, file: &File) -> bool {
+        let Ok(metadata) = file.metadata() else { return false };
+        locked(&self.known).all.has_file(identity_of(&metadata))
     }
 
     /// A view that was given before and is still kept.

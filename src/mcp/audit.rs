@@ -9,7 +9,6 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::capture::location::{Identity, identity_of};
 use crate::error::Error;
 use crate::flow::text;
 
@@ -72,10 +71,9 @@ impl AuditLog {
         Ok(Self { log: Mutex::new(Log { file, torn_at: None }) })
     }
 
-    /// What tells the file apart from others.
-    pub(super) fn identity(&self) -> io::Result<Identity> {
-        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        log.file.metadata().map(|metadata| identity_of(&metadata))
+    /// The file that lines are added to.
+    pub(super) fn file(&self) -> io::Result<File> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).file.try_clone()
     }
 
     /// Adds one line, whole: when this returns it is on the disk. What is left of a line for which there was no room is cut

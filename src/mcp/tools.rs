@@ -1,6 +1,7 @@
 //! The tools: a question in, an answer out. Who may ask is decided elsewhere.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +10,6 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::capture::InputFormat;
-use crate::capture::location::Identity;
 use crate::engine::{LiveCaptures, Monitor, Options, Scope, View};
 use crate::error::Error;
 use crate::flow::text;
@@ -133,8 +133,8 @@ impl Tools {
     }
 
     /// Is this file one of the captures?
-    pub(super) fn has_capture(&self, identity: Identity) -> bool {
-        self.views.has_file(identity)
+    pub(super) fn has_capture(&self, file: &File) -> bool {
+        self.views.has_file(file)
     }
 
     /// Tells the operator what cannot be read, each thing once as long as it lasts.
@@ -169,18 +169,18 @@ impl Tools {
         name: &str,
         arguments: Option<Map<String, Value>>,
     ) -> Result<String, String> {
-        let used = if name == GET_API_PATTERNS {
+        let (used, unasked) = if name == GET_API_PATTERNS {
             let arguments: PatternsArguments = parse(arguments)?;
             arguments.check()?;
-            serde_json::to_value(arguments)
+            (serde_json::to_value(arguments), serde_json::to_value(PatternsArguments::default()))
         } else {
             let arguments: EndpointArguments = parse(arguments)?;
             arguments.check()?;
-            serde_json::to_value(arguments)
+            (serde_json::to_value(arguments), serde_json::to_value(EndpointArguments::default()))
         };
-        let mut used = used.unwrap_or_default();
+        let (mut used, unasked) = (used.unwrap_or_default(), unasked.unwrap_or_default());
         if let Some(used) = used.as_object_mut() {
-            used.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
+            used.retain(|name, value| unasked.get(name) != Some(value));
         }
         Ok(text::printable(used.to_string().as_bytes()).into_owned())
     }

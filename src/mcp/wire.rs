@@ -259,9 +259,8 @@ mod tests {
     #[test]
     fn a_client_that_does_not_read_is_not_read_from_for_long() {
         run(async {
-            let lines: String = (0..1000)
-                .map(|id| format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"ping\"}}\n"))
-                .collect();
+            let ping = |id| format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"ping\"}}\n");
+            let lines = (0..1000).map(ping).collect::<Vec<_>>().concat();
             let (output, client) = tokio::io::duplex(64);
             let ((requests, mut answers), _writer) =
                 guarded(std::io::Cursor::new(lines.into_bytes()), output);

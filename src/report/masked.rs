@@ -1,6 +1,7 @@
 //! Captured words as a report shows them: nothing that acts on a terminal, and nothing that looks like a secret.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 use crate::flow::text;
 use crate::report::OTHER_HOSTS;
@@ -78,9 +79,10 @@ pub(crate) fn word(bytes: &[u8], requests: u64) -> Cow<'_, str> {
 /// for with; anything else is a word like others.
 pub(crate) fn flow_id(bytes: &[u8]) -> Cow<'_, str> {
     /// More digits may be those of a person.
-    const NUMBERED: (usize, usize) = (8, 7);
+    const DIGITS: usize = 7;
 
-    if is_counted(bytes, NUMBERED) || (kind_of(bytes) == SegmentKind::Uuid && bytes.contains(&b'-'))
+    if is_counted(bytes, 0..=8, DIGITS)
+        || (kind_of(bytes) == SegmentKind::Uuid && bytes.contains(&b'-'))
     {
         text::printable(bytes)
     } else {
@@ -89,10 +91,10 @@ pub(crate) fn flow_id(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 /// A word and a number: `flow-12`, `web1042`.
-fn is_counted(bytes: &[u8], (most_letters, most_digits): (usize, usize)) -> bool {
+fn is_counted(bytes: &[u8], of_letters: RangeInclusive<usize>, most_digits: usize) -> bool {
     let letters = bytes.iter().take_while(|byte| byte.is_ascii_lowercase()).count();
     let rest = bytes[letters..].strip_prefix(b"-").unwrap_or(&bytes[letters..]);
-    letters <= most_letters
+    of_letters.contains(&letters)
         && !rest.is_empty()
         && rest.len() <= most_digits
         && rest.iter().all(u8::is_ascii_digit)
@@ -101,15 +103,13 @@ fn is_counted(bytes: &[u8], (most_letters, most_digits): (usize, usize)) -> bool
 /// A host that so many requests were sent to: a label that looks like a secret is masked, but for the last two, which are the
 /// site.
 pub(crate) fn host(name: &str, requests: u64) -> Cow<'_, str> {
-    const NUMBERED: (usize, usize) = (5, 4);
-
     let labels: Vec<&str> = name.split('.').collect();
     let (bare, _) = name.rsplit_once(':').unwrap_or((name, ""));
     let is_address = name.starts_with('[') || bare.parse::<std::net::IpAddr>().is_ok();
     let seen = Seen::times(requests);
     let is_secret = |(at, label): (usize, &&str)| {
         at + 2 < labels.len()
-            && !is_counted(label.as_bytes(), NUMBERED)
+            && !is_counted(label.as_bytes(), 1..=5, 4)
             && looks_secret(label.as_bytes(), seen)
     };
     if is_address || name == OTHER_HOSTS || !labels.iter().enumerate().any(is_secret) {

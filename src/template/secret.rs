@@ -131,7 +131,13 @@ fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
 /// More digits than names have, however they are written. (A day of this century may be a version.)
 fn has_digits_of_a_person(text: &[u8], seen: Seen) -> bool {
     let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let in_days = text.windows(10).filter(|text| is_recent_day(text)).count() * 8;
+    let is_alone = |at: usize, length: usize| {
+        let is_digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
+        !is_digit(at + length) && (at == 0 || !is_digit(at - 1))
+    };
+    let is_day = |(at, text): &(usize, &[u8])| is_alone(*at, text.len()) && is_recent_day(text);
+    let days = [10, 8].map(|length| text.windows(length).enumerate().filter(is_day).count());
+    let in_days = days.iter().sum::<usize>() * 8;
     let letters = text.iter().any(|byte| byte.is_ascii_alphabetic() || *byte >= 0x80);
     if digits.saturating_sub(in_days) >= DIGITS {
         return true;
@@ -146,13 +152,19 @@ fn has_digits_of_a_person(text: &[u8], seen: Seen) -> bool {
     (digits > 1 && !text.is_ascii()) || (digits > 0 && has_sign && seen == Seen::Seldom)
 }
 
-/// `2015-03-31`
+/// `2015-03-31`, `20120810`: a day of this century.
 fn is_recent_day(text: &[u8]) -> bool {
-    text.starts_with(b"20")
-        && text.iter().enumerate().all(|(at, byte)| match at {
-            4 | 7 => *byte == b'-',
-            _ => byte.is_ascii_digit(),
-        })
+    let parts = match text.len() {
+        10 if text[4] == b'-' && text[7] == b'-' => (&text[..4], &text[5..7], &text[8..]),
+        8 => (&text[..4], &text[4..6], &text[6..]),
+        _ => return false,
+    };
+    let is_in = |part: &[u8], range: std::ops::RangeInclusive<u32>| {
+        let digits = std::str::from_utf8(part).ok();
+        let number = digits.and_then(|digits| digits.parse().ok());
+        part.iter().all(u8::is_ascii_digit) && number.is_some_and(|number| range.contains(&number))
+    };
+    is_in(parts.0, 2000..=2039) && is_in(parts.1, 1..=12) && is_in(parts.2, 1..=31)
 }
 
 /// `somebody@somewhere`
@@ -200,7 +212,12 @@ fn is_phrase(text: &[u8]) -> bool {
 
 /// Is a part of it made of letters and digits as chance has them?
 fn has_random_word(text: &[u8], seen: Seen) -> bool {
+    /// Fewer letters may be anything.
+    const SHORT: usize = 4;
+
     let (mut known, mut unknown, mut tiny_runs) = (0, 0, 0);
+    // How many words can be pronounced and are not known, and the length of the longest.
+    let mut pronounceable = (0, 0);
     for run in text.split(|byte| !byte.is_ascii_alphanumeric()).filter(|run| !run.is_empty()) {
         let words = words_of(run);
         let judged: Vec<(usize, Word)> = words
@@ -221,12 +238,7 @@ fn has_random_word(text: &[u8], seen: Seen) -> bool {
                 usize::from(!judged.iter().any(|found| found.1 == Word::Known) && run.len() > 2);
             continue;
         }
-        let is_random = |found: &(usize, Word)| match found.1 {
-            Word::Random => true,
-            Word::Pronounceable => seen == Seen::Seldom && found.0 > 4,
-            _ => false,
-        };
-        if judged.iter().any(is_random) {
+        if judged.iter().any(|found| found.1 == Word::Random) {
             return true;
         }
         // Humps of one or two letters.
@@ -236,13 +248,21 @@ fn has_random_word(text: &[u8], seen: Seen) -> bool {
             return true;
         }
         unknown += judged.iter().filter(|found| !is_known(found) && found.1 != Word::Tiny).count();
-        if judged.iter().any(|found| found.1 == Word::Pronounceable)
-            && known == 0
-            && seen == Seen::Seldom
-            && text.len() > 4
-        {
-            return true;
-        }
+        let foreign = judged.iter().filter(|found| found.1 == Word::Pronounceable);
+        let (count, longest) =
+            foreign.fold((0, 0), |(count, most), found| (count + 1, most.max(found.0)));
+        pronounceable.0 += count;
+        pronounceable.1 = pronounceable.1.max(longest);
+    }
+    // A word of any language may be a secret of random letters: one is let through beside known words, or if it is short.
+    let (count, longest) = pronounceable;
+    let is_beside_known = |least: usize| count == 1 && known >= least;
+    if seen == Seen::Seldom
+        && count > 0
+        && !is_beside_known(if longest > SHORT { 2 } else { 1 })
+        && text.len() > SHORT
+    {
+        return true;
     }
     // Two unknown words are somebody's name as likely as anything.
     tiny_runs > 1 || (seen == Seen::Seldom && unknown >= 2 && unknown * 2 >= unknown + known)
@@ -269,7 +289,8 @@ fn is_random_with_digits(
         let are_known = judged.iter().all(|found| fits(found, 1));
         return !are_known || (run.len() >= 6 && known * 2 < run.len());
     }
-    let is_year = digits == 4 && numbers[0].starts_with("20");
+    let is_year =
+        (digits == 4 && numbers[0].starts_with("20")) || is_recent_day(numbers[0].as_bytes());
     let is_code = digits == 3 && judged.iter().all(|found| fits(found, 0));
     if digits >= 3 && !is_year && !is_code {
         return true;

@@ -103,7 +103,7 @@ fn what_writers_do_otherwise_is_taken_as_they_mean_it() {
         r#"{"startedDateTime": "", "time": null, "request": {"method": "GET", "url": "https://h.example/nulls", "headers": null, "queryString": null, "postData": null}, "response": null}"#,
         r#"{"time": -1, "request": {"method": "GET", "url": "https://h.example/status?x=1#part", "headers": {"X-Key": 7}}, "response": {"status": "404", "headers": [["Content-Type", "text/html"], ["a"], []], "content": {}}}"#,
         r#"{"request": {"method": "GET", "url": "https://h.example/float", "headers": [{"name": "x-key"}, {"name": ":authority", "value": "h"}, null]}, "response": {"status": 503.0, "content": {"size": NaN}}}"#,
-        r#"{"request": {"method": "GET", "url": "https://h.example/insomnia", "queryString": [{"name": "page", "value": "2"}, {"name": "q", "value": "a b&c"}]}, "response": {"status": 0}}"#,
+        r#"{"request": {"method": "GET", "url": "https://h.example/search", "queryString": [{"name": "page", "value": "2"}, {"name": "q", "value": "a b&c"}]}, "response": {"status": 0}}"#,
         r#"{"request": {"method": "GET", "url": "https://h.example/\udce9\ud83d", "headers": [{"name": "a\udcff", "value": "\udcff"}]}, "response": {"status": -1, "_error": "net::ERR_ABORTED"}}"#,
         r#"{"_resourceType": "websocket", "_webSocketMessages": [{"type": "send", "data": "}]"}], "request": {"method": "GET", "url": "wss://h.example/socket"}, "response": {"status": 101}}"#,
         r#"{"request": {"method": "GET", "url": "data:image/png;base64,xxxx"}}"#,
@@ -127,7 +127,7 @@ fn what_writers_do_otherwise_is_taken_as_they_mean_it() {
     );
     assert_eq!(of("/float").status_codes["503"], 1);
     assert_eq!(of("/float").common_headers.keys().collect::<Vec<_>>(), ["x-key"]);
-    assert_eq!(of("/insomnia").query_params, ["page", "q"]);
+    assert_eq!(of("/search").query_params, ["page", "q"]);
     assert!(of("/nulls").status_codes.is_empty());
     assert_eq!(of("/socket").websocket_count, 1);
     assert_eq!(report.patterns.iter().map(|pattern| pattern.failed_count).sum::<u64>(), 1);

@@ -126,7 +126,11 @@ fn bombs_are_stopped_in_a_sentence() {
     }
     let found = analysis(zstd, InputFormat::Detect);
     assert_eq!(found.report.totals.used, 1);
-    assert!(found.failures[0].to_string().contains("2000 times its size"), "{:?}", found.failures);
+    assert!(
+        found.failures[0].to_string().contains("2000 times the size of its file"),
+        "{:?}",
+        found.failures
+    );
 }
 
 #[test]

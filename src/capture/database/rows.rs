@@ -273,8 +273,8 @@ impl<'a> Statement<'a> {
         let mut cursor = statement.query([first, last])?;
         while let Some(row) = cursor.next()? {
             let mut copy = Row::new(row.get(0)?);
-            let least = rows.last().map_or(Some(first), |row| row.number.checked_add(1));
-            if least.is_none_or(|least| copy.number < least) || copy.number > last {
+            let lowest = rows.last().map_or(Some(first), |row| row.number.checked_add(1));
+            if lowest.is_none_or(|lowest| copy.number < lowest) || copy.number > last {
                 return Ok(Progress::Disorder);
             }
             for place in 0..copy.cells.len() {
@@ -284,7 +284,7 @@ impl<'a> Statement<'a> {
             if text.len() > HELD_BYTES || rows.len() > HELD_ROWS {
                 return Ok(Progress::Full);
             }
-            if rows.len() % ROWS_A_LOOK == 0 && !goes_on() {
+            if rows.len().is_multiple_of(ROWS_A_LOOK) && !goes_on() {
                 return Ok(Progress::Canceled);
             }
         }

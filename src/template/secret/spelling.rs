@@ -60,7 +60,6 @@ fn share_of_known(word: &str) -> f64 {
 fn is_spelled(word: &str) -> bool {
     let most = match word.len() {
         ..=3 => 4.6,
-        4 => 3.6,
         5 => 3.55,
         6 | 7 => 3.5,
         _ => 3.6,
