@@ -68,6 +68,7 @@ pub(crate) fn serve(
         Tools::new(settings.captures, settings.format, settings.options, Box::new(complain));
     if let Some(log) = &audit {
         check_is_own(log, settings.policy.as_deref(), &tools)?;
+        log.end_line().map_err(|error| Error::io("the audit log", "write", error))?;
     }
     let server = Server::new(tools, Gate::new(policy), audit);
     let runtime = tokio::runtime::Builder::new_current_thread()

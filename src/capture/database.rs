@@ -30,6 +30,7 @@ use crate::capture::database::rows::Statement;
 use crate::capture::location::Location;
 use crate::capture::{Extent, Found};
 use crate::limits;
+use crate::skip::SkipReason;
 
 #[cfg(feature = "fuzzing")]
 pub(crate) use headers::laws as header_laws;
@@ -359,7 +360,17 @@ impl Database {
         for leaf in &range.leaves {
             if rows::decode_leaves(source, first, &[*leaf], found).is_err() {
                 let statement = Statement::new(source.0, &self.query, &self.patience);
-                statement.decode(first, leaf.last, goes_on, found);
+                let mut is_empty = true;
+                statement.decode(first, leaf.last, goes_on, &mut |row, what| {
+                    is_empty = false;
+                    found(row, what);
+                });
+                // A leaf has rows: where SQLite finds none, the way to them is damaged, and it does not say so.
+                if is_empty && goes_on() && source.1.is_current(source.2) {
+                    let message =
+                        "the rows from here on are not where the database says; skipped".to_owned();
+                    found(place_of(first), Found::Skipped(SkipReason::BadRecord, message));
+                }
             }
             first = leaf.last.saturating_add(1);
         }

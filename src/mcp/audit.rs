@@ -47,7 +47,7 @@ pub(super) struct Entry<'a> {
 }
 
 impl AuditLog {
-    /// Opens the file to add to it. What an earlier process left in the middle of a line is ended there.
+    /// Opens the file to add to it. Nothing is written yet: it may not be one to write to.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         let name = path.display().to_string();
         let open = || -> io::Result<File> {
@@ -56,19 +56,24 @@ impl AuditLog {
                     "an audit log is a file, which keeps what is written; a pipe, a terminal or a folder is none",
                 ));
             }
-            let mut file = OpenOptions::new().create(true).append(true).read(true).open(path)?;
-            if file.metadata()?.len() > 0 {
-                file.seek(SeekFrom::End(-1))?;
-                let mut last = [0];
-                file.read_exact(&mut last)?;
-                if last != *b"\n" {
-                    file.write_all(b"\n")?;
-                }
-            }
-            Ok(file)
+            OpenOptions::new().create(true).append(true).read(true).open(path)
         };
         let file = open().map_err(|error| Error::io(&name, "write", error))?;
         Ok(Self { log: Mutex::new(Log { file, torn_at: None }) })
+    }
+
+    /// Ends the line that an earlier process left in the middle.
+    pub(super) fn end_line(&self) -> io::Result<()> {
+        let file = &mut self.log.lock().unwrap_or_else(PoisonError::into_inner).file;
+        if file.metadata()?.len() > 0 {
+            file.seek(SeekFrom::End(-1))?;
+            let mut last = [0];
+            file.read_exact(&mut last)?;
+            if last != *b"\n" {
+                file.write_all(b"\n")?;
+            }
+        }
+        Ok(())
     }
 
     /// The file that lines are added to.

@@ -342,3 +342,90 @@ fn damage_costs_rows_and_no_more() {
     assert!((497..500).contains(&used), "{:?}", analysis.report.totals);
     assert!(analysis.skips.total() > 0, "{:?}", analysis.skips);
 }
+
+/// Views may be endless, virtual tables anything, and what is computed of any size: none of them is asked.
+#[test]
+fn only_a_plain_table_is_read() {
+    let columns = "'x' AS id, 'https://h.example/a' AS url, 'GET' AS method, 200 AS status_code, '{}' AS request_headers, \
+                   '{}' AS response_headers, 1.0 AS timestamp";
+    for view in [
+        format!(
+            "CREATE VIEW flows AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x AS rowid, {columns} FROM c"
+        ),
+        format!("CREATE VIEW flows AS SELECT 1 AS rowid, {columns}"),
+        TABLE.replacen("size INTEGER)", "size INTEGER) WITHOUT ROWID", 1),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("view.db");
+        Connection::open(&path).unwrap().execute_batch(&view).unwrap();
+        let error = Captures::open(&[&path], InputFormat::Detect).unwrap_err().to_string();
+        assert!(error.contains("no plain table"), "{error}");
+    }
+}
+
+#[test]
+fn huge_cells_are_read_as_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, connection) = create(folder.path(), "");
+    insert(&connection, &row("a", "https://h.example/a", 3));
+    connection
+        .execute_batch(
+            "INSERT INTO flows SELECT 'b', url, method, zeroblob(30000000), request_headers, NULL, response_headers, NULL, \
+             zeroblob(30000000), zeroblob(30000000) FROM flows; \
+             INSERT INTO flows SELECT 'c', zeroblob(30000000), method, 200, request_headers, NULL, response_headers, NULL, 1.0, 1 FROM flows LIMIT 1",
+        )
+        .unwrap();
+    drop(connection);
+    let captures = Captures::open(&[&path], InputFormat::Detect).unwrap();
+    let mut found = Vec::new();
+    api_patterns::for_each_flow(&captures, |flow| {
+        found.push((flow.id.to_vec(), flow.response.is_some()));
+    })
+    .unwrap();
+    assert_eq!(found, [(b"a".to_vec(), true), (b"b".to_vec(), false)]);
+}
+
+/// Pages that point at each other: rows would come for ever.
+#[test]
+fn rows_out_of_order_end_the_reading() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, connection) = create(folder.path(), "PRAGMA page_size = 4096;");
+    for i in 0..400 {
+        insert(&connection, &row(&format!("id-{i:04}"), "https://h.example/a", 200));
+    }
+    let root: u32 = connection
+        .query_row("SELECT rootpage FROM sqlite_master WHERE name = 'flows'", [], |row| row.get(0))
+        .unwrap();
+    drop(connection);
+    let mut bytes = std::fs::read(&path).unwrap();
+    // The second child of the root is its first.
+    let page = (root as usize - 1) * 4096;
+    let cell = |n: usize, bytes: &[u8]| {
+        let at = page + 12 + 2 * n;
+        page + usize::from(u16::from_be_bytes([bytes[at], bytes[at + 1]]))
+    };
+    assert_eq!(bytes[page], 5);
+    let (first, second) = (cell(0, &bytes), cell(1, &bytes));
+    let child: [u8; 4] = bytes[first..first + 4].try_into().unwrap();
+    bytes[second..second + 4].copy_from_slice(&child);
+    std::fs::write(&path, bytes).unwrap();
+    let captures = Captures::open(&[&path], InputFormat::Detect).unwrap();
+    let analysis = analyze(&captures, &Options::default(), &()).unwrap();
+    assert!(analysis.report.totals.used < 400);
+    let said = analysis.problems(&captures).join("; ");
+    assert!(said.contains("not where the database says"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_stands_beside_a_database_must_be_a_file() {
+    for suffix in ["-journal", "-wal"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("demo.db");
+        std::fs::copy(fixture("demo.db"), &path).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", folder.path().join(format!("demo.db{suffix}")))
+            .unwrap();
+        let error = Captures::open(&[&path], InputFormat::Detect).unwrap_err().to_string();
+        assert!(error.contains("is a link, a pipe or a folder"), "{error}");
+    }
+}

@@ -335,3 +335,24 @@ fn status_0_is_no_response_for_the_original() {
     let run = program_with_input(&["analyze", "-", "--compat", "mitmproxy-mcp"], text.as_bytes());
     assert!(run.stdout.contains("\"status_codes\": {}"), "{}", run.stdout);
 }
+
+/// Damage in front of the list, or in its key, hides it; the entries are there all the same.
+#[test]
+fn a_list_that_damage_hides_is_found() {
+    let entry = |n: usize| {
+        format!(
+            r#"{{"ourOwnKey": {n}, "request": {{"method": "GET", "url": "https://h.example/a{n}"}}}}"#
+        )
+    };
+    let entries = (0..5).map(entry).collect::<Vec<_>>().join(",");
+    let pages = r#""pages": [{"startedDateTime": "x", "id": "p", "title": "t"}]"#;
+    for head in [
+        format!(r#"{{"log": {{{pages}, "ent}}ries": ["#),
+        format!(r#"{{"log": {{"creator": {{"name": "x"}}}}, {pages}, "entries": ["#),
+        format!(r#"{{"log": {{{pages}[, "entries": ["#),
+        format!(r#"{{"log": {{"comment": "a, {pages}, "entries": ["#),
+    ] {
+        let report = report_of(format!("{head}{entries}]}}}}").as_bytes(), &Options::default());
+        assert_eq!(report.totals.used, 5, "{head}");
+    }
+}

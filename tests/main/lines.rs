@@ -86,3 +86,20 @@ fn the_first_line_does_not_decide_for_the_others() {
     let report = report_of(object.as_bytes(), &Options::default());
     assert_eq!(report.patterns[0].endpoint, "POST /c#add");
 }
+
+#[test]
+fn a_long_first_line_is_a_flow_all_the_same() {
+    let body = "x".repeat(200_000);
+    let text = format!(
+        "{{\"method\": \"POST\", \"request_body\": \"{body}\", \"url\": \"https://h.example/a\"}}\n{{\"method\": \"GET\", \"url\": \"https://h.example/b\"}}\n"
+    );
+    let captures = api_patterns::Captures::from_bytes(
+        "long",
+        text.into_bytes(),
+        api_patterns::InputFormat::Detect,
+    )
+    .unwrap();
+    let analysis =
+        api_patterns::analyze(&captures, &api_patterns::Options::default(), &()).unwrap();
+    assert_eq!(analysis.report.totals.used, 2);
+}

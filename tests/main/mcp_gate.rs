@@ -281,3 +281,45 @@ fn a_log_among_the_captures_is_refused() {
     }
     assert_eq!(fs::read(&capture).unwrap(), before);
 }
+
+#[test]
+fn two_clients_that_are_one_once_their_names_are_cut_are_refused() {
+    let operator = Operator::new();
+    let long = "x".repeat(150);
+    let policy = format!(
+        r#"{{"version": "1", "identities": {{"{long}a": {{"default": "allow"}}, "{long}b": {{"default": "deny"}}}}}}"#
+    );
+    fs::write(operator.folder.path().join("policy.json"), policy).unwrap();
+    let run = program(&[
+        "mcp",
+        &fixture("demo.mitm").display().to_string(),
+        "--policy",
+        &operator.path("policy.json"),
+    ]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("two identities are"), "{}", run.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_audit_log_is_a_file_of_its_own() {
+    let operator = Operator::new();
+    let (capture, policy) = (operator.path("demo.mitm"), operator.path("policy.json"));
+    fs::copy(fixture("demo.mitm"), &capture).unwrap();
+    fs::write(&policy, r#"{"version": "1", "default": "allow"}"#).unwrap();
+    let other_name = operator.path("other-name");
+    fs::hard_link(&capture, &other_name).unwrap();
+    let link = operator.path("link");
+    std::os::unix::fs::symlink(&capture, &link).unwrap();
+    for (log, why) in [
+        (&*other_name, "one of the captures"),
+        (&link, "one of the captures"),
+        (&policy, "is the policy"),
+        ("/dev/null", "an audit log is a file"),
+    ] {
+        let run = program(&["mcp", &capture, "--policy", &policy, "--audit-log", log]);
+        assert_eq!(run.code, Some(2), "{log}");
+        assert!(run.stderr.contains(why), "{log}: {}", run.stderr);
+    }
+    assert_eq!(fs::read(&capture).unwrap(), fs::read(fixture("demo.mitm")).unwrap());
+}

@@ -295,3 +295,74 @@ fn what_cannot_be_read_is_no_change_each_time() {
     assert_ne!(live.generation(), generation);
     assert_eq!((live.problems().count(), live.total().used()), (0, 2));
 }
+
+/// Whoever may write to the folder puts links and pipes in the place of files while they are read: nothing outside is seen,
+/// and nothing waits.
+#[cfg(unix)]
+#[test]
+fn files_that_are_exchanged_while_they_are_read_lead_nowhere() {
+    use std::os::unix::fs::symlink;
+    use std::sync::atomic::AtomicBool;
+
+    let folder = tempfile::tempdir().unwrap();
+    let (inside, outside) = (folder.path().join("in"), folder.path().join("out"));
+    fs::create_dir_all(inside.join("sub")).unwrap();
+    fs::create_dir(&outside).unwrap();
+    append(
+        &outside.join("a.jsonl"),
+        b"{\"method\":\"GET\",\"url\":\"https://outside.example/a\"}\n",
+    );
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (file, sub) = (inside.join("a.jsonl"), inside.join("sub"));
+            for round in 0_usize.. {
+                if is_done.load(Ordering::Relaxed) {
+                    break;
+                }
+                drop(fs::remove_file(&file));
+                drop(fs::remove_file(sub.join("a.jsonl")));
+                drop(fs::remove_dir(&sub).or_else(|_| fs::remove_file(&sub)));
+                match round % 3 {
+                    0 => {
+                        append(&file, line(1).as_bytes());
+                        fs::create_dir(&sub).unwrap();
+                        append(&sub.join("a.jsonl"), line(2).as_bytes());
+                    }
+                    1 => {
+                        symlink(outside.join("a.jsonl"), &file).unwrap();
+                        symlink(&outside, &sub).unwrap();
+                    }
+                    _ => {
+                        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+                        rustix::fs::mkfifoat(rustix::fs::CWD, &file, mode).unwrap();
+                    }
+                }
+            }
+        });
+        let mut live = live(&[inside.clone(), inside.join("a.jsonl")]);
+        for _ in 0..300 {
+            live.look(&()).unwrap();
+            let report = live.total().report();
+            assert!(report.patterns.iter().all(|pattern| pattern.host != "outside.example"));
+        }
+        is_done.store(true, Ordering::Relaxed);
+    });
+}
+
+/// A writer that begins anew and is further already, with the same bytes at the end of what was read.
+#[test]
+fn a_file_that_was_written_anew_is_read_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.jsonl");
+    let numbered =
+        |n: u32| format!("{{\"method\":\"GET\",\"url\":\"https://h.example/name{n:04}\"}}\n");
+    let tail: String = (0..20).map(line).collect();
+    append(&path, ((0..50).map(numbered).collect::<String>() + &tail).as_bytes());
+    let mut live = live(std::slice::from_ref(&path));
+    live.look(&()).unwrap();
+    let other = (100..150).map(numbered).collect::<String>() + &tail + &line(99);
+    fs::write(&path, other).unwrap();
+    live.look(&()).unwrap();
+    assert_eq!(live.total().used(), 71);
+}
