@@ -167,7 +167,7 @@ pub struct Sizes {
 
 /// What is known of a host beside one endpoint.
 #[derive(Debug, Default)]
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct HostFacts<'a> {
     pub(crate) name: &'a str,
     /// To this host, in all.
     pub(crate) requests: u64,
@@ -195,7 +195,7 @@ impl NameCounts {
 
 pub(crate) fn pattern_of(
     (method, operation): (&[u8], &[u8]),
-    host: &Surroundings<'_>,
+    host: &HostFacts<'_>,
     template: &Template,
     variables: &[(usize, Variable<'_>)],
     seen: &[&Endpoint],

@@ -3,7 +3,8 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::time::{Duration, Instant};
 
 use crate::capture::InputFormat;
 use crate::capture::location::identity_of;
@@ -12,7 +13,7 @@ use crate::engine::feed::locked;
 use crate::engine::live::Live;
 use crate::engine::newest::Newest;
 use crate::engine::original::{CompatAnswer, Rows};
-use crate::engine::{Monitor, Options};
+use crate::engine::{Monitor, Options, Progress};
 use crate::error::Error;
 use crate::limits;
 use crate::patterns::Patterns;
@@ -21,6 +22,12 @@ use crate::report::domain::is_host_in;
 use crate::report::masked;
 use crate::report::{OTHER_HOSTS, Report};
 use crate::sketch::stable_hash;
+
+/// How long a call waits for another one that reads the captures: less than clients wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(50);
+
+/// Time between two looks whether the other call has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// How many views were decided.
 static VIEWS_DECIDED: AtomicU64 = AtomicU64::new(0);
@@ -48,6 +55,7 @@ pub struct LiveCaptures {
     format: InputFormat,
     /// One question after the other looks at the captures: the second finds what the first read.
     known: Mutex<Known>,
+    patience: Duration,
 }
 
 struct Known {
@@ -117,7 +125,7 @@ impl LiveCaptures {
             views: Vec::new(),
             answers: Vec::new(),
         };
-        Self { options, paths, format, known: Mutex::new(known) }
+        Self { options, paths, format, known: Mutex::new(known), patience: PATIENCE }
     }
 
     /// What the captures hold now. Where the scope has a domain and no limit, the report may have other hosts as well.
@@ -126,7 +134,7 @@ impl LiveCaptures {
     ///
     /// Where the monitor stopped the reading, and where no thread can be started.
     pub fn view(&self, scope: &Scope, monitor: &dyn Monitor) -> Result<Arc<View>, Error> {
-        let known = &mut *locked(&self.known);
+        let known = &mut *self.wait(monitor)?;
         known.all.look(monitor)?;
         let everything = Scope::default();
         let generation = known.all.generation();
@@ -151,6 +159,28 @@ impl LiveCaptures {
             None => self.narrow_view(scope, known, monitor)?,
         };
         Ok(known.keep(scope.clone(), generation, view))
+    }
+
+    /// Waits for whoever reads the captures now, but not for ever: a capture on a disk that does not answer keeps one call
+    /// busy, and no other.
+    fn wait(&self, monitor: &dyn Monitor) -> Result<MutexGuard<'_, Known>, Error> {
+        let start = Instant::now();
+        loop {
+            match self.known.try_lock() {
+                Ok(known) => return Ok(known),
+                Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            if !monitor.progress(&Progress::default()) {
+                return Err(Error::canceled());
+            }
+            if start.elapsed() > self.patience {
+                return Err(Error::usage(
+                    "the captures are still being read for another call; ask again later, or for fewer of them",
+                ));
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
     }
 
     /// A view of the newest flows, where they are among those that are kept in any case.
@@ -215,7 +245,7 @@ impl LiveCaptures {
 
     /// A view that was given before and is still kept.
     pub fn kept(&self, fingerprint: u64) -> Option<Arc<View>> {
-        let known = locked(&self.known);
+        let known = self.wait(&()).ok()?;
         let kept = known.views.iter().find(|(_, _, view)| view.fingerprint == fingerprint);
         kept.map(|(_, _, view)| Arc::clone(view))
     }
@@ -254,7 +284,7 @@ impl LiveCaptures {
         limit: Option<i64>,
         monitor: &dyn Monitor,
     ) -> Result<CompatAnswer, Error> {
-        let known = &mut *locked(&self.known);
+        let known = &mut *self.wait(monitor)?;
         known.all.look(monitor)?;
         let key = (known.all.generation(), domain.map(str::to_owned), limit);
         if let Some((_, answer)) = known.answers.iter().find(|(asked, _)| *asked == key) {
@@ -382,6 +412,23 @@ fn both(domains: &[String], domain: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_that_is_stuck_does_not_block_others_for_ever() {
+        let mut captures = LiveCaptures::new(
+            vec!["fixtures/demo.jsonl".into()],
+            InputFormat::Detect,
+            Options::default(),
+        );
+        captures.patience = Duration::from_millis(10);
+        let stuck = captures.known.try_lock().unwrap();
+        let error = captures.view(&Scope::default(), &()).unwrap_err();
+        assert!(error.to_string().contains("ask again later"));
+        let error = captures.view(&Scope::default(), &|_: &Progress| false).unwrap_err();
+        assert!(error.is_canceled());
+        drop(stuck);
+        captures.view(&Scope::default(), &()).unwrap();
+    }
 
     #[test]
     fn what_the_operator_leaves_out_stays_out() {

@@ -148,6 +148,7 @@ mod tests {
         let path = folder.path().join("audit.jsonl");
         std::fs::write(&path, "{\"time\":\"cut o").unwrap();
         let log = AuditLog::open(&path).unwrap();
+        log.end_line().unwrap();
         let sent = serde_json::json!({"domain": "a\u{202e}b", "deep": {"a": [1]}, "limit": 3});
         let entry = Entry {
             time: now(),

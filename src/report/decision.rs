@@ -8,7 +8,7 @@ use crate::limits;
 use crate::patterns::Patterns;
 use crate::patterns::endpoint::Endpoint;
 use crate::report::routes::{Label, Route, Routes};
-use crate::report::{NameCounts, Pattern, Report, Surroundings, Totals, hosts, masked, pattern_of};
+use crate::report::{HostFacts, NameCounts, Pattern, Report, Totals, hosts, masked, pattern_of};
 use crate::skip::SkipReason;
 use crate::template::context::Observed;
 use crate::template::decide::{Decided, Near, Variable, decide};
@@ -158,7 +158,7 @@ pub(crate) fn build(
         let judge: &dyn Judge<Endpoint> = if options.rules.is_empty() { judge } else { &ruled };
         let decided = decide(&group.nodes, model.vocabulary, judge);
         let requests = group.nodes.all().map(|node| node.count).sum();
-        let mut host = Surroundings { name: &group.name, requests, ..Surroundings::default() };
+        let mut host = HostFacts { name: &group.name, requests, ..HostFacts::default() };
         count_names(&decided, &mut host.names);
         let mut describer = Describer {
             host,
@@ -214,7 +214,7 @@ pub(crate) fn build(
 
 /// Describes the endpoints of one host.
 struct Describer<'a, 't> {
-    host: Surroundings<'a>,
+    host: HostFacts<'a>,
     explain: Option<&'a str>,
     exclude_errors_only_404: bool,
     errors_only_404: u64,

@@ -12,11 +12,11 @@ const BYTES_A_SECOND: u64 = 4 << 20;
 /// The time that is left for the statements over one database.
 #[derive(Debug, Default)]
 pub(super) struct Patience {
-    left: Mutex<Budget>,
+    left: Mutex<TimeSpent>,
 }
 
 #[derive(Debug, Default)]
-struct Budget {
+struct TimeSpent {
     /// Time that finished statements took, and what is granted to all.
     used: Duration,
     granted: Option<Duration>,
@@ -31,7 +31,7 @@ impl Patience {
     /// Begins anew, for a file of that many bytes.
     pub(super) fn begin(&self, bytes: u64) {
         let granted = LEAST + Duration::from_secs(bytes / BYTES_A_SECOND);
-        *self.budget() = Budget { granted: Some(granted), ..Budget::default() };
+        *self.budget() = TimeSpent { granted: Some(granted), ..TimeSpent::default() };
     }
 
     /// Is all time used up? Asked by SQLite while a statement runs.
@@ -49,7 +49,7 @@ impl Patience {
         Spending { patience: self }
     }
 
-    fn budget(&self) -> std::sync::MutexGuard<'_, Budget> {
+    fn budget(&self) -> std::sync::MutexGuard<'_, TimeSpent> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

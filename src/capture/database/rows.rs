@@ -192,7 +192,7 @@ pub(super) struct Statement<'a> {
 }
 
 /// How far a statement came.
-enum Progress {
+enum ReadRows {
     /// There are no more rows.
     Done,
     /// As much is held as may be.
@@ -228,9 +228,9 @@ impl<'a> Statement<'a> {
             }
             let after = rows.last().map_or(Some(from), |row| row.number.checked_add(1));
             next = match read {
-                Ok(Progress::Done | Progress::Canceled) => None,
-                Ok(Progress::Full) => after,
-                Ok(Progress::Disorder) => {
+                Ok(ReadRows::Done | ReadRows::Canceled) => None,
+                Ok(ReadRows::Full) => after,
+                Ok(ReadRows::Disorder) => {
                     let message = "the rows of this database are out of order, so it is damaged; the rest of them is skipped";
                     found(
                         place_of(from),
@@ -267,7 +267,7 @@ impl<'a> Statement<'a> {
         goes_on: GoesOn<'_>,
         text: &mut Vec<u8>,
         rows: &mut Vec<Row>,
-    ) -> rusqlite::Result<Progress> {
+    ) -> rusqlite::Result<ReadRows> {
         let _spending = self.patience.spend();
         let mut statement = self.connection.prepare_cached(self.query)?;
         let mut cursor = statement.query([first, last])?;
@@ -275,20 +275,20 @@ impl<'a> Statement<'a> {
             let mut copy = Row::new(row.get(0)?);
             let lowest = rows.last().map_or(Some(first), |row| row.number.checked_add(1));
             if lowest.is_none_or(|lowest| copy.number < lowest) || copy.number > last {
-                return Ok(Progress::Disorder);
+                return Ok(ReadRows::Disorder);
             }
             for place in 0..copy.cells.len() {
                 copy.put(place, row.get_ref(place + 1)?, text);
             }
             rows.push(copy);
             if text.len() > HELD_BYTES || rows.len() > HELD_ROWS {
-                return Ok(Progress::Full);
+                return Ok(ReadRows::Full);
             }
             if rows.len().is_multiple_of(ROWS_A_LOOK) && !goes_on() {
-                return Ok(Progress::Canceled);
+                return Ok(ReadRows::Canceled);
             }
         }
-        Ok(Progress::Done)
+        Ok(ReadRows::Done)
     }
 }
 

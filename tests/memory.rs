@@ -1,0 +1,70 @@
+//! What a state says it takes up, held against what an allocator counts. A binary of its own, with one test, because it counts
+//! the memory of the whole process.
+
+#![allow(clippy::unwrap_used, unsafe_code, reason = "tests fail by unwrapping")]
+
+use std::alloc::System;
+
+use api_patterns::{Captures, Flow, Headers, InputFormat, Patterns, for_each_flow};
+use cap::Cap;
+
+#[global_allocator]
+static MEMORY: Cap<System> = Cap::new(System, usize::MAX);
+
+#[track_caller]
+fn check(what: &str, observe: impl Fn(&mut Patterns)) {
+    // Tables that are made once are not the state's.
+    observe(&mut Patterns::new());
+    let before = MEMORY.allocated();
+    let mut patterns = Patterns::new();
+    observe(&mut patterns);
+    // Beside the bytes that were asked for stand those of the state itself, which is not on the heap.
+    let real = MEMORY.allocated() - before;
+    let said = patterns.size();
+    assert!(said * 10 >= real * 9 && said * 9 <= real * 10 + 90_000, "{what}: {said} of {real}");
+}
+
+fn word(mut number: usize) -> String {
+    let mut word = String::new();
+    for _ in 0..4 {
+        word.push(char::from(b"bcdfgklmnprst"[number % 13]));
+        number /= 13;
+        word.push(char::from(b"aeiou"[number % 5]));
+        number /= 5;
+    }
+    word
+}
+
+#[test]
+fn a_state_says_what_it_takes_up() {
+    check("nothing", |_| ());
+    check("the demo", |patterns| {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/demo.mitm");
+        let captures = Captures::open(&[path], InputFormat::Detect).unwrap();
+        for_each_flow(&captures, |flow| patterns.observe(flow)).unwrap();
+    });
+    check("many endpoints", |patterns| {
+        for number in 0..20_000 {
+            let url = format!("https://h.example/{}/{}", word(number * 7919), word(number));
+            patterns.observe(&Flow::new("GET", &url).unwrap());
+        }
+    });
+    check("many names", |patterns| {
+        for number in 0..400 {
+            for part in 0..4 {
+                let query: String = (0..64)
+                    .map(|name| format!("parameter{number}n{}=1&", part * 64 + name))
+                    .collect::<Vec<_>>()
+                    .concat();
+                let names: Vec<String> =
+                    (0..64).map(|name| format!("x-header-{number}-{}", part * 64 + name)).collect();
+                let headers: Vec<(&[u8], Option<&[u8]>)> =
+                    names.iter().map(|name| (name.as_bytes(), None)).collect();
+                let url = format!("https://h.example/{}?{query}", word(number * 7919));
+                let mut flow = Flow::new("GET", &url).unwrap();
+                flow.request_headers = Headers::new(&headers);
+                patterns.observe(&flow);
+            }
+        }
+    });
+}
