@@ -25,8 +25,8 @@ use crate::template::secret::{Seen, looks_secret};
 pub(crate) enum Part {
     Literal {
         text: Box<[u8]>,
-        /// Does it look like a secret, so that only its place is shown?
-        is_masked: bool,
+        /// Where it looks like a secret, only its place is shown, and which of the masked ones there it is, from 1.
+        mask: Option<usize>,
     },
     Parameter {
         /// One name for each zero byte of the frame.
@@ -46,10 +46,14 @@ pub(crate) struct Template {
 }
 
 impl Part {
-    /// A literal that so many requests had.
-    pub(crate) fn literal(text: &[u8], requests: u64) -> Self {
-        let is_masked = looks_secret(text, Seen::times(requests));
-        Self::Literal { text: text.into(), is_masked }
+    /// A literal, after so many others of its place that are masked.
+    pub(crate) fn literal(text: &[u8], seen: Seen, masked_before: usize) -> Self {
+        let mask = looks_secret(text, seen).then_some(masked_before + 1);
+        Self::Literal { text: text.into(), mask }
+    }
+
+    pub(crate) fn is_masked(&self) -> bool {
+        matches!(self, Self::Literal { mask: Some(_), .. })
     }
 }
 
@@ -94,7 +98,10 @@ impl fmt::Display for Template {
         for (i, part) in self.parts.iter().enumerate() {
             f.write_str("/")?;
             match part {
-                Part::Literal { is_masked: true, .. } => write!(f, "[masked:{}]", i + 1)?,
+                Part::Literal { mask: Some(1), .. } => write!(f, "[masked:{}]", i + 1)?,
+                Part::Literal { mask: Some(number), .. } => {
+                    write!(f, "[masked:{}.{number}]", i + 1)?;
+                }
                 Part::Literal { text, .. } => write_literal(f, text)?,
                 Part::Parameter { names, frame, rest } => {
                     let mut names = names.iter();

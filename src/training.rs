@@ -15,6 +15,7 @@ use crate::template::context::Place;
 use crate::template::decide::slot_of;
 use crate::template::judge::{Fitted, Judge, Verdict, evidence};
 use crate::template::model::{Model, STAGES};
+use crate::template::secret::Seen;
 use crate::template::segment::Segment;
 use crate::template::vocabulary::Vocabulary;
 use crate::template::{Part, Template};
@@ -177,7 +178,7 @@ impl Truth<'_> {
                 template.parts.push(Part::Parameter { names, frame, rest: false });
             } else {
                 label.1 += 1;
-                template.parts.push(Part::literal(segment, 1));
+                template.parts.push(Part::literal(segment, Seen::Often, 0));
             }
         }
         true

@@ -17,6 +17,7 @@ use crate::template::host::HostIndex;
 use crate::template::judge::{Judge, Verdict};
 use crate::template::name::{parameter_names, unique};
 use crate::template::operations;
+use crate::template::secret::Seen;
 use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind};
 use crate::template::vocabulary::Vocabulary;
 use crate::template::{Part, Template};
@@ -186,12 +187,16 @@ fn decide_group<'t, T: Observed>(
         deeper.parts.push(part);
         deeper
     };
+    let mut masked = 0;
     let literals = literals
         .into_iter()
         .map(|(literal, places)| {
             let requests = places.all().map(|node| node.count).sum();
-            let deeper = step(Part::literal(literal.text, requests));
-            (literal, decide_group(&places, deeper, index, judge))
+            // Where most words are unknown, that one is says nothing about it.
+            let seen = if index.is_foreign() { Seen::Often } else { Seen::times(requests) };
+            let part = Part::literal(literal.text, seen, masked);
+            masked += usize::from(part.is_masked());
+            (literal, decide_group(&places, step(part), index, judge))
         })
         .collect();
     let variables = variables

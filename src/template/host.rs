@@ -110,6 +110,14 @@ impl<'v> HostIndex<'v> {
         (self.vocabulary.segment(words), self.vocabulary.before_parameters(words))
     }
 
+    /// Does the vocabulary not know most words of the host, of which there are enough to tell?
+    pub(crate) fn is_foreign(&self) -> bool {
+        /// The weight of words that tell.
+        const ENOUGH: f64 = 8.0;
+
+        self.words >= ENOUGH && self.unknown * 2.0 > self.words
+    }
+
     /// True for segments whose letters say how much of the host's words is unknown.
     pub(crate) fn is_word(segment: &Segment<'_>) -> bool {
         segment.kind == SegmentKind::Word && segment.core.len() >= 3

@@ -271,7 +271,7 @@ const SAY_NOTHING: [&str; 20] = [
 /// The last literal that says what is meant, in snake case.
 fn noun_before(parts: &[Part]) -> Option<String> {
     parts.iter().rev().find_map(|part| match part {
-        Part::Literal { text, is_masked } => {
+        Part::Literal { text, mask } => {
             let core = Segment::parse(text).core;
             let noun = snake_case(core);
             let digits = noun.bytes().filter(u8::is_ascii_digit).count();
@@ -282,7 +282,7 @@ fn noun_before(parts: &[Part]) -> Option<String> {
                 || digits > 3
                 || core.len() > MAX_NOUN_BYTES
                 || core.contains(&b':')
-                || *is_masked;
+                || mask.is_some();
             (!says_nothing).then_some(noun)
         }
         Part::Parameter { .. } => None,
@@ -368,6 +368,7 @@ fn singular(noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::template::secret::Seen;
     use crate::template::segment::PLAIN_FRAME;
 
     /// Names as they follow each other where all that varies are ids.
@@ -384,7 +385,7 @@ mod tests {
                 let names = name(&parts);
                 Part::Parameter { names, frame: PLAIN_FRAME.into(), rest: false }
             } else {
-                Part::literal(segment.as_bytes(), 9)
+                Part::literal(segment.as_bytes(), Seen::Often, 0)
             });
         }
         name(&parts).remove(0)
