@@ -99,20 +99,28 @@ impl<'a> Entries<'a> {
     }
 
     fn start(&mut self, batch: &mut Batch) -> Option<Cut> {
-        let ended = self.window(batch, WINDOW);
+        let want = self.ahead.want().min(WINDOW);
+        let ended = self.window(batch, want);
         let bytes = batch.bytes();
         let Some(bracket) = opening_bracket(bytes) else {
             if !ended && bytes.iter().all(|byte| json::is_space(*byte)) {
+                self.ahead.used(bytes.len());
                 return None;
             }
             if bytes.is_empty() {
                 self.state = State::End;
                 return None;
             }
+            if !ended && want < WINDOW.min(self.ahead.most()) {
+                self.reader.unread(bytes);
+                self.ahead.grow();
+                return None;
+            }
             return Some(self.seek_anywhere(batch, ended, "no HAR begins here"));
         };
         let is_list = bytes[bracket] == b'[';
         self.reader.unread(&bytes[bracket + 1..]);
+        self.ahead.used(bracket + 1);
         (self.start, self.was_rescued) = (self.reader.position(), false);
         if is_list {
             self.found_list = true;
@@ -159,7 +167,10 @@ impl<'a> Entries<'a> {
                 Some(_) => {}
             }
             let Some((key, value)) = key_and_value(&bytes[at..]) else {
-                if !ended && (at > 0 || want < WINDOW.min(self.ahead.most())) {
+                let may_grow = want < WINDOW.min(self.ahead.most())
+                    && !self.effort.is_over(self.reader.position());
+                if !ended && bytes[at] == b'"' && (at > 0 || may_grow) {
+                    self.effort.spend(bytes.len() - at);
                     // It may be whole once there is more to see.
                     self.reader.unread(&bytes[at..]);
                     if at > want / 4 {
@@ -385,7 +396,8 @@ impl<'a> Entries<'a> {
         let mut piece = ReadAhead::new(self.ahead.most().max(WINDOW));
         piece.used(OVERLAP);
         loop {
-            if let Some(at) = find_entry(batch.bytes(), from, may_begin, &mut self.effort) {
+            let search = find_entry(batch.bytes(), from, may_begin, &mut self.effort);
+            if let Some(at) = search.entry {
                 self.reader.unread(&batch.bytes()[at..]);
                 self.found_list = true;
                 self.state = State::Elements;
@@ -396,11 +408,21 @@ impl<'a> Entries<'a> {
                 return false;
             }
             let length = batch.bytes().len();
-            let keep = length.saturating_sub(2 * OVERLAP).max(from.saturating_sub(OVERLAP));
-            self.reader.unread(&batch.bytes()[keep..]);
-            (from, may_begin) = (OVERLAP, false);
-            piece.grow();
-            ended = self.window(batch, piece.want().max(16 * OVERLAP));
+            let passed = length.saturating_sub(2 * OVERLAP).max(from.saturating_sub(OVERLAP));
+            let is_patient = piece.want() < piece.most() && !self.effort.is_over(batch.offset);
+            if let Some(at) = search.open.filter(|_| is_patient) {
+                // It may be an entry: more of it must be seen.
+                self.effort.spend(length - at);
+                let keep = passed.min(at.saturating_sub(OVERLAP));
+                self.reader.unread(&batch.bytes()[keep..]);
+                (from, may_begin) = (at - keep, may_begin && at == from);
+                piece.used(length - keep);
+            } else {
+                self.reader.unread(&batch.bytes()[passed..]);
+                (from, may_begin) = (OVERLAP, false);
+                piece.grow();
+            }
+            ended = self.window(batch, piece.want().max(4 * OVERLAP));
         }
     }
 
@@ -418,7 +440,8 @@ impl<'a> Entries<'a> {
     }
 
     fn after(&mut self, batch: &mut Batch) -> Option<Cut> {
-        let ended = self.window(batch, WINDOW);
+        let want = self.ahead.want().min(WINDOW);
+        let ended = self.window(batch, want);
         let bytes = batch.bytes();
         // `);` ends a HAR that calls a function (JSONP).
         let is_nothing = |byte: &u8| json::is_space(*byte) || matches!(byte, b')' | b';');
@@ -426,16 +449,19 @@ impl<'a> Entries<'a> {
             if ended {
                 self.state = State::End;
             }
+            self.ahead.used(bytes.len());
             return None;
         };
         self.reader.unread(&bytes[at..]);
+        self.ahead.used(at + 1);
         // Files that were put one after the other.
         if matches!(bytes[at], b'{' | b'[') {
             self.state = State::Start;
             return None;
         }
         // Damage may have closed the list too soon: entries that come after its end are looked for.
-        let ended = self.window(batch, WINDOW);
+        let want = self.ahead.want().min(WINDOW);
+        let ended = self.window(batch, want);
         Some(self.seek_anywhere(batch, ended, "the end of the HAR is passed"))
     }
 
@@ -486,7 +512,7 @@ pub(crate) fn decode(batch: &Batch, found: &mut dyn FnMut(u64, Found<'_>)) {
                 let inside = if effort.is_over(bytes.len() as u64) {
                     None
                 } else {
-                    find_entry(&bytes[..end], at + 1, true, &mut effort)
+                    find_entry(&bytes[..end], at + 1, true, &mut effort).entry
                 };
                 at = inside.unwrap_or(end.max(at + 1));
             }

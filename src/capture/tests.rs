@@ -42,7 +42,11 @@ fn check(format: InputFormat, bytes: &[u8]) -> u64 {
     let most = bytes.len() as u64 * TIMES + FREE;
     let [flows, of_stream] = [false, true].map(|is_stream| {
         let (looked, flows) = reading(format, bytes.to_vec(), is_stream);
-        assert!(looked <= most, "{looked} of {} bytes, stream: {is_stream}", bytes.len());
+        assert!(
+            looked <= most,
+            "{format:?}: {looked} of {} bytes, stream: {is_stream}",
+            bytes.len()
+        );
         flows
     });
     assert!(of_stream <= flows);
@@ -116,7 +120,7 @@ fn piece() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     /// Any pieces of captures in any order, each many times over.
     #[test]

@@ -139,6 +139,15 @@ pub(super) fn end_of_value(bytes: &[u8], first: u8) -> Option<usize> {
     }
 }
 
+/// What a search for an entry came to.
+#[derive(Debug, Default)]
+pub(super) struct EntrySearch {
+    /// Where one seems to begin.
+    pub(super) entry: Option<usize>,
+    /// Where else one may begin, if more of it shows that.
+    pub(super) open: Option<usize>,
+}
+
 /// The first place from `from` on where an entry seems to begin (right there only if it may): an object in a list that has
 /// what an entry must have, or whose end is not here and that begins with one of the keys that writers put first.
 pub(super) fn find_entry(
@@ -146,9 +155,11 @@ pub(super) fn find_entry(
     from: usize,
     may_begin: bool,
     effort: &mut Effort,
-) -> Option<usize> {
+) -> EntrySearch {
     let from = from.min(bytes.len());
-    memchr::memchr_iter(b'{', &bytes[from..]).map(|at| from + at).find(|&at| {
+    let mut open = None;
+    let mut starts = memchr::memchr_iter(b'{', &bytes[from..]).map(|at| from + at);
+    let entry = starts.find(|&at| {
         let before = bytes[..at].iter().rposition(|byte| !json::is_space(*byte));
         let is_in_list = match before {
             Some(before) if before >= from || !may_begin => matches!(bytes[before], b',' | b'['),
@@ -157,10 +168,15 @@ pub(super) fn find_entry(
         let key = || key_and_value(bytes[at + 1..].trim_ascii_start()).map(|(key, _)| key);
         is_in_list
             && key().is_some_and(|key| {
-                is_entry(&bytes[at..], bytes.len(), effort)
-                    .unwrap_or_else(|| key.starts_with(b"_") || ENTRY_KEYS.contains(&key))
+                let is_known = key.starts_with(b"_") || ENTRY_KEYS.contains(&key);
+                let is_entry = is_entry(&bytes[at..], bytes.len(), effort);
+                if is_entry.is_none() && !is_known {
+                    open = open.or(Some(at));
+                }
+                is_entry.unwrap_or(is_known)
             })
-    })
+    });
+    EntrySearch { entry, open }
 }
 
 /// Has the object at the front a request in it, whatever its other keys are? `None` where it is not whole, or where too much
