@@ -112,7 +112,9 @@ impl<'a> Reader<'a> {
                 return 0;
             }
         }
-        if self.failure.is_some() {
+        // What was read before the failure and given back is there all the same.
+        let has_rest = self.stream.as_ref().is_some_and(Buffered::has_rest);
+        if self.failure.is_some() && !has_rest {
             return 0;
         }
         let read = match &mut self.stream {
@@ -222,8 +224,13 @@ impl Buffered {
         Self { inner, buffer: Vec::new(), at: 0 }
     }
 
+    /// Is there more in the buffer?
+    fn has_rest(&self) -> bool {
+        self.at < self.buffer.len()
+    }
+
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.at == self.buffer.len() {
+        if !self.has_rest() {
             self.refill()?;
         }
         let rest = &self.buffer[self.at..];
@@ -323,6 +330,30 @@ impl Effort {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_came_before_a_failure_is_read_again() {
+        struct Failing(u8);
+        impl Read for Failing {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.0 += 1;
+                if self.0 > 1 {
+                    return Err(io::Error::other("the disk is on fire"));
+                }
+                buffer[..3].copy_from_slice(b"abc");
+                Ok(3)
+            }
+        }
+        let bytes = Bytes::stream(Box::new(Failing(0)));
+        let mut reader = Reader::new(&bytes, &|| true);
+        let mut batch = Batch::default();
+        assert!(reader.fill(&mut batch, 100));
+        reader.unread(b"bc");
+        let mut again = Batch::default();
+        assert!(reader.fill(&mut again, 100));
+        assert_eq!(again.bytes(), b"bc");
+        assert!(reader.failure().is_some());
+    }
 
     proptest! {
         /// Whatever is read and given back, the bytes come in their order.
