@@ -407,7 +407,7 @@ fn wrap(mut bytes: Vec<u8>, draw: &mut Draw) -> Vec<u8> {
     bytes
 }
 
-/// What was lost of what should be found, by format.
+/// How many exchanges after the damage were not found, of how many.
 #[derive(Default)]
 struct Lost {
     lost: usize,

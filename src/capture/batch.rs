@@ -54,7 +54,7 @@ pub(crate) struct Reader<'a> {
     failure: Option<io::Error>,
     /// Asked now and then: once it says no, the capture ends here.
     goes_on: GoesOn<'a>,
-    /// What was read since it was asked, in bytes; every call counts as some.
+    /// Bytes that were read since `goes_on` was asked; every call of `read` counts as some.
     unasked: usize,
 }
 
@@ -144,7 +144,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Can it be read by position?
+    /// True where the capture can be read at any position.
     pub(crate) fn is_seekable(&self) -> bool {
         self.bytes.is_seekable()
     }
@@ -224,7 +224,7 @@ impl Buffered {
         Self { inner, buffer: Vec::new(), at: 0 }
     }
 
-    /// Is there more in the buffer?
+    /// True where the buffer holds bytes that were not read yet, or were given back.
     fn has_rest(&self) -> bool {
         self.at < self.buffer.len()
     }
@@ -320,7 +320,7 @@ impl Effort {
         self.spent = self.spent.saturating_add(bytes as u64);
     }
 
-    /// Is it more than `behind` bytes are worth?
+    /// True where more was looked at in vain than a capture may cost of which `behind` bytes are read.
     pub(crate) fn is_over(&self, behind: u64) -> bool {
         self.spent > Self::FREE + behind.saturating_mul(Self::TIMES)
     }

@@ -240,7 +240,8 @@ impl Database {
         }
     }
 
-    /// Is the file still what was opened, with nothing beside it that SQLite would have to write or must not open?
+    /// True where the path still leads to the file that was opened, and SQLite can read it without writing and without opening
+    /// a link or a pipe beside it.
     fn is_in_place(&self) -> bool {
         let Some(Bytes::File(file)) = &self.file else { return true };
         if copy::check_beside(&self.path).is_err() {

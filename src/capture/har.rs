@@ -248,6 +248,7 @@ impl<'a> Entries<'a> {
         // What comes after it may be another one.
         self.reader.go_to(position);
         self.state = State::After;
+        self.open.clear();
         no_list(offset)
     }
 
@@ -317,9 +318,12 @@ impl<'a> Entries<'a> {
     /// The list is not closed: where brackets are missing in its last entry, others may stand in that.
     fn list_is_open(&mut self, batch: &mut Batch) -> Cut {
         let (offset, length) = (batch.offset, batch.bytes().len() as u64);
+        let position = self.reader.position();
         if let Some(start) = self.last_entry.take()
+            && !self.effort.is_over(position)
             && self.reader.go_to(start + 1)
         {
+            self.effort.spend(usize::try_from(position - start).unwrap_or(usize::MAX));
             let ended = self.window(batch, WINDOW);
             if self.seek(batch, ended, 0) {
                 return self.after_damage(start, true);

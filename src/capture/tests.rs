@@ -86,6 +86,13 @@ fn entries_that_never_end_are_not_all_read_to_the_end() {
     assert_eq!(flows, 1);
 }
 
+/// Each entry stands in the one before it, and the list is not closed.
+#[test]
+fn entries_in_entries_of_an_open_list_are_not_all_gone_back_for() {
+    let nested = format!("{}{}", r#"{"request":{},"x":["#.repeat(20_000), "]}".repeat(20_000));
+    check(InputFormat::Har, format!("[{nested}").as_bytes());
+}
+
 /// Candidates that all lead into one chain of fields, which is no record.
 #[test]
 fn candidates_that_share_their_fields_are_not_all_walked_over() {

@@ -30,7 +30,8 @@ fn has_log(bytes: &Bytes) -> bool {
     bytes.head(20).is_ok_and(|header| header.get(19) == Some(&2))
 }
 
-/// Refuses what SQLite would open beside a database and is no plain file: it would follow a link, and wait for a pipe.
+/// Refuses a database beside which a link, a pipe or a folder has the name of a journal or log: SQLite would follow the link
+/// or wait for the pipe.
 pub(super) fn check_beside(path: &Path) -> Result<(), String> {
     for suffix in SIDE_FILES {
         let metadata = beside(path, suffix).symlink_metadata();

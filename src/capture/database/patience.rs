@@ -25,7 +25,7 @@ struct TimeSpent {
 }
 
 impl Patience {
-    /// What is said where the time was not enough.
+    /// The sentence for a database over which SQLite used up its time.
     pub(super) const OVER: &str = "SQLite was busy with this database for longer than an undamaged one of its size can keep it";
 
     /// Begins anew, for a file of that many bytes.
