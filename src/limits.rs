@@ -71,6 +71,18 @@ pub(crate) const METHODS: usize = 32;
 /// Different header or query names kept for one endpoint.
 pub(crate) const NAMES: usize = 256;
 
+/// Names in each table of an endpoint (headers, parameters, statuses, media types) that count toward no budget.
+pub(crate) const FREE_NAMES: usize = 16;
+
+/// The budget of a trie in names beyond the free ones is that of its nodes times this: a node takes up about as much.
+pub(crate) const NAMES_PER_NODE: usize = 10;
+
+/// Operations and methods at one node that count toward no budget.
+pub(crate) const FREE_ENDS: usize = 4;
+
+/// How many names each of the others counts as.
+pub(crate) const NAMES_PER_END: usize = 6;
+
 /// Different statuses or media types kept for one endpoint.
 pub(crate) const CODES: usize = 64;
 

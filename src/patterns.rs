@@ -81,8 +81,9 @@ impl Patterns {
         let bits = bits.filter(|_| matches!(path, Cow::Borrowed(_)));
         let segments = Segments::new(&path, bits.as_ref());
         let trie = if is_not_found(flow) { &mut self.not_found } else { &mut self.answered };
-        let endpoint = trie.observe(&host, segments, &method, &operation);
-        endpoint.observe(flow, query, trailing_slash, &mut self.scratch);
+        trie.observe(&host, segments, &method, &operation, |endpoint| {
+            endpoint.observe(flow, query, trailing_slash, &mut self.scratch);
+        });
     }
 
     /// Counts something that was not used.
@@ -103,8 +104,9 @@ impl Patterns {
         Self { skips, ..Self::default() }
     }
 
-    /// How many bytes of memory the state takes up: some kilobytes for each endpoint, of which it keeps a bounded number. An
-    /// endpoint with hundreds of long names of headers and parameters takes up to 90 kB.
+    /// Memory of the state, in bytes: some kilobytes for each endpoint, of which it keeps a bounded number. Names of headers
+    /// and parameters, methods and operations share one budget with the endpoints, so that a flood of them takes up at most
+    /// as much again: endpoints then keep fewer names, and are kept themselves.
     pub fn size(&self) -> usize {
         size_of::<Self>() + self.answered.heap_bytes() + self.not_found.heap_bytes()
     }

@@ -6,6 +6,7 @@
 mod stored;
 
 use crate::bits::is_same;
+use crate::limits;
 
 /// The hash behind every sample and id: the same on every machine and in every version.
 pub(crate) fn stable_hash(bytes: &[u8]) -> u64 {
@@ -35,6 +36,17 @@ pub(crate) trait HeapSize {
 /// Bytes of a vector's items, without what they hold themselves.
 pub(crate) fn vec_bytes<T>(items: &Vec<T>) -> usize {
     items.capacity() * size_of::<T>()
+}
+
+/// An aggregate that keeps names, and can be told to keep fewer of them.
+pub(crate) trait KeepsNames {
+    /// Names kept beyond the first [`limits::FREE_NAMES`] of each table; an upper bound where the exact number takes long.
+    fn extra_names_at_most(&self) -> usize;
+    /// Names kept beyond the first [`limits::FREE_NAMES`] of each table.
+    fn extra_names(&self) -> usize;
+    /// Merges all but the `most` names with the smallest hashes of each table into its rest. A name that is among them at
+    /// the end was among them from its first sight, so that its count stays exact whenever and however often this is done.
+    fn keep_names(&mut self, most: usize);
 }
 
 impl Merge for u64 {
@@ -101,11 +113,21 @@ impl<V: Merge + Default, const K: usize> BottomK<V, K> {
     }
 
     fn trim(&mut self) {
-        while self.entries.len() > K {
+        self.keep(K);
+    }
+
+    /// Merges all but the `most` keys with the smallest hashes into `rest`.
+    pub(crate) fn keep(&mut self, most: usize) {
+        while self.entries.len() > most {
             if let Some(last) = self.entries.pop() {
                 self.rest.merge(last.value);
             }
         }
+    }
+
+    /// Keys kept beyond the first [`limits::FREE_NAMES`].
+    pub(crate) fn extra(&self) -> usize {
+        self.entries.len().saturating_sub(limits::FREE_NAMES)
     }
 
     /// The kept keys, in the order of their hashes.
@@ -113,7 +135,6 @@ impl<V: Merge + Default, const K: usize> BottomK<V, K> {
         self.entries.iter()
     }
 
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }

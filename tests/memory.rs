@@ -49,22 +49,39 @@ fn a_state_says_what_it_takes_up() {
             patterns.observe(&Flow::new("GET", &url).unwrap());
         }
     });
-    check("many names", |patterns| {
-        for number in 0..400 {
-            for part in 0..4 {
-                let query: String = (0..64)
-                    .map(|name| format!("parameter{number}n{}=1&", part * 64 + name))
-                    .collect::<Vec<_>>()
-                    .concat();
-                let names: Vec<String> =
-                    (0..64).map(|name| format!("x-header-{number}-{}", part * 64 + name)).collect();
-                let headers: Vec<(&[u8], Option<&[u8]>)> =
-                    names.iter().map(|name| (name.as_bytes(), None)).collect();
-                let url = format!("https://h.example/{}?{query}", word(number * 7919));
-                let mut flow = Flow::new("GET", &url).unwrap();
-                flow.request_headers = Headers::new(&headers);
-                patterns.observe(&flow);
-            }
+    check("many names", |patterns| flood(patterns, 400));
+    // Each of these endpoints could keep 512 names: 4 million.
+    let mut flooded = Patterns::new();
+    flood(&mut flooded, 8000);
+    let bytes = flooded.to_bytes();
+    assert!(flooded.size() < 160 << 20, "{} MB", flooded.size() >> 20);
+    assert_eq!(Patterns::from_bytes(&bytes).unwrap().to_bytes(), bytes);
+    assert_eq!(flooded.report().patterns.len(), 8000, "names push out no endpoint");
+}
+
+const WORDS: [&str; 20] = [
+    "users", "orders", "images", "status", "search", "settings", "comments", "projects", "events",
+    "files", "groups", "messages", "reports", "accounts", "products", "invoices", "sessions",
+    "teams", "labels", "tags",
+];
+
+/// Requests to so many endpoints, each with 256 names of headers and 256 of parameters.
+fn flood(patterns: &mut Patterns, endpoints: usize) {
+    for number in 0..endpoints {
+        for part in 0..4 {
+            let query: String = (0..64)
+                .map(|name| format!("parameter{number}n{}=1&", part * 64 + name))
+                .collect::<Vec<_>>()
+                .concat();
+            let names: Vec<String> =
+                (0..64).map(|name| format!("x-header-{number}-{}", part * 64 + name)).collect();
+            let headers: Vec<(&[u8], Option<&[u8]>)> =
+                names.iter().map(|name| (name.as_bytes(), None)).collect();
+            let known = [number % 20, number / 20 % 20, number / 400].map(|at| WORDS[at]);
+            let url = format!("https://h.example/{}?{query}", known.join("/"));
+            let mut flow = Flow::new("GET", &url).unwrap();
+            flow.request_headers = Headers::new(&headers);
+            patterns.observe(&flow);
         }
-    });
+    }
 }

@@ -9,7 +9,7 @@ use crate::limits;
 use crate::math::decimal;
 use crate::patterns::headers::HeaderNames;
 use crate::patterns::names::{self, NamesOfMessage};
-use crate::sketch::{BottomK, HeapSize, Histogram, Largest, Merge, stable_hash};
+use crate::sketch::{BottomK, HeapSize, Histogram, KeepsNames, Largest, Merge, stable_hash};
 
 /// The statistics of one endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,6 +139,25 @@ impl Endpoint {
                 _ => (started, id.into()),
             },
         );
+    }
+}
+
+impl KeepsNames for Endpoint {
+    fn extra_names_at_most(&self) -> usize {
+        let tables = self.statuses.extra() + self.media_types.extra() + self.query.extra();
+        tables + self.headers.extra_names_at_most()
+    }
+
+    fn extra_names(&self) -> usize {
+        let tables = self.statuses.extra() + self.media_types.extra() + self.query.extra();
+        tables + self.headers.extra_names()
+    }
+
+    fn keep_names(&mut self, most: usize) {
+        self.statuses.keep(most);
+        self.media_types.keep(most);
+        self.query.keep(most);
+        self.headers.keep_names(most);
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::flow::headers::{Headers, push_name, split_name};
 use crate::limits;
 use crate::patterns::names::{self, NamesOfMessage};
-use crate::sketch::{BottomK, HeapSize, Merge, stable_hash, vec_bytes};
+use crate::sketch::{BottomK, HeapSize, KeepsNames, Merge, stable_hash, vec_bytes};
 
 /// Lists that are kept whole.
 const LISTS: usize = 4;
@@ -30,6 +30,8 @@ pub(crate) struct HeaderNames {
 struct List {
     /// See [`push_name`].
     bytes: Box<[u8]>,
+    /// Names in it, some of which may not count.
+    names: usize,
     count: u64,
 }
 
@@ -72,7 +74,7 @@ impl HeaderNames {
                 take_apart(&list.bytes, list.count, &mut self.names);
             }
         }
-        self.lists.push(List { bytes: list.into(), count });
+        self.lists.push(List { bytes: list.into(), names: names_in(list).count(), count });
     }
 
     /// How many requests had each name.
@@ -100,6 +102,26 @@ fn take_apart(list: &[u8], count: u64, names: &mut Names) {
         let Some(name) = names::header_name(name) else { continue };
         if seen.is_new(stable_hash(&name)) {
             *names.entry(&name) += count;
+        }
+    }
+}
+
+impl KeepsNames for HeaderNames {
+    fn extra_names_at_most(&self) -> usize {
+        let listed: usize = self.lists.iter().map(|list| list.names).sum();
+        (self.names.len() + listed).saturating_sub(limits::FREE_NAMES)
+    }
+
+    fn extra_names(&self) -> usize {
+        if self.extra_names_at_most() == 0 { 0 } else { self.names().extra() }
+    }
+
+    fn keep_names(&mut self, most: usize) {
+        let listed: usize = self.lists.iter().map(|list| list.names).sum();
+        if self.names.len() + listed > most {
+            self.names = self.names().into_owned();
+            self.lists = Vec::new();
+            self.names.keep(most);
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::template::evidence::{Bounds, Node, StoredTrie, Trie};
 const MAGIC: &[u8; 4] = b"APST";
 
 /// Changes with any change of what is stored, and of what a hash is taken of.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 const HEADER: usize = MAGIC.len() + 1 + 8;
 

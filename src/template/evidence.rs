@@ -9,10 +9,11 @@
 //! - the trie keeps [`Bounds::hosts`] hosts, and folds the others into one;
 //! - the trie has [`Bounds::nodes`] nodes, which its hosts share fairly: a host may have as many as it needs up to the
 //!   *share*, the largest number at which the sum over the hosts fits (max-min fairness). A host that needs more has its
-//!   *level* raised: first it tells fewer segments of a path apart, then no kinds of values, and then only literals stay
-//!   whose hash begins with ever more zero bits. The share falls as hosts and
-//!   paths come in, so what fits as a whole fits in every part, and a part never rises above the whole. Where there are
-//!   more hosts than are kept, what the others need is no longer known, and the share is the smallest that it can be.
+//!   *level* raised: first its endpoints keep fewer names of headers and parameters, then it tells fewer segments of a path
+//!   apart, then no kinds of values, and then only literals stay whose hash begins with ever more zero bits. The share falls
+//!   as hosts and paths come in, so what fits as a whole fits in every part, and a part never rises above the whole. Where
+//!   there are more hosts than are kept, what the others need is no longer known, and the share is the smallest that it can
+//!   be. Names beyond the usual number and many operations of a node count as parts of nodes.
 
 mod ends;
 mod flat;
@@ -24,7 +25,7 @@ pub(crate) use flat::StoredTrie;
 
 use crate::bits::is_same;
 use crate::limits;
-use crate::sketch::{Distinct, HeapSize, Merge, respread, stable_hash, vec_bytes};
+use crate::sketch::{Distinct, HeapSize, KeepsNames, Merge, respread, stable_hash, vec_bytes};
 use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind};
 use crate::template::vocabulary::Vocabulary;
 
@@ -43,6 +44,11 @@ impl Bounds {
         literals: limits::LITERAL_CHILDREN,
         nodes: limits::TRIE_NODES,
     };
+    /// The most that a trie may weigh, in names: its nodes, and in their place names and operations beyond the usual number.
+    fn weight(&self) -> usize {
+        self.nodes * limits::NAMES_PER_NODE
+    }
+
     /// For requests that were answered with 404: they have a budget of their own, so that a scan costs no name its place.
     pub(crate) const NOT_FOUND: Self = Self {
         hosts: limits::HOSTS,
@@ -58,19 +64,27 @@ struct Keep {
     level: u8,
 }
 
-/// How many segments of a path are told apart at the first levels: junk is deep, and names of endpoints are not.
+/// Up to this level the number of names that an endpoint keeps is halved with each level.
+const LEVEL_FEWEST_NAMES: u8 = 4;
+/// How many segments of a path are told apart at the levels after that: junk is deep, and names of endpoints are not.
 const DEPTHS: [usize; 3] = [limits::SEGMENTS, 24, 12];
 /// From this level on all kinds of values are one.
-const LEVEL_ONE_KIND: u8 = 3;
+const LEVEL_ONE_KIND: u8 = 7;
 /// Up to this level all literals stay; from then on, one bit more of their hash must be zero with each level.
-const LEVEL_ALL_LITERALS: u8 = 3;
+const LEVEL_ALL_LITERALS: u8 = 7;
 /// From this level on the number of segments that are told apart is halved with each level.
-const LEVEL_SHALLOW: u8 = 22;
-const LEVEL_LAST: u8 = 26;
+const LEVEL_SHALLOW: u8 = 26;
+const LEVEL_LAST: u8 = 30;
+
+/// How many names each table of an endpoint keeps at a level.
+fn names_at(level: u8) -> usize {
+    limits::NAMES >> level.min(LEVEL_FEWEST_NAMES)
+}
 
 /// How many segments of a path are told apart at a level; what follows is one value.
 fn depth_at(level: u8) -> usize {
-    let first = DEPTHS.get(usize::from(level)).copied().unwrap_or(DEPTHS[DEPTHS.len() - 1]);
+    let step = usize::from(level.saturating_sub(LEVEL_FEWEST_NAMES));
+    let first = DEPTHS.get(step).copied().unwrap_or(DEPTHS[DEPTHS.len() - 1]);
     (first >> level.saturating_sub(LEVEL_SHALLOW - 1)).max(1)
 }
 
@@ -82,7 +96,7 @@ pub(crate) struct Trie<T> {
     hosts: Vec<Host<T>>,
     /// All hosts that had no place among them; its text is empty.
     rest: Option<Host<T>>,
-    /// Nodes made since they were last counted, on top of that count: an upper bound.
+    /// Weight made since it was last counted, on top of that count: an upper bound.
     made: usize,
     /// True if nothing was made since the trie was last fitted to its bounds.
     fitted: bool,
@@ -192,20 +206,23 @@ impl<T> Trie<T> {
 
     /// True if it is known to fit its bounds, without counting.
     pub(crate) fn fits(&self) -> bool {
-        self.fitted || (self.made <= self.bounds.nodes && self.rest.is_none() && !self.is_folded())
+        self.fitted
+            || (self.made <= self.bounds.weight() && self.rest.is_none() && !self.is_folded())
     }
 }
 
-impl<T: Merge + Default> Trie<T> {
-    /// The statistics of the endpoint to which a request belongs, counted on the way.
+impl<T: Merge + Default + KeepsNames> Trie<T> {
+    /// Counts a request on the way to its endpoint, to whose statistics `observe` then adds it.
     pub(crate) fn observe<'s>(
         &mut self,
         host: &[u8],
         segments: impl Iterator<Item = &'s [u8]>,
         method: &[u8],
         operation: &[u8],
-    ) -> &mut T {
-        if self.made > self.bounds.nodes + self.bounds.nodes / 4 {
+        observe: impl FnOnce(&mut T),
+    ) {
+        let most = self.bounds.weight();
+        if self.made > most + most / 4 {
             self.fit();
         }
         let mut made = 0;
@@ -232,11 +249,17 @@ impl<T: Merge + Default> Trie<T> {
             }
         }
         node.count += 1;
+        let ends = node.extra_ends();
+        let end = node.end(method, operation);
+        let names = end.extra_names_at_most();
+        observe(end);
+        let names = end.extra_names_at_most().saturating_sub(names);
+        let ends = node.extra_ends().saturating_sub(ends);
+        let made = made * limits::NAMES_PER_NODE + ends * limits::NAMES_PER_END + names;
         if made > 0 {
             self.made += made;
             self.fitted = false;
         }
-        node.end(method, operation)
     }
 
     /// Where a host stands; `None` where it is one of the rest.
@@ -251,7 +274,7 @@ impl<T: Merge + Default> Trie<T> {
             Ok(at) => Some(at),
             Err(at) if at >= self.bounds.hosts => None,
             Err(at) => {
-                self.made += 1;
+                self.made += limits::NAMES_PER_NODE;
                 self.fitted = false;
                 let host = Host { hash, text: text.into(), level: 0, node: Node::default() };
                 self.hosts.insert(at, host);
@@ -268,19 +291,23 @@ impl<T: Merge + Default> Trie<T> {
 
     /// Raises the levels of hosts until the trie fits its bounds.
     pub(crate) fn fit(&mut self) {
+        // Those that came since the host was folded are still to be cut.
+        for host in self.hosts.iter_mut().chain(&mut self.rest).filter(|host| host.level > 0) {
+            host.node.keep_names(names_at(host.level));
+        }
         let mut sizes: Vec<usize> =
-            self.hosts.iter().chain(&self.rest).map(|host| host.node.size()).collect();
+            self.hosts.iter().chain(&self.rest).map(|host| host.node.weight()).collect();
         let literals = self.bounds.literals;
         let levels = self.hosts.iter().chain(&self.rest).map(|host| host.level);
         let share = if self.rest.is_some() {
-            self.bounds.nodes / (self.bounds.hosts + 1)
+            self.bounds.weight() / (self.bounds.hosts + 1)
         } else {
-            fair_share(self.bounds.nodes, &sizes, levels)
+            fair_share(self.bounds.weight(), &sizes, levels)
         };
         for (host, size) in self.hosts.iter_mut().chain(&mut self.rest).zip(&mut sizes) {
             while *size > share && host.level < LEVEL_LAST {
                 host.raise(host.level + 1, literals);
-                *size = host.node.size();
+                *size = host.node.weight();
             }
         }
         self.made = sizes.iter().sum();
@@ -288,14 +315,14 @@ impl<T: Merge + Default> Trie<T> {
     }
 }
 
-/// The largest number of nodes that every host may have so that all of them fit (max-min fairness). A host that was folded
+/// The largest weight that every host may have so that all of them fit (max-min fairness). A host that was folded
 /// needed more than any share since then, and so more than this one: it is given all of it.
-fn fair_share(nodes: usize, sizes: &[usize], levels: impl Iterator<Item = u8>) -> usize {
+fn fair_share(weight: usize, sizes: &[usize], levels: impl Iterator<Item = u8>) -> usize {
     let needs = sizes.iter().zip(levels);
     let mut needs: Vec<usize> =
         needs.map(|(size, level)| if level > 0 { usize::MAX } else { *size }).collect();
     needs.sort_unstable();
-    let mut left = nodes;
+    let mut left = weight;
     for (at, need) in needs.iter().enumerate() {
         let share = left / (needs.len() - at);
         if *need > share {
@@ -312,7 +339,7 @@ impl<T> Host<T> {
     }
 }
 
-impl<T: Merge + Default> Host<T> {
+impl<T: Merge + Default + KeepsNames> Host<T> {
     fn raise(&mut self, level: u8, literals: usize) {
         self.level = level;
         self.node.fold(0, Keep { literals, level });
@@ -365,10 +392,27 @@ fn stays(hash: u64, level: u8) -> bool {
     hash.leading_zeros() >= u32::from(level.saturating_sub(LEVEL_ALL_LITERALS))
 }
 
+impl<T: KeepsNames> Node<T> {
+    /// What it takes up with all below it, in names: see [`Bounds::weight`].
+    fn weight(&self) -> usize {
+        let literals = self.literals.iter().map(|child| child.node.weight());
+        let below = literals.chain(self.values.iter().map(|child| child.node.weight()));
+        let names: usize = self.ends.iter().map(|end| end.seen.extra_names()).sum();
+        let own = limits::NAMES_PER_NODE + self.extra_ends() * limits::NAMES_PER_END + names;
+        own + below.sum::<usize>()
+    }
+
+    /// Keeps so many names in each table of every endpoint below it.
+    fn keep_names(&mut self, most: usize) {
+        self.ends.iter_mut().for_each(|end| end.seen.keep_names(most));
+        self.literals.iter_mut().for_each(|child| child.node.keep_names(most));
+        self.values.iter_mut().for_each(|child| child.node.keep_names(most));
+    }
+}
+
 impl<T> Node<T> {
-    fn size(&self) -> usize {
-        let literals = self.literals.iter().map(|child| child.node.size());
-        1 + literals.chain(self.values.iter().map(|child| child.node.size())).sum::<usize>()
+    fn extra_ends(&self) -> usize {
+        self.ends.len().saturating_sub(limits::FREE_ENDS)
     }
 
     fn position(&self, rank: u64, text: &[u8]) -> Result<usize, usize> {
@@ -426,7 +470,7 @@ impl<T: HeapSize> HeapSize for Trie<T> {
     }
 }
 
-impl<T: Merge + Default> Node<T> {
+impl<T: Merge + Default + KeepsNames> Node<T> {
     fn child(&mut self, segment: &[u8], edge: Edge, keep: Keep, made: &mut usize) -> &mut Self {
         match edge {
             Edge::Rest(hash) => self.rest_node(hash, made),
@@ -496,22 +540,66 @@ impl<T: Merge + Default> Node<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sketch::BottomK;
     use proptest::prelude::*;
 
-    fn observed(paths: &[String], bounds: Bounds) -> Trie<u64> {
+    /// Requests that ended at a node, and names that came with them.
+    #[derive(Clone, Debug, Default, PartialEq)]
+    struct Requests {
+        count: u64,
+        names: BottomK<u64, { limits::NAMES }>,
+    }
+
+    impl Merge for Requests {
+        fn merge(&mut self, other: Self) {
+            self.count += other.count;
+            self.names.merge(other.names);
+        }
+    }
+
+    impl KeepsNames for Requests {
+        fn extra_names_at_most(&self) -> usize {
+            self.names.extra()
+        }
+
+        fn extra_names(&self) -> usize {
+            self.names.extra()
+        }
+
+        fn keep_names(&mut self, most: usize) {
+            self.names.keep(most);
+        }
+    }
+
+    /// The names that come with a path: of some paths many.
+    fn names_with(path: &str) -> impl Iterator<Item = [u8; 8]> {
+        let hash = stable_hash(path.as_bytes());
+        (0..if hash.is_multiple_of(3) { hash >> 8 & 127 } else { 2 })
+            .map(move |name| (name + (hash & 63)).to_le_bytes())
+    }
+
+    fn observed(paths: &[String], bounds: Bounds) -> Trie<Requests> {
         let mut trie = Trie::new(bounds);
-        for path in paths {
-            let (host, path) = path.split_once('/').unwrap();
-            *trie.observe(host.as_bytes(), path.split('/').map(str::as_bytes), b"GET", b"") += 1;
+        for whole in paths {
+            let (host, path) = whole.split_once('/').unwrap();
+            let segments = path.split('/').map(str::as_bytes);
+            trie.observe(host.as_bytes(), segments, b"GET", b"", |requests: &mut Requests| {
+                requests.count += 1;
+                names_with(whole).for_each(|name| *requests.names.entry(&name) += 1);
+            });
         }
         trie.fit();
         trie
     }
 
-    fn total(node: &Node<u64>) -> u64 {
+    /// Requests below a node, and names in them.
+    fn total(node: &Node<Requests>) -> (u64, u64) {
         let below = node.literals.iter().map(|child| total(&child.node));
         let values = node.values.iter().map(|child| total(&child.node));
-        node.ends.iter().map(|end| *end.seen).sum::<u64>() + below.chain(values).sum::<u64>()
+        let names =
+            |names: &BottomK<u64, _>| names.rest + names.iter().map(|name| name.value).sum::<u64>();
+        let own = node.ends.iter().map(|end| (end.seen.count, names(&end.seen.names)));
+        own.chain(below).chain(values).fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1))
     }
 
     proptest! {
@@ -537,9 +625,12 @@ mod tests {
             prop_assert_eq!(&merged.hosts, &whole.hosts);
             prop_assert_eq!(&merged.rest, &whole.rest);
             let hosts = || whole.hosts.iter().chain(&whole.rest);
-            prop_assert_eq!(hosts().map(|host| total(&host.node)).sum::<u64>(), paths.len() as u64);
+            prop_assert_eq!(hosts().map(|host| total(&host.node).0).sum::<u64>(), paths.len() as u64);
+            let names = paths.iter().map(|path| names_with(path).count() as u64).sum::<u64>();
+            prop_assert_eq!(hosts().map(|host| total(&host.node).1).sum::<u64>(), names);
             let all_last = hosts().all(|host| host.level == LEVEL_LAST || host.level == 0);
-            prop_assert!(hosts().map(|host| host.node.size()).sum::<usize>() <= nodes || all_last);
+            let weight = hosts().map(|host| host.node.weight()).sum::<usize>();
+            prop_assert!(weight <= nodes * limits::NAMES_PER_NODE || all_last);
         }
 
         /// Whatever one host holds, the others are what they would be if it held no more than its share.
@@ -551,8 +642,8 @@ mod tests {
             let bounds = Bounds { hosts: 4, literals: 64, nodes: 100 };
             let alone = observed(&small, bounds);
             let both = observed(&[small, large].concat(), bounds);
-            let of = |trie: &Trie<u64>| trie.hosts.iter().find(|host| &*host.text == b"a").cloned();
-            if of(&alone).is_none_or(|host| host.node.size() <= 50) {
+            let of = |trie: &Trie<Requests>| trie.hosts.iter().find(|host| &*host.text == b"a").cloned();
+            if of(&alone).is_none_or(|host| host.node.weight() <= 50 * limits::NAMES_PER_NODE) {
                 prop_assert_eq!(of(&both), of(&alone));
             }
         }

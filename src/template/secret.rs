@@ -214,6 +214,8 @@ fn is_phrase(text: &[u8]) -> bool {
 fn has_random_word(text: &[u8], seen: Seen) -> bool {
     /// Fewer letters may be anything.
     const SHORT: usize = 4;
+    /// So many are most of what stands there, and few words of names that nobody knows have them.
+    const LONG: usize = 8;
 
     let (mut known, mut unknown, mut tiny_runs) = (0, 0, 0);
     // How many words can be pronounced and are not known, and the length of the longest.
@@ -226,6 +228,14 @@ fn has_random_word(text: &[u8], seen: Seen) -> bool {
             .map(|word| (word.len(), spelling::word(word)))
             .collect();
         if judged.is_empty() {
+            // Four digits that are no year are a number of something.
+            if seen == Seen::Seldom
+                && run.len() == 4
+                && !run.starts_with(b"19")
+                && !run.starts_with(b"20")
+            {
+                return true;
+            }
             continue;
         }
         let is_known = |found: &&(usize, Word)| found.1 == Word::Known;
@@ -259,7 +269,11 @@ fn has_random_word(text: &[u8], seen: Seen) -> bool {
     let is_beside_known = |least: usize| count == 1 && known >= least;
     if seen == Seen::Seldom
         && count > 0
-        && !is_beside_known(if longest > SHORT { 2 } else { 1 })
+        && !is_beside_known(match longest {
+            0..=SHORT => 1,
+            5..LONG => 2,
+            LONG.. => 3,
+        })
         && text.len() > SHORT
     {
         return true;

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::limits;
-use crate::sketch::{Distinct, Merge, stable_hash};
+use crate::sketch::{Distinct, KeepsNames, Merge, stable_hash};
 use crate::template::evidence::{
     Bounds, End, Host, LEVEL_LAST, Literal, Node, Trie, UNKNOWN, Values, is_known, rank,
 };
@@ -56,7 +56,7 @@ impl<T: Serialize> Serialize for Trie<T> {
     }
 }
 
-impl<T: Merge + Default> Trie<T> {
+impl<T: Merge + Default + KeepsNames> Trie<T> {
     /// A trie from its stored form.
     ///
     /// # Errors

@@ -1,13 +1,13 @@
 //! Merging tries, and folding what is too much: the same whichever way the evidence was split.
 
-use crate::sketch::{Distinct, Merge, respread, stable_hash};
+use crate::sketch::{Distinct, KeepsNames, Merge, respread, stable_hash};
 use crate::template::evidence::{
     Host, KNOWN_BITS, Keep, LEVEL_ONE_KIND, Literal, Node, Trie, UNKNOWN, Values, ValuesKey,
-    depth_at, stays,
+    depth_at, names_at, stays,
 };
 use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind};
 
-impl<T: Merge + Default> Merge for Trie<T> {
+impl<T: Merge + Default + KeepsNames> Merge for Trie<T> {
     fn merge(&mut self, other: Self) {
         debug_assert_eq!(self.bounds, other.bounds);
         let literals = self.bounds.literals;
@@ -25,7 +25,7 @@ impl<T: Merge + Default> Merge for Trie<T> {
     }
 }
 
-impl<T: Merge + Default> Trie<T> {
+impl<T: Merge + Default + KeepsNames> Trie<T> {
     /// Folds hosts that are too many into the rest.
     pub(super) fn trim_hosts(&mut self) {
         while self.hosts.len() > self.bounds.hosts
@@ -36,7 +36,7 @@ impl<T: Merge + Default> Trie<T> {
     }
 }
 
-impl<T: Merge + Default> Host<T> {
+impl<T: Merge + Default + KeepsNames> Host<T> {
     /// Takes in what was seen of this host elsewhere, or of another one that it stands for.
     fn merge(&mut self, mut other: Self, literals: usize) {
         let level = self.level.max(other.level);
@@ -49,7 +49,7 @@ impl<T: Merge + Default> Host<T> {
     }
 }
 
-impl<T: Merge + Default> Node<T> {
+impl<T: Merge + Default + KeepsNames> Node<T> {
     /// Folds literals that are too many into the children of their kinds.
     pub(super) fn trim_literals(&mut self, keep: Keep) {
         while self.literals.len() - self.known() > keep.literals
@@ -71,7 +71,9 @@ impl<T: Merge + Default> Node<T> {
     fn merge_node(&mut self, other: Self, keep: Keep) {
         self.count += other.count;
         for end in other.ends {
-            self.end(&end.method, &end.operation).merge(*end.seen);
+            let seen = self.end(&end.method, &end.operation);
+            seen.merge(*end.seen);
+            seen.keep_names(names_at(keep.level));
         }
         self.merge_literals(other.literals, keep);
         self.trim_literals(keep);
@@ -99,6 +101,7 @@ impl<T: Merge + Default> Node<T> {
     /// Brings a subtree to a higher level.
     pub(super) fn fold(&mut self, depth: usize, keep: Keep) {
         let level = keep.level;
+        self.ends.iter_mut().for_each(|end| end.seen.keep_names(names_at(level)));
         if depth + 1 >= depth_at(level) {
             self.flatten(keep);
             return;
