@@ -15,15 +15,32 @@ pub(crate) struct Batch {
     pub(crate) offset: u64,
     buffer: Vec<u8>,
     filled: usize,
+    /// The first and the last number of the rows that it stands for, where the capture has rows.
+    rows: Option<(i64, i64)>,
 }
 
 impl Batch {
+    /// Makes it stand for a range of rows; `place` is that of the first.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn put_rows(&mut self, first: i64, last: i64, place: u64) {
+        self.clear();
+        self.offset = place;
+        self.rows = Some((first, last));
+    }
+
+    /// The range of rows that it stands for.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn rows(&self) -> Option<(i64, i64)> {
+        self.rows
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.buffer[..self.filled]
     }
 
     pub(crate) fn clear(&mut self) {
         self.filled = 0;
+        self.rows = None;
     }
 
     pub(crate) fn truncate(&mut self, length: usize) {

@@ -1,12 +1,11 @@
 //! The database of mitmproxy-mcp, read while its server writes it.
 //!
 //! The server waits five seconds for a reader and then drops the flow that it wanted to save. So nothing is written, and a
-//! lock is held for milliseconds: while some pages are read ([`pages`]), or a statement is stepped to its end ([`rows`]).
+//! lock is held for milliseconds: while a statement is stepped to its end ([`rows`]).
 //! What they gave is decoded afterwards. The table and the server's habits: <https://github.com/snapspecter/mitmproxy-mcp>, `core/recorder.py`.
 
 mod copy;
 mod headers;
-mod pages;
 mod patience;
 mod ranges;
 mod rows;
@@ -23,14 +22,11 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use crate::capture::batch::{Batch, GoesOn};
 use crate::capture::bytes::{ByteStream, Bytes};
-use crate::capture::database::pages::Pages;
 use crate::capture::database::patience::Patience;
-use crate::capture::database::ranges::Range;
-use crate::capture::database::rows::Statement;
+use crate::capture::database::rows::{CopiedRows, Statement};
 use crate::capture::location::Location;
 use crate::capture::{Extent, Found};
 use crate::limits;
-use crate::skip::SkipReason;
 
 #[cfg(feature = "fuzzing")]
 pub(crate) use headers::laws as header_laws;
@@ -42,6 +38,9 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 /// The longest value that SQLite may hold for us, in bytes.
 #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "16 MiB")]
 const VALUE_BYTES: i32 = limits::LINE_BYTES as i32 + 64;
+
+/// Pages that a connection keeps.
+const CACHED_PAGES: i32 = 64;
 
 /// Steps of SQLite's machine between two looks at the time.
 const STEPS: i32 = 100_000;
@@ -83,6 +82,12 @@ const TIMESTAMP: usize = 6;
 const SIZE: usize = 7;
 const REQUEST_BODY: usize = 8;
 
+/// A connection, and memory for the rows that come through it.
+struct Session {
+    connection: Connection,
+    copied: CopiedRows,
+}
+
 /// A database that was found readable.
 pub(crate) struct Database {
     path: PathBuf,
@@ -91,12 +96,11 @@ pub(crate) struct Database {
     /// May SQLite open files for writing, as it does with a write-ahead log also to read?
     may_write: bool,
     query: String,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<Session>>,
     /// Where the file must be.
     location: Option<Location>,
     /// The file itself. It stays open as long as there are connections: closing it would give their locks up (POSIX).
     file: Option<Bytes>,
-    pages: Mutex<Option<Arc<Pages>>>,
     patience: Arc<Patience>,
 }
 
@@ -167,7 +171,6 @@ impl Database {
             idle: Mutex::default(),
             location: None,
             file: None,
-            pages: Mutex::default(),
             patience: Arc::default(),
         }
     }
@@ -186,27 +189,24 @@ impl Database {
             ));
         }
         self.query = rows::query(has("size"), has("request_body"));
-        if self.file.is_none() {
-            self.file = pages::open(&self.path).ok();
-        }
         Ok(())
     }
 
     /// The columns of the table, or none. A view may be endless, a virtual table may be anything, and what is computed may be
     /// of any size: they are not asked.
     fn columns(&self) -> rusqlite::Result<Vec<String>> {
-        let connection = self.connection()?;
+        let session = self.session()?;
         let query = "SELECT x.name FROM pragma_table_list('flows') AS t, pragma_table_xinfo('flows') AS x \
                      WHERE t.schema = 'main' AND t.type = 'table' AND t.wr = 0 AND x.hidden = 0";
-        let mut statement = connection.prepare(query)?;
+        let mut statement = session.connection.prepare(query)?;
         let names = statement.query_map([], |row| row.get(0))?.collect();
         drop(statement);
-        self.give_back(connection);
+        self.give_back(session);
         names
     }
 
     /// A connection that can only read. A copy is repaired by opening it, so it can be written.
-    fn connection(&self) -> rusqlite::Result<Connection> {
+    fn session(&self) -> rusqlite::Result<Session> {
         if let Some(idle) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
             return Ok(idle);
         }
@@ -230,11 +230,13 @@ impl Database {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.pragma_update(None, "cell_size_check", true)?;
+        // Pages are read once, in order: memory for more of them would only have to be cleared.
+        connection.pragma_update(None, "cache_size", CACHED_PAGES)?;
         connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES)?;
         let patience = Arc::clone(&self.patience);
         connection.progress_handler(STEPS, Some(move || patience.is_over()))?;
         if self.is_in_place() {
-            Ok(connection)
+            Ok(Session { connection, copied: CopiedRows::default() })
         } else {
             Err(rusqlite::Error::InvalidPath(self.path.clone()))
         }
@@ -253,8 +255,8 @@ impl Database {
             && self.location.as_ref().is_none_or(|location| location.is(file))
     }
 
-    fn give_back(&self, connection: Connection) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    fn give_back(&self, session: Session) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
     }
 
     /// Bytes of the file now.
@@ -265,10 +267,8 @@ impl Database {
     /// Hands out its rows, as they are now, in ranges, from a row number on; 0 stands for the first.
     pub(crate) fn rows(&self, start: u64) -> Rows<'_> {
         self.patience.begin(self.length());
-        let pages = self.list_pages().map(Arc::new);
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&pages);
         let start = if start == 0 { i64::MIN } else { i64::try_from(start).unwrap_or(i64::MAX) };
-        Rows::new(self, pages, start)
+        Rows::new(self, start)
     }
 
     /// The first and the last row number, and the id of the flow in a row.
@@ -280,42 +280,23 @@ impl Database {
 
     fn id_of(&self, row: u64) -> Option<Vec<u8>> {
         let row = i64::try_from(row).ok()?;
-        let connection = self.connection().ok()?;
+        let session = self.session().ok()?;
         let query = "SELECT CAST(id AS BLOB) FROM flows WHERE rowid = ?1";
-        let id = connection.query_row(query, [row], |row| row.get(0)).ok().flatten();
-        self.give_back(connection);
+        let id = session.connection.query_row(query, [row], |row| row.get(0)).ok().flatten();
+        self.give_back(session);
         id
     }
 
     /// Reads and decodes one row, if it is still there.
     pub(crate) fn decode_row(&self, row: u64, found: &mut dyn FnMut(u64, Found<'_>)) {
         let Ok(row) = i64::try_from(row) else { return };
-        match self.connection() {
-            Ok(connection) => {
-                let statement = Statement::new(&connection, &self.query, &self.patience);
-                statement.decode(row, row, &|| true, found);
-                self.give_back(connection);
-            }
-            Err(error) => rows::unreadable(row, &error, found),
-        }
-    }
-
-    /// The leaves of the table, where they can be read without statements.
-    fn list_pages(&self) -> Option<Pages> {
-        let bytes = self.file.as_ref()?;
-        let connection = self.connection().ok()?;
-        let listed = connection
-            .unchecked_transaction()
-            .ok()
-            .and_then(|transaction| Pages::list(&transaction, bytes).ok());
-        self.give_back(connection);
-        listed
+        self.decode_range(row, row, &|| true, found);
     }
 
     fn row(&self, query: &str, with: impl rusqlite::Params) -> rusqlite::Result<Option<i64>> {
-        let connection = self.connection()?;
-        let row = connection.prepare_cached(query)?.query_row(with, |row| row.get(0));
-        self.give_back(connection);
+        let session = self.session()?;
+        let row = session.connection.prepare_cached(query)?.query_row(with, |row| row.get(0));
+        self.give_back(session);
         row
     }
 
@@ -326,54 +307,25 @@ impl Database {
         goes_on: GoesOn<'_>,
         found: &mut dyn FnMut(u64, Found<'_>),
     ) {
-        let Some(range) = Range::of(batch) else { return };
-        let connection = match self.connection() {
-            Ok(connection) => connection,
-            Err(error) => return rows::unreadable(range.first, &error, found),
-        };
-        let pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match (&pages, &self.file) {
-            // Another run over the same database may have listed its leaves anew.
-            (Some(pages), Some(bytes)) if range.counter == Some(pages.counter) => {
-                self.decode_leaves((&connection, pages, bytes), &range, goes_on, found);
-            }
-            _ => {
-                let statement = Statement::new(&connection, &self.query, &self.patience);
-                statement.decode(range.first, range.last, goes_on, found);
-            }
+        if let Some((first, last)) = batch.rows() {
+            self.decode_range(first, last, goes_on, found);
         }
-        self.give_back(connection);
     }
 
-    /// Decodes leaves from their pages. Where those are unusual or damaged, or the file has changed, by statement: leaf by
-    /// leaf, so that one costs no other.
-    fn decode_leaves(
+    fn decode_range(
         &self,
-        source: (&Connection, &Pages, &Bytes),
-        range: &Range,
+        first: i64,
+        last: i64,
         goes_on: GoesOn<'_>,
         found: &mut dyn FnMut(u64, Found<'_>),
     ) {
-        if rows::decode_leaves(source, range.first, &range.leaves, found).is_ok() {
-            return;
-        }
-        let mut first = range.first;
-        for leaf in &range.leaves {
-            if rows::decode_leaves(source, first, &[*leaf], found).is_err() {
-                let statement = Statement::new(source.0, &self.query, &self.patience);
-                let mut is_empty = true;
-                statement.decode(first, leaf.last, goes_on, &mut |row, what| {
-                    is_empty = false;
-                    found(row, what);
-                });
-                // A leaf has rows: where SQLite finds none, the way to them is damaged, and it does not say so.
-                if is_empty && goes_on() && source.1.is_current(source.2) {
-                    let message =
-                        "the rows from here on are not where the database says; skipped".to_owned();
-                    found(place_of(first), Found::Skipped(SkipReason::BadRecord, message));
-                }
+        match self.session() {
+            Ok(mut session) => {
+                let statement = Statement::new(&session.connection, &self.query, &self.patience);
+                statement.decode(first, last, goes_on, &mut session.copied, found);
+                self.give_back(session);
             }
-            first = leaf.last.saturating_add(1);
+            Err(error) => rows::unreadable(first, &error, found),
         }
     }
 }
@@ -397,27 +349,5 @@ fn in_words(error: &rusqlite::Error) -> String {
             format!("the database cannot be read ({})", ffi::code_to_str(error.extended_code))
         }
         None => "the database cannot be read".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The quick way is really taken: not one leaf goes by statement, as long as nobody writes.
-    #[test]
-    fn leaves_of_a_plain_database_are_read_from_their_pages() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/demo.db");
-        let database = Database::open(&path, File::open(&path).unwrap(), None, false).unwrap();
-        let pages = database.list_pages().expect("leaves");
-        let bytes = database.file.as_ref().unwrap();
-        let connection = database.connection().unwrap();
-        let mut flows = 0;
-        let source = (&connection, &pages, bytes);
-        let read = rows::decode_leaves(source, i64::MIN, &pages.leaves, &mut |_, _| flows += 1);
-        assert!(read.is_ok());
-        assert_eq!(flows, 65);
-        // Rows that belong to another leaf are not taken for those of this one.
-        assert!(rows::decode_leaves(source, 2, &pages.leaves, &mut |_, _| ()).is_err());
     }
 }

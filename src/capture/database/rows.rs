@@ -1,15 +1,12 @@
 //! Rows -> flows: what a statement gives is copied, the statement is reset, and then it is decoded.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::io::Write;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode};
 
 use crate::capture::batch::GoesOn;
-use crate::capture::bytes::Bytes;
-use crate::capture::database::pages::{Leaf, Pages, Unusual};
 use crate::capture::database::patience::Patience;
 use crate::capture::database::{
     COLUMN_BYTES, COLUMNS, ID, METHOD, REQUEST_BODY, REQUEST_HEADERS, RESPONSE_HEADERS, SIZE,
@@ -22,9 +19,6 @@ use crate::skip::SkipReason;
 
 /// Rows are decoded when this much is held.
 const HELD_BYTES: usize = 8 << 20;
-
-/// Text that a leaf mostly gives.
-const LEAF_TEXT: usize = 2048;
 
 /// Rows that are held at most, in as much memory.
 const HELD_ROWS: usize = HELD_BYTES / size_of::<Row>();
@@ -109,82 +103,28 @@ impl Row {
         let (start, end) = self.cells[place];
         text.get(start as usize..end as usize)
     }
-
-    /// Is this value asked for by [`query`] as well?
-    fn wants(&self, place: usize, value: ValueRef<'_>, text: &[u8]) -> bool {
-        let length = match value {
-            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len(),
-            _ => 0,
-        };
-        length <= COLUMN_BYTES[place]
-            && (place != REQUEST_BODY || self.cell(METHOD, text) == Some(b"POST"))
-    }
 }
 
-/// Decodes the rows of some leaves from the number `first` on, read from their pages while a transaction is open.
-pub(super) fn decode_leaves(
-    (connection, pages, bytes): (&Connection, &Pages, &Bytes),
-    first: i64,
-    leaves: &[Leaf],
-    found: &mut dyn FnMut(u64, Found<'_>),
-) -> Result<(), Unusual> {
-    // Memory is kept for the next leaves: that it is new costs as much as all that is done in it.
-    let Held { mut text, mut rows, buffer } = HELD.take();
-    text.clear();
-    rows.clear();
-    // What most leaves come to: to grow to it would touch twice as much memory.
-    text.reserve(leaves.len() * LEAF_TEXT);
-    let mut reader = pages.reader(bytes, buffer);
-    {
-        let transaction = connection.unchecked_transaction().map_err(|_| Unusual)?;
-        // The lock is taken by the first thing that is read.
-        transaction
-            .prepare_cached("SELECT 1 FROM sqlite_master LIMIT 1")
-            .and_then(|mut statement| statement.query_row([], |_| Ok(())))
-            .map_err(|_| Unusual)?;
-        if !pages.is_current(bytes) {
-            return Err(Unusual);
-        }
-        pages.rows(&mut reader, leaves, |number, value| {
-            let Some((place, value)) = value else {
-                if rows.last().map_or(number < first, |before| number <= before.number) {
-                    return Err(Unusual);
-                }
-                rows.push(Row::new(number));
-                return if rows.len() > HELD_ROWS { Err(Unusual) } else { Ok(()) };
-            };
-            let row = rows.last_mut().ok_or(Unusual)?;
-            if row.wants(place, value, &text) {
-                row.put(place, value, &mut text);
-            }
-            if text.len() > HELD_BYTES { Err(Unusual) } else { Ok(()) }
-        })?;
-        if !pages.is_current(bytes) {
-            return Err(Unusual);
-        }
-    }
-    for row in &rows {
-        decode_row(row, &text, found);
-    }
-    if text.capacity() <= HELD_BYTES && rows.capacity() <= HELD_ROWS {
-        HELD.set(Held { text, rows, buffer: reader.into_buffer() });
-    }
-    Ok(())
-}
-
-/// What one thread works in.
+/// Memory in which the rows of a statement are copied. It is kept for the next one: that it is new costs as much as all that
+/// is done in it.
 #[derive(Default)]
-struct Held {
+pub(super) struct CopiedRows {
     text: Vec<u8>,
     rows: Vec<Row>,
-    buffer: Vec<u8>,
 }
 
-thread_local! {
-    static HELD: Cell<Held> = Cell::default();
+impl CopiedRows {
+    fn clear(&mut self) {
+        self.text.clear();
+        self.rows.clear();
+    }
+
+    fn is_full(&self) -> bool {
+        self.text.len() > HELD_BYTES || self.rows.len() > HELD_ROWS
+    }
 }
 
-/// The statement that reads rows where pages cannot be read directly.
+/// The statement that reads rows.
 pub(super) struct Statement<'a> {
     connection: &'a Connection,
     query: &'a str,
@@ -213,20 +153,18 @@ impl<'a> Statement<'a> {
         first: i64,
         last: i64,
         goes_on: GoesOn<'_>,
+        copied: &mut CopiedRows,
         found: &mut dyn FnMut(u64, Found<'_>),
     ) {
-        let mut text = Vec::new();
-        let mut rows: Vec<Row> = Vec::new();
         let mut next = Some(first);
         let mut tries = 0;
         while let Some(from) = next.filter(|from| *from <= last) {
-            text.clear();
-            rows.clear();
-            let read = self.read(from, last, goes_on, &mut text, &mut rows);
-            for row in &rows {
-                decode_row(row, &text, found);
+            copied.clear();
+            let read = self.read(from, last, goes_on, copied);
+            for row in &copied.rows {
+                decode_row(row, &copied.text, found);
             }
-            let after = rows.last().map_or(Some(from), |row| row.number.checked_add(1));
+            let after = copied.rows.last().map_or(Some(from), |row| row.number.checked_add(1));
             next = match read {
                 Ok(ReadRows::Done | ReadRows::Canceled) => None,
                 Ok(ReadRows::Full) => after,
@@ -249,7 +187,7 @@ impl<'a> Statement<'a> {
                         return;
                     }
                     // Where nothing came, the row that cannot be read may be any: a few are tried, not all there could be.
-                    tries = if rows.is_empty() { tries + 1 } else { 0 };
+                    tries = if copied.rows.is_empty() { tries + 1 } else { 0 };
                     if tries > TRIES {
                         return;
                     }
@@ -265,26 +203,25 @@ impl<'a> Statement<'a> {
         first: i64,
         last: i64,
         goes_on: GoesOn<'_>,
-        text: &mut Vec<u8>,
-        rows: &mut Vec<Row>,
+        copied: &mut CopiedRows,
     ) -> rusqlite::Result<ReadRows> {
         let _spending = self.patience.spend();
         let mut statement = self.connection.prepare_cached(self.query)?;
         let mut cursor = statement.query([first, last])?;
         while let Some(row) = cursor.next()? {
             let mut copy = Row::new(row.get(0)?);
-            let lowest = rows.last().map_or(Some(first), |row| row.number.checked_add(1));
+            let lowest = copied.rows.last().map_or(Some(first), |row| row.number.checked_add(1));
             if lowest.is_none_or(|lowest| copy.number < lowest) || copy.number > last {
                 return Ok(ReadRows::Disorder);
             }
             for place in 0..copy.cells.len() {
-                copy.put(place, row.get_ref(place + 1)?, text);
+                copy.put(place, row.get_ref(place + 1)?, &mut copied.text);
             }
-            rows.push(copy);
-            if text.len() > HELD_BYTES || rows.len() > HELD_ROWS {
+            copied.rows.push(copy);
+            if copied.is_full() {
                 return Ok(ReadRows::Full);
             }
-            if rows.len().is_multiple_of(ROWS_A_LOOK) && !goes_on() {
+            if copied.rows.len().is_multiple_of(ROWS_A_LOOK) && !goes_on() {
                 return Ok(ReadRows::Canceled);
             }
         }
