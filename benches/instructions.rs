@@ -87,6 +87,7 @@ fn observe_flows(repeats: u32) -> u64 {
                 headers: Headers::new(&response_headers),
                 content_type: None,
                 body_bytes: Some(exchange.body.len() as u64),
+                ..Response::default()
             });
             patterns.observe(flow);
         }

@@ -33,6 +33,18 @@ pub struct CompatFlow {
     raises: Option<&'static str>,
 }
 
+/// A row of the original's database where it says what a [`Flow`] does not hold.
+#[cfg(feature = "sqlite")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StoredRow<'a> {
+    /// The status as text; SQLite stores any text as a status.
+    pub(crate) status: Option<&'a [u8]>,
+    /// The original writes a missing method as null.
+    pub(crate) has_method: bool,
+    /// Why the original raises for this row.
+    pub(crate) problem: Option<&'static str>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct CompatResponse {
     /// As the original writes it.
@@ -69,23 +81,34 @@ impl CompatFlow {
             names.insert(text(name), ());
         }
         let response = flow.response.as_ref().filter(|response| !from_dump || response.status != 0);
-        let status_in_row = flow.original.and_then(|row| row.status);
-        let has_method = flow.original.is_none_or(|row| row.has_method);
         let method = if from_dump { upper_case(&flow.method) } else { flow.method.to_vec() };
         Self {
             id: flow.id.to_vec(),
             has_json_id: false,
             url: flow.url.map_or_else(|| mitmproxy_url(flow), <[u8]>::to_vec),
-            method: has_method.then_some(method),
+            method: Some(method),
             header_names: names.into_keys().collect(),
             response: response.map(|response| CompatResponse {
-                status: status_in_row
-                    .map_or_else(|| response.status.to_string().into_bytes(), <[u8]>::to_vec),
+                status: response.status.to_string().into_bytes(),
                 content_type: content_type(response).map(text),
             }),
             started: flow.started,
-            raises: flow.original.and_then(|row| (row.raises)(row)),
+            raises: None,
         }
+    }
+
+    /// Creates the flow of a row that the original stored itself.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn of_row(flow: &Flow<'_>, row: &StoredRow<'_>) -> Self {
+        let mut compat = Self::new(flow);
+        if !row.has_method {
+            compat.method = None;
+        }
+        if let (Some(response), Some(status)) = (&mut compat.response, row.status) {
+            response.status = status.to_vec();
+        }
+        compat.raises = row.problem;
+        compat
     }
 
     /// The same with an id that is no text (a number, `null`), which the original writes as it is. The id is given as JSON.

@@ -1,6 +1,8 @@
 //! One captured HTTP exchange, borrowed from the capture: the only type that leaves the readers.
 
+pub(crate) mod body;
 pub(crate) mod headers;
+pub(crate) mod json_string;
 pub(crate) mod noise;
 pub(crate) mod operation;
 pub(crate) mod owned;
@@ -11,6 +13,7 @@ pub mod url;
 use std::borrow::Cow;
 
 use crate::bits::Bits;
+pub use body::Body;
 pub(crate) use headers::{Encoding, OwnedHeader};
 pub use headers::{Header, Headers};
 
@@ -48,8 +51,8 @@ pub struct Flow<'a> {
     pub address: Option<(&'a [u8], i64)>,
     /// The request headers, in the order and case of the wire.
     pub request_headers: Headers<'a>,
-    /// The request body, where it was recorded and is not compressed. Only the name of an operation is read in it.
-    pub request_body: Option<&'a [u8]>,
+    /// The request body, where it was recorded.
+    pub request_body: Body<'a>,
     /// The operation, where it was found before.
     pub(crate) known_operation: Option<&'a [u8]>,
     /// When the request began, in nanoseconds since the Unix epoch.
@@ -58,27 +61,30 @@ pub struct Flow<'a> {
     pub duration: Option<u64>,
     /// The response, where there was one.
     pub response: Option<Response<'a>>,
-    /// Did the exchange fail (connection lost, timeout)?
-    pub failed: bool,
-    /// Was it the handshake of a websocket?
-    pub websocket: bool,
-    /// The row of the original's database that it was read from.
-    pub(crate) original: Option<&'a OriginalRow<'a>>,
+    /// Whether the exchange came to its end.
+    pub outcome: Outcome,
+    /// The protocol that is spoken once the exchange is over.
+    pub protocol: Protocol,
 }
 
-/// What a row of mitmproxy-mcp's database says and a flow cannot: the compat answer alone asks for it.
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "made of rows alone"))]
-pub(crate) struct OriginalRow<'a> {
-    /// The status as text, where there was a response: SQLite takes any text for a status.
-    pub(crate) status: Option<&'a [u8]>,
-    /// The original writes a method that is missing as null.
-    pub(crate) has_method: bool,
-    pub(crate) has_url: bool,
-    /// The columns with headers.
-    pub(crate) headers: [Option<&'a [u8]>; 2],
-    /// Why the original raises for this row, in words.
-    pub(crate) raises: fn(&OriginalRow<'_>) -> Option<&'static str>,
+/// Whether an exchange came to its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing went wrong, as far as the capture says.
+    #[default]
+    Completed,
+    /// The connection was lost, or nobody answered in time.
+    Failed,
+}
+
+/// The protocol that is spoken once an exchange is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP as before.
+    #[default]
+    Http,
+    /// The exchange was the handshake of a WebSocket.
+    Websocket,
 }
 
 /// The response of a [`Flow`].
@@ -92,6 +98,8 @@ pub struct Response<'a> {
     pub content_type: Option<&'a [u8]>,
     /// Length of the body on the wire in bytes, where it was recorded.
     pub body_bytes: Option<u64>,
+    /// The body, where it was recorded.
+    pub body: Body<'a>,
 }
 
 impl<'a> Flow<'a> {
@@ -107,31 +115,46 @@ impl<'a> Flow<'a> {
         Self::from_url(Cow::Borrowed(method), url)
     }
 
-    /// The same whatever the URL is. Only the answer of the original tool asks for it
-    /// ([`CompatFlow`](crate::compat::CompatFlow)), which takes any text for one.
-    pub fn of_any_url(method: &'a [u8], url: &'a [u8]) -> Self {
-        Self::from_url(Cow::Borrowed(method), url)
-            .unwrap_or_else(|| Self::bare(Cow::Borrowed(method), url))
+    /// Creates a flow from a method that may have been decoded.
+    pub(crate) fn from_url(method: Cow<'a, [u8]>, url: &'a [u8]) -> Option<Self> {
+        Some(Self::of_any_url(method, url)).filter(Self::is_http)
     }
 
-    /// The same for a method that may have been decoded, as readers need it.
-    pub(crate) fn from_url(method: Cow<'a, [u8]>, url: &'a [u8]) -> Option<Self> {
+    /// Creates a flow of any request, also one whose URL does not name an HTTP host: it then has no host, and
+    /// [`is_http`](Self::is_http) is `false`. Readers use it, so that one place decides which exchanges are used.
+    pub fn of_any_url(method: Cow<'a, [u8]>, url: &'a [u8]) -> Self {
         let parts = if method.eq_ignore_ascii_case(b"CONNECT") {
-            url::split_connect(url)
+            Some(url::split_connect(url))
         } else {
-            url::split(url).filter(|parts| url::is_http(&parts.scheme))?
+            url::split(url).filter(|parts| url::is_http(&parts.scheme))
         };
         let bare = Self::bare(method, url);
-        Some(Self {
-            scheme: parts.scheme,
-            host: parts.host,
-            port: parts.port,
-            target: parts.target,
-            ..bare
-        })
+        match parts {
+            Some(parts) => Self {
+                scheme: parts.scheme,
+                host: parts.host,
+                port: parts.port,
+                target: parts.target,
+                ..bare
+            },
+            None => bare,
+        }
     }
 
-    /// The same where the URL cannot be taken apart.
+    /// Returns `true` if the request has a method and a host that was asked over HTTP. Other flows (`data:` URLs, rows without
+    /// a method) are counted as [`SkipReason::NotHttp`](crate::SkipReason::NotHttp) and not used.
+    ///
+    /// ```
+    /// use api_patterns::Flow;
+    ///
+    /// assert!(Flow::new("GET", "https://api.example.com/").unwrap().is_http());
+    /// assert!(!Flow::of_any_url(b"GET"[..].into(), b"data:text/plain,x").is_http());
+    /// ```
+    pub fn is_http(&self) -> bool {
+        !self.host.is_empty() && !self.method.is_empty()
+    }
+
+    /// Creates a flow of which only the method and the URL are known, and no part of the URL.
     pub(crate) fn bare(method: Cow<'a, [u8]>, url: &'a [u8]) -> Self {
         Self {
             id: b"",
@@ -143,14 +166,13 @@ impl<'a> Flow<'a> {
             url: Some(url),
             address: None,
             request_headers: Headers::default(),
-            request_body: None,
+            request_body: Body::default(),
             known_operation: None,
             started: None,
             duration: None,
             response: None,
-            failed: false,
-            websocket: false,
-            original: None,
+            outcome: Outcome::default(),
+            protocol: Protocol::default(),
         }
     }
 

@@ -102,7 +102,7 @@ pub use engine::{
 pub use error::Error;
 pub use flow::noise::Noise;
 pub use flow::proxied::Proxied;
-pub use flow::{Flow, Header, Headers, Response, text, url};
+pub use flow::{Body, Flow, Header, Headers, Outcome, Protocol, Response, text, url};
 pub use patterns::Patterns;
 pub use report::decision::{Decision, Explanation, NearMiss, ReportOptions};
 pub use report::routes::{Label, Routes};

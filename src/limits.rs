@@ -62,6 +62,9 @@ pub(crate) const OPERATION_BYTES: usize = 80;
 /// Request bodies larger than this are not asked for the name of an operation.
 pub(crate) const OPERATION_BODY_BYTES: usize = 1 << 20;
 
+/// The longest recorded body that is read, in bytes as the capture has it.
+pub(crate) const MAX_BODY_BYTES: usize = 16 << 20;
+
 /// Different operations of one method at one node.
 pub(crate) const OPERATIONS: usize = 256;
 

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use api_patterns::{Flow, Headers, Proxied, Response};
+use api_patterns::{Body, Flow, Headers, Outcome, Protocol, Proxied, Response};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -154,6 +154,8 @@ pub(crate) fn with_flow<'py, R>(
         (headers_of(&request_bytes), headers_of(&response_bytes));
     let body = word(request.get(intern!(py, "body"), intern!(py, "request_body"))?)?;
     let body = bytes_of(&body);
+    let response_body = word(response.get(intern!(py, "body"), intern!(py, "response_body"))?)?;
+    let response_body = bytes_of(&response_body);
     let id = word(member(&dict, intern!(py, "id"))?)?;
     let content_type = word(member(&dict, intern!(py, "content_type"))?)?;
     let content_type = bytes_of(&content_type);
@@ -182,7 +184,7 @@ pub(crate) fn with_flow<'py, R>(
             is_multiplexed: line.is_multiplexed,
         }
         .flow(|| Some(&**server_name)),
-        _ if care == Care::AnyUrl => Some(Flow::of_any_url(&method, &url)),
+        _ if care == Care::AnyUrl => Some(Flow::of_any_url(Cow::Borrowed(&method), &url)),
         _ => Flow::of_bytes(&method, &url),
     };
     let Some(mut flow) = found else { return Ok(use_it(None)) };
@@ -191,11 +193,15 @@ pub(crate) fn with_flow<'py, R>(
     let id: Cow<'_, [u8]> = bytes_of(&id).unwrap_or_default();
     let started = member(&dict, intern!(py, "timestamp"))?;
     let took = member(&dict, intern!(py, "duration_ms"))?;
-    flow.failed = says(intern!(py, "failed"))?;
-    flow.websocket = says(intern!(py, "websocket"))?;
+    if says(intern!(py, "failed"))? {
+        flow.outcome = Outcome::Failed;
+    }
+    if says(intern!(py, "websocket"))? {
+        flow.protocol = Protocol::Websocket;
+    }
     flow.id = &id;
     flow.request_headers = Headers::new(&request_headers);
-    flow.request_body = body.as_deref();
+    flow.request_body = body.as_deref().map(Body::decoded).unwrap_or_default();
     flow.started = started.map_or(Ok(None), |time| nanoseconds(&time))?;
     flow.duration = took.map_or(Ok(None), |took| milliseconds(&took))?;
     flow.response = (response.nested.is_some() || status.is_some()).then(|| Response {
@@ -203,6 +209,7 @@ pub(crate) fn with_flow<'py, R>(
         headers: Headers::new(&response_headers),
         content_type: content_type.as_deref(),
         body_bytes: size.and_then(|size| u64::try_from(size).ok()),
+        body: response_body.as_deref().map(Body::decoded).unwrap_or_default(),
     });
     Ok(use_it(Some(&flow)))
 }

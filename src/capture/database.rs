@@ -17,27 +17,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use crate::capture::batch::{Batch, GoesOn};
 use crate::capture::bytes::{ByteStream, Bytes};
+use crate::capture::chunk::Found;
 use crate::capture::database::patience::Patience;
 use crate::capture::database::rows::{CopiedRows, Statement};
 use crate::capture::location::Location;
-use crate::capture::{Extent, Found};
+use crate::capture::source::{Bodies, Extent};
 use crate::limits;
 
+pub(crate) use headers::header_problem;
 #[cfg(feature = "fuzzing")]
 pub(crate) use headers::laws as header_laws;
 pub(crate) use ranges::Rows;
 
 /// How long a statement waits for the server to finish saving.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
-
-/// The longest value that SQLite may hold for us, in bytes.
-#[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "16 MiB")]
-const VALUE_BYTES: i32 = limits::LINE_BYTES as i32 + 64;
 
 /// Pages that a connection keeps.
 const CACHED_PAGES: i32 = 64;
@@ -50,8 +47,8 @@ const NEEDS_WRITING: &str = "this SQLite database can only be read by opening fi
                              its writer was stopped in the middle), which is not done here; open it once with sqlite3 and \
                              PRAGMA journal_mode=DELETE";
 
-/// The columns that are used; all but the last two must be there.
-const COLUMNS: [&str; 9] = [
+/// The columns that are used; all before `size` must be there.
+const COLUMNS: [&str; 10] = [
     "id",
     "url",
     "method",
@@ -61,13 +58,14 @@ const COLUMNS: [&str; 9] = [
     "timestamp",
     "size",
     "request_body",
+    "response_body",
 ];
 
 /// The longest text of each of [`COLUMNS`] that is used, in bytes; what is longer is read as missing.
-const COLUMN_BYTES: [usize; 9] = {
-    let mut most = [limits::LINE_BYTES; 9];
+const MAX_COLUMN_BYTES: [usize; COLUMNS.len()] = {
+    let mut most = [limits::LINE_BYTES; COLUMNS.len()];
     (most[STATUS], most[TIMESTAMP], most[SIZE]) = (64, 64, 64);
-    most[REQUEST_BODY] = limits::OPERATION_BODY_BYTES;
+    (most[REQUEST_BODY], most[RESPONSE_BODY]) = (limits::MAX_BODY_BYTES, limits::MAX_BODY_BYTES);
     most
 };
 
@@ -81,6 +79,7 @@ const RESPONSE_HEADERS: usize = 5;
 const TIMESTAMP: usize = 6;
 const SIZE: usize = 7;
 const REQUEST_BODY: usize = 8;
+const RESPONSE_BODY: usize = 9;
 
 /// A connection, and memory for the rows that come through it.
 struct Session {
@@ -95,7 +94,8 @@ pub(crate) struct Database {
     copy: Option<tempfile::TempDir>,
     /// May SQLite open files for writing, as it does with a write-ahead log also to read?
     may_write: bool,
-    query: String,
+    /// The statement without bodies, and the one with them.
+    queries: [String; 2],
     idle: Mutex<Vec<Session>>,
     /// Where the file must be.
     location: Option<Location>,
@@ -167,7 +167,7 @@ impl Database {
             path,
             copy,
             may_write: true,
-            query: String::new(),
+            queries: Default::default(),
             idle: Mutex::default(),
             location: None,
             file: None,
@@ -183,12 +183,12 @@ impl Database {
                         mitm_mcp_traffic.db of the server's folder"
                 .to_owned());
         }
-        if let Some(missing) = COLUMNS[..7].iter().find(|name| !has(name)) {
+        if let Some(missing) = COLUMNS[..SIZE].iter().find(|name| !has(name)) {
             return Err(format!(
                 "this SQLite database is not one of mitmproxy-mcp: its table \"flows\" has no column \"{missing}\""
             ));
         }
-        self.query = rows::query(has("size"), has("request_body"));
+        self.queries = [Bodies::Left, Bodies::Read].map(|bodies| rows::query(has, bodies));
         Ok(())
     }
 
@@ -226,13 +226,13 @@ impl Database {
         let mut connection =
             Connection::open_with_flags(&self.path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(LOCK_PATIENCE)?;
-        // What the file says of itself is not believed: no triggers or functions of its schema, no value of any length.
+        // What the file says of itself is not believed: no triggers or functions of its schema. Values are capped one by one by
+        // the statement, because a limit on lengths would also refuse a row for the length of a body that nobody asks for.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.pragma_update(None, "cell_size_check", true)?;
         // Pages are read once, in order: memory for more of them would only have to be cleared.
         connection.pragma_update(None, "cache_size", CACHED_PAGES)?;
-        connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES)?;
         let patience = Arc::clone(&self.patience);
         connection.progress_handler(STEPS, Some(move || patience.is_over()))?;
         if self.is_in_place() {
@@ -281,7 +281,7 @@ impl Database {
     fn id_of(&self, row: u64) -> Option<Vec<u8>> {
         let row = i64::try_from(row).ok()?;
         let session = self.session().ok()?;
-        let query = "SELECT CAST(id AS BLOB) FROM flows WHERE rowid = ?1";
+        let query = "SELECT CAST(id AS BLOB) FROM flows WHERE rowid = ?1 AND octet_length(id) <= 65536";
         let id = session.connection.query_row(query, [row], |row| row.get(0)).ok().flatten();
         self.give_back(session);
         id
@@ -290,7 +290,7 @@ impl Database {
     /// Reads and decodes one row, if it is still there.
     pub(crate) fn decode_row(&self, row: u64, found: &mut dyn FnMut(u64, Found<'_>)) {
         let Ok(row) = i64::try_from(row) else { return };
-        self.decode_range(row, row, &|| true, found);
+        self.decode_range((row, row), Bodies::Left, &|| true, found);
     }
 
     fn row(&self, query: &str, with: impl rusqlite::Params) -> rusqlite::Result<Option<i64>> {
@@ -304,24 +304,27 @@ impl Database {
     pub(crate) fn decode(
         &self,
         batch: &Batch,
+        bodies: Bodies,
         goes_on: GoesOn<'_>,
         found: &mut dyn FnMut(u64, Found<'_>),
     ) {
-        if let Some((first, last)) = batch.rows() {
-            self.decode_range(first, last, goes_on, found);
+        if let Some(range) = batch.rows() {
+            self.decode_range(range, bodies, goes_on, found);
         }
     }
 
     fn decode_range(
         &self,
-        first: i64,
-        last: i64,
+        (first, last): (i64, i64),
+        bodies: Bodies,
         goes_on: GoesOn<'_>,
         found: &mut dyn FnMut(u64, Found<'_>),
     ) {
         match self.session() {
             Ok(mut session) => {
-                let statement = Statement::new(&session.connection, &self.query, &self.patience);
+                let [heads, whole] = &self.queries;
+                let query = if bodies == Bodies::Read { whole } else { heads };
+                let statement = Statement::new(&session.connection, query, &self.patience);
                 statement.decode(first, last, goes_on, &mut session.copied, found);
                 self.give_back(session);
             }

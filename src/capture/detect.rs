@@ -1,7 +1,8 @@
 //! What a file is, by its first bytes; and what to do about the ones that cannot be read.
 
+use crate::capture::source::Format;
 use crate::capture::tnetstring::{Prefix, prefix};
-use crate::capture::{InputFormat, har, jsonl};
+use crate::capture::{har, jsonl};
 
 /// How many bytes are looked at.
 pub(crate) const HEAD_BYTES: usize = 64 << 10;
@@ -21,22 +22,22 @@ pub(crate) enum Refused {
 }
 
 /// The format, or what it is instead.
-pub(crate) fn detect(head: &[u8]) -> Result<InputFormat, Refused> {
+pub(crate) fn detect(head: &[u8]) -> Result<Format, Refused> {
     let (has_bom, text) =
         head.strip_prefix(b"\xef\xbb\xbf").map_or((false, head), |text| (true, text));
     let text = text.trim_ascii_start();
     match text {
         // An empty file is a dump into which nothing was written yet.
-        [] if head.is_empty() => Ok(InputFormat::Mitmproxy),
-        [] => Ok(InputFormat::JsonLines),
-        [b'0'..=b'9', ..] if !has_bom && looks_like_dump(text) => Ok(InputFormat::Mitmproxy),
+        [] if head.is_empty() => Ok(Format::Mitmproxy),
+        [] => Ok(Format::JsonLines),
+        [b'0'..=b'9', ..] if !has_bom && looks_like_dump(text) => Ok(Format::Mitmproxy),
         [b'{', ..] => detect_json(text),
-        [b'[', ..] if begins_entries(text) => Ok(InputFormat::Har),
+        [b'[', ..] if begins_entries(text) => Ok(Format::Har),
         _ if har::opening_bracket(text).is_some_and(|at| begins_har(&text[at..])) => {
-            Ok(InputFormat::Har)
+            Ok(Format::Har)
         }
         // A bad first line is no reason to give the others up.
-        _ if has_flow_line(text) => Ok(InputFormat::JsonLines),
+        _ if has_flow_line(text) => Ok(Format::JsonLines),
         _ => Err(what_it_is(text, head)),
     }
 }
@@ -87,16 +88,16 @@ fn looks_like_dump(text: &[u8]) -> bool {
     }
 }
 
-fn detect_json(text: &[u8]) -> Result<InputFormat, Refused> {
+fn detect_json(text: &[u8]) -> Result<Format, Refused> {
     let har = begins_har(text);
     if !har && has_flow_line(text) {
-        return Ok(InputFormat::JsonLines);
+        return Ok(Format::JsonLines);
     }
     let has = |key: &str| memchr::memmem::find(text, key.as_bytes()).is_some();
     let has_entries = has("\"entries\"") || has("\"creator\"");
     if har || (has("\"log\"") && has_entries) || (has("\"startedDateTime\"") && has("\"request\""))
     {
-        return Ok(InputFormat::Har);
+        return Ok(Format::Har);
     }
     Err(if has("_postman_id") || has("schema.getpostman.com") {
         Refused::Known(
@@ -167,18 +168,18 @@ mod tests {
     #[test]
     fn content_tells_the_format() {
         for (head, format) in [
-            (&b""[..], InputFormat::Mitmproxy),
-            (b"212:4:path;2:/a,", InputFormat::Mitmproxy),
-            (b"0:]", InputFormat::Mitmproxy),
-            (b"999999999999:", InputFormat::Mitmproxy),
-            (b"{\"log\": {\"version\": \"1.2\"", InputFormat::Har),
-            (b"\xef\xbb\xbf{\n \"log\" : {", InputFormat::Har),
-            (b"load({\"log\": {", InputFormat::Har),
-            (b"[{\"request\": {\"method\": \"GET\", \"url\": \"x\"", InputFormat::Har),
-            (b"{\"method\":\"GET\",\"url\":\"http://h/\"}\n", InputFormat::JsonLines),
+            (&b""[..], Format::Mitmproxy),
+            (b"212:4:path;2:/a,", Format::Mitmproxy),
+            (b"0:]", Format::Mitmproxy),
+            (b"999999999999:", Format::Mitmproxy),
+            (b"{\"log\": {\"version\": \"1.2\"", Format::Har),
+            (b"\xef\xbb\xbf{\n \"log\" : {", Format::Har),
+            (b"load({\"log\": {", Format::Har),
+            (b"[{\"request\": {\"method\": \"GET\", \"url\": \"x\"", Format::Har),
+            (b"{\"method\":\"GET\",\"url\":\"http://h/\"}\n", Format::JsonLines),
             (
                 b"\xef\xbb\xbf\n {\"request\":{\"method\":\"GET\",\"url\":\"http://h/\"}}",
-                InputFormat::JsonLines,
+                Format::JsonLines,
             ),
         ] {
             assert_eq!(detect(head), Ok(format), "{:?}", String::from_utf8_lossy(head));

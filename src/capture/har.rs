@@ -10,12 +10,12 @@ mod compact;
 mod entry;
 
 use crate::capture::batch::{Batch, Effort, ReadAhead, Reader};
+use crate::capture::chunk::{Cut, Damage, Found};
 use crate::capture::har::bounds::{
     Stop, WholeEntries, end_of_value, entry_start, find_entry, key_and_value, whole_entries,
 };
 use crate::capture::har::compact::Compactor;
 use crate::capture::json::{self, Scan};
-use crate::capture::{Cut, Damage, Found};
 use crate::limits;
 use crate::skip::SkipReason;
 

@@ -9,6 +9,8 @@ mod scan;
 use std::borrow::Cow;
 
 use crate::capture::json::scan::string_end;
+use crate::flow::Body;
+use crate::flow::json_string::JsonString;
 
 pub(crate) use scan::Scan;
 
@@ -17,22 +19,6 @@ pub(crate) use scan::Scan;
 pub(crate) struct BadJson {
     /// Where, in the bytes that were read.
     pub(crate) at: usize,
-}
-
-/// A string as it stands between its quotes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RawText<'a> {
-    /// Still escaped.
-    pub(crate) bytes: &'a [u8],
-    /// Is there anything to unescape?
-    is_escaped: bool,
-}
-
-impl<'a> RawText<'a> {
-    #[inline]
-    pub(crate) fn unescaped(self) -> Cow<'a, [u8]> {
-        if self.is_escaped { unescape(self.bytes) } else { Cow::Borrowed(self.bytes) }
-    }
 }
 
 /// A place in JSON text, and what is read from there on.
@@ -103,7 +89,7 @@ impl<'a> Json<'a> {
     #[inline]
     pub(crate) fn raw_members(
         &mut self,
-        mut each: impl FnMut(RawText<'a>, &mut Self) -> Result<(), BadJson>,
+        mut each: impl FnMut(JsonString<'a>, &mut Self) -> Result<(), BadJson>,
     ) -> Result<(), BadJson> {
         if self.peek() != Some(b'{') {
             return Ok(());
@@ -165,7 +151,7 @@ impl<'a> Json<'a> {
 
     /// `{"name": "...", "value": "..."}`, as nearly all headers of a HAR are; where anything is otherwise, nothing is read.
     #[inline]
-    pub(crate) fn named_pair(&mut self) -> Option<(RawText<'a>, RawText<'a>)> {
+    pub(crate) fn named_pair(&mut self) -> Option<(JsonString<'a>, JsonString<'a>)> {
         let mut json = Self { bytes: self.bytes, at: self.at, strict: self.strict };
         if !json.take(b'{') || !json.take_text(b"\"name\"") || !json.take(b':') {
             return None;
@@ -206,14 +192,14 @@ impl<'a> Json<'a> {
 
     /// What stands between the quotes of a string, still escaped.
     #[inline]
-    fn raw_string(&mut self) -> Result<RawText<'a>, BadJson> {
+    fn raw_string(&mut self) -> Result<JsonString<'a>, BadJson> {
         if self.peek() != Some(b'"') {
             return Err(self.bad());
         }
         let rest = &self.bytes[self.at + 1..];
         let (end, is_escaped) = string_end(rest).ok_or(self.bad())?;
         self.at += end + 2;
-        Ok(RawText { bytes: &rest[..end], is_escaped })
+        Ok(JsonString::new(&rest[..end], is_escaped))
     }
 
     /// A number, `true`, `NaN`, ...
@@ -232,40 +218,42 @@ impl<'a> Json<'a> {
     }
 
     /// A string, still escaped.
-    pub(crate) fn raw_text(&mut self) -> Result<Option<RawText<'a>>, BadJson> {
+    pub(crate) fn raw_text(&mut self) -> Result<Option<JsonString<'a>>, BadJson> {
         if self.peek() == Some(b'"') { self.raw_string().map(Some) } else { Ok(None) }
     }
 
     /// A string.
     pub(crate) fn text(&mut self) -> Result<Option<Cow<'a, [u8]>>, BadJson> {
-        Ok(self.raw_text()?.map(RawText::unescaped))
+        Ok(self.raw_text()?.map(JsonString::unescaped))
     }
 
     /// A string, still escaped, or a number or boolean as its text; `None` for null, lists and objects.
-    pub(crate) fn raw_scalar(&mut self) -> Result<Option<RawText<'a>>, BadJson> {
+    pub(crate) fn raw_scalar(&mut self) -> Result<Option<JsonString<'a>>, BadJson> {
         match self.peek() {
             Some(b'"') => self.raw_string().map(Some),
             Some(b'{' | b'[') => Ok(None),
             _ => {
                 let token = self.token()?;
-                Ok((token != b"null").then_some(RawText { bytes: token, is_escaped: false }))
+                Ok((token != b"null").then_some(JsonString::new(token, false)))
             }
         }
     }
 
-    /// A string, or any other value as it is written; `None` for null.
-    pub(crate) fn any(&mut self) -> Result<Option<Cow<'a, [u8]>>, BadJson> {
-        if !matches!(self.peek(), Some(b'{' | b'[')) {
-            return self.scalar();
+    /// A body: the text of a string, or any other value as it is written; absent for null.
+    pub(crate) fn body(&mut self) -> Result<Body<'a>, BadJson> {
+        if let Some(text) = self.raw_text()? {
+            return Ok(Body::json_text(text));
         }
+        self.peek();
         let start = self.at;
         self.skip()?;
-        Ok(Some(Cow::Borrowed(&self.bytes[start..self.at])))
+        let value = &self.bytes[start..self.at];
+        Ok(if value == b"null" { Body::default() } else { Body::decoded(value) })
     }
 
     /// A string, or a number or boolean as its text; `None` for null, lists and objects.
     pub(crate) fn scalar(&mut self) -> Result<Option<Cow<'a, [u8]>>, BadJson> {
-        Ok(self.raw_scalar()?.map(RawText::unescaped))
+        Ok(self.raw_scalar()?.map(JsonString::unescaped))
     }
 }
 
@@ -287,68 +275,6 @@ fn is_python(token: &[u8]) -> bool {
 
 pub(crate) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
-}
-
-/// A raw string without its escapes. Lone surrogates come out as the three bytes of WTF-8; what is no escape stays.
-fn unescape(raw: &[u8]) -> Cow<'_, [u8]> {
-    let Some(first) = memchr::memchr(b'\\', raw) else { return Cow::Borrowed(raw) };
-    let mut out = Vec::with_capacity(raw.len());
-    out.extend_from_slice(&raw[..first]);
-    let mut at = first;
-    while at < raw.len() {
-        if raw[at] != b'\\' {
-            let end = memchr::memchr(b'\\', &raw[at..]).map_or(raw.len(), |found| at + found);
-            out.extend_from_slice(&raw[at..end]);
-            at = end;
-            continue;
-        }
-        let (byte, length) = match raw.get(at + 1) {
-            Some(b'u') => {
-                at += unescape_unicode(&raw[at..], &mut out);
-                continue;
-            }
-            Some(b'n') => (b'\n', 2),
-            Some(b't') => (b'\t', 2),
-            Some(b'r') => (b'\r', 2),
-            Some(b'b') => (8, 2),
-            Some(b'f') => (12, 2),
-            Some(byte @ (b'"' | b'\\' | b'/')) => (*byte, 2),
-            _ => (b'\\', 1),
-        };
-        out.push(byte);
-        at += length;
-    }
-    Cow::Owned(out)
-}
-
-/// Writes the character of `\u` and four digits, or of a pair of them; how many bytes it took.
-fn unescape_unicode(escape: &[u8], out: &mut Vec<u8>) -> usize {
-    let unit = |at: usize| {
-        let digits = escape.get(at..at + 6)?.strip_prefix(b"\\u")?;
-        digits.iter().try_fold(0, |unit, digit| Some(unit * 16 + char::from(*digit).to_digit(16)?))
-    };
-    let Some(first) = unit(0) else {
-        out.push(b'\\');
-        return 1;
-    };
-    if let (0xd800..=0xdbff, Some(second @ 0xdc00..=0xdfff)) = (first, unit(6)) {
-        let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-        if let Some(character) = char::from_u32(code) {
-            out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-            return 12;
-        }
-    }
-    if let Some(character) = char::from_u32(first) {
-        out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-    } else {
-        let [high, low] = u16::try_from(first).unwrap_or(0xfffd).to_be_bytes();
-        out.extend_from_slice(&[
-            0xe0 | (high >> 4),
-            0x80 | ((high & 0xf) << 2) | (low >> 6),
-            0x80 | (low & 0x3f),
-        ]);
-    }
-    6
 }
 
 #[cfg(feature = "fuzzing")]
@@ -380,15 +306,6 @@ pub(crate) mod laws {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn escapes_are_read_as_json_means_them() {
-        assert_eq!(&*unescape(br#"a\"\\\/\n\u00e9\ud83d\ude00"#), "a\"\\/\né😀".as_bytes());
-        assert_eq!(&*unescape(br"\udce9"), b"\xed\xb3\xa9");
-        assert_eq!(&*unescape(br"\ud83dx"), b"\xed\xa0\xbdx");
-        assert_eq!(&*unescape(br"\q\u12"), br"\q\u12");
-        assert!(matches!(unescape(b"plain"), Cow::Borrowed(b"plain")));
-    }
 
     #[test]
     fn a_value_of_another_type_is_stepped_over() {

@@ -8,10 +8,11 @@
 use std::borrow::Cow;
 
 use crate::capture::batch::{Batch, Reader};
+use crate::capture::chunk::{Cut, Damage, Found};
 use crate::capture::fields::{Text, integer, read_pairs, size};
 use crate::capture::json::{BadJson, Json};
-use crate::capture::{Cut, Damage, Found, time};
-use crate::flow::{Flow, Headers, OwnedHeader, Response};
+use crate::capture::time;
+use crate::flow::{Body, Flow, Headers, Outcome, OwnedHeader, Protocol, Response};
 use crate::limits;
 use crate::skip::SkipReason;
 
@@ -138,9 +139,10 @@ struct Line<'a> {
     timestamp: Text<'a>,
     duration_ms: Text<'a>,
     response_bytes: Text<'a>,
-    request_body: Text<'a>,
-    failed: bool,
-    websocket: bool,
+    request_body: Body<'a>,
+    response_body: Body<'a>,
+    outcome: Outcome,
+    protocol: Protocol,
 }
 
 impl<'a> Line<'a> {
@@ -193,14 +195,16 @@ impl<'a> Line<'a> {
                 b"timestamp" => self.timestamp = json.scalar()?,
                 b"duration_ms" => self.duration_ms = json.scalar()?,
                 b"response_bytes" => self.response_bytes = json.scalar()?,
-                b"failed" => self.failed = json.peek() == Some(b't'),
-                b"websocket" => self.websocket = json.peek() == Some(b't'),
-                b"request_body" => self.request_body = json.any()?,
+                b"failed" if json.peek() == Some(b't') => self.outcome = Outcome::Failed,
+                b"websocket" if json.peek() == Some(b't') => self.protocol = Protocol::Websocket,
+                b"request_body" => self.request_body = json.body()?,
+                b"response_body" => self.response_body = json.body()?,
                 b"request" => json.members(|key, json| {
                     match key {
                         b"method" => self.nested_method = json.text()?,
                         b"url" => self.nested_url = json.text()?,
                         b"headers" => read_pairs(json, &mut self.request_headers)?,
+                        b"body" | b"content" => self.request_body = json.body()?,
                         _ => {}
                     }
                     Ok(())
@@ -211,6 +215,7 @@ impl<'a> Line<'a> {
                         match key {
                             b"status" | b"status_code" => self.nested_status = json.scalar()?,
                             b"headers" => read_pairs(json, &mut self.response_headers)?,
+                            b"body" | b"content" => self.response_body = json.body()?,
                             _ => {}
                         }
                         Ok(())
@@ -236,24 +241,18 @@ impl<'a> Line<'a> {
             let message = format!("line has no \"{missing}\"; skipped");
             return found(offset, Found::Skipped(SkipReason::BadLine, message));
         };
-        if let Some(mut flow) = Flow::from_url(Cow::Borrowed(method), url) {
-            self.complete(&mut flow);
-            found(offset, Found::Flow(&flow));
-        } else {
-            // The original takes any text for an URL, so the compat answer must see it.
-            let mut flow = Flow::bare(Cow::Borrowed(method), url);
-            self.complete(&mut flow);
-            found(offset, Found::NotHttp(&flow));
-        }
+        let mut flow = Flow::of_any_url(Cow::Borrowed(method), url);
+        self.complete(&mut flow);
+        found(offset, Found::Flow(&flow));
     }
 
     /// Fills in all but method and URL.
     fn complete<'f>(&'f self, flow: &mut Flow<'f>) {
         flow.id = self.id.as_deref().unwrap_or_default();
         flow.request_headers = Headers::owned(&self.request_headers);
-        flow.request_body = self.request_body.as_deref();
-        flow.failed = self.failed;
-        flow.websocket = self.websocket;
+        flow.request_body = self.request_body;
+        flow.outcome = self.outcome;
+        flow.protocol = self.protocol;
         flow.started = self.timestamp.as_deref().and_then(time::nanoseconds);
         let status = self.nested_status.as_deref().or(self.status.as_deref()).and_then(integer);
         flow.response = (self.has_response || status.is_some()).then(|| Response {
@@ -261,6 +260,7 @@ impl<'a> Line<'a> {
             headers: Headers::owned(&self.response_headers),
             content_type: self.content_type.as_deref(),
             body_bytes: size(&self.response_bytes),
+            body: self.response_body,
         });
         flow.duration = self.duration_ms.as_deref().and_then(time::milliseconds);
     }

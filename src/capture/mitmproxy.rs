@@ -3,12 +3,12 @@
 //! Field names by version: mitmproxy's `io/compat.py`; the layout of version 21: `flow.py`, `http.py`, `connection.py`.
 
 use crate::bits::is_same;
-use crate::capture::Found;
 use crate::capture::batch::Batch;
-use crate::capture::tnetstring::{Damaged, Value, take};
+use crate::capture::chunk::Found;
+use crate::capture::tnetstring::{Damaged, LEFT_OUT, Value, take};
 use crate::flow::headers::beside;
 use crate::flow::proxied::Proxied;
-use crate::flow::{Encoding, Flow, Header, Headers, Response};
+use crate::flow::{Body, Encoding, Flow, Header, Headers, Outcome, Protocol, Response};
 use crate::skip::SkipReason;
 
 /// The newest flow format version that is known (mitmproxy 11 to 13).
@@ -46,8 +46,8 @@ struct Record<'a> {
     id: &'a [u8],
     request: Option<Value<'a>>,
     response: Option<Value<'a>>,
-    websocket: bool,
-    failed: bool,
+    protocol: Protocol,
+    outcome: Outcome,
     client: Option<Value<'a>>,
 }
 
@@ -97,8 +97,8 @@ fn fields(record: Value<'_>) -> Result<Record<'_>, Damaged> {
             b"id" => found.id = value.text().unwrap_or_default(),
             b"request" => found.request = Some(value).filter(|v| !v.is_null()),
             b"response" => found.response = Some(value).filter(|v| !v.is_null()),
-            b"websocket" => found.websocket = !value.is_null(),
-            b"error" => found.failed = !value.is_null(),
+            b"websocket" if !value.is_null() => found.protocol = Protocol::Websocket,
+            b"error" if !value.is_null() => found.outcome = Outcome::Failed,
             b"client_conn" => found.client = Some(value),
             _ => {}
         }
@@ -148,7 +148,7 @@ struct Request<'a> {
     host: Option<&'a [u8]>,
     port: i64,
     headers: Headers<'a>,
-    content: Option<&'a [u8]>,
+    content: Body<'a>,
     multiplexed: bool,
     started: Option<i64>,
     ended: Option<i64>,
@@ -166,9 +166,7 @@ fn request(value: Value<'_>) -> Result<Request<'_>, Damaged> {
             b"host" => found.host = value.text(),
             b"port" => found.port = value.integer().unwrap_or_default(),
             b"headers" => found.headers = headers(value),
-            b"content" | b"body" => {
-                found.content = value.text().filter(|content| !content.is_empty())
-            }
+            b"content" | b"body" => found.content = body(value),
             b"http_version" => {
                 found.multiplexed = value
                     .text()
@@ -191,12 +189,25 @@ fn response(value: Value<'_>) -> Result<(Response<'_>, Option<i64>), Damaged> {
             // Versions up to 0.13 say `code`, and `content` until 0.13 and from 0.16 on, `body` between.
             b"status_code" | b"code" => found.status = value.integer().unwrap_or_default(),
             b"headers" => found.headers = headers(value),
-            b"content" | b"body" => found.body_bytes = value.body_bytes(),
+            b"content" | b"body" => {
+                found.body_bytes = value.body_bytes();
+                found.body = body(value);
+            }
             b"timestamp_end" => ended = value.nanoseconds(),
             _ => {}
         }
     }
     Ok((found, ended))
+}
+
+/// A body as it was on the wire; one that was left out where a large record was compacted has its length.
+fn body(value: Value<'_>) -> Body<'_> {
+    match value.text() {
+        Some(b"") => Body::default(),
+        Some(bytes) => Body::wire(bytes),
+        None if value.tag == LEFT_OUT => value.body_bytes().map(Body::left_out).unwrap_or_default(),
+        None => Body::default(),
+    }
 }
 
 fn headers(value: Value<'_>) -> Headers<'_> {
@@ -238,16 +249,15 @@ fn http_flow<'a>(record: &Record<'a>) -> Result<Option<Flow<'a>>, Damaged> {
     let response = record.response.map(response).transpose()?;
     let ended = response.as_ref().and_then(|response| response.1).or(request.ended);
     flow.id = record.id;
-    flow.request_body =
-        request.content.filter(|_| request.headers.get(b"content-encoding").is_none());
+    flow.request_body = request.content;
     flow.started = request.started;
     flow.duration = ended
         .filter(|_| response.is_some())
         .zip(request.started)
         .and_then(|(end, start)| u64::try_from(end.checked_sub(start)?).ok());
     flow.response = response.map(|response| response.0);
-    flow.failed = record.failed;
-    flow.websocket = record.websocket;
+    flow.outcome = record.outcome;
+    flow.protocol = record.protocol;
     Ok(Some(flow))
 }
 

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::capture::bytes::Bytes;
+use crate::capture::chunk::Found;
 #[cfg(feature = "sqlite")]
 use crate::capture::database::Database;
 use crate::capture::detect::{self, Refused};
 use crate::capture::location::Location;
+use crate::capture::source::{Content, Extent, Format, Growth, InputFormat, Source};
 use crate::capture::unpack::{self, Budget, Packing};
-use crate::capture::{Content, Extent, Found, Growth, InputFormat, Source};
 use crate::error::Error;
 use crate::limits;
 
@@ -333,19 +334,20 @@ impl Captures {
             return self.add_database(name, path.filter(|_| is_plain), bytes, format);
         }
         // A line may be long before it shows what it is.
-        if format == InputFormat::Detect && detect::is_open_line(&head) {
+        let asked = format.exactly();
+        if asked.is_none() && detect::is_open_line(&head) {
             head =
                 bytes.head(limits::LINE_BYTES).map_err(|error| Error::io(&name, "read", error))?;
         }
-        let format = match format {
-            InputFormat::Detect => detect::detect(&head).map_err(|refused| match refused {
+        let format = match asked {
+            None => detect::detect(&head).map_err(|refused| match refused {
                 Refused::Known(why) => Error::foreign(&name, why),
                 Refused::Vague(why) => Error::format(&name, why),
             })?,
-            InputFormat::McpDatabase => {
+            Some(Format::McpDatabase) => {
                 return Err(Error::format(&name, "this is no SQLite database"));
             }
-            named => named,
+            Some(named @ (Format::Mitmproxy | Format::Har | Format::JsonLines)) => named,
         };
         self.sources.push(Source::new(name, format, Content::Bytes(bytes)));
         Ok(())
@@ -359,7 +361,7 @@ impl Captures {
         bytes: Bytes,
         format: InputFormat,
     ) -> Result<(), Error> {
-        if !matches!(format, InputFormat::Detect | InputFormat::McpDatabase) {
+        if !matches!(format.exactly(), None | Some(Format::McpDatabase)) {
             return Err(Error::format(
                 &name,
                 "this is a SQLite database; leave --input-format out",
@@ -385,7 +387,7 @@ impl Captures {
         };
         let database = database.map_err(|why| Error::foreign(&name, why))?;
         let content = Content::Database(database);
-        self.sources.push(Source::new(name, InputFormat::McpDatabase, content));
+        self.sources.push(Source::new(name, Format::McpDatabase, content));
         Ok(())
     }
 
@@ -439,8 +441,8 @@ impl Captures {
                 inside.refused.push(error);
             }
         }
-        if inside.sources.iter().any(|source| source.format != InputFormat::JsonLines) {
-            inside.sources.retain(|source| source.format != InputFormat::JsonLines);
+        if inside.sources.iter().any(|source| source.format != Format::JsonLines) {
+            inside.sources.retain(|source| source.format != Format::JsonLines);
         }
         if inside.sources.is_empty() {
             let first = inside.refused.first().map(|first| format!("; the first is {first}"));

@@ -6,8 +6,8 @@
 use std::cell::Cell;
 
 use crate::capture::batch::{Batch, Effort, ReadAhead, Reader};
+use crate::capture::chunk::{Cut, Damage};
 use crate::capture::tnetstring::{self, Pairs, Prefix, Value};
-use crate::capture::{Cut, Damage};
 use crate::limits;
 use crate::skip::SkipReason;
 

@@ -3,8 +3,11 @@
 
 use proptest::prelude::*;
 
-use super::*;
-use crate::capture::batch::LOOKED;
+use crate::capture::batch::{Batch, LOOKED};
+use crate::capture::bytes::Bytes;
+use crate::capture::chunk::{Cut, Found};
+use crate::capture::format::{Cutter, decode};
+use crate::capture::source::{Bodies, Content, Format, Source};
 use crate::limits;
 
 /// Bytes are read at most as many times.
@@ -14,7 +17,7 @@ const TIMES: u64 = 20;
 const FREE: u64 = 4 << 20;
 
 /// How many bytes a reader reads of a capture, and how many flows it finds.
-fn reading(format: InputFormat, bytes: Vec<u8>, is_stream: bool) -> (u64, u64) {
+fn reading(format: Format, bytes: Vec<u8>, is_stream: bool) -> (u64, u64) {
     let bytes = if is_stream {
         Bytes::stream(Box::new(std::io::Cursor::new(bytes)))
     } else {
@@ -27,7 +30,7 @@ fn reading(format: InputFormat, bytes: Vec<u8>, is_stream: bool) -> (u64, u64) {
     let mut flows = 0;
     loop {
         match cutter.next(&mut batch) {
-            Cut::Batch => decode(&source, &batch, &|| true, &mut |_, found| {
+            Cut::Batch => decode(&source, &batch, Bodies::Read, &|| true, &mut |_, found| {
                 flows += u64::from(matches!(found, Found::Flow(_)));
             }),
             Cut::Damage(_) => {}
@@ -38,7 +41,7 @@ fn reading(format: InputFormat, bytes: Vec<u8>, is_stream: bool) -> (u64, u64) {
 }
 
 #[track_caller]
-fn check(format: InputFormat, bytes: &[u8]) -> u64 {
+fn check(format: Format, bytes: &[u8]) -> u64 {
     let most = bytes.len() as u64 * TIMES + FREE;
     let [flows, of_stream] = [false, true].map(|is_stream| {
         let (looked, flows) = reading(format, bytes.to_vec(), is_stream);
@@ -57,32 +60,29 @@ const ENTRY: &str = r#"{"request":{"method":"GET","url":"https://h/a"}}"#;
 
 #[test]
 fn damage_between_all_records_is_stepped_over_once() {
-    check(InputFormat::Mitmproxy, &b"10:4:type;0:,}X".repeat(100_000));
+    check(Format::Mitmproxy, &b"10:4:type;0:,}X".repeat(100_000));
     let entries = format!("{ENTRY},!").repeat(20_000);
-    let flows =
-        check(InputFormat::Har, format!(r#"{{"log":{{"entries":[{entries}]}}}}"#).as_bytes());
+    let flows = check(Format::Har, format!(r#"{{"log":{{"entries":[{entries}]}}}}"#).as_bytes());
     assert_eq!(flows, 20_000);
 }
 
 #[test]
 fn what_stands_around_the_entries_is_read_once() {
     let members = r#""a":1,"#.repeat(400_000);
-    let flows = check(
-        InputFormat::Har,
-        format!(r#"{{"log":{{{members}"entries":[{ENTRY}]}}}}"#).as_bytes(),
-    );
+    let flows =
+        check(Format::Har, format!(r#"{{"log":{{{members}"entries":[{ENTRY}]}}}}"#).as_bytes());
     assert_eq!(flows, 1);
     let lists = r#""entries":[],"#.repeat(200_000);
-    check(InputFormat::Har, format!(r#"{{"log":{{{lists}"entries":[{ENTRY}]}}}}"#).as_bytes());
+    check(Format::Har, format!(r#"{{"log":{{{lists}"entries":[{ENTRY}]}}}}"#).as_bytes());
 }
 
 #[test]
 fn entries_that_never_end_are_not_all_read_to_the_end() {
     for open in [r#"{"request":{"#, r#"{"request":[{"time":["#, r#"{"time":["#] {
-        check(InputFormat::Har, format!("[{}", format!("{open}1,").repeat(200_000)).as_bytes());
+        check(Format::Har, format!("[{}", format!("{open}1,").repeat(200_000)).as_bytes());
     }
     let nested = format!("{}{}", r#"{"time":["#.repeat(50_000), "]}".repeat(50_000));
-    let flows = check(InputFormat::Har, format!("[{nested},{ENTRY}]").as_bytes());
+    let flows = check(Format::Har, format!("[{nested},{ENTRY}]").as_bytes());
     assert_eq!(flows, 1);
 }
 
@@ -90,7 +90,7 @@ fn entries_that_never_end_are_not_all_read_to_the_end() {
 #[test]
 fn entries_in_entries_of_an_open_list_are_not_all_gone_back_for() {
     let nested = format!("{}{}", r#"{"request":{},"x":["#.repeat(20_000), "]}".repeat(20_000));
-    check(InputFormat::Har, format!("[{nested}").as_bytes());
+    check(Format::Har, format!("[{nested}").as_bytes());
 }
 
 /// Candidates that all lead into one chain of fields, which is no record.
@@ -112,7 +112,7 @@ fn candidates_that_share_their_fields_are_not_all_walked_over() {
     bytes.push(b',');
     bytes.extend(chain.bytes());
     bytes.extend(b"}\n");
-    check(InputFormat::Mitmproxy, &bytes);
+    check(Format::Mitmproxy, &bytes);
 }
 
 fn piece() -> impl Strategy<Value = String> {
@@ -137,7 +137,7 @@ proptest! {
         let head = ["", "[", r#"{"log":{"entries":["#][head];
         let text: String = pieces.iter().map(|(piece, times)| piece.repeat(*times)).collect();
         let all = format!("{head}{}", text.repeat(1 + 200_000 / text.len().max(1)));
-        for format in [InputFormat::Har, InputFormat::Mitmproxy, InputFormat::JsonLines] {
+        for format in [Format::Har, Format::Mitmproxy, Format::JsonLines] {
             check(format, all.as_bytes());
         }
     }

@@ -2,8 +2,9 @@
 
 use crate::capture::{Captures, Found};
 use crate::engine::filter::Filter;
-use crate::engine::run::{Outcome, run};
-use crate::engine::{Monitor, Options};
+use crate::engine::options::Options;
+use crate::engine::progress::Monitor;
+use crate::engine::run::{RunResult, run};
 use crate::error::Error;
 use crate::patterns::Patterns;
 use crate::skip::{SkipPlace, SkipReason, Skips};
@@ -57,7 +58,7 @@ pub(super) fn collect<S: Collect>(
     options: &Options,
     monitor: &dyn Monitor,
     new: impl Fn() -> S + Sync,
-) -> Result<(S, Outcome<()>), Error> {
+) -> Result<(S, RunResult<()>), Error> {
     let filter = Filter::new(options);
     let mut outcome = run(captures, options, monitor, &new, |state, source, offset, found| {
         S::take(state, &filter, (source, offset), found);

@@ -1,7 +1,7 @@
 //! Which flows the options leave.
 
 use crate::capture::Found;
-use crate::engine::Options;
+use crate::engine::options::Options;
 use crate::flow::Flow;
 use crate::flow::noise::Noise;
 use crate::patterns::host_name;
@@ -46,11 +46,10 @@ impl Filter {
 
     /// The flow, or why it is not used.
     pub(super) fn check<'f>(&self, found: &Found<'f>) -> Result<&'f Flow<'f>, SkipReason> {
-        let flow = match found {
-            Found::Flow(flow) => flow,
-            Found::NotHttp(_) => return Err(SkipReason::NotHttp),
-            Found::Skipped(reason, _) => return Err(*reason),
-        };
+        if let Found::Skipped(reason, _) = found {
+            return Err(*reason);
+        }
+        let flow = found.flow().filter(|flow| flow.is_http()).ok_or(SkipReason::NotHttp)?;
         self.leaves_out(flow).map_or(Ok(flow), Err)
     }
 

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use crate::capture::location::open_plain;
 use crate::capture::{Captures, InputFormat};
+use crate::engine::analysis::{Analysis, observe};
 use crate::engine::live::Mark;
-use crate::engine::run::Outcome;
-use crate::engine::{Analysis, Monitor, Options, observe};
+use crate::engine::options::Options;
+use crate::engine::progress::Monitor;
+use crate::engine::run::RunResult;
 use crate::error::Error;
 use crate::patterns::Patterns;
 
@@ -34,7 +36,7 @@ pub struct Follower {
     format: InputFormat,
     options: Options,
     patterns: Patterns,
-    outcome: Outcome<()>,
+    outcome: RunResult<()>,
     /// How far it was read.
     mark: Mark,
 }
@@ -70,7 +72,7 @@ impl Follower {
             format,
             options,
             patterns: Patterns::new(),
-            outcome: Outcome::default(),
+            outcome: RunResult::default(),
             mark: Mark::default(),
         };
         follower.captures()?;
@@ -99,7 +101,7 @@ impl Follower {
         let restarted = !self.mark.goes_on(&file);
         if restarted {
             self.patterns = Patterns::new();
-            self.outcome = Outcome::default();
+            self.outcome = RunResult::default();
             self.mark = Mark::default();
         } else if length == self.mark.position {
             return Ok(Change::Nothing);

@@ -7,14 +7,16 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 
 use crate::capture::batch::{Batch, GoesOn};
-use crate::capture::{Captures, Found, decode};
+use crate::capture::{Bodies, Captures, Found, decode};
+use crate::engine::analysis::{Analysis, observe};
 use crate::engine::collect::collect;
 use crate::engine::feed::locked;
 use crate::engine::filter::Filter;
 use crate::engine::newest::Newest;
+use crate::engine::options::Options;
+use crate::engine::progress::Monitor;
 use crate::engine::run::run_batches;
 use crate::engine::sequence::Sequence;
-use crate::engine::{Analysis, Monitor, Options, observe};
 use crate::error::Error;
 use crate::flow::{Flow, text};
 use crate::patterns::endpoint::method_name;
@@ -31,7 +33,15 @@ struct Line<'a> {
     path_pattern: Option<&'a str>,
 }
 
-pub(super) fn label(
+/// Reads captures and writes one JSON object a line for every flow that was used, in input order: its `id`, `method`,
+/// `host`, `endpoint` and `path_pattern`. The report and all else is given back as from [`analyze`](crate::analyze).
+///
+/// Captures are read twice; what comes through a pipe is put into a temporary file first.
+///
+/// # Errors
+///
+/// As [`analyze`](crate::analyze), and where `out` cannot be written to.
+pub fn label(
     captures: &Captures,
     options: &Options,
     monitor: &dyn Monitor,
@@ -59,11 +69,17 @@ pub(super) fn label(
     let sequence = Mutex::new(Sequence::new(out));
     let visit = |(): &mut (), batch: &Batch, goes_on: GoesOn<'_>, _: &mut u64| {
         let mut text = Vec::new();
-        decode(&captures.sources[batch.source], batch, goes_on, &mut |_, found: Found<'_>| {
-            if let Ok(flow) = filter.check(&found) {
-                write_line(&mut text, flow, &decision.routes);
-            }
-        });
+        decode(
+            &captures.sources[batch.source],
+            batch,
+            Bodies::Left,
+            goes_on,
+            &mut |_, found: Found<'_>| {
+                if let Ok(flow) = filter.check(&found) {
+                    write_line(&mut text, flow, &decision.routes);
+                }
+            },
+        );
         locked(&sequence).put(batch.sequence, text);
     };
     let keep_on = |_: &_| !locked(&sequence).has_failed();

@@ -18,8 +18,9 @@ use crate::engine::live::files::{Listing, Named};
 use crate::engine::live::rows::Boundary;
 pub(super) use crate::engine::live::stamp::Mark;
 use crate::engine::live::watched::{Kind, Watched};
-use crate::engine::run::{Outcome, run};
-use crate::engine::{Monitor, Options};
+use crate::engine::options::Options;
+use crate::engine::progress::Monitor;
+use crate::engine::run::{RunResult, run};
 use crate::error::Error;
 use crate::limits;
 use crate::skip::Skips;
@@ -279,7 +280,7 @@ impl<S: Collect + Clone + Sync> Live<S> {
         captures: &Captures,
         files: &[usize],
         taken: Taken<S>,
-        outcome: &Outcome<()>,
+        outcome: &RunResult<()>,
     ) {
         let mut settled = taken.settled;
         for (source, (recent, boundary)) in

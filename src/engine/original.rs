@@ -1,12 +1,16 @@
 //! The rows that the original tool would have of the captures, and its answer about them.
 
 use crate::capture::{Captures, Found};
+#[cfg(feature = "sqlite")]
+use crate::capture::{RowColumns, header_problem};
+#[cfg(feature = "sqlite")]
+use crate::compat::StoredRow;
 use crate::compat::{self, CompatFlow, Shown};
 use crate::engine::collect::{Collect, Place, collect};
 use crate::engine::filter::Filter;
-use crate::engine::{Monitor, Options};
+use crate::engine::options::Options;
+use crate::engine::progress::Monitor;
 use crate::error::Error;
-use crate::flow::Flow;
 use crate::limits;
 use crate::skip::{SkipReason, Skips};
 
@@ -39,14 +43,18 @@ pub(super) struct Rows {
 impl Collect for Rows {
     /// What is no HTTP counts as well, unless only some flows are wanted.
     fn take(&mut self, filter: &Filter, place: Place, found: Found<'_>) {
-        match found {
-            Found::Flow(flow) | Found::NotHttp(flow) if filter.is_empty() => {
-                self.push(place, flow);
+        let checked = match found.flow() {
+            Some(_) if filter.is_empty() => Ok(()),
+            _ => filter.check(&found).map(drop),
+        };
+        match (checked, &found) {
+            (Ok(()), Found::Flow(flow)) => self.push(place, || CompatFlow::new(flow)),
+            #[cfg(feature = "sqlite")]
+            (Ok(()), Found::Row(flow, columns)) => {
+                self.push(place, || CompatFlow::of_row(flow, &stored_row(columns)));
             }
-            _ => match filter.check(&found) {
-                Ok(flow) => self.push(place, flow),
-                Err(reason) => self.skip(reason, place, found),
-            },
+            (Ok(()), Found::Skipped(..)) => {}
+            (Err(reason), _) => self.skip(reason, place, found),
         }
     }
 
@@ -65,11 +73,11 @@ impl Collect for Rows {
 }
 
 impl Rows {
-    fn push(&mut self, place: Place, flow: &Flow<'_>) {
+    fn push(&mut self, place: Place, row: impl FnOnce() -> CompatFlow) {
         if self.is_full() {
             return;
         }
-        let row = CompatFlow::new(flow);
+        let row = row();
         self.bytes = self.bytes.saturating_add(row.bytes());
         self.flows.push((place, row));
         if self.is_full() {
@@ -118,6 +126,20 @@ impl Rows {
             bytes: 0,
         })
     }
+}
+
+/// The columns of a row as the original loads them.
+#[cfg(feature = "sqlite")]
+fn stored_row<'a>(columns: &RowColumns<'a>) -> StoredRow<'a> {
+    let response_headers =
+        columns.response_headers.filter(|text| columns.status.is_some() && !text.is_empty());
+    let problem = if columns.has_url {
+        header_problem(columns.request_headers.unwrap_or_default())
+            .or_else(|| response_headers.and_then(header_problem))
+    } else {
+        Some("it has no URL")
+    };
+    StoredRow { status: columns.status, has_method: columns.has_method, problem }
 }
 
 /// Answers as mitmproxy-mcp 0.6's `get_api_patterns` does after importing the captures: see [`compat`].

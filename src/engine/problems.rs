@@ -1,7 +1,8 @@
 //! What went wrong, in sentences: what the program says on stderr, and other shells give back.
 
 use crate::capture::Captures;
-use crate::engine::{Analysis, CompatAnswer};
+use crate::engine::CompatAnswer;
+use crate::engine::analysis::Analysis;
 use crate::error::Error;
 use crate::flow::text;
 use crate::math::grouped;

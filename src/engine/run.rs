@@ -7,14 +7,16 @@ use std::sync::{Mutex, PoisonError};
 use crate::capture::batch::{Batch, GoesOn};
 use crate::capture::{Captures, Found, decode};
 use crate::engine::feed::{Feed, locked};
-use crate::engine::{Monitor, Options, Progress};
+use crate::engine::options::Options;
+use crate::engine::progress::{Monitor, Progress};
 use crate::error::Error;
+use crate::flow::Flow;
 use crate::limits;
 use crate::skip::Skips;
 
 /// What a run over all captures gave.
 #[derive(Clone, Debug)]
-pub(super) struct Outcome<S> {
+pub(super) struct RunResult<S> {
     /// One state a thread.
     pub(super) states: Vec<S>,
     pub(super) skips: Skips,
@@ -25,7 +27,7 @@ pub(super) struct Outcome<S> {
     pub(super) stopped: bool,
 }
 
-impl<S> Default for Outcome<S> {
+impl<S> Default for RunResult<S> {
     fn default() -> Self {
         Self {
             states: Vec::new(),
@@ -38,14 +40,14 @@ impl<S> Default for Outcome<S> {
     }
 }
 
-impl<S> Outcome<S> {
-    pub(super) fn without_states(self) -> Outcome<()> {
-        Outcome {
+impl<S> RunResult<S> {
+    pub(super) fn without_states(self) -> RunResult<()> {
+        RunResult {
             failures: self.failures,
             bytes: self.bytes,
             ends: self.ends,
             stopped: self.stopped,
-            ..Outcome::default()
+            ..RunResult::default()
         }
     }
 }
@@ -58,10 +60,11 @@ pub(super) fn run<S: Send>(
     monitor: &dyn Monitor,
     new_state: impl Fn() -> S + Sync,
     visit: impl Fn(&mut S, usize, u64, Found<'_>) + Sync,
-) -> Result<Outcome<S>, Error> {
+) -> Result<RunResult<S>, Error> {
+    let bodies = options.read_bodies();
     run_batches(captures, options, monitor, new_state, |state, batch, goes_on, counted| {
-        decode(&captures.sources[batch.source], batch, goes_on, &mut |offset, found| {
-            *counted += u64::from(matches!(found, Found::Flow(_)));
+        decode(&captures.sources[batch.source], batch, bodies, goes_on, &mut |offset, found| {
+            *counted += u64::from(found.flow().is_some_and(Flow::is_http));
             visit(state, batch.source, offset, found);
         });
     })
@@ -74,7 +77,7 @@ pub(super) fn run_batches<S: Send>(
     monitor: &dyn Monitor,
     new_state: impl Fn() -> S + Sync,
     visit: impl Fn(&mut S, &Batch, GoesOn<'_>, &mut u64) + Sync,
-) -> Result<Outcome<S>, Error> {
+) -> Result<RunResult<S>, Error> {
     let batch_bytes =
         if options.batch_bytes == 0 { limits::BATCH_BYTES } else { options.batch_bytes };
     let total_bytes = captures.bytes();
@@ -105,7 +108,7 @@ pub(super) fn run_batches<S: Send>(
     };
     let states = on_threads(options.threads, worker)?;
     let mut feed = feed.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(Outcome {
+    Ok(RunResult {
         states,
         bytes: feed.bytes(),
         ends: feed.ends(),

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use crate::capture::batch::Batch;
 use crate::capture::bytes::Bytes;
-use crate::capture::{Captures, Content, Cut, Cutter, Found, InputFormat, decode};
+use crate::capture::{Bodies, Captures, Content, Cut, Cutter, Found, InputFormat, decode};
 use crate::engine::collect::{Collect, collect};
 use crate::engine::filter::Filter;
+use crate::engine::options::Options;
 use crate::engine::problems::problems;
-use crate::engine::{Monitor, Options, Progress};
+use crate::engine::progress::{Monitor, Progress};
 use crate::error::Error;
 use crate::limits;
 use crate::patterns::Patterns;
@@ -86,7 +87,7 @@ pub fn split(
                     places.push((batch.offset, length));
                     taken += length;
                 } else {
-                    decode(source, &batch, &|| true, &mut |offset, found| {
+                    decode(source, &batch, Bodies::Left, &|| true, &mut |offset, found| {
                         rest.take(&filter, (0, offset), found);
                     });
                 }
@@ -145,7 +146,7 @@ pub fn observe_split(
             .map_err(|error| Error::io(&source.name, "read on in", error).at(offset))?;
         batch.replace(bytes);
         batch.offset = offset;
-        decode(source, &batch, &|| true, &mut |offset, found: Found<'_>| {
+        decode(source, &batch, Bodies::Left, &|| true, &mut |offset, found: Found<'_>| {
             patterns.take(&filter, (0, offset), found);
         });
         read += length;

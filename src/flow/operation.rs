@@ -91,8 +91,9 @@ fn in_protocol<'a>(flow: &Flow<'a>, path: &[u8], query: &'a [u8]) -> Option<Cow<
             action.iter().rposition(|byte| matches!(byte, b'/' | b'#')).map_or(0, |at| at + 1);
         return Some(Cow::Borrowed(&action[start..])).filter(|action| !action.is_empty());
     }
-    let body = flow.request_body?;
-    in_form(body).or_else(|| in_body(body))
+    let is_compressed = || flow.request_headers.get(b"content-encoding").is_some();
+    let in_bytes = |body: &[u8]| in_form(body).or_else(|| in_body(body)).map(Cow::into_owned);
+    flow.request_body.plain(is_compressed).and_then(|body| in_bytes(&body)).map(Cow::Owned)
 }
 
 /// The operation that a query names in the place of a protocol: a GraphQL query that the server keeps, the first of a batch
@@ -162,7 +163,7 @@ fn query_value<'a>(query: &'a [u8], names: &[&[u8]]) -> Option<&'a [u8]> {
 
 /// The fields of GraphQL and JSON-RPC requests that matter.
 #[derive(Deserialize)]
-struct Body<'a> {
+struct CallBody<'a> {
     #[serde(borrow, default)]
     jsonrpc: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -190,7 +191,7 @@ fn in_body(body: &[u8]) -> Option<Cow<'_, [u8]>> {
         return None;
     }
     let mut reader = serde_json::Deserializer::from_slice(text);
-    let body = Body::deserialize(&mut reader).ok()?;
+    let body = CallBody::deserialize(&mut reader).ok()?;
     let bytes = |text: &str| Cow::Owned(text.as_bytes().to_vec());
     if body.jsonrpc.is_some() {
         return body.method.map(|method| bytes(&method));
@@ -211,7 +212,7 @@ mod tests {
 
     fn of_body(body: &str) -> String {
         let mut flow = Flow::new("POST", "https://h/graphql").unwrap();
-        flow.request_body = Some(body.as_bytes());
+        flow.request_body = crate::flow::Body::decoded(body.as_bytes());
         String::from_utf8(operation_key(&flow)).unwrap()
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::flow::operation::operation_key;
-use crate::flow::{Flow, Header, Headers, Response};
+use crate::flow::{Body, Flow, Header, Headers, Outcome, Protocol, Response};
 use crate::limits;
 use crate::sketch::stable_hash;
 
@@ -22,8 +22,8 @@ pub(crate) struct OwnedFlow {
     started: Option<i64>,
     duration: Option<u64>,
     response: Option<(i64, Option<Box<[u8]>>, Option<u64>)>,
-    failed: bool,
-    websocket: bool,
+    outcome: Outcome,
+    protocol: Protocol,
 }
 
 /// What an allocation takes beside its bytes, with its pointer.
@@ -111,8 +111,8 @@ impl OwnedFlow {
                     media_type.map(|text| bounded(text, 2 * limits::NAME_BYTES).into());
                 (response.status, media_type, response.body_bytes)
             }),
-            failed: flow.failed,
-            websocket: flow.websocket,
+            outcome: flow.outcome,
+            protocol: flow.protocol,
         }
     }
 
@@ -130,7 +130,7 @@ impl OwnedFlow {
             url: None,
             address: None,
             request_headers: Headers::new(&pairs),
-            request_body: None,
+            request_body: Body::default(),
             known_operation: Some(&self.operation),
             started: self.started,
             duration: self.duration,
@@ -139,10 +139,10 @@ impl OwnedFlow {
                 headers: Headers::default(),
                 content_type: content_type.as_deref(),
                 body_bytes: *body_bytes,
+                body: Body::default(),
             }),
-            failed: self.failed,
-            websocket: self.websocket,
-            original: None,
+            outcome: self.outcome,
+            protocol: self.protocol,
         })
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::flow::Flow;
+use crate::flow::{Flow, Outcome, Protocol};
 use crate::limits;
 use crate::math::decimal;
 use crate::patterns::headers::HeaderNames;
@@ -59,8 +59,8 @@ impl Endpoint {
     ) {
         self.count += 1;
         self.trailing_slash += u64::from(trailing_slash);
-        self.failed += u64::from(flow.failed);
-        self.websockets += u64::from(flow.websocket);
+        self.failed += u64::from(flow.outcome == Outcome::Failed);
+        self.websockets += u64::from(flow.protocol == Protocol::Websocket);
         self.observe_response(flow);
         self.headers.observe(flow.request_headers, scratch);
         if !query.is_empty() {

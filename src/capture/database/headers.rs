@@ -8,6 +8,11 @@ use crate::flow::headers::beside;
 use crate::flow::{Encoding, Header, Headers, OwnedHeader};
 use crate::limits;
 
+/// Why the original tool raises when it loads a column of headers; `None` if it does not.
+pub(crate) fn header_problem(column: &[u8]) -> Option<&'static str> {
+    read(column, &mut Vec::new()).err()
+}
+
 /// Headers that are read when somebody looks; `None` where they must be taken apart first, because something is escaped
 /// or they have the old form.
 pub(super) fn lazy(text: &[u8]) -> Option<Headers<'_>> {

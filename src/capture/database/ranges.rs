@@ -2,8 +2,8 @@
 
 use std::io;
 
-use crate::capture::Cut;
 use crate::capture::batch::Batch;
+use crate::capture::chunk::Cut;
 use crate::capture::database::{Database, in_words, place_of};
 
 /// Rows that one statement reads.

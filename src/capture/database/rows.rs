@@ -7,13 +7,15 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode};
 
 use crate::capture::batch::GoesOn;
+use crate::capture::chunk::{Found, RowColumns};
 use crate::capture::database::patience::Patience;
 use crate::capture::database::{
-    COLUMN_BYTES, COLUMNS, ID, METHOD, REQUEST_BODY, REQUEST_HEADERS, RESPONSE_HEADERS, SIZE,
-    STATUS, TIMESTAMP, URL, headers, in_words, place_of,
+    COLUMNS, ID, MAX_COLUMN_BYTES, METHOD, REQUEST_BODY, REQUEST_HEADERS, RESPONSE_BODY,
+    RESPONSE_HEADERS, SIZE, STATUS, TIMESTAMP, URL, headers, in_words, place_of,
 };
-use crate::capture::{Found, time};
-use crate::flow::{Flow, Headers, OriginalRow, OwnedHeader, Response};
+use crate::capture::source::Bodies;
+use crate::capture::time;
+use crate::flow::{Body, Flow, Headers, OwnedHeader, Response};
 use crate::math::decimal;
 use crate::skip::SkipReason;
 
@@ -29,23 +31,24 @@ const ROWS_A_LOOK: usize = 64;
 /// Rows after one that cannot be read that are tried before the range is given up.
 const TRIES: u32 = 8;
 
-/// The statement that reads a range of rows, given its first and last.
-pub(super) fn query(has_size: bool, has_body: bool) -> String {
+/// The statement that reads a range of rows, given the first and the last number. Columns that the table does not have are
+/// null, and so is a body that nobody asks for.
+pub(super) fn query(has: impl Fn(&str) -> bool, bodies: Bodies) -> String {
     let column = |place: usize| {
-        let (name, most) = (COLUMNS[place], COLUMN_BYTES[place]);
-        format!("CASE WHEN octet_length({name}) <= {most} THEN {name} END")
+        let (name, most) = (COLUMNS[place], MAX_COLUMN_BYTES[place]);
+        if !has(name) || (place == RESPONSE_BODY && bodies == Bodies::Left) {
+            return "NULL".to_owned();
+        }
+        let value = format!("CASE WHEN octet_length({name}) <= {most} THEN {name} END");
+        // Only a POST has the name of an operation in its body.
+        match (place, bodies) {
+            (REQUEST_BODY, Bodies::Left) => format!("CASE WHEN method = 'POST' THEN {value} END"),
+            _ => value,
+        }
     };
-    let size = if has_size { column(SIZE) } else { "NULL".to_owned() };
-    let body = if has_body {
-        format!("CASE WHEN method = 'POST' THEN {} END", column(REQUEST_BODY))
-    } else {
-        "NULL".to_owned()
-    };
-    let others: Vec<String> = (ID..SIZE).map(column).collect();
-    format!(
-        "SELECT rowid, {}, {size}, {body} FROM main.flows WHERE rowid BETWEEN ?1 AND ?2 ORDER BY rowid",
-        others.join(", ")
-    )
+    let columns: Vec<String> = (0..COLUMNS.len()).map(column).collect();
+    let columns = columns.join(", ");
+    format!("SELECT rowid, {columns} FROM main.flows WHERE rowid BETWEEN ?1 AND ?2 ORDER BY rowid")
 }
 
 /// A row, copied.
@@ -56,7 +59,7 @@ struct Row {
     status: Option<i64>,
     size: Option<i64>,
     /// Where the text of each begins and ends.
-    cells: [(u32, u32); 9],
+    cells: [(u32, u32); COLUMNS.len()],
 }
 
 /// No text: it would end before it begins.
@@ -64,7 +67,7 @@ const NO_CELL: (u32, u32) = (1, 0);
 
 impl Row {
     fn new(number: i64) -> Self {
-        Self { number, started: None, status: None, size: None, cells: [NO_CELL; 9] }
+        Self { number, started: None, status: None, size: None, cells: [NO_CELL; COLUMNS.len()] }
     }
 
     /// Copies a value.
@@ -241,21 +244,19 @@ fn decode_row(row: &Row, text: &[u8], found: &mut dyn FnMut(u64, Found<'_>)) {
     let request_headers = headers_of(columns[0], &mut request_pairs);
     let response_headers = headers_of(columns[1], &mut response_pairs);
     let status = cell(STATUS).filter(|status| *status != b"0");
-    let original = OriginalRow {
+    let stored = RowColumns {
         status,
         has_method: cell(METHOD).is_some(),
         has_url: cell(URL).is_some(),
-        headers: columns,
-        raises,
+        request_headers: columns[0],
+        response_headers: columns[1],
     };
     let method = Cow::Borrowed(cell(METHOD).unwrap_or_default());
-    let url = cell(URL).unwrap_or_default();
-    let http = if method.is_empty() { None } else { Flow::from_url(method.clone(), url) };
-    let is_http = http.is_some();
-    let mut flow = http.unwrap_or_else(|| Flow::bare(method, url));
+    let mut flow = Flow::of_any_url(method, cell(URL).unwrap_or_default());
     flow.id = cell(ID).unwrap_or_default();
     flow.request_headers = request_headers;
-    flow.request_body = cell(REQUEST_BODY);
+    // The server stores bodies decompressed.
+    flow.request_body = cell(REQUEST_BODY).map(Body::decoded).unwrap_or_default();
     flow.started = row.started.or_else(|| cell(TIMESTAMP).and_then(time::nanoseconds));
     let number = |cell: &[u8]| std::str::from_utf8(cell).ok()?.parse::<i64>().ok();
     flow.response = status.map(|status| Response {
@@ -266,10 +267,9 @@ fn decode_row(row: &Row, text: &[u8], found: &mut dyn FnMut(u64, Found<'_>)) {
             .size
             .or_else(|| cell(SIZE).and_then(number))
             .and_then(|size| u64::try_from(size).ok()),
+        body: cell(RESPONSE_BODY).map(Body::decoded).unwrap_or_default(),
     });
-    flow.original = Some(&original);
-    let place = place_of(row.number);
-    found(place, if is_http { Found::Flow(&flow) } else { Found::NotHttp(&flow) });
+    found(place_of(row.number), Found::Row(&flow, &stored));
 }
 
 fn headers_of<'a>(column: Option<&'a [u8]>, pairs: &'a mut Vec<OwnedHeader<'a>>) -> Headers<'a> {
@@ -280,15 +280,4 @@ fn headers_of<'a>(column: Option<&'a [u8]>, pairs: &'a mut Vec<OwnedHeader<'a>>)
     // What is wrong with them matters to the original alone.
     let _problem = headers::read(column, pairs);
     Headers::owned(pairs)
-}
-
-/// The original loads the headers of every row, those of the response where there was one.
-fn raises(row: &OriginalRow<'_>) -> Option<&'static str> {
-    if !row.has_url {
-        return Some("it has no URL");
-    }
-    let [request, response] = row.headers;
-    let response = response.filter(|text| row.status.is_some() && !text.is_empty());
-    let problem = |text: &[u8]| headers::read(text, &mut Vec::new()).err();
-    problem(request.unwrap_or_default()).or_else(|| response.and_then(problem))
 }

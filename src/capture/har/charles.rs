@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use crate::capture::fields::{Text, integer, read_pairs};
 use crate::capture::har::entry::Entry;
 use crate::capture::json::{BadJson, Json};
+use crate::flow::json_string::JsonString;
+use crate::flow::{Body, Outcome};
 
 /// The parts of an URL, which Charles keeps apart.
 #[derive(Default)]
@@ -29,7 +31,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Entry<'_>, BadJson> {
             b"path" => place.path = json.text()?,
             b"query" => place.query = json.text()?,
             b"status" => {
-                entry.failed = json.text()?.is_some_and(|status| &*status == b"EXCEPTION");
+                let has_failed = json.text()?.is_some_and(|status| &*status == b"EXCEPTION");
+                entry.outcome = if has_failed { Outcome::Failed } else { Outcome::Completed };
             }
             b"times" => read_one(json, b"start", &mut entry.started)?,
             b"durations" => read_one(json, b"total", &mut entry.milliseconds)?,
@@ -71,6 +74,24 @@ fn read_one<'a>(json: &mut Json<'a>, name: &[u8], value: &mut Text<'a>) -> Resul
     })
 }
 
+/// The text of a body, and whether it is in Base64.
+fn read_body<'a>(json: &mut Json<'a>) -> Result<(Option<JsonString<'a>>, bool), BadJson> {
+    let (mut text, mut is_base64) = (None, false);
+    json.members(|key, json| {
+        match key {
+            b"text" => text = json.raw_text()?,
+            // Charles keeps what is not text beside it, under this name.
+            b"encoded" => {
+                text = json.raw_text()?;
+                is_base64 = text.is_some();
+            }
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok((text, is_base64))
+}
+
 fn read_request<'a>(json: &mut Json<'a>, entry: &mut Entry<'a>) -> Result<(), BadJson> {
     json.members(|key, json| match key {
         b"header" => json.members(|key, json| {
@@ -79,7 +100,10 @@ fn read_request<'a>(json: &mut Json<'a>, entry: &mut Entry<'a>) -> Result<(), Ba
             }
             Ok(())
         }),
-        b"body" => read_one(json, b"text", &mut entry.request_body),
+        b"body" => {
+            entry.request_body = read_body(json)?.0.map(Body::json_text).unwrap_or_default();
+            Ok(())
+        }
         _ => Ok(()),
     })
 }
@@ -91,6 +115,7 @@ fn read_response<'a>(json: &mut Json<'a>, entry: &mut Entry<'a>) -> Result<(), B
             b"status" => entry.status = json.scalar()?,
             b"mimeType" => entry.media_type = json.text()?,
             b"sizes" => read_one(json, b"body", &mut entry.body_size)?,
+            b"body" => (entry.response_text, entry.is_base64) = read_body(json)?,
             b"header" => json.members(|key, json| {
                 if key == b"headers" {
                     read_pairs(json, &mut entry.response_headers)?;

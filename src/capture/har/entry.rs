@@ -5,17 +5,15 @@
 
 use std::borrow::Cow;
 
+use crate::capture::chunk::Found;
 use crate::capture::fields::{Text, integer, read_pairs, size};
 use crate::capture::har::charles;
 use crate::capture::json::{BadJson, Json};
-use crate::capture::{Found, jsonl, time};
-use crate::flow::{Flow, Headers, OwnedHeader, Response};
+use crate::capture::{jsonl, time};
+use crate::flow::json_string::JsonString;
+use crate::flow::{Body, Flow, Headers, Outcome, OwnedHeader, Protocol, Response};
 
 /// An entry, as far as it is used.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each says what was seen, and none excludes another"
-)]
 #[derive(Default)]
 pub(super) struct Entry<'a> {
     id: Text<'a>,
@@ -25,15 +23,17 @@ pub(super) struct Entry<'a> {
     pub(super) url: Text<'a>,
     query: Vec<OwnedHeader<'a>>,
     pub(super) request_headers: Vec<OwnedHeader<'a>>,
-    pub(super) request_body: Text<'a>,
+    pub(super) request_body: Body<'a>,
+    pub(super) response_text: Option<JsonString<'a>>,
+    pub(super) is_base64: bool,
     pub(super) has_response: bool,
     pub(super) status: Text<'a>,
     pub(super) response_headers: Vec<OwnedHeader<'a>>,
     pub(super) media_type: Text<'a>,
     pub(super) body_size: Text<'a>,
     pub(super) content_size: Text<'a>,
-    pub(super) failed: bool,
-    websocket: bool,
+    pub(super) outcome: Outcome,
+    protocol: Protocol,
     /// Does it have what only a Charles session has?
     is_charles: bool,
 }
@@ -91,11 +91,14 @@ impl<'a> Entry<'a> {
                 b"startedDateTime" => self.started = json.scalar()?,
                 b"time" => self.milliseconds = json.scalar()?,
                 b"_id" | b"id" => self.id = json.scalar()?,
-                b"_error" | b"_failureText" => self.failed |= json.scalar()?.is_some(),
+                b"_error" | b"_failureText" => self.read_failure(json)?,
                 b"_resourceType" => {
-                    self.websocket |= json.text()?.is_some_and(|kind| &*kind == b"websocket");
+                    let kind = json.text()?;
+                    if kind.is_some_and(|kind| &*kind == b"websocket") {
+                        self.protocol = Protocol::Websocket;
+                    }
                 }
-                b"_webSocketMessages" => self.websocket = true,
+                b"_webSocketMessages" => self.protocol = Protocol::Websocket,
                 b"host" | b"tunnel" => self.is_charles = true,
                 _ => {}
             }
@@ -112,7 +115,9 @@ impl<'a> Entry<'a> {
                 b"queryString" => read_pairs(json, &mut self.query)?,
                 b"postData" => json.members(|key, json| {
                     if key == b"text" {
-                        self.request_body = json.text()?;
+                        // The text is decompressed, whatever the headers say of its encoding.
+                        self.request_body =
+                            json.raw_text()?.map(Body::json_text).unwrap_or_default();
                     }
                     Ok(())
                 })?,
@@ -129,11 +134,15 @@ impl<'a> Entry<'a> {
                 b"status" => self.status = json.scalar()?,
                 b"headers" => read_pairs(json, &mut self.response_headers)?,
                 b"bodySize" => self.body_size = json.scalar()?,
-                b"_error" => self.failed |= json.scalar()?.is_some(),
+                b"_error" => self.read_failure(json)?,
                 b"content" => json.members(|key, json| {
                     match key {
                         b"mimeType" => self.media_type = json.text()?,
                         b"size" => self.content_size = json.scalar()?,
+                        b"text" => self.response_text = json.raw_text()?,
+                        b"encoding" => {
+                            self.is_base64 = json.text()?.is_some_and(|name| &*name == b"base64");
+                        }
                         _ => {}
                     }
                     Ok(())
@@ -144,17 +153,23 @@ impl<'a> Entry<'a> {
         })
     }
 
+    fn read_failure(&mut self, json: &mut Json<'a>) -> Result<(), BadJson> {
+        if json.scalar()?.is_some() {
+            self.outcome = Outcome::Failed;
+        }
+        Ok(())
+    }
+
     fn find(&self, offset: u64, found: &mut dyn FnMut(u64, Found<'_>)) {
         let method = Cow::Borrowed(self.method.as_deref().unwrap_or_default());
-        let url = self.url.as_deref().unwrap_or_default();
-        if let Some(mut flow) = Flow::from_url(method.clone(), url) {
-            self.complete(&mut flow);
-            found(offset, Found::Flow(&flow));
-        } else {
-            let mut flow = Flow::bare(method, url);
-            self.complete(&mut flow);
-            found(offset, Found::NotHttp(&flow));
-        }
+        let mut flow = Flow::of_any_url(method, self.url.as_deref().unwrap_or_default());
+        self.complete(&mut flow);
+        found(offset, Found::Flow(&flow));
+    }
+
+    fn response_body(&self) -> Body<'_> {
+        let form = if self.is_base64 { Body::base64 } else { Body::json_text };
+        self.response_text.map(form).unwrap_or_default()
     }
 
     fn complete<'f>(&'f self, flow: &mut Flow<'f>) {
@@ -163,8 +178,7 @@ impl<'a> Entry<'a> {
             flow.target = Cow::Owned(with_query(&flow.target, &self.query));
         }
         flow.request_headers = Headers::owned(&self.request_headers);
-        // The text is decoded, whatever the headers say of its encoding.
-        flow.request_body = self.request_body.as_deref();
+        flow.request_body = self.request_body;
         flow.started = self.started.as_deref().and_then(time::nanoseconds);
         let status = self.status.as_deref().and_then(integer);
         // 0 is what programs write where there was no answer; the original stores no response then.
@@ -176,11 +190,12 @@ impl<'a> Entry<'a> {
                 headers,
                 content_type: self.media_type.as_deref().filter(|_| !in_headers),
                 body_bytes: size(&self.body_size).or_else(|| size(&self.content_size)),
+                body: self.response_body(),
             });
             flow.duration = self.milliseconds.as_deref().and_then(time::milliseconds);
         }
-        flow.failed = self.failed;
-        flow.websocket = self.websocket;
+        flow.outcome = self.outcome;
+        flow.protocol = self.protocol;
     }
 }
 

@@ -110,5 +110,5 @@ impl Boundary {
 }
 
 fn has_no_response(found: &Found<'_>) -> bool {
-    matches!(found, Found::Flow(flow) | Found::NotHttp(flow) if flow.response.is_none())
+    found.flow().is_some_and(|flow| flow.response.is_none())
 }

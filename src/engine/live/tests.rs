@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::analyze;
+use crate::engine::analysis::analyze;
 use crate::patterns::Patterns;
 use crate::report::Report;
 

@@ -1,0 +1,106 @@
+//! The table of formats: for each, how a capture is cut into batches and how a batch is decoded.
+
+use std::io;
+
+use crate::capture::batch::{Batch, GoesOn, Reader};
+use crate::capture::chunk::{Cut, Found};
+#[cfg(feature = "sqlite")]
+use crate::capture::database;
+use crate::capture::source::{Bodies, Content, Format, Source};
+use crate::capture::{har, jsonl, mitmproxy, records};
+
+/// Cuts one capture into batches.
+pub(crate) enum Cutter<'a> {
+    Records(records::Records<'a>),
+    Entries(har::Entries<'a>),
+    Lines(jsonl::Lines<'a>),
+    #[cfg(feature = "sqlite")]
+    Rows(database::Rows<'a>),
+}
+
+impl<'a> Cutter<'a> {
+    /// `goes_on` is asked now and then; once it says no, the capture ends.
+    pub(crate) fn new(source: &'a Source, batch_bytes: usize, goes_on: GoesOn<'a>) -> Self {
+        let mut reader = match &source.content {
+            Content::Bytes(bytes) => Reader::new(bytes, goes_on),
+            #[cfg(feature = "sqlite")]
+            Content::Database(database) => return Self::Rows(database.rows(source.start)),
+        };
+        if source.start > 0 {
+            reader.go_to(source.start);
+        }
+        match source.format {
+            Format::Har => Self::Entries(har::Entries::new(reader, batch_bytes)),
+            Format::JsonLines => {
+                Self::Lines(jsonl::Lines::new(reader, batch_bytes, source.is_live))
+            }
+            // Rows were handed out above; bytes are never taken for a database.
+            Format::Mitmproxy | Format::McpDatabase => {
+                Self::Records(records::Records::new(reader, batch_bytes, source.is_live))
+            }
+        }
+    }
+
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(clippy::unnecessary_wraps, reason = "rows of a database have no reader")
+    )]
+    fn reader(&mut self) -> Option<&mut Reader<'a>> {
+        match self {
+            Self::Records(records) => Some(records.reader()),
+            Self::Entries(entries) => Some(entries.reader()),
+            Self::Lines(lines) => Some(lines.reader()),
+            #[cfg(feature = "sqlite")]
+            Self::Rows(_) => None,
+        }
+    }
+
+    /// How far it has read, in bytes.
+    pub(crate) fn position(&mut self) -> u64 {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Rows(rows) => rows.position(),
+            _ => self.reader().map_or(0, |reader| reader.position()),
+        }
+    }
+
+    /// Why the end came too soon.
+    pub(crate) fn failure(&mut self) -> Option<io::Error> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Rows(rows) => rows.failure(),
+            _ => self.reader().and_then(Reader::failure),
+        }
+    }
+
+    pub(crate) fn next(&mut self, batch: &mut Batch) -> Cut {
+        match self {
+            Self::Records(records) => records.next(batch),
+            Self::Entries(entries) => entries.next(batch),
+            Self::Lines(lines) => lines.next(batch),
+            #[cfg(feature = "sqlite")]
+            Self::Rows(rows) => rows.next(batch),
+        }
+    }
+}
+
+/// Decodes a batch of a source: every flow and everything skipped, in order, with its place (byte offset, or row).
+/// `goes_on` is asked now and then where one batch may take long.
+#[cfg_attr(not(feature = "sqlite"), expect(unused_variables, reason = "rows may take long"))]
+pub(crate) fn decode(
+    source: &Source,
+    batch: &Batch,
+    bodies: Bodies,
+    goes_on: GoesOn<'_>,
+    found: &mut dyn FnMut(u64, Found<'_>),
+) {
+    #[cfg(feature = "sqlite")]
+    if let Content::Database(database) = &source.content {
+        return database.decode(batch, bodies, goes_on, found);
+    }
+    match source.format {
+        Format::Har => har::decode(batch, found),
+        Format::JsonLines => jsonl::decode(batch, found),
+        Format::Mitmproxy | Format::McpDatabase => mitmproxy::decode_batch(batch, found),
+    }
+}

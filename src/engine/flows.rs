@@ -1,0 +1,49 @@
+//! Every flow of some captures, one after the other, on the calling thread.
+
+use crate::capture::batch::Batch;
+use crate::capture::{Bodies, Captures, Found, decode};
+use crate::engine::feed::Feed;
+use crate::error::Error;
+use crate::flow::Flow;
+use crate::limits;
+use crate::skip::{SkipPlace, SkipReason, Skips};
+
+/// Calls `visit` for every flow of the captures, in input order, on the calling thread.
+///
+/// # Errors
+///
+/// The first capture that cannot be read to its end.
+pub fn for_each_flow(
+    captures: &Captures,
+    mut visit: impl FnMut(&Flow<'_>),
+) -> Result<Skips, Error> {
+    let mut feed = Feed::new(captures, limits::BATCH_BYTES, &|| true);
+    let mut skips = Skips::default();
+    let mut batch = Batch::default();
+    while feed.next(&mut batch) {
+        decode(
+            &captures.sources[batch.source],
+            &batch,
+            Bodies::Read,
+            &|| true,
+            &mut |offset, found| match found {
+                Found::Skipped(reason, message) => {
+                    if reason.is_damage() {
+                        skips.add_at(reason, SkipPlace { source: batch.source, offset, message });
+                    } else {
+                        skips.add(reason);
+                    }
+                }
+                found => match found.flow().filter(|flow| flow.is_http()) {
+                    Some(flow) => visit(flow),
+                    None => skips.add(SkipReason::NotHttp),
+                },
+            },
+        );
+    }
+    skips.merge(feed.skips);
+    match feed.failures.into_iter().next() {
+        Some(failure) => Err(failure),
+        None => Ok(skips),
+    }
+}
