@@ -4,7 +4,8 @@
 //! functions of the standard library differ in the last bit between platforms, and a decision must
 //! not.
 
-/// The natural logarithm of a positive, normal number. Relative error below 1e-12.
+/// The natural logarithm of a positive, normal number. The error is below 1e-12 (relative, or
+/// absolute if |ln x| < 1).
 pub(crate) fn ln(x: f64) -> f64 {
     let bits = x.to_bits();
     #[expect(clippy::cast_possible_wrap, reason = "an exponent has eleven bits")]
