@@ -1,5 +1,5 @@
-//! The classifier model: in each stage the mean of a linear model (data/weights.tsv) and boosted
-//! trees (data/trees.tsv).
+//! The classifier model: in each stage the weighted mean of a linear model (data/weights.tsv) and
+//! boosted trees (data/trees.tsv).
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
