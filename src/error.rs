@@ -173,6 +173,11 @@ impl Error {
     }
 
     /// The byte offset in the source, from 0. `None` if it is not known.
+    ///
+    /// ```
+    /// let error = api_patterns::Rules::parse("rules.toml", "unknown = 1").unwrap_err();
+    /// assert!(error.is_format() && error.offset().is_some());
+    /// ```
     pub fn offset(&self) -> Option<u64> {
         self.inner.offset
     }

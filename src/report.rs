@@ -55,6 +55,17 @@ pub struct Report {
 }
 
 /// Numbers of flows, hosts and endpoints of a [`Report`].
+///
+/// ```
+/// use api_patterns::{Flow, Patterns, SkipReason};
+///
+/// let mut patterns = Patterns::new();
+/// patterns.observe(&Flow::new("GET", "https://api.example.com/users/42").unwrap());
+/// patterns.skip(SkipReason::Tcp);
+/// let totals = patterns.report().totals;
+/// assert_eq!((totals.flows, totals.used, totals.skipped["tcp"]), (2, 1, 1));
+/// assert_eq!((totals.hosts, totals.patterns), (1, 1));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Flows and damaged places found in the captures: `used` plus all of `skipped`.
@@ -79,6 +90,18 @@ pub struct Totals {
 /// Captured text (paths, names, hosts) is shown with control and invisible characters
 /// percent-encoded, and with text that looks like a secret replaced by `[masked]`. No header
 /// values, bodies or parameter values are included.
+///
+/// ```
+/// use api_patterns::{Flow, Patterns};
+///
+/// let mut patterns = Patterns::new();
+/// patterns.observe(&Flow::new("GET", "https://api.example.com/users/42?full=1").unwrap());
+/// let pattern = &patterns.report().patterns[0];
+/// assert_eq!(pattern.endpoint, "GET /users/{user_id}");
+/// assert_eq!(pattern.host, "api.example.com");
+/// assert_eq!(pattern.path_params, ["user_id"]);
+/// assert_eq!(pattern.query_params, ["full"]);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pattern {
     /// Stable id: 12 hexadecimal digits, a hash of method, host, operation and the structure of the
@@ -144,6 +167,16 @@ fn is_zero(number: &u64) -> bool {
 }
 
 /// One path or query parameter of an endpoint.
+///
+/// ```
+/// use api_patterns::{Flow, Patterns};
+///
+/// let mut patterns = Patterns::new();
+/// patterns.observe(&Flow::new("GET", "https://api.example.com/users/42").unwrap());
+/// let parameter = &patterns.report().patterns[0].parameters[0];
+/// assert_eq!((&*parameter.name, &*parameter.location), ("user_id", "path"));
+/// assert_eq!((&*parameter.kind, parameter.segment), ("integer", Some(2)));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Parameter {
     /// The name: derived from the template for a path parameter, the decoded captured name for a
@@ -175,6 +208,17 @@ pub struct Parameter {
 }
 
 /// Latency percentiles in milliseconds, with one decimal. Relative error at most 1/32.
+///
+/// ```
+/// use api_patterns::{Flow, Patterns};
+///
+/// let mut flow = Flow::new("GET", "https://api.example.com/health").unwrap();
+/// flow.duration = Some(20_000_000); // nanoseconds
+/// let mut patterns = Patterns::new();
+/// patterns.observe(&flow);
+/// let latency = patterns.report().patterns[0].latency_ms.clone().unwrap();
+/// assert!((latency.p50 - 20.0).abs() <= 20.0 / 32.0 + 0.05);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
     /// The median.
@@ -186,6 +230,17 @@ pub struct Latency {
 }
 
 /// Size percentiles in bytes. Relative error at most 1/32.
+///
+/// ```
+/// use api_patterns::{Flow, Patterns, Response};
+///
+/// let mut flow = Flow::new("GET", "https://api.example.com/health").unwrap();
+/// flow.response = Some(Response { status: 200, body_bytes: Some(1000), ..Response::default() });
+/// let mut patterns = Patterns::new();
+/// patterns.observe(&flow);
+/// let sizes = patterns.report().patterns[0].response_bytes.clone().unwrap();
+/// assert!(sizes.p50.abs_diff(1000) <= 1000 / 32);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sizes {
     /// The median.

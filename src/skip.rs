@@ -224,6 +224,15 @@ impl Skips {
 
     /// The reasons that occurred, each with its count and its first places (at most three), in the
     /// order of [`SkipReason`].
+    ///
+    /// ```
+    /// use api_patterns::{Patterns, SkipReason};
+    ///
+    /// let mut patterns = Patterns::new();
+    /// patterns.skip(SkipReason::Tcp);
+    /// let (reason, count, places) = patterns.skips().iter().next().unwrap();
+    /// assert_eq!((reason, count, places.len()), (SkipReason::Tcp, 1, 0));
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = (SkipReason, u64, &[SkipPlace])> {
         self.reasons.iter().map(|(reason, (count, places))| (*reason, *count, &**places))
     }

@@ -80,6 +80,17 @@ pub(crate) fn rule_problems(unmatched: &[String]) -> Vec<String> {
 }
 
 /// Explanation of one endpoint: the pattern with its reasons, and the near misses on its path.
+///
+/// ```
+/// use api_patterns::{Flow, Patterns, ReportOptions};
+///
+/// let mut patterns = Patterns::new();
+/// patterns.observe(&Flow::new("GET", "https://api.example.com/users/42").unwrap());
+/// let mut options = ReportOptions::default();
+/// options.explain = Some("GET /users/{user_id}".to_owned());
+/// let decision = patterns.decide(&options);
+/// assert_eq!(decision.explanations[0].pattern.path_pattern, "/users/{user_id}");
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
     /// The endpoint; [`Parameter::reasons`](crate::Parameter::reasons) explains its parameters.

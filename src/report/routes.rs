@@ -37,15 +37,26 @@ pub struct Routes {
 }
 
 /// The endpoint of a flow. All text is displayed as in the report, including masks.
+///
+/// ```
+/// use api_patterns::{Flow, Patterns};
+///
+/// let flow = Flow::new("GET", "https://api.example.com/users/42").unwrap();
+/// let mut patterns = Patterns::new();
+/// patterns.observe(&flow);
+/// let (_, routes) = patterns.report_and_routes();
+/// let label = routes.label(&flow).unwrap();
+/// assert_eq!((&*label.method, &*label.host), ("GET", "api.example.com"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
-    /// As in [`Pattern::endpoint`](crate::Pattern::endpoint).
+    /// Method, path template and operation: [`Pattern::endpoint`](crate::Pattern::endpoint).
     pub endpoint: String,
-    /// As in [`Pattern::path_pattern`](crate::Pattern::path_pattern).
+    /// Path template: [`Pattern::path_pattern`](crate::Pattern::path_pattern).
     pub path_pattern: String,
-    /// As in [`Pattern::method`](crate::Pattern::method).
+    /// Method in upper case: [`Pattern::method`](crate::Pattern::method).
     pub method: String,
-    /// As in [`Pattern::host`](crate::Pattern::host).
+    /// Host: [`Pattern::host`](crate::Pattern::host).
     pub host: String,
 }
 

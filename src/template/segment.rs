@@ -202,7 +202,7 @@ impl SegmentKind {
 pub struct Segment<'a> {
     /// The fixed text before the core: `@`, `sha256:`, `Products(`. Empty for most segments.
     pub prefix: &'a [u8],
-    /// The part that may be a value.
+    /// The part of the segment that may be a value.
     pub core: &'a [u8],
     /// The fixed text after the core: a file extension (`.json`), a custom verb (`:cancel`), or a
     /// closing bracket. Empty if there is none.
