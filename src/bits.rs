@@ -1,24 +1,27 @@
-//! Up to 64 bytes looked at all at once, without unsafe code and on any processor: an answer has one bit for each byte.
+//! Portable SIMD search in up to 64 bytes, without `unsafe`. Every query returns a `u64` mask with
+//! one bit per byte.
 
 use wide::u8x16;
 
+/// Bytes per SIMD lane.
 const LANE: usize = 16;
 
-/// As many bytes as fit into one answer.
+/// Maximum number of bytes in a [`Bits`]: the width of a result mask in bits.
 pub(crate) const MOST: usize = 64;
 
-/// Bytes that can be asked where something is among them.
+/// Up to 64 bytes, prepared for SIMD search. Each query returns a `u64` in which bit `i` is set if
+/// byte `i` matches; bits past the last byte are always zero.
 #[derive(Clone, Copy)]
 pub(crate) struct Bits<'a> {
     bytes: &'a [u8],
-    /// The bytes, where they are less than a lane, with zeros behind them.
+    /// The bytes padded with zeros, if there are fewer than one lane of them; unused otherwise.
     short: u8x16,
-    /// One bit for each byte.
+    /// Mask of the bytes that belong to the value: one bit per byte.
     all: u64,
 }
 
 impl<'a> Bits<'a> {
-    /// `None` where there are more than 64.
+    /// Prepares `bytes` for search. Returns `None` if there are more than [`MOST`] of them.
     #[inline]
     pub(crate) fn of(bytes: &'a [u8]) -> Option<Self> {
         if bytes.len() > MOST {
@@ -28,22 +31,23 @@ impl<'a> Bits<'a> {
         Some(Self { bytes, short, all: up_to(bytes.len()) })
     }
 
-    /// The first of the bytes alone.
+    /// Restricts the search to the first `end` bytes.
     #[inline]
     pub(crate) fn up_to(mut self, end: usize) -> Self {
         self.all &= up_to(end);
-        // At least a lane is kept, where there is one: `all` hides the rest.
+        // Queries read whole lanes, so at least one lane of bytes is kept if there is one; `all`
+        // masks the surplus.
         self.bytes = self.bytes.get(..end.max(LANE)).unwrap_or(self.bytes);
         self
     }
 
-    /// One bit for each byte there is.
+    /// The mask with one bit set for every byte.
     #[inline]
     pub(crate) fn all(&self) -> u64 {
         self.all
     }
 
-    /// Where the bytes stand that `look` finds.
+    /// The mask of the bytes for which `look` matches. `look` is called once per lane.
     #[inline]
     pub(crate) fn find(&self, look: impl Fn(Lane) -> Found) -> u64 {
         let look = |lane: u8x16| u64::from(look(Lane(lane)).0.to_bitmask());
@@ -56,39 +60,41 @@ impl<'a> Bits<'a> {
             found |= look(u8x16::new(*lane)) << (LANE * i);
         }
         if !rest.is_empty() {
-            // It overlaps the lane before: the same bytes at the same places.
+            // The last lane overlaps the one before it. Both report the same bits for the shared
+            // bytes, so a plain OR is correct.
             found |= look(u8x16::new(*last)) << (self.bytes.len() - LANE);
         }
         found & self.all
     }
 
-    /// Where this byte stands.
+    /// The mask of the bytes equal to `byte`.
     #[inline]
     pub(crate) fn equal(&self, byte: u8) -> u64 {
         self.find(|lane| lane.equal(byte))
     }
 
-    /// Where a byte from `first` to `last` stands.
+    /// The mask of the bytes in the inclusive range `first..=last`.
     #[inline]
     pub(crate) fn between(&self, first: u8, last: u8) -> u64 {
         self.find(|lane| lane.between(first, last))
     }
 
-    /// Where a letter of this range stands, in either case. (`first` and `last` are lower-case letters.)
+    /// The mask of the ASCII letters in the inclusive range `first..=last`, ignoring case. `first`
+    /// and `last` must be lower-case letters.
     #[inline]
     pub(crate) fn letter_between(&self, first: u8, last: u8) -> u64 {
         self.find(|lane| lane.letter_between(first, last))
     }
 }
 
-/// The lowest bits, as many as said.
+/// A mask of the lowest `end` bits; all bits if `end` is 64 or more.
 #[inline]
 fn up_to(end: usize) -> u64 {
     if end < MOST { (1 << end) - 1 } else { u64::MAX }
 }
 
-/// Less than a lane of bytes, with zeros behind them. They are loaded as words that overlap: a copy into memory of zeros
-/// would be waited for.
+/// Zero-pads fewer than 16 bytes to one lane. It combines overlapping word loads, because copying
+/// into a zeroed buffer and loading it as a vector would cause a store-forwarding stall.
 #[inline]
 fn short_lane(bytes: &[u8]) -> u8x16 {
     let bits = |bytes: usize| u32::try_from(8 * bytes).unwrap_or(u32::MAX);
@@ -105,7 +111,8 @@ fn short_lane(bytes: &[u8]) -> u8x16 {
     u8x16::new(lane.to_le_bytes())
 }
 
-/// Are two texts the same? Short ones are compared sooner than a call takes.
+/// Returns `true` if two byte strings are equal. Faster than `==` for strings of up to 16 bytes,
+/// because it avoids the call to `memcmp`.
 #[inline]
 pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len()
@@ -119,14 +126,16 @@ pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
         }
 }
 
-/// Are the first and the last bytes the same? They may overlap: of texts that are at most twice as long they are all.
+/// Returns `true` if the first `BYTES` bytes of both strings are equal, and the last `BYTES` bytes
+/// are too. Returns `true` as well if both are shorter than `BYTES`. Both ranges may overlap: for
+/// equally long strings of `BYTES` to `2 * BYTES` bytes this is equality.
 #[inline]
 pub(crate) fn same_ends<const BYTES: usize>(one: &[u8], other: &[u8]) -> bool {
     one.first_chunk::<BYTES>() == other.first_chunk()
         && one.last_chunk::<BYTES>() == other.last_chunk()
 }
 
-/// Where a byte first stands that is soon to come.
+/// Index of the first `byte`. Faster than `memchr` only if the match is within the first ~64 bytes.
 #[cfg(any(test, feature = "sqlite"))]
 #[inline]
 pub(crate) fn position(bytes: &[u8], byte: u8) -> Option<usize> {
@@ -141,38 +150,42 @@ pub(crate) fn position(bytes: &[u8], byte: u8) -> Option<usize> {
     Some(LANE * lanes.len() + at)
 }
 
-/// Some of the bytes.
+/// One lane: 16 of the bytes searched by [`Bits::find`].
 #[derive(Clone, Copy)]
 pub(crate) struct Lane(u8x16);
 
-/// Which of them were looked for.
+/// The bytes of a [`Lane`] that matched: `0xff` for a match, `0` otherwise.
 #[derive(Clone, Copy)]
 pub(crate) struct Found(u8x16);
 
 impl Lane {
+    /// Matches bytes equal to `byte`.
     #[inline]
     pub(crate) fn equal(self, byte: u8) -> Found {
         Found(self.0.simd_eq(u8x16::splat(byte)))
     }
 
+    /// Matches bytes in the inclusive range `first..=last`.
     #[inline]
     pub(crate) fn between(self, first: u8, last: u8) -> Found {
         let above = self.0 - u8x16::splat(first);
         Found(above.min(u8x16::splat(last - first)).simd_eq(above))
     }
 
+    /// Matches ASCII letters in the inclusive range `first..=last`, ignoring case. `first` and
+    /// `last` must be lower-case letters.
     #[inline]
     pub(crate) fn letter_between(self, first: u8, last: u8) -> Found {
         Self(self.0 | u8x16::splat(0x20)).between(first, last)
     }
 
-    /// A letter in either case. (`letter` is a lower-case one.)
+    /// Matches one ASCII letter, ignoring case. `letter` must be lower-case.
     #[inline]
     pub(crate) fn letter(self, letter: u8) -> Found {
         Self(self.0 | u8x16::splat(0x20)).equal(letter)
     }
 
-    /// An ASCII letter or digit.
+    /// Matches ASCII letters and digits.
     #[inline]
     pub(crate) fn letter_or_digit(self) -> Found {
         self.letter_between(b'a', b'z') | self.between(b'0', b'9')
@@ -188,11 +201,11 @@ impl std::ops::BitOr for Found {
     }
 }
 
-/// The places of the bits that are set, lowest first.
+/// The indices of the set bits, lowest first.
 pub(crate) fn places(mut bits: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let place = bits.trailing_zeros() as usize;
-        // Clears the lowest bit.
+        // Clear the lowest set bit.
         (bits != 0).then(|| {
             bits &= bits - 1;
             place

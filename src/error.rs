@@ -1,13 +1,18 @@
-//! The one error type: what went wrong, in which source, at which byte.
+//! The error type of the crate: a message, and the source and byte offset that it concerns.
 //!
-//! A bad *flow* is not an error: it is counted as skipped and the rest is read. An [`Error`] says that a whole source,
-//! an option or an answer could not be had.
+//! A damaged *flow* is not an error: it is counted as skipped, and reading continues. An [`Error`]
+//! means that a whole source, an option or an answer failed.
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-/// Why a call failed, as one sentence that names the source and, where there is one, the byte offset.
+/// An error: one sentence for users that names the source and, if known, the byte offset.
+///
+/// The type is opaque. Use [`is_io`](Self::is_io), [`is_format`](Self::is_format),
+/// [`is_usage`](Self::is_usage), [`is_flow`](Self::is_flow) and [`is_canceled`](Self::is_canceled)
+/// to tell causes apart. Cloning is cheap. [`source`](std::error::Error::source) returns the
+/// underlying I/O error, if there is one.
 ///
 /// ```
 /// use api_patterns::{Captures, InputFormat};
@@ -21,6 +26,7 @@ pub struct Error {
     inner: Box<Inner>,
 }
 
+/// Contents of an [`Error`], boxed to keep `Result` small.
 #[derive(Clone)]
 struct Inner {
     kind: Kind,
@@ -30,6 +36,7 @@ struct Inner {
     cause: Option<Arc<io::Error>>,
 }
 
+/// The cause of an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Io,
@@ -48,7 +55,7 @@ impl Error {
         Self { inner: Box::new(inner) }
     }
 
-    /// A file or stream that could not be opened or read.
+    /// An I/O error. `doing` is the verb that failed, such as `open` or `read`.
     #[cold]
     pub(crate) fn io(source_name: &str, doing: &str, cause: io::Error) -> Self {
         let what = match cause.kind() {
@@ -63,36 +70,38 @@ impl Error {
         error
     }
 
-    /// A source that is no capture, or not one that can be read.
+    /// A source that is not a capture, or not a capture that can be read.
     #[cold]
     pub(crate) fn format(source_name: &str, message: impl Into<String>) -> Self {
         Self::new(Kind::Format, message).in_source(source_name)
     }
 
-    /// A source that is known to be something else, which could be made into a capture.
+    /// A source that was recognised as another kind of file, which could be converted to a capture.
     #[cold]
     pub(crate) fn foreign(source_name: &str, message: impl Into<String>) -> Self {
         Self::new(Kind::Foreign, message).in_source(source_name)
     }
 
-    /// Is it known what the source is instead?
+    /// Returns `true` if the source was recognised as another kind of file: see
+    /// [`foreign`](Self::foreign).
     pub(crate) fn is_foreign(&self) -> bool {
         self.inner.kind == Kind::Foreign
     }
 
-    /// An option or argument that does not fit.
+    /// An invalid option or argument.
     #[cold]
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Kind::Usage, message)
     }
 
-    /// A flow that the asked answer cannot be given for.
+    /// A flow for which the requested compat answer does not exist, because the original tool
+    /// raises an exception.
     #[cold]
     pub(crate) fn flow(message: impl Into<String>) -> Self {
         Self::new(Kind::Flow, message)
     }
 
-    /// The run was stopped by its monitor.
+    /// A run that its monitor stopped.
     #[cold]
     pub(crate) fn canceled() -> Self {
         Self::new(Kind::Canceled, "stopped before the end")
@@ -103,43 +112,72 @@ impl Error {
         self
     }
 
-    /// The same error, with the byte offset in its source.
+    /// Sets the byte offset in the source.
     pub(crate) fn at(mut self, offset: u64) -> Self {
         self.inner.offset = Some(offset);
         self
     }
 
-    /// Is it about reading or opening something?
+    /// Returns `true` if opening or reading a source failed.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat};
+    ///
+    /// let error = Captures::open(&["no-such-file.har"], InputFormat::Detect).unwrap_err();
+    /// assert!(error.is_io() && !error.is_format());
+    /// ```
     pub fn is_io(&self) -> bool {
         self.inner.kind == Kind::Io
     }
 
-    /// Is it about bytes that are no capture of a kind that can be read?
+    /// Returns `true` if the input is not in a format that can be read: a capture, a state or a
+    /// rules file.
+    ///
+    /// ```
+    /// use api_patterns::Patterns;
+    ///
+    /// let error = Patterns::from_bytes(b"not a state").unwrap_err();
+    /// assert!(error.is_format());
+    /// ```
     pub fn is_format(&self) -> bool {
         matches!(self.inner.kind, Kind::Format | Kind::Foreign)
     }
 
-    /// Is it about an option or argument?
+    /// Returns `true` if an option or argument is invalid.
     pub fn is_usage(&self) -> bool {
         self.inner.kind == Kind::Usage
     }
 
-    /// Is it about one flow for which the original tool raises (`--compat mitmproxy-mcp`)?
+    /// Returns `true` if the original tool raises an exception for one of the flows, so that a
+    /// compat answer does not exist (`--compat mitmproxy-mcp`).
     pub fn is_flow(&self) -> bool {
         self.inner.kind == Kind::Flow
     }
 
-    /// Did the [`Monitor`](crate::Monitor) ask to stop?
+    /// Returns `true` if the [`Monitor`](crate::Monitor) stopped the run.
     pub fn is_canceled(&self) -> bool {
         self.inner.kind == Kind::Canceled
     }
 
-    /// The name of the source it is about, as it was given.
+    /// The name of the source that the error concerns, as given by the caller. `None` if no source
+    /// is involved.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat};
+    ///
+    /// let error = Captures::open(&["no-such-file.har"], InputFormat::Detect).unwrap_err();
+    /// assert_eq!(error.source_name(), Some("no-such-file.har"));
+    /// ```
     pub fn source_name(&self) -> Option<&str> {
         self.inner.source_name.as_deref()
     }
 
-    /// The byte offset in that source, counted from 0.
+    /// The byte offset in the source, from 0. `None` if it is not known.
+    ///
+    /// ```
+    /// let error = api_patterns::Rules::parse("rules.toml", "unknown = 1").unwrap_err();
+    /// assert!(error.is_format() && error.offset().is_some());
+    /// ```
     pub fn offset(&self) -> Option<u64> {
         self.inner.offset
     }

@@ -1,4 +1,5 @@
-//! Laws that hold for any bytes, for the fuzzers of `fuzz/`. Each panics where its law is broken.
+//! Properties that must hold for any input, for the fuzz targets in `fuzz/`. Each function panics
+//! if its property is violated.
 
 use crate::capture::{Captures, InputFormat, json_laws};
 use crate::engine::{Options, analyze, for_each_flow};
@@ -6,19 +7,19 @@ use crate::flow::Flow;
 use crate::flow::url;
 use crate::patterns::Patterns;
 
-/// Methods and targets of all flows; none where the bytes are no capture.
+/// Method and target of every flow; empty if the bytes are not a capture.
 fn flows(bytes: &[u8], format: InputFormat) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut flows = Vec::new();
     if let Ok(captures) = Captures::from_bytes("fuzz", bytes.to_vec(), format) {
         let see = |flow: &Flow<'_>| flows.push((flow.method.to_vec(), flow.target.to_vec()));
-        // Bytes that are packed may be damaged: what came before counts.
+        // Compressed bytes may be damaged; the flows before the damage count.
         for_each_flow(&captures, see).unwrap_or_default();
     }
     flows
 }
 
-/// A capture gives the same report with any number of threads; and where it is not damaged (how much of damage belongs
-/// together depends on how far one sees), in batches of any size.
+/// Checks that the report does not depend on the number of threads and, for undamaged captures, on
+/// the batch size. (How damage is grouped into ranges does depend on the batch size.)
 fn threads_and_batches_do_not_show(bytes: &[u8], format: InputFormat) {
     let Ok(captures) = Captures::from_bytes("fuzz", bytes.to_vec(), format) else { return };
     let report = |threads, batch_bytes| {
@@ -37,7 +38,7 @@ fn threads_and_batches_do_not_show(bytes: &[u8], format: InputFormat) {
     }
 }
 
-/// Whatever follows a whole record, that record is read.
+/// Checks mitmproxy dumps: a complete record is read whatever bytes follow it.
 pub fn dump(bytes: &[u8]) {
     threads_and_batches_do_not_show(bytes, InputFormat::Mitmproxy);
     let whole = include_bytes!("../fixtures/fuzz/record.mitm");
@@ -47,7 +48,8 @@ pub fn dump(bytes: &[u8]) {
     assert_eq!(followed.first(), alone.first(), "a whole record is lost");
 }
 
-/// Whatever follows a whole entry, that entry is read; and brackets are counted the same at once and one by one.
+/// Checks HAR files: a complete entry is read whatever bytes follow it, and the SIMD scanner finds
+/// the same brackets as the byte-wise one.
 pub fn har(bytes: &[u8]) {
     threads_and_batches_do_not_show(bytes, InputFormat::Har);
     json_laws::scan(bytes);
@@ -57,7 +59,7 @@ pub fn har(bytes: &[u8]) {
     assert_eq!(found.first().map(|flow| &*flow.1), Some(&b"/first"[..]), "a whole entry is lost");
 }
 
-/// A line costs itself and no other.
+/// Checks JSON lines: a damaged line does not affect the lines around it.
 pub fn lines(bytes: &[u8]) {
     threads_and_batches_do_not_show(bytes, InputFormat::JsonLines);
     let line = br#"{"method":"GET","url":"https://h.example/first"}"#;
@@ -66,18 +68,20 @@ pub fn lines(bytes: &[u8]) {
     assert_eq!(flows(&around, InputFormat::JsonLines).len(), alone.len() + 2);
 }
 
-/// Where the plain way to split an URL answers, it answers as the `url` crate does.
+/// Checks URLs: if the fast path splits a URL, the `url` crate splits it in the same way.
 pub fn url(bytes: &[u8]) {
     url::laws::split(bytes);
 }
 
-/// Headers are read alike when somebody looks and at once; and as `serde_json` reads them where that does.
+/// Checks header lists of databases: lazy and eager parsing agree, and agree with `serde_json` if
+/// that succeeds.
 #[cfg(feature = "sqlite")]
 pub fn headers(bytes: &[u8]) {
     crate::capture::header_laws::read(bytes);
 }
 
-/// Bytes are no state, or they are one that works and is written as it was read.
+/// Checks states: the bytes are rejected, or they give a usable state that serialises to the bytes
+/// it is read from.
 pub fn state(bytes: &[u8]) {
     let mut sealed = b"APST\x01".to_vec();
     sealed.extend_from_slice(&xxhash_rust::xxh3::xxh3_64(bytes).to_le_bytes());

@@ -1,4 +1,4 @@
-//! Everything that was seen, in a state that merges: the heart of the library.
+//! The mergeable state of all observed flows.
 
 pub(crate) mod endpoint;
 mod headers;
@@ -16,10 +16,13 @@ use crate::sketch::{HeapSize, Merge};
 use crate::skip::{SkipReason, Skips};
 use crate::template::evidence::{Bounds, Trie};
 
-/// What was seen of any number of flows: observe flows, merge states, ask for a report at any time.
+/// The aggregated state of any number of flows: observe flows, merge states, and report at any
+/// time.
 ///
-/// The report depends on the flows alone: any order, any split over several `Patterns` that are merged, and any number of
-/// threads give the same bytes. Memory is bounded by the number of endpoints, not of flows.
+/// The report is a pure function of the observed flows: any order, any split over several
+/// `Patterns` that are merged, and any number of threads give the same report, to the byte. Memory
+/// is bounded by limits and grows with the number of endpoints, not of flows. No body and no query
+/// value is kept, and of header values only the media type.
 ///
 /// ```
 /// use api_patterns::{Flow, Patterns};
@@ -38,13 +41,15 @@ use crate::template::evidence::{Bounds, Trie};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Patterns {
-    /// Requests that were answered, or of which no answer is known.
+    /// Requests with a status other than 404, or without a known response.
     pub(crate) answered: Trie<Endpoint>,
-    /// Requests that were answered with 404.
+    /// Requests that were answered with 404. They are kept apart, so that a scan for paths does not
+    /// displace endpoints.
     pub(crate) not_found: Trie<Endpoint>,
+    /// Number of observed flows.
     pub(crate) used: u64,
     pub(crate) skips: Skips,
-    /// Memory to work in.
+    /// Scratch buffer, reused between flows.
     scratch: Vec<u8>,
 }
 
@@ -61,12 +66,20 @@ impl Default for Patterns {
 }
 
 impl Patterns {
-    /// A state that has seen nothing.
+    /// Creates an empty state.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes in one flow.
+    /// Observes one flow. A flow is counted in [`used`](Self::used) whatever its content.
+    ///
+    /// ```
+    /// use api_patterns::{Flow, Patterns};
+    ///
+    /// let mut patterns = Patterns::new();
+    /// patterns.observe(&Flow::new("GET", "https://api.example.com/health").unwrap());
+    /// assert_eq!(patterns.report().patterns[0].endpoint, "GET /health");
+    /// ```
     pub fn observe(&mut self, flow: &Flow<'_>) {
         self.used += 1;
         let host = host_name(flow);
@@ -74,7 +87,7 @@ impl Patterns {
         let bits = Bits::of(&flow.target);
         let (path, query) = path_and_query_of(&flow.target, bits.as_ref());
         let operation = operation_key_of(flow, path, query);
-        // A short path may have a long query.
+        // The target may be too long for `Bits` and its path still short enough.
         let bits = bits.map(|bits| bits.up_to(path.len())).or_else(|| Bits::of(path));
         let path = encoded(path, bits.as_ref());
         let trailing_slash = path.len() > 1 && path.ends_with(b"/");
@@ -86,12 +99,33 @@ impl Patterns {
         });
     }
 
-    /// Counts something that was not used.
+    /// Counts one item that was skipped. It appears in [`Totals::skipped`](crate::Totals::skipped)
+    /// of the report.
+    ///
+    /// ```
+    /// use api_patterns::{Patterns, SkipReason};
+    ///
+    /// let mut patterns = Patterns::new();
+    /// patterns.skip(SkipReason::NotHttp);
+    /// assert_eq!(patterns.report().totals.skipped["not_http"], 1);
+    /// ```
     pub fn skip(&mut self, reason: SkipReason) {
         self.skips.add(reason);
     }
 
-    /// Takes in all that `other` has seen.
+    /// Adds everything that `other` observed. Merging is associative and commutative, and a new
+    /// state is the neutral element.
+    ///
+    /// ```
+    /// use api_patterns::{Flow, Patterns};
+    ///
+    /// let flow = Flow::new("GET", "https://api.example.com/health").unwrap();
+    /// let (mut first, mut second) = (Patterns::new(), Patterns::new());
+    /// first.observe(&flow);
+    /// second.observe(&flow);
+    /// first.merge(second);
+    /// assert_eq!(first.used(), 2);
+    /// ```
     pub fn merge(&mut self, other: Self) {
         self.used += other.used;
         self.skips.merge(other.skips);
@@ -99,35 +133,45 @@ impl Patterns {
         self.not_found.merge(other.not_found);
     }
 
-    /// A state that has only skips.
+    /// A state without flows, with the given skips.
     pub(crate) fn of_skips(skips: Skips) -> Self {
         Self { skips, ..Self::default() }
     }
 
-    /// Memory of the state, in bytes: some kilobytes for each endpoint, of which it keeps a bounded number. Names of headers
-    /// and parameters, methods and operations share one budget with the endpoints, so that a flood of them takes up at most
-    /// as much again: endpoints then keep fewer names, and are kept themselves.
+    /// Estimated memory of the state in bytes: a few kilobytes per endpoint, and the number of
+    /// endpoints is bounded. Names of headers and parameters, methods and operations share one
+    /// budget with the endpoints. A flood of names therefore takes at most as much memory again:
+    /// endpoints then keep fewer names, and are kept themselves.
+    ///
+    /// ```
+    /// use api_patterns::{Flow, Patterns};
+    ///
+    /// let mut patterns = Patterns::new();
+    /// let empty = patterns.size();
+    /// patterns.observe(&Flow::new("GET", "https://api.example.com/health").unwrap());
+    /// assert!(patterns.size() > empty);
+    /// ```
     pub fn size(&self) -> usize {
         size_of::<Self>() + self.answered.heap_bytes() + self.not_found.heap_bytes()
     }
 
-    /// How many flows were taken in.
+    /// The number of observed flows, in this state and in all states merged into it.
     pub fn used(&self) -> u64 {
         self.used
     }
 
-    /// What was not used, by reason.
+    /// The skipped items by reason, with the first places of each.
     pub fn skips(&self) -> &Skips {
         &self.skips
     }
 }
 
-/// True if the flow was answered with 404.
+/// Returns `true` if the response has status 404.
 pub(crate) fn is_not_found(flow: &Flow<'_>) -> bool {
     flow.response.as_ref().is_some_and(|response| response.status == 404)
 }
 
-/// Bytes that stand in a path as they are.
+/// Bytes that may occur unescaped in a path.
 const IS_PLAIN: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0x21_u8;
@@ -138,12 +182,14 @@ const IS_PLAIN: [bool; 256] = {
     table
 };
 
-/// The path with bytes percent-encoded that no URL holds: proxies record what a client sent, browsers what it meant.
+/// The path of a flow with illegal bytes percent-encoded. Proxies record the bytes that a client
+/// sent, while browsers record the encoded form; both must give the same segments.
 pub(crate) fn encoded_path<'a>(flow: &'a Flow<'_>) -> Cow<'a, [u8]> {
     encoded(flow.path(), None)
 }
 
-/// `bits` are those of the path, where it is not too long.
+/// Percent-encodes the illegal bytes of a path. `bits` belongs to `path`; `None` if the path is too
+/// long.
 fn encoded<'a>(path: &'a [u8], bits: Option<&Bits<'_>>) -> Cow<'a, [u8]> {
     let is_plain = |byte: &u8| IS_PLAIN[usize::from(*byte)];
     let all_plain = match bits {
@@ -167,23 +213,25 @@ fn encoded<'a>(path: &'a [u8], bits: Option<&Bits<'_>>) -> Cow<'a, [u8]> {
     Cow::Owned(encoded)
 }
 
-/// Segments of a path as they are told apart: empty ones dropped, matrix parameters (`;jsessionid=...`) cut off.
+/// The segments of a path. Empty segments are dropped, and matrix parameters (`;jsessionid=...`)
+/// are cut off.
 pub(crate) fn segments(path: &[u8]) -> Segments<'_> {
     Segments::new(path, Bits::of(path).as_ref())
 }
 
-/// See [`segments`].
+/// Iterator returned by [`segments`].
 #[derive(Clone, Debug)]
 pub(crate) struct Segments<'a> {
     path: &'a [u8],
     at: usize,
-    /// Where the slashes are, in a path that is not too long for it.
+    /// Mask of the slashes; `None` if the path is longer than a mask.
     slashes: Option<u64>,
+    /// False if the path contains no semicolon.
     has_parameters: bool,
 }
 
 impl<'a> Segments<'a> {
-    /// `bits` are those of the path, where it is not too long.
+    /// `bits` belongs to `path`; `None` if the path is too long.
     fn new(path: &'a [u8], bits: Option<&Bits<'_>>) -> Self {
         Self {
             path,
@@ -194,8 +242,8 @@ impl<'a> Segments<'a> {
     }
 }
 
-/// Where the matrix parameters of a segment begin: at the first semicolon, unless a number follows, as in
-/// `52.5,13.4;48.8,2.3`.
+/// Index at which the matrix parameters of a segment begin: the first semicolon, unless a number
+/// follows it, as in `52.5,13.4;48.8,2.3`.
 fn start_of_parameters(segment: &[u8]) -> Option<usize> {
     let at = memchr::memchr(b';', segment).filter(|at| *at > 0)?;
     let goes_on = segment.get(at + 1).is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-');
@@ -224,7 +272,8 @@ impl<'a> Iterator for Segments<'a> {
     }
 }
 
-/// The host as it is counted: in lower case, with a port that is not the scheme's own, without a final dot.
+/// The normalised host: lower case, without a trailing dot, with the port if it is not the default
+/// port of the scheme.
 pub(crate) fn host_name<'a>(flow: &'a Flow<'_>) -> Cow<'a, [u8]> {
     let host = &flow.host[..flow.host.len().min(limits::HOST_BYTES)];
     let host = host.strip_suffix(b".").unwrap_or(host);

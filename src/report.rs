@@ -1,4 +1,4 @@
-//! The decided, sorted result: the public contract, field by field.
+//! The report: the decided, sorted result, and the JSON contract of the crate.
 
 pub(crate) mod decision;
 pub(crate) mod domain;
@@ -24,91 +24,139 @@ use crate::sketch::{Merge, stable_hash};
 use crate::template::Template;
 use crate::template::decide::Variable;
 
-/// The name of the group of hosts that had no place of their own.
+/// Displayed name of the group of hosts beyond the bound of the trie.
 pub(crate) const OTHER_HOSTS: &str = "(other hosts)";
 
-/// The endpoints of the APIs behind the traffic. This is the JSON contract: changes only add.
+/// The endpoints of the APIs behind the traffic. Its serialised form is the JSON contract of the
+/// crate: fields are only ever added.
 ///
-/// Patterns are grouped by host, the host with the most requests first; within a host the most-used endpoint comes first.
+/// Patterns are grouped by host. Hosts are ordered by number of requests, descending; within a
+/// host, endpoints are ordered by number of requests, descending. Ties are broken by name, so the
+/// order is deterministic.
+///
+/// ```
+/// use api_patterns::{Flow, Patterns, Report};
+///
+/// let mut patterns = Patterns::new();
+/// patterns.observe(&Flow::new("GET", "https://api.example.com/users/42").unwrap());
+/// let report = patterns.report();
+/// let json = serde_json::to_string(&report)?;
+/// assert_eq!(serde_json::from_str::<Report>(&json)?, report);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// The version of this format: 1.
+    /// Version of this format, currently 1. It changes only if the meaning of a field changes.
     pub version: u32,
-    /// What was read and used.
+    /// Totals over the whole input.
     pub totals: Totals,
-    /// The endpoints.
+    /// The endpoints, in the order described above.
     pub patterns: Vec<Pattern>,
 }
 
-/// How much was read, and how much of it was used.
+/// Numbers of flows, hosts and endpoints of a [`Report`].
+///
+/// ```
+/// use api_patterns::{Flow, Patterns, SkipReason};
+///
+/// let mut patterns = Patterns::new();
+/// patterns.observe(&Flow::new("GET", "https://api.example.com/users/42").unwrap());
+/// patterns.skip(SkipReason::Tcp);
+/// let totals = patterns.report().totals;
+/// assert_eq!((totals.flows, totals.used, totals.skipped["tcp"]), (2, 1, 1));
+/// assert_eq!((totals.hosts, totals.patterns), (1, 1));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
-    /// Flows (and damaged places) found in the captures: `used` and all that were skipped.
+    /// Flows and damaged places found in the captures: `used` plus all of `skipped`.
     pub flows: u64,
-    /// Flows that the patterns count.
+    /// Flows counted in the patterns.
     pub used: u64,
-    /// What was not used, by reason.
+    /// Skipped items by the name of their [`SkipReason`](crate::SkipReason).
     pub skipped: BTreeMap<String, u64>,
-    /// Different hosts.
+    /// Distinct hosts, after grouping.
     pub hosts: u64,
-    /// Endpoints.
+    /// Endpoints: the length of [`Report::patterns`].
     pub patterns: u64,
-    /// Segments that were folded into a parameter because there were too many at one place or on one host, and that may be
-    /// names of endpoints; exact up to 128 a place, and estimated to within about 10 % beyond.
+    /// Distinct segments that were folded into a parameter because there were too many below one
+    /// prefix or on one host, although they may be names of endpoints. Exact up to 128 per prefix;
+    /// beyond that an estimate with a relative standard error of about 9 %.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub not_told_apart: u64,
 }
 
-/// One endpoint. Text that was captured (paths, names, hosts) has its control and invisible characters percent-encoded.
+/// One endpoint: a method and a path template of one host, with the statistics of its requests.
+///
+/// Captured text (paths, names, hosts) is shown with control and invisible characters
+/// percent-encoded, and with text that looks like a secret replaced by `[masked]`. No header
+/// values, bodies or parameter values are included.
+///
+/// ```
+/// use api_patterns::{Flow, Patterns};
+///
+/// let mut patterns = Patterns::new();
+/// patterns.observe(&Flow::new("GET", "https://api.example.com/users/42?full=1").unwrap());
+/// let pattern = &patterns.report().patterns[0];
+/// assert_eq!(pattern.endpoint, "GET /users/{user_id}");
+/// assert_eq!(pattern.host, "api.example.com");
+/// assert_eq!(pattern.path_params, ["user_id"]);
+/// assert_eq!(pattern.query_params, ["full"]);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pattern {
-    /// A hash of method, host and the structure of the template: stable over runs and over names of parameters.
+    /// Stable id: 12 hexadecimal digits, a hash of method, host, operation and the structure of the
+    /// template. It does not depend on parameter names and is equal in every run.
     pub id: String,
-    /// Method and path pattern, as in `GET /users/{user_id}`, and the operation, as in `POST /graphql#GetUser`.
+    /// Method and path template, `GET /users/{user_id}`, followed by the operation if there is one,
+    /// `POST /graphql#GetUser`.
     pub endpoint: String,
-    /// The operation, where one path has several (GraphQL, JSON-RPC, SOAP, `?action=`): `GetUser`.
+    /// The operation, if the endpoints of one path are distinguished by operation (GraphQL,
+    /// JSON-RPC, SOAP, `?action=`): `GetUser`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
     /// The method, in upper case.
     pub method: String,
-    /// The host, with its port where that is not the scheme's own.
+    /// The host in lower case, with its port if that is not the default port of the scheme.
     pub host: String,
-    /// The path template; empty for CONNECT.
+    /// The path template, `/users/{user_id}`; empty for CONNECT.
     pub path_pattern: String,
-    /// The names of the path parameters, in order.
+    /// The names of the path parameters, in order of position.
     pub path_params: Vec<String>,
-    /// Every parameter: those of the path in order, then those of the query by name.
+    /// All parameters: path parameters in order of position, then query parameters by name.
     pub parameters: Vec<Parameter>,
     /// The names of the query parameters, sorted.
     pub query_params: Vec<String>,
-    /// Request header names by how many requests had them, most first; at most ten, and none that every client sends.
+    /// Request header names with the number of requests that had them, most frequent first. At most
+    /// ten; headers that every client sends (`host`, `accept`, ...) are omitted.
     pub common_headers: IndexMap<String, u64>,
-    /// Responses by status code, sorted by code.
+    /// Number of responses per status code, in numeric order of the code.
     pub status_codes: IndexMap<String, u64>,
-    /// Responses by class of content: `json`, `form`, `xml`, `text`, `unknown`.
+    /// Number of responses per class of content: `json`, `form`, `xml`, `text` or `unknown`.
     pub content_types: BTreeMap<String, u64>,
-    /// Responses by media type.
+    /// Number of responses per media type.
     pub media_types: BTreeMap<String, u64>,
-    /// Requests.
+    /// Number of requests.
     pub request_count: u64,
-    /// Requests that failed without an answer, or while it came.
+    /// Number of requests that failed before the response was complete.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failed_count: u64,
-    /// Websocket handshakes among the requests.
+    /// Number of websocket handshakes among the requests.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub websocket_count: u64,
-    /// The ids of the newest flows, at most three.
+    /// Ids of the newest flows, at most three, newest first.
     pub sample_flow_ids: Vec<String>,
-    /// Time from request to the end of the response, in milliseconds; to within 1/32.
+    /// Percentiles of the time from the start of the request to the end of the response, in
+    /// milliseconds; relative error at most 1/32. `None` if no duration is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<Latency>,
-    /// Length of the response body on the wire in bytes; to within 1/32.
+    /// Percentiles of the response body size on the wire, in bytes; relative error at most 1/32.
+    /// `None` if no size is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_bytes: Option<Sizes>,
-    /// Start of the first request, RFC 3339 in UTC.
+    /// Start of the earliest request, in RFC 3339 (UTC, microseconds).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_seen: Option<String>,
-    /// Start of the last request, RFC 3339 in UTC.
+    /// Start of the latest request, in RFC 3339 (UTC, microseconds).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<String>,
 }
@@ -118,67 +166,104 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// One parameter of an endpoint.
+/// One path or query parameter of an endpoint.
+///
+/// ```
+/// use api_patterns::{Flow, Patterns};
+///
+/// let mut patterns = Patterns::new();
+/// patterns.observe(&Flow::new("GET", "https://api.example.com/users/42").unwrap());
+/// let parameter = &patterns.report().patterns[0].parameters[0];
+/// assert_eq!((&*parameter.name, &*parameter.location), ("user_id", "path"));
+/// assert_eq!((&*parameter.kind, parameter.segment), ("integer", Some(2)));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Parameter {
-    /// Unique among those of the same place.
+    /// The name: derived from the template for a path parameter, the decoded captured name for a
+    /// query parameter. Unique per endpoint and location.
     pub name: String,
-    /// `path` or `query`.
+    /// Location of the parameter: `path` or `query`. Serialised as `in`.
     #[serde(rename = "in")]
     pub location: String,
-    /// The kind of its values: `integer`, `uuid`, `string`, ...
+    /// The common kind of its values, as in [`SegmentKind::name`](crate::SegmentKind::name), or
+    /// `boolean` or `empty` for query parameters. `string` if values are of several kinds.
     pub kind: String,
-    /// For a path parameter: which segment, counted from 1.
+    /// Path parameters: position of its segment in the path, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub segment: Option<usize>,
-    /// For a path parameter: how many different values, exact up to 128 and estimated to within about 10 % beyond.
+    /// Path parameters: number of distinct values. Exact up to 128; beyond that an estimate with a
+    /// relative standard error of about 9 %.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distinct: Option<u64>,
-    /// For a path parameter: how sure it is that this segment varies, 0 to 1.
+    /// Path parameters: mean probability, over the requests, that the segment is a value; 0.01 to
+    /// 0.99.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f64>,
-    /// For a path parameter: why.
+    /// Path parameters: the evidence for the segment being a value, one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
-    /// For a query parameter: the share of the requests that had it.
+    /// Query parameters: the share of requests that had it, 0 to 1, with three decimals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<f64>,
 }
 
-/// Percentiles of a time in milliseconds.
+/// Latency percentiles in milliseconds, with one decimal. Relative error at most 1/32.
+///
+/// ```
+/// use api_patterns::{Flow, Patterns};
+///
+/// let mut flow = Flow::new("GET", "https://api.example.com/health").unwrap();
+/// flow.duration = Some(20_000_000); // nanoseconds
+/// let mut patterns = Patterns::new();
+/// patterns.observe(&flow);
+/// let latency = patterns.report().patterns[0].latency_ms.clone().unwrap();
+/// assert!((latency.p50 - 20.0).abs() <= 20.0 / 32.0 + 0.05);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
-    /// Half of the requests took at most this long.
+    /// The median.
     pub p50: f64,
-    /// 95 of 100.
+    /// The 95th percentile.
     pub p95: f64,
-    /// 99 of 100.
+    /// The 99th percentile.
     pub p99: f64,
 }
 
-/// Percentiles of a size in bytes.
+/// Size percentiles in bytes. Relative error at most 1/32.
+///
+/// ```
+/// use api_patterns::{Flow, Patterns, Response};
+///
+/// let mut flow = Flow::new("GET", "https://api.example.com/health").unwrap();
+/// flow.response = Some(Response { status: 200, body_bytes: Some(1000), ..Response::default() });
+/// let mut patterns = Patterns::new();
+/// patterns.observe(&flow);
+/// let sizes = patterns.report().patterns[0].response_bytes.clone().unwrap();
+/// assert!(sizes.p50.abs_diff(1000) <= 1000 / 32);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sizes {
-    /// Half of the bodies were at most this long.
+    /// The median.
     pub p50: u64,
-    /// 95 of 100.
+    /// The 95th percentile.
     pub p95: u64,
 }
 
-/// What is known of a host beside one endpoint.
+/// Facts about the host of an endpoint that are needed to describe the endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct HostFacts<'a> {
     pub(crate) name: &'a str,
-    /// To this host, in all.
+    /// Requests to the host, over all endpoints.
     pub(crate) requests: u64,
     pub(crate) names: NameCounts,
 }
 
-/// How many requests to a host had a header or a query parameter, by the hash of its name.
+/// Number of requests to a host per header or query parameter, keyed by the hash of its name.
 #[derive(Debug, Default)]
 pub(crate) struct NameCounts(BTreeMap<u64, u64>);
 
 impl NameCounts {
+    /// Adds the names of one endpoint.
     pub(crate) fn add(&mut self, endpoint: &Endpoint) {
         let headers = endpoint.headers.names();
         let headers = headers.iter().map(|entry| (entry.hash, entry.value));
@@ -193,6 +278,7 @@ impl NameCounts {
     }
 }
 
+/// Describes one endpoint from all statistics that were decided to belong to it.
 pub(crate) fn pattern_of(
     (method, operation): (&[u8], &[u8]),
     host: &HostFacts<'_>,
@@ -205,7 +291,7 @@ pub(crate) fn pattern_of(
         endpoint.merge((*part).clone());
     }
     let mut template = template.clone();
-    // Both spellings are one endpoint, shown as most requests wrote it.
+    // Paths with and without a trailing slash are one endpoint, shown in the more frequent form.
     template.trailing_slash =
         !template.parts.is_empty() && endpoint.trailing_slash * 2 > endpoint.count;
     let operation = parse_key(operation).map(|(_, name)| name);
@@ -266,7 +352,8 @@ pub(crate) fn pattern_of(
     }
 }
 
-/// Of the words as they were captured, so that masks do not make two endpoints one.
+/// The id of an endpoint. It is a hash of the captured words, not of the displayed ones, so that
+/// masking cannot make two ids equal.
 fn identity(method: &[u8], host: &str, template: &Template, operation: Option<&[u8]>) -> String {
     let method = text::printable(method);
     let split = operation.map(|name| format!("#{}", text::printable(name))).unwrap_or_default();
@@ -305,7 +392,7 @@ fn query_parameters(endpoint: &Endpoint, names: &NameCounts) -> Vec<Parameter> {
         })
         .collect();
     parameters.sort_by(|a, b| a.name.cmp(&b.name));
-    // Names that look like secrets are one.
+    // All names that look like secrets are shown as one parameter.
     parameters.dedup_by(|a, b| a.name == b.name);
     parameters
 }
@@ -357,21 +444,22 @@ fn content_types(endpoint: &Endpoint) -> BTreeMap<String, u64> {
     classes
 }
 
-/// A share with three decimals.
+/// `part / whole`, rounded to three decimals.
 fn share(part: u64, whole: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "at most 1000")]
     let thousandths = ((part * 2000 + whole) / (2 * whole.max(1))) as f64;
     thousandths / 1000.0
 }
 
-/// Microseconds as milliseconds with one decimal.
+/// Converts microseconds to milliseconds, rounded to one decimal.
 fn milliseconds(microseconds: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "rounded to tenths of a millisecond")]
     let tenths = ((microseconds + 50) / 100) as f64;
     tenths / 10.0
 }
 
-/// To the microsecond, which is what proxies record.
+/// Formats a Unix time in RFC 3339, to the microsecond, which is the resolution that proxies
+/// record. `None` if it is out of range.
 fn rfc3339(nanoseconds: i64) -> Option<String> {
     Some(jiff::Timestamp::from_microsecond(nanoseconds.div_euclid(1000)).ok()?.to_string())
 }

@@ -1,51 +1,57 @@
-//! Small mergeable summaries: each is a commutative monoid, so that any order and any split give the same state.
+//! Mergeable sketches. Each is a commutative monoid: any order and any split of the input give an
+//! equal state.
 //!
-//! Sets are bounded by *bottom-k*: of all keys ever seen, the k with the smallest hash are kept. The kept set depends on
-//! the set of keys alone, and since the bound only falls, a kept key was kept from its first sight: its count is exact.
+//! Sets are bounded by a *bottom-k* sample: of all keys ever observed, the k with the smallest
+//! hashes are kept. The sample depends only on the set of keys. Since the threshold never rises, a
+//! key that is in the sample has been in it since its first observation, so its count is exact.
 
 mod stored;
 
 use crate::bits::is_same;
 use crate::limits;
 
-/// The hash behind every sample and id: the same on every machine and in every version.
+/// The hash used for sampling and ids: XXH3, equal on every machine and in every version.
 pub(crate) fn stable_hash(bytes: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64(bytes)
 }
 
-/// A one-to-one scrambling of a hash (the finalizer of `MurmurHash3`). Distinct counts are estimated from the smallest hashes
-/// of a set, which must be spread evenly; those left after a bottom-k selection are not, until they are scrambled.
+/// A bijective scrambling of a hash (the finalizer of `MurmurHash3`). Distinct-count estimates
+/// assume uniformly distributed hashes. Hashes rejected by a bottom-k sample are all large, so they
+/// are rescrambled before they are counted.
 pub(crate) fn respread(mut hash: u64) -> u64 {
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     hash ^ (hash >> 33)
 }
 
-/// A summary that can take in another of its kind.
+/// An aggregate that can absorb another one of its type.
 pub(crate) trait Merge {
-    /// Adds what `other` saw. Associative and commutative; a new summary is neutral.
+    /// Adds the observations of `other`. Associative and commutative; a new aggregate is the
+    /// neutral element.
     fn merge(&mut self, other: Self);
 }
 
-/// What a summary takes up beside its own fields.
+/// An aggregate that reports its memory use.
 pub(crate) trait HeapSize {
-    /// Bytes on the heap, by capacity.
+    /// Heap memory owned by the aggregate in bytes, by capacity, excluding `size_of::<Self>()`.
     fn heap_bytes(&self) -> usize;
 }
 
-/// Bytes of a vector's items, without what they hold themselves.
+/// Heap memory of a vector's buffer in bytes, excluding heap memory owned by its items.
 pub(crate) fn vec_bytes<T>(items: &Vec<T>) -> usize {
     items.capacity() * size_of::<T>()
 }
 
-/// An aggregate that keeps names, and can be told to keep fewer of them.
+/// An aggregate with tables of names that can be pruned.
 pub(crate) trait KeepsNames {
-    /// Names kept beyond the first [`limits::FREE_NAMES`] of each table; an upper bound where the exact number takes long.
+    /// Upper bound of [`extra_names`](Self::extra_names), in constant time per table.
     fn extra_names_at_most(&self) -> usize;
-    /// Names kept beyond the first [`limits::FREE_NAMES`] of each table.
+    /// Number of names beyond the first [`limits::FREE_NAMES`] of each table, summed over the
+    /// tables.
     fn extra_names(&self) -> usize;
-    /// Merges all but the `most` names with the smallest hashes of each table into its rest. A name that is among them at
-    /// the end was among them from its first sight, so that its count stays exact whenever and however often this is done.
+    /// Prunes every table to the `most` names with the smallest hashes; the others are merged into
+    /// the table's rest. The threshold of a bottom-k sample never rises, so the counts of kept
+    /// names stay exact however often and whenever this is called.
     fn keep_names(&mut self, most: usize);
 }
 
@@ -55,7 +61,7 @@ impl Merge for u64 {
     }
 }
 
-/// One key of a [`BottomK`].
+/// One key of a [`BottomK`], its hash and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry<V> {
     pub(crate) hash: u64,
@@ -63,7 +69,8 @@ pub(crate) struct Entry<V> {
     pub(crate) value: V,
 }
 
-/// Values by key, for the `K` keys with the smallest hashes; what the others held is merged into `rest`.
+/// Bottom-k sketch: a map bounded to the `K` keys with the smallest hashes. Values of all other
+/// keys are merged into `rest`. Values of kept keys are exact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BottomK<V, const K: usize> {
     /// Sorted by (hash, key).
@@ -78,7 +85,7 @@ impl<V: Default, const K: usize> Default for BottomK<V, K> {
 }
 
 impl<V: Merge + Default, const K: usize> BottomK<V, K> {
-    /// The value to add to for `key`, which is `rest` where the key is not among the kept ones.
+    /// The value to update for `key`: its own, or `rest` if the key is not in the sample.
     pub(crate) fn entry(&mut self, key: &[u8]) -> &mut V {
         if let Some(at) = self.place_among_few(key) {
             return &mut self.entries[at].value;
@@ -96,11 +103,13 @@ impl<V: Merge + Default, const K: usize> BottomK<V, K> {
         }
     }
 
-    /// The value of a key that is kept, where so few are kept that each is compared sooner than one is hashed.
+    /// The value of a kept key if the sample is so small that a linear search costs less than
+    /// hashing the key; `None` otherwise.
     pub(crate) fn among_few(&mut self, key: &[u8]) -> Option<&mut V> {
         self.place_among_few(key).map(|at| &mut self.entries[at].value)
     }
 
+    /// Index of a key in a sample of at most four keys.
     #[inline]
     fn place_among_few(&self, key: &[u8]) -> Option<usize> {
         const FEW: usize = 4;
@@ -116,7 +125,8 @@ impl<V: Merge + Default, const K: usize> BottomK<V, K> {
         self.keep(K);
     }
 
-    /// Merges all but the `most` keys with the smallest hashes into `rest`.
+    /// Prunes the sample to the `most` keys with the smallest hashes; the others are merged into
+    /// `rest`.
     pub(crate) fn keep(&mut self, most: usize) {
         while self.entries.len() > most {
             if let Some(last) = self.entries.pop() {
@@ -125,12 +135,12 @@ impl<V: Merge + Default, const K: usize> BottomK<V, K> {
         }
     }
 
-    /// Keys kept beyond the first [`limits::FREE_NAMES`].
+    /// Number of keys beyond the first [`limits::FREE_NAMES`].
     pub(crate) fn extra(&self) -> usize {
         self.entries.len().saturating_sub(limits::FREE_NAMES)
     }
 
-    /// The kept keys, in the order of their hashes.
+    /// The kept keys in the order of their hashes.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry<V>> {
         self.entries.iter()
     }
@@ -159,10 +169,11 @@ impl<V: Merge + Default, const K: usize> Merge for BottomK<V, K> {
     }
 }
 
-/// How many distinct values were seen: exact up to `K`, estimated from the `K` smallest hashes beyond.
+/// Distinct-count sketch (k minimum values). Exact below `K` distinct values; beyond that an
+/// estimate with a relative standard error of about 1/sqrt(`K`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Distinct<const K: usize> {
-    /// Sorted, without duplicates.
+    /// The smallest hashes, at most `K`, sorted and without duplicates.
     hashes: Vec<u64>,
 }
 
@@ -177,7 +188,8 @@ impl<const K: usize> Distinct<K> {
         }
     }
 
-    /// The estimate of Bar-Yossef et al. (2002): (k - 1) divided by the k-th smallest hash as a fraction.
+    /// The number of distinct values. From `K` values on, it is the estimate of Bar-Yossef et al.
+    /// (2002): (k - 1) divided by the k-th smallest hash as a fraction of the hash range.
     pub(crate) fn estimate(&self) -> u64 {
         if self.hashes.len() < K {
             return self.hashes.len() as u64;
@@ -205,13 +217,15 @@ impl<const K: usize> Merge for Distinct<K> {
     }
 }
 
-/// A histogram of non-negative whole numbers with a relative error of at most 1/32: sixteen buckets for each power of two.
+/// Histogram of non-negative integers with 16 buckets per power of two. The relative error of a
+/// value read from it is at most 1/32. Values below 32 are exact.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Histogram {
-    /// (bucket, count), sorted by bucket.
+    /// (bucket, count), sorted by bucket; only buckets that are not empty.
     buckets: Vec<(u16, u64)>,
 }
 
+/// Binary logarithm of the number of buckets per power of two.
 const SUB_BITS: u32 = 4;
 
 impl Histogram {
@@ -220,7 +234,8 @@ impl Histogram {
     }
 
     fn add(&mut self, bucket: u16, count: u64) {
-        // Most buckets have no gaps between them: it is tried where it then stands, counted from the front or the back.
+        // Most histograms have no gaps between their buckets. The index that the bucket then has,
+        // counted from the front or from the back, is tried before the binary search.
         if let (Some(first), Some(last)) = (self.buckets.first(), self.buckets.last()) {
             let from_front = usize::from(bucket.wrapping_sub(first.0));
             let from_back = usize::from(last.0.wrapping_sub(bucket)) + 1;
@@ -241,7 +256,8 @@ impl Histogram {
         self.buckets.is_empty()
     }
 
-    /// The middle of the bucket that holds the value of rank `ceil(percent / 100 * n)`.
+    /// The percentile by nearest rank: the midpoint of the bucket that contains the value of rank
+    /// `ceil(percent / 100 * n)`. 0 if the histogram is empty.
     pub(crate) fn percentile(&self, percent: u64) -> u64 {
         let total: u64 = self.buckets.iter().map(|b| b.1).sum();
         let rank = (total * percent).div_ceil(100).max(1);
@@ -274,6 +290,8 @@ impl Merge for Histogram {
     }
 }
 
+/// The bucket of a value: the value itself below 32, otherwise its exponent and its four bits below
+/// the leading one.
 fn bucket_of(value: u64) -> u16 {
     let bits = 64 - value.leading_zeros();
     if bits <= SUB_BITS + 1 {
@@ -284,6 +302,7 @@ fn bucket_of(value: u64) -> u16 {
     u16::try_from((u64::from(shift) << SUB_BITS) + mantissa).unwrap_or(u16::MAX)
 }
 
+/// The midpoint of a bucket.
 fn middle_of(bucket: u16) -> u64 {
     let bucket = u64::from(bucket);
     let one = 1_u64 << SUB_BITS;
@@ -295,10 +314,11 @@ fn middle_of(bucket: u16) -> u64 {
     (mantissa << shift) + (1 << shift) / 2
 }
 
-/// The `K` largest items ever seen, without duplicates: an order-free "newest".
+/// The `K` largest distinct items ever observed (top-N). With a time as the first field, these are
+/// the newest, whatever the order of observation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Largest<T, const K: usize> {
-    /// Sorted, largest first.
+    /// Sorted in descending order.
     items: Vec<T>,
 }
 
@@ -309,8 +329,9 @@ impl<T, const K: usize> Default for Largest<T, K> {
 }
 
 impl<T: Ord, const K: usize> Largest<T, K> {
-    /// Takes in an item that compares to the others as `compare` says, if it is among the largest. `make` makes it out of the
-    /// item that it displaces, where it does, whose memory it may use.
+    /// Observes an item without constructing it unless it is kept. `compare` orders the new item
+    /// relative to a given one. `make` constructs it and may reuse the memory of the item that it
+    /// displaces, if there is one.
     pub(crate) fn observe_with(
         &mut self,
         compare: impl Fn(&T) -> std::cmp::Ordering,
@@ -381,7 +402,8 @@ mod tests {
     }
 
     proptest! {
-        /// Buckets that are found where they stand without gaps are those that are looked for, with gaps and without.
+        /// The shortcut for histograms without gaps finds the same bucket as a search, with gaps
+        /// and without.
         #[test]
         fn histograms_count_as_a_map_does(values in prop::collection::vec(0_u64..400, 0..200), wide in prop::collection::vec(any::<u64>(), 0..9)) {
             let mut histogram = Histogram::default();
@@ -403,7 +425,7 @@ mod tests {
             merged.merge(bottom(&reversed));
             prop_assert_eq!(&merged, &whole);
             prop_assert!(whole.len() <= 8);
-            // Counts of the kept keys are exact, and nothing is lost.
+            // Counts of kept keys are exact, and no count is lost.
             for entry in whole.iter() {
                 let truth = keys.iter().filter(|key| key.to_le_bytes()[..] == entry.key[..]).count();
                 prop_assert_eq!(entry.value, truth as u64);

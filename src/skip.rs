@@ -1,28 +1,40 @@
-//! What was not used and why: counted by reason, with the first places.
+//! Skipped input: counted by reason, with the first places of each.
 
 use std::collections::BTreeMap;
 
 use crate::limits;
 
-/// Why something in a capture is not among the flows that were used.
+/// The reason why something in a capture is not among the flows that were used.
+///
+/// Reasons fall into three groups: damage ([`is_damage`](Self::is_damage)), traffic that is not
+/// HTTP ([`is_no_http`](Self::is_no_http)), and flows left out by an option. New reasons may be
+/// added.
+///
+/// ```
+/// use api_patterns::SkipReason;
+///
+/// assert_eq!(SkipReason::BadLine.name(), "bad_line");
+/// assert!(SkipReason::BadLine.is_damage());
+/// assert!(SkipReason::Udp.is_no_http());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum SkipReason {
-    /// The last record is cut off: the capture is still being written, or its writer was killed.
+    /// The last record is incomplete: the capture is still being written, or its writer was killed.
     Truncated,
     /// Bytes that belong to no record.
     Garbage,
-    /// A record whose framing is whole and whose content is not.
+    /// A record with valid framing and invalid content.
     BadRecord,
-    /// A line that is no JSON object, or no flow.
+    /// A line that is not a JSON object, or a JSON object that does not describe a flow.
     BadLine,
-    /// A record or line larger than what is read.
+    /// A record or line above the size limit.
     TooLarge,
-    /// A record of a type that is not known.
+    /// A record of an unknown type.
     UnknownType,
-    /// A record of a format version that is not known.
+    /// A record of an unknown format version.
     UnknownVersion,
-    /// An URL that was not asked over HTTP (`data:`, `blob:`).
+    /// A URL with a scheme other than HTTP (`data:`, `blob:`).
     NotHttp,
     /// A TCP flow.
     Tcp,
@@ -30,28 +42,30 @@ pub enum SkipReason {
     Udp,
     /// A DNS flow.
     Dns,
-    /// The messages of a websocket, in the records of old mitmproxy versions; the handshake is a flow of its own.
+    /// The messages of a websocket, in dumps of old mitmproxy versions. The handshake is a flow of
+    /// its own.
     WebsocketMessages,
-    /// Left out by `--domain`.
+    /// A flow excluded by `--domain`.
     OtherDomain,
-    /// Left out by `--method`.
+    /// A flow excluded by `--method`.
     OtherMethod,
-    /// Left out by `--limit`.
+    /// A flow excluded by `--limit`.
     Older,
-    /// The id of a flow that came before: only the last of them counts in the original's answer.
+    /// A flow with the same id as a later one. Only the last of them counts in the answer of the
+    /// original tool.
     Repeated,
-    /// Left out by `--exclude static`.
+    /// A flow excluded by `--exclude static`.
     Static,
-    /// Left out by `--exclude preflight`.
+    /// A flow excluded by `--exclude preflight`.
     Preflight,
-    /// Left out by `--exclude telemetry`.
+    /// A flow excluded by `--exclude telemetry`.
     Telemetry,
-    /// Left out by `--exclude errors-only-404`.
+    /// A flow excluded by `--exclude errors-only-404`.
     ErrorsOnly404,
 }
 
 impl SkipReason {
-    /// All of them.
+    /// All reasons, in the order of declaration.
     pub(crate) const ALL: [Self; 20] = [
         Self::Truncated,
         Self::Garbage,
@@ -75,7 +89,7 @@ impl SkipReason {
         Self::ErrorsOnly404,
     ];
 
-    /// The name in reports.
+    /// The reason as it is written in reports, in snake case: `bad_line`. Names are stable.
     pub fn name(self) -> &'static str {
         match self {
             Self::Truncated => "truncated",
@@ -101,12 +115,13 @@ impl SkipReason {
         }
     }
 
-    /// Does it say that what was captured is no HTTP?
+    /// Returns `true` if the reason is that the captured traffic is not HTTP.
     pub fn is_no_http(self) -> bool {
         matches!(self, Self::NotHttp | Self::Tcp | Self::Udp | Self::Dns | Self::WebsocketMessages)
     }
 
-    /// Does it say that the capture is damaged, rather than that something was left out on purpose?
+    /// Returns `true` if the reason is damage to the capture, or a form of it that cannot be read,
+    /// and not a deliberate exclusion.
     pub fn is_damage(self) -> bool {
         matches!(
             self,
@@ -121,43 +136,59 @@ impl SkipReason {
     }
 }
 
-/// One thing that was skipped: where, and in words.
+/// One skipped item: its location and a message.
+///
+/// Places are ordered by capture, then by offset.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SkipPlace {
-    /// Which of the captures, counted from 0 in the order in which they were opened.
+    /// Index of the capture, from 0, in the order of opening.
     pub source: usize,
-    /// Byte offset in that capture (in its unpacked form); in a database, the row.
+    /// Byte offset in the (unpacked) capture, from 0; in a database, the row number.
     pub offset: u64,
-    /// What is wrong there, and what to do where something can be done.
+    /// The problem, as one sentence for users, with a remedy if there is one.
     pub message: String,
 }
 
-/// What was skipped, by reason.
+/// Skipped items: the number for each reason, and the first places.
+///
+/// The counts are exact. At most three places are kept for each reason: those with the lowest
+/// capture index and offset, so they do not depend on the order of reading.
+///
+/// ```
+/// use api_patterns::{Patterns, SkipReason};
+///
+/// let mut patterns = Patterns::new();
+/// patterns.skip(SkipReason::Tcp);
+/// patterns.skip(SkipReason::Tcp);
+/// assert_eq!(patterns.skips().count(SkipReason::Tcp), 2);
+/// assert_eq!(patterns.skips().total(), 2);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Skips {
     reasons: BTreeMap<SkipReason, (u64, Vec<SkipPlace>)>,
 }
 
 impl Skips {
-    /// Counts one thing that was skipped.
+    /// Counts one skipped item without a place.
     pub(crate) fn add(&mut self, reason: SkipReason) {
         self.reasons.entry(reason).or_default().0 += 1;
     }
 
-    /// Counts several.
+    /// Counts `count` skipped items without a place.
     pub(crate) fn add_many(&mut self, reason: SkipReason, count: u64) {
         if count > 0 {
             self.reasons.entry(reason).or_default().0 += count;
         }
     }
 
-    /// Counts one damaged thing and remembers the place, if it is among the first of its reason.
+    /// Counts one skipped item and keeps its place if it is among the first of its reason.
     pub(crate) fn add_at(&mut self, reason: SkipReason, place: SkipPlace) {
         let (count, places) = self.reasons.entry(reason).or_default();
         *count += 1;
         keep_first(places, place);
     }
 
+    /// Adds the counts and places of `other`. Commutative and associative.
     pub(crate) fn merge(&mut self, other: Self) {
         for (reason, (count, places)) in other.reasons {
             let (own_count, own_places) = self.reasons.entry(reason).or_default();
@@ -168,7 +199,7 @@ impl Skips {
         }
     }
 
-    /// The same with other numbers for the captures.
+    /// A copy in which every capture index is replaced by `number(index)`.
     pub(crate) fn with_sources(&self, number: impl Fn(usize) -> usize) -> Self {
         let mut skips = Self::default();
         for (reason, (count, places)) in &self.reasons {
@@ -181,22 +212,33 @@ impl Skips {
         skips
     }
 
-    /// How many there are of one reason.
+    /// The number of items skipped for `reason`.
     pub fn count(&self, reason: SkipReason) -> u64 {
         self.reasons.get(&reason).map_or(0, |(count, _)| *count)
     }
 
-    /// How many there are in all.
+    /// The number of skipped items, over all reasons.
     pub fn total(&self) -> u64 {
         self.reasons.values().map(|(count, _)| count).sum()
     }
 
-    /// Reason, count and the first places, at most three of each reason.
+    /// The reasons that occurred, each with its count and its first places (at most three), in the
+    /// order of [`SkipReason`].
+    ///
+    /// ```
+    /// use api_patterns::{Patterns, SkipReason};
+    ///
+    /// let mut patterns = Patterns::new();
+    /// patterns.skip(SkipReason::Tcp);
+    /// let (reason, count, places) = patterns.skips().iter().next().unwrap();
+    /// assert_eq!((reason, count, places.len()), (SkipReason::Tcp, 1, 0));
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = (SkipReason, u64, &[SkipPlace])> {
         self.reasons.iter().map(|(reason, (count, places))| (*reason, *count, &**places))
     }
 }
 
+/// Inserts a place in order, unless [`limits::SKIP_PLACES`] lower ones are there.
 fn keep_first(places: &mut Vec<SkipPlace>, place: SkipPlace) {
     if let Err(at) = places.binary_search(&place)
         && at < limits::SKIP_PLACES

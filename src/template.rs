@@ -1,4 +1,9 @@
-//! Templates: where the paths of an API vary, and how the varying parts are called.
+//! Inference of path templates: which segments of an API's paths vary, and how the parameters are
+//! named.
+//!
+//! The stages are [`segment`] (lexical kind of one segment), [`evidence`] (the mergeable trie),
+//! [`features`] and [`context`] (features of a segment), [`judge`] with [`model`] (classification
+//! as literal or value), and [`decide`] (the decided tree of templates).
 
 pub(crate) mod context;
 pub(crate) mod decide;
@@ -20,20 +25,21 @@ use std::fmt;
 use crate::flow::text;
 use crate::template::secret::{Seen, looks_secret};
 
-/// One part of a path template, between two slashes.
+/// One segment of a path template.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Part {
     Literal {
         text: Box<[u8]>,
-        /// Where it looks like a secret, only its place is shown, and which of the masked ones there it is, from 1.
+        /// Set if the text looks like a secret and is shown masked: its number among the masked
+        /// literals of the parent, from 1.
         mask: Option<usize>,
     },
     Parameter {
-        /// One name for each zero byte of the frame.
+        /// Parameter names, one for each zero byte of the frame.
         names: Vec<String>,
-        /// The segment with a zero byte in the place of each part that varies: `\0.json`, `@\0`, `\0,\0`.
+        /// The segment with a zero byte in place of each varying part: `\0.json`, `@\0`, `\0,\0`.
         frame: Box<[u8]>,
-        /// True if the value goes on over all segments that follow.
+        /// True if the value spans all remaining segments.
         rest: bool,
     },
 }
@@ -46,25 +52,29 @@ pub(crate) struct Template {
 }
 
 impl Part {
-    /// A literal, after so many others of its place that are masked.
+    /// A literal segment. `masked_before` is the number of masked literals among its preceding
+    /// siblings.
     pub(crate) fn literal(text: &[u8], seen: Seen, masked_before: usize) -> Self {
         let mask = looks_secret(text, seen).then_some(masked_before + 1);
         Self::Literal { text: text.into(), mask }
     }
 
+    /// Returns `true` if the segment is a masked literal.
     pub(crate) fn is_masked(&self) -> bool {
         matches!(self, Self::Literal { mask: Some(_), .. })
     }
 }
 
 impl Template {
-    /// The template without names: equal for equal templates in every run, whatever their parameters are called.
+    /// The template without parameter names. Templates that differ only in names have equal
+    /// structures, in every run.
     pub(crate) fn structure(&self) -> Vec<u8> {
         let mut structure = Vec::new();
         for part in &self.parts {
             structure.push(b'/');
             match part {
-                // A zero byte cannot be part of a literal, so a literal `{}` is told apart.
+                // A zero byte cannot occur in a literal, so a literal `{}` cannot be confused with
+                // a parameter.
                 Part::Literal { text, .. } => structure.extend_from_slice(text),
                 Part::Parameter { frame, rest, .. } => {
                     structure.extend_from_slice(frame);
@@ -77,6 +87,7 @@ impl Template {
         structure
     }
 
+    /// The parameters in order: (index of the segment, name).
     pub(crate) fn parameters(&self) -> impl Iterator<Item = (usize, &str)> {
         self.parts.iter().enumerate().flat_map(|(i, part)| {
             let names: &[String] = match part {
@@ -89,8 +100,9 @@ impl Template {
 }
 
 impl fmt::Display for Template {
-    /// `/users/{user_id}/files/{file_id}.json`, with everything unsafe in captured text percent-encoded. A literal that
-    /// looks like a secret is shown by its position alone.
+    /// Formats the template as `/users/{user_id}/files/{file_id}.json`. Unsafe characters of
+    /// captured text are percent-encoded. A literal that looks like a secret is shown as its
+    /// position only.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.parts.is_empty() {
             return f.write_str("/");
@@ -123,7 +135,7 @@ impl fmt::Display for Template {
     }
 }
 
-/// A literal must not look like a parameter.
+/// Writes a literal with braces percent-encoded, so that it cannot look like a parameter.
 fn write_literal(f: &mut fmt::Formatter<'_>, literal: &[u8]) -> fmt::Result {
     for c in text::printable(literal).chars() {
         match c {

@@ -1,6 +1,7 @@
-//! What the scripts that fit the model need: the evidence of labelled traffic, and labels by another model.
+//! Interface for the scripts that fit the classifier: features of labelled traffic, and the output
+//! of other models.
 //!
-//! Behind the feature `training`; no part of the library's contract.
+//! Available with the feature `training`; not part of the stable API.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -25,15 +26,15 @@ use crate::template::{Part, Template};
 pub struct Request {
     /// The method.
     pub method: String,
-    /// The whole URL.
+    /// The absolute URL.
     pub url: String,
-    /// The status, where there was a response.
+    /// The status code of the response; `None` if there was no response.
     #[serde(default)]
     pub status: Option<i64>,
-    /// The content type of the response, where it is known.
+    /// The `Content-Type` header of the response, if known.
     #[serde(default)]
     pub content_type: Option<String>,
-    /// The true template, where it is known.
+    /// The true path template, with `{…}` around parameters, if known.
     #[serde(default)]
     pub truth: Option<String>,
 }
@@ -48,16 +49,17 @@ impl Request {
     }
 }
 
-/// Reads labelled requests, one JSON object a line.
+/// Parses labelled requests, one JSON object per line.
 ///
 /// # Errors
 ///
-/// Where a line is no request.
+/// Fails if a line is not a valid [`Request`].
 pub fn read(lines: &str) -> serde_json::Result<Vec<Request>> {
     lines.lines().map(serde_json::from_str).collect()
 }
 
-/// A model from the text of its four files. It is never freed.
+/// Parses a model from the contents of its four files. The memory is leaked, so that it lives as
+/// long as the program.
 pub fn model(vocabulary: &str, characters: &str, weights: &str, trees: &str) -> AnyModel {
     let forever = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
     let parsed = Vocabulary::parse(forever(vocabulary), forever(characters));
@@ -65,16 +67,17 @@ pub fn model(vocabulary: &str, characters: &str, weights: &str, trees: &str) -> 
     AnyModel(Model::parse(vocabulary, weights, trees))
 }
 
-/// A model that is not the shipped one.
+/// A classifier other than the shipped one.
 #[derive(Debug)]
 pub struct AnyModel(Model);
 
-/// The names of the numbers in a row of [`samples`], after its label and weight.
+/// The feature names, in the order of the columns of [`samples`] after label and weight.
 pub fn feature_names() -> &'static [&'static str] {
     crate::template::features::NAMES
 }
 
-/// The templates that a model gives, one for each request.
+/// The path template that a model assigns to each request, in order; `None` for a request without
+/// an endpoint.
 pub fn templates(requests: &[Request], model: &AnyModel) -> Vec<Option<String>> {
     let mut patterns = Patterns::new();
     for request in requests {
@@ -87,7 +90,8 @@ pub fn templates(requests: &[Request], model: &AnyModel) -> Vec<Option<String>> 
     requests.iter().map(label).collect()
 }
 
-/// The evidence that a stage of the model sees, one row for each segment whose truth is known: label, weight, numbers.
+/// The training matrix of one stage of the classifier: one row per segment with a known label.
+/// Columns: label (1 = value, 0 = name), sample weight, features.
 pub fn samples(requests: &[Request], model: &AnyModel, stage: usize) -> Vec<Vec<f64>> {
     let mut patterns = Patterns::new();
     let mut truth =
@@ -103,8 +107,9 @@ pub fn samples(requests: &[Request], model: &AnyModel, stage: usize) -> Vec<Vec<
     truth.rows.into_inner()
 }
 
-/// How a model judges the segments of one place (a path pattern, without a slash at its end): for each its probability and
-/// what spoke most for and against.
+/// Explains the classification of all candidate segments below one prefix (`place`: a path pattern
+/// without a trailing slash). One line per segment: text, probabilities of the first and the last
+/// stage, requests, and the 45 features with the largest contributions.
 pub fn explain(requests: &[Request], model: &AnyModel, place: &str) -> Vec<String> {
     let mut patterns = Patterns::new();
     for request in requests {
@@ -116,6 +121,7 @@ pub fn explain(requests: &[Request], model: &AnyModel, place: &str) -> Vec<Strin
     judge.lines.into_inner()
 }
 
+/// A classifier that decides as [`Fitted`] does and records explanations for one prefix.
 struct Explaining<'m> {
     model: &'m Model,
     place: String,
@@ -146,12 +152,14 @@ impl Judge<Endpoint> for Explaining<'_> {
     }
 }
 
-/// Segments of one place and one label that are written down.
+/// Maximum number of rows per label and trie node. Rows beyond it are sampled.
 const MOST_ALIKE: usize = 48;
 
-/// Judges by the labels, and writes down what the model would have seen.
+/// A classifier that answers with the labels and records the features that the model would have
+/// seen.
 struct Truth<'m> {
-    /// (structure of what stands before, segment) -> (requests with a value here, with a name).
+    /// (structure of the parent template, segment) -> (requests in which it was a value, requests
+    /// in which it was a name).
     labels: BTreeMap<(Vec<u8>, Vec<u8>), (u64, u64)>,
     rows: RefCell<Vec<Vec<f64>>>,
     model: &'m Model,
@@ -159,6 +167,7 @@ struct Truth<'m> {
 }
 
 impl Truth<'_> {
+    /// Records the labels of one request. Returns `false` if it has no usable label.
     fn learn(&mut self, flow: &Flow<'_>, truth: Option<&str>) -> bool {
         let Some(truth) = truth else { return false };
         let path = encoded_path(flow);
@@ -184,8 +193,10 @@ impl Truth<'_> {
         true
     }
 
+    /// The majority label of a segment; `None` if it has none. `Some(true)` means value.
     fn label(&self, template: &Template, text: &[u8]) -> Option<bool> {
-        // As it was learnt: without what values were found to share.
+        // The labels were keyed by slots, so shared affixes found by the decision are removed
+        // first.
         let mut template = template.clone();
         for part in &mut template.parts {
             if let Part::Parameter { frame, .. } = part {
@@ -205,8 +216,9 @@ impl Judge<Endpoint> for Truth<'_> {
         for (at, (label, features)) in labels.iter().zip(all).enumerate() {
             let Some(label) = label else { continue };
             let same = labels.iter().filter(|other| **other == Some(*label)).count();
-            // Of very many that are alike some stand for all. A value that is missed is an endpoint too many, so many weigh
-            // more than one, but not as much as they are.
+            // Large groups with equal labels are sampled. A missed value costs one endpoint too
+            // many, so a larger group weighs more than a single segment, but less than in
+            // proportion to its size.
             let step = same.div_ceil(MOST_ALIKE);
             if at % step > 0 {
                 continue;

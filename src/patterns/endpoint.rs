@@ -1,4 +1,4 @@
-//! What was seen at one endpoint: counts, names and sizes, never a value.
+//! Statistics of one endpoint: counts, names and sizes, but no values.
 
 use std::borrow::Cow;
 
@@ -11,30 +11,41 @@ use crate::patterns::headers::HeaderNames;
 use crate::patterns::names::{self, NamesOfMessage};
 use crate::sketch::{BottomK, HeapSize, Histogram, KeepsNames, Largest, Merge, stable_hash};
 
-/// The statistics of one endpoint.
+/// The statistics of one endpoint: one method and operation at one trie node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Endpoint {
+    /// Requests.
     pub(crate) count: u64,
     /// Requests whose path ended with a slash.
     pub(crate) trailing_slash: u64,
+    /// Responses with a positive status code.
     pub(crate) responses: u64,
+    /// Requests that failed before the response was complete.
     pub(crate) failed: u64,
+    /// Websocket handshakes.
     pub(crate) websockets: u64,
-    /// Keys are the decimal status codes.
+    /// Responses by decimal status code.
     pub(crate) statuses: BottomK<u64, { limits::CODES }>,
+    /// Responses by media type.
     pub(crate) media_types: BottomK<u64, { limits::CODES }>,
+    /// Requests by header name.
     pub(crate) headers: HeaderNames,
+    /// Query parameters by name.
     pub(crate) query: BottomK<Query, { limits::NAMES }>,
-    /// The newest flows: (start in nanoseconds, id).
+    /// The newest flows as (start in nanoseconds since the Unix epoch, id).
     pub(crate) sample_ids: Largest<(i64, Box<[u8]>), { limits::SAMPLE_IDS }>,
-    /// In microseconds.
+    /// Duration in microseconds.
     pub(crate) latency: Histogram,
+    /// Response body sizes in bytes.
     pub(crate) response_bytes: Histogram,
+    /// Start of the earliest request, in nanoseconds since the Unix epoch.
     pub(crate) first_seen: Option<i64>,
+    /// Start of the latest request, in nanoseconds since the Unix epoch.
     pub(crate) last_seen: Option<i64>,
 }
 
-/// One query parameter: in how many requests, and with values of which kinds (a bit set).
+/// Statistics of one query parameter: number of requests, and the set of value kinds as a bit set
+/// (see [`names::value_kind`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Query {
     pub(crate) count: u64,
@@ -49,7 +60,7 @@ impl Merge for Query {
 }
 
 impl Endpoint {
-    /// `query` is that of the flow, `scratch` memory to work in.
+    /// Adds one flow. `query` is the query of the flow, and `scratch` a reusable buffer.
     pub(crate) fn observe(
         &mut self,
         flow: &Flow<'_>,
@@ -78,7 +89,7 @@ impl Endpoint {
         }
     }
 
-    /// The largest of the counts in it.
+    /// The largest counter in the statistics, for overflow checks.
     pub(crate) fn largest_count(&self) -> u64 {
         let own = [self.count, self.trailing_slash, self.responses, self.failed, self.websockets];
         let names = self.headers.names();
@@ -92,7 +103,7 @@ impl Endpoint {
     }
 
     fn observe_response(&mut self, flow: &Flow<'_>) {
-        // Proxies write 0 or -1 where there was no answer.
+        // Proxies write the status 0 or -1 if there was no response.
         let Some(response) = flow.response.as_ref().filter(|response| response.status > 0) else {
             return;
         };
@@ -100,7 +111,7 @@ impl Endpoint {
         let mut digits = [0; 20];
         *self.statuses.entry(decimal(response.status.unsigned_abs(), &mut digits)) += 1;
         if let Some(content_type) = response.content_type() {
-            // One that is written as it is counted need not be taken apart.
+            // A content type that equals a counted media type needs no normalisation.
             if let Some(count) = self.media_types.among_few(content_type) {
                 *count += 1;
             } else if let Some(media_type) = names::media_type(content_type) {
@@ -130,7 +141,8 @@ impl Endpoint {
         let id = &flow.id[..flow.id.len().min(limits::FLOW_ID_BYTES)];
         self.sample_ids.observe_with(
             |have| (started, id).cmp(&(have.0, &*have.1)),
-            // Most ids of a capture have one length: those of the newest come into the memory of others.
+            // Ids of one capture usually have equal lengths, so the memory of the displaced id is
+            // reused.
             |displaced| match displaced {
                 Some((_, mut kept)) if kept.len() == id.len() => {
                     kept.copy_from_slice(id);
@@ -193,7 +205,8 @@ impl Merge for Endpoint {
     }
 }
 
-/// The method as it is counted: in upper case, `OTHER` where it is no method.
+/// The normalised method: upper case, or `OTHER` if it is not a valid method token of at most
+/// [`limits::METHOD_BYTES`].
 pub(crate) fn method_name(method: &[u8]) -> Cow<'_, [u8]> {
     if matches!(method, b"GET" | b"POST" | b"PUT" | b"PATCH" | b"DELETE" | b"HEAD" | b"OPTIONS") {
         return Cow::Borrowed(method);

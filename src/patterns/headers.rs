@@ -1,7 +1,8 @@
-//! Names of request headers at one endpoint, counted by the lists in which they come.
+//! Request header names of one endpoint, counted by whole header lists.
 //!
-//! Most requests to an endpoint have the same headers in the same order: comparing the whole list costs less than looking
-//! its names up. A list is taken apart when its place is needed, and when somebody asks; what comes out is the same.
+//! Most requests to an endpoint have identical header lists, and comparing a list costs less than
+//! looking up each of its names. Lists are expanded into names when the cache is full and when the
+//! counts are read. The result equals counting each name at once.
 
 use std::borrow::Cow;
 
@@ -12,33 +13,39 @@ use crate::limits;
 use crate::patterns::names::{self, NamesOfMessage};
 use crate::sketch::{BottomK, HeapSize, KeepsNames, Merge, stable_hash, vec_bytes};
 
-/// Lists that are kept whole.
+/// Maximum number of distinct header lists in the cache.
 const LISTS: usize = 4;
 
-/// A longer list is taken apart at once.
+/// Maximum size of a cached list in bytes; a longer one is expanded at once.
 const LIST_BYTES: usize = 2048;
 
 type Names = BottomK<u64, { limits::NAMES }>;
 
+/// Counts of request header names, with a small cache of whole lists. Equality and serialised form
+/// do not depend on the cache.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HeaderNames {
+    /// Expanded counts.
     names: Names,
+    /// Lists that are not expanded yet, the most recent first.
     lists: Vec<List>,
 }
 
+/// A header list and the number of requests that had it.
 #[derive(Clone, Debug)]
 struct List {
-    /// See [`push_name`].
+    /// The names, encoded by [`push_name`].
     bytes: Box<[u8]>,
-    /// Names in it, some of which may not count.
+    /// Number of names, including duplicates and names that are not counted.
     names: usize,
     count: u64,
 }
 
 impl HeaderNames {
-    /// Counts the names of one request; `scratch` is memory to work in.
+    /// Counts the names of one request. `scratch` is a reusable buffer.
     pub(crate) fn observe(&mut self, headers: Headers<'_>, scratch: &mut Vec<u8>) {
-        // Mostly it is the list that came last. The names may have to be decoded, so they are gone through once.
+        // The list usually equals the most recent one. Names may have to be decoded, so the
+        // iterator is consumed only once.
         let last = self.lists.first().map_or(&b""[..], |list| &list.bytes);
         let (left, mut others) = headers.names_beside(last);
         let other = others.next();
@@ -58,13 +65,14 @@ impl HeaderNames {
         }
     }
 
+    /// Counts a list `count` times.
     fn add(&mut self, list: &[u8], count: u64) {
         if let Some(at) = self.lists.iter().position(|known| *known.bytes == *list) {
             self.lists[at].count += count;
             self.lists.swap(0, at);
             return;
         }
-        // A name with a quote is not what it seems in a list that is encoded as JSON.
+        // In a list encoded as JSON, a name with a quote is escaped and compares differently.
         if list.len() > LIST_BYTES || names_in(list).any(|name| name.contains(&b'"')) {
             take_apart(list, count, &mut self.names);
             return;
@@ -77,7 +85,7 @@ impl HeaderNames {
         self.lists.push(List { bytes: list.into(), names: names_in(list).count(), count });
     }
 
-    /// How many requests had each name.
+    /// The number of requests per header name.
     pub(crate) fn names(&self) -> Cow<'_, Names> {
         let mut names = Cow::Borrowed(&self.names);
         for list in &self.lists {
@@ -96,6 +104,7 @@ fn names_in(mut list: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// Expands a list into counts of its names. A name that occurs twice counts once.
 fn take_apart(list: &[u8], count: u64, names: &mut Names) {
     let mut seen = NamesOfMessage::default();
     for name in names_in(list) {
@@ -168,7 +177,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Lists kept whole come to the same as names counted one by one, in any order and any split.
+        /// Counting by lists equals counting by names, in any order and any split.
         #[test]
         fn lists_equal_names(
             requests in prop::collection::vec(prop::collection::vec("[A-Ca-c\"]{0,2}|x{1,200}", 0..6), 0..40), split in 0usize..40,

@@ -1,11 +1,13 @@
-//! Names of headers, parameters and media types as they are counted: short, in one case, and never a secret.
+//! Normalised names of headers, parameters and media types: bounded in length, case-folded and
+//! without secrets.
 
 use std::borrow::Cow;
 
 use crate::limits;
 use crate::template::segment::{SegmentKind, kind_of};
 
-/// Request headers that say nothing of an API; the original tool leaves out the same.
+/// Request headers that are not counted because every client sends them. The original tool omits
+/// the same ones.
 const SKIPPED_HEADERS: [&[u8]; 8] = [
     b"host",
     b"user-agent",
@@ -17,8 +19,8 @@ const SKIPPED_HEADERS: [&[u8]; 8] = [
     b"content-type",
 ];
 
-/// The name under which a request header is counted, in lower case; `None` for the ones that say nothing and for the
-/// pseudo headers of HTTP/2.
+/// Normalises the name of a request header: lower case, values masked. Returns `None` for headers
+/// in [`SKIPPED_HEADERS`] and for HTTP/2 pseudo-headers.
 pub(crate) fn header_name(name: &[u8]) -> Option<Cow<'_, [u8]>> {
     if name.is_empty() || name[0] == b':' {
         return None;
@@ -33,7 +35,7 @@ pub(crate) fn header_name(name: &[u8]) -> Option<Cow<'_, [u8]>> {
     Some(name)
 }
 
-/// The name of a query parameter, decoded.
+/// Normalises the name of a query parameter: percent-decoded, values masked.
 pub(crate) fn query_name(name: &[u8]) -> Cow<'_, [u8]> {
     let name = &name[..name.len().min(4 * limits::NAME_BYTES)];
     if memchr::memchr2(b'%', b'+', name).is_none() {
@@ -48,8 +50,8 @@ pub(crate) fn query_name(name: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(masked(&decoded).into_owned())
 }
 
-/// A "name" that is really a value (a cache-buster, a token) is replaced by its kind: it is one parameter, and it may be
-/// a secret.
+/// Replaces a name that is really a value (a cache buster, a token) by its kind, such as `{uuid}`.
+/// Such names are one parameter, and each may be a secret.
 fn masked(name: &[u8]) -> Cow<'_, [u8]> {
     let kind = kind_of(name);
     let is_value = match kind {
@@ -64,10 +66,12 @@ fn masked(name: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
+/// Bit of the values `true` and `false`. Lower bits belong to [`SegmentKind`]s.
 const BOOLEAN: u32 = 1 << 30;
+/// Bit of empty values.
 const EMPTY: u32 = 1 << 31;
 
-/// The kind of a query value as one bit.
+/// The kind of a query value as a bit set with one bit.
 pub(crate) fn value_kind(value: &[u8]) -> u32 {
     match value {
         b"" => EMPTY,
@@ -82,7 +86,8 @@ pub(crate) fn value_kind(value: &[u8]) -> u32 {
     }
 }
 
-/// The kind of a parameter from the bits of all its values.
+/// The name of the kind of a parameter, from the union of the kinds of its values. Empty values are
+/// ignored, integers widen to numbers, and any other mixture is `string`.
 pub(crate) fn kind_name(kinds: u32) -> &'static str {
     const INTEGER: u32 = 1 << (SegmentKind::Integer as u32);
     const NUMBER: u32 = 1 << (SegmentKind::Number as u32);
@@ -100,7 +105,8 @@ pub(crate) fn kind_name(kinds: u32) -> &'static str {
     }
 }
 
-/// The media type of a content type: in lower case, without parameters.
+/// The media type of a `Content-Type` value: lower case, without parameters. Returns `None` if it
+/// is empty.
 pub(crate) fn media_type(content_type: &[u8]) -> Option<Cow<'_, [u8]>> {
     let end = memchr::memchr2(b';', b',', content_type).unwrap_or(content_type.len());
     let media_type = content_type[..end.min(limits::NAME_BYTES)].trim_ascii();
@@ -113,10 +119,11 @@ pub(crate) fn media_type(content_type: &[u8]) -> Option<Cow<'_, [u8]>> {
     Some(Cow::Borrowed(media_type))
 }
 
-/// The class of a media type in the original tool's vocabulary.
+/// The class of a media type in the vocabulary of the original tool: `json`, `form`, `xml`, `text`
+/// or `unknown`.
 pub(crate) fn content_class(media_type: &[u8]) -> &'static str {
     let has = |word: &str| memchr::memmem::find(media_type, word.as_bytes()).is_some();
-    // Office documents are no XML for whoever reads an API, and `openxmlformats` is no form.
+    // Office documents (`openxmlformats`) are neither XML nor forms for a reader of an API.
     if has("json") {
         "json"
     } else if has("x-www-form") || has("form-data") {
@@ -130,13 +137,15 @@ pub(crate) fn content_class(media_type: &[u8]) -> &'static str {
     }
 }
 
-/// The names already counted for one message, so that one that comes twice counts once.
+/// The names counted for one message so far, to count duplicates once.
 #[derive(Default)]
 pub(crate) struct NamesOfMessage {
     hashes: Vec<u64>,
 }
 
 impl NamesOfMessage {
+    /// Records a name by its hash. Returns `true` if it was not recorded before, and always `true`
+    /// beyond [`limits::NAMES_IN_MESSAGE`] names.
     pub(crate) fn is_new(&mut self, hash: u64) -> bool {
         if self.hashes.len() >= limits::NAMES_IN_MESSAGE {
             return true;

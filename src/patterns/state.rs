@@ -1,7 +1,8 @@
-//! The binary form of [`Patterns`]: what is stored, and what machines send each other.
+//! Serialised form of [`Patterns`], for storage and for exchange between machines.
 //!
-//! `APST`, one byte of version, the XXH3 hash of the rest (8 bytes, little endian), and the rest: postcard
-//! (<https://postcard.jamesmunns.com/wire-format>). Equal states have equal bytes, whatever way they came about.
+//! Layout: `APST`, one byte of version, the XXH3 hash of the payload (8 bytes, little-endian), and
+//! the payload in postcard (<https://postcard.jamesmunns.com/wire-format>). The encoding is
+//! canonical: equal states have equal bytes, however they were produced.
 
 use std::borrow::Cow;
 
@@ -18,12 +19,15 @@ use crate::template::evidence::{Bounds, Node, StoredTrie, Trie};
 
 const MAGIC: &[u8; 4] = b"APST";
 
-/// Changes with any change of what is stored, and of what a hash is taken of.
+/// Version of the format. Must be increased with every change to the stored fields or to a hashed
+/// input.
 const VERSION: u8 = 3;
 
+/// Size of the header in bytes.
 const HEADER: usize = MAGIC.len() + 1 + 8;
 
-/// The stored form of [`Patterns`]. `T` is a trie: borrowed where it is written, and in its stored form where it is read.
+/// Serialised fields of [`Patterns`]. `T` is a borrowed trie when writing, and a [`StoredTrie`]
+/// when reading.
 #[derive(Serialize, Deserialize)]
 #[serde(bound(deserialize = "T: Deserialize<'de>"))]
 struct Stored<'a, T> {
@@ -34,7 +38,12 @@ struct Stored<'a, T> {
 }
 
 impl Patterns {
-    /// The state as bytes: the same for the same flows, in whatever order and parts they were observed.
+    /// Serialises the state. The bytes depend only on the observed flows, not on their order or
+    /// split.
+    ///
+    /// The format is versioned and checksummed, but not encrypted or authenticated. Host names,
+    /// path segments and parameter names are stored as captured, including those that a report
+    /// would mask.
     ///
     /// ```
     /// use api_patterns::{Flow, Patterns};
@@ -63,7 +72,7 @@ impl Patterns {
             answered: &*answered,
             not_found: &*not_found,
         };
-        // Plain data in memory: there is nothing that could fail.
+        // Serialising plain data to memory cannot fail.
         let payload = postcard::to_stdvec(&stored).unwrap_or_default();
         let mut bytes = Vec::with_capacity(HEADER + payload.len());
         bytes.extend_from_slice(MAGIC);
@@ -73,8 +82,8 @@ impl Patterns {
         bytes
     }
 
-    /// The tries as they are once they fit their bounds. What does not must not be shown, or the answer would depend on how
-    /// the traffic was split.
+    /// Both tries, folded to their bounds. A trie that exceeds its bounds must not be read, because
+    /// its content depends on how the traffic was split.
     pub(crate) fn fitted(&self) -> [Cow<'_, Trie<Endpoint>>; 2] {
         [&self.answered, &self.not_found].map(|trie| {
             let mut trie = Cow::Borrowed(trie);
@@ -85,11 +94,22 @@ impl Patterns {
         })
     }
 
-    /// The state from its bytes. They need not be trusted: what no observing gives is refused.
+    /// Deserialises a state. The bytes need not be trusted: a state that no sequence of
+    /// observations can produce is rejected, and memory is proportional to the length.
+    ///
+    /// ```
+    /// use api_patterns::Patterns;
+    ///
+    /// let bytes = Patterns::new().to_bytes();
+    /// assert_eq!(Patterns::from_bytes(&bytes)?.used(), 0);
+    /// assert!(Patterns::from_bytes(&bytes[1..]).is_err());
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// Where the bytes are no state, are damaged, or were written by another version of this library.
+    /// Fails if the bytes are not a state, are damaged, or were written by another version of the
+    /// format.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let refuse = |why: &str| Err(Error::format("state", why));
         let Some((header, payload)) = bytes.split_at_checked(HEADER) else {
@@ -153,7 +173,8 @@ impl Stored<'_, StoredTrie<Endpoint>> {
     }
 }
 
-/// Can everything counted here and below be added up?
+/// Returns `true` if all counters of the subtree are at most [`limits::COUNT`], so that they can be
+/// added without overflow.
 fn fits(node: &Node<Endpoint>) -> bool {
     node.count <= limits::COUNT
         && node.ends.iter().all(|end| end.seen.largest_count() <= limits::COUNT)

@@ -1,4 +1,4 @@
-//! How a report is decided: with rules, grouped hosts, explanations; and the walk over what was decided.
+//! Building a report from a state: options, decision, and the traversal of the decided tree.
 
 use std::cell::RefCell;
 
@@ -16,70 +16,102 @@ use crate::template::judge::{Fitted, Judge};
 use crate::template::model::Model;
 use crate::template::rules::{Matched, Ruled, Rules};
 
-/// How a report is made.
+/// Options of [`Patterns::decide`]. The default has no rules, keeps hosts apart, includes all
+/// endpoints and explains none.
+///
+/// ```
+/// use api_patterns::ReportOptions;
+///
+/// let mut options = ReportOptions::default();
+/// options.group_hosts = true;
+/// options.explain = Some("GET /users/{user_id}".to_owned());
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ReportOptions {
-    /// What a person decided.
+    /// User-defined rules that override the classifier.
     pub rules: Rules,
-    /// Are hosts with the same endpoints, whose names differ in the first label alone, one host?
+    /// True to merge sibling hosts into one if they have the same endpoints and differ only in
+    /// their first label.
     pub group_hosts: bool,
-    /// Are endpoints left out that never answered anything but 404?
+    /// True to leave out endpoints whose every response was 404.
     pub exclude_errors_only_404: bool,
-    /// Explain the endpoints of this name (`GET /users/{user_id}`), or the one with this id.
+    /// The endpoint to explain, by [`Pattern::endpoint`] (`GET /users/{user_id}`) or
+    /// [`Pattern::id`]. A name may match several hosts.
     pub explain: Option<String>,
 }
 
-/// A report, and what comes with it.
+/// Result of [`Patterns::decide`]: the report, and data derived from the same decisions.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Decision {
-    /// The endpoints.
+    /// The report.
     pub report: Report,
-    /// Leads flows to them.
+    /// The lookup from flows to the endpoints of the report.
     pub routes: Routes,
-    /// The endpoints that were asked for, and what was nearly judged otherwise.
+    /// Explanations of the endpoints that [`ReportOptions::explain`] selects, sorted by host.
     pub explanations: Vec<Explanation>,
-    /// The rules that matched nothing, in words.
+    /// The rules that matched nothing, such as `[[literal]] /v1/me on api.example.com`.
     pub unmatched_rules: Vec<String>,
-    /// Requests of endpoints that were left out because they never answered anything but 404.
+    /// Number of requests to endpoints left out by [`ReportOptions::exclude_errors_only_404`].
     pub errors_only_404: u64,
 }
 
 impl Decision {
-    /// What the rules did not reach, one sentence each.
+    /// Problems with the rules: one sentence for users per rule that matched nothing.
+    ///
+    /// ```
+    /// use api_patterns::{Patterns, ReportOptions, Rules};
+    ///
+    /// let mut options = ReportOptions::default();
+    /// options.rules = Rules::parse("rules.toml", "[[literal]]\npath = \"/me\"").unwrap();
+    /// let problems = Patterns::new().decide(&options).problems();
+    /// assert_eq!(problems.len(), 1);
+    /// ```
     pub fn problems(&self) -> Vec<String> {
         rule_problems(&self.unmatched_rules)
     }
 }
 
-/// A sentence for each rule that matched nothing.
+/// One sentence for users per rule that matched nothing.
 pub(crate) fn rule_problems(unmatched: &[String]) -> Vec<String> {
     let advice = "check its path and host (ids and long numbers are kept by kind, and no rule tells them apart)";
     unmatched.iter().map(|rule| format!("the rule {rule} matched nothing; {advice}")).collect()
 }
 
-/// One endpoint, and the segments on its way that were nearly judged otherwise.
+/// Explanation of one endpoint: the pattern with its reasons, and the near misses on its path.
+///
+/// ```
+/// use api_patterns::{Flow, Patterns, ReportOptions};
+///
+/// let mut patterns = Patterns::new();
+/// patterns.observe(&Flow::new("GET", "https://api.example.com/users/42").unwrap());
+/// let mut options = ReportOptions::default();
+/// options.explain = Some("GET /users/{user_id}".to_owned());
+/// let decision = patterns.decide(&options);
+/// assert_eq!(decision.explanations[0].pattern.path_pattern, "/users/{user_id}");
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
-    /// The endpoint, with the reasons for each of its parameters.
+    /// The endpoint; [`Parameter::reasons`](crate::Parameter::reasons) explains its parameters.
     pub pattern: Pattern,
-    /// Segments that stand at a place of its path, the nearest to the other side first.
+    /// Segments below the prefixes of its path whose classification was close, ordered by position
+    /// and then by distance to probability one half.
     pub near_misses: Vec<NearMiss>,
 }
 
-/// A segment that was nearly judged otherwise.
+/// A segment whose classification as name or value was close.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NearMiss {
-    /// Which segment of the path, counted from 1.
+    /// Position of the segment in the path, from 1.
     pub segment: usize,
-    /// The segment, as it was captured; `[masked]` where it looks like a secret.
+    /// The captured text of the segment; `[masked]` if it looks like a secret.
     pub text: String,
-    /// `value` or `name`.
+    /// The classification: `value` or `name`.
     pub judged: String,
-    /// How likely it is a value, 0 to 1.
+    /// The probability that the segment is a value, 0 to 1, with two decimals.
     pub probability: f64,
-    /// What spoke most for this judgement.
+    /// The group of features that contributed most to the classification.
     pub reason: String,
 }
 
@@ -107,18 +139,39 @@ impl Observed for Endpoint {
 }
 
 impl Patterns {
-    /// Decides the templates and describes every endpoint. Can be called at any time, any number of times.
+    /// Decides the templates with default options and describes every endpoint. Pure: the state is
+    /// not changed, and equal states give equal reports. The cost is proportional to the size of
+    /// the state, not to the number of flows.
+    ///
+    /// ```
+    /// use api_patterns::{Flow, Patterns};
+    ///
+    /// let mut patterns = Patterns::new();
+    /// patterns.observe(&Flow::new("GET", "https://api.example.com/users/42").unwrap());
+    /// assert_eq!(patterns.report().patterns[0].path_pattern, "/users/{user_id}");
+    /// ```
     pub fn report(&self) -> Report {
         self.decide(&ReportOptions::default()).report
     }
 
-    /// The report, and the routes that lead each flow to its endpoint.
+    /// The report with default options, and the lookup from flows to its endpoints.
+    ///
+    /// ```
+    /// use api_patterns::{Flow, Patterns};
+    ///
+    /// let flow = Flow::new("GET", "https://api.example.com/users/42").unwrap();
+    /// let mut patterns = Patterns::new();
+    /// patterns.observe(&flow);
+    /// let (report, routes) = patterns.report_and_routes();
+    /// assert_eq!(routes.label(&flow).unwrap().endpoint, report.patterns[0].endpoint);
+    /// ```
     pub fn report_and_routes(&self) -> (Report, Routes) {
         let decision = self.decide(&ReportOptions::default());
         (decision.report, decision.routes)
     }
 
-    /// The same with rules, grouped hosts, and explanations.
+    /// Decides templates under `options` and builds the report. Pure: the same state and options
+    /// give an equal result.
     ///
     /// ```
     /// use api_patterns::{Flow, Patterns, ReportOptions, Rules};
@@ -140,6 +193,7 @@ impl Patterns {
     }
 }
 
+/// Decides the templates of a state with a given model and classifier, and builds the report.
 pub(crate) fn build(
     patterns: &Patterns,
     options: &ReportOptions,
@@ -212,7 +266,7 @@ pub(crate) fn build(
     }
 }
 
-/// Describes the endpoints of one host.
+/// Traversal of the decided tree of one host that describes its endpoints.
 struct Describer<'a, 't> {
     host: HostFacts<'a>,
     explain: Option<&'a str>,
@@ -227,7 +281,7 @@ struct Describer<'a, 't> {
 }
 
 impl<'t> Describer<'_, 't> {
-    /// Describes the endpoints of one place and of all below it.
+    /// Describes the endpoints at and below one node.
     fn describe(&mut self, place: &Decided<'t, Endpoint>) -> Route {
         let mut route = Route::default();
         let segment = place.template.parts.len() + 1;
@@ -270,12 +324,14 @@ impl<'t> Describer<'_, 't> {
     }
 }
 
+/// Counts the requests per name over a whole decided tree.
 fn count_names(place: &Decided<'_, Endpoint>, names: &mut NameCounts) {
     place.ends.iter().flat_map(|(_, seen)| seen).for_each(|endpoint| names.add(endpoint));
     place.literals.iter().for_each(|(_, below)| count_names(below, names));
     place.variables.iter().for_each(|(_, below)| count_names(below, names));
 }
 
+/// Returns `true` if every response had status 404.
 fn is_only_404(seen: &[&Endpoint]) -> bool {
     let responses: u64 = seen.iter().map(|seen| seen.responses).sum();
     responses > 0 && responses == seen.iter().map(|seen| seen.not_found()).sum::<u64>()

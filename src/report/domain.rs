@@ -1,6 +1,7 @@
-//! Which hosts belong to a domain.
+//! Matching of hosts against domains.
 
-/// Is it that host or a subdomain of it? A port counts only where the domain names one; `{tenant}` stands for any name.
+/// Returns `true` if `host` is `domain` or a subdomain of it, compared label by label and ignoring
+/// case. A port counts only if the domain has one. A label such as `{tenant}` matches any label.
 pub(crate) fn is_host_in(host: &str, domain: &str) -> bool {
     let domain = domain.trim_start_matches("*.").trim_matches('.').to_ascii_lowercase();
     let matches = |host: &str| {

@@ -1,4 +1,4 @@
-//! Which hosts are one: each for itself, as rules say, or where their endpoints are the same.
+//! Grouping of hosts: each alone, by user-defined rules, or by equal endpoints.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,14 +18,16 @@ use crate::template::rules::Matched;
 /// Hosts that are described as one.
 pub(super) struct Group<'t> {
     pub(super) name: String,
-    /// The hosts; `None` stands for those that had no place of their own.
+    /// The captured hosts; `None` is the rest of the trie, that is, hosts beyond its bound.
     pub(super) members: Vec<Option<&'t [u8]>>,
     pub(super) nodes: Places<'t, Endpoint>,
 }
 
-/// Endpoints that a host must have at least before it can be the same as another.
+/// Minimum number of endpoints of a host that may be grouped by its set of endpoints.
 const LEAST_SURFACE: usize = 3;
 
+/// Groups the hosts of both tries: by rules, and by equal endpoints if the options ask for it.
+/// Sorted by group name.
 pub(super) fn groups<'t>(
     [answered, not_found]: [&'t Trie<Endpoint>; 2],
     options: &ReportOptions,
@@ -78,8 +80,9 @@ fn add<'t>(
     group.nodes.extend(node);
 }
 
-/// Hosts below one domain whose endpoints are the same: host -> its template. A host belongs to one with more endpoints where
-/// it has at least three and four of five of them are among the other's.
+/// Groups sibling hosts with the same endpoints; returns the template of each grouped host. A host
+/// joins one with as many endpoints or more if it has at least [`LEAST_SURFACE`] and 80 % of them
+/// are among the other's.
 fn same_surface(
     hosts: &[(String, Option<&[u8]>, Places<'_, Endpoint>)],
     model: &Model,
@@ -97,7 +100,7 @@ fn same_surface(
     }
     let mut templates = BTreeMap::new();
     for (domain, mut members) in by_domain {
-        // The largest surface first: the others are compared with it.
+        // Larger hosts come first, because smaller ones are compared with them.
         members.sort_by(|a, b| b.endpoints.len().cmp(&a.endpoints.len()).then(a.name.cmp(b.name)));
         let mut kinds: Vec<(&BTreeSet<u64>, Vec<&str>)> = Vec::new();
         for member in &members {
@@ -118,7 +121,7 @@ fn same_surface(
             members.iter().filter(|member| !grouped.contains(member.name)).collect();
         let tenants = many_small(&small, model);
         for (number, names) in kinds.into_iter().map(|kind| kind.1).chain(tenants).enumerate() {
-            // Two groups below one domain are two APIs.
+            // Several groups below one domain are distinct APIs and need distinct labels.
             let label =
                 if number == 0 { "tenant".to_owned() } else { format!("tenant_{}", number + 1) };
             for name in names {
@@ -134,12 +137,13 @@ fn same_surface(
     templates
 }
 
-/// What one host below a domain answers.
+/// The endpoints of one host.
 struct Surface<'h> {
     name: &'h str,
     label: &'h str,
     endpoints: BTreeSet<u64>,
-    /// The method, the first segment and the length of each path, whatever varies in it.
+    /// Hashes of (method, number of segments, first segment) of each path, which do not depend on
+    /// the varying segments.
     outlines: BTreeSet<u64>,
 }
 
@@ -163,7 +167,8 @@ impl Surface<'_> {
             .for_each(|below| self.collect(below));
     }
 
-    /// True for a label that names a service: one that the vocabulary knows, or that everybody uses.
+    /// Returns `true` if the label names a service, and not a tenant: a common service label, or a
+    /// word of the vocabulary.
     fn is_service(&self, model: &Model) -> bool {
         const SERVICES: [&str; 14] = [
             "www", "www2", "api", "cdn", "static", "assets", "img", "images", "media", "m", "mail",
@@ -175,13 +180,14 @@ impl Surface<'_> {
     }
 }
 
-/// Tenants with one or two endpoints are told only where there are so many of them.
+/// Minimum number of hosts in a group of tenants with one or two endpoints.
 const MIN_SMALL_TENANTS: usize = 5;
-/// A label that so many providers use as a word is the name of a service.
+/// Minimum number of providers that use a word for it to be considered the name of a service.
 const SERVICE_PROVIDERS: u32 = 8;
 
-/// Hosts with few endpoints whose labels name no services and whose paths have the outlines of each other's: the tenants of
-/// one service, if there are many.
+/// Detects the tenants of one service among hosts with few endpoints: hosts whose labels are not
+/// service names and whose paths have outlines in common. `None` if there are fewer than
+/// [`MIN_SMALL_TENANTS`].
 fn many_small<'h>(hosts: &[&Surface<'h>], model: &Model) -> Option<Vec<&'h str>> {
     let candidates: Vec<&&Surface<'h>> =
         hosts.iter().filter(|host| !host.is_service(model)).collect();
@@ -198,7 +204,8 @@ fn many_small<'h>(hosts: &[&Surface<'h>], model: &Model) -> Option<Vec<&'h str>>
     (names.len() >= MIN_SMALL_TENANTS).then_some(names)
 }
 
-/// Hosts whose labels differ in a number at the end, with the outline of one path at least in common: `avatars0`, `avatars1`.
+/// Groups hosts whose labels differ only in a trailing number (`avatars0`, `avatars1`) and that
+/// have at least one path outline in common. Returns (label without number, hosts).
 fn numbered<'h>(hosts: &[&Surface<'h>]) -> Vec<(&'h str, Vec<&'h str>)> {
     let mut by_stem: BTreeMap<&str, Vec<&&Surface<'h>>> = BTreeMap::new();
     for host in hosts {

@@ -1,4 +1,5 @@
-//! Captured words as a report shows them: nothing that acts on a terminal, and nothing that looks like a secret.
+//! Display of captured words: control characters are percent-encoded, and words that look like
+//! secrets are masked.
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
@@ -8,13 +9,13 @@ use crate::report::OTHER_HOSTS;
 use crate::template::secret::{Seen, looks_secret};
 use crate::template::segment::{SegmentKind, kind_of};
 
-/// What stands for a word that looks like a secret.
+/// Replacement for a word that looks like a secret.
 const MASK: &str = "[masked]";
 
-/// What stands for the media type of a header that holds none.
+/// Replacement for a `Content-Type` value that is not a media type.
 const OTHER_MEDIA_TYPE: &str = "(other)";
 
-/// The top-level types that are registered, <https://www.iana.org/assignments/media-types>.
+/// Registered top-level media types, <https://www.iana.org/assignments/media-types>.
 const MEDIA_TYPES: [&str; 11] = [
     "application",
     "audio",
@@ -29,7 +30,7 @@ const MEDIA_TYPES: [&str; 11] = [
     "video",
 ];
 
-/// Registered and usual subtypes whose letters are not those of words.
+/// Registered or common subtypes that the secret detector would take for random letters.
 const MEDIA_SUBTYPES: [&str; 24] = [
     "avif",
     "cbor",
@@ -57,7 +58,8 @@ const MEDIA_SUBTYPES: [&str; 24] = [
     "x-www-form-urlencoded",
 ];
 
-/// Any captured word that so many requests had, with an end.
+/// Displays a captured word, shortened to `limit` bytes. `requests` is the number of requests that
+/// contained it; frequent words are less likely secrets.
 pub(crate) fn short_word(bytes: &[u8], requests: u64, limit: usize) -> Cow<'_, str> {
     if looks_secret(bytes, Seen::times(requests)) {
         Cow::Borrowed(MASK)
@@ -66,7 +68,7 @@ pub(crate) fn short_word(bytes: &[u8], requests: u64, limit: usize) -> Cow<'_, s
     }
 }
 
-/// Any captured word that so many requests had.
+/// Displays a captured word. `requests` is the number of requests that contained it.
 pub(crate) fn word(bytes: &[u8], requests: u64) -> Cow<'_, str> {
     if looks_secret(bytes, Seen::times(requests)) {
         Cow::Borrowed(MASK)
@@ -75,10 +77,10 @@ pub(crate) fn word(bytes: &[u8], requests: u64) -> Cow<'_, str> {
     }
 }
 
-/// The id that a capture gives a flow: a UUID, a number, or a word with a number is shown, since it is what the flow is asked
-/// for with; anything else is a word like others.
+/// Displays a flow id. UUIDs, numbers and words with a number are shown unmasked, because users
+/// need the id to look up the flow. Anything else is treated like other words.
 pub(crate) fn flow_id(bytes: &[u8]) -> Cow<'_, str> {
-    /// More digits may be those of a person.
+    /// Maximum number of digits; longer numbers may identify a person.
     const DIGITS: usize = 7;
 
     if is_counted(bytes, 0..=8, DIGITS)
@@ -90,7 +92,7 @@ pub(crate) fn flow_id(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// A word and a number: `flow-12`, `web1042`.
+/// Returns `true` for a word and a number: `flow-12`, `web1042`.
 fn is_counted(bytes: &[u8], of_letters: RangeInclusive<usize>, most_digits: usize) -> bool {
     let letters = bytes.iter().take_while(|byte| byte.is_ascii_lowercase()).count();
     let rest = bytes[letters..].strip_prefix(b"-").unwrap_or(&bytes[letters..]);
@@ -100,8 +102,8 @@ fn is_counted(bytes: &[u8], of_letters: RangeInclusive<usize>, most_digits: usiz
         && rest.iter().all(u8::is_ascii_digit)
 }
 
-/// A host that so many requests were sent to: a label that looks like a secret is masked, but for the last two, which are the
-/// site.
+/// Displays a host. Labels that look like secrets are masked, except the last two, which identify
+/// the site. `requests` is the number of requests to the host.
 pub(crate) fn host(name: &str, requests: u64) -> Cow<'_, str> {
     let labels: Vec<&str> = name.split('.').collect();
     let (bare, _) = name.rsplit_once(':').unwrap_or((name, ""));
@@ -119,7 +121,8 @@ pub(crate) fn host(name: &str, requests: u64) -> Cow<'_, str> {
     Cow::Owned(labels.iter().enumerate().map(mask).collect::<Vec<_>>().join("."))
 }
 
-/// A media type, which is the start of a header's value, of so many responses: anything else stays in the capture.
+/// Displays a media type of `requests` responses. Anything else in the header value is replaced,
+/// because header values are not shown.
 pub(crate) fn media_type(bytes: &[u8], requests: u64) -> Cow<'_, str> {
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(byte);
     let known = std::str::from_utf8(bytes).ok().filter(|name| {
@@ -137,7 +140,8 @@ pub(crate) fn media_type(bytes: &[u8], requests: u64) -> Cow<'_, str> {
     }
 }
 
-/// Are the words of a subtype names? Vendors' own are names of products: the letters of one need not be those of words.
+/// Returns `true` if the subtype may be shown. Subtypes in the vendor tree contain product names,
+/// which need not be spelled like words.
 fn is_known_subtype(name: &str, requests: u64) -> bool {
     let subtype = name.split_once('/').map_or("", |(_, subtype)| subtype);
     let is_registered_tree = ["vnd.", "x-", "prs."].iter().any(|tree| subtype.starts_with(tree));

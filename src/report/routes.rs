@@ -1,4 +1,4 @@
-//! From a flow to its endpoint, by the same decisions as the report.
+//! Lookup from a flow to its endpoint, by the decisions of the report.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,10 @@ use crate::template::decide::{DecidedLiteral, VariableKey};
 use crate::template::rules::fits_frame;
 use crate::template::segment::{PLAIN_FRAME, Segment};
 
-/// Leads flows to the endpoints of a report.
+/// Lookup from flows to the endpoints of a report.
+///
+/// A lookup follows the same decisions as the report: every observed flow is assigned to the
+/// endpoint that counts it. It can outlive the state that it was made from.
 ///
 /// ```
 /// use api_patterns::{Flow, Patterns};
@@ -24,43 +27,56 @@ use crate::template::segment::{PLAIN_FRAME, Segment};
 /// ```
 #[derive(Debug, Default)]
 pub struct Routes {
-    /// Where the routes of a host stand.
+    /// Index into `starts` for each host.
     hosts: BTreeMap<Box<[u8]>, usize>,
     other_hosts: Option<usize>,
     starts: Vec<Route>,
     labels: Vec<Label>,
-    /// Were endpoints left out of the report?
+    /// True if endpoints were left out of the report.
     pub(crate) leave_out: bool,
 }
 
-/// The endpoint of a flow.
+/// The endpoint of a flow. All text is displayed as in the report, including masks.
+///
+/// ```
+/// use api_patterns::{Flow, Patterns};
+///
+/// let flow = Flow::new("GET", "https://api.example.com/users/42").unwrap();
+/// let mut patterns = Patterns::new();
+/// patterns.observe(&flow);
+/// let (_, routes) = patterns.report_and_routes();
+/// let label = routes.label(&flow).unwrap();
+/// assert_eq!((&*label.method, &*label.host), ("GET", "api.example.com"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
-    /// As in [`Pattern::endpoint`](crate::Pattern::endpoint).
+    /// Method, path template and operation: [`Pattern::endpoint`](crate::Pattern::endpoint).
     pub endpoint: String,
-    /// As in [`Pattern::path_pattern`](crate::Pattern::path_pattern).
+    /// Path template: [`Pattern::path_pattern`](crate::Pattern::path_pattern).
     pub path_pattern: String,
-    /// As in [`Pattern::method`](crate::Pattern::method).
+    /// Method in upper case: [`Pattern::method`](crate::Pattern::method).
     pub method: String,
-    /// As in [`Pattern::host`](crate::Pattern::host).
+    /// Host: [`Pattern::host`](crate::Pattern::host).
     pub host: String,
 }
 
-/// One place on the way.
+/// One node of the lookup tree.
 #[derive(Debug, Default)]
 pub(crate) struct Route {
     literals: BTreeMap<Box<[u8]>, LiteralRoute>,
-    /// By slot: see [`Segment::slot`].
+    /// Children by slot: see [`Segment::slot`].
     variables: BTreeMap<Box<[u8]>, Self>,
-    /// Variables whose frame a rule gave.
+    /// Children for parameters whose frame is given by a rule, as (frame, child).
     pinned: Vec<(Box<[u8]>, Self)>,
+    /// Child that matches all remaining segments.
     rest: Option<Box<Self>>,
-    /// By method and operation.
+    /// Index into the labels by (method, operation).
     ends: BTreeMap<(Box<[u8]>, Box<[u8]>), usize>,
 }
 
-/// A literal on the way, and the answers that requests with it got: those of other requests were counted elsewhere, where
-/// there were too many segments to keep each.
+/// A literal child, and the kinds of responses that requests with this literal had. Requests with
+/// the other kind of response were counted under a parameter, because a trie that exceeded its
+/// bounds had folded the literal.
 #[derive(Debug)]
 struct LiteralRoute {
     route: Route,
@@ -69,7 +85,8 @@ struct LiteralRoute {
 }
 
 impl Routes {
-    /// Adds the routes of hosts that are one; `None` stands for those that had no place of their own.
+    /// Adds the lookup tree of one group of hosts. `None` is the rest of the trie, that is, hosts
+    /// beyond its bound.
     pub(crate) fn add_hosts(&mut self, hosts: &[Option<&[u8]>], route: Route) {
         for host in hosts {
             match host {
@@ -80,18 +97,31 @@ impl Routes {
         self.starts.push(route);
     }
 
+    /// Adds a label and returns its index.
     pub(crate) fn add_label(&mut self, label: Label) -> usize {
         self.labels.push(label);
         self.labels.len() - 1
     }
 
-    /// The label of an endpoint that was left out of the report.
+    /// Index for an endpoint that was left out of the report.
     pub(crate) fn no_label(&mut self) -> usize {
         self.leave_out = true;
         usize::MAX
     }
 
-    /// The endpoint of `flow`; `None` for a flow unlike any that was observed, or whose endpoint was left out.
+    /// The endpoint of `flow`. Returns `None` if the flow is unlike every observed one, or if its
+    /// endpoint was left out of the report.
+    ///
+    /// ```
+    /// use api_patterns::{Flow, Patterns};
+    ///
+    /// let mut patterns = Patterns::new();
+    /// patterns.observe(&Flow::new("GET", "https://api.example.com/users/42").unwrap());
+    /// let (_, routes) = patterns.report_and_routes();
+    /// let other_id = Flow::new("GET", "https://api.example.com/users/77").unwrap();
+    /// assert_eq!(routes.label(&other_id).unwrap().path_pattern, "/users/{user_id}");
+    /// assert!(routes.label(&Flow::new("GET", "https://elsewhere.example/").unwrap()).is_none());
+    /// ```
     pub fn label(&self, flow: &Flow<'_>) -> Option<&Label> {
         let host = self.hosts.get(&*host_name(flow)).copied().or(self.other_hosts)?;
         let mut route = self.starts.get(host)?;
@@ -136,6 +166,7 @@ impl Route {
         }
     }
 
+    /// The child that a segment leads to. `not_found` says whether the response was 404.
     fn step(&self, segment: &[u8], not_found: bool) -> Option<&Self> {
         let literal = self.literals.get(segment);
         let seen = |literal: &&LiteralRoute| {
@@ -150,7 +181,7 @@ impl Route {
             .map(|found| &found.1)
             .or_else(|| self.variables.get(&*slot))
             .or_else(|| self.variables.get(&*PLAIN_FRAME))
-            // A flow unlike any that was observed.
+            // A flow unlike every observed one.
             .or_else(|| literal.map(|literal| &literal.route))
     }
 }

@@ -1,26 +1,26 @@
-//! Some endpoints of a report: those of a host, below a path, of a method.
+//! Filtering of the endpoints of a report by host, path prefix, method and count.
 
 use crate::report::Pattern;
 use crate::report::domain::is_host_in;
 
-/// Which endpoints are wanted. Everything is, by default.
+/// A filter for endpoints. The default selects all.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Selection {
-    /// This host and its subdomains.
+    /// Selects this host and its subdomains.
     pub(crate) domain: Option<String>,
-    /// Paths that begin with these segments; a parameter stands for any segment.
+    /// Selects paths that begin with these segments. A parameter matches any parameter.
     pub(crate) path_prefix: Option<String>,
-    /// In any case.
+    /// Selects this method, ignoring case.
     pub(crate) method: Option<String>,
     pub(crate) min_count: u64,
 }
 
 impl Selection {
-    /// The endpoints that are wanted, the most-used first, whatever their host.
+    /// The selected endpoints of all hosts, ordered by number of requests, descending.
     pub(crate) fn of<'r>(&self, patterns: &'r [Pattern]) -> Vec<&'r Pattern> {
         let mut selected: Vec<&Pattern> =
             patterns.iter().filter(|pattern| self.wants(pattern)).collect();
-        // Stable: among equals the order of the report stays.
+        // The sort is stable: ties keep the order of the report.
         selected.sort_by_key(|pattern| std::cmp::Reverse(pattern.request_count));
         selected
     }
@@ -39,12 +39,12 @@ impl Selection {
     }
 }
 
-/// Do the path's segments begin with those of the prefix?
+/// Returns `true` if the segments of `path` begin with those of `prefix`.
 fn is_below(path: &str, prefix: &str) -> bool {
     let mut segments = path.split('/').filter(|segment| !segment.is_empty());
     prefix.split('/').filter(|segment| !segment.is_empty()).all(|wanted| {
         segments.next().is_some_and(|segment| {
-            // A name that was written otherwise is the same parameter.
+            // Parameters match whatever their names.
             segment == wanted || (segment.starts_with('{') && wanted.starts_with('{'))
         })
     })

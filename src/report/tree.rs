@@ -1,11 +1,11 @@
-//! The prefixes under which many endpoints stand, so that a reader finds the way down without seeing them all.
+//! Summary of many endpoints by common path prefixes, for step-by-step navigation.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::report::Pattern;
 
-/// Endpoints that begin alike.
+/// A host and path prefix, with the number of endpoints and requests below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Branch {
     pub(crate) host: String,
@@ -14,17 +14,18 @@ pub(crate) struct Branch {
     pub(crate) requests: u64,
 }
 
-/// A branch that could be shown finer.
+/// A branch that may still be split.
 struct Open<'r> {
     branch: Branch,
     depth: usize,
     inside: Vec<&'r Pattern>,
 }
 
-/// At most `most` branches that together hold all of `patterns`: the largest are taken apart first.
+/// Summarises `patterns` in at most `most` branches that together contain all of them. The branch
+/// with the most endpoints is split first.
 ///
-/// They are sorted by host and prefix, and depend on the patterns alone. Where there are more hosts than `most`, the last
-/// branch stands for the hosts that are left, and has no name.
+/// Branches are sorted by host and prefix, and depend only on the patterns. If there are more hosts
+/// than `most`, the last branch stands for the remaining hosts and has an empty name.
 pub(crate) fn branches(patterns: &[&Pattern], most: usize) -> Vec<Branch> {
     let mut by_host: BTreeMap<&str, Vec<&Pattern>> = BTreeMap::new();
     for pattern in patterns {
@@ -68,7 +69,7 @@ pub(crate) fn branches(patterns: &[&Pattern], most: usize) -> Vec<Branch> {
 }
 
 impl<'r> Open<'r> {
-    /// A branch as deep as all that is in it goes together.
+    /// Creates a branch with the longest common prefix of its endpoints.
     fn new(host: &str, depth: usize, inside: Vec<&'r Pattern>) -> Self {
         let first: Vec<&str> =
             inside.first().map_or_else(Vec::new, |pattern| segments(pattern).collect());
@@ -86,13 +87,13 @@ impl<'r> Open<'r> {
         Self { branch, depth, inside }
     }
 
-    /// The largest first.
+    /// Sort key: the largest branch first, then by host and prefix.
     fn rank(&self) -> (Reverse<u64>, String, String) {
         let Branch { host, path_prefix, patterns, .. } = &self.branch;
         (Reverse(*patterns), host.clone(), path_prefix.clone())
     }
 
-    /// The branches by the next segment; none where nothing is to be told apart.
+    /// Splits the branch by the next segment. Empty if it cannot be split.
     fn children(&self) -> Vec<Self> {
         let mut children: BTreeMap<Option<&str>, Vec<&Pattern>> = BTreeMap::new();
         for pattern in &self.inside {

@@ -1,5 +1,7 @@
-//! How summaries are stored. What follows from the rest is left out and made anew, and what no observing gives is refused:
-//! stored bytes come from other machines.
+//! Serialised form of the sketches.
+//!
+//! Derived fields are recomputed on load. A state that no sequence of `observe` calls can produce
+//! is rejected, because bytes may come from an untrusted machine.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

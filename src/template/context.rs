@@ -1,4 +1,5 @@
-//! What stands around and below a segment: the part of the evidence that needs all the traffic.
+//! Context features of a segment: its siblings, its subtree and its traffic, which need all
+//! observed requests.
 
 mod sharing;
 
@@ -14,77 +15,80 @@ use crate::template::segment::{Segment, SegmentKind};
 use crate::template::vocabulary::words_of;
 use crate::template::{Part, Template};
 
-/// What the decision asks of the statistics at the ends.
+/// The properties of a leaf's aggregate that the classifier uses.
 pub(crate) trait Observed {
-    /// Requests.
+    /// Number of requests.
     fn count(&self) -> u64;
-    /// Responses with status 404.
+    /// Number of responses with status 404.
     fn not_found(&self) -> u64;
-    /// Responses with any status from 400 to 499.
+    /// Number of responses with status 400 to 499.
     fn client_errors(&self) -> u64;
-    /// Hashes of the names of query parameters.
+    /// Hashes of the query parameter names.
     fn query_names(&self) -> impl Iterator<Item = u64>;
-    /// Hashes of the media types of responses.
+    /// Hashes of the response media types.
     fn media_types(&self) -> impl Iterator<Item = u64>;
 }
 
-/// A segment that may be a name or a value.
+/// A segment to classify as name or value.
 #[derive(Debug)]
 pub(crate) struct Candidate<'t, T> {
     pub(crate) text: &'t [u8],
     pub(crate) hash: u64,
     pub(crate) segment: Segment<'t>,
-    /// Where it leads: one place of the trie for each value of the ancestors.
+    /// The trie nodes of the segment: one for each value of its ancestors.
     pub(crate) places: Places<'t, T>,
-    /// False for a segment that only ever got 404, beside others that were answered.
+    /// False if the segment only ever got 404 beside siblings with other answers. It is then
+    /// classified, but is no evidence for its siblings.
     pub(crate) votes: bool,
 }
 
 impl<'t, T> Candidate<'t, T> {
-    /// The places that are evidence.
+    /// The trie nodes that are used as evidence.
     fn nodes(&self) -> &[&'t Node<T>] {
         self.places.evidence()
     }
 
-    /// Requests that are evidence.
+    /// Number of requests that are used as evidence.
     pub(crate) fn requests(&self) -> u64 {
         self.nodes().iter().map(|node| node.count).sum()
     }
 
-    /// Requests, also those that were answered with 404.
+    /// Number of requests, including those answered with 404.
     pub(crate) fn all_requests(&self) -> u64 {
         self.places.all().map(|node| node.count).sum()
     }
 
-    /// True for a segment that came once or twice, and with nothing below it.
+    /// Returns `true` for a segment with at most two requests and without a subtree.
     pub(crate) fn is_rare_leaf(&self) -> bool {
         let is_leaf = |node: &&Node<T>| node.literals.is_empty() && node.values.is_empty();
         self.requests() <= 2 && self.nodes().iter().all(is_leaf)
     }
 
+    /// Returns `true` if the segment is an integer.
     pub(crate) fn is_number(&self) -> bool {
         self.segment.kind.is_integer()
     }
 }
 
-/// The key of a child that is no known word.
+/// Signature key of any child that is not a telling word.
 const ANY_VALUE: u64 = 1;
-/// The keys of methods follow this one.
+/// Added to the keys of methods, to keep them apart from other keys.
 const METHOD: u64 = 2;
-/// What stands two below is another key than what stands below.
+/// Added to the keys of grandchildren, to keep them apart from those of children.
 const TWO_BELOW: u64 = 0x9e37_79b9_7f4a_7c15;
-/// The logarithm of a number of siblings beyond which more say nothing new.
+/// Upper bound of the logarithm of a number of siblings; further siblings are no further evidence.
 const MANY: f64 = 4.5;
-/// Keys of one signature; more say nothing new.
+/// Maximum number of keys of one signature.
 const KEYS: usize = 256;
 
-/// True for a segment that says what stands here: the vocabulary knows it, or the host has it at several places, as it has
-/// its own words whatever their language.
+/// Returns `true` if the segment characterises its subtree: it is in the vocabulary, or it occurs
+/// at several nodes of the host. A host repeats its own words, whatever their language.
 fn is_telling(holders: u32, known: bool) -> bool {
     known || holders >= 2
 }
 
-/// What stands below a segment, as keys with their rarity.
+/// The signature of a subtree: keys for its methods, children and grandchildren, each with its
+/// rarity. Sorted by key, without duplicates.
 fn signature<T>(nodes: &[&Node<T>], index: &HostIndex<'_>) -> Vec<(u64, f64)> {
     let mut keys: Vec<(u64, f64)> = Vec::new();
     for node in nodes {
@@ -121,61 +125,79 @@ fn signature<T>(nodes: &[&Node<T>], index: &HostIndex<'_>) -> Vec<(u64, f64)> {
     keys
 }
 
-/// A place where segments are judged.
+/// The input of the classifier: the candidate segments below one prefix, and their context.
 pub(crate) struct Place<'p, 't, T> {
+    /// The prefix.
     pub(crate) template: &'p Template,
+    /// The trie nodes with this prefix.
     pub(crate) group: &'p Places<'t, T>,
+    /// The segments to classify.
     pub(crate) candidates: &'p [Candidate<'t, T>],
-    /// Segments that are values whatever stands around them.
+    /// Sibling segments that are values in any context.
     pub(crate) values: &'p [&'t Values<T>],
+    /// Index of the whole host.
     pub(crate) index: &'p HostIndex<'p>,
 }
 
-/// What is the same for all segments of a place.
+/// Totals over the candidates and values below one prefix, given the current probabilities.
 struct Totals {
+    /// Number of siblings: voting candidates and distinct values.
     children: f64,
+    /// Distinct segments that are values in any context.
     distinct_values: f64,
+    /// Expected number of values.
     values: f64,
+    /// Expected number of names.
     names: f64,
-    /// Values that look like names.
+    /// Expected number of values that are lexically names, not numbers.
     named: f64,
+    /// Candidates that are numbers.
     numbers: f64,
-    /// Segments that the vocabulary does not know, without numbers.
+    /// Candidates that are not in the vocabulary, without numbers.
     unknown: f64,
-    /// What the words of this place weigh among those of the host, and of that what the vocabulary does not know.
+    /// Weight of the words of these candidates within the host.
     own_words: f64,
+    /// The part of that weight that is not in the vocabulary.
     own_unknown: f64,
     requests: f64,
+    /// Segments with exactly one request.
     singletons: f64,
+    /// Mean logarithm of the requests of names.
     name_traffic: f64,
+    /// True if the prefix itself is posted to.
     posts: bool,
+    /// True if requests end at the prefix itself.
     ends: bool,
 }
 
-/// The evidence of a place that does not depend on what its candidates seem to be.
+/// The context features that do not depend on the probabilities of the candidates. Computed once
+/// per node, because the stages repeat.
 pub(crate) struct Surroundings {
-    /// What each candidate says of itself, where it stands, how it is asked for, and what stands below it.
+    /// Features per candidate: lexical, position, methods and subtree.
     pub(crate) fixed: Vec<Features>,
     writing: Writing,
-    /// Keys of what stands below, of literals right below, of query parameters and of media types.
+    /// Keys of the subtrees: see [`signature`].
     below: Keys,
+    /// Keys of the literal children.
     names: Keys,
+    /// Keys of the query parameters.
     query: Keys,
+    /// Keys of the response media types.
     media: Keys,
 }
 
-/// (key, sibling, weight), sorted.
+/// (key, index of the sibling, weight), sorted.
 type Keys = Vec<(u64, usize, f64)>;
 
-/// How the candidates of a place are written, and how many of those that vote are written alike.
+/// Spelling of the candidates, and frequencies of spellings among the voting ones.
 struct Writing {
-    /// Words and shape of each candidate.
+    /// Words and shape per candidate.
     each: Vec<(Vec<String>, Vec<u8>)>,
     kinds: BTreeMap<SegmentKind, usize>,
     shapes: BTreeMap<Vec<u8>, usize>,
     first_words: BTreeMap<String, usize>,
     last_words: BTreeMap<String, usize>,
-    /// In how many segments a word stands.
+    /// Number of candidates per word.
     words: BTreeMap<String, usize>,
 }
 
@@ -208,7 +230,8 @@ impl Writing {
 }
 
 impl Totals {
-    /// How many of the other segments look like names and are values.
+    /// Expected number of other candidates that are lexically names and are values. `guess` is the
+    /// probability of the candidate itself.
     fn like_names<T>(&self, candidate: &Candidate<'_, T>, guess: f64) -> f64 {
         let own = if candidate.votes && !candidate.is_number() { guess } else { 0.0 };
         (self.named - own).max(0.0)
@@ -228,15 +251,16 @@ fn last_of(words: &[String]) -> String {
     words.last().cloned().unwrap_or_default()
 }
 
-/// True for the name of a service as gRPC and Connect write it: a package, and a name that begins with a capital.
+/// Returns `true` for a service name in the style of gRPC and Connect: a package, and a capitalised
+/// name.
 fn is_service_name(text: &[u8]) -> bool {
     let last = text.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
     is_qualified_name(text) && last.first().is_some_and(u8::is_ascii_uppercase)
 }
 
 impl<T: Observed> Place<'_, '_, T> {
-    /// True for a service that is only posted to, by the names of its methods, and for such a method: `/pkg.v1.Service/Method`
-    /// (gRPC over HTTP/2, "Request-Headers").
+    /// Returns `true` for the service or the method of a remote procedure call, which only gets
+    /// POST requests: `/pkg.v1.Service/Method` (gRPC over HTTP/2, "Request-Headers").
     pub(crate) fn is_remote_name(&self, candidate: &Candidate<'_, T>) -> bool {
         let is_posted = |node: &Node<T>| {
             node.ends.iter().all(|end| &*end.method == b"POST")
@@ -319,7 +343,8 @@ impl<T: Observed> Place<'_, '_, T> {
         totals
     }
 
-    /// The evidence that does not depend on what the candidates seem to be. `lexical` is what each says of itself.
+    /// Computes the context features that do not depend on probabilities. `lexical` holds the
+    /// lexical features of each candidate.
     pub(crate) fn surroundings(&self, lexical: Vec<Features>) -> Surroundings {
         let totals = self.totals(&lexical, &vec![0.0; self.candidates.len()]);
         let mut fixed = lexical;
@@ -348,7 +373,7 @@ impl<T: Observed> Place<'_, '_, T> {
         }
     }
 
-    /// The whole evidence for each candidate, given what each seems to be so far.
+    /// Computes all features of each candidate, given the current probabilities `guesses`.
     pub(crate) fn features(&self, around: &Surroundings, guesses: &[f64]) -> Vec<Features> {
         let totals = self.totals(&around.fixed, guesses);
         let mut all = around.fixed.clone();
@@ -360,6 +385,7 @@ impl<T: Observed> Place<'_, '_, T> {
         all
     }
 
+    /// Sets the features of the position in the path and of the parent segment.
     fn position(&self, features: &mut Features) {
         let unknown = features.get(F::segment_unknown);
         let parts = &self.template.parts;
@@ -391,6 +417,7 @@ impl<T: Observed> Place<'_, '_, T> {
         }
     }
 
+    /// Sets the features of methods and statuses.
     fn methods(&self, i: usize, features: &mut Features, totals: &Totals) {
         let unknown = features.get(F::segment_unknown);
         let candidate = &self.candidates[i];
@@ -422,6 +449,7 @@ impl<T: Observed> Place<'_, '_, T> {
         features.set(F::post_leaf_unknown, if totals.posts && is_leaf { unknown } else { 0.0 });
     }
 
+    /// Sets the features that compare a candidate with its siblings.
     fn siblings(
         &self,
         i: usize,
@@ -433,7 +461,7 @@ impl<T: Observed> Place<'_, '_, T> {
         let candidate = &self.candidates[i];
         let unknown = features.get(F::segment_unknown);
         let known = 1.0 - unknown;
-        // What only ever got 404 is not among those that are counted.
+        // Candidates that only got 404 are not included in the totals.
         let own = if candidate.votes { 1.0 } else { 0.0 };
         let children = totals.children + 1.0 - own;
         let others = (children - 1.0).max(1.0);
@@ -448,7 +476,7 @@ impl<T: Observed> Place<'_, '_, T> {
         features.flag(F::only_child, children < 1.5);
         let alone = children < 1.5;
         let share = |part: f64| if alone { 0.0 } else { part / others };
-        // With two siblings more that are as unknown as the host's segments are.
+        // Smoothed by two pseudo-siblings with the unknown share of the host.
         let own_unknown = if candidate.votes && !candidate.is_number() { unknown } else { 0.0 };
         let own_word = if candidate.votes && !candidate.is_number() { 1.0 } else { 0.0 };
         let voting = ratio(self.candidates.iter().filter(|c| c.votes).count(), 1);
@@ -514,6 +542,7 @@ impl<T: Observed> Place<'_, '_, T> {
         features.set(F::elsewhere_unknown, elsewhere * unknown);
     }
 
+    /// Sets the features of the subtree.
     fn below(&self, i: usize, features: &mut Features, totals: &Totals) {
         let candidate = &self.candidates[i];
         let (mut known, mut unknown, mut ids) = (0_usize, 0_usize, 0_u64);

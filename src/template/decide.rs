@@ -1,8 +1,8 @@
-//! From evidence to templates: a pure function of the merged trie.
+//! Decides path templates: a pure function from the merged trie to a tree of templates.
 //!
-//! Walks down from a host. At each place every child is judged a name or a value; all values with one slot are looked at
-//! as one from there on, so that what stands below is seen across all of them. Nothing is copied: a place of the decided
-//! tree is a group of places of the trie.
+//! The traversal starts at a host. At each node, the children are classified as names or values.
+//! All values with one slot are merged, so that classification below them sees the subtrees of all
+//! values together. Nothing is copied: a node of the decided tree is a group of trie nodes.
 
 pub(crate) mod files;
 mod variable;
@@ -24,47 +24,48 @@ use crate::template::{Part, Template};
 
 pub(crate) use variable::Variable;
 
-/// A place in the decided tree.
+/// A node of the decided tree.
 #[derive(Debug)]
 pub(crate) struct Decided<'t, T> {
-    /// Sorted by text.
+    /// Literal children, sorted by text.
     pub(crate) literals: Vec<(DecidedLiteral<'t>, Self)>,
-    /// Sorted by key.
+    /// Parameter children, sorted by key.
     pub(crate) variables: Vec<(Variable<'t>, Self)>,
-    /// Requests that ended here, by method and operation; the operation is empty where the path is not split.
+    /// Leaves by (method, operation). The operation is empty if the path is not split by operation.
     pub(crate) ends: Vec<DecidedEnd<'t, T>>,
-    /// Where this place is, in words.
+    /// The path template of this node.
     pub(crate) template: Template,
-    /// Segments that were nearly judged otherwise, the nearest first.
+    /// Child segments whose classification was close, the closest first.
     pub(crate) near: Vec<Near<'t>>,
 }
 
-/// A segment that stays as it is.
+/// A segment that was classified as a name.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DecidedLiteral<'t> {
     pub(crate) text: &'t [u8],
-    /// True if a request with it got another answer than 404, or none that is known.
+    /// True if a request with it had a status other than 404, or no known response.
     pub(crate) answered: bool,
     /// True if a request with it was answered with 404.
     pub(crate) not_found: bool,
 }
 
-/// What ended at a place: its method, its operation, and what was seen of it.
+/// A decided leaf: method and operation, and the aggregates that belong to it.
 pub(crate) type DecidedEnd<'t, T> = ((&'t [u8], &'t [u8]), Vec<&'t T>);
 
-/// A segment that was nearly judged otherwise.
+/// A segment whose classification was close.
 #[derive(Clone, Debug)]
 pub(crate) struct Near<'t> {
     pub(crate) text: &'t [u8],
     pub(crate) verdict: Verdict,
 }
 
-/// Near misses remembered for one place.
+/// Maximum number of near misses kept for one node.
 const MAX_NEAR_MISSES: usize = 10;
 
-/// Places of the trie that are one: those of requests that were answered, and those of requests answered with 404.
+/// Trie nodes that form one node of the decided tree, from both tries.
 ///
-/// What got only 404 is placed by the evidence of the others, and is evidence itself only where there is nothing else.
+/// Nodes that were only ever answered with 404 are decided by the evidence of the others. They are
+/// evidence themselves only if there are no others.
 #[derive(Debug)]
 pub(crate) struct Places<'t, T> {
     pub(crate) answered: Vec<&'t Node<T>>,
@@ -84,11 +85,12 @@ impl<T> Clone for Places<'_, T> {
 }
 
 impl<'t, T> Places<'t, T> {
+    /// All nodes, those of answered requests first.
     pub(crate) fn all(&self) -> impl Iterator<Item = &'t Node<T>> + Clone {
         self.answered.iter().chain(&self.not_found).copied()
     }
 
-    /// The places that are evidence.
+    /// The nodes that are used as evidence.
     pub(crate) fn evidence(&self) -> &[&'t Node<T>] {
         if self.answered.is_empty() { &self.not_found } else { &self.answered }
     }
@@ -107,7 +109,7 @@ impl<'t, T> Places<'t, T> {
     }
 }
 
-/// Decides everything below one host, or below several that are one.
+/// Decides the templates of one host, or of several that are grouped.
 pub(crate) fn decide<'t, T: Observed>(
     hosts: &Places<'t, T>,
     vocabulary: &Vocabulary,
@@ -117,17 +119,18 @@ pub(crate) fn decide<'t, T: Observed>(
     decide_group(hosts, Template::default(), &index, judge)
 }
 
-/// Which segments of a place are one variable.
+/// Identifies the segments that are values of one parameter. Equal keys are one parameter.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct VariableKey {
-    /// True if the value goes on over all segments that follow.
+    /// True if the value spans all remaining segments.
     pub(crate) rest: bool,
     /// True if a rule gave the frame; the slot is that frame.
     pub(crate) pinned: bool,
     pub(crate) slot: Cow<'static, [u8]>,
 }
 
-/// The children of a group, by text, and what is a value whatever stands around it.
+/// The children of a group of nodes: candidates by text, and children that are values in any
+/// context. The flag is true for answered requests.
 struct Children<'t, T> {
     candidates: Vec<Candidate<'t, T>>,
     values: Vec<(&'t Values<T>, bool)>,
@@ -157,9 +160,10 @@ impl<'t, T: Observed> Children<'t, T> {
     }
 }
 
-/// A varying part while it is put together: what is known of it, and where it leads.
+/// A parameter under construction, and the group of nodes below it.
 type Varying<'t, T> = (Variable<'t>, Places<'t, T>);
 
+/// Decides the subtree of a group of nodes.
 fn decide_group<'t, T: Observed>(
     group: &Places<'t, T>,
     template: Template,
@@ -192,7 +196,7 @@ fn decide_group<'t, T: Observed>(
         .into_iter()
         .map(|(literal, places)| {
             let requests = places.all().map(|node| node.count).sum();
-            // Where most words are unknown, that one is says nothing about it.
+            // If most words of a host are unknown, an unknown word is no sign of a secret.
             let seen = if index.is_foreign() { Seen::Often } else { Seen::times(requests) };
             let part = Part::literal(literal.text, seen, masked);
             masked += usize::from(part.is_masked());
@@ -230,13 +234,13 @@ fn near_misses<'t, T>(candidates: &[Candidate<'t, T>], verdicts: &[Verdict]) -> 
     near
 }
 
-/// How sure it is that a segment of an unmistakable kind is a value.
+/// Probability that a segment of an unmistakable kind is a value.
 const UNMISTAKABLE: f64 = 0.99;
 
-/// The literals of a place with where they lead, and its variables with where they lead.
+/// Literals and parameters, each with the group of nodes below it.
 type Parted<'t, T> = (Vec<(DecidedLiteral<'t>, Places<'t, T>)>, Vec<Varying<'t, T>>);
 
-/// Parts the children of a place into literals and variables.
+/// Partitions the children of a node into literals and parameters.
 fn part<'t, T: Observed>(
     candidates: Vec<Candidate<'t, T>>,
     verdicts: Vec<Verdict>,
@@ -286,7 +290,7 @@ fn part<'t, T: Observed>(
     (literals, variables)
 }
 
-/// The slot of values of which only the frame is kept: see [`Segment::slot`].
+/// The slot of a values child, of which only the frame is known: see [`Segment::slot`].
 pub(crate) fn slot_of(frame: &[u8]) -> Cow<'static, [u8]> {
     let tells_apart = matches!(frame.first(), Some(b'@' | b'~')) || frame.ends_with(b")");
     if tells_apart {

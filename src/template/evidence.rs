@@ -1,19 +1,26 @@
-//! The evidence trie: where paths vary, host by host, in bounded and mergeable form. Nothing is decided here.
+//! The evidence trie: a bounded, mergeable aggregate of all observed paths, per host. Nothing is
+//! decided here.
 //!
-//! A node keeps literal children for segments that may be names, and one child per kind (and frame) for segments that
-//! are values whatever stands around them. Three bounds keep it small, and all of them depend on *which* segments were
-//! seen, never on their order or number, so that any split of the traffic merges to one and the same trie:
+//! A node has literal children for segments that may be names, and one child per kind (and frame)
+//! for segments that are values in any context. Three bounds limit the trie. Each depends only on
+//! *which* segments were observed, not on their order or number, so any split of the traffic merges
+//! to an identical trie:
 //!
-//! - a node keeps the [`Bounds::literals`] literal children with the smallest hashes (bottom-k), and beside them as many
-//!   that the vocabulary knows; it folds the others into the child of their kind;
-//! - the trie keeps [`Bounds::hosts`] hosts, and folds the others into one;
-//! - the trie has [`Bounds::nodes`] nodes, which its hosts share fairly: a host may have as many as it needs up to the
-//!   *share*, the largest number at which the sum over the hosts fits (max-min fairness). A host that needs more has its
-//!   *level* raised: first its endpoints keep fewer names of headers and parameters, then it tells fewer segments of a path
-//!   apart, then no kinds of values, and then only literals stay whose hash begins with ever more zero bits. The share falls
-//!   as hosts and paths come in, so what fits as a whole fits in every part, and a part never rises above the whole. Where
-//!   there are more hosts than are kept, what the others need is no longer known, and the share is the smallest that it can
-//!   be. Names beyond the usual number and many operations of a node count as parts of nodes.
+//! - A node keeps the [`Bounds::literals`] literal children with the smallest hashes (bottom-k),
+//!   and in addition as many that the vocabulary knows. The others are folded into the child of
+//!   their kind.
+//! - The trie keeps the [`Bounds::hosts`] hosts with the smallest hashes and folds the others into
+//!   one.
+//! - The trie has [`Bounds::nodes`] nodes, which hosts share by max-min fairness: a host may have
+//!   as many as it needs up to the *share*, the largest number at which the sum over the hosts
+//!   fits. A host that needs more has its *level* raised step by step: first its endpoints keep
+//!   fewer names of headers and parameters, then fewer segments of a path are distinguished, then
+//!   kinds of values are not distinguished, and finally only literals remain whose hash begins with
+//!   ever more zero bits. The share only falls as hosts and paths are added. What fits in the whole
+//!   therefore fits in every part, and a part never exceeds the level of the whole. If there are
+//!   more hosts than are kept, the need of the folded ones is unknown, and the share is the
+//!   smallest possible one. Names beyond the free number, and many operations at one node, count as
+//!   fractions of nodes.
 
 mod ends;
 mod flat;
@@ -29,27 +36,32 @@ use crate::sketch::{Distinct, HeapSize, KeepsNames, Merge, respread, stable_hash
 use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind};
 use crate::template::vocabulary::Vocabulary;
 
-/// How much a trie may keep. States merge only with equal bounds.
+/// Bounds of a trie. Tries merge only if their bounds are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bounds {
+    /// Maximum number of hosts.
     pub(crate) hosts: usize,
+    /// Maximum number of literal children per node, separately for known and unknown ones.
     pub(crate) literals: usize,
+    /// Maximum number of nodes, over all hosts.
     pub(crate) nodes: usize,
 }
 
 impl Bounds {
-    /// For requests that got an answer, or of which no answer is known.
+    /// For requests with a status other than 404, or without a known response.
     pub(crate) const ANSWERED: Self = Self {
         hosts: limits::HOSTS,
         literals: limits::LITERAL_CHILDREN,
         nodes: limits::TRIE_NODES,
     };
-    /// The most that a trie may weigh, in names: its nodes, and in their place names and operations beyond the usual number.
+    /// Maximum weight of the trie in names: the weight of its nodes. Extra names and operations
+    /// take their share of it.
     fn weight(&self) -> usize {
         self.nodes * limits::NAMES_PER_NODE
     }
 
-    /// For requests that were answered with 404: they have a budget of their own, so that a scan costs no name its place.
+    /// For requests answered with 404. Their budget is separate, so that a scan does not displace
+    /// names of endpoints.
     pub(crate) const NOT_FOUND: Self = Self {
         hosts: limits::HOSTS,
         literals: limits::NOT_FOUND_CHILDREN,
@@ -57,78 +69,81 @@ impl Bounds {
     };
 }
 
-/// What is kept at a level.
+/// The bounds that apply to the nodes of a host at its level.
 #[derive(Clone, Copy, Debug)]
 struct Keep {
     literals: usize,
     level: u8,
 }
 
-/// Up to this level the number of names that an endpoint keeps is halved with each level.
+/// Up to this level, each level halves the number of names that an endpoint keeps.
 const LEVEL_FEWEST_NAMES: u8 = 4;
-/// How many segments of a path are told apart at the levels after that: junk is deep, and names of endpoints are not.
+/// Maximum number of distinguished segments at the levels that follow [`LEVEL_FEWEST_NAMES`]. Junk
+/// paths are deep, and paths of endpoints are not.
 const DEPTHS: [usize; 3] = [limits::SEGMENTS, 24, 12];
-/// From this level on all kinds of values are one.
+/// From this level on, kinds of values are not distinguished.
 const LEVEL_ONE_KIND: u8 = 7;
-/// Up to this level all literals stay; from then on, one bit more of their hash must be zero with each level.
+/// Up to this level, all literals are kept; each further level requires one more leading zero bit
+/// of their hash.
 const LEVEL_ALL_LITERALS: u8 = 7;
-/// From this level on the number of segments that are told apart is halved with each level.
+/// From this level on, each level halves the number of distinguished segments.
 const LEVEL_SHALLOW: u8 = 26;
+/// The highest level.
 const LEVEL_LAST: u8 = 30;
 
-/// How many names each table of an endpoint keeps at a level.
+/// Number of names that each table of an endpoint keeps at a level.
 fn names_at(level: u8) -> usize {
     limits::NAMES >> level.min(LEVEL_FEWEST_NAMES)
 }
 
-/// How many segments of a path are told apart at a level; what follows is one value.
+/// Number of distinguished segments at a level. The remainder of a longer path is one value.
 fn depth_at(level: u8) -> usize {
     let step = usize::from(level.saturating_sub(LEVEL_FEWEST_NAMES));
     let first = DEPTHS.get(step).copied().unwrap_or(DEPTHS[DEPTHS.len() - 1]);
     (first >> level.saturating_sub(LEVEL_SHALLOW - 1)).max(1)
 }
 
-/// Evidence about every path of every host; `T` is what is known of one endpoint.
+/// Evidence about all paths of all hosts. `T` is the aggregate of one endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trie<T> {
     bounds: Bounds,
     /// Sorted by (hash, text).
     hosts: Vec<Host<T>>,
-    /// All hosts that had no place among them; its text is empty.
+    /// Union of all hosts beyond the bound; its text is empty.
     rest: Option<Host<T>>,
-    /// Weight made since it was last counted, on top of that count: an upper bound.
+    /// Upper bound of the weight: the last exact count plus everything added since.
     made: usize,
-    /// True if nothing was made since the trie was last fitted to its bounds.
+    /// True if nothing was added since the trie was last folded to its bounds.
     fitted: bool,
 }
 
-/// Everything seen of one host.
+/// The subtree of one host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Host<T> {
     hash: u64,
     text: Box<[u8]>,
-    /// How much of it is folded.
+    /// Folding level, from 0 (nothing is folded) to [`LEVEL_LAST`].
     level: u8,
     node: Node<T>,
 }
 
-/// What was seen at one place of the trie.
+/// A node of the trie: one prefix of segments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Node<T> {
-    /// Requests that passed through or ended here.
+    /// Requests whose path passes through or ends at this node.
     pub(crate) count: u64,
-    /// Sorted by (rank, text).
+    /// Children for single segments, sorted by (rank, text).
     pub(crate) literals: Vec<Literal<T>>,
-    /// Sorted by key.
+    /// Children for kinds of segments, sorted by (kind, frame).
     pub(crate) values: Vec<Values<T>>,
-    /// What ended here, sorted by method and operation.
+    /// Leaves of the paths that end at this node, sorted by (method, operation).
     pub(crate) ends: Vec<End<T>>,
 }
 
-/// A child for one segment, kept as it is.
+/// A child for one segment, kept verbatim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Literal<T> {
-    /// What it is sorted by: see [`rank`].
+    /// Sort key: see [`rank`].
     rank: u64,
     pub(crate) hash: u64,
     pub(crate) text: Box<[u8]>,
@@ -139,37 +154,38 @@ pub(crate) struct Literal<T> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Values<T> {
     pub(crate) kind: SegmentKind,
-    /// The segment with a zero byte in the place of each part that varies: see [`Segment::frame`].
+    /// The segment with a zero byte in place of each varying part: see [`Segment::frame`].
     pub(crate) frame: Box<[u8]>,
+    /// Sketch of the distinct segments.
     pub(crate) distinct: Distinct<{ limits::DISTINCT_HASHES }>,
-    /// Segments among them that could have been names, and were folded because there were too many of them.
+    /// Sketch of the segments that may be names and were folded because there were too many.
     pub(crate) folded: Distinct<{ limits::DISTINCT_HASHES }>,
     pub(crate) node: Box<Node<T>>,
 }
 
-/// The endpoint statistics of one method and operation.
+/// A leaf: the aggregate of one method and operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct End<T> {
     pub(crate) method: Box<[u8]>,
-    /// One of several operations behind this path; empty where the request names none.
+    /// The operation, if several are behind this path; empty if the request names none.
     pub(crate) operation: Box<[u8]>,
     pub(crate) seen: Box<T>,
 }
 
-/// Where a segment leads.
+/// The edge that a segment follows.
 enum Edge {
     Literal(u64),
     Values(ValuesKey),
-    /// All that follows is one value.
+    /// All remaining segments are one value.
     Rest(u64),
 }
 
-/// Which values child a segment belongs to.
+/// The values child to which a segment belongs.
 struct ValuesKey {
     kind: SegmentKind,
     frame: Cow<'static, [u8]>,
     hash: u64,
-    /// True if the segment could have been a name.
+    /// True if the segment may be a name.
     folded: bool,
 }
 
@@ -194,7 +210,8 @@ impl<T> Trie<T> {
         Self { bounds, hosts: Vec::new(), rest: None, made: 0, fitted: true }
     }
 
-    /// The hosts, in the order of their hashes, and one node for all that had no place among them.
+    /// The hosts in the order of their hashes, then the union of all hosts beyond the bound as
+    /// `None`.
     pub(crate) fn hosts(&self) -> impl Iterator<Item = (Option<&[u8]>, &Node<T>)> {
         let named = self.hosts.iter().map(|host| (Some(&*host.text), &host.node));
         named.chain(self.rest.iter().map(|rest| (None, &rest.node)))
@@ -204,7 +221,8 @@ impl<T> Trie<T> {
         self.hosts.iter().chain(&self.rest).any(|host| host.level > 0)
     }
 
-    /// True if it is known to fit its bounds, without counting.
+    /// Returns `true` if the trie is known to fit its bounds without counting. `false` means
+    /// unknown.
     pub(crate) fn fits(&self) -> bool {
         self.fitted
             || (self.made <= self.bounds.weight() && self.rest.is_none() && !self.is_folded())
@@ -212,7 +230,8 @@ impl<T> Trie<T> {
 }
 
 impl<T: Merge + Default + KeepsNames> Trie<T> {
-    /// Counts a request on the way to its endpoint, to whose statistics `observe` then adds it.
+    /// Counts a request along its path. `observe` then adds the request to the aggregate of its
+    /// leaf.
     pub(crate) fn observe<'s>(
         &mut self,
         host: &[u8],
@@ -236,7 +255,8 @@ impl<T: Merge + Default + KeepsNames> Trie<T> {
         let mut node = &mut host.node;
         for (depth, segment) in segments.enumerate() {
             node.count += 1;
-            // A literal that has a child is one at any level that it has outlived: its kind need not be asked.
+            // A literal that already has a child is a literal at the current level too, so its kind
+            // need not be computed.
             if let Some(at) = node.known_literal(segment) {
                 node = &mut node.literals[at].node;
                 continue;
@@ -262,7 +282,7 @@ impl<T: Merge + Default + KeepsNames> Trie<T> {
         }
     }
 
-    /// Where a host stands; `None` where it is one of the rest.
+    /// Index of a host, inserted if necessary; `None` if it belongs to the rest.
     fn host(&mut self, text: &[u8]) -> Option<usize> {
         if self.hosts.len() <= FEW
             && let Some(at) = self.hosts.iter().position(|have| is_same(&have.text, text))
@@ -291,7 +311,7 @@ impl<T: Merge + Default + KeepsNames> Trie<T> {
 
     /// Raises the levels of hosts until the trie fits its bounds.
     pub(crate) fn fit(&mut self) {
-        // Those that came since the host was folded are still to be cut.
+        // Names observed since a host was folded are not pruned yet.
         for host in self.hosts.iter_mut().chain(&mut self.rest).filter(|host| host.level > 0) {
             host.node.keep_names(names_at(host.level));
         }
@@ -315,8 +335,9 @@ impl<T: Merge + Default + KeepsNames> Trie<T> {
     }
 }
 
-/// The largest weight that every host may have so that all of them fit (max-min fairness). A host that was folded
-/// needed more than any share since then, and so more than this one: it is given all of it.
+/// The largest weight per host with which all hosts fit (max-min fairness). A folded host has
+/// needed more than every earlier share, which was at least this one, so it is granted the full
+/// share.
 fn fair_share(weight: usize, sizes: &[usize], levels: impl Iterator<Item = u8>) -> usize {
     let needs = sizes.iter().zip(levels);
     let mut needs: Vec<usize> =
@@ -346,7 +367,7 @@ impl<T: Merge + Default + KeepsNames> Host<T> {
     }
 }
 
-/// The edge for one segment: a pure function of the segment, its depth and the level.
+/// The edge of one segment: a pure function of the segment, its depth and the level.
 fn edge_of(segment: &[u8], depth: usize, level: u8) -> Edge {
     let parsed = Segment::parse(segment);
     let hash = stable_hash(segment);
@@ -363,37 +384,40 @@ fn edge_of(segment: &[u8], depth: usize, level: u8) -> Edge {
     }
 }
 
-/// True if the vocabulary knows the segment. Such literals are kept first: they are what endpoints are made of.
+/// Returns `true` if the segment is in the vocabulary. Such literals are kept first, because
+/// endpoints consist of them.
 fn is_known(segment: &[u8]) -> bool {
     Vocabulary::shipped().knows(Segment::parse(segment).core)
 }
 
-/// Known literals stay until the level is this much higher.
+/// Number of levels by which known literals outlive unknown ones.
 const KNOWN_BITS: u8 = 8;
+/// Bit of a rank that is set for literals that are not in the vocabulary.
 const UNKNOWN: u64 = 1 << 63;
 
-/// So many children are gone through one by one.
+/// Number of children up to which a linear search is faster than hashing.
 const FEW: usize = 8;
 
-/// The order in which literals are kept: the known ones first, then by hash.
+/// Sort key of literals: known ones first, then by hash.
 fn rank(hash: u64, known: bool) -> u64 {
     if known { hash >> KNOWN_BITS } else { (hash >> 1) | UNKNOWN }
 }
 
-/// True if no literal child is ever kept for this segment. Short numbers may be versions or names: they are kept.
+/// Returns `true` if the segment is a value in any context, so that no literal child is kept for
+/// it. Numbers of up to three digits may be versions or names and do have literal children.
 fn is_value(segment: &Segment<'_>) -> bool {
     segment.is_key()
         || segment.kind.is_unmistakable()
         || (segment.kind.is_integer() && segment.core.len() > 3)
 }
 
-/// True if what has this hash is kept at a level.
+/// Returns `true` if a literal or frame with this hash is kept at a level.
 fn stays(hash: u64, level: u8) -> bool {
     hash.leading_zeros() >= u32::from(level.saturating_sub(LEVEL_ALL_LITERALS))
 }
 
 impl<T: KeepsNames> Node<T> {
-    /// What it takes up with all below it, in names: see [`Bounds::weight`].
+    /// Weight of the subtree in names: see [`Bounds::weight`].
     fn weight(&self) -> usize {
         let literals = self.literals.iter().map(|child| child.node.weight());
         let below = literals.chain(self.values.iter().map(|child| child.node.weight()));
@@ -402,7 +426,7 @@ impl<T: KeepsNames> Node<T> {
         own + below.sum::<usize>()
     }
 
-    /// Keeps so many names in each table of every endpoint below it.
+    /// Prunes every table of every endpoint in the subtree to `most` names.
     fn keep_names(&mut self, most: usize) {
         self.ends.iter_mut().for_each(|end| end.seen.keep_names(most));
         self.literals.iter_mut().for_each(|child| child.node.keep_names(most));
@@ -420,13 +444,13 @@ impl<T> Node<T> {
             .binary_search_by(|have| have.rank.cmp(&rank).then_with(|| (*have.text).cmp(text)))
     }
 
-    /// Where a literal stands, if it is there, known or not.
+    /// Index of a literal child, in the vocabulary or not.
     fn find(&self, hash: u64, text: &[u8]) -> Option<usize> {
         let found = self.position(rank(hash, false), text);
         found.or_else(|_| self.position(rank(hash, true), text)).ok()
     }
 
-    /// Where a literal stands, if it is there: of a few, each is compared sooner than one is hashed.
+    /// Index of a literal child. A short list is searched without hashing the segment.
     #[inline]
     fn known_literal(&self, text: &[u8]) -> Option<usize> {
         if self.literals.len() <= FEW {
@@ -435,7 +459,7 @@ impl<T> Node<T> {
         self.find(stable_hash(text), text)
     }
 
-    /// How many of the literals are known; they come first.
+    /// Number of literal children in the vocabulary. They come first.
     fn known(&self) -> usize {
         self.literals.partition_point(|have| have.rank < UNKNOWN)
     }
@@ -471,6 +495,7 @@ impl<T: HeapSize> HeapSize for Trie<T> {
 }
 
 impl<T: Merge + Default + KeepsNames> Node<T> {
+    /// The child that an edge leads to, inserted if necessary. `made` counts inserted nodes.
     fn child(&mut self, segment: &[u8], edge: Edge, keep: Keep, made: &mut usize) -> &mut Self {
         match edge {
             Edge::Rest(hash) => self.rest_node(hash, made),
@@ -482,6 +507,8 @@ impl<T: Merge + Default + KeepsNames> Node<T> {
         }
     }
 
+    /// Inserts a literal child, or folds the segment into a values child if the bottom-k bound
+    /// excludes it.
     fn new_literal(
         &mut self,
         segment: &[u8],
@@ -504,6 +531,7 @@ impl<T: Merge + Default + KeepsNames> Node<T> {
         &mut self.literals[at].node
     }
 
+    /// The values child of a kind and frame, inserted if necessary.
     fn values(&mut self, kind: SegmentKind, frame: &[u8], made: &mut usize) -> &mut Values<T> {
         let found = self
             .values
@@ -518,6 +546,7 @@ impl<T: Merge + Default + KeepsNames> Node<T> {
         &mut self.values[at]
     }
 
+    /// The node of a values child, after counting the segment as distinct.
     fn values_node(&mut self, key: &ValuesKey, made: &mut usize) -> &mut Self {
         let values = self.values(key.kind, &key.frame, made);
         if key.folded {
@@ -530,6 +559,7 @@ impl<T: Merge + Default + KeepsNames> Node<T> {
         &mut values.node
     }
 
+    /// The node for all remaining segments as one value, after counting them as distinct.
     fn rest_node(&mut self, hash: u64, made: &mut usize) -> &mut Self {
         let values = self.values(SegmentKind::Path, &PLAIN_FRAME, made);
         values.distinct.observe(hash);
@@ -543,7 +573,7 @@ mod tests {
     use crate::sketch::BottomK;
     use proptest::prelude::*;
 
-    /// Requests that ended at a node, and names that came with them.
+    /// Test aggregate: requests at a leaf, and their names.
     #[derive(Clone, Debug, Default, PartialEq)]
     struct Requests {
         count: u64,
@@ -571,7 +601,7 @@ mod tests {
         }
     }
 
-    /// The names that come with a path: of some paths many.
+    /// The names of a path; a third of the paths has many.
     fn names_with(path: &str) -> impl Iterator<Item = [u8; 8]> {
         let hash = stable_hash(path.as_bytes());
         (0..if hash.is_multiple_of(3) { hash >> 8 & 127 } else { 2 })
@@ -592,7 +622,7 @@ mod tests {
         trie
     }
 
-    /// Requests below a node, and names in them.
+    /// Requests in a subtree, and names in them.
     fn total(node: &Node<Requests>) -> (u64, u64) {
         let below = node.literals.iter().map(|child| total(&child.node));
         let values = node.values.iter().map(|child| total(&child.node));
@@ -614,7 +644,7 @@ mod tests {
                     .prop_map(|(hosts, nodes)| Bounds { hosts, literals: 10_000, nodes }),
             ],
         ) {
-            // So small that each bound is met, at levels low and high.
+            // The bounds are so small that each is reached, at low and high levels.
             let nodes = bounds.nodes;
             let whole = observed(&paths, bounds);
             let (left, right) = paths.split_at(cut.min(paths.len()));
@@ -633,7 +663,8 @@ mod tests {
             prop_assert!(weight <= nodes * limits::NAMES_PER_NODE || all_last);
         }
 
-        /// Whatever one host holds, the others are what they would be if it held no more than its share.
+        /// Whatever one host contains, the others equal what they would be if it contained no more
+        /// than its share.
         #[test]
         fn no_host_takes_the_share_of_another(
             small in prop::collection::vec("a(/(users|me|[qxz]{4})){1,2}", 0..20),

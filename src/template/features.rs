@@ -1,4 +1,4 @@
-//! The evidence for one segment being a value, as numbers: what it says itself, and what stands around and below it.
+//! The feature vector of one segment: lexical features, and features of its context.
 
 use crate::math::{ln, ln1};
 use crate::template::segment::{Segment, SegmentKind};
@@ -6,66 +6,68 @@ use crate::template::vocabulary::{Vocabulary, words_of};
 
 macro_rules! features {
     ($($name:ident),+ $(,)?) => {
-        /// One number of the evidence. The names are those of data/weights.tsv.
+        /// A feature of the classifier. The names are those of data/weights.tsv.
         #[expect(non_camel_case_types, reason = "the names stand in the data file as they are")]
         #[derive(Clone, Copy, Debug)]
         pub(crate) enum Feature { $($name),+ }
 
-        /// All names, in order.
+        /// The names of all features, in order.
         pub(crate) const NAMES: &[&str] = &[$(stringify!($name)),+];
     };
 }
 
 features! {
-    // What the segment itself says.
+    // Lexical: the segment alone.
     bias, kind_version, kind_integer, kind_number, kind_locale, kind_domain, kind_symbol, kind_word_digits, all_capitals,
     segment_known, segment_unknown, unknown_letters, rare_letters, least_word, mean_word, all_words_known, words, many_words,
     surprise_mean, surprise_total, digit_share, has_digit, length, length_20, length_2, inner_dash, inner_underscore, dot,
     lead_punctuation, camel_hump, first_capital, extension, verb, sigil, compound, keyword, qualified,
-    // How much of the host's words is unknown, how it writes them, and with that what the segment says of itself.
+    // Vocabulary coverage and naming habits of the host, and products of them with lexical
+    // features.
     host_unknown, host_segment_unknown, host_unknown_letters, host_rare_letters, host_least_word, host_surprise,
     host_surprise_mean, host_length, host_has_digit, host_words, habit_capitals, habit_first_capital, habit_hump, habit_dash,
     habit_underscore, habit_digit, habit_compound,
-    // Where it stands.
+    // Position in the path, and the parent segment.
     root, root_unknown, second, parent_version, parent_value, parent_value_unknown, two_values_before, parent_plural,
     parent_plural_unknown, parent_qualified, parent_script,
     parent_takes_values, parent_takes_names, parent_value_share,
-    // How it is asked for.
+    // Methods and statuses of the requests.
     get, post, put, delete, patch, ends_here, only_post, only_post_unknown, like_item, not_found, client_error, place_posts,
     place_ends, post_leaf_unknown,
-    // What its siblings are.
+    // Classes of the siblings.
     siblings, sibling_values, sibling_names, only_child, value_share, value_share_unknown, unmistakable_siblings, same_kind,
     same_shape, same_first_word, named_values, named_share, named_share_unknown, named_share_known, ids_without_names,
     ids_without_names_unknown, id_share, pure_names, many_named_rare, name_traffic,
-    // How they grow.
+    // Number of siblings and their traffic.
     children_per_request, singletons, once, traffic, traffic_unknown, traffic_share,
-    // What stands below.
+    // Subtree below the segment.
     shared_with_values, shared_with_names, shared_with_values_much, shared_with_names_much, shared_with_values_unknown,
     shared_with_names_unknown, shared_named, shared_relative, literals_below, leaf, below_unknown, below_ids, below_children,
-    // Small numbers that may be versions.
+    // Small numbers, which may be versions.
     small_number, small_number_rich, small_number_rich_root, small_number_rich_second, small_number_apart,
     small_number_apart_singular,
-    // Elsewhere on the host.
+    // Occurrences elsewhere on the host.
     elsewhere, elsewhere_unknown,
-    // What is asked for with it, and what it answers.
+    // Query parameters of requests, and media types of responses.
     query_any, query_with_values, query_with_names, query_alone, media_with_values, media_with_names, media_alone,
-    // Collections, and names that are made of words of their siblings.
+    // Collections, and words shared with siblings.
     collection, items_below, word_reuse, same_last_word,
-    // How unknown its siblings are, and by how much more than the host.
+    // Vocabulary coverage of the siblings, compared with that of the host.
     place_unknown, place_unknown_more, place_unknown_many, place_known_many,
     // Keywords beside ids: `me`, `search`.
     keyword_beside_ids, no_keyword_beside_ids,
-    // With how much of the host's words is unknown, what stands around the segment.
+    // Products of the host's vocabulary coverage with context features.
     host_value_share, host_named_share, host_named_values, host_shared_with_values, host_shared_with_names, host_siblings,
     host_children_per_request, host_only_child, host_singletons, host_get, host_post, host_leaf,
 }
 
-/// How many numbers there are.
+/// Number of features.
 pub(crate) const COUNT: usize = NAMES.len();
-/// How many of them the segment alone gives; they come first.
+/// Number of lexical features and their products with host habits. They come first; only they are
+/// input of stage 0.
 pub(crate) const LEXICAL: usize = Feature::root as usize;
 
-/// The evidence for one segment.
+/// The feature vector of one segment.
 #[derive(Clone, Debug)]
 pub(crate) struct Features {
     pub(crate) values: Vec<f64>,
@@ -91,12 +93,14 @@ impl Features {
     }
 }
 
+/// `part / whole` as a float; a `whole` of 0 counts as 1.
 #[expect(clippy::cast_precision_loss, reason = "lengths and counts of a segment are small")]
 pub(crate) fn ratio(part: usize, whole: usize) -> f64 {
     part as f64 / whole.max(1) as f64
 }
 
-/// What a segment says of itself. `core` is the part that may be a value, without an ending that the whole host uses.
+/// The lexical features of a segment. `core` is the part that may be a value, without an ending
+/// that is common on the host.
 pub(crate) fn lexical(segment: &Segment<'_>, core: &[u8], vocabulary: &Vocabulary) -> Features {
     use Feature as F;
     let mut features = Features::default();
@@ -136,7 +140,8 @@ pub(crate) fn lexical(segment: &Segment<'_>, core: &[u8], vocabulary: &Vocabular
     features
 }
 
-/// True for a name in a namespace, as services of gRPC and procedures have: `pkg.v1.Service`, `user.list`.
+/// Returns `true` for a qualified name, such as a gRPC service or a procedure: `pkg.v1.Service`,
+/// `user.list`.
 pub(crate) fn is_qualified_name(text: &[u8]) -> bool {
     let mut parts = text.split(|byte| *byte == b'.');
     let is_identifier = |part: &[u8]| {
@@ -147,6 +152,7 @@ pub(crate) fn is_qualified_name(text: &[u8]) -> bool {
     parts.clone().count() >= 2 && parts.all(is_identifier)
 }
 
+/// Sets the features that depend on the words of a segment.
 fn word_features(features: &mut Features, core: &[u8], vocabulary: &Vocabulary) {
     use Feature as F;
     let words = words_of(core);
@@ -179,7 +185,8 @@ fn word_features(features: &mut Features, core: &[u8], vocabulary: &Vocabulary) 
     features.flag(F::many_words, words.len() >= 4);
 }
 
-/// The same letters: `A` for capitals, `a` for small ones, `0` for digits, each run once.
+/// The shape of a text: each run of capitals becomes `A`, of lower-case letters `a`, of digits `0`,
+/// and runs of any other byte one such byte.
 pub(crate) fn shape(core: &[u8]) -> Vec<u8> {
     let mut shape: Vec<u8> = core
         .iter()
@@ -194,7 +201,8 @@ pub(crate) fn shape(core: &[u8]) -> Vec<u8> {
     shape
 }
 
-/// How much sharing a key says: little where many places of the host have it.
+/// Weight of a shared key: an inverse document frequency, ln((places + 1) / (holders + 0.5)), at
+/// least 0.1.
 pub(crate) fn rarity(places: usize, holders: u32) -> f64 {
     ln((ratio(places, 1) + 1.0) / (f64::from(holders) + 0.5)).max(0.1)
 }

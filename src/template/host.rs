@@ -1,4 +1,5 @@
-//! Facts about a host as a whole: an index of its segments, how many of them the vocabulary knows, and how it writes them.
+//! Features of a whole host: an index of its segments, their vocabulary coverage, and naming
+//! habits.
 
 use crate::template::decide::Places;
 use crate::template::decide::files::ending_of;
@@ -7,33 +8,38 @@ use crate::template::features::{Feature as F, Features, LEXICAL, lexical, ratio}
 use crate::template::segment::{Segment, SegmentKind};
 use crate::template::vocabulary::Vocabulary;
 
-/// Which segments a host has, at how many places, and what each says of itself.
+/// Index of the segments of a host: number of nodes, vocabulary membership and lexical features of
+/// each.
 #[derive(Debug)]
 pub(crate) struct HostIndex<'v> {
     vocabulary: &'v Vocabulary,
     /// Sorted by hash.
     segments: Vec<SegmentFacts>,
+    /// Number of trie nodes of the host that are evidence.
     pub(crate) places: usize,
-    /// Endings that the host as a whole uses, without their dot.
+    /// File endings that are common on the host, without their dot.
     endings: Vec<Vec<u8>>,
     habits: Habits,
-    /// What the words of the host weigh, and of that what the vocabulary does not know.
+    /// Weight of the words of the host.
     words: f64,
+    /// The part of that weight that is not in the vocabulary.
     unknown: f64,
 }
 
+/// Facts about one segment of a host.
 #[derive(Debug)]
 struct SegmentFacts {
     hash: u64,
+    /// Number of trie nodes below which the segment occurs.
     places: u32,
     known: bool,
     lexical: Box<[f64]>,
 }
 
-/// How a host writes its words: shares of its segments, from 0 to 1.
+/// Naming habits of a host: smoothed shares of its segments, 0 to 1.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Habits {
-    /// That the vocabulary does not know.
+    /// Segments that are not in the vocabulary.
     pub(crate) unknown: f64,
     pub(crate) capitals: f64,
     pub(crate) first_capital: f64,
@@ -44,18 +50,20 @@ pub(crate) struct Habits {
     pub(crate) compound: f64,
 }
 
-/// Segments that are thought of beside those of the host, so that few of them say little.
+/// Weight of pseudo-segments in the smoothing of habits, so that few segments are weak evidence.
 const PRIOR_SEGMENTS: f64 = 4.0;
-/// Words that are thought of elsewhere on the host, as unknown as those of a place that is compared with them.
+/// Weight of pseudo-words in the smoothing of the rest of the host. They have the unknown share of
+/// the node that is compared with it.
 const PRIOR_WORDS_ELSEWHERE: f64 = 2.0;
-/// The share of unknown segments among those.
+/// Prior share of unknown segments.
 const PRIOR_UNKNOWN: f64 = 0.25;
-/// An ending is the host's own where so many different segments have it, and one of so many.
+/// Minimum number of distinct segments with an ending for it to be common on a host.
 const MIN_SEGMENTS_WITH_ENDING: usize = 3;
+/// An ending is common on a host only if at least one in this many segments has it.
 const ONE_OF_SEGMENTS: usize = 3;
 
 impl<'v> HostIndex<'v> {
-    /// A segment at many places says no more of the host than one that stands alone at so many.
+    /// Maximum weight of one segment, whatever the number of nodes at which it occurs.
     pub(crate) const MAX_WEIGHT: f64 = 4.0;
 
     pub(crate) fn new<T>(hosts: &Places<'_, T>, vocabulary: &'v Vocabulary) -> Self {
@@ -84,7 +92,8 @@ impl<'v> HostIndex<'v> {
             let FoundSegment { hash, text, .. } = same[0];
             let evidence = || same.iter().filter(|found| found.siblings > 0);
             let places = evidence().count();
-            // Siblings share the weight of their place: a thousand values of one parameter say no more than one name.
+            // Siblings share the weight of their node: a thousand values of one parameter count as
+            // much as one name.
             let weight: f64 = evidence().map(|found| 1.0 / ratio(found.siblings, 1)).sum();
             let segment = Segment::parse(text);
             let core = index.core(&segment);
@@ -105,26 +114,29 @@ impl<'v> HostIndex<'v> {
         index
     }
 
-    /// How many providers use a segment with these words, and how many have a parameter right behind it.
+    /// (providers that use a segment with these words, providers that use it as the parent of a
+    /// parameter).
     pub(crate) fn parent_counts(&self, words: &str) -> (u32, u32) {
         (self.vocabulary.segment(words), self.vocabulary.before_parameters(words))
     }
 
-    /// Does the vocabulary not know most words of the host, of which there are enough to tell?
+    /// Returns `true` if most words of the host are not in the vocabulary, and there are enough of
+    /// them to tell.
     pub(crate) fn is_foreign(&self) -> bool {
-        /// The weight of words that tell.
+        /// Minimum weight of words for a judgement.
         const ENOUGH: f64 = 8.0;
 
         self.words >= ENOUGH && self.unknown * 2.0 > self.words
     }
 
-    /// True for segments whose letters say how much of the host's words is unknown.
+    /// Returns `true` for segments that count toward the unknown share of the host.
     pub(crate) fn is_word(segment: &Segment<'_>) -> bool {
         segment.kind == SegmentKind::Word && segment.core.len() >= 3
     }
 
-    /// The unknown share of a place minus that of the rest of the host; 0 where there is no rest. The place
-    /// itself has `own_words` of the weight of all words, and `own_unknown` of that of the unknown ones.
+    /// Unknown share of a node minus that of the rest of the host; 0 if there is no rest.
+    /// `own_words` and `own_unknown` are the weight of the node's words and of the unknown ones
+    /// among them.
     pub(crate) fn more_unknown(&self, place_unknown: f64, own_words: f64, own_unknown: f64) -> f64 {
         let words = (self.words - own_words).max(0.0);
         let unknown = (self.unknown - own_unknown).clamp(0.0, words);
@@ -133,7 +145,7 @@ impl<'v> HostIndex<'v> {
         place_unknown - elsewhere
     }
 
-    /// The part of a segment that may be a value, without an ending that the host as a whole uses.
+    /// The part of a segment that may be a value, without an ending that is common on the host.
     fn core<'s>(&self, segment: &Segment<'s>) -> &'s [u8] {
         let core = segment.core;
         match ending_of(core) {
@@ -142,7 +154,7 @@ impl<'v> HostIndex<'v> {
         }
     }
 
-    /// True for an ending that the host as a whole uses.
+    /// Returns `true` for an ending that is common on the host.
     pub(crate) fn is_habit(&self, ending: &[u8]) -> bool {
         self.endings.iter().any(|habit| habit == ending)
     }
@@ -152,12 +164,12 @@ impl<'v> HostIndex<'v> {
         found.ok().map(|at| &self.segments[at])
     }
 
-    /// At how many places a segment stands, and whether the vocabulary knows it.
+    /// The number of nodes at which a segment occurs, and whether it is in the vocabulary.
     pub(crate) fn get(&self, hash: u64) -> (u32, bool) {
         self.facts(hash).map_or((0, false), |facts| (facts.places, facts.known))
     }
 
-    /// What a segment says of itself, and what the host says of how much that is worth.
+    /// The lexical features of a segment, and their products with the habits of the host.
     pub(crate) fn lexical(&self, hash: u64) -> Features {
         let mut features = Features::default();
         if let Some(facts) = self.facts(hash) {
@@ -189,24 +201,24 @@ impl<'v> HostIndex<'v> {
     }
 }
 
-/// Segments and endings of a host while they are collected.
+/// Segments and endings of a host during collection.
 #[derive(Default)]
 struct Found<'t> {
     segments: Vec<FoundSegment<'t>>,
-    /// Hashes of segments that end a path, with their endings.
+    /// (ending, hash of the segment) for segments at which a path ends.
     endings: Vec<(&'t [u8], u64)>,
 }
 
-/// A segment at one place.
+/// A segment below one node.
 struct FoundSegment<'t> {
     hash: u64,
     text: &'t [u8],
-    /// How many segments stand there, with itself; 0 if it is not evidence.
+    /// Number of siblings including the segment itself; 0 if the node is not evidence.
     siblings: usize,
 }
 
 impl<'t> Found<'t> {
-    /// Adds what stands below a node, and returns how many places there are.
+    /// Collects the subtree of a node. Returns its number of nodes that are evidence.
     fn collect<T>(&mut self, node: &'t Node<T>, is_evidence: bool) -> usize {
         let mut places = usize::from(is_evidence);
         for literal in &node.literals {
@@ -222,7 +234,7 @@ impl<'t> Found<'t> {
             if is_evidence && !values.node.ends.is_empty() {
                 let last = values.frame.iter().rposition(|byte| *byte == 0).map_or(0, |at| at + 1);
                 let ending = values.frame[last..].strip_prefix(b".").unwrap_or_default();
-                // The values of one place are one endpoint, unlike those of any other.
+                // All values of one node are one endpoint, distinct from any other.
                 let place = self.endings.len() as u64;
                 self.endings.push((ending, place));
             }
@@ -246,7 +258,7 @@ impl<'t> Found<'t> {
     }
 }
 
-/// Sums over the segments of a host.
+/// Weighted sums over the segments of a host.
 #[derive(Default)]
 struct Sums {
     words: f64,

@@ -1,4 +1,4 @@
-//! Who decides which segments of a place are values.
+//! Classifies the sibling segments below one trie node as literals or parameter values.
 
 use crate::math::ln1;
 use crate::template::Template;
@@ -6,26 +6,26 @@ use crate::template::context::{Candidate, Observed, Place};
 use crate::template::features::{Feature, Features};
 use crate::template::model::{Model, STAGES};
 
-/// What a judge says of one segment.
+/// Classification of one segment.
 #[derive(Clone, Debug)]
 pub(crate) struct Verdict {
     pub(crate) is_value: bool,
-    /// From 0 to 1: that it is a value.
+    /// The probability that the segment is a value, 0 to 1.
     pub(crate) probability: f64,
-    /// What spoke most for it.
+    /// The topic that contributed most, as a user-facing phrase; empty for clear names.
     pub(crate) reason: &'static str,
 }
 
-/// A verdict is a near miss if its probability is within this distance of one half.
+/// Maximum distance of a near miss from probability one half.
 const NEAR: f64 = 0.35;
 
 impl Verdict {
-    /// True if the segment was nearly judged otherwise.
+    /// Returns `true` if the classification was close.
     pub(crate) fn is_near(&self) -> bool {
         (self.probability - 0.5).abs() < NEAR
     }
 
-    /// Overrules it.
+    /// Overrides the classification by a user-defined rule.
     pub(crate) fn decide(&mut self, is_value: bool) {
         self.is_value = is_value;
         self.probability = if is_value { 1.0 } else { 0.0 };
@@ -33,45 +33,50 @@ impl Verdict {
     }
 }
 
-/// Decides for all segments of one place at once.
+/// A binary classifier for sibling segments, with optional overrides.
 pub(crate) trait Judge<T> {
+    /// Classifies the candidates of a node, in order.
     fn judge(&self, place: &Place<'_, '_, T>) -> Vec<Verdict>;
 
-    /// What the parameters of a frame below a template are called, where a rule names them.
+    /// Parameter names for a frame below a template, if a rule gives them.
     fn parameter_names(&self, _template: &Template, _frame: &[u8]) -> Option<Vec<String>> {
         None
     }
 
-    /// The frame that a rule gives to a segment below a template, or to one of the frames by which values are kept.
+    /// The frame that a rule assigns to a segment below a template, or to the frame of a values
+    /// child.
     fn pinned_frame(&self, _template: &Template, _segment: &[u8]) -> Option<Vec<u8>> {
         None
     }
 
-    /// True if a rule makes all that stands below a template one value.
+    /// Returns `true` if a rule makes the remainder below a template a single value.
     fn takes_rest(&self, _template: &Template) -> bool {
         false
     }
 }
 
-/// A lone segment that is taken for a value swallows an endpoint; a lone value that stays as it is costs nothing. So the one
-/// that stands alone must be surer.
+/// Threshold for a single likely value. A lone name classified as a value hides an endpoint, while
+/// a lone value classified as a name costs nothing, so the threshold is high.
 const SURE: f64 = 0.85;
-/// A word that is the only segment ever seen at its place has shown no sign of varying, and what it looks like is no sign.
+/// Threshold for a word that is the only segment below its parent. Nothing shows that it varies,
+/// and its spelling alone is weak evidence.
 const ALONE: f64 = 0.99;
-/// So few words that come once or twice, with no id beside and nothing below them, confirm each other only in being unknown.
+/// Maximum size of a group of rare words that need the threshold [`SURE_OF_FEW`]. Without ids
+/// beside them and without a subtree, their only evidence for each other is being unknown.
 const FEW_WORDS: usize = 3;
 const SURE_OF_FEW: f64 = 0.93;
 const LIKELY: f64 = 0.5;
-/// What a version is given for being a value.
+/// Probability assigned to versions.
 const VERSION: f64 = 0.05;
-/// What a service or a method of a remote procedure call is given for being a value at most.
+/// Maximum probability of the services and methods of remote procedure calls.
 const REMOTE: f64 = 0.05;
-/// A known word that comes at most this many times as often as the folded segments do on average is one of them.
+/// Maximum ratio of the frequency of a known word to the mean frequency of the folded segments at
+/// which the word is classified like them.
 const LIKE_FOLDED: u64 = 4;
-/// What a segment is given that stands for others that were folded.
+/// Minimum probability of a segment that represents folded ones.
 const FOLDED: f64 = 0.95;
 
-/// The fitted model.
+/// The classifier that applies the fitted model.
 #[derive(Debug)]
 pub(crate) struct Fitted<'m>(pub(crate) &'m Model);
 
@@ -80,7 +85,7 @@ impl<T: Observed> Judge<T> for Fitted<'_> {
         let (probabilities, features) = settled(self.0, place);
         let mut verdicts = verdicts(&probabilities, threshold(place, &probabilities));
         for (verdict, features) in verdicts.iter_mut().zip(&features) {
-            // Nobody is told why a name is one, unless it nearly was none.
+            // Clear names need no reason.
             if verdict.is_value || verdict.is_near() {
                 verdict.reason = self.0.reason(features, verdict.is_value);
             }
@@ -89,9 +94,10 @@ impl<T: Observed> Judge<T> for Fitted<'_> {
     }
 }
 
-/// The one rule by hand: few small numbers near the root are versions where known words stand below each (`/1/boards`,
-/// `/rest/api/3/issue`), and where names that are no other number's stand behind the name of a service (`/mobile/24/feed`).
-/// Too few APIs have them to learn it.
+/// The only hand-written rule: a few small numbers near the root are versions. They are if known
+/// words follow each (`/1/boards`, `/rest/api/3/issue`), or if they follow the name of a service
+/// and have names below them that no other number has (`/mobile/24/feed`). Too few APIs have such
+/// versions to learn the rule.
 fn are_versions<T: Observed>(place: &Place<'_, '_, T>, features: &[Features]) -> bool {
     let has_no_parameter = place.template.parameters().next().is_none();
     let near_root = place.template.parts.len() <= 3 && has_no_parameter;
@@ -99,12 +105,13 @@ fn are_versions<T: Observed>(place: &Place<'_, '_, T>, features: &[Features]) ->
     if !near_root || !(1..=3).contains(&numbers().count()) {
         return false;
     }
-    // At least three known words below, and most of what is below.
+    // At least three known words below the number, and a majority of known words.
     let is_rich = |features: &Features| {
         features.get(Feature::small_number_rich) >= ln1(3)
             && features.get(Feature::below_unknown) + features.get(Feature::below_ids) <= 0.5
     };
-    // Behind a word that takes no values, with names below that no other number has: several, or of several numbers.
+    // The parent is a word that takes no values. The names below occur below no other number, and
+    // they are several or belong to several numbers.
     let behind_service = |features: &Features| {
         features.get(Feature::small_number_apart_singular) >= 1.0
             && features.get(Feature::below_ids) <= 0.0
@@ -117,7 +124,7 @@ fn are_versions<T: Observed>(place: &Place<'_, '_, T>, features: &[Features]) ->
         || (several_names && numbers().all(behind_service))
 }
 
-/// How likely a segment must be a value to be taken for one, as it follows from what an error costs.
+/// The probability above which a segment is a value, derived from the cost of errors.
 fn threshold<T>(place: &Place<'_, '_, T>, probabilities: &[f64]) -> f64 {
     let possible: Vec<&Candidate<'_, T>> = place
         .candidates
@@ -144,7 +151,7 @@ fn verdicts(probabilities: &[f64], threshold: f64) -> Vec<Verdict> {
     probabilities.iter().map(verdict).collect()
 }
 
-/// All stages; then what follows from segments that were folded.
+/// Runs all stages, then adjusts the probabilities by the evidence of folded segments.
 fn settled<T: Observed>(model: &Model, place: &Place<'_, '_, T>) -> (Vec<f64>, Vec<Features>) {
     let (mut probabilities, features) = stages(model, place, STAGES);
     let long_numbers = place.values.iter().any(|values| values.kind.is_integer());
@@ -158,8 +165,9 @@ fn settled<T: Observed>(model: &Model, place: &Place<'_, '_, T>) -> (Vec<f64>, V
     for ((probability, features), candidate) in
         probabilities.iter_mut().zip(&features).zip(place.candidates)
     {
-        // Beside longer numbers, short ones are numbers as well. And where the names that a node could not keep are values,
-        // so are the unknown ones that it kept, and known words that come no more often.
+        // Short numbers beside longer ones are numbers as well. If the segments that the node had
+        // to fold are values, then so are the unknown ones that it kept, and known words that are
+        // no more frequent.
         let is_number = long_numbers && candidate.segment.kind.is_integer();
         let as_often =
             candidate.requests().saturating_mul(folded_names) <= folded_requests * LIKE_FOLDED;
@@ -170,8 +178,8 @@ fn settled<T: Observed>(model: &Model, place: &Place<'_, '_, T>) -> (Vec<f64>, V
     (probabilities, features)
 }
 
-/// The unknown segments that a node keeps are a sample of those that it folded (those with the smallest hashes): true if
-/// most of the sample are values.
+/// Returns `true` if most unknown segments of a node are values. They are a bottom-k sample of the
+/// segments that the node folded.
 fn sample_says_values(probabilities: &[f64], features: &[Features]) -> bool {
     let unknown = probabilities
         .iter()
@@ -181,7 +189,7 @@ fn sample_says_values(probabilities: &[f64], features: &[Features]) -> bool {
     sum > count * LIKELY
 }
 
-/// Runs the first `count` stages; the probabilities of the last, and the evidence it had.
+/// Runs the first `count` stages. Returns the probabilities of the last one and its input features.
 pub(crate) fn stages<T: Observed>(
     model: &Model,
     place: &Place<'_, '_, T>,
@@ -221,7 +229,7 @@ pub(crate) fn stages<T: Observed>(
     (probabilities, features)
 }
 
-/// The evidence that a stage sees.
+/// The input features of a stage.
 #[cfg(feature = "training")]
 pub(crate) fn evidence<T: Observed>(
     model: &Model,
@@ -238,6 +246,7 @@ pub(crate) fn evidence<T: Observed>(
     place.features(&place.surroundings(own), &guesses)
 }
 
+/// Moves a probability away from one half.
 fn sharpened(p: f64) -> f64 {
     let (yes, no) = (p * p * p, (1.0 - p) * (1.0 - p) * (1.0 - p));
     yes / (yes + no)

@@ -1,4 +1,5 @@
-//! The fitted model: for each stage a weighted sum of the evidence, data/weights.tsv, and trees, data/trees.tsv.
+//! The classifier model: in each stage the weighted mean of a linear model (data/weights.tsv) and
+//! boosted trees (data/trees.tsv).
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -8,18 +9,20 @@ use crate::template::features::{COUNT, Features, LEXICAL, NAMES};
 use crate::template::trees::Trees;
 use crate::template::vocabulary::Vocabulary;
 
-/// How many stages there are: the segment alone, with what its siblings look like, and twice with what they were found to be.
+/// Number of stages: the segment alone, then with its context, then twice more with the
+/// probabilities of its siblings from the previous stage.
 pub(crate) const STAGES: usize = 4;
 
-/// How much of the answer the trees give: where the loss is least when one API is left out of the fit.
+/// Weight of the trees in the mean, in log odds. Chosen for minimum loss in leave-one-API-out
+/// cross-validation.
 const SHARE_OF_TREES: f64 = 0.65;
 
-/// Vocabulary, weights and trees.
+/// A fitted model: vocabulary, linear weights and trees.
 #[derive(Debug)]
 pub(crate) struct Model {
     pub(crate) vocabulary: &'static Vocabulary,
     weights: [Vec<f64>; STAGES],
-    /// One for each stage.
+    /// One ensemble per stage.
     trees: Vec<Trees>,
 }
 
@@ -32,12 +35,13 @@ static SHIPPED: LazyLock<Model> = LazyLock::new(|| {
 });
 
 impl Model {
-    /// The one that is part of the program.
+    /// The model compiled into the program.
     pub(crate) fn shipped() -> &'static Self {
         &SHIPPED
     }
 
-    /// From the text of the weights: a name and a number for each stage, separated by tabs. What is missing weighs nothing.
+    /// Parses a model. A line of `text` has a feature name and one weight per stage, separated by
+    /// tabs. Missing weights are 0.
     pub(crate) fn parse(vocabulary: &'static Vocabulary, text: &str, trees: &str) -> Self {
         let mut weights = [const { Vec::new() }; STAGES].map(|_: Vec<f64>| vec![0.0; COUNT]);
         for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -51,17 +55,18 @@ impl Model {
         Self { vocabulary, weights, trees: Trees::parse(trees, STAGES) }
     }
 
-    /// The probability that the segment is a value, as this stage sees it.
+    /// The probability that a segment is a value, by the given stage.
     pub(crate) fn probability(&self, stage: usize, features: &Features) -> f64 {
         let used = if stage == 0 { LEXICAL } else { COUNT };
         let products = features.values[..used].iter().zip(&self.weights[stage]);
         let sum: f64 = products.map(|(value, weight)| value * weight).sum();
-        // The sums are good at what was never seen, the trees at what depends on several things at once.
+        // The linear model generalises to values never seen in training; the trees capture
+        // interactions.
         let trees = self.trees[stage].answer(&features.values);
         logistic(sum * (1.0 - SHARE_OF_TREES) + trees * SHARE_OF_TREES)
     }
 
-    /// How much each number of the evidence speaks for a value in the last stage.
+    /// Contribution of each feature to the log odds of the last stage; positive for a value.
     fn contributions(&self, features: &Features) -> Vec<f64> {
         let products = features.values.iter().zip(&self.weights[STAGES - 1]);
         let trees = self.trees[STAGES - 1].contributions(&features.values);
@@ -72,7 +77,7 @@ impl Model {
         .collect()
     }
 
-    /// In words, what spoke most for this decision.
+    /// The topic whose features contributed most to the classification, as a user-facing phrase.
     pub(crate) fn reason(&self, features: &Features, is_value: bool) -> &'static str {
         let mut sums = [0.0; MAX_TOPICS];
         for (topic, contribution) in TOPIC_OF_FEATURE.iter().zip(self.contributions(features)) {
@@ -88,7 +93,8 @@ impl Model {
     }
 
     #[cfg(feature = "training")]
-    /// What spoke most for a value and against it in the last stage: (name, contribution), strongest first.
+    /// The features with their contributions in the last stage, by absolute value, descending.
+    /// Positive for a value.
     pub(crate) fn strongest(&self, features: &Features) -> Vec<(&'static str, f64)> {
         let mut all: Vec<(&str, f64)> =
             NAMES.iter().copied().zip(self.contributions(features)).collect();
@@ -97,21 +103,21 @@ impl Model {
     }
 }
 
-/// What the numbers of the evidence are about, sorted.
+/// The distinct topics, sorted.
 static TOPICS: LazyLock<Vec<&str>> = LazyLock::new(|| {
     let topics: BTreeSet<&str> = NAMES.iter().map(|name| topic(name)).collect();
     topics.into_iter().collect()
 });
 
-/// There are not more topics than this.
+/// Upper bound of the number of topics.
 const MAX_TOPICS: usize = 16;
 
-/// The place of each number's topic among all topics.
+/// Index of each feature's topic in [`TOPICS`].
 static TOPIC_OF_FEATURE: LazyLock<Vec<usize>> = LazyLock::new(|| {
     NAMES.iter().map(|name| TOPICS.binary_search(&topic(name)).unwrap_or_default()).collect()
 });
 
-/// What a number of the evidence is about.
+/// The topic of a feature as a user-facing phrase; empty for the bias.
 fn topic(name: &str) -> &'static str {
     let begins = |words: &[&str]| words.iter().any(|word| name.starts_with(word));
     if name == "bias" {

@@ -1,4 +1,5 @@
-//! What a parameter is called: after the noun before it where its values are ids, and after their kind where they are not.
+//! Names of path parameters: derived from the noun before the parameter for ids, and from the kind
+//! of value otherwise.
 
 mod codes;
 
@@ -7,7 +8,8 @@ use crate::template::decide::{Places, Variable};
 use crate::template::evidence::Node;
 use crate::template::segment::{Segment, SegmentKind, kind_of};
 
-/// Names for the parameters of a variable that follows `parts`, one for each place of its frame. `below` is where it leads.
+/// Names of the parameters of `variable`, one for each zero byte of its frame. `parts` is the
+/// template before it, and `below` the group of nodes after it.
 pub(crate) fn parameter_names<T>(
     parts: &[Part],
     variable: &Variable<'_>,
@@ -36,13 +38,14 @@ pub(crate) fn parameter_names<T>(
     vec![free.unwrap_or(base)]
 }
 
+/// Returns `true` if the template already has a parameter of this name.
 fn is_taken(name: &str, parts: &[Part]) -> bool {
     parts.iter().any(
         |part| matches!(part, Part::Parameter { names, .. } if names.iter().any(|have| have == name)),
     )
 }
 
-/// The names, each with a number where it is taken.
+/// Makes names unique within the template by appending `_2`, `_3`, ...
 pub(crate) fn unique(names: Vec<String>, parts: &[Part]) -> Vec<String> {
     let mut free: Vec<String> = Vec::with_capacity(names.len());
     for base in names {
@@ -57,7 +60,8 @@ pub(crate) fn unique(names: Vec<String>, parts: &[Part]) -> Vec<String> {
     free
 }
 
-/// The kind of nine of ten values; all that is made of words is one kind.
+/// The kind of at least 90 % of the values; all kinds of words count as one. `None` if there is no
+/// such kind.
 fn main_kind(variable: &Variable<'_>) -> Option<SegmentKind> {
     use SegmentKind as K;
     let all: u64 = variable.kinds().values().sum();
@@ -70,7 +74,8 @@ fn main_kind(variable: &Variable<'_>) -> Option<SegmentKind> {
     (count * 10 >= all * 9).then_some(*kind)
 }
 
-/// What stands around a value says what it is: `@{username}`, `Products({key})`, `sha256:{digest}`, `tracks:{track_id}`.
+/// Name derived from the fixed text around the value: `@{username}`, `Products({key})`,
+/// `sha256:{digest}`, `tracks:{track_id}`.
 fn in_frame(variable: &Variable<'_>) -> Option<String> {
     let frame = &*variable.frame;
     let prefix = &frame[..frame.iter().position(|byte| *byte == 0)?];
@@ -89,7 +94,8 @@ fn in_frame(variable: &Variable<'_>) -> Option<String> {
     Some(name)
 }
 
-/// Numbers and dates that follow each other: `{year}/{month}/{day}`, `{z}/{x}/{y}`, `{start_date}/{end_date}`.
+/// Name of a number or date in a known sequence: `{year}/{month}/{day}`, `{z}/{x}/{y}`,
+/// `{start_date}/{end_date}`.
 fn by_position<T>(
     parts: &[Part],
     variable: &Variable<'_>,
@@ -118,7 +124,7 @@ fn by_position<T>(
         }
         _ if kinds.keys().all(|kind| *kind == SegmentKind::Year) => {
             let next_is_month = leads_to(below, &SegmentKind::is_integer);
-            // Behind a plural stand ids that only look like years.
+            // After a plural noun, values are ids that look like years.
             let behind_plural = noun_before(parts).is_some_and(|noun| {
                 noun.ends_with('s') && !OF_YEARS.contains(&singular(&noun).as_str())
             });
@@ -140,11 +146,11 @@ fn by_position<T>(
     Some(name.to_owned())
 }
 
-/// Things that come once a year, or are kept by year.
+/// Nouns of things that occur once a year or are archived by year.
 const OF_YEARS: [&str; 8] =
     ["year", "season", "archive", "holiday", "calendar", "edition", "stat", "statistic"];
 
-/// True if all that stands right below is of a kind.
+/// Returns `true` if there are children and all of them are of a kind.
 fn leads_to<T>(group: &Places<'_, T>, is_kind: &dyn Fn(SegmentKind) -> bool) -> bool {
     let nodes = group.evidence();
     let has_children = |node: &&Node<T>| !node.literals.is_empty() || !node.values.is_empty();
@@ -159,7 +165,7 @@ fn number_of(text: &[u8]) -> Option<u32> {
     std::str::from_utf8(Segment::parse(text).core).ok()?.parse().ok()
 }
 
-/// The name of a kind of value that is no id, or that stands behind no noun.
+/// Name of a kind of value that is not an id, or that has no noun before it.
 fn by_kind(variable: &Variable<'_>, noun: Option<&str>) -> Option<String> {
     use SegmentKind as K;
     if let Some(name) = codes::name_of(&variable.texts).filter(|_| variable.all_texts_known()) {
@@ -186,13 +192,13 @@ fn by_kind(variable: &Variable<'_>, noun: Option<&str>) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// Nouns of people: what stands behind them and is a word is the name of an account.
+/// Nouns of persons. A word after one of them is an account name.
 const PEOPLE: [&str; 11] = [
     "user", "people", "person", "member", "profile", "account", "author", "u", "owner", "player",
     "follower",
 ];
 
-/// The name of values that are made of words.
+/// Name of a parameter whose values are words.
 fn by_words(variable: &Variable<'_>, noun: Option<&str>) -> Option<String> {
     let dashed = |text: &&&[u8]| text.contains(&b'-') && text.iter().any(u8::is_ascii_alphabetic);
     let texts = &variable.texts;
@@ -206,7 +212,7 @@ fn by_words(variable: &Variable<'_>, noun: Option<&str>) -> Option<String> {
     noun.is_none().then(|| "name".to_owned())
 }
 
-/// Other names for a parameter whose own is taken, the best first.
+/// Alternative names for a parameter whose name is taken, the best first.
 fn otherwise(variable: &Variable<'_>, noun: Option<&str>) -> Vec<String> {
     use SegmentKind as K;
     let kinds: &[&str] = match main_kind(variable) {
@@ -226,7 +232,7 @@ fn otherwise(variable: &Variable<'_>, noun: Option<&str>) -> Vec<String> {
     ["id".to_owned()].into_iter().filter(|_| noun.is_some()).chain(plain).chain(with_noun).collect()
 }
 
-/// Words that say what a value is, not whose.
+/// Nouns of attributes. The segment after one of them is its value, and not an id.
 const ATTRIBUTES: [&str; 38] = [
     "id", "name", "email", "slug", "username", "login", "date", "year", "month", "day", "lang",
     "language", "locale", "country", "currency", "version", "hash", "code", "key", "token", "uuid",
@@ -234,17 +240,18 @@ const ATTRIBUTES: [&str; 38] = [
     "ticker", "zip", "status", "type", "handle", "number",
 ];
 
+/// The name of an id after a noun.
 fn after_noun(noun: Option<&str>) -> String {
     let Some(noun) = noun else { return "id".to_owned() };
     let written = noun.strip_prefix("by_").unwrap_or(noun);
-    // Behind an attribute stands its value; behind a plural stands one of several things.
+    // An attribute is followed by its value, a plural by one of several things.
     if ATTRIBUTES.contains(&written) || written == "id" || written.ends_with("_id") {
         return written.to_owned();
     }
     format!("{}_id", singular(written))
 }
 
-/// Words before a value that say what is done, and nothing of what it is done to.
+/// Segments that say nothing about the thing that a value identifies.
 const SAY_NOTHING: [&str; 20] = [
     "",
     "api",
@@ -268,7 +275,7 @@ const SAY_NOTHING: [&str; 20] = [
     "json",
 ];
 
-/// The last literal that says what is meant, in snake case.
+/// The last meaningful literal before the parameter, in snake case.
 fn noun_before(parts: &[Part]) -> Option<String> {
     parts.iter().rev().find_map(|part| match part {
         Part::Literal { text, mask } => {
@@ -289,10 +296,10 @@ fn noun_before(parts: &[Part]) -> Option<String> {
     })
 }
 
-/// Longer literals are sentences, or values that were taken for names.
+/// Maximum length of a noun in bytes. Longer literals are sentences, or values classified as names.
 const MAX_NOUN_BYTES: usize = 40;
 
-/// Words in lower case with `_` between them: `userGroups` and `user-groups` become `user_groups`.
+/// Converts a text to snake case: `userGroups` and `user-groups` become `user_groups`.
 fn snake_case(text: &[u8]) -> String {
     let mut out = String::new();
     let mut previous = b'_';
@@ -320,7 +327,7 @@ fn snake_case(text: &[u8]) -> String {
     }
 }
 
-/// The singular of the last word, by the rules that hold for the nouns of APIs.
+/// The singular of a noun, which concerns its last word. The rules cover the nouns of APIs.
 fn singular(noun: &str) -> String {
     const UNCHANGED: [&str; 16] = [
         "news",
@@ -371,7 +378,7 @@ mod tests {
     use crate::template::secret::Seen;
     use crate::template::segment::PLAIN_FRAME;
 
-    /// Names as they follow each other where all that varies are ids.
+    /// The name of a parameter after a path. All parameters in the path, written `{}`, are ids.
     fn name_after(path: &str) -> String {
         let mut parts = Vec::new();
         let name = |parts: &[Part]| {

@@ -1,4 +1,5 @@
-//! Is one path several endpoints? Only where the traffic shows it.
+//! Splitting of one path into several endpoints by operation, if the traffic shows that it has
+//! operations.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +8,16 @@ use crate::template::context::Observed;
 use crate::template::decide::DecidedEnd;
 use crate::template::evidence::End;
 
-/// Of a hundred requests, this many must name an operation.
+/// Minimum percentage of requests that must name an operation of a protocol.
 const NAMED_PERCENT: u64 = 80;
-/// The same for a query parameter, which may be a filter as well.
+/// Minimum percentage of requests that must have a query parameter as an operation. It is higher,
+/// because a query parameter may also be a filter.
 const QUERY_PERCENT: u64 = 95;
 
-/// The ends of a place by method and operation. A method is split by a protocol's operations where most requests name one,
-/// and by those of a query parameter where nearly all do, there are at least two, and each comes twice on the average.
+/// Groups the leaves of a node by method and operation. A method is split by the operations of a
+/// protocol if most of its requests name one. It is split by the operations of a query parameter if
+/// nearly all of its requests have one, there are at least two operations, and each has two
+/// requests on average.
 pub(super) fn split<'t, T: Observed>(ends: &[&'t End<T>]) -> Vec<DecidedEnd<'t, T>> {
     let mut by_method: BTreeMap<&'t [u8], Vec<&'t End<T>>> = BTreeMap::new();
     for end in ends {
@@ -36,6 +40,8 @@ pub(super) fn split<'t, T: Observed>(ends: &[&'t End<T>]) -> Vec<DecidedEnd<'t, 
     decided.into_iter().collect()
 }
 
+/// Returns `true` if leaves of one method are split by operations of a protocol, or, if `protocol`
+/// is false, of a query parameter.
 fn is_split<T: Observed>(ends: &[&End<T>], protocol: bool) -> bool {
     let total: u64 = ends.iter().map(|end| end.seen.count()).sum();
     let mut operations: BTreeMap<&[u8], u64> = BTreeMap::new();

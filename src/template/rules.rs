@@ -1,6 +1,7 @@
-//! What a person decided: templates pinned, segments kept, merges forbidden, parameters renamed, hosts grouped.
+//! User-defined rules: pinned templates, kept segments, forbidden merges, renamed parameters,
+//! grouped hosts.
 //!
-//! Rules apply when templates are decided, so they hold for all that was already observed.
+//! Rules apply when templates are decided, so they also affect flows that were observed before.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -13,7 +14,10 @@ use crate::template::context::Place;
 use crate::template::judge::{Judge, Verdict};
 use crate::template::{Part, Template};
 
-/// Rules for deciding templates, from a TOML file.
+/// User-defined rules that override the classifier, from a TOML file. The default has no rules.
+///
+/// A path is matched from its beginning. In it, `*` matches any segment, `{name}` a parameter,
+/// `{name+}` a parameter that spans all remaining segments, and anything else a literal.
 ///
 /// ```
 /// let rules = api_patterns::Rules::parse("rules.toml", r#"
@@ -41,6 +45,7 @@ pub struct Rules {
     hosts: Vec<HostRule>,
 }
 
+/// One rule for paths.
 #[derive(Clone, Debug)]
 struct Rule {
     kind: Kind,
@@ -50,6 +55,7 @@ struct Rule {
     to: Option<String>,
 }
 
+/// The effect of a rule for paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Template,
@@ -62,24 +68,27 @@ enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Pattern {
     Literal(String),
-    /// `*`: anything.
+    /// `*`: any segment.
     Any,
     Parameter {
         names: Vec<String>,
-        /// What stands around the parameters, with a zero byte in the place of each.
+        /// The fixed text around the parameters, with a zero byte in place of each.
         frame: Vec<u8>,
         rest: bool,
     },
 }
 
+/// A rule that groups hosts.
 #[derive(Clone, Debug)]
 struct HostRule {
     template: String,
-    /// What stands before the variable label, and after it.
+    /// Text before the variable label.
     before: String,
+    /// Text after the variable label.
     after: String,
 }
 
+/// The TOML file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -117,11 +126,20 @@ struct HostEntry {
 }
 
 impl Rules {
-    /// Reads rules from the text of a TOML file.
+    /// Parses rules from TOML. `name` is the name of the file, for error messages only.
+    ///
+    /// ```
+    /// use api_patterns::Rules;
+    ///
+    /// assert!(Rules::parse("rules.toml", "[[literal]]\npath = \"/users/me\"").is_ok());
+    /// let error = Rules::parse("rules.toml", "[[literal]]\npath = \"/users/{id}\"").unwrap_err();
+    /// assert_eq!(error.source_name(), Some("rules.toml"));
+    /// ```
     ///
     /// # Errors
     ///
-    /// Where the text is no TOML, has a key that is not known, or a rule that cannot be followed.
+    /// Fails if the text is not valid TOML, has an unknown key, or contains a rule that cannot be
+    /// applied.
     pub fn parse(name: &str, toml: &str) -> Result<Self, Error> {
         let file: File = toml::from_str(toml).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start) as u64;
@@ -178,7 +196,7 @@ impl Rules {
         Ok(rules)
     }
 
-    /// The group of a host, if a rule names one.
+    /// The host rule that matches a host: (index, template of the group).
     pub(crate) fn host_group(&self, host: &str) -> Option<(usize, &str)> {
         self.hosts.iter().enumerate().find_map(|(i, rule)| {
             let label = host.strip_prefix(&*rule.before)?.strip_suffix(&*rule.after)?;
@@ -186,7 +204,7 @@ impl Rules {
         })
     }
 
-    /// The rules in words, in the order of [`Matched`].
+    /// The rules that are not in `matched`, formatted for users.
     pub(crate) fn in_words(&self, matched: &Matched) -> Vec<String> {
         let kinds = |kind| match kind {
             Kind::Template => "template",
@@ -207,24 +225,27 @@ impl Rules {
             .collect()
     }
 
+    /// Returns `true` if there are no rules.
     pub(crate) fn is_empty(&self) -> bool {
         self.rules.is_empty() && self.hosts.is_empty()
     }
 }
 
-/// Which rules matched something.
+/// Indices of the rules that matched something.
 #[derive(Debug, Default)]
 pub(crate) struct Matched {
     rules: BTreeSet<usize>,
     pub(crate) hosts: BTreeSet<usize>,
 }
 
+/// Returns `true` for a valid parameter name.
 fn is_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 64
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
+/// Parses the path of a rule.
 fn parse_path(name: &str, path: &str) -> Result<Vec<Pattern>, Error> {
     let bad = || {
         let path = text::printable(path.as_bytes()).into_owned();
@@ -252,14 +273,15 @@ fn parse_path(name: &str, path: &str) -> Result<Vec<Pattern>, Error> {
         .collect()
 }
 
-/// A segment with `{name}` in it, once or several times: `{id}.json`, `@{user}`, `{lat},{lon}`, `{path+}`.
+/// Parses a segment with parameters: `{id}.json`, `@{user}`, `{lat},{lon}`, `{path+}`. Returns
+/// `None` if it is malformed.
 fn parse_parameters(segment: &str) -> Option<Pattern> {
     let (mut names, mut frame, mut rest) = (Vec::new(), Vec::new(), false);
     let mut text = segment;
     while let Some((before, after)) = text.split_once('{') {
         let (inside, after) = after.split_once('}')?;
         let name = inside.strip_suffix('+').unwrap_or(inside);
-        // Values that follow each other without anything between them cannot be told apart.
+        // Adjacent parameters without text between them are ambiguous.
         if !is_name(name) || before.contains('}') || (!names.is_empty() && before.is_empty()) {
             return None;
         }
@@ -274,7 +296,8 @@ fn parse_parameters(segment: &str) -> Option<Pattern> {
     is_plain.then_some(Pattern::Parameter { names, frame, rest })
 }
 
-/// True if a segment has what a frame has around its values, and a value in each place. A frame fits itself.
+/// Returns `true` if a segment has the fixed text of a frame and a non-empty value in each place. A
+/// frame matches itself.
 pub(crate) fn fits_frame(frame: &[u8], segment: &[u8]) -> bool {
     let mut parts = frame.split(|byte| *byte == 0);
     let first = parts.next().unwrap_or_default();
@@ -293,6 +316,7 @@ pub(crate) fn fits_frame(frame: &[u8], segment: &[u8]) -> bool {
     rest.is_empty()
 }
 
+/// Parses the template of a host rule.
 fn parse_host(name: &str, template: String) -> Result<HostRule, Error> {
     let parts =
         template.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)));
@@ -311,7 +335,8 @@ fn parse_host(name: &str, template: String) -> Result<HostRule, Error> {
     }
 }
 
-/// Follows the rules for one host, and asks another judge where they say nothing.
+/// A classifier that applies the rules of one host, and delegates to another classifier where no
+/// rule applies.
 pub(crate) struct Ruled<'r, T> {
     pub(crate) rules: &'r Rules,
     pub(crate) host: &'r str,
@@ -320,7 +345,8 @@ pub(crate) struct Ruled<'r, T> {
 }
 
 impl<T> Ruled<'_, T> {
-    /// The rules of a kind for this host whose path leads here, with the segment that they have next.
+    /// The rules of a kind for this host whose path matches the template so far. Returns (index,
+    /// rule, next segment).
     fn next<'a>(
         &'a self,
         kind: Kind,
@@ -340,26 +366,31 @@ impl<T> Ruled<'_, T> {
         })
     }
 
+    /// Returns `true` if the next segment of a rule is its last.
     fn is_last(rule: &Rule, template: &Template) -> bool {
         rule.segments.len() == template.parts.len() + 1
     }
 
+    /// Records that a rule matched.
     fn mark(&self, i: usize) {
         self.matched.borrow_mut().rules.insert(i);
     }
 }
 
-/// True for the frame of a rule that takes values by what stands around them, and not by their suffix alone.
+/// Returns `true` if the frame of a rule is more specific than a suffix, so that segments must be
+/// matched against it.
 fn is_pinned(frame: &[u8]) -> bool {
     !frame.starts_with(b"\0") || memchr::memchr_iter(0, frame).count() > 1
 }
 
-/// True if a rule's frame means a frame that was found. A rule need not write the prefix that all values share.
+/// Returns `true` if the frame of a rule denotes a decided frame. A rule may omit the prefix that
+/// all values share.
 fn is_meant(frame: &[u8], found: &[u8]) -> bool {
     let suffix = |frame: &'_ [u8]| frame.iter().rposition(|byte| *byte == 0).unwrap_or(0);
     frame == found || (frame.starts_with(b"\0") && *frame == found[suffix(found)..])
 }
 
+/// Returns `true` if a segment of a rule matches a segment of a template.
 fn fits(pattern: &Pattern, part: &Part) -> bool {
     match (pattern, part) {
         (Pattern::Any, _) => true,

@@ -1,9 +1,10 @@
-//! The one judgement whether captured text may be shown as a name, or may be a secret.
+//! Detection of secrets: whether captured text may be displayed as a name.
 //!
-//! It is asked of every captured word that is shown: literals, hosts, names of headers, parameters and operations, methods,
-//! media types, ids of flows. A known word is shown, whatever it is beside. What is left is judged by what it is made of:
-//! digits, credentials before a sign, and how letters follow each other. What came again and again may be any word that can
-//! be pronounced; what came once or twice must look like a name.
+//! The detector is applied to every displayed captured word: literals, hosts, names of headers,
+//! parameters and operations, methods, media types, flow ids. A segment in the vocabulary is
+//! displayed. Everything else is judged by its form: digits, credentials before a separator, and
+//! the plausibility of its letters. Any pronounceable word is accepted if it was seen often; a word
+//! that was seen once or twice must look like a name.
 
 mod issuers;
 mod spelling;
@@ -14,24 +15,25 @@ use crate::template::secret::spelling::Word;
 use crate::template::segment::{SegmentKind, kind_of};
 use crate::template::vocabulary::{Vocabulary, words_of};
 
-/// How often something was seen.
+/// How often a word was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
-    /// Too seldom to tell a name from a value.
+    /// Too seldom to distinguish a name from a value.
     Seldom,
     Often,
 }
 
 impl Seen {
-    /// Requests that make a word of any language a name.
+    /// Minimum number of requests for a pronounceable word to be a name.
     const OFTEN: u64 = 3;
 
+    /// Classifies a number of requests.
     pub(crate) fn times(requests: u64) -> Self {
         if requests >= Self::OFTEN { Self::Often } else { Self::Seldom }
     }
 }
 
-/// Words that say that a secret follows, beside those that end with one of them.
+/// Names whose value is a secret. Longer names that end with one of them count as well.
 const CREDENTIALS: [&str; 44] = [
     "apikey",
     "aspsessionid",
@@ -79,16 +81,17 @@ const CREDENTIALS: [&str; 44] = [
     "acl",
 ];
 
-/// So many digits are a number of something: a phone, a card, a person.
+/// Minimum number of digits that may identify a person: a phone, a card, an account.
 const DIGITS: usize = 5;
 
-/// So many words beside each other are a phrase.
+/// Minimum number of words in a phrase, such as a seed phrase.
 const PHRASE_WORDS: usize = 9;
 
-/// Providers that make a segment a known name as a whole.
+/// Minimum number of providers that use a segment for it to be accepted as a whole.
 const KNOWN_NAME: u32 = 2;
 
-/// Does it look like a secret, or like something personal?
+/// Returns `true` if the text looks like a secret or like personal data. Errs on the side of
+/// `true`.
 pub(crate) fn looks_secret(text: &[u8], seen: Seen) -> bool {
     let text = decoded(text);
     let words = words_of(&text);
@@ -104,7 +107,7 @@ pub(crate) fn looks_secret(text: &[u8], seen: Seen) -> bool {
         || has_random_word(&text, seen)
 }
 
-/// With percent escapes resolved: they hide nothing.
+/// Percent-decodes the text, because escapes could hide a secret.
 fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
     if !text.contains(&b'%') {
         return Cow::Borrowed(text);
@@ -128,7 +131,8 @@ fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
-/// More digits than names have, however they are written. (A day of this century may be a version.)
+/// Returns `true` if the text has more digits than names have, however they are separated. Dates of
+/// this century are not counted, because they may be versions.
 fn has_digits_of_a_person(text: &[u8], seen: Seen) -> bool {
     let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
     let is_alone = |at: usize, length: usize| {
@@ -152,7 +156,7 @@ fn has_digits_of_a_person(text: &[u8], seen: Seen) -> bool {
     (digits > 1 && !text.is_ascii()) || (digits > 0 && has_sign && seen == Seen::Seldom)
 }
 
-/// `2015-03-31`, `20120810`: a day of this century.
+/// Returns `true` for a date from 2000 to 2039: `2015-03-31`, `20120810`.
 fn is_recent_day(text: &[u8]) -> bool {
     let parts = match text.len() {
         10 if text[4] == b'-' && text[7] == b'-' => (&text[..4], &text[5..7], &text[8..]),
@@ -167,13 +171,14 @@ fn is_recent_day(text: &[u8]) -> bool {
     is_in(parts.0, 2000..=2039) && is_in(parts.1, 1..=12) && is_in(parts.2, 1..=31)
 }
 
-/// `somebody@somewhere`
+/// Returns `true` for an address: `somebody@somewhere`.
 fn is_addressed(text: &[u8]) -> bool {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte >= 0x80;
     text.windows(3).any(|part| part[1] == b'@' && is_name(part[0]) && is_name(part[2]))
 }
 
-/// `token=abc`, `key:abc`, `a=1;password=abc`, `User(password='abc')`.
+/// Returns `true` if a value is assigned to a credential: `token=abc`, `key:abc`,
+/// `a=1;password=abc`, `User(password='abc')`.
 fn is_assigned(text: &[u8]) -> bool {
     let is_sign = |byte: &u8| b"=:~(".contains(byte);
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-".contains(byte);
@@ -184,7 +189,8 @@ fn is_assigned(text: &[u8]) -> bool {
         let is_quote = |byte: &u8| b"()'\"".contains(byte);
         let is_empty = value.iter().all(is_quote);
         let words = words_of(value);
-        // `keys:rotate` is a method, `token=rotate` is not.
+        // A known word after a colon is a custom method (`keys:rotate`); after `=` it is a value
+        // (`token=rotate`).
         let is_method = *sign == b':'
             && !words.is_empty()
             && words.iter().all(|word| spelling::word(word) == Word::Known);
@@ -199,7 +205,7 @@ fn is_credential(name: &[u8]) -> bool {
     CREDENTIALS.iter().any(|word| joined == *word || (word.len() > 2 && last == *word))
 }
 
-/// Many small words in a row, as seed phrases are.
+/// Returns `true` for many lower-case words in sequence, as in a seed phrase.
 fn is_phrase(text: &[u8]) -> bool {
     let is_gap = |byte: &u8| b"-_. +".contains(byte);
     let mut words = 0;
@@ -210,15 +216,15 @@ fn is_phrase(text: &[u8]) -> bool {
     are_small && words >= PHRASE_WORDS
 }
 
-/// Is a part of it made of letters and digits as chance has them?
+/// Returns `true` if a part of the text looks like random letters and digits.
 fn has_random_word(text: &[u8], seen: Seen) -> bool {
-    /// Fewer letters may be anything.
+    /// Maximum length of a word that is too short to judge.
     const SHORT: usize = 4;
-    /// So many are most of what stands there, and few words of names that nobody knows have them.
+    /// Minimum length of a word that must be beside three known words to be accepted.
     const LONG: usize = 8;
 
     let (mut known, mut unknown, mut tiny_runs) = (0, 0, 0);
-    // How many words can be pronounced and are not known, and the length of the longest.
+    // (number of pronounceable words that are not in the vocabulary, length of the longest).
     let mut pronounceable = (0, 0);
     for run in text.split(|byte| !byte.is_ascii_alphanumeric()).filter(|run| !run.is_empty()) {
         let words = words_of(run);
@@ -228,7 +234,7 @@ fn has_random_word(text: &[u8], seen: Seen) -> bool {
             .map(|word| (word.len(), spelling::word(word)))
             .collect();
         if judged.is_empty() {
-            // Four digits that are no year are a number of something.
+            // Four digits that are not a year may be a PIN or a part of a number.
             if seen == Seen::Seldom
                 && run.len() == 4
                 && !run.starts_with(b"19")
@@ -251,7 +257,7 @@ fn has_random_word(text: &[u8], seen: Seen) -> bool {
         if judged.iter().any(|found| found.1 == Word::Random) {
             return true;
         }
-        // Humps of one or two letters.
+        // Many camel-case words of one or two letters are not words.
         let tiny = judged.iter().filter(|found| found.1 == Word::Tiny);
         let (count, letters) = tiny.fold((0, 0), |(count, sum), found| (count + 1, sum + found.0));
         if run.len() >= 6 && count >= 2 && letters * 3 >= run.len() {
@@ -264,7 +270,8 @@ fn has_random_word(text: &[u8], seen: Seen) -> bool {
         pronounceable.0 += count;
         pronounceable.1 = pronounceable.1.max(longest);
     }
-    // A word of any language may be a secret of random letters: one is let through beside known words, or if it is short.
+    // A rare pronounceable word may be a secret of random letters. One such word is accepted if it
+    // is short or beside enough known words.
     let (count, longest) = pronounceable;
     let is_beside_known = |least: usize| count == 1 && known >= least;
     if seen == Seen::Seldom
@@ -278,11 +285,12 @@ fn has_random_word(text: &[u8], seen: Seen) -> bool {
     {
         return true;
     }
-    // Two unknown words are somebody's name as likely as anything.
+    // Two unknown words are often the name of a person.
     tiny_runs > 1 || (seen == Seen::Seldom && unknown >= 2 && unknown * 2 >= unknown + known)
 }
 
-/// Letters and digits in one: `oauth2` and `v1beta1` are names, `summer2024` and `a8f3k2` may be secrets.
+/// Returns `true` if a word with digits looks random: `oauth2` and `v1beta1` are names,
+/// `summer2024` and `a8f3k2` may be secrets.
 fn is_random_with_digits(
     run: &[u8],
     words: &[String],
@@ -333,7 +341,7 @@ mod tests {
 
     #[test]
     fn keys_of_known_issuers_are_secrets() {
-        // Put together here, so that no scanner takes this file for a leak.
+        // Assembled at run time, so that secret scanners do not report this file.
         for (prefix, rest) in [
             ("sk_live_", "4eC39HqLyjWDarjtT1zdp7dc"),
             ("ghp_", "aBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789"),
@@ -430,7 +438,7 @@ mod tests {
             ["nguoidung", "san-pham", "ustawienia", "kayttajat", "benutzer-liste", "grafana"];
         check(Seen::Often, &names, false);
         check(Seen::Seldom, &["nguoidung", "kayttajat"], true);
-        // A name is a name, and somebody's.
+        // Names of persons are masked.
         check(Seen::Seldom, &["john.smith", "maria-garcia"], true);
     }
 }

@@ -1,4 +1,5 @@
-//! What one path segment says of itself: its kind, and what stands around the part that may be a value.
+//! Lexical analysis of one path segment: its kind, and the fixed text around the part that may be a
+//! value.
 
 mod frame;
 mod rules;
@@ -9,66 +10,76 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use rules::kind_of;
 
-/// The kind of one path segment, or of one query value.
+/// The lexical kind of one path segment or query value.
+///
+/// The order of declaration is part of the format of stored states
+/// ([`Patterns::to_bytes`](crate::Patterns::to_bytes)).
+///
+/// ```
+/// use api_patterns::{Segment, SegmentKind};
+///
+/// assert_eq!(Segment::parse(b"2026-11-22").kind, SegmentKind::Date);
+/// assert_eq!(Segment::parse(b"v2").kind, SegmentKind::Version);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SegmentKind {
-    /// Letters, `-`, `_` and `.`: `users`, `check-out`, `latest.json`.
+    /// Letters, `-`, `_` and `.`: `users`, `check-out`.
     Word,
-    /// A word with digits that shows no sign of an id: `oauth2`, `h264`, `s3`.
+    /// A word with digits and no sign of an id: `oauth2`, `h264`, `s3`.
     WordWithDigits,
     /// An API version: `v1`, `v2.1`, `v1beta1`.
     Version,
-    /// A whole number, with or without sign.
+    /// An integer, optionally with a minus sign.
     Integer,
-    /// Numbers with dots or dashes between them: `1.5`, `2.0.1`, `555-0199`.
+    /// Digits with single dots or dashes between them: `1.5`, `2.0.1`, `555-0199`.
     Number,
-    /// 8-4-4-4-12 hexadecimal digits, or 32 without dashes (RFC 9562 any version).
+    /// A UUID of any version (RFC 9562): 8-4-4-4-12 hexadecimal digits, or 32 without dashes.
     Uuid,
-    /// 24 hexadecimal digits (`MongoDB`).
+    /// A `MongoDB` object id: 24 hexadecimal digits.
     ObjectId,
-    /// Hexadecimal digits: at least 7 with a decimal digit among them, or at least 16.
+    /// At least 16 hexadecimal digits, or at least 7 with a decimal digit among them.
     Hex,
-    /// 26 characters of Crockford's base 32 that begin with 0 to 7.
+    /// A ULID: 26 characters of Crockford's base 32, the first of them 0 to 7.
     Ulid,
-    /// `2026-11-22`, `2026-11`, or either with a time.
+    /// A date, month or timestamp in ISO 8601: `2026-11-22`, `2026-11`, `2026-11-22T10:00:00Z`.
     Date,
-    /// An IPv4 address, or an IPv6 address.
+    /// An IPv4 or IPv6 address.
     Ip,
-    /// `name@host.tld`.
+    /// An e-mail address: `name@host.tld`.
     Email,
-    /// A dotted host name with a common top level domain.
+    /// A dotted host name with a common top-level domain.
     Domain,
-    /// `en-US`, `pt_BR`.
+    /// A locale: `en-US`, `pt_BR`.
     Locale,
-    /// A short prefix and an id: `cus_NffrFeUfNV2Hib`, `ORD-2024-00017`.
+    /// An id with a short prefix: `cus_NffrFeUfNV2Hib`, `ORD-2024-00017`.
     Prefixed,
-    /// Three base64url parts that begin with `eyJ`.
+    /// A JSON Web Token: three base64url parts, beginning with `eyJ`.
     Jwt,
-    /// Letters and digits too mixed for a word: `dQw4w9WgXcQ`.
+    /// Letters and digits that alternate too often for a word: `dQw4w9WgXcQ`.
     Opaque,
-    /// Values with commas between them.
+    /// Comma-separated values.
     List,
-    /// A year in the 20th or 21st century: `1999`, `2026`.
+    /// A year from 1900 to 2099.
     Year,
     /// Pairs of decimal numbers: `52.5,13.4`, `52.5,13.4;48.8,2.3`.
     Coordinates,
-    /// Three whole numbers with dashes between them, as maps address their tiles: `12-2048-1360`.
+    /// Map tile coordinates, three integers with dashes between them: `12-2048-1360`.
     Tile,
-    /// Two whole numbers with an `x` between them: `300x250`.
+    /// Dimensions, two integers with an `x` between them: `300x250`.
     Dimensions,
-    /// Holds a percent-encoded byte, or one that should have been encoded.
+    /// Contains a percent-encoded byte, or a byte that must be percent-encoded.
     Encoded,
-    /// Holds other punctuation: `a+b`, `@scope`, `$count`.
+    /// Contains other punctuation: `a+b`, `@scope`, `$count`.
     Symbol,
-    /// More bytes than any name has.
+    /// Longer than any name (200 bytes).
     Long,
-    /// Several segments that together are one value, or that are too many to tell apart.
+    /// Several segments that together are one value, or that are too many to distinguish.
     Path,
 }
 
 impl SegmentKind {
-    /// Every kind, in the order of their numbers.
+    /// All kinds, in the order of declaration.
     pub const ALL: [Self; 26] = {
         use SegmentKind as K;
         [
@@ -101,9 +112,15 @@ impl SegmentKind {
         ]
     };
 
-    /// Is a segment of this kind a value whatever stands around it?
+    /// Returns `true` if a segment of this kind is a value in any context, so that no sibling or
+    /// parent needs to be considered. The evidence trie keeps no literal child for such a segment.
     ///
-    /// The evidence trie keeps no literal child for such a segment.
+    /// ```
+    /// use api_patterns::SegmentKind;
+    ///
+    /// assert!(SegmentKind::Uuid.is_unmistakable());
+    /// assert!(!SegmentKind::Word.is_unmistakable());
+    /// ```
     pub fn is_unmistakable(self) -> bool {
         use SegmentKind::{
             Coordinates, Date, Dimensions, Email, Encoded, Hex, Ip, Jwt, List, Long, ObjectId,
@@ -130,17 +147,25 @@ impl SegmentKind {
         )
     }
 
-    /// True for kinds of several values with separators between them.
+    /// Returns `true` for kinds of several values with separators between them.
     fn holds_several(self) -> bool {
         matches!(self, Self::Coordinates | Self::Tile | Self::Dimensions)
     }
 
-    /// True for whole numbers.
+    /// Returns `true` for integers, including years.
     pub(crate) fn is_integer(self) -> bool {
         matches!(self, Self::Integer | Self::Year)
     }
 
-    /// The name in reports.
+    /// The kind as it is written in reports. Not injective: `string` and `integer` each stand for
+    /// several kinds.
+    ///
+    /// ```
+    /// use api_patterns::SegmentKind;
+    ///
+    /// assert_eq!(SegmentKind::ObjectId.name(), "object_id");
+    /// assert_eq!(SegmentKind::Year.name(), "integer");
+    /// ```
     pub fn name(self) -> &'static str {
         use SegmentKind as K;
         match self {
@@ -170,21 +195,25 @@ impl SegmentKind {
     }
 }
 
-/// A segment taken apart: `42.json` is the core `42` of kind integer with the suffix `.json`.
+/// A parsed path segment: `42.json` has the core `42` of kind integer and the suffix `.json`.
+///
+/// Prefix, core and suffix concatenated are the original segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment<'a> {
-    /// What stands before the core: `@`, `sha256:`, `Products(`; empty for most segments.
+    /// The fixed text before the core: `@`, `sha256:`, `Products(`. Empty for most segments.
     pub prefix: &'a [u8],
-    /// The part that may be a value.
+    /// The part of the segment that may be a value.
     pub core: &'a [u8],
-    /// A file extension (`.json`), a custom verb (`:cancel`), or a bracket; empty where there is none.
+    /// The fixed text after the core: a file extension (`.json`), a custom verb (`:cancel`), or a
+    /// closing bracket. Empty if there is none.
     pub suffix: &'a [u8],
-    /// The kind of the core.
+    /// The lexical kind of the core.
     pub kind: SegmentKind,
 }
 
 impl<'a> Segment<'a> {
-    /// Takes one path segment apart.
+    /// Splits one path segment into prefix, core and suffix, and classifies the core. Accepts any
+    /// bytes.
     ///
     /// ```
     /// use api_patterns::{Segment, SegmentKind};
@@ -205,7 +234,7 @@ impl<'a> Segment<'a> {
         {
             return framed;
         }
-        // Hosts, addresses and tokens keep their dots and colons; ids have none.
+        // Hosts, addresses and tokens contain dots and colons of their own; ids contain none.
         if matches!(
             kind,
             K::Domain
@@ -239,8 +268,8 @@ impl<'a> Segment<'a> {
         whole(kind)
     }
 
-    /// The segment with a zero byte in the place of each part that varies: `42.json` gives `\0.json`, and `52.5,13.4` gives
-    /// `\0,\0`.
+    /// The segment with a zero byte in place of each varying part: `42.json` gives `\0.json`, and
+    /// `52.5,13.4` gives `\0,\0`.
     pub(crate) fn frame(&self) -> Cow<'static, [u8]> {
         let holds_several = self.kind.holds_several();
         if self.prefix.is_empty() && self.suffix.is_empty() && !holds_several {
@@ -256,8 +285,9 @@ impl<'a> Segment<'a> {
         Cow::Owned(frame)
     }
 
-    /// The frame by which values of one place are told apart before any of them is compared with another: sigils, brackets
-    /// and endings tell them apart, prefixes and separators do not.
+    /// The frame that distinguishes values before they are compared with each other. It includes
+    /// sigils, brackets and suffixes; it omits prefixes and separators, which count only if all
+    /// values share them.
     pub(crate) fn slot(&self) -> Cow<'static, [u8]> {
         if self.is_key() || matches!(self.prefix, b"@" | b"~") {
             return self.frame();
@@ -265,16 +295,17 @@ impl<'a> Segment<'a> {
         if self.suffix.is_empty() { PLAIN_FRAME } else { Cow::Owned([b"\0", self.suffix].concat()) }
     }
 
-    /// True if the core stands in brackets behind a name, as the keys of `OData` do: `Products(42)`, `Products('abc')`.
+    /// Returns `true` if the core is a key in brackets after a name, as in `OData`: `Products(42)`,
+    /// `Products('abc')`.
     pub(crate) fn is_key(&self) -> bool {
         self.suffix.ends_with(b")")
     }
 }
 
-/// The frame of a segment that varies as a whole.
+/// The frame of a segment that varies as a whole: a single zero byte.
 pub(crate) const PLAIN_FRAME: Cow<'static, [u8]> = Cow::Borrowed(b"\0");
 
-/// File extensions of documents that APIs serve, and of the programs behind them.
+/// File extensions of documents that APIs serve, and of server-side scripts.
 const EXTENSIONS: [&[u8]; 34] = [
     b"json", b"xml", b"csv", b"html", b"htm", b"txt", b"yaml", b"yml", b"png", b"svg", b"pdf",
     b"jpg", b"jpeg", b"gif", b"atom", b"rss", b"zip", b"gz", b"ics", b"js", b"css", b"diff",
@@ -282,6 +313,7 @@ const EXTENSIONS: [&[u8]; 34] = [
     b"m3u8",
 ];
 
+/// Index of the custom verb or file extension of a segment.
 fn suffix_start(segment: &[u8]) -> Option<usize> {
     if let Some(colon) = memchr::memrchr(b':', segment) {
         let verb = &segment[colon + 1..];
@@ -294,7 +326,7 @@ fn suffix_start(segment: &[u8]) -> Option<usize> {
         return None;
     }
     if !EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)) {
-        // Whatever stands behind an id is not part of it: `42.action`.
+        // After an id, any ending of letters is a suffix: `42.action`.
         let is_ending = extension.iter().all(u8::is_ascii_alphabetic);
         let kind = if is_ending { kind_of(&segment[..dot]) } else { SegmentKind::Word };
         let is_id = kind.is_integer() || kind == SegmentKind::Uuid || kind == SegmentKind::ObjectId;

@@ -1,22 +1,24 @@
-//! Regression trees, boosted: what the weighted sums cannot say, data/trees.tsv.
+//! Gradient-boosted regression trees, data/trees.tsv. They capture interactions of features that a
+//! linear model cannot.
 
 use crate::template::features::{COUNT, NAMES};
 
-/// The trees of one stage. Their answers are added up.
+/// The trees of one stage. Their predictions are summed.
 #[derive(Debug, Default)]
 pub(crate) struct Trees {
     nodes: Vec<TreeNode>,
-    /// Where each tree begins.
+    /// Index of the root of each tree.
     roots: Vec<usize>,
 }
 
+/// A node of a tree. The left child of a split is the next node.
 #[derive(Clone, Copy, Debug)]
 enum TreeNode {
     Split {
         feature: usize,
-        /// A number of at most this much goes to the next node, and a larger one to `right`.
+        /// Values up to and including the threshold go left, others to `right`.
         threshold: f64,
-        /// The mean of what stands below.
+        /// Mean prediction of the subtree.
         mean: f64,
         right: usize,
     },
@@ -24,6 +26,7 @@ enum TreeNode {
 }
 
 impl TreeNode {
+    /// Mean prediction of the node, to attribute a prediction to features.
     fn mean(self) -> f64 {
         match self {
             Self::Split { mean, .. } | Self::Leaf(mean) => mean,
@@ -32,9 +35,11 @@ impl TreeNode {
 }
 
 impl Trees {
-    /// The trees of each of `stages` stages from the text of the file: a line with the names of the features, and one line
-    /// for each tree, its stage and its nodes from the root, each followed by all that stands to its left and then to its
-    /// right: `feature<=threshold:mean`, or `=answer`.
+    /// Parses the trees of `stages` stages.
+    ///
+    /// The first line has the names of the features, all of which must exist. Each further line is
+    /// one tree: its stage, a tab, and its nodes in pre-order, separated by spaces. A node is
+    /// `feature<=threshold:mean` or, for a leaf, `=prediction`.
     pub(crate) fn parse(text: &str, stages: usize) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         all.resize_with(stages, Self::default);
@@ -58,7 +63,7 @@ impl Trees {
         all
     }
 
-    /// Adds a node with all that stands below it.
+    /// Parses one node and its subtree.
     fn add<'a>(&mut self, nodes: &mut impl Iterator<Item = &'a str>, names: &[Option<usize>]) {
         let number = |text: &str| text.parse().unwrap_or(0.0);
         let node = nodes.next().unwrap_or("=0");
@@ -79,7 +84,7 @@ impl Trees {
         self.add(nodes, names);
     }
 
-    /// What all trees together say of the evidence: the logarithm of the odds.
+    /// Sum of the predictions of all trees, in log odds.
     pub(crate) fn answer(&self, values: &[f64]) -> f64 {
         let leaf = |root: &usize| {
             let mut at = *root;
@@ -95,7 +100,8 @@ impl Trees {
         self.roots.iter().map(leaf).sum()
     }
 
-    /// How much each number of the evidence moved the answer: by how much the mean changes at each split on the way.
+    /// Contribution of each feature to the sum of predictions: the change of the mean at each split
+    /// on the way (path attribution).
     pub(crate) fn contributions(&self, values: &[f64]) -> Vec<f64> {
         let mut moved = vec![0.0; COUNT];
         for root in &self.roots {

@@ -1,23 +1,24 @@
-//! What static path segments look like, learnt from public API descriptions: data/README.md has the source.
+//! Vocabulary of static path segments, learned from public API descriptions. For sources see
+//! data/README.md.
 
 use std::collections::BTreeSet;
 use std::sync::{LazyLock, OnceLock};
 
-/// Words and letters of static segments, with the number of providers that use them.
+/// Words and character n-grams of static segments, with the number of providers that use them.
 #[derive(Debug)]
 pub(crate) struct Vocabulary {
-    /// Segments as their words joined by `_`.
+    /// Segments, as their words joined by `_`.
     segments: Lines,
-    /// Segments that stand beside a parameter of the same place, as `me` does beside `{user_id}`.
+    /// Segments that are siblings of a parameter, such as `me` beside `{user_id}`.
     beside: Lines,
-    /// Segments that a parameter follows, as `users` before `{user_id}`.
+    /// Segments that are parents of a parameter, such as `users` before `{user_id}`.
     before: Lines,
     words: Lines,
-    /// Words of which others may be made.
+    /// Words that may be parts of compounds; computed on first use.
     parts: OnceLock<BTreeSet<&'static str>>,
-    /// Sorted: -16 ln P of an unknown third character.
+    /// Costs -16 ln P of an unknown third character, by the two characters before it. Sorted.
     pairs: Table,
-    /// Sorted: -16 ln P of the third character.
+    /// Costs -16 ln P of the third character of a trigram. Sorted.
     triples: Table,
 }
 
@@ -29,39 +30,39 @@ static SHIPPED: LazyLock<Vocabulary> = LazyLock::new(|| {
 });
 
 impl Vocabulary {
-    /// The one that is part of the program.
+    /// The vocabulary compiled into the program.
     pub(crate) fn shipped() -> &'static Self {
         &SHIPPED
     }
 
-    /// From the text of the two files.
+    /// Parses a vocabulary from the contents of its two files.
     pub(crate) fn parse(vocabulary: &'static str, characters: &'static str) -> Self {
         let [segments, beside, before, words] = sections(vocabulary).map(Lines::new);
         let [pairs, triples] = sections(characters).map(table);
         Self { segments, beside, before, words, parts: OnceLock::new(), pairs, triples }
     }
 
-    /// How many providers use a segment with these words.
+    /// Number of providers that use a segment with these words.
     pub(crate) fn segment(&self, normalized: &str) -> u32 {
         self.segments.find(normalized).unwrap_or(0)
     }
 
-    /// How many providers use a segment with these words beside a parameter.
+    /// Number of providers that use a segment with these words as a sibling of a parameter.
     pub(crate) fn beside_parameters(&self, normalized: &str) -> u32 {
         self.beside.find(normalized).unwrap_or(0)
     }
 
-    /// How many providers have a parameter right behind a segment with these words.
+    /// Number of providers that use a segment with these words as the parent of a parameter.
     pub(crate) fn before_parameters(&self, normalized: &str) -> u32 {
         self.before.find(normalized).unwrap_or(0)
     }
 
-    /// How many providers use a word.
+    /// Number of providers that use a word.
     pub(crate) fn word(&self, word: &str) -> u32 {
         self.words.find(word).unwrap_or(0)
     }
 
-    /// The share of the letters of a word that known words cover, put beside each other without gaps: 1 for `usergroups`.
+    /// Share of the letters of a word that known words cover without overlap: 1 for `usergroups`.
     pub(crate) fn compound(&self, word: &str) -> f64 {
         let parts = self.parts.get_or_init(|| {
             let entries = self.words.0.as_bytes().split(|byte| *byte == b'\n').filter_map(entry);
@@ -88,13 +89,13 @@ impl Vocabulary {
         share
     }
 
-    /// True if the segment is known, or made of words that are.
+    /// Returns `true` if some provider uses a segment with the same words.
     pub(crate) fn knows(&self, segment: &[u8]) -> bool {
         let words = words_of(segment);
         !words.is_empty() && self.segment(&words.join("_")) > 0
     }
 
-    /// -ln P of the segment's characters, summed.
+    /// Surprisal of a segment's characters under a trigram model, -ln P, in nats.
     pub(crate) fn surprise(&self, segment: &[u8]) -> f64 {
         let mut text = b"^^".to_vec();
         text.extend(segment.iter().map(|byte| match byte {
@@ -113,44 +114,47 @@ impl Vocabulary {
     }
 }
 
-/// Longer words are not taken apart.
+/// Maximum length of a compound; the letters beyond it count as not covered.
 const MAX_COMPOUND_BYTES: usize = 32;
-/// Shorter parts of a word are found in any letters.
+/// Minimum length of a part of a compound. Shorter words occur in random letters.
 const MIN_COMPOUND_PART: usize = 3;
+/// Maximum length of a part of a compound.
 const MAX_COMPOUND_PART: usize = 12;
-/// A part of a word is known if so many providers use it.
+/// Minimum number of providers that use a part of a compound.
 const KNOWN_PROVIDERS: u32 = 5;
 
-/// -16 ln (0.3 / 12): a pair that was hardly ever seen.
+/// Cost of an unknown pair of characters: -16 ln (0.3 / 12).
 const UNKNOWN_PAIR: u32 = 59;
 
+/// Binary search in a table.
 fn find(table: &[(&'static [u8], u32)], key: &[u8]) -> Option<u32> {
     table.binary_search_by(|entry| entry.0.cmp(key)).ok().map(|at| table[at].1)
 }
 
-/// Sorted by key.
+/// (key, number), sorted by key.
 type Table = Vec<(&'static [u8], u32)>;
 
-/// The tables of a file, each after a line that begins with `#`.
+/// Splits a file into its tables, each of which follows a line that begins with `#`.
 fn sections<const COUNT: usize>(text: &'static str) -> [&'static str; COUNT] {
     let mut rest = text;
     [(); COUNT].map(|()| {
         let (_title, lines) = rest.split_once('\n').unwrap_or_default();
         let end = memchr::memmem::find(lines.as_bytes(), b"\n# ").map_or(lines.len(), |at| at + 1);
         rest = &lines[end..];
-        // The shipped files are sorted (a test sees to it); those that the scripts try out need not be.
+        // The shipped files are sorted, which a test checks. Files of the training scripts need not
+        // be.
         if cfg!(feature = "training") { sorted(&lines[..end]) } else { &lines[..end] }
     })
 }
 
-/// The same lines in order. They are kept as long as the program runs.
+/// Sorts lines by key. The memory is leaked, so that it lives as long as the program.
 fn sorted(lines: &str) -> &'static str {
     let mut lines: Vec<&str> = lines.lines().collect();
     lines.sort_unstable_by_key(|line| entry(line.as_bytes()).map(|entry| entry.0));
     Box::leak(lines.iter().flat_map(|line| [line, "\n"]).collect::<String>().into_boxed_str())
 }
 
-/// A line: key, tab, number.
+/// Parses a line: key, tab, number.
 fn entry(line: &[u8]) -> Option<(&[u8], u32)> {
     let (key, number) = line.split_at(line.iter().rposition(|byte| *byte == b'\t')?);
     let number = number.get(1..).filter(|number| !number.is_empty())?;
@@ -161,13 +165,13 @@ fn entry(line: &[u8]) -> Option<(&[u8], u32)> {
     Some((key, number?))
 }
 
-/// A table that is asked often, taken apart.
+/// Parses a small table that is searched often.
 fn table(lines: &'static str) -> Table {
     lines.as_bytes().split(|byte| *byte == b'\n').filter_map(entry).collect()
 }
 
-/// A table that is large and seldom asked: its lines are searched as they stand, so that nothing is done with them at the
-/// start of the program.
+/// A large table that is searched seldom. Its lines are searched in the text itself, so that
+/// starting the program costs nothing.
 #[derive(Debug)]
 struct Lines(&'static str);
 
@@ -176,7 +180,7 @@ impl Lines {
         Self(lines)
     }
 
-    /// Halves the lines until the key is found.
+    /// Binary search over the lines.
     fn find(&self, key: &str) -> Option<u32> {
         let mut rest = self.0.as_bytes();
         while !rest.is_empty() {
@@ -194,7 +198,8 @@ impl Lines {
     }
 }
 
-/// The words of a segment in lower case: `checkNameAvailability`, `check-name` and `HTTPServer` have two or three.
+/// The words of a segment in lower case. It is split at case changes, digits and punctuation:
+/// `checkNameAvailability`, `check-name` and `HTTPServer` have three, two and two.
 pub(crate) fn words_of(segment: &[u8]) -> Vec<String> {
     let mut words = Vec::new();
     let mut at = 0;
@@ -208,7 +213,7 @@ pub(crate) fn words_of(segment: &[u8]) -> Vec<String> {
             match (upper, lower) {
                 (_, 0) => at + upper,
                 (1, lower) => at + 1 + lower,
-                // The last capital begins the next word.
+                // The last capital of a run begins the next word.
                 (upper, _) => at + upper - 1,
             }
         } else {
@@ -244,7 +249,7 @@ mod tests {
         {
             let table = table(lines.0);
             assert!(table.len() > 100 && table.is_sorted());
-            // Searching the lines finds what searching the table does.
+            // A search in the text finds the entries of the parsed table.
             for (key, number) in &table {
                 let key = std::str::from_utf8(key).unwrap();
                 assert_eq!(lines.find(key), Some(*number), "{key}");

@@ -1,4 +1,5 @@
-//! What the segments of a place share with each other: what stands below them, what they are asked for with, what they answer.
+//! Features shared between sibling segments: keys of their subtrees, query parameters and media
+//! types.
 
 use crate::math::ln;
 use crate::template::context::{Candidate, KEYS, Keys, Observed, Place, Surroundings, Totals};
@@ -6,7 +7,8 @@ use crate::template::evidence::Node;
 use crate::template::features::{Feature as F, Features};
 
 impl<T: Observed> Place<'_, '_, T> {
-    /// Whose subtrees look alike: segments that share a rare subtree with values are values.
+    /// Sets the features of shared keys. Segments that share a rare subtree with values are likely
+    /// values.
     pub(super) fn sharing(
         &self,
         around: &Surroundings,
@@ -30,7 +32,7 @@ impl<T: Observed> Place<'_, '_, T> {
             features.set(F::shared_relative, sum.relative / sum.whole.max(0.1));
         }
         if !around.names.is_empty() {
-            // What stands below a version is its own; what stands below an id, others have as well.
+            // The subtree of a version is its own, while ids have their subtrees in common.
             for (features, sum) in all.iter_mut().zip(self.shared(&around.names, guesses, base)) {
                 if features.get(F::small_number) > 0.0 {
                     let apart = sum.alone / sum.whole.max(1.0);
@@ -40,7 +42,8 @@ impl<T: Observed> Place<'_, '_, T> {
                 }
             }
         }
-        // Values of one parameter are asked for with the parameters of one endpoint, and answered in one kind of content.
+        // Requests for values of one parameter have the same query parameters, and their responses
+        // the same media types.
         for (features, sum) in all.iter_mut().zip(self.shared(&around.query, guesses, base)) {
             features.flag(F::query_any, sum.whole > 0.0);
             features.set(F::query_with_values, sum.values());
@@ -54,7 +57,8 @@ impl<T: Observed> Place<'_, '_, T> {
         }
     }
 
-    /// The keys of all candidates, and those of all values as of one sibling more: (key, sibling, weight), sorted.
+    /// Collects the keys of all candidates. The values below the prefix count together as one more
+    /// sibling. Returns (key, sibling, weight), sorted.
     pub(super) fn keys(&self, keys_of: impl Fn(&Node<T>) -> Vec<(u64, f64)>) -> Keys {
         let mut keys = Keys::new();
         let siblings = self.candidates.iter().map(Candidate::nodes).enumerate();
@@ -78,7 +82,8 @@ impl<T: Observed> Place<'_, '_, T> {
         keys
     }
 
-    /// For each candidate, how much of its keys it shares with what seems to be values, and with what seems to be names.
+    /// Computes for each candidate how much of its keys it shares with likely values and with
+    /// likely names. `base` is the share of values among the siblings.
     fn shared(&self, keys: &[(u64, usize, f64)], guesses: &[f64], base: f64) -> Vec<Shared> {
         let count = self.candidates.len();
         let votes = |i: usize| self.candidates.get(i).is_none_or(|candidate| candidate.votes);
@@ -106,7 +111,7 @@ impl<T: Observed> Place<'_, '_, T> {
     }
 }
 
-/// What the host as a whole says of how much the rest is worth.
+/// Sets the products of context features with the host's unknown share.
 pub(super) fn with_host(features: &mut Features) {
     let unknown = features.get(F::host_unknown);
     for (with_host, feature) in [
@@ -127,15 +132,19 @@ pub(super) fn with_host(features: &mut Features) {
     }
 }
 
-/// How much of the keys of a candidate others have as well, by weight.
+/// Weight of the keys of a candidate, and of those that its siblings have as well.
 #[derive(Clone, Copy, Debug, Default)]
 struct Shared {
+    /// Weight of all keys.
     whole: f64,
+    /// Weight of the keys that values have as well, by probability.
     with_values: f64,
+    /// Weight of the keys that names have as well, by probability.
     with_names: f64,
-    /// More than the share of values among the siblings would let expect.
+    /// Excess of values among the holders of the keys, compared with their share among the
+    /// siblings.
     relative: f64,
-    /// What no other sibling has.
+    /// Weight of the keys that no sibling has.
     alone: f64,
 }
 

@@ -1,4 +1,4 @@
-//! Paths of files: names with different endings at several depths are one value.
+//! Detection of file trees: file names with various endings at several depths are one value.
 
 use crate::sketch::Merge;
 use crate::template::context::Observed;
@@ -11,10 +11,10 @@ use crate::template::operations;
 use crate::template::segment::PLAIN_FRAME;
 use crate::template::{Part, Template};
 
-/// How sure it is that names of files at several depths are one value.
+/// Probability that a detected file tree is one value.
 const FILES: f64 = 0.9;
 
-/// Decides a place below which everything is one value: the path of a file.
+/// Decides a node whose whole subtree is one value: a file path.
 pub(super) fn decide<'t, T: Observed>(
     group: &Places<'t, T>,
     template: Template,
@@ -61,20 +61,22 @@ pub(super) fn decide<'t, T: Observed>(
     }
 }
 
-/// What ends below a place, and how much of it looks like files.
+/// Statistics of a subtree, to detect file trees.
 #[derive(Default)]
 struct Files<'t> {
+    /// Nodes at which requests end.
     ends: usize,
+    /// Of these, nodes with an ending that is not common on the host.
     with_ending: usize,
-    /// Bit n: a file ends n segments below.
+    /// Bit set of the depths of files: bit n is set for a file n segments below the root.
     depths: u64,
-    /// Two different endings, where there are two.
+    /// Two distinct endings, if there are two.
     endings: [Option<&'t [u8]>; 2],
 }
 
-/// True if names with endings stand right below and at two more depths at least, and if two of five of all that ends here
-/// have endings that the API as a whole does not use, two different ones at least. An ending that it uses says nothing of
-/// files.
+/// Returns `true` if a subtree is a file tree: names with endings occur directly below the root and
+/// at two further depths at least, and 40 % of all ends have endings, of two kinds at least, that
+/// are not common on the host. Endings that the whole API uses are no evidence of files.
 pub(super) fn are_one_value<T>(group: &Places<'_, T>, index: &HostIndex<'_>) -> bool {
     let mut found = Files::default();
     for node in group.evidence() {
@@ -124,8 +126,8 @@ impl<'t> Files<'t> {
     }
 }
 
-/// What follows the last dot: one to five letters or digits with a letter among them, as any file may have, not only those
-/// that APIs serve.
+/// The file ending: one to five letters or digits with a letter among them, after the last dot. It
+/// is not restricted to extensions that APIs serve.
 pub(crate) fn ending_of(text: &[u8]) -> Option<&[u8]> {
     let dot = memchr::memrchr(b'.', text).filter(|dot| *dot > 0)?;
     let ending = &text[dot + 1..];

@@ -1,4 +1,4 @@
-//! A varying part of a path: what is known of its values, why it varies, and what stands around it.
+//! A path parameter: its values, the evidence for it, and its frame.
 
 use std::collections::BTreeMap;
 
@@ -10,24 +10,24 @@ use crate::template::evidence::Values;
 use crate::template::judge::Verdict;
 use crate::template::segment::{PLAIN_FRAME, SegmentKind};
 
-/// A varying part, and why it is one.
+/// A path parameter, and the evidence that it varies.
 #[derive(Clone, Debug)]
 pub(crate) struct Variable<'t> {
     pub(crate) key: VariableKey,
-    /// The segment with a zero byte in the place of each part that varies.
+    /// The segment with a zero byte in place of each varying part.
     pub(crate) frame: Box<[u8]>,
-    /// How many requests had a value of each kind.
+    /// Number of requests per kind of value.
     kinds: BTreeMap<SegmentKind, u64>,
-    /// The frames of values that are kept by kind.
+    /// Frames of the values children.
     frames: Vec<&'t [u8]>,
-    /// Values that could have been names, as they were captured; only while the place is decided.
+    /// Texts of values that were candidates. Cleared once the node is decided.
     pub(crate) texts: Vec<&'t [u8]>,
     distinct: Distinct<{ limits::DISTINCT_HASHES }>,
-    /// Segments that may be names, folded because there were too many.
+    /// Sketch of the segments that may be names and were folded because there were too many.
     folded: Distinct<{ limits::DISTINCT_HASHES }>,
-    /// Sum over the requests of how sure it is that theirs is a value.
+    /// Sum over the requests of the probability that the segment is a value.
     certainty: f64,
-    /// Segments that could have been names, by what spoke most for their being values.
+    /// Number of candidates per main reason of their classification as values.
     judged: BTreeMap<&'static str, u64>,
 }
 
@@ -47,20 +47,21 @@ impl Default for Variable<'_> {
     }
 }
 
-/// So many values at least must share an affix where what varies is made of words.
+/// Minimum number of values made of words that must share a prefix for it to become part of the
+/// frame.
 const MIN_WORDS_WITH_AFFIX: u64 = 5;
 
-/// What an affix ends with before the value.
+/// Bytes at which a shared prefix may end.
 const SEPARATORS: &[u8] = b"-_.:~=";
 
 impl<'t> Variable<'t> {
-    /// A value that goes on over all segments that follow.
+    /// A parameter that spans all remaining segments.
     pub(crate) fn rest() -> Self {
         let key = VariableKey { rest: true, pinned: false, slot: PLAIN_FRAME };
         Self { key, ..Self::default() }
     }
 
-    /// The kind of the values in reports.
+    /// The kind of the values, as it is written in reports.
     pub(crate) fn kind(&self) -> &'static str {
         let mut names: Vec<&str> = self.kinds.keys().map(|kind| kind.name()).collect();
         names.sort_unstable();
@@ -72,12 +73,13 @@ impl<'t> Variable<'t> {
         }
     }
 
-    /// Requests by the kind of their value.
+    /// Number of requests per kind of value.
     pub(crate) fn kinds(&self) -> &BTreeMap<SegmentKind, u64> {
         &self.kinds
     }
 
-    /// True if every value is among the texts.
+    /// Returns `true` if the texts of all values are known, that is, if no values children
+    /// contribute.
     pub(crate) fn all_texts_known(&self) -> bool {
         self.frames.is_empty() && !self.texts.is_empty()
     }
@@ -88,16 +90,17 @@ impl<'t> Variable<'t> {
         self.add(kind, count, 1.0);
     }
 
+    /// Estimated number of distinct values.
     pub(crate) fn distinct(&self) -> u64 {
         self.distinct.estimate()
     }
 
-    /// How many segments were folded that may be names.
+    /// Estimated number of folded segments that may be names.
     pub(crate) fn folded(&self) -> u64 {
         self.folded.estimate()
     }
 
-    /// How sure it is that this part varies, from 0 to 1: the mean over the requests, to two decimals.
+    /// Mean probability over the requests that the segment varies, 0.01 to 0.99, with two decimals.
     pub(crate) fn confidence(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "rounded to two decimals")]
         let mean = self.certainty / self.requests().max(1) as f64;
@@ -108,7 +111,7 @@ impl<'t> Variable<'t> {
         self.kinds.values().sum()
     }
 
-    /// Short reasons that can be checked.
+    /// The evidence as user-facing sentences with numbers that can be checked.
     pub(crate) fn reasons(&self) -> Vec<String> {
         let mut by_name: BTreeMap<&str, u64> = BTreeMap::new();
         for (kind, count) in &self.kinds {
@@ -143,7 +146,7 @@ impl<'t> Variable<'t> {
         self.certainty += weight * probability;
     }
 
-    /// Adds a segment that was judged.
+    /// Adds a candidate that was classified as a value.
     pub(super) fn add_candidate<T: Observed>(
         &mut self,
         candidate: &Candidate<'t, T>,
@@ -155,7 +158,8 @@ impl<'t> Variable<'t> {
         self.texts.push(candidate.text);
     }
 
-    /// Adds segments of a kind that is kept without their texts.
+    /// Adds a values child. `folded_may_be_names` is false if its folded segments are values for
+    /// certain.
     pub(super) fn add_values<T>(&mut self, values: &'t Values<T>, folded_may_be_names: bool) {
         self.add(values.kind, values.node.count, UNMISTAKABLE);
         self.distinct.merge(values.distinct.clone());
@@ -165,7 +169,7 @@ impl<'t> Variable<'t> {
         self.frames.push(&values.frame);
     }
 
-    /// Adds values that are parts of a longer one.
+    /// Adds a child of a file tree. `add` adds its distinct values.
     pub(super) fn add_files(
         &mut self,
         count: u64,
@@ -176,24 +180,26 @@ impl<'t> Variable<'t> {
         add(&mut self.distinct);
     }
 
-    /// Decides what stands around the part that varies: what all values share, if there are enough of them.
+    /// Sets the frame: the text shared by all values if there are enough of them, otherwise the
+    /// slot.
     pub(super) fn settle_frame(&mut self, key: VariableKey) {
         let shared = if key.pinned || key.rest { None } else { self.shared_frame(&key) };
         self.frame = shared.unwrap_or_else(|| key.slot.clone().into());
         self.key = key;
     }
 
+    /// The frame shared by all values; `None` if they share no more than the slot.
     fn shared_frame(&self, key: &VariableKey) -> Option<Box<[u8]>> {
         let (first, others) = self.frames.split_first().unzip();
         let others = others.unwrap_or(&[]);
         if self.texts.is_empty() {
-            // Values that are told from names by their kind: each has a frame, and the frames are equal or they are not.
+            // Without candidates, only the frames are known. They are shared if they are equal.
             let several = self.distinct() >= 2;
             let first = first.filter(|first| others.iter().all(|frame| frame == *first))?;
             let holes = memchr::memchr_iter(0, first).count();
             return (several || holes > 1).then(|| (*first).into());
         }
-        // Behind a sigil or a bracket, what stands around the value is known.
+        // After a sigil or before a bracket, the frame is determined by the slot.
         let suffix = key.slot.strip_prefix(b"\0")?;
         let mut prefix: &[u8] = self.texts[0];
         for other in self.texts.iter().chain(&self.frames) {

@@ -1,11 +1,12 @@
-//! What ended at a node: bounded by hashes, so that any split of the traffic keeps the same methods and operations.
+//! Leaves of a trie node. Methods and operations are bounded by hash (bottom-k), so any split of
+//! the traffic keeps the same ones.
 
 use crate::bits::is_same;
 use crate::limits;
 use crate::sketch::{Merge, stable_hash};
 use crate::template::evidence::{End, Node};
 
-/// The methods that servers and proxies know by name (IANA HTTP Method Registry, and the ones caches use).
+/// Returns `true` for methods in the IANA HTTP Method Registry and for methods that caches use.
 fn is_registered_method(method: &[u8]) -> bool {
     const METHODS: &str = "ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT CONNECT COPY DELETE GET HEAD LABEL LINK LOCK MERGE \
                            MKACTIVITY MKCALENDAR MKCOL MKREDIRECTREF MKWORKSPACE MOVE OPTIONS ORDERPATCH OTHER PATCH POST PRI \
@@ -21,9 +22,10 @@ impl<T: Merge + Default> Node<T> {
         })
     }
 
-    /// The end for a method and operation. Registered methods always have one; of others the [`limits::METHODS`] with the
-    /// smallest hashes, and the rest is `OTHER`. Of the operations of a method the [`limits::OPERATIONS`] with the smallest
-    /// hashes have one, and the rest counts as without.
+    /// The aggregate of a method and operation, inserted if necessary. Registered methods always
+    /// have a leaf. Of the others, the [`limits::METHODS`] with the smallest hashes are kept, and
+    /// the rest is counted as `OTHER`. Of the operations of a method, the [`limits::OPERATIONS`]
+    /// with the smallest hashes are kept, and the rest is counted without an operation.
     pub(super) fn end(&mut self, method: &[u8], operation: &[u8]) -> &mut T {
         const FEW: usize = 4;
         if self.ends.len() <= FEW
@@ -40,7 +42,7 @@ impl<T: Merge + Default> Node<T> {
             Err(_) if !operation.is_empty() && !self.has_room_for_operation(method, operation) => {
                 return self.end(method, b"");
             }
-            // Making room may have moved it.
+            // Displacing a leaf may have moved the position.
             Err(_) => {
                 let at = self.end_position(method, operation).unwrap_or_else(|at| at);
                 let end = End {
@@ -55,7 +57,8 @@ impl<T: Merge + Default> Node<T> {
         &mut self.ends[at].seen
     }
 
-    /// Is the operation among those that are kept? Makes room for it where it displaces another.
+    /// Returns `true` if the operation is in the bottom-k sample of its method. Displaces the
+    /// operation with the largest hash if necessary.
     fn has_room_for_operation(&mut self, method: &[u8], operation: &[u8]) -> bool {
         let of_method = |end: &End<T>| *end.method == *method && !end.operation.is_empty();
         if self.ends.iter().filter(|end| of_method(end)).count() < limits::OPERATIONS {
@@ -73,7 +76,8 @@ impl<T: Merge + Default> Node<T> {
         }
     }
 
-    /// Is the method among those that are kept? Makes room for it where it displaces another.
+    /// Returns `true` if the method is registered or in the bottom-k sample. Displaces the method
+    /// with the largest hash if necessary.
     fn has_room_for(&mut self, method: &[u8]) -> bool {
         if is_registered_method(method) {
             return true;

@@ -1,5 +1,7 @@
-//! The trie as a flat list of nodes: what is stored and sent. Hashes and ranks are not in it; they are made anew, so that
-//! no bytes, whoever wrote them, make a trie whose parts contradict each other.
+//! Serialised form of the trie: a flat list of nodes in pre-order.
+//!
+//! Hashes and ranks are recomputed on load, so that untrusted bytes cannot produce an inconsistent
+//! trie.
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -10,7 +12,7 @@ use crate::template::evidence::{
 };
 use crate::template::segment::SegmentKind;
 
-/// A node; its children follow it, those of the literals first, each with all that is below it.
+/// A node, followed by its children in pre-order: first the literals, then the values.
 #[derive(Serialize, Deserialize)]
 struct FlatNode<B, D, T> {
     count: u64,
@@ -21,7 +23,8 @@ struct FlatNode<B, D, T> {
 
 type StoredNode<T> = FlatNode<Box<[u8]>, Distinct<{ limits::DISTINCT_HASHES }>, T>;
 
-/// Names and levels of the hosts, the level of the rest if there is one, and the nodes of all of them.
+/// Names and levels of the hosts, the level of the rest (if there is one), and the nodes of all
+/// hosts.
 type FlatTrie<B, N> = (Vec<(B, u8)>, Option<u8>, Vec<N>);
 
 impl<T: Serialize> Serialize for Trie<T> {
@@ -57,11 +60,11 @@ impl<T: Serialize> Serialize for Trie<T> {
 }
 
 impl<T: Merge + Default + KeepsNames> Trie<T> {
-    /// A trie from its stored form.
+    /// Builds a trie from its serialised form.
     ///
     /// # Errors
     ///
-    /// A sentence, where no observing of requests gives such a trie.
+    /// Returns a sentence fragment if no sequence of observations can produce the trie.
     pub(crate) fn from_stored(bounds: Bounds, stored: StoredTrie<T>) -> Result<Self, &'static str> {
         let (hosts, rest, nodes) = stored.0;
         if hosts.iter().any(|host| host.1 > LEVEL_LAST) || rest > Some(LEVEL_LAST) {
@@ -91,12 +94,13 @@ impl<T: Merge + Default + KeepsNames> Trie<T> {
     }
 }
 
-/// The stored form of a trie, as it was read.
+/// A trie as deserialised, not validated yet.
 #[derive(Deserialize)]
 #[serde(bound = "T: Deserialize<'de>")]
 pub(crate) struct StoredTrie<T>(FlatTrie<Box<[u8]>, StoredNode<T>>);
 
-/// Builds the next node with all below it. Hosts stand at depth 1, and `limits::SEGMENTS` segments below them.
+/// Builds the next node and its subtree. Hosts are at depth 1, with at most `limits::SEGMENTS`
+/// segments below them.
 fn build<T>(
     nodes: &mut impl Iterator<Item = StoredNode<T>>,
     depth: usize,

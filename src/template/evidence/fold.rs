@@ -1,4 +1,4 @@
-//! Merging tries, and folding what is too much: the same whichever way the evidence was split.
+//! Merging and folding of tries. The result does not depend on how the evidence was split.
 
 use crate::sketch::{Distinct, KeepsNames, Merge, respread, stable_hash};
 use crate::template::evidence::{
@@ -26,7 +26,7 @@ impl<T: Merge + Default + KeepsNames> Merge for Trie<T> {
 }
 
 impl<T: Merge + Default + KeepsNames> Trie<T> {
-    /// Folds hosts that are too many into the rest.
+    /// Folds hosts beyond the bound into the rest.
     pub(super) fn trim_hosts(&mut self) {
         while self.hosts.len() > self.bounds.hosts
             && let Some(last) = self.hosts.pop()
@@ -37,7 +37,8 @@ impl<T: Merge + Default + KeepsNames> Trie<T> {
 }
 
 impl<T: Merge + Default + KeepsNames> Host<T> {
-    /// Takes in what was seen of this host elsewhere, or of another one that it stands for.
+    /// Merges another aggregate of this host, or a host that is folded into this one. Both are
+    /// raised to the higher of their levels first.
     fn merge(&mut self, mut other: Self, literals: usize) {
         let level = self.level.max(other.level);
         for host in [&mut *self, &mut other] {
@@ -50,7 +51,7 @@ impl<T: Merge + Default + KeepsNames> Host<T> {
 }
 
 impl<T: Merge + Default + KeepsNames> Node<T> {
-    /// Folds literals that are too many into the children of their kinds.
+    /// Folds literal children beyond the bound into the children of their kinds.
     pub(super) fn trim_literals(&mut self, keep: Keep) {
         while self.literals.len() - self.known() > keep.literals
             && let Some(last) = self.literals.pop()
@@ -63,6 +64,7 @@ impl<T: Merge + Default + KeepsNames> Node<T> {
         }
     }
 
+    /// Moves a literal child into the child of its kind.
     fn fold_literal(&mut self, literal: Literal<T>, keep: Keep) {
         let key = ValuesKey::new(&Segment::parse(&literal.text), literal.hash, keep.level);
         self.values_node(&key, &mut 0).merge_node(*literal.node, keep);
@@ -98,7 +100,7 @@ impl<T: Merge + Default + KeepsNames> Node<T> {
         }
     }
 
-    /// Brings a subtree to a higher level.
+    /// Raises a subtree to a higher level.
     pub(super) fn fold(&mut self, depth: usize, keep: Keep) {
         let level = keep.level;
         self.ends.iter_mut().for_each(|end| end.seen.keep_names(names_at(level)));
@@ -135,7 +137,7 @@ impl<T: Merge + Default + KeepsNames> Node<T> {
         }
     }
 
-    /// Makes everything below one level one value.
+    /// Replaces everything below one node by a single value.
     fn flatten(&mut self, keep: Keep) {
         let mut below = Self::default();
         let mut distinct = Distinct::default();
@@ -159,7 +161,7 @@ impl<T: Merge + Default + KeepsNames> Node<T> {
         }
     }
 
-    /// Takes the ends of a whole subtree, without its structure.
+    /// Merges the leaves of a whole subtree without its structure.
     fn absorb(&mut self, mut other: Self, keep: Keep) {
         let children: Vec<Box<Self>> = std::mem::take(&mut other.literals)
             .into_iter()

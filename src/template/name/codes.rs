@@ -1,10 +1,10 @@
-//! Codes that everybody writes alike: languages, countries, currencies.
+//! Codes with standardised spelling: languages, countries, currencies.
 
-/// Two letters each: ISO 639-1, the languages that more than a few sites are written in.
+/// Two-letter language codes of ISO 639-1, limited to languages with many sites.
 const LANGUAGES: &str = "ar bg bn bs ca cs cy da de el en es et eu fa fi fr ga gl he hi hr hu hy id is it ja ka kk ko lt lv \
                          mk ms mt nb nl nn no pl pt ro ru sk sl sq sr sv sw ta te th tr uk ur uz vi zh";
 
-/// Two letters each: ISO 3166-1 alpha-2.
+/// Two-letter country codes of ISO 3166-1 alpha-2.
 const COUNTRIES: &str = "ad ae af ag ai al am ao aq ar as at au aw ax az ba bb bd be bf bg bh bi bj bl bm bn bo bq br bs bt bv \
                          bw by bz ca cc cd cf cg ch ci ck cl cm cn co cr cu cv cw cx cy cz de dj dk dm do dz ec ee eg eh er es \
                          et fi fj fk fm fo fr ga gb gd ge gf gg gh gi gl gm gn gp gq gr gs gt gu gw gy hk hm hn hr ht hu id ie \
@@ -14,11 +14,12 @@ const COUNTRIES: &str = "ad ae af ag ai al am ao aq ar as at au aw ax az ba bb b
                          sn so sr ss st sv sx sy sz tc td tf tg th tj tk tl tm tn to tr tt tv tw tz ua ug uk um us uy uz va vc \
                          ve vg vi vn vu wf ws ye yt za zm zw";
 
-/// Three letters each: ISO 4217, the currencies that are traded most (BIS survey of 2022, table 5).
+/// Three-letter currency codes of ISO 4217, limited to the most traded ones (BIS survey of 2022,
+/// table 5).
 const CURRENCIES: &str = "aed ars aud bgn brl btc cad chf clp cny cop czk dkk egp eth eur gbp hkd huf idr ils inr isk jpy krw \
                           kwd mad mxn myr ngn nok nzd pen php pln qar ron rub sar sek sgd thb try twd uah usd vnd zar";
 
-/// The name of values that are all codes of one list; at least two different ones must be there.
+/// The parameter name for values that are all codes of one list. `None` for fewer than two values.
 pub(super) fn name_of(texts: &[&[u8]]) -> Option<&'static str> {
     if texts.len() < 2 {
         return None;

@@ -1,7 +1,7 @@
-//! Keys of known issuers, which say themselves what they are.
+//! Keys of known issuers, recognised by their prefixes.
 
-/// How the keys of known issuers begin, and how many characters follow at least.
-/// Sources: the issuers' documents; most are listed for GitHub's secret scanning.
+/// (prefix, minimum number of characters after it) of the keys of known issuers. Sources: the
+/// documentation of the issuers; most are listed for GitHub's secret scanning.
 const PREFIXES: [(&[u8], usize); 40] = [
     (b"sk_live_", 8),
     (b"sk_test_", 8),
@@ -45,12 +45,13 @@ const PREFIXES: [(&[u8], usize); 40] = [
     (b"PMAK-", 8),
 ];
 
-/// Does a key of a known issuer stand at its start, or behind something that ends a word?
+/// Returns `true` if a key of a known issuer is at the start of the text or after a separator.
 pub(super) fn has_known_key(text: &[u8]) -> bool {
     has_known_prefix(text) || text.split(|byte| !byte.is_ascii_alphanumeric()).any(is_aws_key)
 }
 
-/// The access keys of AWS are twenty capitals and digits; hosts and header names are counted in small letters.
+/// Returns `true` for an AWS access key id: 20 capitals and digits. Case is ignored, because hosts
+/// and header names are lower-cased.
 fn is_aws_key(run: &[u8]) -> bool {
     run.len() == 20
         && (run[..4].eq_ignore_ascii_case(b"AKIA") || run[..4].eq_ignore_ascii_case(b"ASIA"))
@@ -71,7 +72,8 @@ fn has_known_prefix(text: &[u8]) -> bool {
     })
 }
 
-/// `sk-` and its like also begin plain words: a key has digits, or both cases within.
+/// Returns `true` if the rest after a short prefix such as `sk-` reads as plain words. A key has
+/// digits or both cases.
 fn reads_as_words(prefix: &[u8], rest: &[u8]) -> bool {
     let is_long = prefix.len() > 4;
     let has_digit = rest.iter().any(u8::is_ascii_digit);

@@ -1,32 +1,33 @@
-//! How the letters of a word follow each other: as in names, as in some language, or as chance has it.
+//! Plausibility of the spelling of a word: known, likely, pronounceable or random.
 
 use crate::template::vocabulary::Vocabulary;
 
-/// How well a word is known.
+/// Plausibility classes of a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Word {
-    /// The vocabulary has it, or all of its parts.
+    /// The vocabulary contains the word, or its parts.
     Known,
-    /// Up to two letters that say nothing.
+    /// Up to two letters, which are no evidence.
     Tiny,
-    /// It is spelled as names are.
+    /// Its letters are as likely as those of names.
     Likely,
     /// It can be pronounced, so it may be a word of any language.
     Pronounceable,
+    /// Its letters look random.
     Random,
 }
 
-/// Providers that make two letters a word.
+/// Minimum number of providers that use two letters for them to be a known word.
 const PROVIDERS_OF_SHORT: u32 = 8;
 
-/// Short for what has no vowels.
+/// Abbreviations without vowels.
 const TERMS: [&str; 36] = [
     "bgp", "bmp", "cdn", "css", "csv", "dns", "ftp", "gpg", "gzip", "hls", "html", "http", "https",
     "jpg", "jsp", "ldap", "mqtt", "ntp", "pdf", "pgp", "php", "png", "rss", "rtmp", "rtsp", "sftp",
     "smtp", "snmp", "sql", "ssh", "ssl", "svg", "tcp", "tls", "udp", "xml",
 ];
 
-/// Judges one word of small letters.
+/// Classifies a lower-case word.
 pub(super) fn word(word: &str) -> Word {
     let vocabulary = Vocabulary::shipped();
     let is_known = match word.len() {
@@ -48,15 +49,16 @@ pub(super) fn word(word: &str) -> Word {
     }
 }
 
-/// The share of its letters that known words must cover: of long ones an abbreviation may be left.
+/// Minimum share of a word's letters that known words must cover. Long words may contain an
+/// abbreviation.
 fn share_of_known(word: &str) -> f64 {
     const LONG: usize = 10;
 
     if word.len() < LONG { 1.0 } else { 0.8 }
 }
 
-/// Are its letters as in names? The bounds let 97 of 100 words of API descriptions through, and 2 of 100 words that are made
-/// of random letters.
+/// Returns `true` if the mean surprisal of the letters is as low as in names. The bounds accept 97
+/// % of the words in API descriptions, and 2 % of words of random letters.
 fn is_spelled(word: &str) -> bool {
     let most = match word.len() {
         ..=3 => 4.6,
@@ -69,9 +71,9 @@ fn is_spelled(word: &str) -> bool {
     Vocabulary::shipped().surprise(word.as_bytes()) <= most * letters
 }
 
-/// Are there vowels enough, and not too many consonants in a row?
+/// Returns `true` if a quarter of the letters are vowels and runs of consonants are short.
 fn is_pronounceable(word: &str) -> bool {
-    /// What may be three letters more than anything.
+    /// Maximum length of a word that is always accepted, such as an abbreviation.
     const SHORT: usize = 4;
 
     let is_vowel = |byte: &u8| b"aeiouy".contains(byte);

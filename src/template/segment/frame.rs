@@ -1,11 +1,12 @@
-//! What stands around the part of a segment that varies: sigils, namespaces, brackets, and the separators of several values.
+//! The fixed text around the varying part of a segment: sigils, namespaces, brackets, and
+//! separators between several values.
 
 use crate::template::segment::{Segment, SegmentKind, kind_of};
 
-/// The longest text before a value that is kept as part of a template.
+/// Maximum size of a prefix that is kept as part of a template, in bytes.
 const MAX_PREFIX_BYTES: usize = 64;
 
-/// A segment whose punctuation shows what is around its value; `None` for any other.
+/// Parses a segment whose punctuation delimits a value. Returns `None` for any other.
 pub(super) fn framed(segment: &[u8]) -> Option<Segment<'_>> {
     match segment {
         [b'@' | b'~', _, ..] => sigil(segment),
@@ -14,14 +15,15 @@ pub(super) fn framed(segment: &[u8]) -> Option<Segment<'_>> {
     }
 }
 
-/// `@alice`, `~alice`.
+/// Parses a value after a sigil: `@alice`, `~alice`.
 fn sigil(segment: &[u8]) -> Option<Segment<'_>> {
     let (prefix, core) = segment.split_at(1);
     let kind = kind_of(core);
     core[0].is_ascii_alphanumeric().then_some(Segment { prefix, core, suffix: b"", kind })
 }
 
-/// `Products(42)`, `Products('abc')`, `Products(%27abc%27)`, `Orders(Id=1,Line=2)`: the keys of `OData` 4.01, part 2, 4.3.
+/// Parses a key as in `OData` 4.01, part 2, section 4.3: `Products(42)`, `Products('abc')`,
+/// `Products(%27abc%27)`, `Orders(Id=1,Line=2)`.
 fn key(segment: &[u8]) -> Option<Segment<'_>> {
     let open = memchr::memchr(b'(', segment)?;
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.".contains(byte);
@@ -50,7 +52,7 @@ fn key(segment: &[u8]) -> Option<Segment<'_>> {
     is_value.then_some(Segment { prefix, core: inside, suffix, kind })
 }
 
-/// `sha256:2cf24d...`, `soundcloud:tracks:1356023209`: an id behind names.
+/// Parses an id after a namespace: `sha256:2cf24d...`, `soundcloud:tracks:1356023209`.
 fn in_namespace(segment: &[u8], colon: usize) -> Option<Segment<'_>> {
     let (prefix, core) = segment.split_at(colon + 1);
     let is_name = |part: &[u8]| {
@@ -77,12 +79,12 @@ fn in_namespace(segment: &[u8], colon: usize) -> Option<Segment<'_>> {
                 | SegmentKind::Ulid
                 | SegmentKind::Opaque
         );
-    // What stands behind a credential's name stays whole, and is masked.
+    // A long token after a name may be a credential. It is kept whole, so that it is masked.
     let is_digest = !matches!(kind, SegmentKind::Opaque) || core.len() <= 40;
     (is_id && is_digest).then_some(Segment { prefix, core, suffix: b"", kind })
 }
 
-/// The length of what stands before the number in `item_1234` or `ORD-17`; 0 where no number follows.
+/// Length of the prefix before the number in `item_1234` or `ORD-17`; 0 if there is no number.
 pub(super) fn prefix_of_number(segment: &[u8]) -> usize {
     let digits = segment.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     let at = segment.len() - digits;
@@ -92,7 +94,7 @@ pub(super) fn prefix_of_number(segment: &[u8]) -> usize {
     if is_prefix { at } else { 0 }
 }
 
-/// The bytes between the values of a segment that holds several.
+/// The separators between the values of a segment that holds several, in order.
 pub(super) fn separators(kind: SegmentKind, core: &[u8]) -> Vec<u8> {
     let is_separator: fn(&u8) -> bool = match kind {
         SegmentKind::Coordinates => |byte| matches!(byte, b',' | b';'),
@@ -103,10 +105,11 @@ pub(super) fn separators(kind: SegmentKind, core: &[u8]) -> Vec<u8> {
     core.iter().copied().filter(is_separator).collect()
 }
 
-/// The most pairs of coordinates that are told apart; a longer list is one value.
+/// Maximum number of coordinate pairs that are distinguished; a longer list is one value.
 const MAX_PAIRS: usize = 4;
 
-/// Pairs of decimal numbers with a comma within and a semicolon between them.
+/// Returns `true` for pairs of decimal numbers, with a comma within pairs and a semicolon between
+/// them.
 pub(super) fn is_coordinates(segment: &[u8]) -> bool {
     let is_number = |text: &[u8]| {
         let text = text.strip_prefix(b"-").unwrap_or(text);
@@ -126,7 +129,8 @@ pub(super) fn is_coordinates(segment: &[u8]) -> bool {
     segment.contains(&b'.') && count <= MAX_PAIRS && pairs.clone().all(is_pair)
 }
 
-/// `12-2048-1360`: a zoom level of at most 24, and two numbers.
+/// Returns `true` for map tile coordinates, `12-2048-1360`: a zoom level of at most 24, and two
+/// integers.
 pub(super) fn is_tile(segment: &[u8]) -> bool {
     let numbers = || segment.split(|byte| *byte == b'-');
     let is_number = |text: &[u8]| {
@@ -143,7 +147,7 @@ pub(super) fn is_tile(segment: &[u8]) -> bool {
     is_zoom && numbers().count() == 3 && numbers().all(is_number)
 }
 
-/// `300x250`.
+/// Returns `true` for dimensions: `300x250`.
 pub(super) fn is_dimensions(segment: &[u8]) -> bool {
     let Some(at) = memchr::memchr(b'x', segment) else { return false };
     let is_number =

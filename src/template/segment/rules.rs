@@ -1,7 +1,7 @@
-//! The rules that tell the kind of a segment.
+//! Classification of segments by lexical kind.
 //!
-//! One pass over the bytes collects what the rules ask for; the rules then cost a few comparisons. The plain twin of
-//! every rule that is regular, a regular expression, stands in the tests.
+//! One pass over the bytes collects the properties that the rules use; the rules then cost a few
+//! comparisons. The tests contain an equivalent regular expression for every rule that is regular.
 
 use crate::bits::{self, Bits};
 use crate::template::segment::{SegmentKind, frame};
@@ -48,14 +48,16 @@ const CLASS: [u16; 256] = {
     table
 };
 
-/// What one pass over a segment finds out.
+/// Properties of a segment, collected in one pass.
 #[derive(Debug, PartialEq, Eq)]
 struct Shape {
-    /// All classes that occur.
+    /// Union of the classes of all bytes.
     classes: u16,
+    /// Number of decimal digits.
     digits: usize,
-    /// Changes between letter and digit, and from lower to upper case.
+    /// Number of changes between letter and digit, and from lower to upper case.
     switches: usize,
+    /// True if all bytes are hexadecimal digits and there is at least one.
     hex: bool,
 }
 
@@ -63,7 +65,8 @@ fn shape_of(segment: &[u8]) -> Shape {
     Bits::of(segment).map_or_else(|| plain_shape(segment), |bits| shape_of_bits(segment, &bits))
 }
 
-/// All bytes at once; those that are no letter and no digit, of which there are few, one by one.
+/// Computes the shape of up to 64 bytes with SIMD. Bytes other than letters and digits are rare and
+/// are looked up one by one.
 fn shape_of_bits(segment: &[u8], bits: &Bits<'_>) -> Shape {
     let (lower, upper) = (bits.between(b'a', b'z'), bits.between(b'A', b'Z'));
     let (digit, hex_letter) = (bits.between(b'0', b'9'), bits.letter_between(b'a', b'f'));
@@ -85,7 +88,7 @@ fn shape_of_bits(segment: &[u8], bits: &Bits<'_>) -> Shape {
     }
 }
 
-/// The same byte for byte, for a segment of any length.
+/// Computes the shape of a segment of any length, byte by byte.
 fn plain_shape(segment: &[u8]) -> Shape {
     let (mut classes, mut digits, mut switches, mut previous) = (0, 0, 0, 0);
     let mut hex = true;
@@ -102,13 +105,13 @@ fn plain_shape(segment: &[u8]) -> Shape {
     Shape { classes, digits, switches, hex: hex && !segment.is_empty() }
 }
 
-/// The kind of a whole segment, without taking a suffix off it.
+/// Classifies a whole segment. No prefix or suffix is removed from it.
 pub(crate) fn kind_of(segment: &[u8]) -> SegmentKind {
     use SegmentKind as K;
     if segment.len() > crate::limits::SEGMENT_BYTES {
         return K::Long;
     }
-    // The common values first, before anything else is asked.
+    // The most common values need no shape.
     if !segment.is_empty() && segment.iter().all(u8::is_ascii_digit) {
         return if is_year(segment) { K::Year } else { K::Integer };
     }
@@ -118,7 +121,7 @@ pub(crate) fn kind_of(segment: &[u8]) -> SegmentKind {
     let shape = shape_of(segment);
     let only = |allowed: u16| shape.classes & !allowed == 0;
     let has = |wanted: u16| shape.classes & wanted != 0;
-    // The common case first: a plain word.
+    // The most common case: a plain word.
     if only(LETTER | DASH | UNDERSCORE) && shape.switches < 3 && !(shape.hex && segment.len() >= 16)
     {
         return if is_locale(segment) { K::Locale } else { K::Word };
@@ -175,7 +178,7 @@ pub(crate) fn kind_of(segment: &[u8]) -> SegmentKind {
             }
         }
     }
-    // A colon between a name and a token, as in the paths of bots.
+    // A token after a name and a colon, as in the paths of bot APIs.
     if has(COLON) && segment.split(|b| *b == b':').any(is_token) {
         return K::Opaque;
     }
@@ -204,12 +207,12 @@ pub(crate) fn kind_of(segment: &[u8]) -> SegmentKind {
     if has(DIGIT) { K::WordWithDigits } else { K::Word }
 }
 
-/// 1900 to 2099.
+/// Returns `true` for 1900 to 2099.
 fn is_year(segment: &[u8]) -> bool {
     matches!(segment, [b'1', b'9', _, _] | [b'2', b'0', _, _])
 }
 
-/// `xx-YY` or `xx_YY`.
+/// Returns `true` for `xx-YY` and `xx_YY`.
 fn is_locale(segment: &[u8]) -> bool {
     matches!(segment, [a, b, b'-' | b'_', c, d]
         if a.is_ascii_lowercase() && b.is_ascii_lowercase() && c.is_ascii_uppercase() && d.is_ascii_uppercase())
@@ -230,7 +233,8 @@ fn is_dashed_uuid(segment: &[u8]) -> bool {
     })
 }
 
-/// `v`, up to three digits, further numbers after `.`, `_` or `-`, and any of alpha, beta, rc, p, preview with digits.
+/// Returns `true` for a version: `v`, up to three digits, further numbers after `.`, `_` or `-`,
+/// and any of alpha, beta, rc, p and preview with digits.
 fn is_version(segment: &[u8]) -> bool {
     let Some(mut rest) = segment.strip_prefix(b"v").or_else(|| segment.strip_prefix(b"V")) else {
         return false;
@@ -258,11 +262,12 @@ fn is_version(segment: &[u8]) -> bool {
     true
 }
 
+/// Number of digits at the start.
 fn digits_at(bytes: &[u8]) -> usize {
     bytes.iter().position(|b| !b.is_ascii_digit()).unwrap_or(bytes.len())
 }
 
-/// `YYYY-MM`, `YYYY-MM-DD`, and either of them followed by `T` and anything.
+/// Returns `true` for `YYYY-MM` and `YYYY-MM-DD`; the latter may be followed by `T` and anything.
 fn is_date(segment: &[u8]) -> bool {
     let number = |range: std::ops::Range<usize>| {
         let digits = segment.get(range)?;
@@ -305,7 +310,8 @@ fn is_ip(segment: &[u8], shape: &Shape) -> bool {
     segment.len() >= 7 && text.parse::<std::net::Ipv4Addr>().is_ok()
 }
 
-/// Digits with single dots or dashes between them, with or without sign; not what is an IP address.
+/// Returns `true` for digits with single dots or dashes between them, optionally with a minus sign,
+/// unless they are an IP address.
 fn is_number(segment: &[u8]) -> bool {
     let digits = segment.strip_prefix(b"-").unwrap_or(segment);
     let is_ip = || {
@@ -364,7 +370,7 @@ fn is_email(segment: &[u8]) -> bool {
         })
 }
 
-/// At least two parts, none of them empty and one of them with a digit, or at least three.
+/// Returns `true` for at least three non-empty parts, or for two with a digit in one of them.
 fn is_list(segment: &[u8]) -> bool {
     let parts = segment.split(|b| *b == b',');
     let (mut count, mut digit) = (0, false);
@@ -378,8 +384,9 @@ fn is_list(segment: &[u8]) -> bool {
     count >= 3 || (count == 2 && digit)
 }
 
-/// One to eight letters, `_` or `-`, and then either at least eight letters and digits that are mixed as no word is, or
-/// digits and dashes: four digits at least, or a prefix in upper case.
+/// Returns `true` for a prefix of one to eight letters, `_` or `-`, and an id. The id is either
+/// eight or more letters and digits that alternate, or digits and dashes: four digits at least, or
+/// any number after an upper-case prefix.
 fn is_prefixed(segment: &[u8]) -> bool {
     let Some(at) = segment.iter().position(|b| matches!(b, b'_' | b'-')) else { return false };
     let (prefix, id) = (&segment[..at], &segment[at + 1..]);
@@ -398,13 +405,13 @@ fn is_prefixed(segment: &[u8]) -> bool {
     shape.digits > 0 && shape.switches > 0
 }
 
-/// At least sixteen letters and digits that are mixed as in no name.
+/// Returns `true` for 16 or more letters and digits that alternate too often for a name.
 fn is_token(part: &[u8]) -> bool {
     let shape = shape_of(part);
     part.len() >= 16 && shape.digits > 0 && shape.switches >= 4
 }
 
-/// Letters and digits that change places too often for a word.
+/// Returns `true` for letters and digits that alternate too often for a word.
 fn is_opaque(segment: &[u8], shape: &Shape) -> bool {
     let (length, digits, switches) = (segment.len(), shape.digits, shape.switches);
     let separated = shape.classes & (DASH | UNDERSCORE) != 0;
@@ -420,7 +427,7 @@ mod tests {
     use proptest::prelude::*;
     use regex::Regex;
 
-    /// The rules that are regular, as regular expressions, in the order in which they are asked.
+    /// The regular rules as regular expressions, in the order of evaluation.
     fn plain_twin() -> Vec<(SegmentKind, Regex)> {
         use SegmentKind as K;
         let tld = "com|org|net|io|dev|app|co|edu|gov|info|biz|local|internal|test|example|uk|de|fr|jp|cn|ru|eu|us|ai";
@@ -448,7 +455,7 @@ mod tests {
 
     fn check_against_twin(text: &str, rules: &[(SegmentKind, Regex)]) {
         let kind = kind_of(text.as_bytes());
-        // Hex of 7 to 15 digits needs a decimal digit, which is two expressions.
+        // Hexadecimal numbers of 7 to 15 digits need a decimal digit, which takes two expressions.
         let short_hex = Regex::new(r"^[0-9a-fA-F]{7,15}$").unwrap().is_match(text)
             && text.bytes().any(|b| b.is_ascii_digit());
         let ip = text.len() >= 7 && text.parse::<std::net::IpAddr>().is_ok()
