@@ -281,7 +281,8 @@ impl Database {
     fn id_of(&self, row: u64) -> Option<Vec<u8>> {
         let row = i64::try_from(row).ok()?;
         let session = self.session().ok()?;
-        let query = "SELECT CAST(id AS BLOB) FROM flows WHERE rowid = ?1 AND octet_length(id) <= 65536";
+        let query =
+            "SELECT CAST(id AS BLOB) FROM flows WHERE rowid = ?1 AND octet_length(id) <= 65536";
         let id = session.connection.query_row(query, [row], |row| row.get(0)).ok().flatten();
         self.give_back(session);
         id

@@ -1,5 +1,8 @@
 //! The body of a message as a capture holds it: borrowed, still encoded, and decoded only on demand.
 
+pub(crate) mod decode;
+pub(crate) mod media;
+
 use std::borrow::Cow;
 use std::fmt;
 

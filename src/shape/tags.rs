@@ -1,0 +1,95 @@
+//! The keys that come with each value of a tag: the evidence of tagged unions.
+
+use serde::{Deserialize, Serialize};
+
+use crate::sketch::{BottomK, HeapSize, Merge, vec_bytes};
+
+/// Names of fields whose value may tell what kind of object it is.
+pub(crate) const TAG_NAMES: [&str; 14] = [
+    "type",
+    "kind",
+    "object",
+    "event",
+    "event_type",
+    "eventType",
+    "action",
+    "__typename",
+    "@type",
+    "_type",
+    "resourceType",
+    "resource_type",
+    "objectType",
+    "status",
+];
+
+/// Values of one tag that are told apart.
+pub(crate) const MAX_TAG_VALUES: usize = 16;
+
+/// Keys whose presence is counted for each value.
+const MAX_TAG_KEYS: usize = 128;
+
+/// The objects that have one tag, by its value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tag {
+    /// The index of its name in [`TAG_NAMES`].
+    pub(crate) name: u8,
+    /// Objects whose tag is not a short string that may be shown.
+    pub(crate) untagged: u64,
+    pub(crate) values: BottomK<TaggedObjects, MAX_TAG_VALUES>,
+}
+
+/// The objects with one value of a tag.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TaggedObjects {
+    pub(crate) count: u64,
+    /// Hash of each key and the number of objects that have it, for the [`MAX_TAG_KEYS`] smallest hashes; sorted.
+    keys: Vec<(u64, u64)>,
+}
+
+impl TaggedObjects {
+    pub(crate) fn observe(&mut self, keys: &[u64]) {
+        self.count += 1;
+        for key in keys {
+            self.add(*key, 1);
+        }
+    }
+
+    fn add(&mut self, key: u64, count: u64) {
+        match self.keys.binary_search_by_key(&key, |entry| entry.0) {
+            Ok(at) => self.keys[at].1 += count,
+            Err(at) if at < MAX_TAG_KEYS => {
+                self.keys.insert(at, (key, count));
+                self.keys.truncate(MAX_TAG_KEYS);
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// How many of the objects have the key with this hash.
+    pub(crate) fn present(&self, key: u64) -> u64 {
+        self.keys.binary_search_by_key(&key, |entry| entry.0).map_or(0, |at| self.keys[at].1)
+    }
+}
+
+impl Merge for TaggedObjects {
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        for (key, count) in other.keys {
+            self.add(key, count);
+        }
+    }
+}
+
+impl Merge for Tag {
+    fn merge(&mut self, other: Self) {
+        self.untagged += other.untagged;
+        self.values.merge(other.values);
+    }
+}
+
+impl HeapSize for Tag {
+    fn heap_bytes(&self) -> usize {
+        let keys: usize = self.values.iter().map(|entry| vec_bytes(&entry.value.keys)).sum();
+        self.values.heap_bytes() + keys
+    }
+}
