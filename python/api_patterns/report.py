@@ -45,7 +45,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Percentiles of the time from request to end of response, in milliseconds. They are estimates."""
+    """Percentiles of the time from request to end of response, in milliseconds. Relative error: at most 1/32."""
 
     p50: float
     p95: float
@@ -54,7 +54,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Percentiles of the length of response bodies, in bytes. They are estimates."""
+    """Percentiles of the length of response bodies, in bytes. Relative error: at most 1/32."""
 
     p50: int
     p95: int
