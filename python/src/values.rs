@@ -39,7 +39,7 @@ pub(crate) fn dict_of<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'
     Ok(Some(dict))
 }
 
-/// Returns `true` for a missing value: None, NaN, or pandas' NA and NaT.
+/// Returns `true` for a missing value: None, NaN, or pandas' NA and `NaT`.
 pub(crate) fn is_missing(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     if let Ok(number) = value.cast::<PyFloat>() {
         return Ok(number.value().is_nan());

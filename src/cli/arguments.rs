@@ -141,7 +141,7 @@ pub(super) struct InputArguments {
     pub(super) progress: ProgressWhen,
 }
 
-/// Arguments of `mcp`. The captures are read anew for each question, and no other file is.
+/// Arguments of `mcp`. Each question is answered from the current content of the captures.
 #[cfg(feature = "mcp")]
 #[derive(Args, Debug)]
 pub(super) struct McpArguments {
