@@ -1,7 +1,7 @@
-//! What the parts cost, beside a plain way of doing the same in the same run.
+//! Benchmarks of the components, each beside a plain implementation of the same task.
 //!
-//! `cargo bench` compares: kinds of segments by one pass and by regular expressions; URLs by hand and by the `url` crate;
-//! a dump's analysis and just reading its bytes.
+//! `cargo bench` compares segment classification in one pass with regular expressions, the URL splitter with the `url`
+//! crate, and the analysis of a dump with only reading its bytes.
 
 #![allow(missing_docs, reason = "criterion makes public functions")]
 #![allow(clippy::unwrap_used, reason = "a bench that fails has nothing to measure")]
@@ -46,7 +46,7 @@ fn urls() -> Vec<String> {
         .collect()
 }
 
-/// Flows out of bytes, one thread.
+/// Decodes flows from bytes on one thread.
 fn reading(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("reading");
     for (name, bytes) in [("mitmproxy", dump()), ("json lines", lines())] {
@@ -63,7 +63,7 @@ fn reading(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The kind of a segment, by one pass and by a set of regular expressions.
+/// Classifies segments in one pass, and with a set of regular expressions.
 fn segment_kinds(criterion: &mut Criterion) {
     let segments = [
         "users",
@@ -150,7 +150,7 @@ fn state(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A whole run over a file, by threads, and reading the file's bytes alone.
+/// Analyzes a file with several numbers of threads, and reads only its bytes.
 fn whole(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bench.mitm");

@@ -1,8 +1,8 @@
-//! A flow's cost in instructions, which are the same on a busy machine: `scripts/compare_instructions.sh` runs this under
-//! callgrind and compares two commits.
+//! Cost of a flow in instructions, a count that does not depend on the load of the machine.
+//! `scripts/compare_instructions.sh` runs this under callgrind and compares two commits.
 //!
-//! `instructions WORKLOAD REPEATS` takes the same 2,000 flows in `REPEATS` times. What is made ready before costs the same for
-//! any number of repeats, so the difference between two numbers is what the flows cost.
+//! `instructions WORKLOAD REPEATS` processes the same 2,000 flows `REPEATS` times. The preparation costs the same for
+//! any number of repeats, so the difference between two counts is the cost of the flows.
 
 #![allow(clippy::unwrap_used, reason = "a bench that fails has nothing to measure")]
 #![allow(clippy::print_stdout, reason = "what was done is its output")]
@@ -25,7 +25,7 @@ fn main() {
         [workload, repeats] if WORKLOADS.contains(&&**workload) => {
             (&**workload, repeats.parse().unwrap())
         }
-        // `cargo bench` runs every bench: show that all of them work.
+        // `cargo bench` runs every benchmark without arguments: run each workload once to check that it works.
         _ => {
             for workload in WORKLOADS {
                 println!("{workload}: {} flows", run(workload, 1));
@@ -38,7 +38,7 @@ fn main() {
 
 fn run(workload: &str, repeats: u32) -> u64 {
     let folder = tempfile::tempdir().unwrap();
-    // A file: what the system does to read it is not counted, where a copy of memory would be.
+    // Read from a file: callgrind does not count the kernel's work, but it would count a copy in memory.
     let path = folder.path().join("flows");
     let mut bytes = Vec::new();
     match workload {
@@ -54,7 +54,7 @@ fn run(workload: &str, repeats: u32) -> u64 {
     observe_captures(&Captures::open(&[&path], InputFormat::Detect).unwrap(), repeats)
 }
 
-/// Decodes and observes what a capture holds.
+/// Decodes and observes the flows of a capture.
 fn observe_captures(captures: &Captures, repeats: u32) -> u64 {
     let mut patterns = Patterns::new();
     for _ in 0..repeats {
@@ -95,7 +95,7 @@ fn observe_flows(repeats: u32) -> u64 {
     patterns.used()
 }
 
-/// The database of mitmproxy-mcp with the flows.
+/// Writes the flows to a database of mitmproxy-mcp.
 fn write_database(path: &std::path::Path) {
     let mut connection = rusqlite::Connection::open(path).unwrap();
     let rows = connection.transaction().unwrap();
@@ -108,7 +108,7 @@ fn write_database(path: &std::path::Path) {
     for _ in 0..FLOWS {
         let exchange = traffic.exchange();
         let headers = traffic::request_headers(&exchange);
-        // A list of pairs, as it writes them.
+        // Headers are a list of pairs, as mitmproxy-mcp writes them.
         let headers: Vec<[String; 2]> = headers
             .iter()
             .map(|(name, value)| [text(name), text(value.unwrap_or_default())])
@@ -131,7 +131,7 @@ fn write_database(path: &std::path::Path) {
     rows.commit().unwrap();
 }
 
-/// With a space behind each comma, as Python writes it.
+/// Formats headers as JSON with a space after each comma, as Python does.
 fn json_of_python(headers: &[[String; 2]]) -> String {
     let json = serde_json::to_string(headers).unwrap();
     json.replace("\",\"", "\", \"").replace("],[", "], [")

@@ -1,14 +1,18 @@
-//! How right the templates are on labelled traffic: GA, FGA and FTA for each file of a folder, and their means.
+//! Accuracy of the templates on labelled traffic: GA, FGA and FTA for each file of a folder, and their means.
 //!
 //! ```sh
 //! cargo run --release --example accuracy -- FOLDER
 //! ```
 //!
-//! A file holds one request a line, as JSON lines (`.jsonl`) or gzipped (`.jsonl.gz`), each with its true template under `truth`
-//! (null where it is not known: such a request is analyzed and not counted). The measures are those of LogHub-2.0, over
-//! requests keyed by method and host: GA is the share of requests whose group is exactly a true one, FGA the F1 over groups,
-//! FTA the F1 over groups whose template also varies at the right segments; `static` counts true endpoints in whose path
-//! nothing varies, and `wrong` those of them that are merged with another or shown with a variable.
+//! A file holds one request per line, as JSON lines (`.jsonl`) or gzipped (`.jsonl.gz`), each with its true template
+//! under `truth`. If `truth` is null, the template is unknown: the request is analyzed but not counted. The measures
+//! are those of LogHub-2.0, over requests keyed by method and host:
+//!
+//! - GA is the share of requests whose group equals a true group.
+//! - FGA is the F1 score over groups.
+//! - FTA is the F1 score over groups whose template also has its parameters at the right segments.
+//! - `static` counts true endpoints without a path parameter, and `wrong` those of them that are merged with another
+//!   endpoint or shown with a parameter.
 
 use std::error::Error;
 use std::io::{self, Read, Write};

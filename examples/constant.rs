@@ -1,4 +1,5 @@
-//! A server on stdio whose one tool always gives the same answer: what `api-patterns mcp` is measured beside.
+//! MCP server on stdio whose only tool always returns the same answer, as a baseline for measurements of `api-patterns
+//! mcp`.
 //!
 //! ```sh
 //! cargo run --release --example constant -- answer.json

@@ -1,10 +1,10 @@
-//! Damages captures as one who knows their structure would, and checks what reading them costs and gives:
-//! `damage COUNT SEED`.
+//! Structure-aware fuzzer that damages captures and checks the time, memory and result of reading them: `damage COUNT
+//! SEED`.
 //!
-//! Records are trees: subtrees are dropped, doubled, exchanged with others, nested, and given wrong lengths, tags, brackets
-//! and quotes; pages of a database are mixed up; captures are spliced into each other and packed in any way. Whatever comes
-//! out, an analysis must not panic, end within two seconds and use no more than 200 MB; all exchanges before the damage must
-//! be found, and nearly all after it.
+//! Records are trees: subtrees are dropped, duplicated, exchanged with others, nested, and given wrong lengths, tags,
+//! brackets and quotes. Pages of a database are shuffled. Captures are spliced into each other and compressed in any
+//! way. For every input an analysis must not panic, must end within two seconds, and must use at most 200 MB. All
+//! exchanges before the damage must be found, and nearly all after it.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,17 +26,17 @@ use cap::Cap;
 #[global_allocator]
 static MEMORY: Cap<System> = Cap::new(System, 200 << 20);
 
-/// The longest that one analysis may take.
+/// Maximum time of one analysis.
 const MAX_TIME: Duration = Duration::from_secs(2);
 
-/// The shares of exchanges after the damage that may be lost.
+/// Maximum shares of the exchanges after the damage that may be lost.
 const MAX_LOST_OF_DUMPS: f64 = 0.001;
 const MAX_LOST_OF_HARS: f64 = 0.005;
 
-/// Exchanges of one capture.
+/// Number of exchanges per capture.
 const EXCHANGES: usize = 24;
 
-/// `SplitMix64` (Steele et al. 2014): the same ways on every machine.
+/// `SplitMix64` random numbers (Steele et al. 2014), which are identical on every machine.
 struct Draw(u64);
 
 impl Draw {
@@ -57,7 +57,7 @@ impl Draw {
     }
 }
 
-/// A value of a capture: text, or parts with what stands between them.
+/// A value of a capture: a leaf, or parts with the text between them.
 #[derive(Clone)]
 enum Tree {
     Leaf(Vec<u8>, u8),
@@ -76,7 +76,7 @@ fn dict(pairs: Vec<(&str, Tree)>) -> Tree {
     Tree::Branch(pairs.into_iter().flat_map(|(key, value)| [text(key), value]).collect(), b'}')
 }
 
-/// A record of a dump as mitmproxy writes it, with a path that no other has.
+/// Creates a record as mitmproxy writes it, with a unique path.
 fn record(draw: &mut Draw, number: usize) -> Tree {
     let headers = (0..draw.below(6))
         .map(|i| Tree::Branch(vec![bytes(&format!("X-Header-{i}")), bytes("value: 1")], b']'));
@@ -112,7 +112,7 @@ fn record(draw: &mut Draw, number: usize) -> Tree {
     ])
 }
 
-/// Writes a tree of a dump. Now and then a length or a tag is wrong, `wrong` of 1,000 times.
+/// Writes a tree as part of a dump. In `wrong` of 1,000 cases a length or a tag is wrong.
 fn write_tree(tree: &Tree, out: &mut Vec<u8>, draw: &mut Draw, wrong: usize) {
     let (payload, tag) = match tree {
         Tree::Leaf(payload, tag) => (payload.clone(), *tag),
@@ -145,7 +145,7 @@ fn write_tree(tree: &Tree, out: &mut Vec<u8>, draw: &mut Draw, wrong: usize) {
     out.push(tag);
 }
 
-/// A part of a tree, so many branches down at most.
+/// Returns a random subtree, at most `depth` levels down.
 fn inside<'t>(tree: &'t mut Tree, depth: usize, draw: &mut Draw) -> &'t mut Tree {
     let is_branch = matches!(tree, Tree::Branch(parts, _) if !parts.is_empty());
     if depth == 0 || !is_branch {
@@ -160,7 +160,7 @@ fn inside<'t>(tree: &'t mut Tree, depth: usize, draw: &mut Draw) -> &'t mut Tree
     }
 }
 
-/// All ways to change a tree that know what it is.
+/// Changes a tree in a random way that depends on its structure.
 fn change_tree(tree: &mut Tree, other: &Tree, draw: &mut Draw) {
     let depth = draw.below(4);
     let at = inside(tree, depth, draw);
@@ -197,7 +197,7 @@ fn change_tree(tree: &mut Tree, other: &Tree, draw: &mut Draw) {
     }
 }
 
-/// A capture, and which numbers must be found in it for sure, and which should be.
+/// A capture, with the numbers of the exchanges that must be found in it, and of those that should be found.
 struct Case {
     bytes: Vec<u8>,
     format: InputFormat,
@@ -273,7 +273,7 @@ fn har(draw: &mut Draw) -> Case {
     }
 }
 
-/// Places of brackets, quotes and commas.
+/// Returns the indices of brackets, quotes, colons and commas.
 fn structure(text: &[u8]) -> Vec<usize> {
     let is_structure = |at: &usize| b"{}[]\",:".contains(&text[*at]);
     (0..text.len()).filter(is_structure).collect()
@@ -339,7 +339,7 @@ fn lines(draw: &mut Draw) -> Case {
     }
 }
 
-/// Pages of a database are exchanged, doubled, and changed where their headers are.
+/// Exchanges, duplicates and overwrites pages of a database, the latter near their headers.
 fn database(draw: &mut Draw, whole: &[u8]) -> Case {
     const PAGE: usize = 4096;
     let mut bytes = whole.to_vec();
@@ -356,7 +356,7 @@ fn database(draw: &mut Draw, whole: &[u8]) -> Case {
                 bytes[at] = draw.draw() as u8;
             }
             2 => {
-                // A pointer to a cell, or to a child.
+                // A pointer to a cell or to a child page.
                 let at = a * PAGE + 8 + 2 * draw.below(60);
                 bytes[at] = draw.draw() as u8;
                 bytes[at + 1] = draw.draw() as u8;
@@ -370,7 +370,7 @@ fn database(draw: &mut Draw, whole: &[u8]) -> Case {
     Case { bytes, format: InputFormat::Detect, before: BTreeSet::new(), after: BTreeSet::new() }
 }
 
-/// Packs bytes in any way, and damages them where they are packed now and then.
+/// Compresses bytes in a random way, and sometimes damages the compressed bytes.
 fn wrap(mut bytes: Vec<u8>, draw: &mut Draw) -> Vec<u8> {
     for _ in 0..=draw.below(5) {
         bytes = match draw.below(4) {
@@ -407,7 +407,7 @@ fn wrap(mut bytes: Vec<u8>, draw: &mut Draw) -> Vec<u8> {
     bytes
 }
 
-/// How many exchanges after the damage were not found, of how many.
+/// Number of exchanges after the damage that were not found, and their total number.
 #[derive(Default)]
 struct Lost {
     lost: usize,
@@ -446,7 +446,7 @@ fn main() {
                 let mut case = case(&mut draw);
                 (case.before, case.after) = (BTreeSet::new(), BTreeSet::new());
                 if draw.below(2) == 0 {
-                    // A part of another capture in the middle.
+                    // Splice part of another capture into the middle.
                     let at = draw.below(case.bytes.len());
                     let from = draw.below(other.len());
                     let to = (from + (1 << draw.below(16))).min(other.len());

@@ -1,4 +1,4 @@
-//! What many distinct paths cost: time to observe, time to decide, size of the state.
+//! Cost of many distinct paths: time to observe, time to decide, and size of the state.
 //!
 //! ```sh
 //! cargo run --release --example flood -- 10000000          # random paths, one in ten of normal traffic
@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use api_patterns::{Flow, Patterns};
 
-/// Words that can be spoken and are in no dictionary, from a small generator.
+/// Generator of pronounceable random words that are in no dictionary.
 struct Words(u64);
 
 impl Words {

@@ -1,10 +1,10 @@
-//! Writes every HTTP flow of captures as a JSON line: id, method, URL (as mitmproxy has it), status, header names.
+//! Writes every HTTP flow of captures as a JSON line: id, method, URL (in mitmproxy's spelling), status, header names.
 //!
 //! ```sh
 //! cargo run --release --example flows -- fixtures/demo.mitm
 //! ```
 //!
-//! The differential check against mitmproxy's own reader (scripts/differential.py) reads what this writes.
+//! The differential test against mitmproxy's own reader (scripts/differential.py) reads this output.
 
 use std::io::{self, Write};
 

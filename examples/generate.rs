@@ -1,4 +1,4 @@
-//! Writes traffic for measurements to stdout:
+//! Writes generated traffic for measurements to stdout.
 //!
 //! ```sh
 //! cargo run --release --example generate -- mitmproxy 200000 > big.mitm

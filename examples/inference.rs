@@ -1,4 +1,4 @@
-//! What scripts/inference/fit.py asks of the library. Built with the feature `training`.
+//! Backend of scripts/inference/fit.py. Requires the feature `training`.
 //!
 //! ```sh
 //! inference samples STAGE WEIGHTS LIST            # writes rows of f32 for each corpus: label, weight, evidence
@@ -7,8 +7,9 @@
 //! inference names                                 # the names of the evidence, one a line
 //! ```
 //!
-//! WEIGHTS is a folder with weights.tsv and trees.tsv. A list has one corpus a line: the folder of its vocabulary, a tab, the corpus, and for `samples` a tab and the file to
-//! write. A corpus is a file of JSON lines with method, url, status, `content_type` and truth.
+//! WEIGHTS is a folder with weights.tsv and trees.tsv. LIST has one corpus per line: the folder of its vocabulary, a
+//! tab, the corpus, and for `samples` another tab and the output file. A corpus is a file of JSON lines with method,
+//! url, status, `content_type` and truth.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -42,7 +43,7 @@ fn println_all(text: &str) -> io::Result<()> {
     writeln!(io::stdout(), "{text}")
 }
 
-/// The lines of a list, and the model for each of the folders in it.
+/// Reads the lines of a list, and loads the model for each of its vocabulary folders.
 fn read_list(
     list: &str,
     weights: &str,

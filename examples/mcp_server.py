@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""A server with the Python SDK whose get_api_patterns is one line over the database of mitmproxy-mcp.
+"""MCP server with the Python SDK whose get_api_patterns is one call over the database of mitmproxy-mcp.
 
 usage: mcp_server.py mitm_mcp_traffic.db
 
-Needs the packages mcp (2.3 or newer) and api-patterns. This is what the tool of mitmproxy-mcp becomes.
+Needs the packages mcp (2.3 or newer) and api-patterns. It shows how mitmproxy-mcp's tool
+can be implemented with this package.
 """
 
 import sys
@@ -29,7 +30,7 @@ def get_api_patterns(domain: str | None = None, limit: int | None = None, compat
     try:
         return api_patterns.get_api_patterns(database, domain, limit, compat)
     except api_patterns.ApiPatternsError as error:
-        # A sentence about what to do is for the agent to read.
+        # The message tells the agent what to do.
         raise ToolError(str(error)) from error
 
 

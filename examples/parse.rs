@@ -1,11 +1,11 @@
-//! Parses JSON with `serde_json` and does nothing with it, to have something to compare with:
+//! Parses JSON with `serde_json` and discards the result, as a baseline for measurements.
 //!
 //! ```sh
 //! cargo run --release --example parse -- ignored big.har    # the whole file as serde::de::IgnoredAny
 //! cargo run --release --example parse -- lines big.jsonl    # each line into borrowed types
 //! ```
 //!
-//! Prints the seconds that the parsing alone took, without reading the file: the best of five passes.
+//! Prints the time of parsing alone in seconds, without reading the file: the best of five passes.
 
 use std::borrow::Cow;
 use std::hint::black_box;
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-/// A line as `examples/generate.rs` writes it.
+/// A JSON line as `examples/generate.rs` writes it.
 #[derive(Deserialize)]
 #[allow(dead_code, reason = "only parsed")]
 struct Line<'a> {

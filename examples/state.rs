@@ -1,4 +1,4 @@
-//! Writes what was seen of captures in its binary form, or merges such states and reports on them:
+//! Writes the serialized state of captures, or merges such states and reports on them.
 //!
 //! ```sh
 //! cargo run --example state -- monday.mitm > monday.state

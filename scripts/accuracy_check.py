@@ -2,9 +2,9 @@
 """Checks the accuracy on labelled corpora: accuracy_check.py ACCURACY_FOLDER
 
 ACCURACY_FOLDER has dev/*.jsonl.gz (APIs), browser/*.jsonl.gz (sessions), score.py, styles.py and spec-index.jsonl.gz. Needs
-target/release/api-patterns and the example `accuracy`. Our measures must be those of score.py, and not below what
-docs/accuracy.md says: on the APIs, on the sessions, and on the APIs in every style of styles.py. Of the true static segments
-at most one in two hundred may be taken for a value when it is all that is seen.
+target/release/api-patterns and the example `accuracy`. Our measures must equal those of score.py, and must not be below
+those in docs/accuracy.md: on the APIs, on the sessions, and on the APIs in every style of styles.py. At most one in 200 of the
+true static segments may be classified as a value if it is the only segment observed.
 """
 
 import gzip
@@ -20,7 +20,7 @@ PROGRAM, EXAMPLE = "target/release/api-patterns", "target/release/examples/accur
 LEAST_FGA, LEAST_FTA, WORST_FGA, STATIC = 0.955, 0.95, 0.80, 0.005
 SESSIONS_FGA, SESSIONS_FTA, SESSIONS_STATIC_WRONG = 0.975, 0.96, 0.06
 STYLES_FGA, WORST_IN_STYLE = 0.90, 0.70
-HOSTS = 4000  # fewer than are told apart
+HOSTS = 4000  # below the number of hosts at which hosts are no longer distinguished
 
 
 def label(lines):
@@ -36,7 +36,7 @@ def by_example(folder):
 
 
 def by_style(folder):
-    """{style: (mean FGA, the worst API's)}"""
+    """Return {style: (mean FGA, lowest FGA of an API)}."""
     found = {}
     styles = subprocess.Popen([sys.executable, folder / "styles.py", PROGRAM, folder / "dev"], stdout=subprocess.PIPE, text=True)
     for line in styles.stdout:

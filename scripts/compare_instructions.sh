@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Compares two commits by the instructions that a flow costs, which are the same on a busy machine.
+# Compares two commits by the instructions per flow, which do not depend on the load of the machine.
 #
-# usage: compare_instructions.sh [BEFORE [AFTER]]     (BEFORE: the commit before the last one; AFTER: what stands in the folder)
+# usage: compare_instructions.sh [BEFORE [AFTER]]     (BEFORE: the commit before the last one; AFTER: the working tree)
 #
-# Needs valgrind. The flows are those of benches/instructions.rs as each commit has it.
+# Needs valgrind. Each commit is measured with its own benches/instructions.rs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 command -v valgrind > /dev/null || { echo "valgrind is not installed" >&2; exit 1; }
@@ -11,7 +11,7 @@ before=${1:-HEAD~1} after=${2:-}
 target=$PWD/target/instructions
 mkdir -p "$target"
 
-# Builds the bench of a commit (of this folder where none is named), and says where its program is.
+# Builds the benchmark of a commit (of the working tree if none is given), and prints the path of the program.
 build() {
   local folder=$PWD
   if [ -n "$1" ]; then
@@ -19,7 +19,7 @@ build() {
     [ -d "$folder" ] || git worktree add --quiet --force --detach "$folder" "$1"
   fi
   [ -f "$folder/benches/instructions.rs" ] || return 0
-  # Cargo takes what another folder's build of the same package left for its own where it is newer.
+  # Cargo would reuse a newer build of this package from another folder, so remove it.
   (cd "$folder" && cargo clean --quiet --locked -p api-patterns) >&2
   (cd "$folder" && cargo bench --quiet --locked --no-run --bench instructions --message-format json) |
     python3 -c 'import json, sys
@@ -29,7 +29,7 @@ for line in sys.stdin:
         print(message["executable"])'
 }
 
-# Instructions a flow: what twice as many repeats cost more, over 2,000 flows.
+# Instructions per flow: the difference between 4 and 2 repeats of 2,000 flows.
 instructions() {
   local counted=()
   for repeats in 2 4; do
@@ -49,7 +49,7 @@ fi
 export CARGO_TARGET_DIR=$target/build
 old=
 [ -z "$before" ] || old=$(build "$before")
-# The second build would write over the first.
+# Copy the program, since the second build would overwrite it.
 [ -z "$old" ] || { cp "$old" "$target/before" && old=$target/before; }
 new=$(build "$after")
 [ -z "$before" ] || [ -n "$old" ] || echo "$before has no such bench; only what is now is counted"

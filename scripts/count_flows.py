@@ -1,9 +1,9 @@
-"""Counts the requests in captures with nothing but Python's own readers, and compares with what api-patterns counts.
+"""Counts the requests in captures with readers of the Python standard library, and compares with the counts of api-patterns.
 
     python3 scripts/count_flows.py PROGRAM CAPTURE...
 
 For each capture api-patterns must end with exit code 0 and the right number of flows, or with 1 or 2, a sentence on stderr,
-and no fewer flows than Python finds. Prints what differs; exit code 1 where something does.
+and no fewer flows than Python finds. Prints the differences, and exits with 1 if there are any.
 """
 
 import gzip
@@ -19,7 +19,7 @@ from pathlib import Path
 
 
 def tnetstring(data, at):
-    """(value, end) of a tnetstring of mitmproxy."""
+    """Parse a tnetstring of mitmproxy. Return (value, end)."""
     colon = data.index(b":", at)
     length = int(data[at:colon])
     start, end = colon + 1, colon + 1 + length
@@ -60,7 +60,7 @@ def is_asked_over_http(request):
 
 
 def entries_of(document):
-    """The entries of the first `log`, however deep."""
+    """Return the entries of the first `log` at any depth."""
     if isinstance(document, list):
         return document
     if isinstance(document.get("log"), dict):
@@ -107,7 +107,7 @@ def count_database(path):
 
 
 def count(data, path):
-    """Requests made over HTTP, or None where Python cannot read the file to its end."""
+    """Return the number of HTTP requests, or None if Python cannot read the file to its end."""
     if data.startswith(b"SQLite format 3\0"):
         return count_database(path)
     if data.startswith(b"\x1f\x8b"):

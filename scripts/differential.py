@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Reads dumps with mitmproxy's own reader and with ours, and compares: differential.py FLOWS_PROGRAM [DUMP...]
+"""Compares flows read from dumps by mitmproxy's own reader and by ours: differential.py FLOWS_PROGRAM [DUMP...]
 
-FLOWS_PROGRAM is the built example `flows`. Needs mitmproxy 11.0.2. Every HTTP flow that mitmproxy delivers must be read
-by us with the same id, method, URL, status and header names; where mitmproxy gives up, we must have at least as many.
-Beside the dumps that are named, dumps are made here with mitmproxy's own writer: odd ones, and damaged ones.
+FLOWS_PROGRAM is the built example `flows`. Needs mitmproxy 11.0.2. Our reader must deliver every HTTP flow that mitmproxy
+delivers, with equal id, method, URL, status and header names. If mitmproxy stops early, ours must deliver at least as many flows.
+Besides the given dumps, unusual and damaged dumps are generated with mitmproxy's own writer.
 """
 
 import io
@@ -23,11 +23,11 @@ def text(value):
 
 
 def by_mitmproxy(data):
-    """What mitmproxy delivers, and whether it read to the end."""
+    """Return the flows that mitmproxy delivers, and whether it read to the end."""
     flows = []
     try:
         for flow in FlowReader(io.BytesIO(data)).stream():
-            # For a websocket record of an old version whose handshake it cannot find, mitmproxy makes a request up.
+            # For an old websocket record whose handshake it cannot find, mitmproxy invents a request.
             made_up = flow.type == "http" and "duplicated" in flow.metadata and flow.request.url == "http://unknown/"
             if isinstance(flow, http.HTTPFlow) and not made_up:
                 flows.append({
@@ -37,7 +37,7 @@ def by_mitmproxy(data):
                     "status": flow.response.status_code if flow.response else None,
                     "headers": [name.decode("utf-8", "replace") for name, _ in flow.request.headers.fields],
                 })
-    except Exception:  # what it raises is not always a FlowReadException
+    except Exception:  # mitmproxy raises other exceptions than FlowReadException too
         return flows, False
     return flows, True
 
@@ -60,7 +60,7 @@ def with_request(**request):
 
 
 def state(flow, **changes):
-    """A record whose fields are changed below mitmproxy's writer."""
+    """Return a record with changed fields that mitmproxy's writer does not validate."""
     return tnetstring.dumps({**flow.get_state(), **changes})
 
 
@@ -85,7 +85,7 @@ def made_dumps():
     large = tflow.tflow(resp=True)
     large.response.content = b"}" * (6 << 20)
     yield "large body", written(plain, large, plain)
-    # What mitmproxy gives up on: it must not cost us what stands around it.
+    # mitmproxy stops at these records; our reader must still deliver those around them.
     cut = written(plain)
     yield "truncated", written(plain) + cut[: len(cut) // 2]
     yield "truncated in the middle", written(plain) + cut[: len(cut) // 2] + written(plain, plain)
@@ -105,7 +105,7 @@ def compare(name, data, ours):
     missing = [flow for flow in theirs if flow not in ours]
     if missing:
         return f"{name}: mitmproxy reads {len(missing)} flows that we do not, such as {missing[0]}\n  ours: {ours[:3]}"
-    # Old websocket records make mitmproxy deliver a handshake twice under one id.
+    # For old websocket records mitmproxy delivers the handshake twice with one id.
     if to_the_end and {flow["id"] for flow in ours} != {flow["id"] for flow in theirs}:
         return f"{name}: we read {len(ours)} flows, mitmproxy {len(theirs)}"
     if name in EXPECTED and len(ours) != EXPECTED[name]:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzzer of fuzz/ for some seconds: fuzz.sh [SECONDS] [TARGET...]. Seeds come from the fixtures. Needs cargo-fuzz
+# Runs every fuzzer of fuzz/ for a number of seconds: fuzz.sh [SECONDS] [TARGET...]. Seeds come from the fixtures. Needs cargo-fuzz
 # (cargo install cargo-fuzz); RUSTC_BOOTSTRAP lets it instrument code with a stable compiler.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -3,7 +3,7 @@
 set -euo pipefail
 pip=$1/bin/pip
 "$pip" -q install mitmproxy==11.0.2
-# mitmproxy-mcp declares a newer Python than the parts that are measured need.
+# mitmproxy-mcp requires a newer Python than its measured parts need.
 "$pip" -q install 'mcp==1.26.0' curl-cffi structlog jsonpath-ng beautifulsoup4 google-re2 --no-deps
 "$pip" -q install pydantic pydantic-settings python-dotenv httpx httpx-sse anyio starlette sse-starlette \
   uvicorn jsonschema python-multipart pyjwt soupsieve jsonpath-ng cffi --no-deps

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Real clients speak to the server: the Python SDK in both eras of the protocol, and the inspector's command line.
+"""Tests the server with real clients: the Python SDK with and without a handshake, and the command line of the inspector.
 
 usage: mcp_clients.py API_PATTERNS [NODE INSPECTOR]
 
 Needs the packages mcp and jsonschema. Every message of the server is checked against the schema of its protocol version
-(mcp-types has the published ones as types), every structured content against the tool's output schema.
+(mcp-types has the published ones as types), and structured content against the output schema of its tool.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ def check(condition, what):
 
 
 async def with_sdk(program, mode):
-    """Lists and calls the tools with the SDK."""
+    """List and call the tools with the SDK."""
     server = StdioServerParameters(command=program, args=["mcp", FIXTURE])
     async with Client(server, mode=mode) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
@@ -61,7 +61,7 @@ async def with_sdk(program, mode):
 
 
 async def with_approval(program, mode):
-    """The user is asked through the client, and what the user says holds."""
+    """Check that the user is asked through the client, and that the user's decision applies."""
     asked = []
 
     async def answer_user(context, params):
@@ -85,7 +85,7 @@ async def with_approval(program, mode):
 
 
 def transcript(program, version):
-    """Speaks one version by hand, and checks every message against its published schema."""
+    """Use one protocol version without an SDK, and check every message against its published schema."""
     meta = {
         "io.modelcontextprotocol/protocolVersion": version,
         "io.modelcontextprotocol/clientInfo": {"name": "transcript", "version": "1"},
@@ -123,7 +123,7 @@ def transcript(program, version):
 
 
 def with_inspector(program, node, inspector):
-    """The inspector lists the tools with its strict check, and calls them."""
+    """List the tools with the inspector's strict validation, and call them."""
 
     def run(*arguments):
         command = [node, inspector, "--cli", *arguments, "--format", "json", program, "mcp", FIXTURE]

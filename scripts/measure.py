@@ -1,4 +1,4 @@
-"""The measurements of measure.sh: medians of interleaved runs, files in the page cache."""
+"""Measurements of measure.sh: medians of interleaved runs, files in the page cache."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ def flow_reader(path):
 
 
 def original(path):
-    """Import into its SQLite database, then its get_api_patterns."""
+    """Import a dump into mitmproxy-mcp's SQLite database, then call its get_api_patterns."""
     os.chdir(tempfile.mkdtemp())
     with contextlib.redirect_stderr(io.StringIO()):
         from mitmproxy_mcp.core import server

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures `api-patterns analyze` beside `cat`, mitmproxy's FlowReader and the original tool, in one run: measure.sh [FOLDER]
+# Compares `api-patterns analyze` with `cat`, mitmproxy's FlowReader and the original tool in one run: measure.sh [FOLDER]
 # Needs Rust and Python 3.11; writes about 1.1 GB into FOLDER (default: a temporary one that is removed).
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,4 +1,4 @@
-"""The measurements of measure_formats.sh: medians of interleaved runs, files in the page cache."""
+"""Measurements of measure_formats.sh: medians of interleaved runs, files in the page cache."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ def analyze(path, threads=2):
 
 
 def parsed(what, path):
-    """Seconds that serde_json alone takes, without reading the file."""
+    """Return the time of serde_json alone in seconds, without reading the file."""
     return float(subprocess.run([parse, what, str(path)], capture_output=True, text=True, check=True).stdout)
 
 
@@ -58,7 +58,7 @@ def redocly(path):
 
 
 def original():
-    """Seconds of mitmproxy-mcp's get_api_patterns over its database of 20,000 flows, which is made first."""
+    """Create a database of 20,000 flows, and return the time of mitmproxy-mcp's get_api_patterns in seconds."""
     os.chdir(tempfile.mkdtemp())
     with contextlib.redirect_stderr(io.StringIO()):
         from mitmproxy_mcp.core import server

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures HAR, JSON lines and the database of mitmproxy-mcp beside other readers, in one run: measure_formats.sh [FOLDER]
+# Compares reading of HAR, JSON lines and the database of mitmproxy-mcp with other readers in one run: measure_formats.sh [FOLDER]
 # Needs Rust, Python 3.11 and npm; writes about 700 MB into FOLDER (default: a temporary one that is removed).
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Measures the server: the first answer beside `analyze`, calls on unchanged captures, and their rate beside a constant.
+"""Measures the server: the first answer compared with `analyze`, calls on unchanged captures, and their rate compared with a constant.
 
 usage: measure_mcp.py API_PATTERNS CONSTANT DUMP
 
-CONSTANT is examples/constant, which always gives the same answer; DUMP is a large capture, in the page cache.
+CONSTANT is examples/constant, whose answer is constant; DUMP is a large capture, in the page cache.
 """
 
 import json
@@ -18,7 +18,7 @@ CALLS = 2000
 
 
 class Client:
-    """Speaks to a server over pipes, and reads answers without parsing them."""
+    """A client that communicates over pipes and does not parse the answers."""
 
     def __init__(self, command):
         self.start = time.perf_counter()
@@ -39,7 +39,7 @@ class Client:
         return self.process.stdout.readline()
 
     def rate(self, in_flight):
-        """Calls a second, with so many waiting for their answers."""
+        """Return the calls per second, with the given number of concurrent calls."""
         start = time.perf_counter()
         for number in range(in_flight):
             self.send(10 + number, "tools/call", {"name": "get_api_patterns", "arguments": {}})

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Measures the Python package beside mitmproxy-mcp: over its database, over the same dicts, and in the proxy.
+"""Compares the Python package with mitmproxy-mcp: on its database, on the same dicts, and in the proxy.
 
 usage: measure_python.py DATABASE
 
-DATABASE is one of mitmproxy-mcp with many flows (scripts/measure_formats.sh makes one). Runs in an environment that has
+DATABASE is a database of mitmproxy-mcp with many flows (scripts/measure_formats.sh creates one). Needs an environment with
 mitmproxy-mcp (scripts/install_original.sh) and api-patterns.
 """
 
@@ -78,7 +78,7 @@ def state_size():
 
 class Upstream(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # Head and body in one packet, or each request waits for an acknowledgement.
+    # Send head and body in one packet, else each request waits for an acknowledgement.
     wbufsize = 1 << 16
     disable_nagle_algorithm = True
 
@@ -129,7 +129,7 @@ def proxy():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     ours = (ROOT / "examples" / "patterns_addon.py").read_text()
-    # Any script costs something: mitmproxy asks it about every event.
+    # An empty script, because mitmproxy calls any script for every event, which has a cost.
     scripts = {"without a script": None, "an addon that does nothing": "class Nothing:\n    def response(self, flow):\n        pass\naddons = [Nothing()]\n", "the patterns addon": ours}
     rates = {name: [] for name in scripts}
     for _ in range(ROUNDS):
@@ -142,7 +142,7 @@ def proxy():
 
 
 def work_of_the_addon():
-    """What the addon does with one flow, apart from what the proxy does for any script."""
+    """Measure the addon's own work per flow, without the proxy's cost of calling a script."""
     from api_patterns.mitmproxy import PatternsAddon
     from mitmproxy.test import tflow
 
@@ -156,7 +156,7 @@ if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     database = os.path.abspath(sys.argv[1])
-    # mitmproxy-mcp writes a database where it is started.
+    # mitmproxy-mcp creates a database in its working directory.
     os.chdir(tempfile.mkdtemp())
     one_line_and_dicts(database)
     state_size()

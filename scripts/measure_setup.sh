@@ -1,5 +1,5 @@
 # Sourced by measure.sh and measure_formats.sh, with the folder to work in as $1 (default: a temporary one that is removed):
-# builds, makes the small dump, and installs the original. Sets $folder and $generate.
+# builds the programs, generates the small dump, and installs the original. Sets $folder and $generate.
 folder=${1:-}
 if [ -z "$folder" ]; then
   folder=$(mktemp -d)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Measures the patterns of a large dump on Spark, with one executor and with two, beside one machine.
+"""Compares the analysis of a large dump on Spark, with one executor and with two, with a single process.
 
 usage: measure_spark.py DUMP
 
-Needs pyspark, Java, and api-patterns in the environment that it runs in.
+Needs Java, and an environment with pyspark and api-patterns.
 """
 
 import os
@@ -35,7 +35,7 @@ def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     dump = sys.argv[1]
-    # The first run brings the file into memory.
+    # The first run reads the file into the page cache.
     for _ in range(2):
         start = time.perf_counter()
         whole = api_patterns.analyze(dump, threads=1)
@@ -50,7 +50,7 @@ def main():
             report = on_spark.patterns(spark, dump)
             times.append(time.perf_counter() - start)
             assert report.to_json() == whole.to_json()
-        # The first round starts the workers.
+        # The first round includes the start of the workers.
         took = statistics.median(times[1:])
         print(f"Spark, {executors} executor{'s'[:executors > 1]}        {took:6.2f} s {flows / took:12,.0f} flows a second")
         spark.stop()

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Makes the bundle that desktop clients install (.mcpb), and the entry for the registry (server.json) with its hash.
+# Builds the bundle that desktop clients install (.mcpb), and the registry entry (server.json) with its hash.
 #
 # usage: package_mcpb.sh MCPB [FOLDER]
 #
-# MCPB is the packer (npm: @anthropic-ai/mcpb). The bundle and server.json come to FOLDER (default: target/package).
+# MCPB is the packer (npm: @anthropic-ai/mcpb). The bundle and server.json are written to FOLDER (default: target/package).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mcpb=${1:?name the packer, as in node_modules/.bin/mcpb}

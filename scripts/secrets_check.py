@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""How many of some shapes of secrets a report shows, by the place they stand at: secrets_check.py PROGRAM SHAPES.py [--most PERCENT]
+"""Counts the secrets that a report reveals, by kind of secret and position in the request: secrets_check.py PROGRAM SHAPES.py [--most PERCENT]
 
-SHAPES.py has S, a dict of functions that make an instance of a shape from a random.Random. Each instance is sent once, to a host of
-its own. What cannot stand at a place (a label of a host has no spaces) is not shown there. Flow ids are not held to --most: a UUID
-or a counter is how a flow is asked for.
+SHAPES.py has S, a dict of functions that generate a secret of one kind from a random.Random. Each secret is sent once, to its own
+host. A secret that cannot occur at a position (a host label has no spaces) is not tested there. Flow ids are exempt from --most,
+because users look up flows by a UUID or a counter.
 """
 
 import argparse
@@ -24,7 +24,7 @@ def encoded(text):
 
 
 def label(text):
-    """The text as a label of a host, where it can be one."""
+    """Return the text if it is a valid host label, else an empty string."""
     return text if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}", text) else ""
 
 
@@ -79,7 +79,7 @@ PLACES = {
     "body": lambda host, text: post(host, "application/json", json.dumps({text: text, "query": text})),
 }
 
-# Ids of flows are how a flow is asked for, and most look like what they are: they are told, and not held to the bound.
+# Flows are looked up by their ids, so these are counted but exempt from the bound.
 UNBOUND = ["flow id"]
 
 

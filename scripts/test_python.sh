@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the wheel and tests it in fresh virtual environments: alone, in mitmproxy's environment, and on Spark where there is Java.
+# Builds the wheel and tests it in new virtual environments: alone, with mitmproxy, and on Spark if Java is installed.
 #
 # usage: test_python.sh [FOLDER]
 set -euo pipefail
@@ -14,7 +14,7 @@ fi
 rm -rf "$folder/wheels"
 "$folder/build/bin/maturin" build --locked --release --quiet --manifest-path python/Cargo.toml --out "$folder/wheels"
 
-# What is tested is the wheel: the folder python/ is on no path.
+# Test the installed wheel: the folder python/ must not be on the module path.
 environment() {
   local name=$1
   shift

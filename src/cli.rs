@@ -1,4 +1,5 @@
-//! The command line: what was typed -> options -> engine -> output. Nothing is decided here.
+//! Command line: converts arguments into options, runs the engine, and writes the output. All analysis is done by the
+//! engine.
 
 mod arguments;
 mod exit;
@@ -151,7 +152,7 @@ fn label(arguments: &InputArguments) -> Result<Exit, Failure> {
     Ok(Messages::new(&captures, arguments.source.quiet).after(&analysis, start.elapsed()))
 }
 
-/// The answer of another tool, byte for byte: nothing of ours is on stdout.
+/// Writes the answer of mitmproxy-mcp, byte for byte. Messages go to stderr only.
 fn compat(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     let (input, source) = (&arguments.input, &arguments.input.source);
     if arguments.format.is_some_and(|format| format != OutputFormat::Json) {
@@ -176,7 +177,7 @@ fn compat(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     terminal.finish();
     let mut out = io::stdout().lock();
     out.write_all(answer.text.as_bytes())?;
-    // The original's answer has no newline at its end; a terminal wants one.
+    // The original's answer has no final newline, but a terminal needs one before the prompt.
     if out.is_terminal() {
         out.write_all(b"\n")?;
     }
@@ -205,7 +206,7 @@ fn options(arguments: &InputArguments) -> Result<Options, Error> {
     })
 }
 
-/// What every command takes.
+/// Converts the options that every command accepts.
 fn source_options(arguments: &SourceArguments) -> Result<Options, Error> {
     let no_host =
         |domain: &&String| domain.is_empty() || domain.contains(['/', '?', '#', '@', ' ']);
@@ -232,7 +233,7 @@ fn source_options(arguments: &SourceArguments) -> Result<Options, Error> {
     })
 }
 
-/// Answers an agent until it goes.
+/// Serves an agent over stdio until it disconnects.
 #[cfg(feature = "mcp")]
 fn mcp(arguments: &McpArguments) -> Result<Exit, Failure> {
     let source = &arguments.source;
@@ -253,7 +254,7 @@ fn mcp(arguments: &McpArguments) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Today's decision as rules: every template pinned.
+/// Writes the current templates as a rules file that pins each of them.
 fn rules_init(arguments: &InputArguments) -> Result<Exit, Failure> {
     let options = options(arguments)?;
     let start = Instant::now();
@@ -289,7 +290,8 @@ fn output(format: OutputFormat) -> Box<dyn Output> {
     }
 }
 
-/// The width of the terminal; in a pipe, what `COLUMNS` says, else any.
+/// Returns the width of the terminal in columns. Without a terminal returns the value of `COLUMNS`, or `None` if that
+/// is not set, which means unlimited.
 fn terminal_width() -> Option<usize> {
     let terminal =
         || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
@@ -297,7 +299,8 @@ fn terminal_width() -> Option<usize> {
     terminal().or_else(named).filter(|width| *width > 0)
 }
 
-/// Colour only on a terminal, and not where `NO_COLOR` is set (no-color.org) or the terminal is dumb.
+/// Returns `true` if the output is coloured: on a terminal that is not dumb, or if `CLICOLOR_FORCE` is set, and never
+/// if `NO_COLOR` is set (<https://no-color.org>).
 fn is_colored() -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let forced =

@@ -1,7 +1,7 @@
-//! The answer of mitmproxy-mcp 0.6's `get_api_patterns`, byte for byte, quirks included.
+//! Reimplementation of mitmproxy-mcp 0.6's `get_api_patterns`, byte for byte and with its quirks.
 //!
-//! A room of its own: it shares the flows with the rest of the library and nothing else. The one difference is on purpose:
-//! `query_params` are sorted, where the original has them in the order of a hash that changes with every process.
+//! This module shares only [`Flow`] with the rest of the library. There is one deliberate difference: `query_params`
+//! are sorted, while the original's order depends on Python's hash seed and changes with every process.
 
 mod json;
 mod path;
@@ -16,20 +16,20 @@ use crate::flow::{Flow, text};
 
 pub use path::normalize_path;
 
-/// One flow as the original sees it: text in WTF-8, header names folded as in a Python dict.
+/// A flow as the original's database stores it. Text is WTF-8, and header names are deduplicated as in a Python dict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompatFlow {
     id: Vec<u8>,
-    /// Is the id JSON already, rather than text?
+    /// True if `id` is JSON (a number, `null`) rather than text.
     has_json_id: bool,
     url: Vec<u8>,
-    /// `None` where the original has null.
+    /// Method of the request; `None` if the original's database has null.
     method: Option<Vec<u8>>,
-    /// Each exact spelling once, in the order of its first place.
+    /// Each exact spelling of a header name once, in order of first occurrence.
     header_names: Vec<Vec<u8>>,
     response: Option<CompatResponse>,
     started: Option<i64>,
-    /// Why the original raises for it.
+    /// Reason for which the original raises an exception on this flow.
     raises: Option<&'static str>,
 }
 
@@ -47,14 +47,14 @@ pub(crate) struct StoredRow<'a> {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct CompatResponse {
-    /// As the original writes it.
+    /// Status as the original writes it.
     status: Vec<u8>,
-    /// `None` where the header is there and has no value, for which the original raises.
+    /// Content type; `None` if the header is present without a value, for which the original raises.
     content_type: Option<Vec<u8>>,
 }
 
 impl CompatFlow {
-    /// About how much memory it takes, in bytes.
+    /// Estimated memory use in bytes, including heap memory.
     pub(crate) fn bytes(&self) -> usize {
         const PER_VECTOR: usize = 40;
 
@@ -70,9 +70,9 @@ impl CompatFlow {
             + response
     }
 
-    /// What the original would have stored of a flow.
+    /// Creates the row that the original would store for a flow.
     ///
-    /// From a dump that is what its import stores; a flow that has an URL of its own is taken as it is.
+    /// A flow from a dump is converted as the original's import does. The URL of a flow that has one is not changed.
     pub fn new(flow: &Flow<'_>) -> Self {
         let from_dump = flow.url.is_none();
         let text = |bytes: &[u8]| if from_dump { latin1(bytes) } else { bytes.to_vec() };
@@ -111,7 +111,8 @@ impl CompatFlow {
         compat
     }
 
-    /// The same with an id that is no text (a number, `null`), which the original writes as it is. The id is given as JSON.
+    /// Replaces the id with one that is not text (a number, `null`), given as JSON. The original writes such an id
+    /// without quotes.
     ///
     /// ```
     /// use api_patterns::{Flow, compat};
@@ -126,13 +127,13 @@ impl CompatFlow {
         Self { id: id.as_bytes().to_vec(), has_json_id: true, ..self }
     }
 
-    /// The URL as mitmproxy's `flow.request.url` has it.
+    /// Returns the URL as mitmproxy's `flow.request.url` has it. Invalid UTF-8 is replaced.
     pub fn url(&self) -> String {
         String::from_utf8_lossy(&self.url).into_owned()
     }
 }
 
-/// `scheme://host[:port]path` of the address connected to; IPv6 addresses are not bracketed.
+/// Builds `scheme://host[:port]path` from the address connected to. As in mitmproxy, IPv6 addresses are not bracketed.
 fn mitmproxy_url(flow: &Flow<'_>) -> Vec<u8> {
     let (host, port) = flow.address.unwrap_or_default();
     if flow.method.eq_ignore_ascii_case(b"CONNECT") {
@@ -144,7 +145,8 @@ fn mitmproxy_url(flow: &Flow<'_>) -> Vec<u8> {
     surrogate_escape(&[&*flow.scheme, b"://", host, port.as_bytes(), path].concat())
 }
 
-/// The value at exactly `content-type`, else at exactly `Content-Type`, else empty. Of one spelling the last value counts.
+/// Returns the value of the header `content-type`, else of `Content-Type`, else an empty value. Other spellings are
+/// ignored, and the last of several values counts.
 fn content_type<'a>(response: &crate::Response<'a>) -> Option<&'a [u8]> {
     let last = |name: &[u8]| response.headers.iter().filter(|header| header.0 == name).last();
     match last(b"content-type").or_else(|| last(b"Content-Type")) {
@@ -153,7 +155,7 @@ fn content_type<'a>(response: &crate::Response<'a>) -> Option<&'a [u8]> {
     }
 }
 
-/// Python's `bytes.decode("utf-8", "surrogateescape")`, in WTF-8.
+/// Decodes bytes as Python's `bytes.decode("utf-8", "surrogateescape")` does, into WTF-8.
 fn surrogate_escape(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -177,9 +179,10 @@ fn upper_case(method: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Orders flows as the original's database does after importing them one after the other: a flow with a known id replaces
-/// all but the time of the first with that id; newest first; without a time they count as older than all with one, the
-/// last one newest.
+/// Sorts flows by time, newest first, as the original's database does after importing them one after the other.
+///
+/// A flow whose id is known already replaces the earlier flow except for its time. Flows without a time are sorted
+/// after all others, in reverse order of import.
 pub fn newest_first(flows: impl IntoIterator<Item = CompatFlow>) -> Vec<CompatFlow> {
     let mut rows: Vec<CompatFlow> = Vec::new();
     let mut by_id: IndexMap<Vec<u8>, usize> = IndexMap::new();
@@ -195,13 +198,13 @@ pub fn newest_first(flows: impl IntoIterator<Item = CompatFlow>) -> Vec<CompatFl
             rows.push(flow);
         }
     }
-    // Stable, so among equal times the later row comes first.
+    // The sort is stable, so that of flows with equal times the one imported last comes first.
     rows.reverse();
     rows.sort_by_key(|row| std::cmp::Reverse(row.started));
     rows
 }
 
-/// The skipped headers of the original.
+/// Header names that the original leaves out.
 const COMMON: [&str; 8] = [
     "host",
     "user-agent",
@@ -223,21 +226,21 @@ struct Cluster {
     statuses: IndexMap<Vec<u8>, u64>,
     content_types: IndexMap<&'static str, u64>,
     count: u64,
-    /// The ids, and whether each is JSON already.
+    /// Sample ids, each with a flag that is true if the id is JSON.
     ids: Vec<(Vec<u8>, bool)>,
 }
 
-/// How what was captured is shown.
+/// Functions that escape or mask captured text before it is shown.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown {
-    /// A word that so many requests had.
+    /// Converts a word that occurred in the given number of requests.
     pub(crate) word: fn(&[u8], u64) -> Vec<u8>,
-    /// The id of a flow.
+    /// Converts the id of a flow.
     pub(crate) id: fn(&[u8]) -> Vec<u8>,
 }
 
 impl Cluster {
-    /// Puts every captured word as it may be shown.
+    /// Replaces all captured text by its shown form.
     fn show(&mut self, endpoint: &mut Vec<u8>, shown: Shown) {
         let requests = self.count;
         let word = |text: &[u8]| (shown.word)(text, requests);
@@ -258,10 +261,10 @@ impl Cluster {
     }
 }
 
-/// The original's answer as its JSON text.
+/// Returns the original's answer as JSON text.
 ///
-/// `flows` come newest first (see [`newest_first`]). `domain` is searched for in the raw URL, anywhere; `limit` is a Python
-/// slice: 0 is nothing, a negative number leaves out that many of the oldest.
+/// `flows` must be sorted newest first (see [`newest_first`]). `domain` is any substring of the URL. `limit` is a
+/// Python slice: 0 selects nothing, and a negative number leaves out that many of the oldest flows.
 ///
 /// ```
 /// use api_patterns::{Flow, compat};
@@ -274,8 +277,8 @@ impl Cluster {
 ///
 /// # Errors
 ///
-/// Where the original raises, which loses it the whole answer: an URL that Python's `urlparse` refuses, a content type
-/// without a value. The error names the flow.
+/// Returns an error that names the flow if the original raises an exception and so loses its whole answer: for a URL
+/// that Python's `urlparse` rejects, or a content type without a value.
 pub fn get_api_patterns(
     flows: &[CompatFlow],
     domain: Option<&str>,
@@ -284,8 +287,8 @@ pub fn get_api_patterns(
     answer(&select(flows, domain, limit).0, None).map(|(text, _)| text)
 }
 
-/// The answer for the flows that were selected, and its number of patterns; with every captured word as `shown` says, where
-/// the original shows it as it is.
+/// Returns the answer about the selected flows, and the number of its patterns. With `shown`, captured text is escaped
+/// or masked, while the original writes it verbatim.
 pub(crate) fn answer(
     selected: &[&CompatFlow],
     shown: Option<Shown>,
@@ -307,7 +310,7 @@ pub(crate) fn answer(
     Ok((text, sorted.len() as u64))
 }
 
-/// The flows that `domain` and `limit` leave, and how many `domain` alone left.
+/// Returns the flows selected by `domain` and `limit`, and the number of flows selected by `domain` alone.
 pub(crate) fn select<'a>(
     flows: &'a [CompatFlow],
     domain: Option<&str>,
@@ -325,7 +328,7 @@ pub(crate) fn select<'a>(
     (selected, of_domain)
 }
 
-/// Where Python's `[:limit]` ends.
+/// Returns the end of Python's slice `[:limit]` of a list.
 fn slice_end(length: usize, limit: Option<i64>) -> usize {
     match limit {
         None => length,

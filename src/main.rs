@@ -1,4 +1,4 @@
-//! The command line program: see [`api_patterns`] for the library.
+//! Command line program; see [`api_patterns`] for the library.
 
 use std::process::ExitCode;
 

@@ -1,7 +1,8 @@
-//! The server for agents: `get_api_patterns` and `get_endpoint` over captures that an operator named, on stdio.
+//! MCP server that answers `get_api_patterns` and `get_endpoint` about captures named by the operator, over stdio.
 //!
-//! A thin shell: questions go to the engine's views, answers are cut to what an agent can afford to read, and a policy says
-//! who may ask. Conventions: <https://modelcontextprotocol.io/specification>.
+//! This module is a thin shell: the engine's query cache answers the questions, `page` limits answers to a size that
+//! an agent can afford to read, and `policy` decides who may call which tool. Protocol:
+//! <https://modelcontextprotocol.io/specification>.
 
 mod answer;
 mod arguments;
@@ -30,26 +31,27 @@ use crate::mcp::policy::Policy;
 use crate::mcp::server::Server;
 use crate::mcp::tools::Tools;
 
-/// How long a client that has gone may take to read what is left.
+/// Time that a client which closed its input has to read the remaining answers.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// What the server serves, and to whom.
+/// Configuration of the server: captures, analysis options, policy and audit log.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
-    /// Files and folders; nothing else is ever read.
+    /// Capture files and folders. The server never reads a capture outside of them.
     pub(crate) captures: Vec<PathBuf>,
     pub(crate) format: InputFormat,
-    /// What of them is seen at all, and how templates are decided.
+    /// Filter of the flows, and options of template inference.
     pub(crate) options: Options,
     pub(crate) policy: Option<PathBuf>,
     pub(crate) audit_log: Option<PathBuf>,
 }
 
-/// Serves the client on standard input and output until it goes. `complain` hands on what the operator should know.
+/// Serves one client on standard input and output until it disconnects. `complain` receives messages for the operator.
 ///
 /// # Errors
 ///
-/// Where the policy cannot be used, the audit log cannot be written, or the client does not speak the protocol.
+/// Returns an error if the policy cannot be used, if the audit log cannot be written, or if the client does not speak
+/// the protocol.
 pub(crate) fn serve(
     settings: Settings,
     complain: impl Fn(&str) + Send + Sync + 'static,
@@ -82,7 +84,7 @@ pub(crate) fn serve(
         let (streams, writer) = wire::guarded(input, output);
         let running = match server.clone().serve(streams).await {
             Ok(running) => running,
-            // A client that goes before it said a word is none.
+            // A client that disconnects before its first message is not an error.
             Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
             Err(_) => {
                 return Err(Error::usage(
@@ -91,7 +93,7 @@ pub(crate) fn serve(
             }
         };
         let ended = running.waiting().await;
-        // The last answers may be on their way; a client that does not read them is not waited for.
+        // Wait for the last answers to be written, but not for a client that does not read them.
         tokio::time::timeout(LAST_WORDS, writer).await.ok();
         match ended {
             Ok(_) => Ok(()),
@@ -103,7 +105,8 @@ pub(crate) fn serve(
     ended
 }
 
-/// A log that is the policy, or a capture under another name, would change it.
+/// Fails if the audit log is the same file as the policy or as a capture, for example through a link: appending to it
+/// would change that file.
 fn check_is_own(log: &AuditLog, policy: Option<&Path>, tools: &Tools) -> Result<(), Error> {
     let failed = |error| Error::io("the audit log", "look at", error);
     let log = log.file().map_err(failed)?;
@@ -119,7 +122,7 @@ fn check_is_own(log: &AuditLog, policy: Option<&Path>, tools: &Tools) -> Result<
     Err(Error::usage(format!("the audit log is {what}; write it elsewhere")))
 }
 
-/// A log that is added to a capture, or lies among the captures, would be read as one.
+/// Fails if the audit log is a capture or is located in a folder of captures, where it would be read as a capture.
 fn check_apart(log: &Path, captures: &[PathBuf]) -> Result<(), Error> {
     let folder =
         log.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -1,4 +1,4 @@
-//! A report as text: one file a format, behind one small trait.
+//! Formatters of reports: one file per format, each an implementation of [`Output`].
 
 mod csv;
 mod explanation;
@@ -22,7 +22,7 @@ pub use table::Table;
 #[cfg(feature = "cli")]
 pub(crate) use table::counted;
 
-/// Writes a report in one format. Nothing that was captured reaches the output raw: see [`text`](crate::text).
+/// A format in which a report can be written. Captured text is always escaped: see [`text`](crate::text).
 ///
 /// ```
 /// use api_patterns::output::{Csv, Output};
@@ -35,15 +35,15 @@ pub(crate) use table::counted;
 /// assert!(String::from_utf8(out).unwrap().contains("GET,/users/{user_id}"));
 /// ```
 pub trait Output {
-    /// Writes the whole report, with a newline at its end.
+    /// Writes the whole report, and a final newline.
     ///
     /// # Errors
     ///
-    /// Where `out` cannot be written to.
+    /// Returns an error if `out` cannot be written to.
     fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()>;
 }
 
-/// How many responses had a status of each class: 1xx to 5xx, in that order.
+/// Counts the responses by class of status: 1xx to 5xx, in that order. Other codes are ignored.
 fn status_classes(pattern: &crate::Pattern) -> [u64; 5] {
     let mut classes = [0; 5];
     for (code, count) in &pattern.status_codes {

@@ -1,4 +1,4 @@
-//! All integration tests, in one binary.
+//! Integration tests, compiled into one binary to save link time.
 
 #![allow(
     unreachable_pub,
@@ -7,73 +7,74 @@
     reason = "tests fail by unwrapping, and say what they skip"
 )]
 
-/// The program as a person runs it.
+/// A client of the MCP server that implements the protocol by hand.
 #[cfg(feature = "mcp")]
 #[path = "main/agent.rs"]
 mod agent;
-
+/// The command line: output of every format, messages and exit codes.
 #[path = "main/cli.rs"]
 mod cli;
-/// The original's answers, byte for byte.
+/// Answers of mitmproxy-mcp, byte for byte.
 #[path = "main/compat.rs"]
 mod compat;
-/// Damaged dumps: what is readable is read, what is not is counted.
+/// Damaged dumps: intact flows are read, and damage is counted.
 #[path = "main/damage.rs"]
 mod damage;
-/// The database of mitmproxy-mcp.
+/// Databases of mitmproxy-mcp.
 #[path = "main/database.rs"]
 mod database;
-/// Dumps of every version, and what is read of them.
+/// Dumps of every mitmproxy version.
 #[path = "main/dumps.rs"]
 mod dumps;
 /// Captures that grow.
 #[path = "main/follow.rs"]
 mod follow;
-/// HAR from all its writers.
+/// HAR files of various programs.
 #[path = "main/har.rs"]
 mod har;
-/// Templates by evidence; rules, explanations, operations and groups of hosts.
+/// Templates, rules, explanations, operations and grouped hosts.
 #[path = "main/inference.rs"]
 mod inference;
-/// State laws, on random traffic.
+/// Laws of the state, on random traffic.
 #[path = "main/laws.rs"]
 mod laws;
 /// JSON lines.
 #[path = "main/lines.rs"]
 mod lines;
-/// Places with very many children, scans and junk.
+/// Path prefixes with very many children, scans and junk.
 #[path = "main/many.rs"]
 mod many;
-/// What can be left out.
+/// Answers of the MCP server.
 #[cfg(feature = "mcp")]
 #[path = "main/mcp.rs"]
 mod mcp;
-/// The table of template cases in plain text.
+/// Templates, from a table of cases in plain text.
 #[path = "main/templates.rs"]
 mod templates;
 
+/// Access control of the MCP server: policy, approval, rate limits, and the audit log.
 #[cfg(feature = "mcp")]
 #[path = "main/mcp_gate.rs"]
 mod mcp_gate;
-
+/// Safety of the MCP server: files that it opens, and text that it must not reveal.
 #[cfg(all(feature = "mcp", target_os = "linux"))]
 #[path = "main/mcp_safety.rs"]
 mod mcp_safety;
-
+/// Exclusion of noise.
 #[path = "main/noise.rs"]
 mod noise;
-/// gzip, zlib, zstd, zip.
+/// Compressed captures: gzip, zlib, zstd, zip.
 #[path = "main/packed.rs"]
 mod packed;
-/// Who may import whom.
+/// Dependencies between the modules of the crate.
 #[path = "main/rooms.rs"]
 mod rooms;
 /// Kinds of segments, from a table of cases.
 #[path = "main/segments.rs"]
 mod segments;
-/// What the tests share.
+/// Splits of captures, observed separately and merged.
 #[path = "main/split.rs"]
 mod split;
-
+/// Helpers shared by the tests.
 #[path = "main/support.rs"]
 mod support;

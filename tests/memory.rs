@@ -1,4 +1,4 @@
-//! What a state says it takes up, held against what an allocator counts. A binary of its own, with one test, because it counts
+//! Compares `Patterns::size` with the memory that an allocator counts. This test has its own binary because it counts
 //! the memory of the whole process.
 
 #![allow(clippy::unwrap_used, unsafe_code, reason = "tests fail by unwrapping")]
@@ -13,12 +13,12 @@ static MEMORY: Cap<System> = Cap::new(System, usize::MAX);
 
 #[track_caller]
 fn check(what: &str, observe: impl Fn(&mut Patterns)) {
-    // Tables that are made once are not the state's.
+    // Initialize lazy static tables first, which are not part of a state.
     observe(&mut Patterns::new());
     let before = MEMORY.allocated();
     let mut patterns = Patterns::new();
     observe(&mut patterns);
-    // Beside the bytes that were asked for stand those of the state itself, which is not on the heap.
+    // `size` includes the state itself, which is not on the heap.
     let real = MEMORY.allocated() - before;
     let said = patterns.size();
     assert!(said * 10 >= real * 9 && said * 9 <= real * 10 + 90_000, "{what}: {said} of {real}");
@@ -50,7 +50,7 @@ fn a_state_says_what_it_takes_up() {
         }
     });
     check("many names", |patterns| flood(patterns, 400));
-    // Each of these endpoints could keep 512 names: 4 million.
+    // Each of these endpoints could keep 512 names, 4 million in total.
     let mut flooded = Patterns::new();
     flood(&mut flooded, 8000);
     let bytes = flooded.to_bytes();
@@ -65,7 +65,7 @@ const WORDS: [&str; 20] = [
     "teams", "labels", "tags",
 ];
 
-/// Requests to so many endpoints, each with 256 names of headers and 256 of parameters.
+/// Observes requests to the given number of endpoints, each with 256 header names and 256 parameter names.
 fn flood(patterns: &mut Patterns, endpoints: usize) {
     for number in 0..endpoints {
         for part in 0..4 {

@@ -1,6 +1,6 @@
-//! Damaged and hostile captures: no panic, no hang, bounded memory, and all that is whole is read.
+//! Damaged and hostile captures: no panic, no hang, bounded memory, and every intact flow is read.
 //!
-//! A binary of its own, because it limits the memory of the whole process.
+//! These tests have their own binary because they limit the memory of the whole process.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,13 +14,13 @@ use std::alloc::System;
 
 use cap::Cap;
 
-/// Whatever comes in, an analysis must do with this; more is refused and ends the test.
+/// Memory limit of the process in bytes, whatever the input. An allocation beyond it fails and ends the test.
 #[global_allocator]
 static MEMORY: Cap<System> = Cap::new(System, 200 << 20);
 
-/// Bombs, nesting, claimed lengths, and too much of everything.
+/// Decompression bombs, deep nesting, false lengths, and excessive counts.
 #[path = "robust/hostile.rs"]
 mod hostile;
-/// Every fixture, damaged in ten thousand ways.
+/// Every fixture, damaged in 10,000 ways.
 #[path = "robust/mutations.rs"]
 mod mutations;

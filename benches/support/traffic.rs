@@ -1,14 +1,14 @@
-//! Makes traffic of any size for measurements: always the same for the same seed, and readable by mitmproxy itself.
+//! Generator of traffic of any size for measurements. The output depends only on the seed, and mitmproxy can read it.
 //!
-//! Twelve endpoint shapes with ids of all kinds, twelve request headers a flow, a certificate and JSON bodies in each
-//! record: what a day of recording an API looks like.
+//! It resembles a day of recording an API: twelve endpoint shapes with ids of all kinds, twelve request headers per
+//! flow, and a certificate and JSON bodies in each record.
 
 #![allow(clippy::unwrap_used, reason = "writing into memory does not fail")]
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-/// A small generator of numbers (`SplitMix64`, Steele et al. 2014): the same everywhere.
+/// `SplitMix64` random numbers (Steele et al. 2014), which are identical on every machine.
 pub(crate) struct Draw(u64);
 
 impl Draw {
@@ -53,7 +53,7 @@ const HEX: &[u8] = b"0123456789abcdef";
 const BASE62: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const CROCKFORD: &[u8] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// One request and its answer.
+/// A request and its response.
 pub(crate) struct Exchange {
     pub(crate) id: String,
     pub(crate) method: &'static str,
@@ -64,7 +64,7 @@ pub(crate) struct Exchange {
     pub(crate) body: String,
 }
 
-/// The traffic, flow after flow.
+/// Iterator over generated exchanges.
 pub(crate) struct Traffic {
     draw: Draw,
     clock_micros: u64,
@@ -165,7 +165,7 @@ impl Traffic {
     }
 }
 
-/// Request headers beside `host`: twelve in all.
+/// Request headers besides `host`: twelve in total.
 const HEADERS: [(&str, &str); 11] = [
     ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
     ("accept", "application/json, text/plain, */*"),
@@ -180,7 +180,7 @@ const HEADERS: [(&str, &str); 11] = [
     ("connection", "keep-alive"),
 ];
 
-/// The request headers of an exchange, as the library takes them.
+/// Returns the request headers of an exchange in the form that the library takes.
 pub(crate) fn request_headers(exchange: &Exchange) -> [api_patterns::Header<'_>; 12] {
     std::array::from_fn(|i| match i.checked_sub(1) {
         None => (&b"host"[..], Some(exchange.host.as_bytes())),
@@ -188,9 +188,9 @@ pub(crate) fn request_headers(exchange: &Exchange) -> [api_patterns::Header<'_>;
     })
 }
 
-/// Writes values back to front, as mitmproxy does: the length stands before what it counts.
+/// Encoder of tnetstrings that writes back to front, as mitmproxy does, because the length precedes its payload.
 struct Tnetstring {
-    /// Reversed.
+    /// Output in reverse order.
     bytes: Vec<u8>,
 }
 
@@ -223,7 +223,7 @@ impl Tnetstring {
         self.value(b';', key.as_bytes());
     }
 
-    /// Items are given last first.
+    /// Encodes a list. `fill` must write the items in reverse order.
     fn list(&mut self, key: &str, fill: impl FnOnce(&mut Self)) {
         let start = self.open(b']');
         fill(self);
@@ -250,7 +250,7 @@ fn seconds(micros: u64) -> String {
     format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000 / 10 * 10 + 1)
 }
 
-/// Appends one flow as a mitmproxy record of format version 21.
+/// Appends an exchange as a mitmproxy record of format version 21.
 pub(crate) fn write_record(out: &mut Vec<u8>, exchange: &Exchange) {
     let start = exchange.started_micros;
     let mut record = Tnetstring { bytes: Vec::with_capacity(8192) };
@@ -335,10 +335,10 @@ fn connection(value: &mut Tnetstring, exchange: &Exchange, peer: &str, port: u16
     value.pair("timestamp_tls_setup", b'^', start.as_bytes());
 }
 
-/// The server's certificate: a real one, for no host that exists.
+/// Server certificate: a real one, for a host that does not exist.
 const CERTIFICATE: &str = include_str!("certificate.pem");
 
-/// Appends one flow as a JSON line.
+/// Appends an exchange as a JSON line.
 pub(crate) fn write_line(out: &mut Vec<u8>, exchange: &Exchange) {
     let Exchange { id, method, host, target, status, started_micros, .. } = exchange;
     let time = seconds(*started_micros);
@@ -349,7 +349,7 @@ pub(crate) fn write_line(out: &mut Vec<u8>, exchange: &Exchange) {
     writeln!(out, r#"}}}},"response":{{"status_code":{status},"headers":{{"content-type":"application/json"}}}},"timestamp":{time}}}"#).unwrap();
 }
 
-/// Appends one flow as an entry of a HAR, as browsers write it: the text of the body is JSON in JSON.
+/// Appends an exchange as a HAR entry like those of browsers, with the body as JSON text within JSON.
 pub(crate) fn write_entry(out: &mut Vec<u8>, exchange: &Exchange) {
     let Exchange { method, host, target, status, started_micros, body, .. } = exchange;
     let seconds =
@@ -398,7 +398,7 @@ pub(crate) fn write_entry(out: &mut Vec<u8>, exchange: &Exchange) {
     serde_json::to_writer(&mut *out, &entry).unwrap();
 }
 
-/// The same over several lines.
+/// Appends an exchange as an indented HAR entry over several lines.
 pub(crate) fn write_pretty_entry(out: &mut Vec<u8>, exchange: &Exchange) {
     let mut minified = Vec::new();
     write_entry(&mut minified, exchange);
@@ -406,7 +406,7 @@ pub(crate) fn write_pretty_entry(out: &mut Vec<u8>, exchange: &Exchange) {
     serde_json::to_writer_pretty(&mut *out, &entry).unwrap();
 }
 
-/// Writes a whole HAR of `flows` entries.
+/// Writes a complete HAR with `flows` entries.
 pub(crate) fn write_har(
     out: &mut dyn Write,
     flows: u64,
@@ -431,7 +431,7 @@ pub(crate) fn write_har(
     out.write_all(&buffer)
 }
 
-/// Writes `flows` flows with one of the writers above.
+/// Writes `flows` exchanges with one of the writers above.
 pub(crate) fn write_all(
     out: &mut dyn Write,
     flows: u64,

@@ -1,8 +1,8 @@
-//! The measures of the log-template field (LogHub-2.0) for endpoint templates.
+//! Accuracy measures of the log-parsing field (LogHub-2.0), applied to endpoint templates.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One request: what makes it a group of its own with others, its path, its true template, and the one that was given.
+/// A labelled request: its method, host and path, its true template, and the inferred template.
 pub(crate) struct Labelled {
     pub(crate) method: String,
     pub(crate) host: String,
@@ -20,21 +20,21 @@ impl Labelled {
     }
 }
 
-/// Shares from 0 to 1.
+/// Accuracy of a corpus. The measures are shares from 0 to 1.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Score {
     pub(crate) requests: usize,
     pub(crate) true_groups: usize,
     pub(crate) groups: usize,
-    /// Requests whose group is exactly a true one.
+    /// GA: share of requests whose group equals a true group.
     pub(crate) grouping: f64,
-    /// F1 over groups that are exactly a true one.
+    /// FGA: F1 score over groups that equal a true group.
     pub(crate) group_f1: f64,
-    /// F1 over groups that are exactly a true one and whose template varies at the right segments.
+    /// FTA: F1 score over groups that equal a true group and whose template has its parameters at the right segments.
     pub(crate) template_f1: f64,
-    /// True endpoints in whose path nothing varies.
+    /// Number of true endpoints without a path parameter.
     pub(crate) static_groups: usize,
-    /// Of those, how many are merged with another endpoint or shown with a variable.
+    /// Number of static endpoints that are merged with another endpoint or shown with a parameter.
     pub(crate) static_wrong: usize,
 }
 
@@ -60,7 +60,8 @@ fn is_variable(segment: &str) -> bool {
     segment.contains('{') || segment.starts_with(':') || matches!(segment, "*" | "**" | "<*>")
 }
 
-/// A segment of which only one value was seen cannot be told from a literal, so it is not asked for.
+/// Returns `true` if the template of a group has its parameters at the right segments. A true parameter with only one
+/// observed value may also be shown as a literal, since the two cannot be distinguished.
 fn is_exact(requests: &[Labelled], members: &[usize]) -> bool {
     let first = &requests[members[0]];
     let (truth, given) = (segments(&first.truth), segments(&first.template));

@@ -1,11 +1,12 @@
-"""Which API is this? Clusters captured HTTP traffic into endpoint patterns.
+"""Clusters captured HTTP traffic into endpoint patterns.
 
-One line, from captures (mitmproxy dumps, HAR, JSON lines, the database of mitmproxy-mcp) or from flow dicts::
+Captures are mitmproxy dumps, HAR, JSON lines, or the database of mitmproxy-mcp. Flows can also be given as dicts::
 
     import api_patterns
     print(api_patterns.get_api_patterns("dump.mitm", domain="example.com"))
 
-`analyze` gives the same as objects, `Patterns` is the state behind it: observe flows, merge states, ask for a report at any time.
+`get_api_patterns` returns JSON and `analyze` returns Python objects. `Patterns` is the mergeable state behind both, to which flows can
+be added at any time.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def _listed(what: str, value: str | Iterable[str] | None) -> list[str]:
         listed = [value]  # type: ignore[list-item]
     if not all(isinstance(each, str) for each in listed):
         raise TypeError(f"{what} is a str, or several of them")
-    # Lone surrogates are in no host and no method.
+    # No host or method contains a lone surrogate, so a replaced one matches nothing.
     return [each.encode(errors="replace").decode() for each in listed]
 
 
@@ -80,12 +81,12 @@ def _whole(what: str, value: int | None) -> int | None:
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{what} is a whole number, not {type(value).__name__}") from None
-    # Beyond that they all mean the same.
+    # Larger numbers have no different meaning, and would not fit into 64 bits.
     return max(-(1 << 62), min(number, 1 << 62))
 
 
 def _rules(path: Path | None) -> tuple[str, str] | None:
-    """The name of a file of rules, and its text."""
+    """Return the name and the text of a rules file."""
     if path is None:
         return None
     name = os.fspath(path)
@@ -126,29 +127,30 @@ def get_api_patterns(
     *,
     progress: Progress | None = None,
 ) -> str:
-    """The endpoint patterns of captured traffic, as a JSON array.
+    """Return the endpoint patterns of captured traffic as a JSON array.
 
-    Each pattern has the ten keys of mitmproxy-mcp's `get_api_patterns`, with the same names and types, and more beside them,
-    so that what reads the original's answer reads this one.
+    Each pattern has the ten keys of mitmproxy-mcp's `get_api_patterns`, with equal names and types, and further keys. Readers of
+    the original's answer can therefore read this one.
 
     Args:
         source: The path of a capture (a mitmproxy dump, HAR, JSON lines, the database of mitmproxy-mcp, a folder of these), a
-            list of paths, or an iterable of flow dicts, newest first, as
+            list of paths, or an iterable of flow dicts, newest first. A flow dict is nested,
             `{"id", "request": {"url", "method", "headers"}, "response": {"status_code", "headers"} or None}`, or flat with
-            `method`, `url`, `status`, `request_headers`, `response_headers`, `content_type`, `request_body`. Beside them
-            `timestamp` (seconds, text, or a `datetime`, which is UTC where it is naive), `duration_ms`, `response_bytes`,
-            `failed` and `websocket` are looked at. None, NaN and pandas' NA are values that are not there.
+            `method`, `url`, `status`, `request_headers`, `response_headers`, `content_type`, `request_body`. Optional members
+            of both are `timestamp` (seconds since the epoch, text, or a `datetime`, which is taken as UTC if it is naive),
+            `duration_ms`, `response_bytes`, `failed` and `websocket`. None, NaN and pandas' NA are missing values.
         domain: Only this host and its subdomains.
         limit: Only the newest N flows; of an iterable, the first N.
-        compat: Answer byte for byte as mitmproxy-mcp 0.6 does; `domain` (a word anywhere in the URL) and `limit` (negative: all
-            but the oldest N) then mean what they mean there.
-        progress: Called now and then with bytes read, bytes in all (or None), and flows; not for an iterable.
+        compat: Answer byte for byte as mitmproxy-mcp 0.6 does. `domain` is then any substring of the URL, and a negative `limit`
+            selects all but the oldest N flows.
+        progress: Called regularly with the bytes read, the total bytes (or None), and the number of flows. Not called for an
+            iterable.
 
     Raises:
-        CaptureError: Where no capture can be read.
-        UsageError: Where an argument does not fit.
-        FlowError: With `compat`, where the original raises.
-        TypeError, ValueError: Where a flow is no dict, or has no URL or method.
+        CaptureError: If no capture can be read.
+        UsageError: If an argument is invalid.
+        FlowError: With `compat`, if the original raises an exception.
+        TypeError, ValueError: If a flow is not a dict, or has no URL or method.
         KeyboardInterrupt: On Ctrl-C.
     """
     if compat and not isinstance(domain, (str, type(None))):
@@ -169,7 +171,7 @@ def analyze(
     threads: int = 0,
     progress: Progress | None = None,
 ) -> Report:
-    """The report about captured traffic, as objects.
+    """Return the report about captured traffic as objects.
 
     Args:
         source: As for `get_api_patterns`.
@@ -177,13 +179,14 @@ def analyze(
         method: Only these methods.
         exclude: Noise to leave out: `static`, `preflight`, `telemetry`, `errors-only-404`.
         limit: Only the newest N flows of those that the other arguments leave; of an iterable, the first N.
-        rules: A file of rules (TOML) that the decision follows.
-        group_hosts: Take hosts with the same endpoints, whose names differ in the first label alone, for one.
-        threads: How many threads; 0 for as many as there are cores. The report does not depend on it.
+        rules: A rules file (TOML) that templates follow.
+        group_hosts: Treat hosts as one if they have the same endpoints and their names differ only in the first label.
+        threads: Number of threads; 0 for one per core. The report does not depend on it.
         progress: As for `get_api_patterns`.
 
     Raises:
-        As `get_api_patterns`. What of a capture, or of several, cannot be read is no error: see `Report.problems`.
+        As `get_api_patterns`. Captures of which a part can be read are not an error, and neither is an unreadable capture
+        among several: see `Report.problems`.
     """
     text, problems = _analyze(
         source, _wanted(domain, method, exclude, limit, rules, group_hosts, threads), _callable(progress)
@@ -192,13 +195,13 @@ def analyze(
 
 
 class Patterns(_Patterns):
-    """What was seen of any number of flows: observe flows, merge states, ask for a report at any time.
+    """Mergeable state of any number of flows: observe flows, merge states, and request a report at any time.
 
-    The report depends on the flows alone: any order and any split over states that are merged give the same bytes. Memory
-    follows the number of endpoints, not of flows. States can be pickled, compared, and used from several threads.
+    The report depends only on the set of flows: any order, and any division into states that are merged, give identical bytes.
+    Memory grows with the number of endpoints, not of flows. States can be pickled, compared, and used from several threads.
     """
 
-    # Subclasses may take arguments.
+    # Accept any arguments, because subclasses may take some.
     def __new__(cls, *_args: object, **_more: object) -> Self:
         return super().__new__(cls)
 
@@ -216,15 +219,15 @@ class Patterns(_Patterns):
     def __eq__(self, other: object) -> bool:
         return self.to_bytes() == other.to_bytes() if isinstance(other, _Patterns) else NotImplemented
 
-    # It changes with every flow.
+    # A state changes with every flow, so it is not hashable.
     __hash__ = None  # type: ignore[assignment]
 
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview) -> Self:
-        """A state from its binary form.
+        """Deserialize a state.
 
         Raises:
-            CaptureError: Where the bytes are damaged, or of a newer version.
+            CaptureError: If the bytes are damaged, or were written by a newer version.
         """
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"data is what to_bytes gives, not {type(data).__name__}")
@@ -239,9 +242,9 @@ class Patterns(_Patterns):
         group_hosts: bool = False,
         exclude: str | Iterable[str] | None = None,
     ) -> Report:
-        """Decides the templates and describes every endpoint. Of `exclude` only `errors-only-404` has a meaning here.
+        """Decide the templates and describe every endpoint. Of `exclude` only `errors-only-404` has an effect here.
 
         Raises:
-            UsageError: Where the rules cannot be used.
+            UsageError: If the rules are invalid.
         """
         return Report.from_json(*self.report_json(_wanted(rules=rules, group_hosts=group_hosts, exclude=exclude)))

@@ -14,29 +14,29 @@ class Patterns:
     def __new__(cls) -> Self: ...
     @property
     def used(self) -> int:
-        """How many flows were taken in."""
+        """Number of flows observed."""
     def observe(self, flow: Mapping[str, Any]) -> None:
-        """Takes in one flow: a dict as `get_api_patterns` takes it.
+        """Observe one flow, a dict as `get_api_patterns` takes it.
 
         Raises:
-            TypeError, ValueError: Where it is no dict, or has no URL or method.
+            TypeError, ValueError: If it is not a dict, or has no URL or method.
         """
     def observe_many(self, flows: Iterable[Mapping[str, Any]]) -> int:
-        """Takes in flows from an iterable; gives their number.
+        """Observe the flows of an iterable and return their number.
 
         Raises:
-            TypeError, ValueError: As `observe`; what came before is taken in.
-            KeyboardInterrupt: On Ctrl-C; what came before is taken in.
+            TypeError, ValueError: As for `observe`. Earlier flows stay observed.
+            KeyboardInterrupt: On Ctrl-C. Earlier flows stay observed.
         """
     def observe_rows(self, rows: Iterable[Mapping[str, Any]], wanted: Mapping[str, Any]) -> int: ...
     def merge(self, other: Patterns) -> None:
-        """Takes in all that another state has seen.
+        """Merge the flows of another state into this one.
 
         Raises:
-            UsageError: Where `other` is the state itself.
+            UsageError: If `other` is this state.
         """
     def to_bytes(self) -> bytes:
-        """The state in its binary form, versioned and checked; equal states give equal bytes."""
+        """Serialize the state to a versioned binary format with a checksum. Equal states give equal bytes."""
     def _load(self, data: bytes) -> None: ...
     def _skip(self, protocol: str) -> None: ...
     def report_json(self, wanted: Mapping[str, Any] | None) -> tuple[str, list[str]]: ...

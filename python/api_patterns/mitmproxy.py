@@ -1,12 +1,12 @@
-"""A mitmproxy addon that keeps the patterns of the traffic while the proxy runs.
+"""A mitmproxy addon that observes traffic while the proxy runs.
 
-A script for `mitmdump -s`::
+Example of a script for `mitmdump -s`::
 
     from api_patterns.mitmproxy import PatternsAddon
 
     addons = [PatternsAddon()]
 
-`--set patterns_file=report.json` says where the report is written when the proxy ends, and by the command `patterns.save`
+With `--set patterns_file=report.json` the report is written when the proxy ends. The command `patterns.save` writes it at any time
 (in mitmproxy `: patterns.save report.json`; from another addon `ctx.master.commands.call("patterns.save", "report.json")`).
 """
 
@@ -27,20 +27,20 @@ from . import Patterns, Report
 
 __all__ = ["PatternsAddon", "flow_dict"]
 
-#: Marks a flow that was taken in; no part of what mitmproxy saves of it.
+#: Attribute that marks an observed flow. mitmproxy does not save it.
 _TAKEN = "_api_patterns_taken"
 
-#: Addons whose scripts are loaded anew, by the proxy they ran in.
+#: Addons that ended because mitmproxy reloaded their scripts, by proxy.
 _LEFT: weakref.WeakKeyDictionary[Any, list[PatternsAddon]] = weakref.WeakKeyDictionary()
 
-#: Longer request bodies are not asked for the name of an operation.
+#: Maximum length of request bodies that are searched for the name of an operation, in bytes.
 _BODY_BYTES = 1 << 20
 
 
 def flow_dict(flow: http.HTTPFlow) -> dict[str, Any]:
-    """A mitmproxy flow as `Patterns.observe` takes it, which finds the host as it does in a dump.
+    """Convert a mitmproxy flow to a dict for `Patterns.observe`, which determines the host as for a dump.
 
-    No header value but the content type reaches the state.
+    The content type is the only header value that the state keeps.
     """
     request = flow.request.data
     described: dict[str, Any] = {
@@ -67,21 +67,21 @@ def flow_dict(flow: http.HTTPFlow) -> dict[str, Any]:
         described["response_headers"] = response.headers.fields
         if response.content is not None:
             described["response_bytes"] = len(response.content)
-        # A response that broke off has no end; a dump is read the same way.
+        # An interrupted response has no end; then use that of the request, as the reader of dumps does.
         started, ended = request.timestamp_start, response.timestamp_end or request.timestamp_end
         if started is not None and ended:
-            # As they are written: floats of today are too coarse to be subtracted, and a dump says what is written.
+            # Subtract the decimal values, as the reader of dumps does: near current times, the difference of floats is imprecise.
             described["duration_ms"] = (Decimal(repr(ended)) - Decimal(repr(started))) * 1000
     return described
 
 
 class PatternsAddon:
-    """Keeps `patterns` live: every flow is taken in when its response, or its error, is there.
+    """Addon that observes every flow into `patterns` when its response is complete or it fails.
 
-    When mitmproxy loads the script anew, because its file changed, the new addon goes on with what the old one knew.
+    When mitmproxy reloads the script because its file changed, the new addon takes over the state of the old one.
 
     Args:
-        patterns: A state to go on with; a new one where it is left out.
+        patterns: An initial state; by default an empty one.
     """
 
     def __init__(self, patterns: Patterns | None = None) -> None:
@@ -98,12 +98,12 @@ class PatternsAddon:
             self._open |= before._open
 
     def request(self, flow: http.HTTPFlow) -> None:
-        # One that is sent again is the same object.
+        # A replayed flow is the same object, and is observed again.
         setattr(flow, _TAKEN, False)
         self._open.add(flow)
 
     def response(self, flow: http.HTTPFlow) -> None:
-        # A websocket goes on after its handshake; it is taken in when it ends.
+        # A websocket continues after its handshake, and is observed when it ends.
         if flow.websocket is None:
             self._observe(flow)
 
@@ -111,11 +111,11 @@ class PatternsAddon:
         self._observe(flow)
 
     def error(self, flow: http.HTTPFlow) -> None:
-        # It may fail after its response was there; one that broke off in the body was not taken in yet.
+        # A flow can fail after its response was observed. One that was interrupted within the body was not observed yet.
         if not getattr(flow, _TAKEN, False):
             self._observe(flow)
 
-    # What is not HTTP is counted, as it is in a dump.
+    # Flows of other protocols are counted as skipped, as in a dump.
     def tcp_start(self, flow: Flow) -> None:
         self._open.add(flow)
 
@@ -129,7 +129,8 @@ class PatternsAddon:
         if self._takes_over:
             _LEFT.setdefault(ctx.master, []).append(self)
         if ctx.options.patterns_file:
-            # A dump ends with what is still under way. The state does not have it: after a script is loaded anew, it goes on.
+            # A dump ends with the flows in progress, so the report includes them. The state does not, because they continue if
+            # the script was only reloaded.
             whole = PatternsAddon(Patterns())
             whole.patterns.merge(self.patterns)
             for flow in self._open:
@@ -148,7 +149,7 @@ class PatternsAddon:
             raise exceptions.CommandError(f"{path}: cannot be written: {error.strerror}") from error
 
     def report(self) -> Report:
-        """The report of the patterns so far."""
+        """Return the report of the patterns so far."""
         return self.patterns.report()
 
     def _observe(self, flow: Flow) -> None:
@@ -162,11 +163,11 @@ class PatternsAddon:
         try:
             self.patterns.observe(flow_dict(flow))
         except Exception:
-            # The proxy must go on, whatever a stranger sent.
+            # The proxy must continue, whatever a client or server sent.
             logging.exception("api_patterns: a flow could not be taken in")
 
     def _write(self, path: str) -> None:
-        """Writes the report whole, or leaves what was there. What a link leads to is written, and pipes and the like as well."""
+        """Write the report atomically, so that a failure leaves the old file. Follows links; pipes and devices are written directly."""
         report = self.report()
         text = report.to_json() + "\n"
         path = os.path.realpath(os.path.expanduser(path))

@@ -1,4 +1,4 @@
-"""The report as Python objects: attributes, dicts, JSON, data frames."""
+"""Reports as Python objects, with conversion to dicts, JSON and data frames."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def _known(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What a class has a place for: a report only grows."""
+    """Return the members that are fields of a class. Newer versions of the library may add members."""
     names = {place.name for place in fields(kind)}
     return {name: value for name, value in values.items() if name in names}
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """How much was read, and how much of it was used."""
+    """Numbers of flows that were read, used and skipped (by reason), and of hosts and patterns."""
 
     flows: int
     used: int
@@ -31,7 +31,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter of an endpoint. `location` is `path` or `query` (in JSON: `in`)."""
+    """A parameter of an endpoint. `location` is `path` or `query` (in JSON: `in`)."""
 
     name: str
     location: str
@@ -45,7 +45,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Percentiles of a time in milliseconds."""
+    """Percentiles of the time from request to end of response, in milliseconds. Relative error: at most 1/32."""
 
     p50: float
     p95: float
@@ -54,7 +54,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Percentiles of a size in bytes."""
+    """Percentiles of the length of response bodies, in bytes. Relative error: at most 1/32."""
 
     p50: int
     p95: int
@@ -62,7 +62,7 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One endpoint."""
+    """An endpoint: method, host and path template, with statistics of its requests."""
 
     id: str
     endpoint: str
@@ -88,7 +88,7 @@ class Pattern:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Pattern:
-        """A pattern from its JSON object."""
+        """Create a pattern from its JSON object."""
         values = dict(values)
         values["parameters"] = [
             Parameter(**_known(Parameter, {**parameter, "location": parameter["in"]})) for parameter in values["parameters"]
@@ -99,27 +99,27 @@ class Pattern:
         return cls(**_known(cls, values))
 
 
-#: Percentiles have a column each.
+#: Percentiles, each of which is a column of a data frame.
 _PERCENTILES = {
     name: tuple(place.name for place in fields(kind)) for name, kind in (("latency_ms", Latency), ("response_bytes", Sizes))
 }
 _COLUMNS = tuple(place.name for place in fields(Pattern) if place.name not in ("parameters", *_PERCENTILES))
 
-#: What a report leaves out where there is none of it.
+#: Counters that the JSON report leaves out if they are 0.
 _ABSENT = {"failed_count": 0, "websocket_count": 0}
 
 
 def _names() -> list[str]:
-    """The columns of a data frame, the same for every report."""
+    """Return the columns of a data frame, which do not depend on the report."""
     return [*_COLUMNS, *(f"{percentile}_{name}" for name, each in _PERCENTILES.items() for percentile in each)]
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The endpoints of the APIs behind captured traffic.
+    """Endpoints of the captured APIs.
 
-    `problems` has sentences about what went wrong: captures that could not be read, or not to their end, the first places that
-    are damaged, and rules that matched nothing.
+    `problems` are sentences about captures that could not be read, or not to their end, about the positions of the first damage,
+    and about rules that matched nothing.
     """
 
     version: int
@@ -130,7 +130,7 @@ class Report:
 
     @classmethod
     def from_json(cls, text: str, problems: Iterable[str] = ()) -> Report:
-        """A report from its JSON."""
+        """Create a report from its JSON."""
         values = json.loads(text)
         return cls(
             version=values["version"],
@@ -141,11 +141,11 @@ class Report:
         )
 
     def to_json(self) -> str:
-        """The report as `api-patterns analyze --format json` writes it, in one line."""
+        """Return the report as `api-patterns analyze --format json` writes it, but on one line."""
         return self._json
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as plain dicts and lists."""
+        """Return the JSON report as dicts and lists."""
         values: dict[str, Any] = json.loads(self._json)
         return values
 
@@ -156,27 +156,29 @@ class Report:
             for name, percentiles in _PERCENTILES.items():
                 values = pattern.get(name) or {}
                 row.update({f"{percentile}_{name}": values.get(percentile) for percentile in percentiles})
-            # Counters have other keys in every row, so in a table they are JSON.
+            # The keys of counters differ from row to row, so a table holds them as JSON.
             for name in ("common_headers", "status_codes", "content_types", "media_types"):
                 row[name] = json.dumps(row[name])
             rows.append(row)
         return rows
 
     def to_pandas(self) -> pandas.DataFrame:
-        """One row a pattern, as a pandas data frame: percentiles in columns of their own, counters as JSON, without `parameters`.
+        """Return a pandas data frame with one row per pattern.
+
+        Each percentile is a column, counters are JSON text, and `parameters` is left out.
 
         Raises:
-            ImportError: Where pandas is not installed.
+            ImportError: If pandas is not installed.
         """
         import pandas
 
         return pandas.DataFrame(self._rows(), columns=_names())
 
     def to_polars(self) -> polars.DataFrame:
-        """One row a pattern, as a polars data frame, with the columns of `to_pandas`.
+        """Return a Polars data frame with one row per pattern and the columns of `to_pandas`.
 
         Raises:
-            ImportError: Where polars is not installed.
+            ImportError: If Polars is not installed.
         """
         import polars
 

@@ -1,15 +1,15 @@
-"""The patterns of captures, or of a table of flows, on Spark.
+"""Endpoint patterns of captures, or of a table of flows, on Spark.
 
-Captures are cut into parts at the boundaries of their records, tasks observe the parts, states of a few kilobytes are merged in a
-tree, and the report is decided on the driver. It is the report of one machine, to the byte, however the work was split and
-whatever tasks failed and ran again. ::
+Captures are divided at the boundaries of their records, tasks observe the splits, states of a few kilobytes are merged in a
+tree, and the driver builds the report. It equals the report of a single machine byte for byte, for any division of the work and
+whichever tasks are repeated after a failure. ::
 
     from api_patterns import spark as patterns_on_spark
 
     report = patterns_on_spark.patterns(spark, "/shared/captures")
     report = patterns_on_spark.patterns(spark, spark.table("proxy.flows"))
 
-Files must stand under the same path on the driver and on every executor, and the package must be installed there.
+Files must have the same path on the driver and on every executor, and the package must be installed there.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["patterns"]
 
-#: Columns of a table of flows; `method` and `url` must be there.
+#: Supported columns of a table of flows. `method` and `url`, or `request`, are required.
 COLUMNS = (
     "id", "method", "url", "status", "status_code", "request_headers", "response_headers", "content_type", "timestamp",
     "duration_ms", "response_bytes", "request_body", "request", "response", "failed", "websocket",
@@ -36,7 +36,7 @@ Part = tuple[str, Union[list[tuple[int, int]], None]]
 
 
 def _files(paths: Path | Iterable[Path]) -> list[tuple[str, bool]]:
-    """The files behind paths, and whether each was named; folders are walked, sorted by name."""
+    """Return (file, is_named) for all paths. Folders are walked in the order of names; their files are not named."""
     named = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     files: list[tuple[str, bool]] = []
     for path in map(os.fspath, named):
@@ -51,13 +51,13 @@ def _files(paths: Path | Iterable[Path]) -> list[tuple[str, bool]]:
 
 
 def _merged(one: bytes, other: bytes) -> bytes:
-    """Merges two states in their binary form."""
+    """Merge two serialized states."""
     state = Patterns.from_bytes(one)
     state.merge(Patterns.from_bytes(other))
     return state.to_bytes()
 
 
-#: A state, and what went wrong: the number of the part, and a sentence.
+#: A serialized state, and problems as (number of the part, sentence).
 Seen = tuple[bytes, list[tuple[int, str]]]
 
 
@@ -72,7 +72,7 @@ def _observe_part(number: int, part: Part, wanted: dict[str, Any]) -> Seen:
 
 
 def _value(cell: Any) -> Any:
-    """What a cell says; nothing where Python has no such value, as there is no date after the year 9999."""
+    """Return the value of a cell, or None if Python has no such value, for example a date after the year 9999."""
     try:
         return cell.as_py()
     except (ArithmeticError, ValueError):
@@ -80,7 +80,7 @@ def _value(cell: Any) -> Any:
 
 
 def _rows(batch: Any) -> list[dict[str, Any]]:
-    """The rows of an Arrow batch."""
+    """Return the rows of an Arrow batch as dicts."""
     columns = {}
     for name, column in zip(batch.schema.names, batch.columns):
         try:
@@ -91,7 +91,7 @@ def _rows(batch: Any) -> list[dict[str, Any]]:
 
 
 def _observer(wanted: dict[str, Any]) -> Callable[[Iterator[Any]], Iterator[Any]]:
-    """What a task does with the Arrow batches of a table: one state for all of them."""
+    """Return the function with which a task observes the Arrow batches of a table into one state."""
 
     def observe(batches: Iterator[Any]) -> Iterator[Any]:
         import pyarrow
@@ -116,27 +116,27 @@ def patterns(
     split_bytes: int = 64 << 20,
     depth: int = 2,
 ) -> Report:
-    """The report about captures, or about a table with one flow a row.
+    """Return the report about captures, or about a table with one flow per row.
 
     Args:
         spark: The session.
         source: Paths of captures and folders, or a data frame with the columns `method` and `url`, and any of `id`, `status`,
             `request_headers` and `response_headers` (maps, arrays of structs of two, or JSON text), `content_type`,
             `timestamp` (a timestamp, seconds, or text), `duration_ms`, `response_bytes`, `request_body`, `failed`,
-            `websocket`, in any case. A row without method or URL is counted as a `bad_record`.
-        domain, method, exclude, rules, group_hosts: As for `api_patterns.analyze`. There is no limit: the newest flows are only
-            known where all are.
-        split_bytes: About how many bytes of a capture one task reads. Packed captures and databases are not cut.
-        depth: The depth of the tree in which states are merged.
+            `websocket`. The case of the names is ignored. A row without method or URL is counted as a `bad_record`.
+        domain, method, exclude, rules, group_hosts: As for `api_patterns.analyze`. There is no `limit`, because no task knows
+            the newest flows.
+        split_bytes: Approximate number of bytes of a capture that one task reads. Compressed captures and databases are not split.
+        depth: Depth of the tree in which states are merged.
 
     Raises:
-        CaptureError, UsageError: On the driver, as for `api_patterns.analyze`. A capture of several that cannot be read is no
+        CaptureError, UsageError: On the driver, as for `api_patterns.analyze`. An unreadable capture among several is not an
             error: see `Report.problems`.
     """
     wanted = _wanted(domain=domain, method=method, exclude=exclude, rules=rules, group_hosts=group_hosts)
     if split_bytes < 1 or depth < 1:
         raise UsageError("split_bytes and depth are 1 or more")
-    # A table is no path: everything else is.
+    # Only Spark data frames have `mapInArrow`; everything else is a path or several.
     if hasattr(source, "mapInArrow"):
         return _of_table(source, wanted, depth)
     if hasattr(source, "columns"):
@@ -156,7 +156,7 @@ def _of_captures(
 
     parts: list[Part] = []
     state = Patterns()
-    # Each with the number of the part before which it was found.
+    # With the number of the part that follows the problem, so that problems can be sorted.
     problems: list[tuple[int, str]] = []
     refused: ApiPatternsError | None = None
     found = False
@@ -183,17 +183,17 @@ def _of_captures(
         observed, problems = _both(
             (observed, problems), tasks.map(lambda part: _observe_part(*part, wanted)).treeReduce(_both, depth)
         )
-    # Which task was done first is chance.
+    # Tasks end in random order, so sort the problems by their parts.
     return _report(observed, wanted, [sentence for _, sentence in sorted(problems, key=lambda problem: problem[0])])
 
 
 def _of_table(table: DataFrame, wanted: dict[str, Any], depth: int) -> Report:
-    # As SQL has it, the case of a name means nothing.
+    # Column names are case-insensitive, as in SQL. The first of several wins.
     known = {name.lower(): name for name in reversed(table.columns) if name.lower() in COLUMNS}
     if not {"method", "url"} <= known.keys() and "request" not in known:
         raise UsageError(f"the table has no columns \"method\" and \"url\"; it has {', '.join(table.columns)}")
     chosen = [table[f"`{name}`"].alias(lower) for lower, name in known.items()]
     states = table.select(*chosen).mapInArrow(_observer(wanted), "state binary")
-    # Without a row there is no task that has a state.
+    # A table without rows gives no state, so the aggregation starts from an empty one.
     observed = states.rdd.map(lambda row: bytes(row["state"])).treeAggregate(Patterns().to_bytes(), _merged, _merged, depth)
     return _report(observed, wanted)

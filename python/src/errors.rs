@@ -1,4 +1,4 @@
-//! The library's sentences as Python exceptions.
+//! Conversion of the library's errors to Python exceptions.
 
 use api_patterns::Error;
 use pyo3::PyErr;

@@ -1,6 +1,8 @@
-//! A mapping that describes a flow, in either spelling of the library's JSON lines:
-//! `{"id", "request": {"url", "method", "headers"}, "response": {"status_code", "headers"}, "timestamp"}`, or flat. Instead of
-//! an URL a proxy gives `scheme`, `authority`, `host`, `port`, `path`, `sni` and `http_version`.
+//! Conversion of Python mappings to flows.
+//!
+//! A mapping has the members of the library's JSON lines, either nested, `{"id", "request": {"url", "method",
+//! "headers"}, "response": {"status_code", "headers"}, "timestamp"}`, or flat. Instead of a URL it may have `scheme`,
+//! `authority`, `host`, `port`, `path`, `sni` and `http_version`, as a proxy records them.
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
@@ -16,15 +18,16 @@ use crate::values::{
     nanoseconds, pairs, word,
 };
 
-/// How long the interpreter's lock is held at once: longer than the five milliseconds after which another thread asks for it,
-/// because one that is woken before it asked finds the lock taken again.
+/// Time for which the interpreter's lock is held before other threads get a turn. It is longer than Python's switch
+/// interval of 5 ms, after which a waiting thread requests the lock: a thread that has not requested it yet would find
+/// the lock taken again.
 const TURN: Duration = Duration::from_millis(10);
 
-/// Why a Python object is not observed.
+/// Reason why a Python object is not observed.
 pub(crate) enum Refused {
-    /// It is no flow.
+    /// The object is not a flow.
     NoFlow(PyErr),
-    /// What it calls raised.
+    /// Python code called by the conversion raised an exception.
     Raised(PyErr),
 }
 
@@ -42,7 +45,7 @@ impl From<Refused> for PyErr {
     }
 }
 
-/// What a mapping says, with that of its `request` or `response` first.
+/// Members of a mapping. Those of its nested `request` or `response` take precedence.
 struct Members<'py> {
     flat: Bound<'py, PyDict>,
     nested: Option<Bound<'py, PyDict>>,
@@ -65,7 +68,7 @@ impl<'py> Members<'py> {
     }
 }
 
-/// A member that is there and says something.
+/// Returns a member, or `None` if it is absent or a missing value (see [`is_missing`]).
 fn member<'py>(
     dict: &Bound<'py, PyDict>,
     name: Name<'_, 'py>,
@@ -74,18 +77,18 @@ fn member<'py>(
     Ok(if is_missing(&value)? { None } else { Some(value) })
 }
 
-/// What is done with flows that are not as they should be.
+/// Treatment of flows with invalid headers or URLs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Care {
-    /// Headers that cannot be read are an error, as a program wants it of its own flows.
+    /// Invalid headers are an error. For flows that a program built itself.
     Strict,
-    /// The flow is taken without them, as one wants it of a table.
+    /// Invalid headers are ignored. For the rows of a table.
     Lenient,
-    /// Any URL will do, as for the original.
+    /// Any text is accepted as URL, as mitmproxy-mcp does.
     AnyUrl,
 }
 
-/// The request line and the host as a proxy has them: what [`Proxied`] is made of.
+/// Request line and address as a proxy records them, the input of [`Proxied`].
 struct Line<'py> {
     words: [Option<Word<'py>>; 5],
     port: i64,
@@ -93,7 +96,7 @@ struct Line<'py> {
 }
 
 impl<'py> Line<'py> {
-    /// `None` for a flow with an URL.
+    /// Reads the members of a proxied request. Returns `None` for a flow without `path`, which has a URL.
     fn of(dict: &Bound<'py, PyDict>) -> PyResult<Option<Self>> {
         let py = dict.py();
         let Some(path) = member(dict, intern!(py, "path"))? else { return Ok(None) };
@@ -117,7 +120,7 @@ impl<'py> Line<'py> {
     }
 }
 
-/// Hands the flow of a mapping on; `None` where its URL was not asked over HTTP.
+/// Converts a mapping to a flow and calls `use_it` with it, or with `None` if its URL is not an HTTP URL.
 pub(crate) fn with_flow<'py, R>(
     flow: &Bound<'py, PyAny>,
     care: Care,
@@ -214,7 +217,8 @@ pub(crate) fn with_flow<'py, R>(
     Ok(use_it(Some(&flow)))
 }
 
-/// Calls `each` for everything that an iterable gives, and says how many that were. Other threads and Ctrl-C have their turn.
+/// Calls `each` for every item of an iterable and returns their number. Regularly lets other threads run, and checks
+/// for Ctrl-C.
 pub(crate) fn for_each<'py>(
     flows: &Bound<'py, PyAny>,
     mut each: impl FnMut(&Bound<'py, PyAny>) -> PyResult<()>,

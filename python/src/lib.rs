@@ -1,5 +1,5 @@
-//! `api_patterns` for Python: a thin shell around the library. What a Python object says goes in as a flow, what the library
-//! found goes out as JSON; `api_patterns/*.py` gives it a Python face.
+//! Python bindings: a thin wrapper of the library. Python objects are converted to flows, and reports are returned as
+//! JSON, from which `api_patterns/*.py` builds Python objects.
 
 mod errors;
 mod flows;

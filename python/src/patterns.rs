@@ -1,4 +1,4 @@
-//! The state that merges, as a Python class.
+//! Python class of the mergeable state.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,9 +11,9 @@ use crate::errors::{UsageError, python_error};
 use crate::flows::{Care, Refused, for_each, with_flow};
 use crate::run::Wanted;
 
-/// What was seen of any number of flows.
+/// Mergeable state of any number of flows.
 ///
-/// It may be used from several threads: each flow is taken in under a lock, in which no Python code runs.
+/// May be used from several threads: each flow is observed under a lock, and no Python code runs while it is held.
 #[pyclass(name = "Patterns", module = "api_patterns", subclass, frozen)]
 #[derive(Default)]
 pub(crate) struct PyPatterns {
@@ -42,30 +42,30 @@ impl PyPatterns {
         Self::default()
     }
 
-    /// Takes in one flow: a dict as `get_api_patterns` takes it.
+    /// Observe one flow, a dict as `get_api_patterns` takes it.
     ///
     /// Args:
-    ///     flow: The flow. One whose URL was not asked over HTTP is counted as skipped.
+    ///     flow: The flow. If its URL is not an HTTP URL, it is counted as skipped.
     ///
     /// Raises:
-    ///     TypeError, ValueError: Where it is no dict, or has no URL or method.
+    ///     TypeError, ValueError: If it is not a dict, or has no URL or method.
     fn observe(&self, flow: &Bound<'_, PyAny>) -> PyResult<()> {
         Ok(with_flow(flow, Care::Strict, |found| self.observe_one(flow.py(), found, None))?)
     }
 
-    /// Takes in flows from an iterable; gives their number.
+    /// Observe the flows of an iterable and return their number.
     ///
     /// Args:
-    ///     flows: The flows. Each is taken in as soon as the iterable gives it.
+    ///     flows: The flows. Each is observed as soon as the iterable yields it.
     ///
     /// Raises:
-    ///     TypeError, ValueError: As `observe`; what came before is taken in.
-    ///     KeyboardInterrupt: On Ctrl-C; what came before is taken in.
+    ///     TypeError, ValueError: As for `observe`. Earlier flows stay observed.
+    ///     KeyboardInterrupt: On Ctrl-C. Earlier flows stay observed.
     fn observe_many(&self, flows: &Bound<'_, PyAny>) -> PyResult<u64> {
         for_each(flows, |flow| self.observe(flow))
     }
 
-    /// Takes in the rows of a table, those that are wanted; a row that is no flow is counted as skipped.
+    /// Observe the rows of a table that pass the filter. A row that is not a flow is counted as skipped.
     fn observe_rows(&self, rows: &Bound<'_, PyAny>, wanted: Wanted) -> PyResult<u64> {
         let filter = Filter::new(&wanted.options()?);
         for_each(rows, |row| {
@@ -78,13 +78,13 @@ impl PyPatterns {
         })
     }
 
-    /// Takes in all that another state has seen.
+    /// Merge the flows of another state into this one.
     ///
     /// Args:
-    ///     other: A state; it stays as it is.
+    ///     other: Another state. It is not changed.
     ///
     /// Raises:
-    ///     UsageError: Where `other` is the state itself.
+    ///     UsageError: If `other` is this state.
     fn merge(slf: &Bound<'_, Self>, other: &Bound<'_, Self>) -> PyResult<()> {
         if slf.is(other) {
             return Err(UsageError::new_err("a state cannot be merged with itself"));
@@ -95,14 +95,14 @@ impl PyPatterns {
         Ok(())
     }
 
-    /// The state in its binary form, versioned and checked; equal states give equal bytes.
+    /// Serialize the state to a versioned binary format with a checksum. Equal states give equal bytes.
     fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         let state = self.lock(py).clone();
         let bytes = py.detach(|| state.to_bytes());
         PyBytes::new(py, &bytes)
     }
 
-    /// Becomes the state of a binary form.
+    /// Replace the state by a serialized one.
     fn _load(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
         let state =
             py.detach(|| Patterns::from_bytes(data)).map_err(|error| python_error(&error))?;
@@ -110,7 +110,7 @@ impl PyPatterns {
         Ok(())
     }
 
-    /// Counts a flow of another protocol, by mitmproxy's name of it: `tcp`, `udp`, or `dns`.
+    /// Count a flow of another protocol, given by mitmproxy's name for it: `tcp`, `udp`, or `dns`.
     fn _skip(&self, py: Python<'_>, protocol: &str) {
         self.lock(py).skip(match protocol {
             "tcp" => SkipReason::Tcp,
@@ -119,13 +119,13 @@ impl PyPatterns {
         });
     }
 
-    /// How many flows were taken in.
+    /// Number of flows observed.
     #[getter]
     fn used(&self, py: Python<'_>) -> u64 {
         self.lock(py).used()
     }
 
-    /// The report as JSON, and which rules matched nothing.
+    /// Return the report as JSON, and a sentence for each rule that matched nothing.
     fn report_json(
         &self,
         py: Python<'_>,
@@ -135,7 +135,7 @@ impl PyPatterns {
             Some(wanted) => wanted.options()?.report,
             None => ReportOptions::default(),
         };
-        // Flows go on coming in while the decision is made.
+        // Work on a copy, so that other threads can observe flows meanwhile.
         let state = self.lock(py).clone();
         let (json, problems) = py.detach(|| {
             let decision = state.decide(&options);

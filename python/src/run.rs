@@ -1,4 +1,5 @@
-//! The calls that read captures: on threads of their own, without the interpreter's lock, while Ctrl-C and progress are seen to.
+//! Calls that read captures. They run on another thread without the interpreter's lock, while the calling thread
+//! handles Ctrl-C and reports progress.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -18,17 +19,17 @@ use crate::flows::{Care, for_each, with_flow};
 use crate::source::Source;
 use crate::values::Word;
 
-/// The most threads that can be asked for, as on the command line.
+/// Maximum number of threads that can be requested, as on the command line.
 const THREADS: usize = 1024;
 
-/// Time between two looks at signals and progress.
+/// Time between two checks for signals and progress.
 const TICK: Duration = Duration::from_millis(50);
 
-/// How long a run that was asked to stop is waited for. One that waits for a pipe with nothing in it never hears of it, and is
-/// left behind.
+/// Time for which a stopped run is waited for. A run that is blocked on an empty pipe does not notice the stop, and is
+/// abandoned.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What a run and the one who waits for it tell each other.
+/// State shared by a run and the thread that waits for it.
 #[derive(Default)]
 struct Watch {
     is_stopped: AtomicBool,
@@ -48,7 +49,7 @@ impl Watch {
     }
 }
 
-/// Runs something that can be stopped on another thread, and sees to Ctrl-C and the caller's progress meanwhile.
+/// Runs a stoppable function on another thread, while this thread handles Ctrl-C and calls `progress`.
 pub(crate) fn watched<T: Send + 'static>(
     py: Python<'_>,
     progress: Option<&Py<PyAny>>,
@@ -84,7 +85,7 @@ pub(crate) fn watched<T: Send + 'static>(
             }
         }
     })?;
-    // The last word is what there was.
+    // Report the final progress.
     attend(py, progress, watch.seen())?;
     match result {
         Some(result) => result.map_err(|error| python_error(&error)),
@@ -100,7 +101,7 @@ fn attend(py: Python<'_>, progress: Option<&Py<PyAny>>, now: Option<Progress>) -
     Ok(())
 }
 
-/// What a call asks for beside its source.
+/// Options of a call, beside its source.
 #[derive(FromPyObject)]
 pub(crate) struct Wanted {
     #[pyo3(item)]
@@ -166,7 +167,7 @@ fn noise(name: &str) -> PyResult<Noise> {
     }
 }
 
-/// Flows from dicts, newest first, as the options leave them.
+/// Observes flows from dicts, given newest first, as filtered by the options.
 fn observe_flows(flows: &Bound<'_, PyAny>, options: &Options) -> PyResult<Patterns> {
     let mut patterns = Patterns::new();
     let filter = Filter::new(options);
@@ -188,7 +189,7 @@ fn observe_flows(flows: &Bound<'_, PyAny>, options: &Options) -> PyResult<Patter
     Ok(patterns)
 }
 
-/// Flows from dicts as the original sees them, in the order given.
+/// Converts dicts to the flows of mitmproxy-mcp, in the given order.
 fn compat_flows(flows: &Bound<'_, PyAny>) -> PyResult<Vec<CompatFlow>> {
     let mut rows = Vec::new();
     for_each(flows, |flow| {
@@ -231,7 +232,7 @@ fn report_of(
     }
 }
 
-/// The patterns as a JSON array; `compat` answers as the original tool does.
+/// Return the patterns as a JSON array; with `compat` exactly as mitmproxy-mcp does.
 #[pyfunction]
 pub(crate) fn get_api_patterns(
     py: Python<'_>,
@@ -263,7 +264,7 @@ pub(crate) fn get_api_patterns(
     }
 }
 
-/// The report as JSON, and what could not be read, in sentences.
+/// Return the report as JSON, and a sentence for each input that could not be read.
 #[pyfunction]
 pub(crate) fn analyze(
     py: Python<'_>,

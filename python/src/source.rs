@@ -1,4 +1,4 @@
-//! What a caller named: captures, or flows.
+//! Source of a call: captures, or flows.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ pub(crate) enum Source<'py> {
     Flows(Bound<'py, PyAny>),
 }
 
-/// The path that a `str`, `bytes` or `os.PathLike` names.
+/// Returns the path if the value is a `str`, `bytes` or `os.PathLike`.
 fn path_of(value: &Bound<'_, PyAny>) -> PyResult<Option<PathBuf>> {
     let py = value.py();
     let is_path = value.is_instance_of::<PyString>()
@@ -26,7 +26,8 @@ fn path_of(value: &Bound<'_, PyAny>) -> PyResult<Option<PathBuf>> {
 }
 
 impl<'py> Source<'py> {
-    /// Paths come alone or in any iterable; what its first item is, all are.
+    /// Classifies a source: a path, an iterable of paths, or an iterable of flows. The first item decides between the
+    /// latter two.
     pub(crate) fn of(value: Bound<'py, PyAny>) -> PyResult<Self> {
         if let Some(path) = path_of(&value)? {
             return Ok(Self::Paths(vec![path]));
@@ -40,7 +41,7 @@ impl<'py> Source<'py> {
         if value.is_instance_of::<PyDict>() {
             return Err(refused());
         }
-        // It gives the names of its columns, which look like paths.
+        // Iterating over a data frame yields its column names, which look like paths.
         if value.hasattr(intern!(py, "columns"))? {
             return Err(PyTypeError::new_err(
                 "source is a data frame; give its rows as dicts: to_dict(\"records\") of pandas, to_dicts() of Polars",
@@ -53,7 +54,7 @@ impl<'py> Source<'py> {
         };
         let Some(first) = items.next().transpose()? else { return Ok(Self::Flows(value)) };
         let Some(path) = path_of(&first)? else {
-            // An iterator has given its first flow away.
+            // The first flow was taken from an iterator, so put it back in front.
             let chain = py.import("itertools")?.call_method1("chain", ((first,), items))?;
             return Ok(Self::Flows(chain));
         };

@@ -1,4 +1,4 @@
-//! Parts of captures for tasks on other machines, and what was seen of them, as bytes.
+//! Splits of captures, which tasks on other machines observe; the resulting states are exchanged as bytes.
 
 use std::path::PathBuf;
 
@@ -9,14 +9,14 @@ use pyo3::types::PyBytes;
 use crate::errors::python_error;
 use crate::run::{Wanted, watched};
 
-/// The places of one part; `None` for all of a file.
+/// Byte or row ranges of a split; `None` for the whole file.
 type Part = Option<Vec<(u64, u64)>>;
 
-/// What is given of a part: the bytes of a state, and sentences about what went wrong.
+/// Result of observing a split: the serialized state, and sentences about what went wrong.
 type Seen<'py> = (Bound<'py, PyBytes>, Vec<String>);
 
-/// The parts of a capture file, and what is in none of them. `None` where a file that nobody named is no capture:
-/// in a folder lies much that nobody meant.
+/// Divide a capture file into splits. Also return the state of the flows that are in none of them. Return `None` for a
+/// file that is not a capture and was found in a folder rather than named, since folders often contain other files.
 #[pyfunction]
 pub(crate) fn split<'py>(
     py: Python<'py>,
@@ -36,7 +36,7 @@ pub(crate) fn split<'py>(
     Ok(Some((parts, (PyBytes::new(py, &py.detach(|| rest.to_bytes())), problems))))
 }
 
-/// What was seen of one part.
+/// Observe the flows of one split, and return their state.
 #[pyfunction]
 pub(crate) fn observe_split<'py>(
     py: Python<'py>,

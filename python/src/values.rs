@@ -1,6 +1,6 @@
-//! What Python has for text, numbers, times and headers, as the library's JSON lines would spell it.
+//! Conversion of Python's text, numbers, times and headers to values of the library's JSON lines.
 //!
-//! Whatever runs Python code may raise, also because a signal came in: nothing that is raised is dropped.
+//! Anything that runs Python code may raise, also because of a signal, so every exception is passed on.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyT
 
 use crate::flows::Refused;
 
-/// Is it of a type that is known without asking Python?
+/// Returns `true` for a built-in type that is recognized without running Python code.
 fn is_plain(value: &Bound<'_, PyAny>) -> bool {
     value.is_instance_of::<PyString>()
         || value.is_instance_of::<PyBytes>()
@@ -24,7 +24,7 @@ fn is_plain(value: &Bound<'_, PyAny>) -> bool {
         || value.is_none()
 }
 
-/// The dict of a mapping; `None` where it is none.
+/// Returns a mapping as a dict, or `None` if the value is not a mapping.
 pub(crate) fn dict_of<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
     static MAPPING: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     if let Ok(dict) = value.cast::<PyDict>() {
@@ -39,7 +39,7 @@ pub(crate) fn dict_of<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'
     Ok(Some(dict))
 }
 
-/// Is it what stands for a value that is not there: None, NaN, or what pandas has for it?
+/// Returns `true` for a missing value: None, NaN, or pandas' NA and `NaT`.
 pub(crate) fn is_missing(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     if let Ok(number) = value.cast::<PyFloat>() {
         return Ok(number.value().is_nan());
@@ -51,7 +51,7 @@ pub(crate) fn is_missing(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     if matches!(name.to_str()?, "NAType" | "NaTType") {
         return Ok(true);
     }
-    // What is not itself is no number. (That is also how NumPy and Decimal say it.)
+    // A value that is not equal to itself is NaN. This also covers the NaN of NumPy and Decimal.
     let py = value.py();
     match value.ne(value) {
         Err(error) if error.is_instance_of::<pyo3::exceptions::PyException>(py) => Ok(false),
@@ -59,11 +59,11 @@ pub(crate) fn is_missing(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     }
 }
 
-/// Text: `str`, or `bytes` as mitmproxy keeps header fields.
+/// Text: a `str`, or the `bytes` in which mitmproxy keeps header fields.
 pub(crate) struct Word<'py>(Bound<'py, PyAny>);
 
 impl<'py> Word<'py> {
-    /// Text as it is. Numbers, UUIDs and the like as `str` says them; `None` for lists and mappings, which say nothing.
+    /// Converts a value to text. Numbers, UUIDs and the like are converted with `str`; lists and mappings give `None`.
     pub(crate) fn of(value: Bound<'py, PyAny>) -> PyResult<Option<Self>> {
         if value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>() {
             return Ok(Some(Self(value)));
@@ -78,19 +78,19 @@ impl<'py> Word<'py> {
             return Ok(None);
         }
         match value.str() {
-            // It has more digits than Python writes, and any number that is meant here.
+            // The number has more digits than Python converts to text, and so is not meaningful here.
             Err(_) if value.is_instance_of::<PyInt>() => Ok(None),
             text => Ok(Some(Self(text?.into_any()))),
         }
     }
 
-    /// The same of text alone.
+    /// Converts text only; a value of any other type gives `None`.
     pub(crate) fn of_text(value: Bound<'py, PyAny>) -> Option<Self> {
         let is_text = value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>();
         is_text.then_some(Self(value))
     }
 
-    /// Its bytes; lone surrogates as `surrogatepass` writes them.
+    /// Returns the text as bytes, with lone surrogates encoded as `surrogatepass` does.
     pub(crate) fn bytes(&self) -> Cow<'_, [u8]> {
         if let Ok(bytes) = self.0.cast::<PyBytes>() {
             return Cow::Borrowed(bytes.as_bytes());
@@ -99,7 +99,7 @@ impl<'py> Word<'py> {
         if let Ok(text) = text.to_str() {
             return Cow::Borrowed(text.as_bytes());
         }
-        // Only memory can be short here.
+        // Encoding can fail only if memory is exhausted.
         let encoded = text.call_method1("encode", ("utf-8", "surrogatepass"));
         let encoded =
             encoded.ok().and_then(|bytes| Some(bytes.cast::<PyBytes>().ok()?.as_bytes().to_vec()));
@@ -107,7 +107,7 @@ impl<'py> Word<'py> {
     }
 }
 
-/// The text of a value that may be missing.
+/// Converts an optional value to text.
 pub(crate) fn word<'py>(value: Option<Bound<'py, PyAny>>) -> PyResult<Option<Word<'py>>> {
     value.map_or(Ok(None), Word::of)
 }
@@ -116,10 +116,11 @@ pub(crate) fn bytes_of<'a>(word: &'a Option<Word<'_>>) -> Option<Cow<'a, [u8]>> 
     word.as_ref().map(Word::bytes)
 }
 
-/// Headers as Python has them, alive as long as they are looked at; a value that says nothing is missing.
+/// Headers as Python objects, which own the text that the flow borrows. The value is `None` if it is missing.
 pub(crate) type Pairs<'py> = Vec<(Word<'py>, Option<Word<'py>>)>;
 
-/// A mapping, pairs of name and value, mappings that call them so, or any of these as JSON text.
+/// Reads headers from a mapping, pairs of name and value, mappings with `name` (or `key`) and `value`, or any of these
+/// as JSON text.
 pub(crate) fn pairs<'py>(headers: Option<Bound<'py, PyAny>>) -> Result<Pairs<'py>, Refused> {
     let Some(headers) = headers else { return Ok(Vec::new()) };
     let py = headers.py();
@@ -129,7 +130,7 @@ pub(crate) fn pairs<'py>(headers: Option<Bound<'py, PyAny>>) -> Result<Pairs<'py
         Refused::NoFlow(PyTypeError::new_err(what))
     };
     if headers.is_instance_of::<PyString>() {
-        // As mitmproxy-mcp has them in its database.
+        // The database of mitmproxy-mcp holds headers as JSON text.
         let value = match py.import("json")?.call_method1("loads", (&headers,)) {
             Err(error)
                 if error.is_instance_of::<PyValueError>(py)
@@ -195,7 +196,7 @@ fn pair_of<'py>(pair: &Bound<'py, PyAny>) -> PyResult<Option<Pair<'py>>> {
         let value = dict.get_item(intern!(py, "value"))?;
         return Ok(Some((name, value.unwrap_or_else(|| py.None().into_bound(py)))));
     }
-    // A struct of a table, whatever it calls them.
+    // A struct of two fields is a pair, whatever the names of its fields.
     let values = dict.values();
     if values.len() == 2 {
         return Ok(Some((values.get_item(0)?, values.get_item(1)?)));
@@ -205,7 +206,7 @@ fn pair_of<'py>(pair: &Bound<'py, PyAny>) -> PyResult<Option<Pair<'py>>> {
 
 type Text<'a> = Cow<'a, [u8]>;
 
-/// The bytes of all pairs.
+/// Borrowed bytes of all header pairs.
 pub(crate) struct Bytes<'a>(Vec<(Text<'a>, Option<Text<'a>>)>);
 
 impl<'a> Bytes<'a> {
@@ -218,13 +219,13 @@ pub(crate) fn headers_of<'a>(bytes: &'a Bytes<'_>) -> Vec<Header<'a>> {
     bytes.0.iter().map(|(name, value)| (&**name, value.as_deref())).collect()
 }
 
-/// Booleans are numbers in Python, and nowhere else.
+/// Returns a number as a float. A boolean is an int in Python but is not accepted as a number.
 fn number_of(value: &Bound<'_, PyAny>) -> Option<f64> {
     let is_number = value.is_instance_of::<PyFloat>() || value.is_instance_of::<PyInt>();
     if is_number && !value.is_instance_of::<PyBool>() { value.extract().ok() } else { None }
 }
 
-/// A whole number, also as text or float.
+/// Returns a whole number, which may be given as an int, a float, or text.
 pub(crate) fn integer(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
     let whole = |number: f64| {
         #[expect(clippy::cast_possible_truncation, reason = "whole, and bounded before")]
@@ -239,9 +240,10 @@ pub(crate) fn integer(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
     Ok(text.parse().ok().or_else(|| text.parse().ok().and_then(whole)))
 }
 
-/// A time in nanoseconds since the epoch: seconds, a `datetime`, or anything whose text says a time.
+/// Converts a time to nanoseconds since the Unix epoch. Accepts seconds, a `datetime`, or any object whose text is a
+/// time.
 pub(crate) fn nanoseconds(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
-    // More digits are milliseconds and less, as in a JSON line.
+    // Larger numbers are milliseconds or a finer unit, as in a JSON line.
     if let Some(seconds) = number_of(value).filter(|seconds| seconds.abs() < 1e11) {
         return Ok(time::of_seconds(seconds));
     }
@@ -252,7 +254,7 @@ pub(crate) fn nanoseconds(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
     Ok(Word::of(text)?.and_then(|word| time::nanoseconds(&word.bytes())))
 }
 
-/// The milliseconds of a `timedelta`, also of NumPy's; `None` where it is none, and of `NaT`.
+/// Returns a `timedelta`, also NumPy's, in milliseconds, or `None` for other values and `NaT`.
 fn time_delta(value: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
     let py = value.py();
     if let Some(seconds) = value.getattr_opt(intern!(py, "total_seconds"))? {
@@ -266,7 +268,7 @@ fn time_delta(value: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
     Ok(nanos.map(|nanos| nanos / 1e6))
 }
 
-/// How long something took, in nanoseconds, from milliseconds or a `timedelta`.
+/// Converts a duration in milliseconds, or a `timedelta`, to nanoseconds.
 pub(crate) fn milliseconds(value: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
     let took = match number_of(value) {
         Some(took) => Some(took),
@@ -283,7 +285,7 @@ pub(crate) fn milliseconds(value: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
     Ok(Word::of(value.clone())?.and_then(|word| time::milliseconds(&word.bytes())))
 }
 
-/// Only what is a boolean says yes or no.
+/// Returns `true` only for a boolean that is true, also NumPy's.
 pub(crate) fn is_true(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     let is_numpy =
         || Ok::<_, PyErr>(matches!(value.get_type().qualname()?.to_str()?, "bool" | "bool_"));

@@ -1,4 +1,4 @@
-"""What the tests share."""
+"""Fixtures shared by the tests."""
 
 import pathlib
 
@@ -10,13 +10,13 @@ SHARED = ROOT.parent / "shared"
 
 @pytest.fixture
 def fixture():
-    """The path of a file of the project."""
+    """Return the path of a file of the project."""
     return lambda name: str(ROOT / "fixtures" / name)
 
 
 @pytest.fixture
 def shared():
-    """The path of a file of the folder beside the project; skips, and says so, where it is missing."""
+    """Return the path of a file in the folder of corpora outside of the repository. Skips the test if it is missing."""
 
     def find(name):
         path = SHARED / name

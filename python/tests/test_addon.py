@@ -1,4 +1,4 @@
-"""The addon in a real mitmdump, with a real client through it."""
+"""Tests of the addon in a real mitmdump with a real client."""
 
 import http.client
 import http.server
@@ -72,7 +72,7 @@ def free_port():
 
 
 def mitmdump(folder, *arguments):
-    """Starts mitmdump, and gives it with its port once it listens."""
+    """Start mitmdump, and return it with its port once it listens."""
     program = shutil.which("mitmdump", path=pathlib.Path(sys.executable).parent)
     port = free_port()
     command = [program, "-q", "-p", str(port), "--listen-host", "127.0.0.1", "--set", f"confdir={folder}", *arguments]
@@ -88,7 +88,7 @@ def mitmdump(folder, *arguments):
 
 
 def with_addon(folder, script):
-    """mitmdump with the addon and a script, its port, and where the report and the dump will be."""
+    """mitmdump with the addon and a script, its port, and the paths of the report and the dump."""
     report, dump = folder / "report.json", folder / "dump.mitm"
     addon = str(ROOT / "examples" / "patterns_addon.py")
     return *mitmdump(folder, "-s", addon, "-s", str(script), "-w", str(dump), "--set", f"patterns_file={report}"), report, dump
@@ -115,7 +115,7 @@ def test_the_report_is_that_of_the_dump(tmp_path, upstream):
     requests = [("GET", f"/users/{n}?page=1", None) for n in range(1001, 1021)]
     requests += [("GET", "/missing", None), ("POST", "/graphql", json.dumps({"operationName": "GetUser", "query": "query GetUser { a }"}))]
     send(port, upstream, requests + [("GET", "/save-now", None)])
-    # A body that breaks off, and a server that is not there.
+    # An interrupted body, and an unreachable server.
     send(port, upstream, [("GET", "/broken-off/1", None)])
     send(port, free_port(), [("GET", "/gone", None)])
     assert json.loads(saved.read_text())["totals"]["used"] == len(requests) + 1
@@ -149,12 +149,12 @@ def test_what_is_under_way_or_sent_again_is_as_in_the_dump(tmp_path, upstream):
         raise AssertionError("it did not come to it")
 
     send(port, upstream, [("GET", "/users/1", None), ("GET", "/answered-once", None)])
-    # The one that is sent again gets no answer.
+    # The replayed request gets no response.
     until((tmp_path / "failed").exists)
     with socket.create_connection(("127.0.0.1", port)) as waiting, socket.create_connection(("127.0.0.1", port)) as tunnel:
         waiting.sendall(f"GET http://127.0.0.1:{upstream}/never-answered HTTP/1.1\r\nHost: a.example\r\n\r\n".encode())
         until(lambda: "/never-answered" in Upstream.asked)
-        # What goes through a tunnel and is neither TLS nor HTTP.
+        # Data in a tunnel that is neither TLS nor HTTP.
         tunnel.sendall(f"CONNECT 127.0.0.1:{upstream} HTTP/1.1\r\n\r\n".encode())
         assert b"200" in tunnel.recv(4096)
         tunnel.sendall(b"\x00\x01raw bytes\r\n\r\n")
@@ -167,7 +167,7 @@ def test_what_is_under_way_or_sent_again_is_as_in_the_dump(tmp_path, upstream):
 
 
 def test_hosts_and_paths_are_those_of_the_dump(tmp_path):
-    """Whatever a client wrote: the addon and a dump of the same flows give the same report."""
+    """The addon and a dump of the same flows give equal reports, for any client."""
     from mitmproxy.io import FlowWriter
     from mitmproxy.test import tflow
 
@@ -227,7 +227,7 @@ def test_what_cannot_be_written_is_said(tmp_path, caplog):
         addon.response(tflow.tflow(resp=True))
         with pytest.raises(exceptions.CommandError, match="cannot be written"):
             context.master.commands.call("patterns.save", str(tmp_path / "no" / "such" / "folder.json"))
-        # Neither does a report that cannot be written stop a script from being loaded anew.
+        # A report that cannot be written does not prevent a reload of the script either.
         context.options.patterns_file = str(tmp_path / "no" / "such" / "folder.json")
         context.master.addons.remove(addon)
         assert "cannot be written: No such file" in caplog.text
@@ -241,9 +241,9 @@ def test_a_script_that_is_loaded_anew_goes_on(tmp_path, upstream):
     script.write_text("from api_patterns.mitmproxy import PatternsAddon\naddons = [PatternsAddon()]\n")
     process, port = mitmdump(tmp_path, "-s", str(script), "--set", f"patterns_file={report}")
     send(port, upstream, [("GET", f"/users/{n}", None) for n in range(1001, 1006)])
-    # mitmproxy looks at the time of the file.
+    # mitmproxy checks the modification time of the file.
     os.utime(script, (time.time() + 60, time.time() + 60))
-    # The old addon writes its report when it goes.
+    # The old addon writes its report when it ends.
     for _ in range(100):
         if report.exists():
             break

@@ -1,4 +1,4 @@
-"""The calls that read captures and flows, and their answers."""
+"""Tests of the calls that read captures and flows."""
 
 import copy
 import datetime
@@ -144,14 +144,14 @@ def test_one_state_is_filled_by_several_threads():
     whole.observe_many(each for share in shares for each in share)
     assert seen == sorted(seen)
     assert state == whole and state.used == 8000
-    # An iterable may look at the state that it fills.
+    # An iterable may use the state that it fills.
     looks = []
     state.observe_many(looks.append(state.used) or flow(n) for n in range(3))
     assert looks == [8000, 8001, 8002]
 
 
 class Named(api_patterns.Patterns):
-    """A state with something of its own."""
+    """A subclass with an attribute of its own."""
 
     def __init__(self, name):
         super().__init__()
@@ -228,7 +228,7 @@ def test_values_are_taken_as_python_has_them():
     one = uuid.UUID(int=5)
     assert api_patterns.analyze([plain | {"id": one}]).patterns[0].sample_flow_ids == [str(one)]
     assert api_patterns.analyze([types.MappingProxyType(plain)]).to_json() == expected
-    # What nobody knows is not made up.
+    # Missing values are not invented.
     for took in (float("nan"), -1, "soon", float("inf")):
         assert api_patterns.analyze([plain | {"duration_ms": took}]).patterns[0].latency_ms is None
     assert api_patterns.analyze([plain | {"timestamp": None}]).patterns[0].latency_ms.p50 > 12
@@ -378,7 +378,7 @@ def test_progress_is_told_and_may_stop(fixture, tmp_path):
     rows = []
     api_patterns.analyze(fixture("demo.db"), progress=lambda *now: rows.append(now))
     assert rows[-1][:2] == (pathlib.Path(fixture("demo.db")).stat().st_size,) * 2
-    # What takes no time is told as well.
+    # Progress is reported even if the call takes almost no time.
     small = []
     api_patterns.analyze(fixture("demo.mitm"), progress=lambda *now: small.append(now))
     assert small[-1][0] == pathlib.Path(fixture("demo.mitm")).stat().st_size
@@ -408,7 +408,7 @@ def test_other_threads_run_meanwhile(tmp_path, kind):
     during = ticks - before
     done.set()
     thread.join()
-    # One that never let go would let it tick once, at the end.
+    # A call that never released the lock would allow one tick, at the end.
     assert during > 5
 
 
@@ -419,7 +419,7 @@ def test_other_threads_run_meanwhile(tmp_path, kind):
                                   "api_patterns.get_api_patterns([flow] * 100_000, compat=True)"])
 def test_control_c_ends_a_call(tmp_path, call):
     call = call.format(path=str(large(tmp_path)))
-    # In one call of C, so that it is not the interpreter that looks for signals in between.
+    # In one call of C code, so that the interpreter does not check for signals itself.
     code = (
         "import api_patterns, itertools, types, uuid\n"
         f"flow = {flow(1)!r}\n"
@@ -439,7 +439,7 @@ def test_control_c_ends_a_call(tmp_path, call):
 def test_control_c_ends_the_wait_for_a_pipe(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    # Held open by somebody who writes nothing.
+    # A writer holds the pipe open but writes nothing.
     silent = os.open(pipe, os.O_RDWR)
     for source in (str(pipe), "-"):
         code = f"import api_patterns\nprint('go', flush=True)\napi_patterns.analyze({source!r})\n"

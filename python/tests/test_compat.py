@@ -1,4 +1,4 @@
-"""In the place of the original: its answers byte for byte, a server around our one line, and its own reader of answers."""
+"""Tests as a replacement of the original: its answers byte for byte, a server around one call, and its reader of answers."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ def test_dicts_are_answered_as_by_the_original(shared, name, count):
 
 
 def database_of(flows, path):
-    """The flows as rows of the original's database; None where they cannot be."""
+    """Return the flows as rows of the original's database, or None if they cannot be stored there."""
     connection = sqlite3.connect(path)
     connection.execute(
         "CREATE TABLE flows (id TEXT PRIMARY KEY, url TEXT, method TEXT, status_code INTEGER, request_headers TEXT, "
@@ -61,7 +61,7 @@ def database_of(flows, path):
 def test_databases_are_answered_as_by_the_original(shared, tmp_path):
     checked = 0
     for number, case in enumerate(cases(shared("compat") / "compat-cases.jsonl")):
-        # A status of 0 is no response in a row.
+        # In a row, a status of 0 means that there is no response.
         plain = all(flow.get("response") is None or flow["response"].get("status_code") for flow in case["flows"])
         database = database_of(case["flows"], tmp_path / f"{number}.db") if plain else None
         if database is None or case.get("expected_text") is None:
@@ -73,7 +73,7 @@ def test_databases_are_answered_as_by_the_original(shared, tmp_path):
 
 
 def rows_of(database):
-    """What the original's get_all_for_analysis makes of its rows."""
+    """Return the flows as the original's get_all_for_analysis reads them from its rows."""
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
     for row in connection.execute(
         "SELECT id, url, method, status_code, request_headers, response_headers, timestamp FROM flows ORDER BY timestamp DESC"

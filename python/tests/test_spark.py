@@ -1,4 +1,4 @@
-"""A real cluster of two workers on this machine: the report is that of one machine, also where a task is killed."""
+"""Tests on a real cluster of two local workers: the report equals that of a single process, also if a task is killed."""
 
 import datetime
 import gzip
@@ -68,7 +68,7 @@ def test_a_task_that_is_killed_is_run_again(spark, captures, tmp_path):
     assert len(parts) > 4
 
     def killed_once(part):
-        # The first that comes here goes down with its whole process, in the middle of its work.
+        # The first task kills its whole process in the middle of its work.
         seen = on_spark._observe_part(0, (path, part), wanted)
         try:
             os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
@@ -147,7 +147,7 @@ def test_what_lies_beside_captures_is_no_problem(spark, tmp_path):
 
 
 def test_cells_that_say_nothing_cost_no_row(spark):
-    # A time in milliseconds that was taken for seconds, which Python has no date for, and headers that are no list of anything.
+    # A time in milliseconds stored as seconds, for which Python has no date, and headers of an unsupported type.
     table = spark.sql("select 'GET' method, 'http://a/b' url, timestamp_seconds(1700000000000) timestamp, repeat('[', 2000) request_headers")
     report = on_spark.patterns(spark, table)
     assert report.totals.used == 1 and report.patterns[0].first_seen is None

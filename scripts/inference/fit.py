@@ -5,15 +5,15 @@ ACCURACY_FOLDER has dev/*.jsonl.gz (recorded APIs) and browser/*.jsonl.gz (recor
 status, content_type and truth, and spec-index.jsonl.gz (path templates of API descriptions). Needs numpy, scipy and lightgbm, and
 the example `inference` built with `cargo build --release --features training --example inference`.
 
-Each API is seen with its own provider out of the vocabulary, as an unknown API would be; and again in other styles
-(styles.py). Beside them stand synthetic traffic (synthetic.py) and places with very many children (wide.py). Four stages
-are fitted one after the other: the segment alone; with its surroundings, given what the first says of its siblings; then twice
-more, given what the one before says. Each is the mean of a logistic model (L2, features scaled by their root mean square) and of boosted
-trees on the same evidence.
+The training data are each API with a vocabulary that excludes its own provider, as for an unknown API; each API in other styles
+(styles.py); synthetic traffic (synthetic.py); and path prefixes with very many children (wide.py). Four stages are fitted one after
+the other. Stage 1 uses lexical features of the segment alone. Stage 2 adds features of its siblings, based on the probabilities of
+stage 1. Stages 3 and 4 repeat this with the probabilities of the stage before. Each stage is the mean of a logistic regression (L2,
+features scaled by their root mean square) and of boosted trees on the same features.
 
 --leave-one-out: each API, and each quarter of the sessions, is also scored by a model fitted without it.
 --without AXIS: one of the axes of styles.py is left out of the fit. --styles: also score the styles of that file.
---least FGA: exit with 1 where what was left out, or a style, comes out below.
+--least FGA: exit with 1 if a score of --leave-one-out, or of a style, is lower.
 """
 
 import argparse
@@ -42,25 +42,25 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(os.environ.get("INFERENCE", ROOT / "target/release/examples/inference"))
 VOCABULARY = ROOT / "scripts/inference/vocabulary.py"
 STAGES = 4
-STRENGTH = 5.0  # weight of the penalty
-API_WEIGHT = 400.0  # no API counts for more
-VARIANTS = 5  # other styles of each API
-VARIANT_WEIGHT = 100.0  # no API in another style counts for more
-SESSION_WEIGHT = 60.0  # no file of sessions counts for more
+STRENGTH = 5.0  # of the L2 penalty
+API_WEIGHT = 400.0  # maximum total weight of the samples of an API
+VARIANTS = 5  # number of other styles of each API
+VARIANT_WEIGHT = 100.0  # maximum total weight of an API in another style
+SESSION_WEIGHT = 60.0  # maximum total weight of a file of sessions
 WIDE_FILES = 12
-WIDE_WEIGHT = 60.0  # no file of places with many children counts for more
-SYNTHETIC_SHARE = 0.3  # what a synthetic sample counts
-SYNTHETIC_WEIGHT = 100.0  # no file of synthetic traffic counts for more
+WIDE_WEIGHT = 60.0  # maximum total weight of a file of prefixes with many children
+SYNTHETIC_SHARE = 0.3  # factor of the weight of synthetic samples
+SYNTHETIC_WEIGHT = 100.0  # maximum total weight of a file of synthetic traffic
 SESSION_FOLDS = 4
-TREES, LEAVES = (40, 80, 80, 80), (8, 10, 10, 10)  # of each of a stage's forests, and of each tree
-SEEDS = (1, 2, 3)  # one forest for each: their mean depends less on chance
+TREES, LEAVES = (40, 80, 80, 80), (8, 10, 10, 10)  # per forest and per tree, by stage
+SEEDS = (1, 2, 3)  # one forest per seed; their mean has less variance
 
 
 @dataclass(frozen=True)
 class Corpus:
     path: Path
     vocabulary: Path
-    owner: str  # the API or file of sessions that it comes from; empty for what belongs to none
+    owner: str  # API or file of sessions from which the corpus was made; empty if there is none
     share: float
     most: float
 
@@ -70,7 +70,7 @@ def inference(*arguments):
 
 
 def prepare(folder, work, without):
-    """Unpacks the corpora, makes a vocabulary without each one's provider, and rewrites them in other styles."""
+    """Unpack the corpora, build vocabularies that exclude each one's provider, and generate the other training data."""
     index = folder / "spec-index.jsonl.gz"
     with gzip.open(index, "rt") as lines:
         providers = {json.loads(line)["api"].split("/")[0].split(":")[0] for line in lines}
@@ -105,7 +105,7 @@ def prepare(folder, work, without):
 
 
 def unpack(packed, path):
-    """Only what is asked for: bodies and headers would have to be read with every fit."""
+    """Unpack a corpus without bodies and headers, which every fit would have to read."""
     lines = gzip.decompress(packed.read_bytes()).decode().splitlines()
     keys = ("method", "url", "status", "content_type", "truth")
     requests = [{key: request.get(key) for key in keys} for request in map(json.loads, lines)]
@@ -120,7 +120,7 @@ def learn(index, folder, without):
 
 
 def samples(corpora, stage, weights, work):
-    """Rows of label, weight and evidence of each corpus."""
+    """Return the rows (label, weight, features) of each corpus."""
     outs = [work / f"{weights.name}.{number}.samples" for number in range(len(corpora))]
     listed(weights, [f"{c.vocabulary}\t{c.path}\t{out}" for c, out in zip(corpora, outs)], "samples", stage)
     found = []
@@ -141,11 +141,11 @@ def listed(weights, lines, *command):
 
 
 def fit(rows, columns):
-    """Weights of a logistic model, in the natural scale of the features."""
+    """Fit a logistic regression. Return its weights for unscaled features."""
     data = np.concatenate(rows)
     y, w, x = data[:, 0] * 2 - 1, data[:, 1], data[:, 2 : 2 + columns]
     scale = np.sqrt((w[:, None] * x**2).sum(0) / w.sum())
-    scale[scale < 1e-6] = 1e6  # never seen: weighs nothing
+    scale[scale < 1e-6] = 1e6  # a feature that never occurs gets weight 0
     x = x / scale
     penalty = np.full(columns, STRENGTH)
     penalty[0] = 0.0
@@ -161,7 +161,7 @@ def fit(rows, columns):
 
 
 def fit_trees(rows, columns, stage):
-    """Boosted trees on the same evidence."""
+    """Fit boosted trees on the features of the logistic regression."""
     data = np.concatenate(rows)
     settings = dict(objective="binary", num_leaves=LEAVES[stage], learning_rate=0.09, min_child_weight=5, lambda_l2=5, feature_fraction=0.3, bagging_fraction=0.6,
                     bagging_freq=1, deterministic=True, force_row_wise=True, num_threads=2, verbose=-1)
@@ -171,7 +171,7 @@ def fit_trees(rows, columns, stage):
 
 
 def written(node):
-    """A tree from its root, each node before what stands to its left and to its right."""
+    """Serialize a tree in preorder."""
     if "leaf_value" in node:
         return [f"={node['leaf_value'] / len(SEEDS):.3f}"]
     split = f"{node['split_feature']}<={node['threshold']:.4g}:{node['internal_value'] / len(SEEDS):.2f}"
@@ -193,7 +193,7 @@ def write(folder, weights, trees):
 
 
 def fit_all(corpora, path, work):
-    """All stages on these corpora, written to the folder path."""
+    """Fit all stages on these corpora, and write them to the folder `path`."""
     weights, trees = [np.zeros(len(NAMES)) for _ in range(STAGES)], [[] for _ in range(STAGES)]
     for stage in range(STAGES):
         write(path, weights, trees)
@@ -205,7 +205,7 @@ def fit_all(corpora, path, work):
 
 
 def score(corpora, weights, vocabulary=None):
-    """{owner: [GA, FGA, FTA, static endpoints, of those wrong]}"""
+    """Return {owner: [GA, FGA, FTA, number of static endpoints, number of those that are wrong]}."""
     lines = listed(weights, [f"{vocabulary or c.vocabulary}\t{c.path}" for c in corpora], "score").splitlines()
     return {c.owner: [float(number) for number in line.split()] for c, line in zip(corpora, lines)}
 
@@ -224,7 +224,7 @@ def show(title, scores, each=True):
 
 
 def styled(folder, apis, work, module):
-    """{style: corpora} of the APIs rewritten by the styles of another file (path, truth) -> (path, truth) or None."""
+    """Return {style: corpora} of the APIs, rewritten by the styles of another file: (path, truth) -> (path, truth) or None."""
     spec = importlib.util.spec_from_file_location("other_styles", module)
     other = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(module.parent))

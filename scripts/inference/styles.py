@@ -1,8 +1,8 @@
-"""Labelled traffic rewritten as other people would have written the same API: in another language, case, ending or prefix.
+"""Data augmentation: rewrites labelled traffic in other styles of path naming (language, case, ending, prefix).
 
-A style rewrites path and truth together, so the truth stays true. What is fitted on such traffic cannot lean on the habits of
-the recorded APIs. The axes are independent; `draw` takes each with a chance of its own, and `without` leaves axes out, to
-measure a fit on styles that it never saw.
+A style rewrites path and truth together, so the labels stay correct. A model fitted on such traffic cannot rely on the conventions
+of the recorded APIs. The axes are independent, and each is chosen with its own probability. `without` leaves axes out, to evaluate a
+model on styles that it was not fitted on.
 """
 
 import random
@@ -19,7 +19,7 @@ def is_value(part):
 
 
 class Language:
-    """Words that no vocabulary knows, one for each English word: syllables of a few kinds, with a spelling of their own."""
+    """An invented language: maps each English word to random syllables that are in no vocabulary, but keeps some words."""
 
     ONSETS = ("b c d f g h j k l m n p r s t v w y z", "b d g k l m n p s t th ch kh ng tr nh ph v x", "b br d dr f fl g gr h k kl m n p pr s sch st t v w z",
               "c cz d dz g j k l m n p prz r rz s sz t w z", "k s t n h m y r w g z d b p ky sh ch")
@@ -71,7 +71,7 @@ class Style:
         if takes["ending"] and draw.random() < 0.2:
             self.endings.append((".xml" if ending != ".xml" else ".json", 0.5))
         kinds = "integers,small integers,base62,slugs,slugs,slugs,users,users,users,foreign,foreign,foreign,foreign,sigil".split(",")
-        # Words of another language would be seen as values alone, and whatever is unknown would be learnt to be one.
+        # Without names in other languages, the model would learn that every unknown word is a value.
         kinds = [kind for kind in kinds if kind != "foreign" or "language" not in without]
         self.values = draw.choice(kinds) if takes["values"] else None
         number = draw.choice(["1", "2", "3", "4", "22"])
@@ -123,7 +123,7 @@ class Style:
         return text
 
     def path(self, path, truth):
-        """The rewritten path and truth; None where they do not stand beside each other."""
+        """Return the rewritten path and truth, or None if their numbers of segments differ."""
         seen, true = path.strip("/").split("/"), truth.strip("/").split("/")
         if len(seen) != len(true):
             return None

@@ -1,4 +1,4 @@
-"""Synthetic traffic: the endpoints of API descriptions, asked for with values that were recorded of real APIs."""
+"""Synthetic traffic: requests to the endpoints of API descriptions, with parameter values recorded from real APIs."""
 
 import gzip
 import json
@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import styles
 
 FOLDS = 5
-SPECS = 8  # descriptions for each recorded API and fold
-RESTYLED = 0.5  # share of the hosts in another style
+SPECS = 8  # number of descriptions per recorded API and fold
+RESTYLED = 0.5  # share of hosts that are rewritten in another style
 
 
 def provider(api):
@@ -22,7 +22,7 @@ def fold_of(name):
 
 
 def descriptions(index):
-    """By fold: providers are spread over the folds, with one description of each."""
+    """Return the descriptions by fold and provider. The providers are distributed over the folds."""
     by_provider = defaultdict(list)
     with gzip.open(index, "rt") as lines:
         for line in lines:
@@ -36,7 +36,7 @@ def descriptions(index):
 
 
 def recorded_values(corpus):
-    """Values of each parameter of a recorded API, as often as they came."""
+    """Return the values of each parameter of a recorded API, with repetitions."""
     values = defaultdict(list)
     for line in corpus.read_text().splitlines():
         request = json.loads(line)
@@ -52,7 +52,7 @@ def recorded_values(corpus):
 
 
 def write(path, found, pool, draw, without):
-    """Requests to some of the descriptions, each on a host of its own, half of them in another style."""
+    """Generate requests to some of the descriptions, each on its own host, half of them in another style."""
     lines = []
     for number, of_provider in enumerate(draw.sample(found, min(SPECS, len(found)))):
         description = draw.choice(of_provider)
@@ -93,7 +93,7 @@ def write(path, found, pool, draw, without):
 
 
 def make(index, corpora, work, without=()):
-    """{recorded API: [(corpus, fold)]}"""
+    """Return {recorded API: [(corpus, fold)]}."""
     folds = descriptions(index)
     made = defaultdict(list)
     for api, corpus in sorted(corpora.items()):

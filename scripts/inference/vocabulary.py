@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Learns which words and letters static path segments have: vocabulary.py SPEC_INDEX.jsonl.gz FOLDER [--without PROVIDER]
+"""Learns the words and letter trigrams of static path segments: vocabulary.py SPEC_INDEX.jsonl.gz FOLDER [--without PROVIDER]
 
-SPEC_INDEX has one API description a line: {"api", "servers": [URL], "paths": [{"path": "/users/{id}", ...}]}. Writes into
-FOLDER `vocabulary.tsv` (how many providers use a segment, and a word) and `characters.tsv` (trigrams). Only the standard
-library is needed. Source and licence of what is in data/: see data/README.md.
+SPEC_INDEX has one API description per line: {"api", "servers": [URL], "paths": [{"path": "/users/{id}", ...}]}. Writes into
+FOLDER `vocabulary.tsv` (number of providers that use a segment, and a word) and `characters.tsv` (trigrams). Only the standard
+library is needed. For the source and licence of the files in data/ see data/README.md.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def static_segments(description):
 
 
 def beside_parameters(description):
-    """Static segments that stand where another path of the description has a parameter: `me` beside `{user_id}`."""
+    """Return the static segments that are siblings of a parameter: `me` beside `{user_id}`."""
     children = defaultdict(set)
     for entry in description["paths"]:
         parts = ["{}" if "{" in part else part for part in entry["path"].split("/") if part]
@@ -46,7 +46,7 @@ def beside_parameters(description):
 
 
 def before_parameters(description):
-    """Static segments that a parameter follows: `users` before `{user_id}`."""
+    """Return the static segments that precede a parameter: `users` before `{user_id}`."""
     found = set()
     for entry in description["paths"]:
         parts = [part for part in entry["path"].split("/") if part]
@@ -89,7 +89,7 @@ def main():
 
     out = arguments.folder
     out.mkdir(parents=True, exist_ok=True)
-    # A segment of one word is told by the word; one of several words that a single provider uses says little.
+    # A segment of one word is covered by the word itself. One of several words is noise if only a single provider uses it.
     segments = [(key, n) for key, n in lines_of(used_by, 1) if n >= 2 or key.count("_") <= 1]
     with open(out / "vocabulary.tsv", "w", encoding="ascii") as file:
         file.write("# segments: words joined by _, number of providers\n")

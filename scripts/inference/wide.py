@@ -1,22 +1,22 @@
-"""Places with very many children: names of functions and tables, and names of things. They look alike but for what they are."""
+"""Training data of path prefixes with very many children: either names (of functions, tables) or values (slugs), which look alike."""
 
 import json
 import random
 
 import styles
 
-MAX_PAGES = 24  # many pages of two words are articles, and their names are values
+MAX_PAGES = 24  # a prefix with more pages of two words holds articles, whose names are values
 VERBS = "get list create update delete set add remove find search start stop send fetch check validate export import enable disable sync post open close invite archive".split()
 
 
 def words_of(vocabulary):
-    """Words that several providers use, from a vocabulary file."""
+    """Return the words of a vocabulary file that several providers use."""
     text = vocabulary.read_text().split("# words\n")[1]
     return [key for key, count in (line.split("\t") for line in text.splitlines()) if int(count) >= 4 and len(key) >= 4]
 
 
 def names(draw, words, count, language):
-    """Different names of functions or tables, with the frame of the path around them, and how they are asked for."""
+    """Return a kind of API, and distinct names of its functions, tables or pages."""
     kind = draw.choice(["dotted", "verb noun", "service", "trpc", "tables", "pages"])
     count = min(count, MAX_PAGES) if kind == "pages" else count
     nouns = draw.sample(words, min(len(words), max(8, count // draw.choice([2, 4, 8]))))
@@ -43,7 +43,7 @@ def names(draw, words, count, language):
 
 
 def slugs(draw, words, count):
-    """Different values that are made of words or letters."""
+    """Return a kind of value, and distinct values made of words or letters."""
     kind = draw.choice(["slugs", "slugs", "people", "places", "packages"])
     language = styles.Language(draw)
     found = set()
@@ -73,7 +73,7 @@ def requests(draw, words, host):
     base = draw.choice(["", "/api", "/api/v1", "/v2", "/rpc", "/app"])
     language = styles.Language(draw) if draw.random() < 0.25 else None
     if draw.random() < 0.7:
-        # The rest of the API, in the language of its names.
+        # Other endpoints of the API, in the language of its names.
         for _ in range(draw.randrange(3, 25)):
             parts = [draw.choice(words) for _ in range(draw.randrange(1, 4))]
             if language:

@@ -1,4 +1,4 @@
-//! What can be typed; validation, and nothing more.
+//! Arguments of the command line, and their validation.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -12,7 +12,7 @@ use crate::cli::exit::Exit;
 use crate::cli::messages::complain;
 use crate::flow::noise::Noise;
 
-/// Which API is this? Clusters captured HTTP traffic into endpoint patterns.
+/// Clusters captured HTTP traffic into endpoint patterns.
 #[derive(Debug, Parser)]
 #[command(name = "api-patterns", version, max_term_width = 100)]
 pub(super) struct Arguments {
@@ -22,11 +22,11 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Show the endpoint patterns of the APIs behind the traffic: a table on a terminal, JSON in a pipe
+    /// Show the endpoint patterns of the captured APIs: a table on a terminal, JSON in a pipe
     Analyze(AnalyzeArguments),
-    /// Write each flow with its endpoint, one JSON object a line, in input order
+    /// Write each flow with its endpoint, one JSON object per line, in input order
     Label(InputArguments),
-    /// Rules that hold for every decision: templates pinned, segments kept, parameters renamed, hosts grouped
+    /// Manage rules, which pin templates, keep segments, rename parameters and group hosts
     #[command(subcommand)]
     Rules(RulesCommand),
     /// Serve `get_api_patterns` to an agent: a Model Context Protocol server on standard input and output
@@ -43,7 +43,7 @@ pub(super) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RulesCommand {
-    /// Write today's decision as a rules file that a person can edit
+    /// Write the current templates as a rules file to edit
     Init(InputArguments),
 }
 
@@ -52,23 +52,24 @@ pub(super) struct AnalyzeArguments {
     #[command(flatten)]
     pub(super) input: InputArguments,
 
-    /// How to write the answer [default: table on a terminal, else json]
+    /// Output format [default: table on a terminal, else json]
     #[arg(long, value_enum)]
     pub(super) format: Option<OutputFormat>,
 
-    /// Keep reading while another program writes the capture (a dump, or JSON lines), until Ctrl-C
+    /// Keep reading while another program writes the capture (a dump or JSON lines), until Ctrl-C
     #[arg(long, conflicts_with_all = ["compat", "explain", "limit"])]
     pub(super) follow: bool,
 
-    /// With --follow: seconds between two looks at the capture
+    /// Seconds between two checks for new flows, with --follow
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = parse_interval, allow_negative_numbers = true)]
     pub(super) interval: f64,
 
-    /// Explain one endpoint (as in `GET /users/{user_id}`): why each part varies, and what was nearly judged otherwise
+    /// Explain one endpoint (for example `GET /users/{user_id}`): why each segment is a parameter, and which decisions
+    /// were close
     #[arg(long, value_name = "ENDPOINT")]
     pub(super) explain: Option<String>,
 
-    /// Answer byte for byte as another tool does; --domain and --limit then mean what they mean there
+    /// Answer byte for byte as another tool does; --domain and --limit then have that tool's meaning
     #[arg(long, value_enum, value_name = "TOOL")]
     pub(super) compat: Option<Compat>,
 }
@@ -81,38 +82,39 @@ impl AnalyzeArguments {
     }
 }
 
-/// What is read of which captures, and how it is decided: the same for every command.
+/// Options for input and inference that all commands share.
 #[derive(Args, Debug)]
 pub(super) struct SourceArguments {
     /// Captures: files, folders (walked, sorted by name), or - for standard input
     #[arg(required = true, value_name = "CAPTURE")]
     pub(super) captures: Vec<PathBuf>,
 
-    /// What the captures are [default: by content, never by name]
+    /// Format of the captures [default: detected from the content, never from the name]
     #[arg(long, value_enum, default_value_t = Format::Auto, hide_default_value = true)]
     pub(super) input_format: Format,
 
-    /// Only this host and its subdomains; can be given several times
+    /// Only this host and its subdomains; can be repeated
     #[arg(long, value_name = "HOST")]
     pub(super) domain: Vec<String>,
 
-    /// Noise to leave out, as in static,preflight; each drop is counted (errors-only-404 looks at what --limit leaves)
+    /// Noise to leave out, for example static,preflight; dropped flows are counted (errors-only-404 applies after
+    /// --limit)
     #[arg(long, value_enum, value_delimiter = ',', value_name = "NOISE,...")]
     pub(super) exclude: Vec<Exclude>,
 
-    /// A file of rules (TOML) that the decision follows
+    /// Rules file (TOML) that templates follow
     #[arg(long, value_name = "FILE")]
     pub(super) rules: Option<PathBuf>,
 
-    /// Take hosts with the same endpoints, whose names differ in the first label alone, for one
+    /// Treat hosts as one if they have the same endpoints and their names differ only in the first label
     #[arg(long)]
     pub(super) group_hosts: bool,
 
-    /// How many threads; 0 for as many as there are cores
+    /// Number of threads; 0 for one per core
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = parse_threads, hide_default_value = true)]
     pub(super) threads: usize,
 
-    /// Say nothing on stderr but errors
+    /// Print only errors to stderr
     #[arg(long, short)]
     pub(super) quiet: bool,
 }
@@ -122,15 +124,15 @@ pub(super) struct InputArguments {
     #[command(flatten)]
     pub(super) source: SourceArguments,
 
-    /// Only this method; can be given several times
+    /// Only this method; can be repeated
     #[arg(long)]
     pub(super) method: Vec<String>,
 
-    /// Only the newest N flows of those that the other options leave
+    /// Only the newest N flows that the other options leave
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(super) limit: Option<i64>,
 
-    /// How many bytes a thread reads at once (for tests and measurements; answers don't depend on it)
+    /// Number of bytes that a thread reads at once (for tests and measurements; does not change the result)
     #[arg(long, value_name = "N", default_value_t = 0, hide = true)]
     pub(super) batch_bytes: usize,
 
@@ -139,14 +141,15 @@ pub(super) struct InputArguments {
     pub(super) progress: ProgressWhen,
 }
 
-/// The captures are read as they are when somebody asks, and nothing else is.
+/// Arguments of `mcp`. Each question is answered from the current content of the captures.
 #[cfg(feature = "mcp")]
 #[derive(Args, Debug)]
 pub(super) struct McpArguments {
     #[command(flatten)]
     pub(super) source: SourceArguments,
 
-    /// Who may call which tool, how often, and whether the user is asked (JSON) [default: everybody may]
+    /// Policy file (JSON): which client may call which tool, how often, and whether the user must approve [default: all
+    /// calls are allowed]
     #[arg(long, value_name = "FILE")]
     pub(super) policy: Option<PathBuf>,
 
@@ -171,27 +174,27 @@ fn parse_interval(text: &str) -> Result<f64, String> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum OutputFormat {
-    /// For people
+    /// Aligned columns, for a terminal
     Table,
     /// One object with totals and patterns
     Json,
-    /// One pattern a line
+    /// One pattern per line, as JSON
     Jsonl,
-    /// One pattern a line, for spreadsheets
+    /// One pattern per line, for spreadsheets
     Csv,
-    /// A table for each host
+    /// A table per host
     Markdown,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// By content
+    /// Detected from the content
     Auto,
     /// A mitmproxy dump
     Mitmproxy,
     /// HAR, or a Charles session saved as JSON
     Har,
-    /// One flow a line, as JSON
+    /// One flow per line, as JSON
     Jsonl,
     /// The database of mitmproxy-mcp
     McpDatabase,
@@ -217,7 +220,7 @@ pub(super) enum Exclude {
     Preflight,
     /// Analytics, crash reports, advertising
     Telemetry,
-    /// Endpoints that never answered anything but 404
+    /// Endpoints whose responses were all 404
     #[value(name = "errors-only-404")]
     ErrorsOnly404,
 }
@@ -241,19 +244,19 @@ pub(super) enum Compat {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum ProgressWhen {
-    /// Where stderr is a terminal
+    /// If stderr is a terminal
     Auto,
-    /// In any case
+    /// In every case
     Always,
     /// In no case
     Never,
 }
 
-/// Reads the arguments; what is wrong with them is said in one sentence.
+/// Parses the arguments. On failure prints one sentence to stderr and returns the exit code.
 pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Arguments, Exit> {
     Arguments::try_parse_from(arguments).map_err(|error| {
         if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-            // Asked for, so it goes to stdout; a closed pipe is no error.
+            // Help and version were asked for, so they go to stdout; a closed pipe is not an error.
             error.print().unwrap_or_default();
             return Exit::Done;
         }

@@ -1,15 +1,15 @@
-//! What the exit code says.
+//! Exit codes of the program.
 
 use std::process::ExitCode;
 
-/// The outcome of the program.
+/// Outcome of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
-    /// 0: an answer.
+    /// Exit code 0: at least one endpoint was found.
     Done,
-    /// 1: nothing was found.
+    /// Exit code 1: no flow matched.
     Nothing,
-    /// 2: a usage or input error; what could be read is answered for all the same.
+    /// Exit code 2: a usage or input error. Whatever could be read is still reported.
     Error,
 }
 

@@ -1,4 +1,4 @@
-//! `analyze --follow`: the table drawn anew in place on a terminal, a JSON line a refresh in a pipe.
+//! `analyze --follow`: redraws the table in place on a terminal, or writes one JSON line per refresh.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::cli::{Failure, options, output};
 use crate::engine::{Analysis, Change, Follower};
 use crate::error::Error;
 
-/// How often Ctrl-C is looked for.
+/// Maximum time between two checks for Ctrl-C.
 const TICK: Duration = Duration::from_millis(50);
 
 pub(super) fn follow(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
@@ -76,18 +76,18 @@ fn show(analysis: &Analysis, format: OutputFormat, screen: &mut Screen) -> Resul
     Ok(out.flush()?)
 }
 
-/// What stands on the terminal.
+/// State of the terminal: how many rows are drawn.
 struct Screen {
     lines: usize,
 }
 
 impl Screen {
-    /// Draws over what was drawn before; what the terminal has no room for is counted.
+    /// Replaces the drawn table. Lines for which the terminal has no room are left out and counted.
     fn draw(&mut self, table: &str, analysis: &Analysis) -> io::Result<()> {
         let totals = &analysis.report.totals;
         let (width, height) = terminal_size_now();
         let last = format!("{} flows, {} endpoints; Ctrl-C ends\n", totals.flows, totals.patterns);
-        // One row for what is left out, those of the last line, and one where the cursor stands.
+        // Reserve one row for the count of hidden lines, the rows of the last line, and one for the cursor.
         let room = height.saturating_sub(2 + rows_of(&last, width));
         let mut text = String::new();
         let (mut rows, mut shown) = (0, 0);
@@ -116,7 +116,7 @@ impl Screen {
     fn clear(&mut self) -> io::Result<()> {
         let mut out = io::stdout().lock();
         if self.lines > 0 {
-            // Up to the first line, to its start, and clear what is below (ECMA-48: CUU, CR, ED).
+            // Move up to the first line and to column 1, then erase to the end of the screen (ECMA-48: CUU, CR, ED).
             write!(out, "\x1b[{}A\r\x1b[J", self.lines)?;
         }
         self.lines = 0;
@@ -124,7 +124,7 @@ impl Screen {
     }
 }
 
-/// Columns and rows.
+/// Returns the width and height of the terminal in columns and rows, or 80 x 24 if it is unknown.
 fn terminal_size_now() -> (usize, usize) {
     let size = terminal_size::terminal_size_of(io::stdout());
     size.map_or((80, 24), |(width, height)| {
@@ -132,7 +132,7 @@ fn terminal_size_now() -> (usize, usize) {
     })
 }
 
-/// How many rows of the terminal a line takes: long ones go on in the next. Colours take no place (ECMA-48: SGR).
+/// Returns the number of terminal rows that a line takes when it wraps. Colour sequences have no width (ECMA-48: SGR).
 fn rows_of(line: &str, width: usize) -> usize {
     let mut columns = 0;
     let mut rest = line.trim_end();

@@ -1,4 +1,4 @@
-//! What is said on stderr: damage with its place, failures, and one line of totals at the end.
+//! Messages on stderr: damage and its position, failures, and a final line of totals.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::math::grouped;
 use crate::output::counted;
 use crate::skip::Skips;
 
-/// Says one sentence. Where stderr is closed there is nobody to tell.
+/// Prints one sentence to stderr. A closed stderr is ignored, since there is nowhere to report it.
 pub(super) fn complain(sentence: &str) {
     writeln!(io::stderr(), "api-patterns: {sentence}").unwrap_or_default();
 }
@@ -21,7 +21,7 @@ pub(super) struct Messages<'a> {
     quiet: bool,
 }
 
-/// The numbers of the last line.
+/// Numbers of the final line.
 struct Totals {
     flows: u64,
     used: u64,
@@ -76,7 +76,7 @@ impl<'a> Messages<'a> {
             self.say_ignored();
             self.say_totals(totals, skips, time);
         }
-        // Nothing that was asked for is not the same as nothing that could be used.
+        // An empty result is an error only if some input was unusable, and not if filters left nothing.
         let unusable = skips.iter().any(|(reason, _, _)| reason.is_damage()) || is_no_http(skips);
         if has_failed || !self.captures.refused().is_empty() || (totals.used == 0 && unusable) {
             Exit::Error
@@ -133,7 +133,7 @@ impl<'a> Messages<'a> {
     }
 }
 
-/// Was something captured, and none of it HTTP?
+/// Returns `true` if flows were captured, but none of them is HTTP.
 fn is_no_http(skips: &Skips) -> bool {
     skips.total() > 0 && skips.iter().all(|(reason, _, _)| reason.is_no_http())
 }

@@ -1,4 +1,4 @@
-//! A progress bar on stderr, and Ctrl-C.
+//! Progress bar on stderr, and handling of Ctrl-C.
 
 use std::io::{self, IsTerminal};
 use std::sync::OnceLock;
@@ -11,17 +11,17 @@ use crate::cli::arguments::ProgressWhen;
 use crate::engine::{Monitor, Progress};
 use crate::math::grouped;
 
-/// Work that is done sooner shows no bar.
+/// Time before the progress bar appears. Shorter runs show none.
 const PATIENCE: Duration = Duration::from_millis(400);
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Was Ctrl-C pressed?
+/// Returns `true` if Ctrl-C was pressed.
 pub(super) fn is_interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
-/// Watches a run for a person.
+/// Monitor of a run that shows a progress bar and stops at Ctrl-C.
 pub(super) struct Terminal {
     wanted: bool,
     start: Instant,
@@ -35,10 +35,11 @@ impl Terminal {
             ProgressWhen::Never => false,
             ProgressWhen::Auto => !quiet && io::stderr().is_terminal(),
         };
-        // The first Ctrl-C ends the reading, and what was read is reported; without a handler it ends the program.
+        // The first Ctrl-C stops the reading, and the flows read so far are reported. Without a handler Ctrl-C ends the
+        // program.
         ctrlc::set_handler(|| {
             if INTERRUPTED.swap(true, Ordering::Relaxed) {
-                // the second Ctrl-C: whoever waits does not want to
+                // The second Ctrl-C ends the program at once.
                 std::process::exit(130);
             }
         })

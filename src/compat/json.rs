@@ -1,14 +1,15 @@
-//! Python's `json.dumps(value, indent=2)`: two blanks a level, everything outside printable ASCII escaped in lower-case hex.
+//! JSON writer equivalent to Python's `json.dumps(value, indent=2)`: two spaces per level, and everything outside
+//! printable ASCII escaped in lower-case hexadecimal.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// What the answer is made of. Text is WTF-8.
+/// A JSON value. Text is WTF-8.
 pub(super) enum Value<'a> {
     Null,
     Text(&'a [u8]),
     Number(u64),
-    /// Written as it is.
+    /// JSON text that is written verbatim.
     Json(&'a [u8]),
     List(Vec<Self>),
     Object(Vec<(Cow<'a, [u8]>, Self)>),
@@ -68,7 +69,7 @@ fn write_text(out: &mut String, text: &[u8]) {
     out.push('"');
     let mut rest = text;
     while !rest.is_empty() {
-        // A surrogate of WTF-8: ED, A0..BF, 80..BF.
+        // A surrogate in WTF-8: ED, A0..BF, 80..BF.
         if let [0xed, high @ 0xa0..=0xbf, low @ 0x80..=0xbf, after @ ..] = rest {
             let unit = 0xd000 | (u32::from(high & 0x3f) << 6) | u32::from(low & 0x3f);
             write!(out, "\\u{unit:04x}").unwrap_or_default();

@@ -1,10 +1,11 @@
-//! The original's `_normalize_path`: four regular expressions, the first that matches wins.
+//! Reimplementation of the original's `_normalize_path`: four regular expressions, of which the first match wins.
 
 use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-/// Python's `$` also matches before a final newline, which is why one is allowed at the end of each.
+/// Regular expressions of the variable segments, with their names. Each allows a final newline, because Python's `$`
+/// also matches before one.
 static RULES: LazyLock<[(Regex, &str); 4]> = LazyLock::new(|| {
     let rule = |pattern: &str| Regex::new(pattern).unwrap_or_else(|error| unreachable!("{error}"));
     [
@@ -15,7 +16,7 @@ static RULES: LazyLock<[(Regex, &str); 4]> = LazyLock::new(|| {
     ]
 });
 
-/// The pattern of a path, and the kinds of its variable segments in order.
+/// Replaces the variable segments of a path. Returns the pattern, and the kinds of the variable segments in order.
 ///
 /// ```
 /// let (pattern, params) = api_patterns::compat::normalize_path("/users/42/files/507f1f77bcf86cd799439011");
@@ -46,7 +47,7 @@ pub(super) fn normalize(path: &[u8]) -> (Vec<u8>, Vec<&'static str>) {
 }
 
 fn kind_of(segment: &[u8]) -> Option<&'static str> {
-    // Most segments are short words, which no rule matches.
+    // Fast path: most segments are short words, which no rule matches.
     let may_match =
         segment.len() > 20 || segment.first().is_some_and(|b| b.is_ascii_digit() || !b.is_ascii());
     if !may_match {

@@ -1,4 +1,5 @@
-//! Python's `urlparse` and `parse_qs` as `CPython` 3.11 has them: no WHATWG, no decoding of paths.
+//! Reimplementation of `urlparse` and `parse_qs` of `CPython` 3.11, which do not follow the WHATWG URL standard and do
+//! not decode paths.
 
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
@@ -7,13 +8,13 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::flow::text;
 
-/// The parts that the original uses, in WTF-8.
+/// Components of a URL that the original uses, in WTF-8.
 pub(super) struct Parts {
     pub(super) path: Vec<u8>,
     pub(super) query: Vec<u8>,
 }
 
-/// The schemes whose last segment is cut at its first `;`.
+/// Schemes (Python's `uses_params`) for which the last segment ends at its first `;`.
 const USES_PARAMS: [&[u8]; 16] = [
     b"",
     b"ftp",
@@ -33,7 +34,7 @@ const USES_PARAMS: [&[u8]; 16] = [
     b"tel",
 ];
 
-/// Splits an URL; the error says why Python raises.
+/// Splits a URL. Fails with Python's reason where `urlparse` raises `ValueError`.
 pub(super) fn urlparse(url: &[u8]) -> Result<Parts, String> {
     let start = url.iter().position(|byte| *byte > b' ').unwrap_or(url.len());
     let kept = |byte: &u8| !matches!(byte, b'\t' | b'\r' | b'\n');
@@ -92,7 +93,7 @@ fn check_authority(authority: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// An IPv6 address, perhaps with a scope, or `v1.something`.
+/// Returns `true` for an IPv6 address with an optional zone, or an address of a future version (`v1.something`).
 fn is_bracketed_host(host: &[u8]) -> bool {
     let Ok(host) = std::str::from_utf8(host) else { return false };
     if let Some(future) = host.strip_prefix('v') {
@@ -108,7 +109,7 @@ fn is_bracketed_host(host: &[u8]) -> bool {
         && address.parse::<Ipv6Addr>().is_ok()
 }
 
-/// Does normalization bring one of `/?#@:` into the authority?
+/// Returns `true` if Unicode normalization (NFKC) produces one of `/?#@:` in the authority.
 fn changes_under_nfkc(authority: &[u8]) -> bool {
     if authority.is_ascii() {
         return false;
@@ -119,7 +120,7 @@ fn changes_under_nfkc(authority: &[u8]) -> bool {
     normalized != plain && normalized.contains(['/', '?', '#', '@', ':'])
 }
 
-/// The names of `parse_qs`: only of pairs that have a value.
+/// Returns the names of the pairs that `parse_qs` keeps, which are those with a non-empty value.
 pub(super) fn query_names(query: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     query.split(|b| *b == b'&').filter_map(|pair| {
         let at = memchr::memchr(b'=', pair)?;
@@ -127,7 +128,8 @@ pub(super) fn query_names(query: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     })
 }
 
-/// `+` to blank, then percent-decoding: each run of ASCII on its own, as UTF-8 with replacement characters.
+/// Replaces `+` by a space, then percent-decodes each run of ASCII on its own, with replacement characters for invalid
+/// UTF-8.
 fn unquote(name: &[u8]) -> Vec<u8> {
     let name: Vec<u8> = name.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     let mut out = Vec::with_capacity(name.len());

@@ -1,5 +1,5 @@
-//! What an agent is answered: the shape that the output schemas describe. Words of ours and words that were captured stand
-//! in different fields.
+//! Answers of the tools, in the shape that the output schemas describe. The server's own words and captured text are in
+//! different fields, so that an agent can tell them apart.
 
 #![expect(
     clippy::doc_markdown,
@@ -256,12 +256,14 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// Captured text, capped. A report has already taken out what acts on a terminal and what looks like a secret.
+/// Returns captured text, shortened to `SHOWN_BYTES`. The report has already escaped control characters and masked
+/// secrets.
 fn shown(word: &str) -> String {
     text::shortened(word.as_bytes(), limits::SHOWN_BYTES).into_owned()
 }
 
-/// As many whole segments as fit: what is shown can be asked for.
+/// Returns as many whole segments of a path prefix as fit into `SHOWN_BYTES`, so that the result is a valid
+/// `path_prefix`.
 fn whole_segments(prefix: &str) -> &str {
     if prefix.len() <= limits::SHOWN_BYTES {
         return prefix;
@@ -277,7 +279,7 @@ fn shown_keys<'a, C: FromIterator<(String, u64)>>(
 }
 
 impl EndpointRow {
-    /// A row in a detail; one that was asked for in more is marked.
+    /// Creates the row of an endpoint. `reduced` marks a row that has less detail than the caller asked for.
     pub(super) fn new(pattern: &Pattern, detail: Detail, reduced: bool) -> Self {
         let row = Self {
             id: pattern.id.clone(),
@@ -288,7 +290,7 @@ impl EndpointRow {
             ..Self::default()
         };
         match detail {
-            // Short enough for the smallest page.
+            // Shorten it further, so that it fits on the smallest page.
             Detail::Summary | Detail::Compat if reduced => Self {
                 endpoint: text::shortened(pattern.endpoint.as_bytes(), limits::SHOWN_BYTES / 2)
                     .into_owned(),

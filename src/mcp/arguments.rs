@@ -1,4 +1,4 @@
-//! What an agent may ask, and what is wrong with a question in words that say what to change.
+//! Arguments of the tools: their JSON schemas, parsing, and validation. Error messages tell the agent what to change.
 
 #![expect(
     clippy::doc_markdown,
@@ -88,17 +88,17 @@ pub(super) struct EndpointArguments {
     pub(super) limit: Option<i64>,
 }
 
-/// The schema of arguments.
+/// Returns the JSON schema of a tool's arguments.
 pub(super) fn input_schema<T: JsonSchema>() -> Map<String, Value> {
     plain_schema::<T>(SchemaSettings::draft2020_12().for_deserialize())
 }
 
-/// The schema of answers.
+/// Returns the JSON schema of a tool's answer.
 pub(super) fn output_schema<T: JsonSchema>() -> Map<String, Value> {
     plain_schema::<T>(SchemaSettings::draft2020_12().for_serialize())
 }
 
-/// A schema as every client takes it: in one piece, no formats that only Rust knows, no empty defaults.
+/// Generates a schema that every client accepts: without references, Rust-specific formats or empty defaults.
 fn plain_schema<T: JsonSchema>(mut settings: SchemaSettings) -> Map<String, Value> {
     settings.inline_subschemas = true;
     let mut schema = settings.into_generator().into_root_schema_for::<T>();
@@ -116,7 +116,7 @@ fn plain(schema: &mut Schema) {
     if let Some(Value::String(words)) = schema.get_mut("description") {
         *words = words.replace('\n', " ");
     }
-    // A choice of words is an enum for clients that know no oneOf.
+    // Turn a choice of constants into an enum, for clients that do not support oneOf.
     if let Some(Value::Array(choices)) = schema.get("oneOf") {
         let part = |name: &'static str| choices.iter().filter_map(move |choice| choice.get(name));
         let words: Vec<Value> = part("const").cloned().collect();
@@ -142,7 +142,7 @@ fn plain(schema: &mut Schema) {
     schemars::transform::transform_subschemas(&mut plain, schema);
 }
 
-/// The arguments as they were sent; what was sent as null is as if it was not.
+/// Deserializes the arguments of a call. A member that is null is treated as absent.
 pub(super) fn parse<T: DeserializeOwned>(
     arguments: Option<Map<String, Value>>,
 ) -> Result<T, String> {
@@ -169,7 +169,7 @@ pub(super) fn parse<T: DeserializeOwned>(
     })
 }
 
-/// The longest argument that is read, in bytes: no path, host or cursor is longer.
+/// Maximum length of an argument or its name, in bytes. No path, host or cursor is longer.
 const ARGUMENT_BYTES: usize = 4096;
 
 fn is_too_long(name: &str, value: &Value) -> bool {
@@ -177,7 +177,7 @@ fn is_too_long(name: &str, value: &Value) -> bool {
     length.max(name.len()) > ARGUMENT_BYTES
 }
 
-/// Some clients send 10 as 10.0.
+/// Converts a whole float into an integer, since some clients send 10 as 10.0.
 fn make_whole(value: &mut Value) {
     #[expect(clippy::cast_possible_truncation, reason = "bounded to what a float holds exactly")]
     if let Some(float) = value.as_f64().filter(|_| value.is_f64())
@@ -189,7 +189,7 @@ fn make_whole(value: &mut Value) {
 }
 
 impl PatternsArguments {
-    /// What is wrong with them, as a sentence.
+    /// Validates the arguments; the error is a sentence that says what to change.
     pub(super) fn check(&self) -> Result<(), String> {
         if self.detail == Detail::Compat {
             return self.check_compat();
@@ -229,12 +229,12 @@ impl PatternsArguments {
             .to_owned())
     }
 
-    /// The flows that are asked about.
+    /// Returns the flows that the question is about.
     pub(super) fn scope(&self) -> Scope {
         scope(&self.domain, self.limit)
     }
 
-    /// The endpoints that are asked for.
+    /// Returns the filter of the endpoints to answer with.
     pub(super) fn selection(&self) -> Selection {
         let given = |text: &String| (!text.is_empty()).then(|| text.clone());
         Selection {
@@ -264,7 +264,7 @@ impl EndpointArguments {
 }
 
 fn scope(domain: &str, limit: Option<i64>) -> Scope {
-    // What a mask stands for is not known: its parent is asked about, and the answer leaves the others out.
+    // The masked labels are unknown here, so the scope is the parent domain; `selection` then drops the other hosts.
     let known = domain.rsplit_once("[masked].").map_or(domain, |(_, parent)| parent);
     Scope {
         domain: (!known.is_empty()).then(|| known.to_ascii_lowercase()),

@@ -1,4 +1,4 @@
-//! The audit log: one JSON line a call, on the disk before the answer is sent.
+//! Audit log: one JSON line per call, synced to disk before the answer is sent.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -12,42 +12,43 @@ use serde_json::{Map, Value};
 use crate::error::Error;
 use crate::flow::text;
 
-/// Bytes of one word of the arguments that are kept.
+/// Maximum length of a name or value in the logged arguments, in bytes.
 const WORD_BYTES: usize = 400;
 
-/// Arguments that are kept, and how deep.
+/// Maximum number of arguments logged per call.
 const ARGUMENTS: usize = 32;
 
-/// A file that lines are added to.
+/// A file to which one line per call is appended.
 pub(super) struct AuditLog {
     log: Mutex<Log>,
 }
 
 struct Log {
     file: File,
-    /// How long the file was before a line that could not be written whole.
+    /// Length of the file, in bytes, before a line of which only a part could be written.
     torn_at: Option<u64>,
 }
 
-/// One call.
+/// One logged call.
 #[derive(Debug, Serialize)]
 pub(super) struct Entry<'a> {
-    /// When it was answered, RFC 3339 in UTC.
+    /// Time at which the answer was ready, RFC 3339 in UTC.
     pub(super) time: String,
-    /// What the client calls itself: a label, no proof.
+    /// Name that the client gives itself. It identifies nobody reliably.
     pub(super) identity: &'a str,
     pub(super) tool: &'a str,
     pub(super) arguments: Value,
     pub(super) decision: &'static str,
-    /// Seconds.
+    /// Time from the request to the answer, in seconds.
     pub(super) duration: f64,
-    /// Length of the answer's text.
+    /// Length of the text of the answer, in bytes.
     pub(super) bytes: usize,
     pub(super) is_error: bool,
 }
 
 impl AuditLog {
-    /// Opens the file to add to it. Nothing is written yet: it may not be one to write to.
+    /// Opens the file for appending and creates it if needed. Writes nothing: the caller first checks that the file is
+    /// neither the policy nor a capture.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         let name = path.display().to_string();
         let open = || -> io::Result<File> {
@@ -62,7 +63,7 @@ impl AuditLog {
         Ok(Self { log: Mutex::new(Log { file, torn_at: None }) })
     }
 
-    /// Ends the line that an earlier process left in the middle.
+    /// Ends a line that an earlier process left incomplete.
     pub(super) fn end_line(&self) -> io::Result<()> {
         let file = &mut self.log.lock().unwrap_or_else(PoisonError::into_inner).file;
         if file.metadata()?.len() > 0 {
@@ -76,13 +77,13 @@ impl AuditLog {
         Ok(())
     }
 
-    /// The file that lines are added to.
+    /// Returns a second handle to the log file, to compare its identity with other files.
     pub(super) fn file(&self) -> io::Result<File> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).file.try_clone()
     }
 
-    /// Adds one line, whole: when this returns it is on the disk. What is left of a line for which there was no room is cut
-    /// off before the next.
+    /// Appends one complete line and syncs it to disk. If a line could be written only in part, that part is removed,
+    /// at the latest before the next line.
     pub(super) fn add(&self, entry: &Entry<'_>) -> io::Result<()> {
         let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
@@ -101,7 +102,7 @@ impl Log {
         let written = self.file.write_all(line).and_then(|()| self.file.sync_data());
         if written.is_err() {
             self.torn_at = Some(before);
-            // Now, if there is a way: who reads the log meanwhile finds whole lines.
+            // Remove the partial line now if possible, so that readers of the log find only complete lines.
             if self.file.set_len(before).is_ok() {
                 self.torn_at = None;
             }
@@ -110,7 +111,7 @@ impl Log {
     }
 }
 
-/// Now, as a log writes it.
+/// Returns the current time as RFC 3339 in UTC, with microseconds.
 #[expect(clippy::disallowed_methods, reason = "a log says when; no report depends on it")]
 pub(super) fn now() -> String {
     let now = std::time::SystemTime::now()
@@ -120,7 +121,8 @@ pub(super) fn now() -> String {
     jiff::Timestamp::from_microsecond(microseconds).map(|time| time.to_string()).unwrap_or_default()
 }
 
-/// The arguments as an agent sent them, with an end, and nothing that acts on whoever reads the log.
+/// Returns the arguments as the agent sent them, shortened, and without characters that could act on the terminal of a
+/// reader of the log.
 pub(super) fn arguments(sent: Option<&Map<String, Value>>) -> Value {
     let kept = sent.into_iter().flatten().take(ARGUMENTS);
     Value::Object(kept.map(|(name, value)| (word(name), argument(value))).collect())

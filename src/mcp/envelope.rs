@@ -1,29 +1,30 @@
-//! What a message says of itself, found without parsing it: also of one that is damaged, too long or too deep.
+//! Extracts the identifying members of a JSON-RPC message without parsing it, so that damaged, oversized or deeply
+//! nested messages can be answered too.
 
-/// Objects and lists inside each other in one message.
+/// Maximum nesting depth of objects and lists in one message.
 const MAX_DEPTH: usize = 64;
 
-/// The longest id, as JSON.
+/// Maximum length of an id, in bytes of JSON.
 const MAX_ID_BYTES: usize = 200;
 
-/// The members of a message that say what it is.
+/// Members of a JSON-RPC message that identify it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Envelope {
-    /// Its id, as JSON.
+    /// Id of the message, as JSON.
     pub(super) id: Option<String>,
     pub(super) has_method: bool,
     pub(super) has_version: bool,
-    /// The id of the request that it cancels, as JSON.
+    /// Id of the request that this message cancels, as JSON.
     pub(super) canceled: Option<String>,
 }
 
 impl Envelope {
-    /// Looks through the members at the top, and at `requestId` of the parameters.
+    /// Scans the members of the top level, and `requestId` of `params`.
     pub(super) fn of(text: &[u8]) -> Self {
         let mut envelope = Self::default();
         let mut is_cancel = false;
         let mut canceled = None;
-        // The keys that lead to where it is.
+        // True while the scan is inside of `params`.
         let mut in_params = false;
         scan(text, |depth, key, value| match (depth, key) {
             (1, b"id") => envelope.id = id(value),
@@ -42,7 +43,7 @@ impl Envelope {
     }
 }
 
-/// A number or a string, as it stands there.
+/// Returns the number or string at the start of `value` as JSON, or `None` if it is of another type or too long.
 fn id(value: &[u8]) -> Option<String> {
     let mut stream = serde_json::Deserializer::from_slice(&value[..value.len().min(MAX_ID_BYTES)])
         .into_iter::<serde_json::Value>();
@@ -50,12 +51,13 @@ fn id(value: &[u8]) -> Option<String> {
     (id.is_string() || id.is_number()).then(|| id.to_string())
 }
 
-/// Does it go deeper than messages do?
+/// Returns `true` if the message is nested deeper than `MAX_DEPTH`.
 pub(super) fn is_too_deep(text: &[u8]) -> bool {
     scan(text, |_, _, _| ()) > MAX_DEPTH
 }
 
-/// Calls `member` for every key in an object with how deep it is, the key, and what begins as its value; gives the depth.
+/// Calls `member` for each key of an object with the depth of the object, the key, and the text from its value on.
+/// Returns the greatest depth.
 fn scan(text: &[u8], mut member: impl FnMut(usize, &[u8], &[u8])) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let mut at = 0;

@@ -1,4 +1,4 @@
-//! Who may call now: the policy's rule, how often it was called, and what the user was asked.
+//! Authorization of calls: the policy's rule, the rate limit, and the user's approval.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use crate::mcp::policy::{Action, Policy, Rule};
 use crate::mcp::words;
 
-/// Questions to the user that wait for an answer.
+/// Maximum number of approval questions that wait for an answer. The oldest is dropped first.
 const PENDING: usize = 256;
 
-/// How long a question to the user stands.
+/// Time for which an approval question can be answered.
 pub(super) const PATIENCE: Duration = Duration::from_mins(5);
 
-/// Decides about calls.
+/// Decides whether a call may be answered.
 pub(super) struct Gate {
     policy: Policy,
     session: Mutex<Session>,
@@ -21,26 +21,26 @@ pub(super) struct Gate {
 
 #[derive(Default)]
 struct Session {
-    /// The times of the last calls, by client and tool.
+    /// Times of the calls within the rate limit's window, by client and tool, oldest first.
     calls: BTreeMap<(String, String), VecDeque<Instant>>,
-    /// Questions that the user was asked, by handle.
+    /// Approval questions without an answer, by handle.
     pending: BTreeMap<String, Pending>,
     handles: u64,
 }
 
 struct Pending {
-    /// Client, tool and arguments: an approval is for one call.
+    /// Client, tool and arguments: an approval is valid for exactly one call.
     call: String,
     asked: Instant,
 }
 
-/// What was decided about a call.
+/// Decision about a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Allow,
-    /// The user is to be asked.
+    /// Ask the user first.
     Ask,
-    /// With what the agent is told.
+    /// Refused by the policy, with the message for the agent.
     Deny(String),
     Limited(String),
 }
@@ -50,12 +50,12 @@ impl Gate {
         Self { policy, session: Mutex::default() }
     }
 
-    /// Is a tool shown to this client?
+    /// Returns `true` if the tool is listed for this client.
     pub(super) fn lists(&self, identity: &str, tool: &str) -> bool {
         self.policy.rule(identity, tool).action != Action::Deny
     }
 
-    /// Decides about a call; one that is allowed is counted.
+    /// Decides about a call. An allowed call counts toward the rate limit.
     pub(super) fn decide(&self, identity: &str, tool: &str) -> Verdict {
         let rule = self.policy.rule(identity, tool);
         match rule.action {
@@ -65,17 +65,17 @@ impl Gate {
         }
     }
 
-    /// A call that the user approved still has its limit.
+    /// Decides about a call that the user approved, which is still subject to the rate limit.
     pub(super) fn approved(&self, identity: &str, tool: &str) -> Verdict {
         self.count(identity, tool, &self.policy.rule(identity, tool), true)
     }
 
-    /// Would a call be let through now, if it were approved?
+    /// Decides whether a call would be allowed if the user approved it. Does not count the call.
     pub(super) fn peek(&self, identity: &str, tool: &str) -> Verdict {
         self.count(identity, tool, &self.policy.rule(identity, tool), false)
     }
 
-    /// Why the operator wants the user to be asked.
+    /// Returns the operator's reason for the rule of this tool, which is shown to the user.
     pub(super) fn reason(&self, identity: &str, tool: &str) -> Option<String> {
         self.policy.rule(identity, tool).reason
     }
@@ -84,7 +84,8 @@ impl Gate {
         let Some(limit) = rule.rate_limit else { return Verdict::Allow };
         let now = Instant::now();
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        // Only clients with rules of their own: whoever changes its name with every call is counted with all others.
+        // Only clients with rules of their own are counted apart, so that a client cannot evade the limit by changing
+        // its name.
         let key = (self.policy.counted(identity).to_owned(), tool.to_owned());
         let calls = session.calls.entry(key).or_default();
         while calls.front().is_some_and(|first| now.duration_since(*first) >= limit.window) {
@@ -107,7 +108,7 @@ impl Gate {
         Verdict::Allow
     }
 
-    /// Remembers that the user is asked about a call, and gives the handle by which the answer is known.
+    /// Registers an approval question about a call, and returns the handle with which the client must repeat the call.
     pub(super) fn ask(&self, call: String) -> String {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         session.pending.retain(|_, pending| pending.asked.elapsed() < PATIENCE);
@@ -120,7 +121,8 @@ impl Gate {
         handle
     }
 
-    /// Was the user asked about just this call? Can be said once.
+    /// Returns `true` if the question with this handle was about exactly this call and has not expired. Consumes the
+    /// question.
     pub(super) fn was_asked(&self, handle: &str, call: &str) -> bool {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         session

@@ -1,4 +1,4 @@
-//! As much of an answer as fits into its bytes: cut between endpoints only, and what was cut is said.
+//! Limits an answer to its byte budget. Answers are cut only between endpoints, and state that they are cut.
 
 use serde::Serialize;
 
@@ -11,13 +11,14 @@ use crate::report::Pattern;
 use crate::report::decision::Explanation;
 use crate::report::tree::branches;
 
-/// The part of an answer that the tree may take up.
+/// Divisor: the tree takes at most one part in `TREE_SHARE` of the budget.
 const TREE_SHARE: usize = 3;
 
-/// About how many bytes a branch of the tree takes up.
+/// Estimated size of a branch of the tree, in bytes of JSON.
 const BRANCH_BYTES: usize = 110;
 
-/// The answer to a question about a view, from the endpoint number `start` on; `None` where there are not so many.
+/// Builds the page of an answer that begins at endpoint number `start`. Returns `None` if there are not so many
+/// endpoints.
 pub(super) fn patterns_answer(
     view: &View,
     arguments: &PatternsArguments,
@@ -43,14 +44,14 @@ pub(super) fn patterns_answer(
         patterns: Vec::new(),
         result: None,
     };
-    // A cursor leads to endpoints that are left.
+    // A cursor always points to an endpoint that is left.
     if start > 0 && start >= selected.len() {
         return None;
     }
     let rest = selected.get(start..).unwrap_or_default();
     let is_summary = arguments.detail == Detail::Summary;
     if !is_summary || start > 0 {
-        // Where all fits, that is the answer.
+        // Everything may fit on one page; then neither a tree nor a cursor is needed.
         let room = budget.saturating_sub(bytes_of(&answer));
         let rows = rows_within(rest, arguments.detail, room);
         if rows.len() == rest.len() {
@@ -70,7 +71,7 @@ pub(super) fn patterns_answer(
             answer.tree.clear();
         }
     }
-    // As long as it can get.
+    // Measure the answer with its longest possible cursor and counts, so that the final ones fit.
     answer.advice.push(words::GO_ON.to_owned());
     answer.truncated = true;
     answer.next_cursor = Some(cursor_at(usize::MAX));
@@ -89,7 +90,8 @@ pub(super) fn patterns_answer(
     Some(answer)
 }
 
-/// Rows for as many of the endpoints as there is room for, at least one: that one in less detail where it must be.
+/// Builds rows for as many endpoints as fit into `room` bytes, and at least one. If the first does not fit, its row has
+/// less detail.
 fn rows_within(patterns: &[&Pattern], detail: Detail, room: usize) -> Vec<EndpointRow> {
     let mut rows = Vec::new();
     let mut used = 0;
@@ -114,7 +116,7 @@ fn rows_within(patterns: &[&Pattern], detail: Detail, room: usize) -> Vec<Endpoi
     rows
 }
 
-/// The answer about one endpoint: lists are cut in half until it fits.
+/// Builds the answer about one endpoint. Its lists are halved until the answer fits.
 pub(super) fn endpoint_answer(explanation: &Explanation) -> EndpointAnswer {
     let whole = EndpointAnswer {
         version: 1,
@@ -153,8 +155,8 @@ fn count(patterns: &[&Pattern]) -> Count {
     }
 }
 
-/// How long something is as JSON.
+/// Returns the length of a value as JSON, in bytes.
 fn bytes_of<T: Serialize>(value: &T) -> usize {
-    // Plain data in memory: there is nothing that could fail.
+    // Serializing plain data into memory cannot fail.
     serde_json::to_vec(value).map_or(0, |bytes| bytes.len())
 }

@@ -1,4 +1,4 @@
-//! The operator's policy: which client may call which tool, how often, and whether the user is asked.
+//! The operator's policy: which client may call which tool, how often, and whether the user must approve a call.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,23 +14,24 @@ use crate::error::Error;
 use crate::flow::text;
 use crate::mcp::tools::NAMES;
 
-/// The version of the format.
+/// The only supported version of the policy format.
 const VERSION: &str = "1";
 
-/// Bytes of a client's name that are compared and shown.
+/// Maximum length of a client name, in bytes. Longer names are cut before they are compared or shown.
 const IDENTITY_BYTES: usize = 100;
 
-/// A policy as its file says it. Without one everything is allowed.
+/// A policy file. A server without one allows every call.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Policy {
     version: String,
-    /// What holds for tools without a rule.
+    /// Action for tools without a rule.
     #[serde(default)]
     default: Fallback,
     #[serde(default)]
     tools: Tools,
-    /// By the name that a client gives itself: a label to tell clients apart, no proof of who they are.
+    /// Rules by client name. A client chooses its name itself, so the name distinguishes clients but authenticates
+    /// nobody.
     #[serde(default, deserialize_with = "identities")]
     identities: BTreeMap<String, Identity>,
 }
@@ -43,7 +44,7 @@ enum Fallback {
     Deny,
 }
 
-/// Rules for one client; where they say nothing of a tool, those for all hold.
+/// Rules for one client. The general rules apply to tools that they do not mention.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Identity {
@@ -52,13 +53,13 @@ struct Identity {
     tools: Tools,
 }
 
-/// What holds for one tool. An empty rule allows.
+/// Rule for one tool. An empty rule allows every call.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rule {
     #[serde(default)]
     pub(super) action: Action,
-    /// Shown to the agent where it is not allowed.
+    /// Reason shown to the agent if the call is denied, or to the user who is asked to approve it.
     #[serde(default)]
     pub(super) reason: Option<String>,
     #[serde(default, deserialize_with = "rate_limit")]
@@ -74,7 +75,7 @@ pub(super) enum Action {
     RequireApproval,
 }
 
-/// At most `max` calls in any `window` of seconds, in one session.
+/// Rate limit: at most `max` calls in any `window`, per session.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, try_from = "RateLimitText")]
 pub(super) struct RateLimit {
@@ -103,7 +104,7 @@ impl TryFrom<RateLimitText> for RateLimit {
     }
 }
 
-/// Entries by name, of which none may come twice: the second would silently win.
+/// A map without duplicate keys. Plain deserialization would let the last duplicate win silently.
 #[derive(Clone, Debug)]
 struct Unique<T>(BTreeMap<String, T>);
 
@@ -140,7 +141,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {
     }
 }
 
-/// Only an object: a list of the same values says less than it seems to.
+/// A value that must be written as an object. Serde also accepts a list of the fields' values, in which a rule is
+/// easily mistaken.
 struct Object<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
@@ -183,12 +185,12 @@ fn identities<'de, D: Deserializer<'de>>(
     Ok(compared)
 }
 
-/// The name of a client as it is compared and shown: with an end, and nothing invisible.
+/// Returns a client name as it is compared and shown: cut to `IDENTITY_BYTES`, invisible characters escaped.
 pub(super) fn identity(name: &str) -> String {
     text::shortened(name.as_bytes(), IDENTITY_BYTES).into_owned()
 }
 
-/// Rules by tool.
+/// Rules by tool name.
 #[derive(Clone, Debug, Default)]
 struct Tools(BTreeMap<String, Rule>);
 
@@ -206,7 +208,7 @@ impl<'de> Deserialize<'de> for Tools {
 }
 
 impl Policy {
-    /// Everything is allowed.
+    /// Returns a policy that allows every call.
     pub(super) fn open() -> Self {
         Self {
             version: VERSION.to_owned(),
@@ -216,7 +218,8 @@ impl Policy {
         }
     }
 
-    /// Reads a policy. Whatever is not understood is an error: a rule that is not applied is worse than no server.
+    /// Reads a policy file. Anything unknown in it is an error, because an ignored rule is worse than a server that
+    /// does not start.
     pub(super) fn read(path: &Path) -> Result<Self, Error> {
         let name = path.display().to_string();
         let text =
@@ -237,12 +240,13 @@ impl Policy {
         Ok(policy.0)
     }
 
-    /// Whose calls a limit counts: those of a client with rules of its own, or those of all others together.
+    /// Returns the client name under which a call is counted: its own for a client with rules of its own, else an empty
+    /// name, which all other clients share.
     pub(super) fn counted(&self, identity: &str) -> &str {
         self.identities.get_key_value(identity).map_or("", |(name, _)| name)
     }
 
-    /// What holds when a client of that name calls a tool.
+    /// Returns the rule that applies when a client calls a tool.
     pub(super) fn rule(&self, identity: &str, tool: &str) -> Rule {
         let of_default = |default| Rule {
             action: if default == Fallback::Allow { Action::Allow } else { Action::Deny },

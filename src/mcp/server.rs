@@ -1,4 +1,4 @@
-//! The protocol's side: lists tools, lets calls through the gate, writes them down, answers.
+//! Protocol handler: lists the tools, authorizes calls, logs them, and answers them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,13 +20,13 @@ use crate::mcp::gate::{Gate, PATIENCE, Verdict};
 use crate::mcp::tools::{Answer, NAMES, Tools, definitions};
 use crate::mcp::{policy, words};
 
-/// Time between two words about progress.
+/// Minimum time between two progress notifications.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
-/// What stands in the log for a tool that there is none of.
+/// Name in the audit log for a tool that does not exist. The requested name is not logged.
 const UNKNOWN: &str = "(unknown)";
 
-/// The key of the one question that the user is asked.
+/// Key of the approval question among the input requests.
 const APPROVAL: &str = "approval";
 
 /// Serves one client on stdio.
@@ -41,7 +41,7 @@ struct Inner {
     gate: Gate,
     audit: Option<AuditLog>,
     is_ending: AtomicBool,
-    /// How far the reading is, whoever's call it is for: the others wait for it.
+    /// Progress of the current read, shared by all calls that wait for it.
     progress: watch::Sender<Option<Progress>>,
 }
 
@@ -52,7 +52,7 @@ impl Inner {
     }
 }
 
-/// One call on its way through.
+/// One tool call in progress.
 struct Call {
     identity: String,
     tool: &'static str,
@@ -61,13 +61,13 @@ struct Call {
     start: Instant,
 }
 
-/// What the gate says at last.
+/// Outcome of authorization, after any user approval.
 enum Passage {
-    /// Answer, and how it came to that.
+    /// Answer the call. The decision is logged.
     Open(&'static str),
-    /// Tell the agent this instead.
+    /// Refuse the call with this message to the agent. The decision is logged.
     Closed(&'static str, String),
-    /// The client must ask the user first, and call again.
+    /// The client must ask the user and repeat the call.
     Ask(Box<InputRequiredResult>),
 }
 
@@ -79,17 +79,18 @@ impl Server {
         Self { inner: Arc::new(Inner { tools, definitions, gate, audit, is_ending, progress }) }
     }
 
-    /// Reads the captures before anybody asks.
+    /// Reads the captures before the first question.
     pub(super) fn look(&self) {
         self.inner.tools.look(&|progress: &Progress| self.inner.go_on(progress));
     }
 
-    /// Ends what is still being read.
+    /// Stops a read that is still running.
     pub(super) fn end(&self) {
         self.inner.is_ending.store(true, Ordering::Relaxed);
     }
 
-    /// Passes a call through the gate. A call that the user must approve asks, as this client can be asked.
+    /// Authorizes a call. If the policy requires approval, asks the user in the way that the client's protocol version
+    /// supports.
     async fn pass(&self, call: &Call) -> Passage {
         let gate = &self.inner.gate;
         let closed = |verdict, allowed| match verdict {
@@ -121,7 +122,7 @@ impl Server {
         }
         let used = match Tools::used(call.tool, call.request.arguments.clone()) {
             Ok(used) => used,
-            // The user need not be asked about a call that cannot be answered.
+            // Do not ask the user about a call whose arguments are invalid.
             Err(why) => return Passage::Closed("invalid", why),
         };
         let Some(question) = self.question(call, &used) else {
@@ -148,8 +149,8 @@ impl Server {
         }
     }
 
-    /// What the user is asked, where the client can ask.
-    /// `asked` are the arguments as the call will use them.
+    /// Builds the approval question for the user, or returns `None` if the client does not support elicitation. `asked`
+    /// are the effective arguments of the call.
     fn question(&self, call: &Call, asked: &str) -> Option<ElicitRequestParams> {
         let declared =
             call.context.client_capabilities().and_then(|capabilities| capabilities.elicitation);
@@ -167,7 +168,7 @@ impl Server {
         })
     }
 
-    /// Writes a call down; nothing is answered that is not.
+    /// Writes a call to the audit log. If that fails, returns an error in place of the answer.
     async fn write_down(&self, call: &Call, decision: &'static str, answer: Answer) -> Answer {
         if self.inner.audit.is_none() {
             return answer;
@@ -192,7 +193,7 @@ impl Server {
         if written.await.unwrap_or(false) { answer } else { Answer::error(words::NO_AUDIT) }
     }
 
-    /// Answers on a thread that may wait for a disk.
+    /// Answers a call from the cache, or on a thread that may block on the disk.
     async fn answer(&self, call: &Call) -> Answer {
         if let Some(known) = self.inner.tools.recall(call.tool, call.request.arguments.as_ref()) {
             return known;
@@ -215,7 +216,7 @@ impl Server {
 }
 
 impl Call {
-    /// The call as the user is asked about it.
+    /// Returns the text by which an approval is matched to its call: client, tool and arguments.
     fn what(&self) -> String {
         let arguments = self
             .request
@@ -225,7 +226,7 @@ impl Call {
         format!("{}\n{}\n{}", self.identity, self.tool, arguments.unwrap_or_default())
     }
 
-    /// Did the user accept, as the client says?
+    /// Returns `true` if the client reports that the user accepted.
     fn was_approved(&self) -> bool {
         let answer =
             self.request.input_responses.as_ref().and_then(|answers| answers.get(APPROVAL));
@@ -235,7 +236,7 @@ impl Call {
     }
 }
 
-/// Tells the client how far the reading is, now and then, as long as there is something to tell.
+/// Sends progress notifications to the client, at most one per `PROGRESS_EVERY`.
 async fn tell_progress(
     peer: Peer<RoleServer>,
     token: rmcp::model::ProgressToken,
@@ -261,7 +262,7 @@ async fn tell_progress(
     }
 }
 
-/// What a client calls itself, with an end and nothing invisible.
+/// Returns the name that the client gives itself, shortened and without invisible characters.
 fn identity_of(context: &RequestContext<RoleServer>) -> String {
     let name = context.client_info().map(|client| client.name).unwrap_or_default();
     policy::identity(&name)

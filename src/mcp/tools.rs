@@ -1,4 +1,4 @@
-//! The tools: a question in, an answer out. Who may ask is decided elsewhere.
+//! Implementation of the tools, from arguments to answer. Authorization is elsewhere, in `gate`.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -25,28 +25,28 @@ use crate::sketch::stable_hash;
 pub(super) const GET_API_PATTERNS: &str = "get_api_patterns";
 pub(super) const GET_ENDPOINT: &str = "get_endpoint";
 
-/// Every tool there is.
+/// Names of all tools.
 pub(super) const NAMES: [&str; 2] = [GET_API_PATTERNS, GET_ENDPOINT];
 
-/// The captures, and what was answered about them.
+/// The captures, and a cache of answers about them.
 pub(super) struct Tools {
     views: LiveCaptures,
-    /// Answers to questions about views that are still the same: (view, question).
+    /// Cached answers by (fingerprint of the view, question), oldest first. A changed view has another fingerprint.
     answers: Mutex<Vec<((u64, String), Answer)>>,
-    /// Hands on what the operator should know, and what was handed on already.
+    /// Passes a message on to the operator.
     complain: Box<dyn Fn(&str) + Send + Sync>,
     told: Mutex<Told>,
 }
 
-/// What the operator was told at last.
+/// Problems that were reported to the operator last.
 #[derive(Default)]
 struct Told {
-    /// Of the view whose problems these are.
+    /// Sequence number of the view that had these problems.
     sequence: u64,
     problems: BTreeSet<String>,
 }
 
-/// An answer as it is sent, and how long its text is.
+/// A tool result, with the length of its text in bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) result: CallToolResult,
@@ -54,7 +54,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// One that says what to do instead.
+    /// Creates an error answer with a sentence that says what to do instead.
     pub(super) fn error(sentence: impl Into<String>) -> Self {
         let sentence = sentence.into();
         Self {
@@ -63,9 +63,10 @@ impl Answer {
         }
     }
 
-    /// The same JSON as structured content and as text; the text keeps the order of the fields, totals first.
+    /// Creates an answer with identical JSON as structured content and as text. Only the text keeps the order of the
+    /// fields, totals first.
     fn new<T: Serialize>(answer: &T) -> Self {
-        // Plain data in memory: there is nothing that could fail.
+        // Serializing plain data into memory cannot fail.
         let text = serde_json::to_string(answer).unwrap_or_default();
         Self::of_text(text, serde_json::to_value(answer).unwrap_or_default())
     }
@@ -78,13 +79,13 @@ impl Answer {
     }
 }
 
-/// The tools as a client lists them.
+/// Returns the definitions of the tools, as listed to clients.
 pub(super) fn definitions() -> Vec<Tool> {
     let tool = |name, title, description, input, output| {
         Tool::new(name, description, Arc::new(input))
             .with_title(title)
             .with_raw_output_schema(Arc::new(output))
-            // The words in the answers come from the open world, though nothing is fetched from it.
+            // Answers contain text that strangers wrote, so the tools are open-world although they fetch nothing.
             .with_annotations(
                 ToolAnnotations::with_title(title)
                     .read_only(true)
@@ -126,29 +127,29 @@ impl Tools {
         }
     }
 
-    /// Reads what there is, so that the first question finds it read.
+    /// Reads the captures, so that the first question does not wait for it.
     pub(super) fn look(&self, monitor: &dyn Monitor) {
-        // What goes wrong here goes wrong again when somebody asks, and is told then.
+        // An error occurs again at the first question, and is reported then.
         drop(self.view(&Scope::default(), monitor));
     }
 
-    /// Is this file one of the captures?
+    /// Returns `true` if the file is one of the captures.
     pub(super) fn has_capture(&self, file: &File) -> bool {
         self.views.has_file(file)
     }
 
-    /// Tells the operator what cannot be read, each thing once as long as it lasts.
+    /// Reports problems with the captures to the operator, each once for as long as it persists.
     fn tell(&self, view: &View) {
         let problems: BTreeSet<String> = view.problems.iter().map(ToString::to_string).collect();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        // A slower call may come with a view that another call has overtaken.
+        // A slow call may carry a view older than one that was reported already.
         if view.sequence >= told.sequence {
             problems.difference(&told.problems).for_each(|problem| (self.complain)(problem));
             *told = Told { sequence: view.sequence, problems };
         }
     }
 
-    /// Answers one question.
+    /// Answers one call.
     pub(super) fn call(
         &self,
         name: &str,
@@ -164,7 +165,8 @@ impl Tools {
         answer.unwrap_or_else(Answer::error)
     }
 
-    /// The arguments as a call uses them, or what is wrong with them.
+    /// Returns the effective arguments of a call as JSON, without defaults, or a sentence that says what is wrong with
+    /// them.
     pub(super) fn used(
         name: &str,
         arguments: Option<Map<String, Value>>,
@@ -185,8 +187,8 @@ impl Tools {
         Ok(text::printable(used.to_string().as_bytes()).into_owned())
     }
 
-    /// The answer that was given to the same question before, where nothing changed since: quick enough for the thread that
-    /// speaks with the client.
+    /// Returns the cached answer to a question if no capture changed since. Fast enough for the thread that serves the
+    /// protocol.
     pub(super) fn recall(
         &self,
         name: &str,
@@ -224,7 +226,7 @@ impl Tools {
             let cursor = cursor.ok_or(words::STALE_CURSOR)?;
             let view = match self.views.kept(cursor.view) {
                 Some(view) => view,
-                // Another process may have answered: the same captures give the same view.
+                // Another process may have issued the cursor; equal captures give equal fingerprints.
                 None => self.view(&arguments.scope(), monitor)?,
             };
             if view.fingerprint != cursor.view {
@@ -307,7 +309,7 @@ impl Tools {
         if view.readable == 0 { Err(words::NO_CAPTURE.to_owned()) } else { Ok(view) }
     }
 
-    /// An answer that was given before, or a new one.
+    /// Returns the cached answer for `key`, or creates and caches one.
     fn answered(&self, key: (u64, String), new: impl FnOnce() -> Option<Answer>) -> Option<Answer> {
         let answers = || self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, answer)) = answers().iter().find(|(known, _)| *known == key) {
@@ -331,7 +333,7 @@ fn hash_of(question: &str) -> u64 {
     stable_hash(question.as_bytes()) >> 32
 }
 
-/// An error as an agent is told it. That of a flow quotes what was captured.
+/// Returns the message about an error for the agent. The error of a flow quotes captured text, so it is replaced.
 fn in_words(error: &Error) -> String {
     if error.is_flow() {
         words::NO_COMPAT.to_owned()
@@ -342,7 +344,7 @@ fn in_words(error: &Error) -> String {
     }
 }
 
-/// Where an answer ended.
+/// Position at which a page of an answer ended.
 struct Cursor {
     view: u64,
     question: u64,

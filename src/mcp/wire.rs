@@ -1,8 +1,9 @@
-//! The lines between a client and the protocol's library: what is no message is answered with an error, and a client that
-//! does not read is not read from for long.
+//! Guard between the client and the protocol library: answers invalid messages with an error, and limits requests
+//! without an answer.
 //!
-//! The library passes over lines that it cannot parse, so the client would wait for ever; and it takes requests whether or
-//! not answers are read, so they would pile up. Errors: <https://www.jsonrpc.org/specification>.
+//! The library ignores lines that it cannot parse, so the client would wait for ever. It also accepts requests while
+//! the client does not read the answers, so they would accumulate in memory. Error codes:
+//! <https://www.jsonrpc.org/specification>.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,20 +18,20 @@ use tokio::task::JoinHandle;
 
 use crate::mcp::envelope::{Envelope, is_too_deep};
 
-/// The longest message that is read, in bytes.
+/// Maximum length of a message, in bytes.
 const MAX_MESSAGE_BYTES: u64 = 1 << 20;
 
-/// Requests that wait for an answer, or for being read by the client.
+/// Maximum number of requests that were not answered yet, or whose answer the client has not read yet.
 const MAX_WAITING: usize = 64;
 
-/// Bytes between the library and the wire.
+/// Capacity of the pipes between the library and the client's streams, in bytes.
 const BUFFER_BYTES: usize = 64 << 10;
 
 const PARSE_ERROR: i32 = -32700;
 const INVALID_REQUEST: i32 = -32600;
 const INVALID_PARAMS: i32 = -32602;
 
-/// The requests that were not answered yet, by their ids.
+/// Ids of the requests that were not answered yet.
 #[derive(Default)]
 struct Waiting {
     ids: Mutex<BTreeSet<String>>,
@@ -54,8 +55,8 @@ impl Waiting {
     }
 }
 
-/// Puts a guard before a client's two streams. Gives the streams that the library takes, and the task that ends once all
-/// answers are written; must be called in a runtime.
+/// Wraps the client's two streams. Returns the streams for the library, and a task that ends once all answers are
+/// written. Must be called within a Tokio runtime.
 pub(super) fn guarded(
     input: impl AsyncRead + Send + Unpin + 'static,
     output: impl AsyncWrite + Send + Unpin + 'static,
@@ -69,7 +70,7 @@ pub(super) fn guarded(
     ((passed_on, answers), writer)
 }
 
-/// Reads line after line; passes on what is a message.
+/// Reads the client's messages line by line and forwards the valid ones.
 async fn read(
     input: impl AsyncRead + Unpin,
     mut requests: DuplexStream,
@@ -121,7 +122,7 @@ async fn read(
     }
 }
 
-/// Steps over the rest of a line; `false` at the end.
+/// Skips the rest of a line. Returns `false` at the end of the input.
 async fn skip_line(input: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> bool {
     loop {
         let Ok(bytes) = input.fill_buf().await else { return false };
@@ -137,7 +138,7 @@ async fn skip_line(input: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> bool {
     }
 }
 
-/// What is wrong with a line that cannot be passed on.
+/// Returns the error code and message for a line that cannot be forwarded, or `None` for a valid message.
 fn refusal(text: &[u8], envelope: &Envelope) -> Option<(i32, &'static str)> {
     if is_too_deep(text) {
         return Some((INVALID_REQUEST, "this message is nested too deeply"));
@@ -175,7 +176,7 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Writes answers and errors, line by line.
+/// Writes answers and errors to the client, line by line.
 async fn write(
     mut output: impl AsyncWrite + Unpin,
     answered: DuplexStream,
@@ -187,7 +188,7 @@ async fn write(
     let mut has_reader = true;
     loop {
         let is_answer = tokio::select! {
-            // Cancel-safe: what was read of a line stays in `line`.
+            // Cancel-safe: the part of a line that was read stays in `line`.
             read = answers.read_until(b'\n', &mut line) => {
                 if !matches!(read, Ok(count) if count > 0) && line.is_empty() {
                     return;

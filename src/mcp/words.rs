@@ -1,4 +1,4 @@
-//! What this server says in its own words. Nothing that was captured is ever put into them.
+//! Messages of the server to agents. They never contain captured text.
 
 use crate::engine::View;
 
@@ -62,7 +62,7 @@ pub(super) const NO_COMPAT: &str = "The original tool raises for one of these fl
 pub(super) const FAILED: &str =
     "This call failed inside of the server; the operator finds more in its messages.";
 
-/// What to do about an answer as a whole.
+/// Returns advice about an answer as a whole, for example that captures are unreadable.
 pub(super) fn advice(view: &View, matched: usize) -> Vec<String> {
     let mut advice = Vec::new();
     if view.report.totals.flows == 0 {

@@ -1,4 +1,4 @@
-//! CSV (RFC 4180, with line feeds): one pattern a line.
+//! CSV output (RFC 4180, but with line feeds): one pattern per line.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -6,9 +6,9 @@ use std::io::{self, Write};
 use crate::output::{Output, status_classes};
 use crate::report::Report;
 
-/// One pattern a line under a line of column names. Lists are separated by blanks.
+/// Writes a line of column names, then one line per pattern. Lists within a cell are separated by spaces.
 ///
-/// A cell that a spreadsheet would take for a formula begins with an apostrophe.
+/// A cell that a spreadsheet would evaluate as a formula is prefixed with an apostrophe.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Csv;
 
@@ -56,12 +56,14 @@ fn cell(text: Cow<'_, str>) -> Cow<'_, str> {
     text
 }
 
-/// Does this character begin a formula? The wide ones are the keyboards' of East Asia.
+/// Returns `true` if a spreadsheet takes a cell that begins with this character for a formula. Includes the fullwidth
+/// forms that East Asian keyboards produce.
 fn begins_formula(c: char) -> bool {
     matches!(c, '=' | '+' | '-' | '@' | '\u{ff1d}' | '\u{ff0b}' | '\u{ff0d}' | '\u{ff20}')
 }
 
-/// Where a cell may begin: at the start, and where a spreadsheet of another country ends one.
+/// Returns `true` if a formula begins at the start of the text, or after a `;` or tab, which spreadsheets of other
+/// locales take for a separator.
 fn has_formula(text: &str) -> bool {
     text.split([';', '\t']).any(|part| part.trim_start().starts_with(begins_formula))
 }

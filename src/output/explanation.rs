@@ -1,20 +1,20 @@
-//! Why an endpoint is as it is.
+//! Formatters of explanations: why the segments of an endpoint are literals or parameters.
 
 use std::io::{self, Write};
 
 use crate::report::decision::Explanation;
 
-/// Writes explanations in one format.
+/// A format in which explanations can be written.
 pub trait ExplanationOutput {
-    /// Writes them all, with a newline at the end.
+    /// Writes all explanations, and a final newline.
     ///
     /// # Errors
     ///
-    /// Where `out` cannot be written to.
+    /// Returns an error if `out` cannot be written to.
     fn write(&self, explanations: &[Explanation], out: &mut dyn Write) -> io::Result<()>;
 }
 
-/// As an indented JSON array.
+/// Writes explanations as an indented JSON array.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ExplanationJson;
 
@@ -25,7 +25,7 @@ impl ExplanationOutput for ExplanationJson {
     }
 }
 
-/// As text for people.
+/// Writes explanations as text for a terminal.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ExplanationText;
 

@@ -1,11 +1,11 @@
-//! JSON: the whole report as one object, or one pattern a line.
+//! JSON output: the whole report as one object, or one pattern per line.
 
 use std::io::{self, Write};
 
 use crate::output::Output;
 use crate::report::Report;
 
-/// The whole report as one indented object.
+/// Writes the whole report as one indented object.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json;
 
@@ -16,7 +16,7 @@ impl Output for Json {
     }
 }
 
-/// One pattern a line, without the totals.
+/// Writes one pattern per line (JSON Lines), without the totals.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct JsonLines;
 

@@ -1,11 +1,11 @@
-//! Markdown: a table for each host.
+//! Markdown output: a table per host.
 
 use std::io::{self, Write};
 
 use crate::output::{Output, status_classes};
 use crate::report::Report;
 
-/// A heading and a table for each host.
+/// Writes a heading and a table per host.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Markdown;
 
@@ -44,8 +44,8 @@ impl Output for Markdown {
     }
 }
 
-/// Captured text as code, in which it can be neither markup nor the end of a cell: what readers of Markdown take differently
-/// inside of code and of tables is percent-encoded, as it may be in a path.
+/// Formats captured text as a code span that can neither contain markup nor end its table cell. Characters that
+/// Markdown implementations treat differently there are percent-encoded, as is valid in a path.
 fn code(text: &str) -> String {
     let safe = |c| match c {
         '`' => "%60".to_owned(),

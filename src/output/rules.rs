@@ -1,4 +1,4 @@
-//! A decision as a rules file.
+//! Rules output: a report as a rules file that pins its templates.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use crate::report::Report;
 
-/// The templates of a report as a rules file (TOML) that pins each of them, and that a person can edit.
+/// Converts the templates of a report into a rules file (TOML) that pins each of them. The file is meant to be edited.
 ///
 /// ```
 /// use api_patterns::{Flow, Patterns, Rules, output::rules_of};
@@ -26,7 +26,7 @@ pub fn rules_of(report: &Report) -> String {
     );
     let mut methods: IndexMap<(&str, &str), BTreeSet<&str>> = IndexMap::new();
     for pattern in &report.patterns {
-        // What is masked cannot be written down.
+        // A masked segment cannot be pinned, since its text is unknown.
         let is_masked = pattern.path_pattern.contains("[masked");
         if !is_masked && !pattern.path_pattern.trim_matches('/').is_empty() {
             methods
@@ -44,7 +44,7 @@ pub fn rules_of(report: &Report) -> String {
     out
 }
 
-/// A basic string of TOML. Control characters are already percent-encoded in a report.
+/// Quotes text as a TOML basic string. A report contains no control characters, since these are percent-encoded.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

@@ -1,4 +1,4 @@
-//! A table for people: aligned, as wide as the terminal, grouped by host.
+//! Table output for terminals: aligned, fitted to the width of the terminal, grouped by host.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -10,20 +10,20 @@ use crate::math::grouped;
 use crate::output::{Output, status_classes};
 use crate::report::{Pattern, Report};
 
-/// A table for each host, with the most-used endpoints first.
+/// Writes a table per host, with the endpoints in the order of the report: those with the most requests first.
 #[derive(Clone, Copy, Debug)]
 pub struct Table {
-    /// How many columns the lines may have; `None` for as many as they need.
+    /// Maximum width of a line in columns; `None` for unlimited. Very narrow widths may be exceeded.
     pub width: Option<usize>,
-    /// Whether to colour.
+    /// True if the output contains colour sequences.
     pub color: bool,
 }
 
-/// Between two columns.
+/// Number of spaces between two columns.
 const GAP: usize = 2;
-/// A path is cut to no less than this.
+/// Minimum width of the path column.
 const LEAST_PATH: usize = 24;
-/// The column of query parameters is left out below this.
+/// Minimum width of the query column, below which it is dropped.
 const LEAST_QUERY: usize = 12;
 
 const BOLD: Style = Style::new().bold();
@@ -42,7 +42,7 @@ impl Output for Table {
     }
 }
 
-/// The cells of one line.
+/// Cells of one line.
 struct Row<'a> {
     requests: String,
     method: &'a str,
@@ -74,7 +74,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Which columns there are, and how wide.
+/// Widths of the columns. A width of 0 drops an optional column.
 struct Columns {
     requests: usize,
     method: usize,
@@ -128,8 +128,8 @@ impl Columns {
             + optional.map(|width| if width > 0 { width + GAP } else { 0 }).sum::<usize>()
     }
 
-    /// Gives up what matters least: the column of query names (they move to a line of their own), the slower times,
-    /// then the middle of long paths.
+    /// Fits the table into `width` by dropping the least important parts: first the query column (its names move to a
+    /// line of their own), then p95 and p50, then the middle of long paths.
     fn shrink(&mut self, width: usize) {
         let over = |columns: &Self| columns.total().saturating_sub(width);
         if over(self) > 0 && self.query > 0 {
@@ -225,7 +225,7 @@ impl Table {
         line.extend(std::iter::repeat_n(' ', width.saturating_sub(text.width())));
     }
 
-    /// The path with its parameters in colour.
+    /// Colours the parameters of a path.
     fn with_parameters(&self, path: &str) -> String {
         if !self.color {
             return path.to_owned();
@@ -265,7 +265,7 @@ fn push_right(line: &mut String, text: &str, width: usize) {
     }
 }
 
-/// Cut in the middle, since the end tells endpoints apart.
+/// Shortens text to `width` columns by cutting its middle, since the end distinguishes endpoints.
 fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -287,7 +287,7 @@ fn cut(text: &str, width: usize) -> String {
     format!("{start}…{end}")
 }
 
-/// `1 flow`, `2 flows`.
+/// Formats a number with its noun, for example `1 flow` or `2,000 flows`.
 pub(crate) fn counted(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
 }

@@ -1,4 +1,4 @@
-//! A client of `api-patterns mcp` that speaks the protocol by hand, so that a test sees every byte.
+//! Client of `api-patterns mcp` that implements the protocol by hand, so that a test sees every byte.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// The era of the protocol that is spoken.
+/// Variant of the protocol that the client uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Era {
-    /// With a handshake.
+    /// Protocol version with an initialization handshake.
     Legacy(&'static str),
-    /// Every request says what it needs.
+    /// Protocol version without a handshake: every request carries the client's name and capabilities.
     Stateless,
 }
 
@@ -23,18 +23,18 @@ pub struct Agent {
     lines: Receiver<String>,
     era: Era,
     name: String,
-    /// What the client declares that it can do.
+    /// Capabilities that the client declares.
     capabilities: Value,
     last: u64,
     early: BTreeMap<u64, Value>,
-    /// Everything that came.
+    /// All lines received from the server.
     pub transcript: Vec<String>,
 }
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
 impl Agent {
-    /// Starts a server with some arguments and says hello.
+    /// Starts a server with the given arguments and initializes the session.
     pub fn start(arguments: &[&str]) -> Self {
         Self::of(Era::Stateless, "test", json!({}), arguments)
     }
@@ -86,7 +86,7 @@ impl Agent {
         agent
     }
 
-    /// Calls itself otherwise from now on; without a handshake that is in every request.
+    /// Changes the name of the client in later requests, which is possible only without a handshake.
     pub fn rename(&mut self, name: &str) {
         name.clone_into(&mut self.name);
     }
@@ -97,7 +97,7 @@ impl Agent {
         stdin.flush().unwrap();
     }
 
-    /// Sends a request and gives its number.
+    /// Sends a request and returns its id.
     pub fn request(&mut self, method: &str, mut params: Value) -> u64 {
         self.last += 1;
         if self.era == Era::Stateless {
@@ -113,14 +113,14 @@ impl Agent {
         self.last
     }
 
-    /// The next message that comes.
+    /// Returns the next message from the server.
     pub fn next(&mut self) -> Value {
         let line = self.lines.recv_timeout(PATIENCE).expect("the server says something");
         self.transcript.push(line.clone());
         serde_json::from_str(&line).expect("one JSON message a line")
     }
 
-    /// The answer to a request.
+    /// Returns the answer to a request.
     pub fn answer(&mut self, number: u64) -> Value {
         if let Some(answer) = self.early.remove(&number) {
             return answer;
@@ -140,7 +140,7 @@ impl Agent {
         self.answer(number)
     }
 
-    /// Calls a tool and gives its result.
+    /// Calls a tool and returns its result.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "arguments are written where they are needed"
@@ -151,7 +151,7 @@ impl Agent {
         answer["result"].clone()
     }
 
-    /// What `get_api_patterns` answers.
+    /// Returns the answer of `get_api_patterns`.
     pub fn patterns(&mut self, arguments: Value) -> Value {
         let result = self.call("get_api_patterns", arguments);
         assert_ne!(result["isError"], true, "{result}");
@@ -160,14 +160,14 @@ impl Agent {
         text
     }
 
-    /// What a tool says is wrong.
+    /// Returns the error message of a tool call that must fail.
     pub fn refusal(&mut self, tool: &str, arguments: Value) -> String {
         let result = self.call(tool, arguments);
         assert_eq!(result["isError"], true, "{result}");
         text_of(&result).to_owned()
     }
 
-    /// Goes, and gives the exit code and what was said on stderr.
+    /// Disconnects. Returns the exit code and the server's stderr.
     pub fn leave(mut self) -> (Option<i32>, String) {
         drop(self.stdin.take());
         let status = self.child.wait().unwrap();
@@ -176,14 +176,14 @@ impl Agent {
         (status.code(), said)
     }
 
-    /// Kills the server, as a crash would.
+    /// Kills the server, as in a crash.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 }
 
-/// The text of a result.
+/// Returns the text of a result.
 pub fn text_of(result: &Value) -> &str {
     result["content"][0]["text"].as_str().unwrap()
 }

@@ -47,7 +47,7 @@ fn a_pipe_gets_json_and_stderr_the_totals() {
     assert_eq!(program(&["analyze", &demo(), "--quiet"]).stderr, "");
 }
 
-/// What is shown is tested to the letter: `fixtures/demo.*` are looked at when they change.
+/// Each format is compared verbatim with `fixtures/demo.*`; review the difference when these files change.
 #[test]
 fn every_format_is_written_as_recorded() {
     for (format, file) in [
@@ -82,7 +82,7 @@ fn the_table_keeps_to_the_width() {
             .unwrap();
         let table = String::from_utf8(run.stdout).unwrap();
         let widest = table.lines().map(|line| line.chars().count()).max().unwrap();
-        // Below that nothing sensible can be shown.
+        // Below 70 columns the table cannot be fitted.
         assert!(widest <= width.max(70), "{widest} columns of {width}:\n{table}");
         assert!(table.contains("/v1/users/me"));
         assert!(!table.contains('\u{1b}'), "colour in a pipe");
@@ -105,7 +105,7 @@ fn label_gives_each_flow_its_endpoint_in_input_order() {
     assert_eq!(lines[3]["endpoint"], "GET /v1/users/{user_id}");
     let from_pipe = program_with_input(&["label", "-"], &fs::read(demo()).unwrap());
     assert_eq!(from_pipe.stdout, from_file.stdout);
-    // The newest only, still in input order.
+    // The newest flows only, but still in input order.
     let newest = program(&["label", &demo(), "--limit", "3"]);
     let last: Vec<&str> = from_file.stdout.lines().collect();
     assert_eq!(newest.stdout.lines().count(), 3);
@@ -209,7 +209,7 @@ fn bad_usage_is_one_sentence_and_exit_code_2() {
         use std::os::unix::fs::PermissionsExt;
         let secret = inside("secret", b"12:");
         fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).unwrap();
-        // Nothing is unreadable for root.
+        // Root may read every file.
         if fs::read(&secret).is_err() {
             refused(&program(&["analyze", &secret]), &["no permission to read"]);
         }
@@ -290,7 +290,7 @@ fn escapes_of_a_capture_never_come_out_raw() {
     }
 }
 
-/// Header values, bodies and values of parameters are in no answer.
+/// No answer contains header values, bodies or values of parameters.
 #[test]
 fn no_secret_reaches_an_answer() {
     let secret = "canary";
@@ -330,7 +330,7 @@ fn a_closed_pipe_is_no_error() {
     use std::io::Read;
     use std::process::{Command, Stdio};
 
-    // More than any pipe holds, so that the program is still writing when nobody reads any longer.
+    // More than the capacity of a pipe, so that the program is still writing when its reader closes the pipe.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("lines");
     fs::write(

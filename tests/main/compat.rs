@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::support::{fixture, program, program_with_input, record, request, response, shared};
 
-/// The answer to a case, by way of JSON lines: its flows are newest first, and of lines the last is newest.
+/// Answers a recorded case through JSON lines. The flows of a case are given newest first, but in JSON lines the last
+/// is the newest.
 fn answer(case: &RawCase) -> Result<String, api_patterns::Error> {
     let lines: Vec<&str> = case.flows.iter().rev().map(|line| line.get()).collect();
     let captures =
@@ -54,7 +55,7 @@ fn answers_equal_the_originals_on_all_recorded_cases() {
     check_cases("compat/compat-cases.jsonl", 125);
 }
 
-/// Lone surrogates come out as the original writes them: text is kept in WTF-8.
+/// Lone surrogates survive, since text is kept in WTF-8.
 #[test]
 fn lone_surrogates_come_out_as_the_original_writes_them() {
     check_cases("compat/compat-cases-surrogates.jsonl", 3);
@@ -71,7 +72,8 @@ fn paths_are_normalized_as_the_original_does() {
     }
 }
 
-/// The quirks that the recorded cases show, without them: ids, the params of the newest flow, folded header names.
+/// Quirks that the recorded cases cover, reproduced without them: ids, the parameters of the newest flow, deduplicated
+/// header names.
 #[test]
 fn quirks_of_the_original_are_kept() {
     let lines = r#"
@@ -155,7 +157,7 @@ fn a_flow_that_the_original_raises_for_is_named() {
             run.stderr
         );
         assert!(run.stderr.contains(why), "{}", run.stderr);
-        // Flows that the domain leaves out are never looked at, so they cannot raise.
+        // Flows that the domain excludes are never parsed, so they cannot raise.
         let run = program_with_input(
             &["analyze", "-", "--compat", "mitmproxy-mcp", "--domain", "zzz"],
             line.as_bytes(),
@@ -185,7 +187,7 @@ fn domain_is_a_substring_and_limit_a_slice_as_in_the_original() {
     assert_eq!(count(Some("a.com"), Some(-1)), 1);
 }
 
-/// From a dump: the address connected to, one row for an id, newest first, the time of the first insert.
+/// Import of a dump: the address connected to, one row per id, newest first, the time of the first insert.
 #[test]
 fn a_dump_is_answered_for_as_if_the_original_had_imported_it() {
     let at = |time: &str| ("timestamp_start", crate::support::tnetstring('^', time.as_bytes()));
@@ -205,7 +207,7 @@ fn a_dump_is_answered_for_as_if_the_original_had_imported_it() {
     let clusters: Vec<Value> = serde_json::from_str(&answer.text).unwrap();
     let endpoints: Vec<&str> =
         clusters.iter().map(|cluster| cluster["endpoint"].as_str().unwrap()).collect();
-    // The second record of `a` replaced all of the first but its time.
+    // The second record with the id `a` replaced the first except for its time.
     assert_eq!(endpoints, ["GET /y", "GET /x/{id}", "GET /z"]);
     assert_eq!(clusters[1]["status_codes"], serde_json::json!({"404": 1}));
 }
@@ -225,7 +227,7 @@ fn answers_are_the_same_for_any_number_of_threads_and_any_batch() {
     }
 }
 
-/// Recorded with the original: `fixtures/demo.mitm.original.json` is its answer, with the query names sorted.
+/// `fixtures/demo.mitm.original.json` was recorded with the original, and its query names were sorted.
 #[test]
 fn the_demo_dump_is_answered_for_as_by_the_original() {
     let expected = std::fs::read_to_string(fixture("demo.mitm.original.json")).unwrap();

@@ -8,7 +8,7 @@ use crate::support::{
     request, response, tnetstring,
 };
 
-/// Paths that were read, and what was skipped.
+/// Returns the paths of the flows that were read, and the skips.
 #[track_caller]
 fn read(dump: &[u8]) -> (Vec<String>, Vec<(SkipReason, u64)>) {
     let captures = Captures::from_bytes("test", dump.to_vec(), InputFormat::Mitmproxy).unwrap();
@@ -17,7 +17,7 @@ fn read(dump: &[u8]) -> (Vec<String>, Vec<(SkipReason, u64)>) {
         paths.push(String::from_utf8_lossy(flow.path()).into_owned());
     })
     .unwrap();
-    // The same in parallel, in small batches, and from a pipe.
+    // Several threads, small batches, and a pipe must give the same result.
     let mut options = Options::default();
     (options.threads, options.batch_bytes) = (3, 100);
     let analysis = analyze(&captures, &options, &()).unwrap();
@@ -52,7 +52,7 @@ fn a_truncated_last_record_costs_one_flow() {
     );
 }
 
-/// `mitmdump -w +file` goes on after a record that the last run did not finish.
+/// `mitmdump -w +file` appends to a file whose last record may be incomplete.
 #[test]
 fn records_after_a_truncated_one_are_read() {
     let cut = flow("b", "/cut");
@@ -142,7 +142,7 @@ fn values_of_the_wrong_type_and_missing_keys_cost_one_record() {
         assert_eq!(paths, ["/a", "/b"], "{}", String::from_utf8_lossy(&bad));
         assert_eq!(skipped, [(SkipReason::BadRecord, 1)], "{}", String::from_utf8_lossy(&bad));
     }
-    // What is not needed may be broken.
+    // Damage in fields that are not needed is ignored.
     let odd =
         [("port", bytes("80")), ("content", tnetstring(';', b"text")), ("trailers", number(7))];
     let (paths, skipped) = read(&record(
@@ -163,7 +163,7 @@ fn absurd_lengths_take_no_memory_and_no_time() {
         let dump = [flow("a", "/a"), claim.as_bytes().to_vec(), flow("b", "/b")].concat();
         assert_eq!(read(&dump).0, ["/a", "/b"], "{claim}");
     }
-    // Nested lengths beyond their record.
+    // Nested lengths that exceed their record.
     let nested = tnetstring('}', b"7:request;999999999:4:type;4:http;}");
     assert_eq!(read(&[flow("a", "/a"), nested, flow("b", "/b")].concat()).0, ["/a", "/b"]);
     assert!(start.elapsed() < Duration::from_secs(20));
@@ -201,7 +201,7 @@ fn a_hundred_thousand_headers_and_huge_paths_are_bounded() {
     assert!(serde_json::to_string(&analysis.report).unwrap().len() < 10_000);
 }
 
-/// A record of 20 MB is read without its body, from a file as from a pipe.
+/// A record of 20 MB is read without its body, from a file and from a pipe.
 #[test]
 fn large_bodies_are_stepped_over() {
     let body = tnetstring(',', &vec![b'}'; 20 << 20]);
@@ -231,7 +231,7 @@ fn large_bodies_are_stepped_over() {
 fn a_large_record_that_is_damaged_is_one_skip() {
     let mut body = vec![b'x'; 6 << 20];
     body[0] = b'?';
-    // A key without a value at its end.
+    // A record that ends with a key without a value.
     let payload = [&b"8:response;"[..], &tnetstring(',', &body), b"4:type;"].concat();
     let dump = [flow("a", "/a"), tnetstring('}', &payload), flow("b", "/b")].concat();
     let (paths, skipped) = read(&dump);
@@ -239,7 +239,7 @@ fn a_large_record_that_is_damaged_is_one_skip() {
     assert_eq!(skipped.iter().map(|s| s.1).sum::<u64>(), 1, "{skipped:?}");
 }
 
-/// The same bytes through a pipe that hands them out a few at a time.
+/// A pipe that returns a few bytes per read gives the same flows as a file.
 #[test]
 fn a_pipe_gives_the_same_as_a_file() {
     struct Dribble(std::io::Cursor<Vec<u8>>);
@@ -266,7 +266,7 @@ fn a_pipe_gives_the_same_as_a_file() {
     }
 }
 
-/// Every way to flip a byte of a small dump: no panic, and never more than the flows that the flip touched are lost.
+/// Flips every byte of a small dump in turn: no panic, and only the flows that the flip touched are lost.
 #[test]
 fn one_damaged_byte_costs_at_most_the_records_beside_it() {
     let flows = [flow("a", "/a"), flow("b", "/b"), flow("c", "/c"), flow("d", "/d")];

@@ -41,7 +41,7 @@ fn row(id: &str, url: &str, body_bytes: usize) -> Vec<Value> {
     ]
 }
 
-/// (id, url, status) of all flows, in the order in which they are delivered.
+/// Returns (id, url, status) of all flows, in the order in which they are delivered.
 fn flows(path: &Path) -> Vec<(String, String, i64)> {
     let captures = Captures::open(&[path], InputFormat::Detect).unwrap();
     let mut flows = Vec::new();
@@ -55,7 +55,7 @@ fn flows(path: &Path) -> Vec<(String, String, i64)> {
     flows
 }
 
-/// What the original's reader returns, or that it raises, for all the cases of its rows.
+/// For each recorded case the rows equal those of the original's reader, or fail where it raises.
 #[test]
 fn rows_are_those_of_the_original() {
     let Some(cases) = shared("compat/db-rows-cases.jsonl") else { return };
@@ -102,7 +102,7 @@ fn rows_are_those_of_the_original() {
             let text = answer.unwrap().text;
             let parsed: serde_json::Value = serde_json::from_str(&text).unwrap();
             assert_eq!(parsed, expected(flows.unwrap()), "{}", case["name"]);
-            // Parsing loses the order, and this case is about it.
+            // Parsing loses the order of the members, which this case checks.
             if case["name"] == "list pairs, duplicates collapse last wins, first position" {
                 let places =
                     ["\"a\": 1", "\"b\": 1", "\"A\": 1"].map(|name| text.find(name).unwrap());
@@ -114,7 +114,7 @@ fn rows_are_those_of_the_original() {
     assert!(count >= 22);
 }
 
-/// The original's answer for rows that differ in nothing that makes another endpoint: all of them ask for one path.
+/// Computes the original's answer for rows that all have the same path.
 fn expected(flows: &[serde_json::Value]) -> serde_json::Value {
     let mut clusters: Vec<(String, serde_json::Value)> = Vec::new();
     for flow in flows {
@@ -160,7 +160,7 @@ fn the_fixture_gives_the_endpoints_of_the_dump() {
     let report = |name: &str| {
         let captures = Captures::open(&[fixture(name)], InputFormat::Detect).unwrap();
         let report = analyze(&captures, &Options::default(), &()).unwrap().report;
-        // The database has the addresses that were connected to, where a dump has the names of hosts.
+        // The database has the addresses connected to, but a dump has host names.
         let mut endpoints: Vec<_> = report
             .patterns
             .into_iter()
@@ -175,7 +175,7 @@ fn the_fixture_gives_the_endpoints_of_the_dump() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
-    /// Rows read from pages are those that SQLite gives, whatever their size, the size of a page, and what was deleted.
+    /// The reader delivers the rows that SQL selects, for any size of rows and pages, and after deletions.
     #[test]
     fn pages_equal_statements(
         sizes in prop::collection::vec(prop_oneof![0usize..200, 0usize..6000, Just(100_000)], 0..300),
@@ -205,7 +205,7 @@ proptest! {
     }
 }
 
-/// The server saves with a connection and a transaction of its own for each flow, and gives up after some time.
+/// The server saves each flow with its own connection and transaction, and gives up after a timeout.
 #[test]
 fn a_server_that_writes_meanwhile_loses_nothing_and_is_read() {
     let folder = tempfile::tempdir().unwrap();
@@ -251,7 +251,7 @@ fn a_server_that_writes_meanwhile_loses_nothing_and_is_read() {
     assert_eq!(beside.len(), 1, "files were left beside the database");
 }
 
-/// A writer that was killed in the middle of a transaction leaves its journal: the state before it is read.
+/// A writer that was killed during a transaction leaves a hot journal; the state before the transaction is read.
 #[test]
 fn a_hot_journal_is_survived() {
     let folder = tempfile::tempdir().unwrap();
@@ -259,7 +259,7 @@ fn a_hot_journal_is_survived() {
     for i in 0..50 {
         insert(&connection, &row(&format!("f{i}"), "https://h.example/a", 3000));
     }
-    // So small a cache that pages are written before the end of the transaction.
+    // The cache is so small that pages are written before the end of the transaction.
     connection
         .execute_batch(
             "PRAGMA cache_size = 2; BEGIN; UPDATE flows SET url = 'https://h.example/torn';",
@@ -284,12 +284,12 @@ fn a_database_with_a_write_ahead_log_is_read() {
     insert(&connection, &row("a", "https://h.example/a", 10));
     assert_eq!(flows(&path).len(), 1);
     drop(connection);
-    // Nobody has it open: nothing may be made beside it.
+    // No process has the database open, so no file may be created beside it.
     assert_eq!(flows(&path).len(), 1);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
-/// Packed, from a pipe, and in a zip.
+/// A database is also read if it is compressed, piped, or in a zip archive.
 #[test]
 fn a_database_that_is_no_file_of_its_own_is_read() {
     use std::io::Write;
@@ -337,13 +337,14 @@ fn damage_costs_rows_and_no_more() {
     std::fs::write(&path, &bytes).unwrap();
     let captures = Captures::open(&[&path], InputFormat::Detect).unwrap();
     let analysis = analyze(&captures, &Options::default(), &()).unwrap();
-    // A page has one row or two.
+    // A page holds one or two rows.
     let used = analysis.report.totals.used;
     assert!((497..500).contains(&used), "{:?}", analysis.report.totals);
     assert!(analysis.skips.total() > 0, "{:?}", analysis.skips);
 }
 
-/// Views may be endless, virtual tables anything, and what is computed of any size: none of them is asked.
+/// A view may be endless, a virtual table may run arbitrary code, and a generated column may have any size, so none of
+/// them is queried.
 #[test]
 fn only_a_plain_table_is_read() {
     let columns = "'x' AS id, 'https://h.example/a' AS url, 'GET' AS method, 200 AS status_code, '{}' AS request_headers, \
@@ -385,7 +386,7 @@ fn huge_cells_are_read_as_missing() {
     assert_eq!(found, [(b"a".to_vec(), true), (b"b".to_vec(), false)]);
 }
 
-/// Pages that point at each other: rows would come for ever.
+/// Pages that reference each other would deliver rows endlessly.
 #[test]
 fn rows_out_of_order_end_the_reading() {
     let folder = tempfile::tempdir().unwrap();
@@ -398,7 +399,7 @@ fn rows_out_of_order_end_the_reading() {
         .unwrap();
     drop(connection);
     let mut bytes = std::fs::read(&path).unwrap();
-    // The second child of the root is its first.
+    // The second child of the root is made to be its first child.
     let page = (root as usize - 1) * 4096;
     let cell = |n: usize, bytes: &[u8]| {
         let at = page + 12 + 2 * n;

@@ -61,7 +61,7 @@ fn the_recorded_demo_has_its_endpoints() {
     assert_eq!((gone.failed_count, gone.status_codes.len()), (1, 0));
 }
 
-/// Field names of 0.11 to 0.13, 0.14 and 0.15, 0.16 and 0.17; keys are bytes up to 0.17.
+/// Field names of mitmproxy 0.11 to 0.13, 0.14 and 0.15, 0.16 and 0.17. Keys are bytes up to 0.17.
 #[test]
 fn old_versions_are_read_by_their_own_names() {
     let old = |fields: &[(&str, Vec<u8>)]| {
@@ -187,7 +187,7 @@ fn other_protocols_are_counted_and_skipped() {
     ] {
         assert_eq!(analysis.skips.count(reason), count, "{reason:?}");
     }
-    // A dns flow has a request and a response of another shape.
+    // The request and response of a DNS flow have other fields.
     let dns = record_of(&[
         ("request", dict(&[("query", number(1))])),
         ("type", tnetstring(';', b"dns")),
@@ -196,7 +196,7 @@ fn other_protocols_are_counted_and_skipped() {
     assert_eq!(analysis_of(&dns, &Options::default()).skips.count(SkipReason::Dns), 1);
 }
 
-/// A flow that a user edited holds its whole former self under `backup`: that is no second request.
+/// A flow that a user edited contains its previous state under `backup`, which is not a second request.
 #[test]
 fn a_backup_is_not_another_flow() {
     let former = dict(&[

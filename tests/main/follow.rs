@@ -56,7 +56,7 @@ fn a_file_that_began_anew_is_read_from_its_start() {
     poll(&mut follower, Change::More, 3);
     write(&["/x"]);
     poll(&mut follower, Change::Restarted, 1);
-    // Further than before already, and still other bytes.
+    // The file is longer than at the last read, but its earlier bytes differ.
     write(&["/p", "/q", "/r", "/s"]);
     poll(&mut follower, Change::Restarted, 4);
     std::fs::remove_file(&path).unwrap();
@@ -88,7 +88,7 @@ fn lines_are_followed_as_well_and_other_formats_are_refused() {
     assert_eq!((run.code, run.stderr.contains("--follow takes a file")), (Some(2), true));
 }
 
-/// As a person runs it: a line a refresh, and Ctrl-C ends with the totals.
+/// The program writes a line per refresh, and Ctrl-C ends it with the totals.
 #[cfg(unix)]
 #[test]
 fn the_program_follows_until_it_is_interrupted() {

@@ -17,7 +17,8 @@ fn har(entries: &[String]) -> String {
     )
 }
 
-/// Paths that were read, and what was skipped; the same in small batches, with several threads, and from a pipe.
+/// Returns the paths of the flows that were read, and the skips. Checks that small batches, several threads and a pipe
+/// give the same result.
 #[track_caller]
 fn read(text: &[u8]) -> (Vec<String>, BTreeMap<SkipReason, u64>) {
     let captures = Captures::from_bytes("test", text.to_vec(), InputFormat::Har).unwrap();
@@ -189,7 +190,7 @@ fn what_follows_the_har_is_reported() {
     }
 }
 
-/// Damage that unbalances quotes or brackets is stepped over to the next entry.
+/// After damage that unbalances quotes or brackets, reading continues at the next entry.
 #[test]
 fn entries_after_damage_are_found() {
     let mut all = entries(6);
@@ -213,7 +214,7 @@ fn entries_after_damage_are_found() {
     }
 }
 
-/// An entry of 40 MB is read without its body, from a file as from a pipe; so is one with a path of 8 MB.
+/// An entry of 40 MB is read without its body, from a file and from a pipe, and so is one with a path of 8 MB.
 #[test]
 fn large_bodies_are_left_out() {
     let body = "\\\"}]".repeat(10 << 20);
@@ -287,7 +288,7 @@ fn messages_say_where() {
     assert_eq!(places[0].offset, text.len() as u64 - 1);
 }
 
-/// A quote too few turns what is inside of strings outside: the entries after it are found all the same.
+/// A missing quote exchanges the inside and the outside of strings; later entries are found nevertheless.
 #[test]
 fn a_wrong_quote_costs_few_entries() {
     let text = std::fs::read(fixture("demo.chromium.har")).unwrap();
@@ -299,7 +300,7 @@ fn a_wrong_quote_costs_few_entries() {
     for at in quotes.iter().step_by(7) {
         let mut damaged = text.clone();
         damaged[*at] = b'#';
-        // What comes through a pipe cannot be gone back to: damage in front of the list costs all there.
+        // A pipe cannot be read again, so damage before the list of entries loses all of them.
         let pipe = Box::new(std::io::Cursor::new(damaged.clone()));
         let pipe =
             (*at > list).then(|| Captures::from_reader("pipe", pipe, InputFormat::Har).unwrap());
@@ -328,7 +329,7 @@ fn every_item_that_is_no_entry_is_counted() {
     assert_eq!((found.report.totals.used, found.skips.count(SkipReason::BadRecord)), (2, 4));
 }
 
-/// The original stores no response where a program wrote the status 0.
+/// The original stores no response if a program wrote the status 0.
 #[test]
 fn status_0_is_no_response_for_the_original() {
     let text = har(&[entry("https://h.example/a").replace("\"status\": 200", "\"status\": 0")]);
@@ -336,7 +337,7 @@ fn status_0_is_no_response_for_the_original() {
     assert!(run.stdout.contains("\"status_codes\": {}"), "{}", run.stdout);
 }
 
-/// Damage in front of the list, or in its key, hides it; the entries are there all the same.
+/// Entries are found even if damage before the list, or in its key, hides the list.
 #[test]
 fn a_list_that_damage_hides_is_found() {
     let entry = |n: usize| {

@@ -169,7 +169,7 @@ fn one_path_is_split_into_operations_where_the_traffic_shows_it() {
             ),
             response(200),
         ),
-        // A form that happens to have a field of that name, and a lone one.
+        // A form that happens to have a field of that name, and a field without others.
         record(
             "7",
             request(
@@ -328,7 +328,7 @@ fn rules_that_cannot_be_followed_are_refused_with_a_sentence() {
     }
 }
 
-/// What is written today is what is decided with it tomorrow.
+/// A report made with the rules that `rules init` wrote has the templates of the report they were written from.
 #[test]
 fn written_rules_give_the_same_report() {
     let demo = fixture("demo.mitm");
@@ -378,7 +378,8 @@ fn an_endpoint_is_explained_with_its_near_misses() {
     assert!(none.stderr.contains("there is no such endpoint"), "{}", none.stderr);
 }
 
-/// Recorded traffic of real APIs: shuffled, split, on any number of threads, merged in any order, the bytes are the same.
+/// Recorded traffic of real APIs gives identical bytes if it is shuffled, split, observed on any number of threads, and
+/// merged in any order.
 #[test]
 fn real_corpora_give_the_same_bytes_in_any_order() {
     let Some(folder) = shared("accuracy/dev") else { return };

@@ -1,4 +1,4 @@
-//! Laws of the state, on random traffic: any order, any split, any number of threads give the same bytes.
+//! Laws of the state, on random traffic: any order, any split and any number of threads give identical bytes.
 
 use api_patterns::{Captures, Flow, InputFormat, Options, Patterns, Report, analyze};
 use proptest::prelude::*;
@@ -17,7 +17,7 @@ fn observe<'a>(flows: impl IntoIterator<Item = &'a (String, String)>) -> Pattern
     patterns
 }
 
-/// URLs with names, ids of several kinds, suffixes and odd bytes, over a few hosts.
+/// URLs with names, ids of several kinds, suffixes and unusual bytes, on a few hosts.
 fn flows() -> impl Strategy<Value = Vec<(String, String)>> {
     let segment = prop_oneof![
         4 => "(users|orders|v1|api|search|me)",
@@ -49,7 +49,7 @@ proptest! {
         }
         let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(shuffled.len())).chain([0, shuffled.len()]).collect();
         cuts.sort_unstable();
-        // Merged from the last part to the first, into an empty state.
+        // Merge from the last part to the first, into an empty state.
         let mut merged = Patterns::new();
         for pair in cuts.windows(2).rev() {
             merged.merge(observe(&shuffled[pair[0]..pair[1]]));
@@ -97,7 +97,7 @@ proptest! {
         prop_assert_eq!(ids.len(), report.patterns.len());
     }
 
-    /// The bytes of a state depend on the flows alone, and what is read from them is the state.
+    /// The serialized state depends only on the set of flows, and deserialization restores the state.
     #[test]
     fn states_have_one_form(flows in flows(), cut in 0_usize..400) {
         let whole = observe(&flows);
@@ -111,7 +111,7 @@ proptest! {
         prop_assert_eq!(json(&read.report()), json(&whole.report()));
     }
 
-    /// Bytes that somebody made up, with a hash that fits: an error, or a state that works.
+    /// Modified bytes with a valid checksum are either rejected or give a usable state.
     #[test]
     fn made_up_states_are_refused_or_work(
         flows in flows(), changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)
@@ -130,7 +130,7 @@ proptest! {
         }
     }
 
-    /// What was found to vary still varies when the templates themselves are the traffic.
+    /// A parameter stays a parameter if the templates themselves are observed as traffic.
     #[test]
     fn parameters_of_a_template_stay_parameters(flows in flows()) {
         let report = observe(&flows).report();
@@ -205,7 +205,7 @@ fn templating_the_templates_of_real_traffic_changes_nothing() {
             .patterns
             .iter()
             .map(|p| {
-                // A template says nothing of the kinds by which some parameters are named.
+                // Templates do not contain the kinds of values after which some parameters are named.
                 let names = p.path_params.iter().fold(p.path_pattern.clone(), |path, name| {
                     path.replace(&format!("{{{name}}}"), "{}")
                 });
@@ -213,14 +213,14 @@ fn templating_the_templates_of_real_traffic_changes_nothing() {
             })
             .collect();
         all.sort();
-        // Operations are named in bodies, which a template has not.
+        // Operations are named in bodies, which templates do not have.
         all.dedup();
         all
     };
     assert_eq!(endpoints(&observe(&templates).report()), endpoints(&report));
 }
 
-/// Random paths of random words: memory follows neither the number of flows nor that of paths.
+/// Random paths of random words: memory is bounded in the number of flows and of paths.
 #[test]
 fn a_flood_of_distinct_paths_is_bounded() {
     let mut patterns = Patterns::new();

@@ -44,7 +44,7 @@ fn bad_lines_are_counted_named_and_skipped() {
     assert!(places[1].message.contains("no \"url\""), "{}", places[1].message);
 }
 
-/// The words of a parser may quote the line, and a line may hold a secret.
+/// The error message of a parser may quote the line, which may hold a secret.
 #[test]
 fn messages_do_not_quote_the_line() {
     let line = br#"{"method":"GET","url":"https://h/a","status":{"secret-canary":1}} secret-canary
@@ -70,7 +70,7 @@ fn a_line_longer_than_what_is_read_is_one_skip() {
     assert_eq!(analysis.skips.count(SkipReason::TooLarge), 1);
 }
 
-/// A line that is longer than what is looked at to find out the format, and a first line that is none.
+/// A first line that is longer than the head used to detect the format, and a first line that is not JSON.
 #[test]
 fn the_first_line_does_not_decide_for_the_others() {
     let good = r#"{"method":"GET","url":"https://h/a"}"#;

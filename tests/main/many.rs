@@ -1,4 +1,5 @@
-//! Places with very many children, scans and junk: names stay names, values stay values, and nobody pushes anybody out.
+//! Path prefixes with very many children, scans and junk: names stay names, values stay values, and no host displaces
+//! another.
 
 use std::collections::BTreeSet;
 
@@ -208,7 +209,7 @@ fn junk_requests_to_another_host_change_nothing() {
                 &format!("https://words.example/{}", words.join("/")),
                 status,
             );
-            // On the host itself as well: what is deep is folded before the names of endpoints are.
+            // Long paths on the host itself: deep nodes are folded before the names of endpoints.
             add(&mut patterns, "GET", &format!("https://api.example/{}", values.join("/")), status);
         }
         let found = patterns.report();

@@ -1,4 +1,4 @@
-//! What an agent is answered: right, small, the same every time, and what is there now.
+//! Answers of the MCP server: correct, small, deterministic and current.
 
 use std::fs;
 use std::path::Path;
@@ -25,7 +25,7 @@ fn lines(paths: impl IntoIterator<Item = String>) -> String {
         .collect()
 }
 
-/// 5,000 endpoints: what 10 services tell of the 25 sides of 20 resources each.
+/// 5,000 endpoints: 10 services with 20 resources and 25 actions each.
 fn large_api() -> String {
     let services = "billing support identity catalog shipping search media reports admin mobile";
     let resources = "users orders invoices tickets comments projects messages accounts payments products \
@@ -191,7 +191,7 @@ fn five_thousand_endpoints_are_a_tree_and_the_top_of_the_list() {
     assert_eq!((sum("patterns"), sum("requests")), (matched, 15_000));
     assert!(answer["patterns"].as_array().unwrap().len() > 20);
     assert!(answer["advice"][0].as_str().unwrap().contains("drill down"));
-    // Down the tree there is all that the tree says.
+    // A row of the tree counts exactly the endpoints below its prefix.
     let row = &tree[3];
     let below = agent.patterns(
         json!({"domain": row["host"], "path_prefix": row["path_prefix"], "detail": "summary"}),
@@ -229,11 +229,11 @@ fn pages_hold_every_endpoint_once_whatever_their_size() {
         ids.dedup();
         assert_eq!(ids.len(), count);
     }
-    // A cursor is of one question.
+    // A cursor is valid for one question only.
     let first = agent.patterns(json!({"max_bytes": 2000}));
     let other = json!({"max_bytes": 2000, "method": "GET", "cursor": first["next_cursor"]});
     assert!(agent.refusal("get_api_patterns", other).contains("ask again without cursor"));
-    // Another process goes on where this one ended.
+    // Another process accepts the cursor of this one.
     let mut second = Agent::start(&[&path]);
     let next = json!({"max_bytes": 2000, "cursor": first["next_cursor"]});
     assert_eq!(second.patterns(next.clone()), agent.patterns(next));
@@ -346,7 +346,7 @@ fn compat_is_the_answer_of_the_original_tool() {
     }
 }
 
-/// The same bytes as those of the command line, which the recorded cases of the original check.
+/// The answer equals that of the command line, which the recorded cases of the original check.
 fn check_compat(agent: &mut Agent, path: &str) {
     for (arguments, options) in [
         (json!({"detail": "compat"}), vec![]),
@@ -379,7 +379,7 @@ fn every_format_is_served_and_a_folder_as_well() {
     )
     .unwrap();
     assert_eq!(answer["totals"]["used"], whole["totals"]["used"]);
-    // What can only be read by writing is refused, and said.
+    // A capture that can be read only by writing a temporary file is refused with a message.
     let packed = folder.path().join("packed.db.gz");
     let gzip =
         std::process::Command::new("gzip").arg("-c").arg(fixture("demo.db")).output().unwrap();
@@ -415,7 +415,7 @@ fn more_hosts_than_are_told_apart_are_still_found() {
     for host in ["h7.x.example", "h4990.x.example"] {
         let one = agent.patterns(json!({"domain": host}));
         assert_eq!(one["matched"]["requests"], 1, "{host}");
-        // The id is found again without the domain as well.
+        // The id is also found without the domain.
         let id = one["patterns"][0]["id"].clone();
         let endpoint = agent.call("get_endpoint", json!({"id": id}));
         assert_eq!(endpoint["structuredContent"]["pattern"]["host"], host);
@@ -441,7 +441,7 @@ fn a_tenant_is_one_host_also_where_hosts_are_grouped() {
 #[test]
 fn limits_and_domains_together_are_those_of_analyze() {
     let folder = tempfile::tempdir().unwrap();
-    // More flows than are kept for questions about the newest.
+    // More flows than are cached for questions with a limit.
     let path = written(&folder, "large.jsonl", &large_api());
     let mut agent = Agent::start(&[&path]);
     for (limit, domain) in [

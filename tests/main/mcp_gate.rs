@@ -1,4 +1,4 @@
-//! Who may ask the server: policy, approval, limits, and the log of every call.
+//! Access control of the MCP server: policy, approval, rate limits, and the audit log.
 
 use std::fs;
 
@@ -143,7 +143,7 @@ fn a_client_without_a_handshake_asks_its_user_and_calls_again() {
     let state = ask(&mut agent);
     let allowed = agent.ask("tools/call", call(&state, "accept", 3))["result"].clone();
     assert_ne!(allowed["isError"], true);
-    // An approval is for one call: not again, not for other arguments, not without having been asked for.
+    // An approval is valid for one call: not twice, not for other arguments, and not without a question.
     for (state, action, limit) in [
         (state, "accept", 3),
         (ask(&mut agent), "accept", 60),
@@ -189,7 +189,7 @@ fn every_call_is_in_the_log_before_it_is_answered() {
         let mut agent = operator.agent(Era::Stateless, "a\u{202e}b", json!({}), &policy);
         let answer =
             agent.call("get_api_patterns", json!({"limit": round, "domain": "shop.example"}));
-        // A crash right after the answer.
+        // Simulate a crash right after the answer.
         agent.kill();
         let log = operator.log();
         assert_eq!(log.len(), round);

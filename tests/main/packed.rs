@@ -69,7 +69,7 @@ fn packed_captures_give_what_they_hold() {
     }
 }
 
-/// Flows are labelled by reading twice, which packed files can be.
+/// `label` reads its captures twice, which is possible for compressed files.
 #[test]
 fn packed_captures_are_labelled() {
     let labels = |bytes: Vec<u8>| {
@@ -110,7 +110,7 @@ fn archives_without_captures_and_of_fiddler_are_named() {
     assert!(error(&packed).contains("packed more than 4 times"));
 }
 
-/// An archive with one file, as it is.
+/// Creates a zip archive with one uncompressed file.
 fn stored(bytes: &[u8]) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let options =
@@ -133,7 +133,7 @@ fn packings_inside_each_other_are_read_up_to_a_depth() {
     }
 }
 
-/// Entries of an archive that point at the same bytes: each could be unpacked any number of times.
+/// Zip entries may share the same bytes, so that a small archive would unpack to any size.
 #[test]
 fn files_of_an_archive_that_share_bytes_are_read_once() {
     let archive = zip(&[("a.mitm", &demo("demo.mitm"))]);
@@ -158,7 +158,7 @@ fn files_of_an_archive_that_share_bytes_are_read_once() {
     assert_eq!(captures.ignored().len(), 2, "{:?}", captures.ignored());
 }
 
-/// What all files of an archive unpack to counts together.
+/// The limit on the unpacked size applies to all files of an archive together.
 #[test]
 fn an_archive_unpacks_to_a_bounded_multiple_of_its_size() {
     let zeros = vec![b'0'; 32 << 20];
@@ -188,7 +188,7 @@ fn what_was_unpacked_before_damage_is_kept() {
     }
 }
 
-/// A file that fails while it is read: what came before is kept.
+/// If reading a file fails, the flows read before are kept.
 #[test]
 fn a_read_error_is_reported_and_the_rest_kept() {
     struct Failing(std::io::Cursor<Vec<u8>>, usize);
@@ -239,7 +239,7 @@ fn every_fixture_is_read_by_the_program() {
     assert_eq!(run.code, Some(0), "{}", run.stderr);
 }
 
-/// What is beside captures in a zip and known to be something else is named; bodies of a HAR are not.
+/// Files in a zip archive that are recognized as another format are reported by name, but not the bodies of a HAR.
 #[test]
 fn what_lies_beside_captures_in_a_zip_is_named_where_it_is_known() {
     let pcap = b"\xd4\xc3\xb2\xa1";
@@ -259,7 +259,7 @@ fn what_lies_beside_captures_in_a_zip_is_named_where_it_is_known() {
     assert_eq!(playwright.ignored().len(), 0, "{:?}", playwright.ignored());
 }
 
-/// Standard input is read once, and from where it stands.
+/// Standard input is read once, from its current position.
 #[test]
 fn standard_input_is_read_once_and_from_where_it_stands() {
     use std::process::{Command, Stdio};

@@ -1,5 +1,5 @@
-//! Imports point the way the data flows: captures -> flow -> template -> patterns -> report -> output. Each room may use
-//! those named here, and what stands on the ground floor.
+//! Checks the dependencies between modules: captures -> flow -> template -> patterns -> report -> output. Each module
+//! may use those listed here, and those of `GROUND_FLOOR`.
 
 use std::collections::BTreeMap;
 use std::path::Path;

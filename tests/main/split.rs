@@ -1,4 +1,4 @@
-//! Parts of a capture, read on their own and merged, are the capture.
+//! Splits of a capture that are observed separately and merged give the state of the whole capture.
 
 use std::io::Write;
 use std::path::Path;
@@ -11,7 +11,7 @@ fn check(path: &Path, bytes: u64) -> usize {
     let options = Options::default();
     let (parts, mut state, mut problems) =
         split(path, InputFormat::Detect, bytes, &options).unwrap();
-    // In any order.
+    // Merge in another order.
     for part in parts.iter().rev() {
         let (seen, said) = observe_split(path, InputFormat::Detect, part, &options, &()).unwrap();
         problems.extend(said);
@@ -43,7 +43,7 @@ fn every_fixture_in_parts_is_the_fixture() {
             check(&fixture(name), bytes);
         }
     }
-    // Batches are larger than these, so it takes a larger file to be cut.
+    // These captures are smaller than a batch, so splitting needs a larger file.
     let folder = tempfile::tempdir().unwrap();
     let large = folder.path().join("large.mitm");
     let dump = std::fs::read(fixture("demo.mitm")).unwrap();
@@ -57,7 +57,7 @@ fn damage_and_large_records_are_in_the_state_beside_the_parts() {
     let path = folder.path().join("damaged.mitm");
     let mut large = flow("large", "/large");
     let body = vec![b'x'; 9 << 20];
-    // A record that is too long to be held whole.
+    // A record that is too long to be buffered whole.
     let inner = [
         &large[large.iter().position(|byte| *byte == b':').unwrap() + 1..large.len() - 1],
         b"4:note;",

@@ -1,16 +1,17 @@
-//! Helpers of the tests.
+//! Helpers shared by the tests.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use api_patterns::{Captures, InputFormat, Options, Report, analyze};
 
-/// A file of the project.
+/// Returns the path of a file in `fixtures`.
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
 }
 
-/// A file of the folder beside the project that has more to test on; says so where it is missing.
+/// Returns the path of a file in `../shared`, the corpora outside of the repository. Prints a message and returns
+/// `None` if it is missing.
 pub fn shared(name: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(name);
     if path.exists() {
@@ -20,14 +21,14 @@ pub fn shared(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// What a run of the program gave.
+/// Exit code and output of a run of the program.
 pub struct Run {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
 
-/// Runs the program with a few bytes on standard input.
+/// Runs the program with the given standard input.
 pub fn program_with_input(arguments: &[&str], input: &[u8]) -> Run {
     use std::io::Write;
     use std::process::Stdio;
@@ -43,14 +44,14 @@ pub fn program_with_input(arguments: &[&str], input: &[u8]) -> Run {
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_vec();
-    // A program that refuses its arguments reads nothing.
+    // A program that rejects its arguments does not read its input.
     let writer = std::thread::spawn(move || stdin.write_all(&input).unwrap_or_default());
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
     run_of(output)
 }
 
-/// Runs the program.
+/// Runs the program with an empty standard input.
 pub fn program(arguments: &[&str]) -> Run {
     program_with_input(arguments, b"")
 }
@@ -63,20 +64,20 @@ fn run_of(output: Output) -> Run {
     }
 }
 
-/// The report on bytes in memory.
+/// Returns the report on captured bytes.
 #[track_caller]
 pub fn report_of(bytes: &[u8], options: &Options) -> Report {
     analysis_of(bytes, options).report
 }
 
-/// The analysis of bytes in memory.
+/// Returns the analysis of captured bytes.
 #[track_caller]
 pub fn analysis_of(bytes: &[u8], options: &Options) -> api_patterns::Analysis {
     let captures = Captures::from_bytes("test", bytes.to_vec(), InputFormat::Detect).unwrap();
     analyze(&captures, options, &()).unwrap()
 }
 
-/// A tnetstring of a tag and a payload.
+/// Encodes a payload as a tnetstring with the given type tag.
 pub fn tnetstring(tag: char, payload: &[u8]) -> Vec<u8> {
     let mut out = format!("{}:", payload.len()).into_bytes();
     out.extend_from_slice(payload);
@@ -84,7 +85,7 @@ pub fn tnetstring(tag: char, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A dict of keys (as text) and values (encoded).
+/// Encodes a dict of keys and encoded values.
 pub fn dict(pairs: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let payload: Vec<u8> = pairs
         .iter()
@@ -93,32 +94,32 @@ pub fn dict(pairs: &[(&str, Vec<u8>)]) -> Vec<u8> {
     tnetstring('}', &payload)
 }
 
-/// Bytes.
+/// Encodes bytes.
 pub fn bytes(payload: &str) -> Vec<u8> {
     tnetstring(',', payload.as_bytes())
 }
 
-/// A list of encoded values.
+/// Encodes a list of encoded values.
 pub fn list(items: &[Vec<u8>]) -> Vec<u8> {
     tnetstring(']', &items.concat())
 }
 
-/// A number.
+/// Encodes a number.
 pub fn number(number: i64) -> Vec<u8> {
     tnetstring('#', number.to_string().as_bytes())
 }
 
-/// Nothing.
+/// Encodes null.
 pub fn null() -> Vec<u8> {
     tnetstring('~', b"")
 }
 
-/// Headers.
+/// Encodes headers.
 pub fn headers(pairs: &[(&str, &str)]) -> Vec<u8> {
     list(&pairs.iter().map(|(name, value)| list(&[bytes(name), bytes(value)])).collect::<Vec<_>>())
 }
 
-/// A request of the current version.
+/// Encodes a request of the current format version, with additional fields.
 pub fn request(method: &str, host: &str, path: &str, with: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let mut fields = vec![
         ("method", bytes(method)),
@@ -140,7 +141,7 @@ pub fn request(method: &str, host: &str, path: &str, with: &[(&str, Vec<u8>)]) -
     dict(&fields)
 }
 
-/// A response of the current version.
+/// Encodes a response of the current format version.
 pub fn response(status: i64) -> Vec<u8> {
     dict(&[
         ("status_code", number(status)),
@@ -150,7 +151,7 @@ pub fn response(status: i64) -> Vec<u8> {
     ])
 }
 
-/// A record of an HTTP flow, version 21.
+/// Encodes a record of an HTTP flow, format version 21.
 pub fn record(id: &str, request: Vec<u8>, response: Vec<u8>) -> Vec<u8> {
     record_of(&[
         ("response", response),
@@ -161,12 +162,12 @@ pub fn record(id: &str, request: Vec<u8>, response: Vec<u8>) -> Vec<u8> {
     ])
 }
 
-/// A record of any fields.
+/// Encodes a record with the given fields.
 pub fn record_of(fields: &[(&str, Vec<u8>)]) -> Vec<u8> {
     dict(fields)
 }
 
-/// A plain flow.
+/// Encodes a GET request to `path` and its response.
 pub fn flow(id: &str, path: &str) -> Vec<u8> {
     record(id, request("GET", "api.example.com", path, &[]), response(200))
 }

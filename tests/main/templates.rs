@@ -1,4 +1,4 @@
-//! The table of cases in tests/data/templates: requests, and the templates that must come out.
+//! Cases in tests/data/templates: requests, and the templates expected from them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use api_patterns::{Flow, Patterns, Response};
 
-/// One request of a case, with everything that stands for several taken apart.
+/// Parses a line of a case into its requests, with repetitions and ranges expanded.
 fn requests(line: &str) -> Vec<(String, String, Option<i64>, Option<String>)> {
     let (line, times) = match line.split_once(" * ") {
         Some((line, times)) => (line, times.parse().expect("a number behind *")),
@@ -20,7 +20,7 @@ fn requests(line: &str) -> Vec<(String, String, Option<i64>, Option<String>)> {
     (0..times).flat_map(|_| expanded(words[1])).map(one).collect()
 }
 
-/// `a{1..3}b{5..6}`: the first range of each counts together with the others.
+/// Expands the ranges of a path: `a{1..3}b{5..6}` gives every combination.
 fn expanded(path: &str) -> Vec<String> {
     let Some((before, rest)) = path.split_once('{') else { return vec![path.to_owned()] };
     let (range, after) = rest.split_once('}').expect("a range that ends");

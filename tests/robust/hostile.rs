@@ -14,7 +14,7 @@ fn analysis(bytes: Vec<u8>, format: InputFormat) -> Analysis {
 
 const ENTRY: &str = r#"{"request": {"method": "GET", "url": "https://h.example/a"}}"#;
 
-/// Endless bytes, made while they are read.
+/// A reader of a very long input that is generated while it is read.
 struct Endless {
     head: std::io::Cursor<Vec<u8>>,
     fill: &'static [u8],
@@ -109,11 +109,11 @@ fn bombs_are_stopped_in_a_sentence() {
     let gzip = gzip.finish().unwrap();
     assert!(gzip.len() < 1 << 20);
     assert_eq!(analysis(gzip.clone(), InputFormat::Detect).report.totals.used, 1);
-    // Packed twice it shrinks to next to nothing, and unpacks to 3,000 times that.
+    // Compressed twice, the file is tiny and unpacks to 3,000 times its size.
     let mut twice = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     twice.write_all(&gzip).unwrap();
     assert_eq!(analysis(twice.finish().unwrap(), InputFormat::Detect).report.totals.used, 1);
-    // zstd has no limit of its own: a gigabyte of blanks in blocks that say "repeat this byte".
+    // zstd does not limit its ratio: a gigabyte of spaces in blocks that say "repeat this byte".
     let mut zstd = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58];
     let block = |out: &mut Vec<u8>, kind: u32, size: u32, last: bool| {
         out.extend_from_slice(&(size << 3 | kind << 1 | u32::from(last)).to_le_bytes()[..3]);

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use api_patterns::{Captures, InputFormat, Options, analyze, for_each_flow};
 
-/// `SplitMix64` (Steele et al. 2014): the same ways on every machine.
+/// `SplitMix64` random numbers (Steele et al. 2014), which are identical on every machine.
 struct Draw(u64);
 
 impl Draw {
@@ -19,7 +19,7 @@ impl Draw {
         (self.draw() % bound.max(1) as u64) as usize
     }
 
-    /// Damages the bytes in one way; where the first byte that changed stands.
+    /// Damages the bytes in a random way. Returns the index of the first changed byte.
     fn damage(&mut self, bytes: &mut Vec<u8>) -> usize {
         let at = self.below(bytes.len());
         let most = 1 << self.below(12);
@@ -49,7 +49,7 @@ fn fixture(name: &str) -> Vec<u8> {
 
 type Seen = (Vec<u8>, Vec<u8>);
 
-/// Methods and paths of all flows, in order; none where the bytes are no longer a capture.
+/// Returns methods and paths of all flows in order; empty if the bytes are no longer a capture.
 fn flows(bytes: Vec<u8>, format: InputFormat) -> Vec<Seen> {
     let mut flows = Vec::new();
     if let Ok(captures) = Captures::from_bytes("damaged", bytes, format) {
@@ -61,7 +61,7 @@ fn flows(bytes: Vec<u8>, format: InputFormat) -> Vec<Seen> {
     flows
 }
 
-/// Damages a fixture 10,000 times; `ends` says where its flows end, found by other means than the readers'.
+/// Damages a fixture 10,000 times. `ends` are the ends of its flows, found independently of the readers.
 #[track_caller]
 fn check(name: &str, bytes: &[u8], format: InputFormat, ends: &[usize]) {
     let whole = flows(bytes.to_vec(), format);
@@ -86,7 +86,7 @@ fn check(name: &str, bytes: &[u8], format: InputFormat, ends: &[usize]) {
             "{name}, way {way}: damaged at byte {at}, {untouched} flows stand before it, {} were found",
             found.len()
         );
-        // All of the way now and then: in parallel, in small batches, to a report.
+        // Regularly run a whole analysis, in parallel and with small batches.
         if way % 50 == 0
             && let Ok(captures) = Captures::from_bytes("damaged", damaged, InputFormat::Detect)
         {
@@ -104,7 +104,7 @@ fn check(name: &str, bytes: &[u8], format: InputFormat, ends: &[usize]) {
     }
 }
 
-/// Where the records of a dump end, by their lengths alone.
+/// Returns the ends of the records of a dump, computed from their lengths alone.
 fn record_ends(dump: &[u8]) -> Vec<usize> {
     let mut ends = Vec::new();
     let mut at = 0;
@@ -117,7 +117,7 @@ fn record_ends(dump: &[u8]) -> Vec<usize> {
     ends
 }
 
-/// Where the entries of a HAR end, by counting brackets one byte after the other.
+/// Returns the ends of the entries of a HAR, found by counting brackets byte by byte.
 fn entry_ends(har: &[u8]) -> Vec<usize> {
     let (mut ends, mut depth, mut in_string, mut escaped, mut start) =
         (Vec::new(), 0, false, false, 0);
@@ -181,7 +181,7 @@ fn packed() {
     }
 }
 
-/// Through a file: a database is read by its path.
+/// A database is opened by its path, so it is tested through a file.
 #[test]
 fn database() {
     let bytes = fixture("demo.db");
