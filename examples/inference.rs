@@ -21,14 +21,16 @@ use std::path::Path;
 #[allow(dead_code, reason = "shared with the accuracy example")]
 mod measures;
 
-use api_patterns::training::{AnyModel, explain, feature_names, model, read, samples, templates};
+use api_patterns::training::{
+    CustomModel, explain, feature_names, model, read, samples, templates,
+};
 
 use measures::{Labelled, score};
 use rayon::prelude::*;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-fn load(folder: &str, weights: &str) -> Result<AnyModel, Failure> {
+fn load(folder: &str, weights: &str) -> Result<CustomModel, Failure> {
     let file = |name: &str| fs::read_to_string(Path::new(folder).join(name));
     let weights = |name: &str| fs::read_to_string(Path::new(weights).join(name));
     Ok(model(
@@ -47,7 +49,7 @@ fn println_all(text: &str) -> io::Result<()> {
 fn read_list(
     list: &str,
     weights: &str,
-) -> Result<(Vec<Vec<String>>, BTreeMap<String, AnyModel>), Failure> {
+) -> Result<(Vec<Vec<String>>, BTreeMap<String, CustomModel>), Failure> {
     let text = fs::read_to_string(list)?;
     let lines: Vec<Vec<String>> =
         text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect();

@@ -6,6 +6,7 @@ mod chunk;
 #[cfg(feature = "sqlite")]
 mod database;
 mod detect;
+mod dump_framing;
 mod fields;
 mod format;
 mod har;
@@ -14,7 +15,6 @@ pub(crate) mod jsonl;
 pub(crate) mod location;
 mod mitmproxy;
 mod open;
-mod records;
 mod source;
 pub mod time;
 mod tnetstring;
@@ -25,14 +25,14 @@ mod tests;
 
 #[cfg(feature = "sqlite")]
 pub(crate) use chunk::RowColumns;
-pub(crate) use chunk::{Cut, Found};
+pub(crate) use chunk::{CaptureItem, Chunk};
 #[cfg(all(feature = "fuzzing", feature = "sqlite"))]
 pub(crate) use database::header_laws;
 #[cfg(feature = "sqlite")]
 pub(crate) use database::header_problem;
-pub(crate) use format::{Cutter, decode};
+pub(crate) use format::{Framer, decode};
 #[cfg(feature = "fuzzing")]
 pub(crate) use json::laws as json_laws;
 pub use open::Captures;
 pub use source::InputFormat;
-pub(crate) use source::{Bodies, Content, Growth};
+pub(crate) use source::{Bodies, Content, GrowthKind};

@@ -22,7 +22,7 @@ use crate::cli::arguments::{
 };
 use crate::cli::exit::Exit;
 use crate::cli::messages::Messages;
-use crate::cli::progress::Terminal;
+use crate::cli::progress::ProgressMonitor;
 use crate::engine::{self, Options};
 use crate::error::Error;
 use crate::flow::text;
@@ -31,7 +31,7 @@ use crate::output::{
     Table, rules_of,
 };
 use crate::report::decision::ReportOptions;
-use crate::template::rules::Rules;
+use crate::template::user_rules::Rules;
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
@@ -111,7 +111,7 @@ fn analyze(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     }
     let start = Instant::now();
     let captures = open(&arguments.input)?;
-    let terminal = Terminal::new(arguments.input.progress, arguments.input.source.quiet);
+    let terminal = ProgressMonitor::new(arguments.input.progress, arguments.input.source.quiet);
     let analysis = engine::analyze(&captures, &options, &terminal)?;
     terminal.finish();
     let mut out = io::BufWriter::new(io::stdout().lock());
@@ -135,7 +135,7 @@ fn label(arguments: &InputArguments) -> Result<Exit, Failure> {
     let options = options(arguments)?;
     let start = Instant::now();
     let captures = open(arguments)?;
-    let terminal = Terminal::new(arguments.progress, arguments.source.quiet);
+    let terminal = ProgressMonitor::new(arguments.progress, arguments.source.quiet);
     let mut out = io::BufWriter::new(io::stdout());
     let analysis = engine::label(&captures, &options, &terminal, &mut out).map_err(|error| {
         let broken = std::error::Error::source(&error)
@@ -169,7 +169,7 @@ fn compat(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     }
     let start = Instant::now();
     let captures = open(input)?;
-    let terminal = Terminal::new(input.progress, source.quiet);
+    let terminal = ProgressMonitor::new(input.progress, source.quiet);
     let domain = source.domain.first().map(String::as_str);
     let options =
         Options { threads: source.threads, batch_bytes: input.batch_bytes, ..Options::default() };
@@ -259,7 +259,7 @@ fn rules_init(arguments: &InputArguments) -> Result<Exit, Failure> {
     let options = options(arguments)?;
     let start = Instant::now();
     let captures = open(arguments)?;
-    let terminal = Terminal::new(arguments.progress, arguments.source.quiet);
+    let terminal = ProgressMonitor::new(arguments.progress, arguments.source.quiet);
     let analysis = engine::analyze(&captures, &options, &terminal)?;
     terminal.finish();
     let mut out = io::stdout().lock();

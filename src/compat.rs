@@ -232,7 +232,7 @@ struct Cluster {
 
 /// Functions that escape or mask captured text before it is shown.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Shown {
+pub(crate) struct Redaction {
     /// Converts a word that occurred in the given number of requests.
     pub(crate) word: fn(&[u8], u64) -> Vec<u8>,
     /// Converts the id of a flow.
@@ -241,7 +241,7 @@ pub(crate) struct Shown {
 
 impl Cluster {
     /// Replaces all captured text by its shown form.
-    fn show(&mut self, endpoint: &mut Vec<u8>, shown: Shown) {
+    fn show(&mut self, endpoint: &mut Vec<u8>, shown: Redaction) {
         let requests = self.count;
         let word = |text: &[u8]| (shown.word)(text, requests);
         let segments = self.pattern.split(|byte| *byte == b'/').map(word);
@@ -291,7 +291,7 @@ pub fn get_api_patterns(
 /// or masked, while the original writes it verbatim.
 pub(crate) fn answer(
     selected: &[&CompatFlow],
-    shown: Option<Shown>,
+    shown: Option<Redaction>,
 ) -> Result<(String, u64), Error> {
     let mut clusters: IndexMap<Vec<u8>, Cluster> = IndexMap::new();
     for flow in selected {
@@ -390,8 +390,8 @@ fn content_class(content_type: &[u8]) -> &'static str {
         .unwrap_or("unknown")
 }
 
-fn cluster_json<'a>(endpoint: &'a [u8], cluster: &'a Cluster) -> json::Value<'a> {
-    use json::Value::{Json, List, Number, Object, Text};
+fn cluster_json<'a>(endpoint: &'a [u8], cluster: &'a Cluster) -> json::JsonValue<'a> {
+    use json::JsonValue::{Json, List, Number, Object, Text};
     let mut headers: Vec<(&[u8], u64)> =
         cluster.headers.iter().map(|(name, count)| (&**name, *count)).collect();
     headers.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
@@ -399,7 +399,10 @@ fn cluster_json<'a>(endpoint: &'a [u8], cluster: &'a Cluster) -> json::Value<'a>
     let count_of = |(name, count): (&'a [u8], u64)| (name.into(), Number(count));
     Object(vec![
         (b"endpoint".as_slice().into(), Text(endpoint)),
-        (b"method".as_slice().into(), cluster.method.as_deref().map_or(json::Value::Null, Text)),
+        (
+            b"method".as_slice().into(),
+            cluster.method.as_deref().map_or(json::JsonValue::Null, Text),
+        ),
         (b"path_pattern".as_slice().into(), Text(&cluster.pattern)),
         (
             b"path_params".as_slice().into(),

@@ -29,7 +29,7 @@ pub struct Error {
 /// Contents of an [`Error`], boxed to keep `Result` small.
 #[derive(Clone)]
 struct Inner {
-    kind: Kind,
+    kind: ErrorKind,
     source_name: Option<String>,
     offset: Option<u64>,
     message: String,
@@ -38,7 +38,7 @@ struct Inner {
 
 /// The cause of an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum ErrorKind {
     Io,
     Format,
     Foreign,
@@ -49,7 +49,7 @@ enum Kind {
 
 impl Error {
     #[cold]
-    fn new(kind: Kind, message: impl Into<String>) -> Self {
+    fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let inner =
             Inner { kind, source_name: None, offset: None, message: message.into(), cause: None };
         Self { inner: Box::new(inner) }
@@ -65,7 +65,7 @@ impl Error {
             }
             _ => format!("cannot {doing} it: {cause}"),
         };
-        let mut error = Self::new(Kind::Io, what).in_source(source_name);
+        let mut error = Self::new(ErrorKind::Io, what).in_source(source_name);
         error.inner.cause = Some(Arc::new(cause));
         error
     }
@@ -73,38 +73,38 @@ impl Error {
     /// A source that is not a capture, or not a capture that can be read.
     #[cold]
     pub(crate) fn format(source_name: &str, message: impl Into<String>) -> Self {
-        Self::new(Kind::Format, message).in_source(source_name)
+        Self::new(ErrorKind::Format, message).in_source(source_name)
     }
 
     /// A source that was recognised as another kind of file, which could be converted to a capture.
     #[cold]
     pub(crate) fn foreign(source_name: &str, message: impl Into<String>) -> Self {
-        Self::new(Kind::Foreign, message).in_source(source_name)
+        Self::new(ErrorKind::Foreign, message).in_source(source_name)
     }
 
     /// Returns `true` if the source was recognised as another kind of file: see
     /// [`foreign`](Self::foreign).
     pub(crate) fn is_foreign(&self) -> bool {
-        self.inner.kind == Kind::Foreign
+        self.inner.kind == ErrorKind::Foreign
     }
 
     /// An invalid option or argument.
     #[cold]
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self::new(Kind::Usage, message)
+        Self::new(ErrorKind::Usage, message)
     }
 
     /// A flow for which the requested compat answer does not exist, because the original tool
     /// raises an exception.
     #[cold]
     pub(crate) fn flow(message: impl Into<String>) -> Self {
-        Self::new(Kind::Flow, message)
+        Self::new(ErrorKind::Flow, message)
     }
 
     /// A run that its monitor stopped.
     #[cold]
     pub(crate) fn canceled() -> Self {
-        Self::new(Kind::Canceled, "stopped before the end")
+        Self::new(ErrorKind::Canceled, "stopped before the end")
     }
 
     fn in_source(mut self, source_name: &str) -> Self {
@@ -127,7 +127,7 @@ impl Error {
     /// assert!(error.is_io() && !error.is_format());
     /// ```
     pub fn is_io(&self) -> bool {
-        self.inner.kind == Kind::Io
+        self.inner.kind == ErrorKind::Io
     }
 
     /// Returns `true` if the input is not in a format that can be read: a capture, a state or a
@@ -140,23 +140,23 @@ impl Error {
     /// assert!(error.is_format());
     /// ```
     pub fn is_format(&self) -> bool {
-        matches!(self.inner.kind, Kind::Format | Kind::Foreign)
+        matches!(self.inner.kind, ErrorKind::Format | ErrorKind::Foreign)
     }
 
     /// Returns `true` if an option or argument is invalid.
     pub fn is_usage(&self) -> bool {
-        self.inner.kind == Kind::Usage
+        self.inner.kind == ErrorKind::Usage
     }
 
     /// Returns `true` if the original tool raises an exception for one of the flows, so that a
     /// compat answer does not exist (`--compat mitmproxy-mcp`).
     pub fn is_flow(&self) -> bool {
-        self.inner.kind == Kind::Flow
+        self.inner.kind == ErrorKind::Flow
     }
 
     /// Returns `true` if the [`Monitor`](crate::Monitor) stopped the run.
     pub fn is_canceled(&self) -> bool {
-        self.inner.kind == Kind::Canceled
+        self.inner.kind == ErrorKind::Canceled
     }
 
     /// The name of the source that the error concerns, as given by the caller. `None` if no source

@@ -6,16 +6,16 @@ pub(crate) mod json_string;
 pub(crate) mod noise;
 pub(crate) mod operation;
 pub(crate) mod owned;
-pub(crate) mod proxied;
+pub(crate) mod proxy_request;
 pub mod text;
 pub mod url;
 
 use std::borrow::Cow;
 
-use crate::bits::Bits;
+use crate::simd::ByteMask;
 pub use body::Body;
-pub(crate) use headers::{Encoding, OwnedHeader};
 pub use headers::{Header, Headers};
+pub(crate) use headers::{HeaderEncoding, OwnedHeader};
 
 /// One captured exchange: a request, and its response where there was one.
 ///
@@ -195,7 +195,7 @@ impl<'a> Flow<'a> {
 /// Splits a target; `bits` are those of it, where it is not too long.
 pub(crate) fn path_and_query_of<'t>(
     target: &'t [u8],
-    bits: Option<&Bits<'_>>,
+    bits: Option<&ByteMask<'_>>,
 ) -> (&'t [u8], &'t [u8]) {
     let (end, has_more) = match bits {
         Some(bits) => {
@@ -236,7 +236,7 @@ mod tests {
             let mut parts = whole.splitn(2, |byte| *byte == b'?');
             let plain = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
             prop_assert_eq!(path_and_query_of(target, None), plain);
-            prop_assert_eq!(path_and_query_of(target, Bits::of(target).as_ref()), plain);
+            prop_assert_eq!(path_and_query_of(target, ByteMask::of(target).as_ref()), plain);
         }
     }
 }

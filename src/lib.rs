@@ -68,7 +68,6 @@
 //! `sqlite` reads the database of mitmproxy-mcp. The library alone (`default-features = false`) has neither command line,
 //! nor async runtime, nor database code.
 
-mod bits;
 mod capture;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
@@ -87,6 +86,7 @@ mod mcp;
 pub mod output;
 mod patterns;
 mod report;
+mod simd;
 mod sketch;
 mod skip;
 mod template;
@@ -97,16 +97,16 @@ pub mod training;
 pub use capture::{Captures, InputFormat, time};
 pub use engine::{
     Analysis, Change, CompatAnswer, Filter, Follower, LiveCaptures, Monitor, Options, Progress,
-    Scope, Split, View, analyze, compat_answer, for_each_flow, label, observe_split, split,
+    Scope, Snapshot, Split, analyze, compat_answer, for_each_flow, label, observe_split, split,
 };
 pub use error::Error;
 pub use flow::noise::Noise;
-pub use flow::proxied::Proxied;
+pub use flow::proxy_request::Proxied;
 pub use flow::{Body, Flow, Header, Headers, Outcome, Protocol, Response, text, url};
 pub use patterns::Patterns;
 pub use report::decision::{Decision, Explanation, NearMiss, ReportOptions};
 pub use report::routes::{Label, Routes};
 pub use report::{Latency, Parameter, Pattern, Report, Sizes, Totals};
 pub use skip::{SkipPlace, SkipReason, Skips};
-pub use template::rules::Rules;
 pub use template::segment::{Segment, SegmentKind};
+pub use template::user_rules::Rules;

@@ -4,83 +4,83 @@
 //! Sizes are in bytes unless stated otherwise.
 
 /// Default size of a batch: bytes that one thread reads from a capture at once.
-pub(crate) const BATCH_BYTES: usize = 1 << 20;
+pub(crate) const DEFAULT_BATCH_BYTES: usize = 1 << 20;
 
 /// Maximum size of a record that is loaded whole. Larger records are compacted while they are read:
-/// see [`COMPACT_RECORD_BYTES`].
-pub(crate) const RECORD_BYTES: usize = 4 << 20;
+/// see [`MAX_COMPACT_RECORD_BYTES`].
+pub(crate) const MAX_RECORD_BYTES: usize = 4 << 20;
 
 /// Maximum size of a large record after compaction, that is, without bodies and certificates.
-pub(crate) const COMPACT_RECORD_BYTES: usize = 16 << 20;
+pub(crate) const MAX_COMPACT_RECORD_BYTES: usize = 16 << 20;
 
 /// Maximum size of a value that compaction of a large record keeps. Larger values are bodies or
 /// certificates and are left out.
-pub(crate) const COMPACT_VALUE_BYTES: u64 = 64 << 10;
+pub(crate) const MAX_COMPACT_VALUE_BYTES: u64 = 64 << 10;
 
 /// Maximum size of a line of JSON.
-pub(crate) const LINE_BYTES: usize = 16 << 20;
+pub(crate) const MAX_LINE_BYTES: usize = 16 << 20;
 
 /// Maximum number of times that parsing restarts in one line after text that is not JSON.
-pub(crate) const OBJECTS_IN_LINE: usize = 16;
+pub(crate) const MAX_PARSE_RESTARTS_PER_LINE: usize = 16;
 
 /// Maximum number of headers read from one message; the rest is ignored.
-pub(crate) const HEADERS: usize = 4096;
+pub(crate) const MAX_HEADERS: usize = 4096;
 
 /// Maximum depth of a path in segments; the remainder of a longer path is one segment.
-pub(crate) const SEGMENTS: usize = 48;
+pub(crate) const MAX_PATH_SEGMENTS: usize = 48;
 
 /// Maximum size of a segment that may be a literal. A longer one is always a value.
-pub(crate) const SEGMENT_BYTES: usize = 200;
+pub(crate) const MAX_SEGMENT_BYTES: usize = 200;
 
 /// Maximum size of a method. A longer one is counted as `OTHER`.
-pub(crate) const METHOD_BYTES: usize = 20;
+pub(crate) const MAX_METHOD_BYTES: usize = 20;
 
 /// Maximum size of a host; the rest is cut. RFC 1035 allows 253 bytes, and a port takes six more.
-pub(crate) const HOST_BYTES: usize = 260;
+pub(crate) const MAX_HOST_BYTES: usize = 260;
 
 /// Maximum size of a flow id; the rest is cut.
-pub(crate) const FLOW_ID_BYTES: usize = 64;
+pub(crate) const MAX_FLOW_ID_BYTES: usize = 64;
 
 /// Maximum size of a name (header, parameter or media type); the rest is cut.
-pub(crate) const NAME_BYTES: usize = 128;
+pub(crate) const MAX_NAME_BYTES: usize = 128;
 
 /// Maximum number of hosts in a trie; the rest is folded into one.
-pub(crate) const HOSTS: usize = 4096;
+pub(crate) const MAX_HOSTS: usize = 4096;
 
 /// Maximum number of literal children of a trie node that are not in the vocabulary, and separately
 /// of those that are. The rest is folded by kind. No known API has as many names below one prefix.
-pub(crate) const LITERAL_CHILDREN: usize = 4096;
+pub(crate) const MAX_LITERAL_CHILDREN: usize = 4096;
 
 /// Maximum number of nodes of the trie of answered requests, over all hosts. Hosts share it by
 /// max-min fairness; a host that exceeds its share is folded by rising hash levels.
-pub(crate) const TRIE_NODES: usize = 1 << 16;
+pub(crate) const MAX_TRIE_NODES: usize = 1 << 16;
 
 /// Maximum number of literal children of a node in the trie of requests answered with 404, with and
-/// without vocabulary words separately, as for [`LITERAL_CHILDREN`].
-pub(crate) const NOT_FOUND_CHILDREN: usize = 256;
+/// without vocabulary words separately, as for [`MAX_LITERAL_CHILDREN`].
+pub(crate) const MAX_NOT_FOUND_CHILDREN: usize = 256;
 
 /// Maximum number of nodes of the trie of requests answered with 404, over all hosts.
-pub(crate) const NOT_FOUND_NODES: usize = 1 << 13;
+pub(crate) const MAX_NOT_FOUND_NODES: usize = 1 << 13;
 
 /// Maximum size of the name of an operation (GraphQL, JSON-RPC, SOAP). Longer names are not
 /// operations.
-pub(crate) const OPERATION_BYTES: usize = 80;
+pub(crate) const MAX_OPERATION_BYTES: usize = 80;
 
 /// Maximum size of a request body that is searched for the name of an operation.
-pub(crate) const OPERATION_BODY_BYTES: usize = 1 << 20;
+pub(crate) const MAX_OPERATION_BODY_BYTES: usize = 1 << 20;
 
 /// The longest recorded body that is read, in bytes as the capture has it.
 pub(crate) const MAX_BODY_BYTES: usize = 16 << 20;
 
 /// Maximum number of distinct operations per method at one trie node.
-pub(crate) const OPERATIONS: usize = 256;
+pub(crate) const MAX_OPERATIONS: usize = 256;
 
 /// Maximum number of distinct unregistered methods at one trie node.
-pub(crate) const METHODS: usize = 32;
+pub(crate) const MAX_UNREGISTERED_METHODS: usize = 32;
 
 /// Maximum number of distinct header names of one endpoint, and separately of distinct query
 /// parameters.
-pub(crate) const NAMES: usize = 256;
+pub(crate) const MAX_NAMES: usize = 256;
 
 /// Number of names in each table of an endpoint (headers, parameters, statuses, media types) that
 /// are free: they do not count toward the trie's budget.
@@ -88,120 +88,120 @@ pub(crate) const FREE_NAMES: usize = 16;
 
 /// Weight of a trie node in names. The budget of a trie in weight is its number of nodes times
 /// this; one node takes about as much memory as this many names.
-pub(crate) const NAMES_PER_NODE: usize = 10;
+pub(crate) const NODE_WEIGHT: usize = 10;
 
 /// Number of leaves (method and operation) at one trie node that do not count toward the trie's
 /// budget.
-pub(crate) const FREE_ENDS: usize = 4;
+pub(crate) const FREE_LEAVES: usize = 4;
 
 /// Weight in names of every leaf beyond the free ones.
-pub(crate) const NAMES_PER_END: usize = 6;
+pub(crate) const LEAF_WEIGHT: usize = 6;
 
 /// Maximum number of distinct status codes of one endpoint, and separately of distinct media types.
-pub(crate) const CODES: usize = 64;
+pub(crate) const MAX_STATUS_CODES: usize = 64;
 
 /// Hashes in a distinct-count sketch. Counts up to this number are exact; beyond it the relative
 /// standard error is about 1/sqrt of this number, 9 %.
-pub(crate) const DISTINCT_HASHES: usize = 128;
+pub(crate) const MAX_DISTINCT_HASHES: usize = 128;
 
 /// Maximum number of sample flow ids of one endpoint. The original tool gives as many.
-pub(crate) const SAMPLE_IDS: usize = 3;
+pub(crate) const MAX_SAMPLE_IDS: usize = 3;
 
 /// Maximum number of header names listed for one endpoint. The original tool lists as many.
-pub(crate) const COMMON_HEADERS: usize = 10;
+pub(crate) const MAX_COMMON_HEADERS: usize = 10;
 
 /// Maximum value of a counter in a state read from bytes. A million such states can be added before
 /// a `u64` overflows.
-pub(crate) const COUNT: u64 = 1 << 44;
+pub(crate) const MAX_COUNT: u64 = 1 << 44;
 
 /// Maximum size of a message about a skipped place that is taken from the bytes of a state.
-pub(crate) const MESSAGE_BYTES: usize = 400;
+pub(crate) const MAX_MESSAGE_BYTES: usize = 400;
 
 /// Maximum number of places kept for one skip reason.
-pub(crate) const SKIP_PLACES: usize = 3;
+pub(crate) const MAX_SKIP_PLACES: usize = 3;
 
 /// Maximum number of names of one message that are checked for duplicates. Later names are counted
 /// without the check.
-pub(crate) const NAMES_IN_MESSAGE: usize = 64;
+pub(crate) const MAX_NAMES_PER_MESSAGE: usize = 64;
 
 /// Number of bytes that a file may always unpack to, whatever its own size.
-pub(crate) const UNPACKED_BYTES: u64 = 64 << 20;
+pub(crate) const MAX_UNPACKED_BYTES: u64 = 64 << 20;
 
-/// Maximum ratio of unpacked to packed size beyond [`UNPACKED_BYTES`]. zlib cannot exceed 1,032,
+/// Maximum ratio of unpacked to packed size beyond [`MAX_UNPACKED_BYTES`]. zlib cannot exceed 1,032,
 /// and logs do not reach 200.
-pub(crate) const UNPACKED_RATIO: u64 = 2000;
+pub(crate) const MAX_UNPACKED_RATIO: u64 = 2000;
 
 /// Maximum window of a zstd frame, which is memory that the decoder allocates. `zstd` itself allows
 /// as much without a flag.
-pub(crate) const ZSTD_WINDOW_BYTES: u64 = 128 << 20;
+pub(crate) const MAX_ZSTD_WINDOW_BYTES: u64 = 128 << 20;
 
 /// Maximum window of each zstd frame if one is nested in another.
-pub(crate) const NESTED_WINDOW_BYTES: u64 = 8 << 20;
+pub(crate) const MAX_NESTED_WINDOW_BYTES: u64 = 8 << 20;
 
 /// Maximum depth of nested compression: gzip, zlib, zstd and archives together.
-pub(crate) const PACKINGS: usize = 4;
+pub(crate) const MAX_COMPRESSION_DEPTH: usize = 4;
 
 /// Maximum number of captures whose files stay open. Each further file is opened only while it is
 /// read.
-pub(crate) const OPEN_FILES: usize = 128;
+pub(crate) const MAX_OPEN_FILES: usize = 128;
 
 /// Maximum number of zip archive members examined in one file, over all nested archives.
-pub(crate) const ZIP_FILES: usize = 100_000;
+pub(crate) const MAX_ZIP_FILES: usize = 100_000;
 
 /// Maximum number of states kept for captures that grow. Beyond it, several files share one state.
-pub(crate) const LIVE_STATES: usize = 64;
+pub(crate) const MAX_LIVE_STATES: usize = 64;
 
 /// Maximum number of files whose metadata is checked to find out whether a cached report is still
 /// current. For more files, the check is left to the full scan.
-pub(crate) const FILES_AT_A_GLANCE: usize = 16;
+pub(crate) const MAX_FILES_CHECKED_INLINE: usize = 16;
 
 /// Maximum number of reports in the query cache, so that repeated and paginated queries are
 /// answered without deciding again.
-pub(crate) const VIEWS: usize = 8;
+pub(crate) const MAX_CACHED_REPORTS: usize = 8;
 
 /// Maximum number of narrowed states (newest flows, or one domain) that are kept up to date for
 /// further queries.
-pub(crate) const NARROW_VIEWS: usize = 8;
+pub(crate) const MAX_CACHED_SCOPES: usize = 8;
 
 /// Maximum memory for the flows of a "newest flows" query. If flows are large, fewer than requested
 /// are held; 100,000 flows of usual size fit.
-pub(crate) const HELD_FLOW_BYTES: usize = 192 << 20;
+pub(crate) const MAX_HELD_FLOW_BYTES: usize = 192 << 20;
 
 /// Maximum memory for the rows of one compat answer.
-pub(crate) const HELD_ROW_BYTES: usize = 1 << 30;
+pub(crate) const MAX_HELD_ROW_BYTES: usize = 1 << 30;
 
 /// Number of newest flows kept to answer queries for at most that many.
-pub(crate) const RECENT_FLOWS: usize = 10_000;
+pub(crate) const MAX_RECENT_FLOWS: usize = 10_000;
 
 /// Maximum number of compat rows cached between two queries.
-pub(crate) const ORIGINAL_ROWS: usize = 200_000;
+pub(crate) const MAX_CACHED_COMPAT_ROWS: usize = 200_000;
 
 /// Maximum number of newest flows that one query to the server may ask for. They are held in
 /// memory.
-pub(crate) const NEWEST_FLOWS: u64 = 100_000;
+pub(crate) const MAX_NEWEST_FLOWS: u64 = 100_000;
 
 /// Default size of an answer of the server, in bytes of JSON.
 #[cfg(feature = "mcp")]
-pub(crate) const ANSWER_BYTES: usize = 16_000;
+pub(crate) const DEFAULT_ANSWER_BYTES: usize = 16_000;
 
 /// Minimum size that a query may request for an answer: one endpoint and all totals fit.
 #[cfg(feature = "mcp")]
-pub(crate) const ANSWER_BYTES_LEAST: usize = 2000;
+pub(crate) const MIN_ANSWER_BYTES: usize = 2000;
 
 /// Maximum size that a query may request for an answer; more is of no use to an agent.
 #[cfg(feature = "mcp")]
-pub(crate) const ANSWER_BYTES_MOST: usize = 40_000;
+pub(crate) const MAX_ANSWER_BYTES: usize = 40_000;
 
 /// Maximum number of answers of the server that are cached for repeated queries.
 #[cfg(feature = "mcp")]
-pub(crate) const ANSWERS: usize = 64;
+pub(crate) const MAX_CACHED_ANSWERS: usize = 64;
 
 /// Maximum number of bytes of one captured word that are shown to an agent.
-pub(crate) const SHOWN_BYTES: usize = 240;
+pub(crate) const MAX_SHOWN_BYTES: usize = 240;
 
 /// Maximum number of parameters of one endpoint in an answer of standard detail.
 #[cfg(feature = "mcp")]
-pub(crate) const SHOWN_PARAMETERS: usize = 12;
+pub(crate) const MAX_SHOWN_PARAMETERS: usize = 12;
 
 /// Maximum size of the temporary file for a zip archive that is read from a pipe.
-pub(crate) const SPOOLED_BYTES: u64 = 8 << 30;
+pub(crate) const MAX_SPOOLED_BYTES: u64 = 8 << 30;

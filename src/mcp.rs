@@ -7,14 +7,14 @@
 mod answer;
 mod arguments;
 mod audit;
+mod authorization;
 mod envelope;
-mod gate;
-mod page;
+mod messages;
+mod paging;
 mod policy;
 mod server;
 mod tools;
 mod wire;
-mod words;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,10 +26,10 @@ use crate::capture::location::identity_of;
 use crate::engine::Options;
 use crate::error::Error;
 use crate::mcp::audit::AuditLog;
-use crate::mcp::gate::Gate;
+use crate::mcp::authorization::Authorizer;
 use crate::mcp::policy::Policy;
 use crate::mcp::server::Server;
-use crate::mcp::tools::Tools;
+use crate::mcp::tools::ToolHandler;
 
 /// Time that a client which closed its input has to read the remaining answers.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -67,12 +67,12 @@ pub(crate) fn serve(
     }
     let audit = settings.audit_log.as_deref().map(AuditLog::open).transpose()?;
     let tools =
-        Tools::new(settings.captures, settings.format, settings.options, Box::new(complain));
+        ToolHandler::new(settings.captures, settings.format, settings.options, Box::new(complain));
     if let Some(log) = &audit {
         check_is_own(log, settings.policy.as_deref(), &tools)?;
         log.end_line().map_err(|error| Error::io("the audit log", "write", error))?;
     }
-    let server = Server::new(tools, Gate::new(policy), audit);
+    let server = Server::new(tools, Authorizer::new(policy), audit);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -107,7 +107,7 @@ pub(crate) fn serve(
 
 /// Fails if the audit log is the same file as the policy or as a capture, for example through a link: appending to it
 /// would change that file.
-fn check_is_own(log: &AuditLog, policy: Option<&Path>, tools: &Tools) -> Result<(), Error> {
+fn check_is_own(log: &AuditLog, policy: Option<&Path>, tools: &ToolHandler) -> Result<(), Error> {
     let failed = |error| Error::io("the audit log", "look at", error);
     let log = log.file().map_err(failed)?;
     let own = identity_of(&log.metadata().map_err(failed)?);

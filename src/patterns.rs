@@ -1,20 +1,20 @@
 //! The mergeable state of all observed flows.
 
+mod codec;
 pub(crate) mod endpoint;
 mod headers;
 pub(crate) mod names;
-mod state;
 
 use std::borrow::Cow;
 
-use crate::bits::{self, Bits};
 use crate::flow::operation::operation_key_of;
 use crate::flow::{Flow, path_and_query_of};
 use crate::limits;
 use crate::patterns::endpoint::{Endpoint, method_name};
+use crate::simd::{self, ByteMask};
 use crate::sketch::{HeapSize, Merge};
 use crate::skip::{SkipReason, Skips};
-use crate::template::evidence::{Bounds, Trie};
+use crate::template::trie::{Trie, TrieBounds};
 
 /// The aggregated state of any number of flows: observe flows, merge states, and report at any
 /// time.
@@ -56,8 +56,8 @@ pub struct Patterns {
 impl Default for Patterns {
     fn default() -> Self {
         Self {
-            answered: Trie::new(Bounds::ANSWERED),
-            not_found: Trie::new(Bounds::NOT_FOUND),
+            answered: Trie::new(TrieBounds::ANSWERED),
+            not_found: Trie::new(TrieBounds::NOT_FOUND),
             used: 0,
             skips: Skips::default(),
             scratch: Vec::new(),
@@ -84,11 +84,11 @@ impl Patterns {
         self.used += 1;
         let host = host_name(flow);
         let method = method_name(&flow.method);
-        let bits = Bits::of(&flow.target);
+        let bits = ByteMask::of(&flow.target);
         let (path, query) = path_and_query_of(&flow.target, bits.as_ref());
         let operation = operation_key_of(flow, path, query);
         // The target may be too long for `Bits` and its path still short enough.
-        let bits = bits.map(|bits| bits.up_to(path.len())).or_else(|| Bits::of(path));
+        let bits = bits.map(|bits| bits.up_to(path.len())).or_else(|| ByteMask::of(path));
         let path = encoded(path, bits.as_ref());
         let trailing_slash = path.len() > 1 && path.ends_with(b"/");
         let bits = bits.filter(|_| matches!(path, Cow::Borrowed(_)));
@@ -190,12 +190,12 @@ pub(crate) fn encoded_path<'a>(flow: &'a Flow<'_>) -> Cow<'a, [u8]> {
 
 /// Percent-encodes the illegal bytes of a path. `bits` belongs to `path`; `None` if the path is too
 /// long.
-fn encoded<'a>(path: &'a [u8], bits: Option<&Bits<'_>>) -> Cow<'a, [u8]> {
+fn encoded<'a>(path: &'a [u8], bits: Option<&ByteMask<'_>>) -> Cow<'a, [u8]> {
     let is_plain = |byte: &u8| IS_PLAIN[usize::from(*byte)];
     let all_plain = match bits {
         Some(bits) => {
             let usual = bits.find(|lane| lane.letter_or_digit() | lane.equal(b'/'));
-            bits::places(bits.all() & !usual).all(|place| is_plain(&path[place]))
+            simd::places(bits.all() & !usual).all(|place| is_plain(&path[place]))
         }
         None => path.iter().all(is_plain),
     };
@@ -216,7 +216,7 @@ fn encoded<'a>(path: &'a [u8], bits: Option<&Bits<'_>>) -> Cow<'a, [u8]> {
 /// The segments of a path. Empty segments are dropped, and matrix parameters (`;jsessionid=...`)
 /// are cut off.
 pub(crate) fn segments(path: &[u8]) -> Segments<'_> {
-    Segments::new(path, Bits::of(path).as_ref())
+    Segments::new(path, ByteMask::of(path).as_ref())
 }
 
 /// Iterator returned by [`segments`].
@@ -232,7 +232,7 @@ pub(crate) struct Segments<'a> {
 
 impl<'a> Segments<'a> {
     /// `bits` belongs to `path`; `None` if the path is too long.
-    fn new(path: &'a [u8], bits: Option<&Bits<'_>>) -> Self {
+    fn new(path: &'a [u8], bits: Option<&ByteMask<'_>>) -> Self {
         Self {
             path,
             at: 0,
@@ -275,9 +275,9 @@ impl<'a> Iterator for Segments<'a> {
 /// The normalised host: lower case, without a trailing dot, with the port if it is not the default
 /// port of the scheme.
 pub(crate) fn host_name<'a>(flow: &'a Flow<'_>) -> Cow<'a, [u8]> {
-    let host = &flow.host[..flow.host.len().min(limits::HOST_BYTES)];
+    let host = &flow.host[..flow.host.len().min(limits::MAX_HOST_BYTES)];
     let host = host.strip_suffix(b".").unwrap_or(host);
-    let has_upper = Bits::of(host).map_or_else(
+    let has_upper = ByteMask::of(host).map_or_else(
         || host.iter().any(u8::is_ascii_uppercase),
         |bits| bits.between(b'A', b'Z') != 0,
     );

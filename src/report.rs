@@ -1,14 +1,14 @@
 //! The report: the decided, sorted result, and the JSON contract of the crate.
 
+#[cfg(feature = "mcp")]
+pub(crate) mod branches;
 pub(crate) mod decision;
 pub(crate) mod domain;
 mod hosts;
 pub(crate) mod masked;
 pub(crate) mod routes;
 #[cfg(feature = "mcp")]
-pub(crate) mod select;
-#[cfg(feature = "mcp")]
-pub(crate) mod tree;
+pub(crate) mod selection;
 
 use std::collections::BTreeMap;
 
@@ -251,7 +251,7 @@ pub struct Sizes {
 
 /// Facts about the host of an endpoint that are needed to describe the endpoint.
 #[derive(Debug, Default)]
-pub(crate) struct HostFacts<'a> {
+pub(crate) struct HostSummary<'a> {
     pub(crate) name: &'a str,
     /// Requests to the host, over all endpoints.
     pub(crate) requests: u64,
@@ -281,7 +281,7 @@ impl NameCounts {
 /// Describes one endpoint from all statistics that were decided to belong to it.
 pub(crate) fn pattern_of(
     (method, operation): (&[u8], &[u8]),
-    host: &HostFacts<'_>,
+    host: &HostSummary<'_>,
     template: &Template,
     variables: &[(usize, Variable<'_>)],
     seen: &[&Endpoint],
@@ -402,7 +402,7 @@ fn common_headers(endpoint: &Endpoint, counts: &NameCounts) -> IndexMap<String, 
     let mut headers: Vec<(u64, &[u8], u64)> =
         names.iter().map(|e| (e.value, &*e.key, e.hash)).collect();
     headers.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
-    let most = headers.into_iter().take(limits::COMMON_HEADERS);
+    let most = headers.into_iter().take(limits::MAX_COMMON_HEADERS);
     let mut shown = IndexMap::new();
     for (count, name, hash) in most {
         *shown.entry(masked::word(name, counts.requests(hash)).into_owned()).or_default() += count;

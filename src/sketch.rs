@@ -5,10 +5,10 @@
 //! hashes are kept. The sample depends only on the set of keys. Since the threshold never rises, a
 //! key that is in the sample has been in it since its first observation, so its count is exact.
 
-mod stored;
+mod codec;
 
-use crate::bits::is_same;
 use crate::limits;
+use crate::simd::is_same;
 
 /// The hash used for sampling and ids: XXH3, equal on every machine and in every version.
 pub(crate) fn stable_hash(bytes: &[u8]) -> u64 {
@@ -63,7 +63,7 @@ impl Merge for u64 {
 
 /// One key of a [`BottomK`], its hash and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry<V> {
+pub(crate) struct BottomKEntry<V> {
     pub(crate) hash: u64,
     pub(crate) key: Box<[u8]>,
     pub(crate) value: V,
@@ -74,7 +74,7 @@ pub(crate) struct Entry<V> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BottomK<V, const K: usize> {
     /// Sorted by (hash, key).
-    entries: Vec<Entry<V>>,
+    entries: Vec<BottomKEntry<V>>,
     pub(crate) rest: V,
 }
 
@@ -95,7 +95,7 @@ impl<V: Merge + Default, const K: usize> BottomK<V, K> {
             Ok(at) => &mut self.entries[at].value,
             Err(at) if at >= K => &mut self.rest,
             Err(at) => {
-                let entry = Entry { hash, key: key.into(), value: V::default() };
+                let entry = BottomKEntry { hash, key: key.into(), value: V::default() };
                 self.entries.insert(at, entry);
                 self.trim();
                 &mut self.entries[at].value
@@ -141,7 +141,7 @@ impl<V: Merge + Default, const K: usize> BottomK<V, K> {
     }
 
     /// The kept keys in the order of their hashes.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry<V>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &BottomKEntry<V>> {
         self.entries.iter()
     }
 
@@ -172,12 +172,12 @@ impl<V: Merge + Default, const K: usize> Merge for BottomK<V, K> {
 /// Distinct-count sketch (k minimum values). Exact below `K` distinct values; beyond that an
 /// estimate with a relative standard error of about 1/sqrt(`K`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Distinct<const K: usize> {
+pub(crate) struct DistinctCounter<const K: usize> {
     /// The smallest hashes, at most `K`, sorted and without duplicates.
     hashes: Vec<u64>,
 }
 
-impl<const K: usize> Distinct<K> {
+impl<const K: usize> DistinctCounter<K> {
     pub(crate) fn observe(&mut self, hash: u64) {
         if self.hashes.len() >= K && self.hashes.last().is_some_and(|&last| hash > last) {
             return;
@@ -199,13 +199,13 @@ impl<const K: usize> Distinct<K> {
     }
 }
 
-impl<const K: usize> HeapSize for Distinct<K> {
+impl<const K: usize> HeapSize for DistinctCounter<K> {
     fn heap_bytes(&self) -> usize {
         vec_bytes(&self.hashes)
     }
 }
 
-impl<const K: usize> Merge for Distinct<K> {
+impl<const K: usize> Merge for DistinctCounter<K> {
     fn merge(&mut self, other: Self) {
         if self.hashes.is_empty() {
             *self = other;
@@ -317,18 +317,18 @@ fn middle_of(bucket: u16) -> u64 {
 /// The `K` largest distinct items ever observed (top-N). With a time as the first field, these are
 /// the newest, whatever the order of observation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Largest<T, const K: usize> {
+pub(crate) struct TopN<T, const K: usize> {
     /// Sorted in descending order.
     items: Vec<T>,
 }
 
-impl<T, const K: usize> Default for Largest<T, K> {
+impl<T, const K: usize> Default for TopN<T, K> {
     fn default() -> Self {
         Self { items: Vec::new() }
     }
 }
 
-impl<T: Ord, const K: usize> Largest<T, K> {
+impl<T: Ord, const K: usize> TopN<T, K> {
     /// Observes an item without constructing it unless it is kept. `compare` orders the new item
     /// relative to a given one. `make` constructs it and may reuse the memory of the item that it
     /// displaces, if there is one.
@@ -360,7 +360,7 @@ impl<T: Ord, const K: usize> Largest<T, K> {
     }
 }
 
-impl<T: Ord, const K: usize> Merge for Largest<T, K> {
+impl<T: Ord, const K: usize> Merge for TopN<T, K> {
     fn merge(&mut self, other: Self) {
         for item in other.items {
             self.observe(item);
@@ -391,8 +391,8 @@ mod tests {
 
     #[test]
     fn distinct_is_exact_when_few_and_close_when_many() {
-        let mut few = Distinct::<256>::default();
-        let mut many = Distinct::<256>::default();
+        let mut few = DistinctCounter::<256>::default();
+        let mut many = DistinctCounter::<256>::default();
         for i in 0..100_000_u32 {
             few.observe(stable_hash(&(i % 200).to_le_bytes()));
             many.observe(stable_hash(&i.to_le_bytes()));
@@ -435,9 +435,9 @@ mod tests {
 
         #[test]
         fn largest_is_free_of_order_and_split(items in prop::collection::vec(0_u16..40, 0..60), cut in 0_usize..60) {
-            let mut whole = Largest::<u16, 3>::default();
+            let mut whole = TopN::<u16, 3>::default();
             items.iter().for_each(|&item| whole.observe(item));
-            let mut with = Largest::<u16, 3>::default();
+            let mut with = TopN::<u16, 3>::default();
             for &item in &items {
                 with.observe_with(|have| item.cmp(have), |displaced| {
                     assert!(displaced.is_none_or(|displaced| displaced < item));
@@ -446,9 +446,9 @@ mod tests {
             }
             prop_assert_eq!(&with, &whole);
             let (left, right) = items.split_at(cut.min(items.len()));
-            let mut merged = Largest::<u16, 3>::default();
+            let mut merged = TopN::<u16, 3>::default();
             right.iter().rev().for_each(|&item| merged.observe(item));
-            let mut other = Largest::<u16, 3>::default();
+            let mut other = TopN::<u16, 3>::default();
             left.iter().for_each(|&item| other.observe(item));
             merged.merge(other);
             let mut naive = items.clone();

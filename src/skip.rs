@@ -238,12 +238,12 @@ impl Skips {
     }
 }
 
-/// Inserts a place in order, unless [`limits::SKIP_PLACES`] lower ones are there.
+/// Inserts a place in order, unless [`limits::MAX_SKIP_PLACES`] lower ones are there.
 fn keep_first(places: &mut Vec<SkipPlace>, place: SkipPlace) {
     if let Err(at) = places.binary_search(&place)
-        && at < limits::SKIP_PLACES
+        && at < limits::MAX_SKIP_PLACES
     {
         places.insert(at, place);
-        places.truncate(limits::SKIP_PLACES);
+        places.truncate(limits::MAX_SKIP_PLACES);
     }
 }

@@ -5,25 +5,25 @@
 //! [`features`] and [`context`] (features of a segment), [`judge`] with [`model`] (classification
 //! as literal or value), and [`decide`] (the decided tree of templates).
 
+pub(crate) mod classifier;
 pub(crate) mod context;
 pub(crate) mod decide;
-pub(crate) mod evidence;
 pub(crate) mod features;
 pub(crate) mod host;
-pub(crate) mod judge;
 pub(crate) mod model;
-mod name;
+mod naming;
 mod operations;
-pub(crate) mod rules;
 pub(crate) mod secret;
 pub(crate) mod segment;
 mod trees;
+pub(crate) mod trie;
+pub(crate) mod user_rules;
 pub(crate) mod vocabulary;
 
 use std::fmt;
 
 use crate::flow::text;
-use crate::template::secret::{Seen, looks_secret};
+use crate::template::secret::{Frequency, looks_secret};
 
 /// One segment of a path template.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,7 +54,7 @@ pub(crate) struct Template {
 impl Part {
     /// A literal segment. `masked_before` is the number of masked literals among its preceding
     /// siblings.
-    pub(crate) fn literal(text: &[u8], seen: Seen, masked_before: usize) -> Self {
+    pub(crate) fn literal(text: &[u8], seen: Frequency, masked_before: usize) -> Self {
         let mask = looks_secret(text, seen).then_some(masked_before + 1);
         Self::Literal { text: text.into(), mask }
     }
@@ -122,7 +122,7 @@ impl fmt::Display for Template {
                             let name = names.next().map_or("value", |name| &**name);
                             write!(f, "{{{name}{}}}", if *rest { "+" } else { "" })?;
                         }
-                        if looks_secret(text, Seen::Often) {
+                        if looks_secret(text, Frequency::Often) {
                             f.write_str("[masked]")?;
                         } else {
                             write_literal(f, text)?;

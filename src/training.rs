@@ -12,18 +12,18 @@ use crate::flow::{Flow, Response, text};
 use crate::patterns::endpoint::Endpoint;
 use crate::patterns::{Patterns, encoded_path, host_name, segments};
 use crate::report::decision::{ReportOptions, build};
-use crate::template::context::Place;
+use crate::template::classifier::{Classification, Classifier, ModelClassifier, evidence};
+use crate::template::context::SiblingSet;
 use crate::template::decide::slot_of;
-use crate::template::judge::{Fitted, Judge, Verdict, evidence};
 use crate::template::model::{Model, STAGES};
-use crate::template::secret::Seen;
+use crate::template::secret::Frequency;
 use crate::template::segment::Segment;
 use crate::template::vocabulary::Vocabulary;
 use crate::template::{Part, Template};
 
 /// One labelled request.
 #[derive(Debug, Deserialize)]
-pub struct Request {
+pub struct LabelledRequest {
     /// The method.
     pub method: String,
     /// The absolute URL.
@@ -39,7 +39,7 @@ pub struct Request {
     pub truth: Option<String>,
 }
 
-impl Request {
+impl LabelledRequest {
     fn with_flow<R>(&self, use_it: impl FnOnce(&Flow<'_>) -> R) -> Option<R> {
         let mut flow = Flow::new(&self.method, &self.url)?;
         let content_type = self.content_type.as_ref().map(String::as_bytes);
@@ -53,23 +53,23 @@ impl Request {
 ///
 /// # Errors
 ///
-/// Fails if a line is not a valid [`Request`].
-pub fn read(lines: &str) -> serde_json::Result<Vec<Request>> {
+/// Fails if a line is not a valid [`LabelledRequest`].
+pub fn read(lines: &str) -> serde_json::Result<Vec<LabelledRequest>> {
     lines.lines().map(serde_json::from_str).collect()
 }
 
 /// Parses a model from the contents of its four files. The memory is leaked, so that it lives as
 /// long as the program.
-pub fn model(vocabulary: &str, characters: &str, weights: &str, trees: &str) -> AnyModel {
+pub fn model(vocabulary: &str, characters: &str, weights: &str, trees: &str) -> CustomModel {
     let forever = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
     let parsed = Vocabulary::parse(forever(vocabulary), forever(characters));
     let vocabulary: &'static Vocabulary = Box::leak(Box::new(parsed));
-    AnyModel(Model::parse(vocabulary, weights, trees))
+    CustomModel(Model::parse(vocabulary, weights, trees))
 }
 
 /// A classifier other than the shipped one.
 #[derive(Debug)]
-pub struct AnyModel(Model);
+pub struct CustomModel(Model);
 
 /// The feature names, in the order of the columns of [`samples`] after label and weight.
 pub fn feature_names() -> &'static [&'static str] {
@@ -78,13 +78,14 @@ pub fn feature_names() -> &'static [&'static str] {
 
 /// The path template that a model assigns to each request, in order; `None` for a request without
 /// an endpoint.
-pub fn templates(requests: &[Request], model: &AnyModel) -> Vec<Option<String>> {
+pub fn templates(requests: &[LabelledRequest], model: &CustomModel) -> Vec<Option<String>> {
     let mut patterns = Patterns::new();
     for request in requests {
         request.with_flow(|flow| patterns.observe(flow));
     }
-    let routes = build(&patterns, &ReportOptions::default(), &model.0, &Fitted(&model.0)).routes;
-    let label = |request: &Request| {
+    let routes =
+        build(&patterns, &ReportOptions::default(), &model.0, &ModelClassifier(&model.0)).routes;
+    let label = |request: &LabelledRequest| {
         request.with_flow(|flow| Some(routes.label(flow)?.path_pattern.clone())).flatten()
     };
     requests.iter().map(label).collect()
@@ -92,10 +93,14 @@ pub fn templates(requests: &[Request], model: &AnyModel) -> Vec<Option<String>> 
 
 /// The training matrix of one stage of the classifier: one row per segment with a known label.
 /// Columns: label (1 = value, 0 = name), sample weight, features.
-pub fn samples(requests: &[Request], model: &AnyModel, stage: usize) -> Vec<Vec<f64>> {
+pub fn samples(requests: &[LabelledRequest], model: &CustomModel, stage: usize) -> Vec<Vec<f64>> {
     let mut patterns = Patterns::new();
-    let mut truth =
-        Truth { labels: BTreeMap::new(), rows: RefCell::new(Vec::new()), model: &model.0, stage };
+    let mut truth = LabelClassifier {
+        labels: BTreeMap::new(),
+        rows: RefCell::new(Vec::new()),
+        model: &model.0,
+        stage,
+    };
     for request in requests {
         request.with_flow(|flow| {
             if truth.learn(flow, request.truth.as_deref()) {
@@ -110,26 +115,29 @@ pub fn samples(requests: &[Request], model: &AnyModel, stage: usize) -> Vec<Vec<
 /// Explains the classification of all candidate segments below one prefix (`place`: a path pattern
 /// without a trailing slash). One line per segment: text, probabilities of the first and the last
 /// stage, requests, and the 45 features with the largest contributions.
-pub fn explain(requests: &[Request], model: &AnyModel, place: &str) -> Vec<String> {
+pub fn explain(requests: &[LabelledRequest], model: &CustomModel, place: &str) -> Vec<String> {
     let mut patterns = Patterns::new();
     for request in requests {
         request.with_flow(|flow| patterns.observe(flow));
     }
-    let judge =
-        Explaining { model: &model.0, place: place.to_owned(), lines: RefCell::new(Vec::new()) };
+    let judge = ExplainingClassifier {
+        model: &model.0,
+        place: place.to_owned(),
+        lines: RefCell::new(Vec::new()),
+    };
     build(&patterns, &ReportOptions::default(), &model.0, &judge);
     judge.lines.into_inner()
 }
 
-/// A classifier that decides as [`Fitted`] does and records explanations for one prefix.
-struct Explaining<'m> {
+/// A classifier that decides as [`ModelClassifier`] does and records explanations for one prefix.
+struct ExplainingClassifier<'m> {
     model: &'m Model,
     place: String,
     lines: RefCell<Vec<String>>,
 }
 
-impl Judge<Endpoint> for Explaining<'_> {
-    fn judge(&self, place: &Place<'_, '_, Endpoint>) -> Vec<Verdict> {
+impl Classifier<Endpoint> for ExplainingClassifier<'_> {
+    fn judge(&self, place: &SiblingSet<'_, '_, Endpoint>) -> Vec<Classification> {
         if place.template.to_string() == self.place {
             let last = evidence(self.model, place, STAGES - 1);
             let first = evidence(self.model, place, 0);
@@ -148,7 +156,7 @@ impl Judge<Endpoint> for Explaining<'_> {
                 ));
             }
         }
-        Fitted(self.model).judge(place)
+        ModelClassifier(self.model).judge(place)
     }
 }
 
@@ -157,7 +165,7 @@ const MOST_ALIKE: usize = 48;
 
 /// A classifier that answers with the labels and records the features that the model would have
 /// seen.
-struct Truth<'m> {
+struct LabelClassifier<'m> {
     /// (structure of the parent template, segment) -> (requests in which it was a value, requests
     /// in which it was a name).
     labels: BTreeMap<(Vec<u8>, Vec<u8>), (u64, u64)>,
@@ -166,7 +174,7 @@ struct Truth<'m> {
     stage: usize,
 }
 
-impl Truth<'_> {
+impl LabelClassifier<'_> {
     /// Records the labels of one request. Returns `false` if it has no usable label.
     fn learn(&mut self, flow: &Flow<'_>, truth: Option<&str>) -> bool {
         let Some(truth) = truth else { return false };
@@ -187,7 +195,7 @@ impl Truth<'_> {
                 template.parts.push(Part::Parameter { names, frame, rest: false });
             } else {
                 label.1 += 1;
-                template.parts.push(Part::literal(segment, Seen::Often, 0));
+                template.parts.push(Part::literal(segment, Frequency::Often, 0));
             }
         }
         true
@@ -208,8 +216,8 @@ impl Truth<'_> {
     }
 }
 
-impl Judge<Endpoint> for Truth<'_> {
-    fn judge(&self, place: &Place<'_, '_, Endpoint>) -> Vec<Verdict> {
+impl Classifier<Endpoint> for LabelClassifier<'_> {
+    fn judge(&self, place: &SiblingSet<'_, '_, Endpoint>) -> Vec<Classification> {
         let labels: Vec<Option<bool>> =
             place.candidates.iter().map(|c| self.label(place.template, c.text)).collect();
         let all = evidence(self.model, place, self.stage);
@@ -231,7 +239,7 @@ impl Judge<Endpoint> for Truth<'_> {
         }
         labels
             .into_iter()
-            .map(|label| Verdict {
+            .map(|label| Classification {
                 is_value: label == Some(true),
                 probability: f64::from(u8::from(label == Some(true))),
                 reason: "",

@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::values::{
-    Bytes, Word, bytes_of, dict_of, headers_of, integer, is_missing, is_true, milliseconds,
+    Bytes, PyText, bytes_of, dict_of, headers_of, integer, is_missing, is_true, milliseconds,
     nanoseconds, pairs, word,
 };
 
@@ -24,36 +24,36 @@ use crate::values::{
 const TURN: Duration = Duration::from_millis(10);
 
 /// Reason why a Python object is not observed.
-pub(crate) enum Refused {
+pub(crate) enum ObserveError {
     /// The object is not a flow.
     NoFlow(PyErr),
     /// Python code called by the conversion raised an exception.
     Raised(PyErr),
 }
 
-impl From<PyErr> for Refused {
+impl From<PyErr> for ObserveError {
     fn from(error: PyErr) -> Self {
         Self::Raised(error)
     }
 }
 
-impl From<Refused> for PyErr {
-    fn from(refused: Refused) -> Self {
+impl From<ObserveError> for PyErr {
+    fn from(refused: ObserveError) -> Self {
         match refused {
-            Refused::NoFlow(error) | Refused::Raised(error) => error,
+            ObserveError::NoFlow(error) | ObserveError::Raised(error) => error,
         }
     }
 }
 
 /// Members of a mapping. Those of its nested `request` or `response` take precedence.
-struct Members<'py> {
+struct FlowMembers<'py> {
     flat: Bound<'py, PyDict>,
     nested: Option<Bound<'py, PyDict>>,
 }
 
 type Name<'a, 'py> = &'a Bound<'py, PyString>;
 
-impl<'py> Members<'py> {
+impl<'py> FlowMembers<'py> {
     fn new(flat: &Bound<'py, PyDict>, part: Name<'_, 'py>) -> PyResult<Self> {
         let nested = member(flat, part)?.map(|part| dict_of(&part)).transpose()?.flatten();
         Ok(Self { flat: flat.clone(), nested })
@@ -79,7 +79,7 @@ fn member<'py>(
 
 /// Treatment of flows with invalid headers or URLs.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Care {
+pub(crate) enum Strictness {
     /// Invalid headers are an error. For flows that a program built itself.
     Strict,
     /// Invalid headers are ignored. For the rows of a table.
@@ -89,24 +89,24 @@ pub(crate) enum Care {
 }
 
 /// Request line and address as a proxy records them, the input of [`Proxied`].
-struct Line<'py> {
-    words: [Option<Word<'py>>; 5],
+struct ProxyFields<'py> {
+    words: [Option<PyText<'py>>; 5],
     port: i64,
     is_multiplexed: bool,
 }
 
-impl<'py> Line<'py> {
+impl<'py> ProxyFields<'py> {
     /// Reads the members of a proxied request. Returns `None` for a flow without `path`, which has a URL.
     fn of(dict: &Bound<'py, PyDict>) -> PyResult<Option<Self>> {
         let py = dict.py();
         let Some(path) = member(dict, intern!(py, "path"))? else { return Ok(None) };
         let text =
-            |name: Name<'_, 'py>| Ok::<_, PyErr>(member(dict, name)?.and_then(Word::of_text));
+            |name: Name<'_, 'py>| Ok::<_, PyErr>(member(dict, name)?.and_then(PyText::of_text));
         let version = text(intern!(py, "http_version"))?;
         let version = bytes_of(&version).unwrap_or_default();
         Ok(Some(Self {
             words: [
-                Word::of_text(path),
+                PyText::of_text(path),
                 text(intern!(py, "scheme"))?,
                 text(intern!(py, "authority"))?,
                 text(intern!(py, "host"))?,
@@ -123,29 +123,30 @@ impl<'py> Line<'py> {
 /// Converts a mapping to a flow and calls `use_it` with it, or with `None` if its URL is not an HTTP URL.
 pub(crate) fn with_flow<'py, R>(
     flow: &Bound<'py, PyAny>,
-    care: Care,
+    care: Strictness,
     use_it: impl FnOnce(Option<&Flow<'_>>) -> R,
-) -> Result<R, Refused> {
+) -> Result<R, ObserveError> {
     let py = flow.py();
     let dict = dict_of(flow)?.ok_or_else(|| {
         let what = "a flow is a dict with \"request\" and \"response\", or with \"method\", \"url\", \"status\"";
-        Refused::NoFlow(PyTypeError::new_err(what))
+        ObserveError::NoFlow(PyTypeError::new_err(what))
     })?;
-    let request = Members::new(&dict, intern!(py, "request"))?;
-    let response = Members::new(&dict, intern!(py, "response"))?;
+    let request = FlowMembers::new(&dict, intern!(py, "request"))?;
+    let response = FlowMembers::new(&dict, intern!(py, "response"))?;
     let text = |name: Name<'_, 'py>, what: &str| {
         let value = request.get(name, name)?.ok_or_else(|| {
-            Refused::NoFlow(PyValueError::new_err(format!("this flow has no \"{what}\"")))
+            ObserveError::NoFlow(PyValueError::new_err(format!("this flow has no \"{what}\"")))
         })?;
-        Word::of_text(value)
-            .ok_or_else(|| Refused::NoFlow(PyTypeError::new_err(format!("\"{what}\" is no text"))))
+        PyText::of_text(value).ok_or_else(|| {
+            ObserveError::NoFlow(PyTypeError::new_err(format!("\"{what}\" is no text")))
+        })
     };
-    let line = if dict.contains(intern!(py, "path"))? { Line::of(&dict)? } else { None };
+    let line = if dict.contains(intern!(py, "path"))? { ProxyFields::of(&dict)? } else { None };
     let url = if line.is_some() { None } else { Some(text(intern!(py, "url"), "url")?) };
     let method = text(intern!(py, "method"), "method")?;
     let (url, method) = (bytes_of(&url).unwrap_or_default(), method.bytes());
     let headers = |headers| match pairs(headers) {
-        Err(Refused::NoFlow(_)) if care == Care::Lenient => Ok(Vec::new()),
+        Err(ObserveError::NoFlow(_)) if care == Strictness::Lenient => Ok(Vec::new()),
         other => other,
     };
     let request_pairs =
@@ -167,9 +168,9 @@ pub(crate) fn with_flow<'py, R>(
         Some(status) => Some(status),
         None => whole(response.get(intern!(py, "status"), intern!(py, "status_code"))?)?,
     };
-    if care == Care::AnyUrl && response.nested.is_some() && status.is_none() {
+    if care == Strictness::AnyUrl && response.nested.is_some() && status.is_none() {
         let what = "with compat, a response has a whole number as its \"status_code\"";
-        return Err(Refused::NoFlow(PyValueError::new_err(what)));
+        return Err(ObserveError::NoFlow(PyValueError::new_err(what)));
     }
     let size = whole(member(&dict, intern!(py, "response_bytes"))?)?;
 
@@ -187,7 +188,7 @@ pub(crate) fn with_flow<'py, R>(
             is_multiplexed: line.is_multiplexed,
         }
         .flow(|| Some(&**server_name)),
-        _ if care == Care::AnyUrl => Some(Flow::of_any_url(Cow::Borrowed(&method), &url)),
+        _ if care == Strictness::AnyUrl => Some(Flow::of_any_url(Cow::Borrowed(&method), &url)),
         _ => Flow::of_bytes(&method, &url),
     };
     let Some(mut flow) = found else { return Ok(use_it(None)) };

@@ -8,8 +8,8 @@ use pyo3::sync::MutexExt;
 use pyo3::types::PyBytes;
 
 use crate::errors::{UsageError, python_error};
-use crate::flows::{Care, Refused, for_each, with_flow};
-use crate::run::Wanted;
+use crate::flows::{ObserveError, Strictness, for_each, with_flow};
+use crate::run::CallOptions;
 
 /// Mergeable state of any number of flows.
 ///
@@ -50,7 +50,7 @@ impl PyPatterns {
     /// Raises:
     ///     TypeError, ValueError: If it is not a dict, or has no URL or method.
     fn observe(&self, flow: &Bound<'_, PyAny>) -> PyResult<()> {
-        Ok(with_flow(flow, Care::Strict, |found| self.observe_one(flow.py(), found, None))?)
+        Ok(with_flow(flow, Strictness::Strict, |found| self.observe_one(flow.py(), found, None))?)
     }
 
     /// Observe the flows of an iterable and return their number.
@@ -66,12 +66,14 @@ impl PyPatterns {
     }
 
     /// Observe the rows of a table that pass the filter. A row that is not a flow is counted as skipped.
-    fn observe_rows(&self, rows: &Bound<'_, PyAny>, wanted: Wanted) -> PyResult<u64> {
+    fn observe_rows(&self, rows: &Bound<'_, PyAny>, wanted: CallOptions) -> PyResult<u64> {
         let filter = Filter::new(&wanted.options()?);
         for_each(rows, |row| {
             let py = row.py();
-            match with_flow(row, Care::Lenient, |flow| self.observe_one(py, flow, Some(&filter))) {
-                Err(Refused::NoFlow(_)) => self.lock(py).skip(SkipReason::BadRecord),
+            match with_flow(row, Strictness::Lenient, |flow| {
+                self.observe_one(py, flow, Some(&filter))
+            }) {
+                Err(ObserveError::NoFlow(_)) => self.lock(py).skip(SkipReason::BadRecord),
                 other => other?,
             }
             Ok(())
@@ -129,7 +131,7 @@ impl PyPatterns {
     fn report_json(
         &self,
         py: Python<'_>,
-        wanted: Option<Wanted>,
+        wanted: Option<CallOptions>,
     ) -> PyResult<(String, Vec<String>)> {
         let options = match wanted {
             Some(wanted) => wanted.options()?.report,

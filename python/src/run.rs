@@ -15,9 +15,9 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::errors::{UsageError, python_error};
-use crate::flows::{Care, for_each, with_flow};
+use crate::flows::{Strictness, for_each, with_flow};
 use crate::source::Source;
-use crate::values::Word;
+use crate::values::PyText;
 
 /// Maximum number of threads that can be requested, as on the command line.
 const THREADS: usize = 1024;
@@ -31,12 +31,12 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// State shared by a run and the thread that waits for it.
 #[derive(Default)]
-struct Watch {
+struct RunState {
     is_stopped: AtomicBool,
     seen: Mutex<Option<Progress>>,
 }
 
-impl Watch {
+impl RunState {
     fn note(&self, now: Progress) -> bool {
         if let Ok(mut seen) = self.seen.lock() {
             *seen = Some(now);
@@ -55,7 +55,7 @@ pub(crate) fn watched<T: Send + 'static>(
     progress: Option<&Py<PyAny>>,
     work: impl FnOnce(&(dyn Fn(&Progress) -> bool + Sync)) -> Result<T, Error> + Send + 'static,
 ) -> PyResult<T> {
-    let watch = Arc::new(Watch::default());
+    let watch = Arc::new(RunState::default());
     let watched = Arc::clone(&watch);
     let (done, answer) = channel();
     std::thread::Builder::new()
@@ -103,7 +103,7 @@ fn attend(py: Python<'_>, progress: Option<&Py<PyAny>>, now: Option<Progress>) -
 
 /// Options of a call, beside its source.
 #[derive(FromPyObject)]
-pub(crate) struct Wanted {
+pub(crate) struct CallOptions {
     #[pyo3(item)]
     domain: Vec<String>,
     #[pyo3(item)]
@@ -120,7 +120,7 @@ pub(crate) struct Wanted {
     threads: i64,
 }
 
-impl Wanted {
+impl CallOptions {
     pub(crate) fn options(&self) -> PyResult<Options> {
         let mut options = Options::default();
         options.domains.clone_from(&self.domain);
@@ -173,7 +173,7 @@ fn observe_flows(flows: &Bound<'_, PyAny>, options: &Options) -> PyResult<Patter
     let filter = Filter::new(options);
     let mut left = options.limit.unwrap_or(usize::MAX);
     for_each(flows, |flow| {
-        with_flow(flow, Care::Strict, |flow| {
+        with_flow(flow, Strictness::Strict, |flow| {
             let Some(flow) = flow else { return patterns.skip(SkipReason::NotHttp) };
             match filter.leaves_out(flow) {
                 Some(reason) => patterns.skip(reason),
@@ -193,11 +193,11 @@ fn observe_flows(flows: &Bound<'_, PyAny>, options: &Options) -> PyResult<Patter
 fn compat_flows(flows: &Bound<'_, PyAny>) -> PyResult<Vec<CompatFlow>> {
     let mut rows = Vec::new();
     for_each(flows, |flow| {
-        let row = with_flow(flow, Care::AnyUrl, |flow| flow.map(CompatFlow::new))?;
+        let row = with_flow(flow, Strictness::AnyUrl, |flow| flow.map(CompatFlow::new))?;
         let id = flow
             .get_item(intern!(flow.py(), "id"))
             .ok()
-            .filter(|id| Word::of_text(id.clone()).is_none());
+            .filter(|id| PyText::of_text(id.clone()).is_none());
         let json = id.map(|id| flow.py().import("json")?.call_method1("dumps", (id,)));
         let json = json.transpose()?.map(|json| json.extract::<String>()).transpose()?;
         rows.extend(row.map(|row| match json {
@@ -212,7 +212,7 @@ fn compat_flows(flows: &Bound<'_, PyAny>) -> PyResult<Vec<CompatFlow>> {
 fn report_of(
     py: Python<'_>,
     source: Bound<'_, PyAny>,
-    wanted: &Wanted,
+    wanted: &CallOptions,
     progress: Option<&Py<PyAny>>,
 ) -> PyResult<(Report, Vec<String>)> {
     let options = wanted.options()?;
@@ -237,7 +237,7 @@ fn report_of(
 pub(crate) fn get_api_patterns(
     py: Python<'_>,
     source: Bound<'_, PyAny>,
-    wanted: Wanted,
+    wanted: CallOptions,
     compat: bool,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<String> {
@@ -269,7 +269,7 @@ pub(crate) fn get_api_patterns(
 pub(crate) fn analyze(
     py: Python<'_>,
     source: Bound<'_, PyAny>,
-    wanted: Wanted,
+    wanted: CallOptions,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<(String, Vec<String>)> {
     let (report, said) = report_of(py, source, &wanted, progress.as_ref())?;

@@ -7,13 +7,13 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::errors::python_error;
-use crate::run::{Wanted, watched};
+use crate::run::{CallOptions, watched};
 
 /// Byte or row ranges of a split; `None` for the whole file.
-type Part = Option<Vec<(u64, u64)>>;
+type SplitRanges = Option<Vec<(u64, u64)>>;
 
 /// Result of observing a split: the serialized state, and sentences about what went wrong.
-type Seen<'py> = (Bound<'py, PyBytes>, Vec<String>);
+type SplitState<'py> = (Bound<'py, PyBytes>, Vec<String>);
 
 /// Divide a capture file into splits. Also return the state of the flows that are in none of them. Return `None` for a
 /// file that is not a capture and was found in a folder rather than named, since folders often contain other files.
@@ -23,8 +23,8 @@ pub(crate) fn split<'py>(
     path: PathBuf,
     bytes: u64,
     is_named: bool,
-    wanted: Wanted,
-) -> PyResult<Option<(Vec<Part>, Seen<'py>)>> {
+    wanted: CallOptions,
+) -> PyResult<Option<(Vec<SplitRanges>, SplitState<'py>)>> {
     let options = wanted.options()?;
     let cut = py.detach(|| api_patterns::split(&path, InputFormat::Detect, bytes, &options));
     let (parts, rest, problems) = match cut {
@@ -41,9 +41,9 @@ pub(crate) fn split<'py>(
 pub(crate) fn observe_split<'py>(
     py: Python<'py>,
     path: PathBuf,
-    part: Part,
-    wanted: Wanted,
-) -> PyResult<Seen<'py>> {
+    part: SplitRanges,
+    wanted: CallOptions,
+) -> PyResult<SplitState<'py>> {
     let options = wanted.options()?;
     let part = Split { places: part };
     let (state, problems) = watched(py, None, move |monitor| {

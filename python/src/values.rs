@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 
-use crate::flows::Refused;
+use crate::flows::ObserveError;
 
 /// Returns `true` for a built-in type that is recognized without running Python code.
 fn is_plain(value: &Bound<'_, PyAny>) -> bool {
@@ -60,9 +60,9 @@ pub(crate) fn is_missing(value: &Bound<'_, PyAny>) -> PyResult<bool> {
 }
 
 /// Text: a `str`, or the `bytes` in which mitmproxy keeps header fields.
-pub(crate) struct Word<'py>(Bound<'py, PyAny>);
+pub(crate) struct PyText<'py>(Bound<'py, PyAny>);
 
-impl<'py> Word<'py> {
+impl<'py> PyText<'py> {
     /// Converts a value to text. Numbers, UUIDs and the like are converted with `str`; lists and mappings give `None`.
     pub(crate) fn of(value: Bound<'py, PyAny>) -> PyResult<Option<Self>> {
         if value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>() {
@@ -108,26 +108,26 @@ impl<'py> Word<'py> {
 }
 
 /// Converts an optional value to text.
-pub(crate) fn word<'py>(value: Option<Bound<'py, PyAny>>) -> PyResult<Option<Word<'py>>> {
-    value.map_or(Ok(None), Word::of)
+pub(crate) fn word<'py>(value: Option<Bound<'py, PyAny>>) -> PyResult<Option<PyText<'py>>> {
+    value.map_or(Ok(None), PyText::of)
 }
 
-pub(crate) fn bytes_of<'a>(word: &'a Option<Word<'_>>) -> Option<Cow<'a, [u8]>> {
-    word.as_ref().map(Word::bytes)
+pub(crate) fn bytes_of<'a>(word: &'a Option<PyText<'_>>) -> Option<Cow<'a, [u8]>> {
+    word.as_ref().map(PyText::bytes)
 }
 
 /// Headers as Python objects, which own the text that the flow borrows. The value is `None` if it is missing.
-pub(crate) type Pairs<'py> = Vec<(Word<'py>, Option<Word<'py>>)>;
+pub(crate) type Pairs<'py> = Vec<(PyText<'py>, Option<PyText<'py>>)>;
 
 /// Reads headers from a mapping, pairs of name and value, mappings with `name` (or `key`) and `value`, or any of these
 /// as JSON text.
-pub(crate) fn pairs<'py>(headers: Option<Bound<'py, PyAny>>) -> Result<Pairs<'py>, Refused> {
+pub(crate) fn pairs<'py>(headers: Option<Bound<'py, PyAny>>) -> Result<Pairs<'py>, ObserveError> {
     let Some(headers) = headers else { return Ok(Vec::new()) };
     let py = headers.py();
     let no_headers = || {
         let what =
             "headers are a dict, pairs of name and value, or dicts with \"name\" and \"value\"";
-        Refused::NoFlow(PyTypeError::new_err(what))
+        ObserveError::NoFlow(PyTypeError::new_err(what))
     };
     if headers.is_instance_of::<PyString>() {
         // The database of mitmproxy-mcp holds headers as JSON text.
@@ -148,8 +148,8 @@ pub(crate) fn pairs<'py>(headers: Option<Bound<'py, PyAny>>) -> Result<Pairs<'py
     }
     let mut pairs = Vec::new();
     let mut add = |name, value| -> PyResult<()> {
-        if let Some(name) = Word::of(name)? {
-            pairs.push((name, Word::of(value)?));
+        if let Some(name) = PyText::of(name)? {
+            pairs.push((name, PyText::of(value)?));
         }
         Ok(())
     };
@@ -234,7 +234,7 @@ pub(crate) fn integer(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
     if let Some(number) = number_of(value) {
         return Ok(value.extract().ok().or_else(|| whole(number)));
     }
-    let Some(word) = Word::of(value.clone())? else { return Ok(None) };
+    let Some(word) = PyText::of(value.clone())? else { return Ok(None) };
     let bytes = word.bytes();
     let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
     Ok(text.parse().ok().or_else(|| text.parse().ok().and_then(whole)))
@@ -251,7 +251,7 @@ pub(crate) fn nanoseconds(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
         Some(isoformat) => isoformat.call0()?,
         None => value.clone(),
     };
-    Ok(Word::of(text)?.and_then(|word| time::nanoseconds(&word.bytes())))
+    Ok(PyText::of(text)?.and_then(|word| time::nanoseconds(&word.bytes())))
 }
 
 /// Returns a `timedelta`, also NumPy's, in milliseconds, or `None` for other values and `NaT`.
@@ -282,7 +282,7 @@ pub(crate) fn milliseconds(value: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
         )]
         return Ok((0.0..9e11).contains(&took).then_some((took * 1e7).round() as u64 / 10));
     }
-    Ok(Word::of(value.clone())?.and_then(|word| time::milliseconds(&word.bytes())))
+    Ok(PyText::of(value.clone())?.and_then(|word| time::milliseconds(&word.bytes())))
 }
 
 /// Returns `true` only for a boolean that is true, also NumPy's.

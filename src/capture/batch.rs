@@ -62,34 +62,34 @@ impl Batch {
 }
 
 /// Reads a capture from front to back into batches.
-pub(crate) struct Reader<'a> {
+pub(crate) struct CaptureReader<'a> {
     bytes: &'a Bytes,
-    stream: Option<Buffered>,
+    stream: Option<UnreadBuffer>,
     /// Where the next byte stands in the capture.
     position: u64,
     /// Why nothing more can be read.
     failure: Option<io::Error>,
     /// Asked now and then: once it says no, the capture ends here.
-    goes_on: GoesOn<'a>,
+    goes_on: KeepGoing<'a>,
     /// Bytes that were read since `goes_on` was asked; every call of `read` counts as some.
     unasked: usize,
 }
 
 /// Says whether to go on; asked now and then by whatever may take long.
-pub(crate) type GoesOn<'a> = &'a (dyn Fn() -> bool + Sync);
+pub(crate) type KeepGoing<'a> = &'a (dyn Fn() -> bool + Sync);
 
 /// Bytes that are read at once.
 const STEP: usize = 1 << 20;
 
-impl<'a> Reader<'a> {
+impl<'a> CaptureReader<'a> {
     /// A stream is read once: a second reader of it finds it empty.
-    pub(crate) fn new(bytes: &'a Bytes, goes_on: GoesOn<'a>) -> Self {
+    pub(crate) fn new(bytes: &'a Bytes, goes_on: KeepGoing<'a>) -> Self {
         let stream = match bytes {
             Bytes::Stream(stream) => Some(locked(stream).take()),
             Bytes::Packed(packed) => Some(packed.open()),
             Bytes::File(_) | Bytes::Closed(_) | Bytes::Memory(_) => None,
         };
-        let stream = stream.map(Buffered::new);
+        let stream = stream.map(UnreadBuffer::new);
         Self { bytes, stream, position: 0, failure: None, goes_on, unasked: 0 }
     }
 
@@ -130,7 +130,7 @@ impl<'a> Reader<'a> {
             }
         }
         // What was read before the failure and given back is there all the same.
-        let has_rest = self.stream.as_ref().is_some_and(Buffered::has_rest);
+        let has_rest = self.stream.as_ref().is_some_and(UnreadBuffer::has_rest);
         if self.failure.is_some() && !has_rest {
             return 0;
         }
@@ -170,7 +170,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn go_to(&mut self, position: u64) -> bool {
         if let Bytes::Packed(packed) = self.bytes {
             (self.stream, self.position, self.failure) =
-                (Some(Buffered::new(packed.open())), 0, None);
+                (Some(UnreadBuffer::new(packed.open())), 0, None);
             return self.skip(position) == position;
         }
         if self.bytes.is_seekable() {
@@ -229,14 +229,14 @@ thread_local! {
 }
 
 /// A stream of which the last bytes can be given back at no cost.
-struct Buffered {
+struct UnreadBuffer {
     inner: ByteStream,
     buffer: Vec<u8>,
     /// The next byte in the buffer; those before it were read already.
     at: usize,
 }
 
-impl Buffered {
+impl UnreadBuffer {
     fn new(inner: ByteStream) -> Self {
         Self { inner, buffer: Vec::new(), at: 0 }
     }
@@ -322,11 +322,11 @@ impl ReadAhead {
 
 /// Bytes that were looked at in vain: of records that do not end, or are none.
 #[derive(Debug, Default)]
-pub(crate) struct Effort {
+pub(crate) struct SearchBudget {
     spent: u64,
 }
 
-impl Effort {
+impl SearchBudget {
     /// As many times the bytes that are behind may be looked at in vain.
     const TIMES: u64 = 6;
 
@@ -362,7 +362,7 @@ mod tests {
             }
         }
         let bytes = Bytes::stream(Box::new(Failing(0)));
-        let mut reader = Reader::new(&bytes, &|| true);
+        let mut reader = CaptureReader::new(&bytes, &|| true);
         let mut batch = Batch::default();
         assert!(reader.fill(&mut batch, 100));
         reader.unread(b"bc");
@@ -381,7 +381,7 @@ mod tests {
             let all: Vec<u8> = (0..3_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
             let memory = Bytes::Memory(all.clone());
             let stream = Bytes::stream(Box::new(io::Cursor::new(all)));
-            let (mut plain, mut buffered) = (Reader::new(&memory, &|| true), Reader::new(&stream, &|| true));
+            let (mut plain, mut buffered) = (CaptureReader::new(&memory, &|| true), CaptureReader::new(&stream, &|| true));
             for (want, back) in steps {
                 let mut batches = [Batch::default(), Batch::default()];
                 let ended = [plain.fill(&mut batches[0], want), buffered.fill(&mut batches[1], want)];

@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::capture::location::{Identity, Location, identity_of, open_plain};
+use crate::capture::location::{FileIdentity, Location, identity_of, open_plain};
 use crate::capture::unpack::Packed;
 use crate::limits;
 
@@ -53,7 +53,7 @@ impl Stream {
 pub(crate) struct Closed {
     path: PathBuf,
     location: Option<Location>,
-    identity: Identity,
+    identity: FileIdentity,
     length: u64,
 }
 
@@ -263,8 +263,8 @@ pub(crate) fn spooled(stream: &mut ByteStream) -> io::Result<Bytes> {
 
 /// Copies all of a stream, up to what a temporary file may hold.
 pub(crate) fn copy_bounded(stream: &mut dyn Read, file: &mut File) -> io::Result<()> {
-    let copied = io::copy(&mut stream.take(limits::SPOOLED_BYTES), file)?;
-    if copied == limits::SPOOLED_BYTES {
+    let copied = io::copy(&mut stream.take(limits::MAX_SPOOLED_BYTES), file)?;
+    if copied == limits::MAX_SPOOLED_BYTES {
         return Err(io::Error::other(
             "it is too large for a temporary file; give its path instead",
         ));

@@ -4,7 +4,7 @@ use crate::flow::Flow;
 use crate::skip::SkipReason;
 
 /// What came next in a capture.
-pub(crate) enum Cut {
+pub(crate) enum Chunk {
     /// Whole records, in the batch.
     Batch,
     /// Bytes that are none; they are stepped over.
@@ -22,7 +22,7 @@ pub(crate) struct Damage {
 }
 
 /// One result of decoding a batch.
-pub(crate) enum Found<'a> {
+pub(crate) enum CaptureItem<'a> {
     /// An exchange. Whether it was HTTP at all, [`Flow::is_http`] says.
     Flow(&'a Flow<'a>),
     /// An exchange in a row of mitmproxy-mcp's database, with the columns of which a flow does not hold everything.
@@ -44,7 +44,7 @@ pub(crate) struct RowColumns<'a> {
     pub(crate) response_headers: Option<&'a [u8]>,
 }
 
-impl<'a> Found<'a> {
+impl<'a> CaptureItem<'a> {
     /// The exchange, unless something was skipped.
     pub(crate) fn flow(&self) -> Option<&'a Flow<'a>> {
         match self {

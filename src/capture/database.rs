@@ -19,19 +19,19 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
-use crate::capture::batch::{Batch, GoesOn};
+use crate::capture::batch::{Batch, KeepGoing};
 use crate::capture::bytes::{ByteStream, Bytes};
-use crate::capture::chunk::Found;
-use crate::capture::database::patience::Patience;
+use crate::capture::chunk::CaptureItem;
+use crate::capture::database::patience::TimeBudget;
 use crate::capture::database::rows::{CopiedRows, Statement};
 use crate::capture::location::Location;
-use crate::capture::source::{Bodies, Extent};
+use crate::capture::source::{Bodies, RowExtent};
 use crate::limits;
 
 pub(crate) use headers::header_problem;
 #[cfg(feature = "fuzzing")]
 pub(crate) use headers::laws as header_laws;
-pub(crate) use ranges::Rows;
+pub(crate) use ranges::RowRanges;
 
 /// How long a statement waits for the server to finish saving.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
@@ -63,7 +63,7 @@ const COLUMNS: [&str; 10] = [
 
 /// The longest text of each of [`COLUMNS`] that is used, in bytes; what is longer is read as missing.
 const MAX_COLUMN_BYTES: [usize; COLUMNS.len()] = {
-    let mut most = [limits::LINE_BYTES; COLUMNS.len()];
+    let mut most = [limits::MAX_LINE_BYTES; COLUMNS.len()];
     (most[STATUS], most[TIMESTAMP], most[SIZE]) = (64, 64, 64);
     (most[REQUEST_BODY], most[RESPONSE_BODY]) = (limits::MAX_BODY_BYTES, limits::MAX_BODY_BYTES);
     most
@@ -82,7 +82,7 @@ const REQUEST_BODY: usize = 8;
 const RESPONSE_BODY: usize = 9;
 
 /// A connection, and memory for the rows that come through it.
-struct Session {
+struct ReadConnection {
     connection: Connection,
     copied: CopiedRows,
 }
@@ -96,12 +96,12 @@ pub(crate) struct Database {
     may_write: bool,
     /// The statement without bodies, and the one with them.
     queries: [String; 2],
-    idle: Mutex<Vec<Session>>,
+    idle: Mutex<Vec<ReadConnection>>,
     /// Where the file must be.
     location: Option<Location>,
     /// The file itself. It stays open as long as there are connections: closing it would give their locks up (POSIX).
     file: Option<Bytes>,
-    patience: Arc<Patience>,
+    patience: Arc<TimeBudget>,
 }
 
 impl Database {
@@ -206,7 +206,7 @@ impl Database {
     }
 
     /// A connection that can only read. A copy is repaired by opening it, so it can be written.
-    fn session(&self) -> rusqlite::Result<Session> {
+    fn session(&self) -> rusqlite::Result<ReadConnection> {
         if let Some(idle) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
             return Ok(idle);
         }
@@ -236,7 +236,7 @@ impl Database {
         let patience = Arc::clone(&self.patience);
         connection.progress_handler(STEPS, Some(move || patience.is_over()))?;
         if self.is_in_place() {
-            Ok(Session { connection, copied: CopiedRows::default() })
+            Ok(ReadConnection { connection, copied: CopiedRows::default() })
         } else {
             Err(rusqlite::Error::InvalidPath(self.path.clone()))
         }
@@ -255,7 +255,7 @@ impl Database {
             && self.location.as_ref().is_none_or(|location| location.is(file))
     }
 
-    fn give_back(&self, session: Session) {
+    fn give_back(&self, session: ReadConnection) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
     }
 
@@ -265,17 +265,17 @@ impl Database {
     }
 
     /// Hands out its rows, as they are now, in ranges, from a row number on; 0 stands for the first.
-    pub(crate) fn rows(&self, start: u64) -> Rows<'_> {
+    pub(crate) fn rows(&self, start: u64) -> RowRanges<'_> {
         self.patience.begin(self.length());
         let start = if start == 0 { i64::MIN } else { i64::try_from(start).unwrap_or(i64::MAX) };
-        Rows::new(self, start)
+        RowRanges::new(self, start)
     }
 
     /// The first and the last row number, and the id of the flow in a row.
-    pub(crate) fn extent(&self, row: u64) -> Option<Extent> {
+    pub(crate) fn extent(&self, row: u64) -> Option<RowExtent> {
         let first = self.row("SELECT min(rowid) FROM flows", []).ok()?;
         let last = self.row("SELECT max(rowid) FROM flows", []).ok()?;
-        Some(Extent { first, last: last.map_or(0, place_of), id: self.id_of(row) })
+        Some(RowExtent { first, last: last.map_or(0, place_of), id: self.id_of(row) })
     }
 
     fn id_of(&self, row: u64) -> Option<Vec<u8>> {
@@ -289,7 +289,7 @@ impl Database {
     }
 
     /// Reads and decodes one row, if it is still there.
-    pub(crate) fn decode_row(&self, row: u64, found: &mut dyn FnMut(u64, Found<'_>)) {
+    pub(crate) fn decode_row(&self, row: u64, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
         let Ok(row) = i64::try_from(row) else { return };
         self.decode_range((row, row), Bodies::Left, &|| true, found);
     }
@@ -306,8 +306,8 @@ impl Database {
         &self,
         batch: &Batch,
         bodies: Bodies,
-        goes_on: GoesOn<'_>,
-        found: &mut dyn FnMut(u64, Found<'_>),
+        goes_on: KeepGoing<'_>,
+        found: &mut dyn FnMut(u64, CaptureItem<'_>),
     ) {
         if let Some(range) = batch.rows() {
             self.decode_range(range, bodies, goes_on, found);
@@ -318,8 +318,8 @@ impl Database {
         &self,
         (first, last): (i64, i64),
         bodies: Bodies,
-        goes_on: GoesOn<'_>,
-        found: &mut dyn FnMut(u64, Found<'_>),
+        goes_on: KeepGoing<'_>,
+        found: &mut dyn FnMut(u64, CaptureItem<'_>),
     ) {
         match self.session() {
             Ok(mut session) => {
@@ -348,7 +348,7 @@ fn in_words(error: &rusqlite::Error) -> String {
         Some(error) if error.code == ErrorCode::NotADatabase => {
             "this begins as a SQLite database and is none; it is damaged or encrypted".to_owned()
         }
-        Some(error) if error.code == ErrorCode::OperationInterrupted => Patience::OVER.to_owned(),
+        Some(error) if error.code == ErrorCode::OperationInterrupted => TimeBudget::OVER.to_owned(),
         Some(error) => {
             format!("the database cannot be read ({})", ffi::code_to_str(error.extended_code))
         }

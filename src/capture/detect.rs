@@ -1,7 +1,7 @@
 //! What a file is, by its first bytes; and what to do about the ones that cannot be read.
 
 use crate::capture::source::Format;
-use crate::capture::tnetstring::{Prefix, prefix};
+use crate::capture::tnetstring::{LengthPrefix, prefix};
 use crate::capture::{har, jsonl};
 
 /// How many bytes are looked at.
@@ -14,7 +14,7 @@ pub(crate) fn is_database(head: &[u8]) -> bool {
 
 /// What bytes are that are no capture, in a sentence.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum NotACapture {
     /// Something else that could be made into a capture.
     Known(&'static str),
     /// Anything: a page, a list, a body that lies beside a capture.
@@ -22,7 +22,7 @@ pub(crate) enum Refused {
 }
 
 /// The format, or what it is instead.
-pub(crate) fn detect(head: &[u8]) -> Result<Format, Refused> {
+pub(crate) fn detect(head: &[u8]) -> Result<Format, NotACapture> {
     let (has_bom, text) =
         head.strip_prefix(b"\xef\xbb\xbf").map_or((false, head), |text| (true, text));
     let text = text.trim_ascii_start();
@@ -53,7 +53,7 @@ pub(crate) fn is_open_line(head: &[u8]) -> bool {
         && head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start().first()
             == Some(&b'{')
         && memchr::memchr(b'\n', head).is_none()
-        && !matches!(detect(head), Ok(_) | Err(Refused::Known(_)))
+        && !matches!(detect(head), Ok(_) | Err(NotACapture::Known(_)))
 }
 
 /// Is `log` the first key, with an object?
@@ -75,7 +75,7 @@ fn begins_entries(text: &[u8]) -> bool {
 /// A length and a colon, or nothing but a length's digits.
 fn looks_like_dump(text: &[u8]) -> bool {
     match prefix(text) {
-        Prefix::Length { bytes, length } => {
+        LengthPrefix::Length { bytes, length } => {
             // Right after the colon a dict has the length of its first key; another value ends with its tag.
             let inside = &text[bytes..];
             length == 0
@@ -83,12 +83,12 @@ fn looks_like_dump(text: &[u8]) -> bool {
                 || inside[0].is_ascii_digit()
                 || length < HEAD_BYTES as u64
         }
-        Prefix::Incomplete => true,
-        Prefix::Bad => false,
+        LengthPrefix::Incomplete => true,
+        LengthPrefix::Bad => false,
     }
 }
 
-fn detect_json(text: &[u8]) -> Result<Format, Refused> {
+fn detect_json(text: &[u8]) -> Result<Format, NotACapture> {
     let har = begins_har(text);
     if !har && has_flow_line(text) {
         return Ok(Format::JsonLines);
@@ -100,14 +100,14 @@ fn detect_json(text: &[u8]) -> Result<Format, Refused> {
         return Ok(Format::Har);
     }
     Err(if has("_postman_id") || has("schema.getpostman.com") {
-        Refused::Known(
+        NotACapture::Known(
             "this is a Postman collection, which holds requests and no traffic; send them through a proxy and give what it \
              recorded (mitmdump -w dump.mitm), or export the history of the Postman proxy as HAR",
         )
     } else if has("__export_format") || has("\"_type\":\"export\"") {
-        Refused::Known(INSOMNIA)
+        NotACapture::Known(INSOMNIA)
     } else {
-        Refused::Vague(
+        NotACapture::Vague(
             "this is JSON, and neither a HAR (it has no \"log\" with a list of \"entries\") nor JSON lines: a line needs \
              \"method\" and \"url\", or \"request\" with both",
         )
@@ -117,7 +117,7 @@ fn detect_json(text: &[u8]) -> Result<Format, Refused> {
 const INSOMNIA: &str = "this is an Insomnia export, which holds requests and no traffic; in Insomnia choose Export > HAR (HTTP \
                         Archive Format) and give that file";
 
-fn what_it_is(text: &[u8], head: &[u8]) -> Refused {
+fn what_it_is(text: &[u8], head: &[u8]) -> NotACapture {
     let is = |magic: &[u8]| head.starts_with(magic);
     let has = |word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
     let is_packet_capture = is(&[0xd4, 0xc3, 0xb2, 0xa1])
@@ -126,35 +126,35 @@ fn what_it_is(text: &[u8], head: &[u8]) -> Refused {
         || is(&[0xa1, 0xb2, 0x3c, 0x4d])
         || is(&[0x0a, 0x0d, 0x0d, 0x0a]);
     if is_packet_capture {
-        Refused::Known(
+        NotACapture::Known(
             "this is a packet capture, in which HTTPS is encrypted; save a HAR in the browser's developer tools, or record \
              with a proxy: mitmdump -w dump.mitm",
         )
     } else if text.starts_with(b"type: collection.insomnia") {
-        Refused::Known(INSOMNIA)
+        NotACapture::Known(INSOMNIA)
     } else if is(b"\xff\xfe") || is(b"\xfe\xff") {
-        Refused::Known("this is UTF-16 text; save it as UTF-8")
+        NotACapture::Known("this is UTF-16 text; save it as UTF-8")
     } else if text.starts_with(b"[") {
-        Refused::Vague(
+        NotACapture::Vague(
             "this is a JSON array, and its first item is neither an entry of a HAR nor a flow: an item needs \"request\", or \
              \"method\" and \"url\"",
         )
     } else if has("<items") && has("<item") {
-        Refused::Known(
+        NotACapture::Known(
             "these are items saved by Burp, which is no HAR; in Burp install the extension \"HAR Exporter\" from the BApp \
              store, export the same items with it, and give that file",
         )
     } else if text.starts_with(b"<") {
-        Refused::Vague(
+        NotACapture::Vague(
             "this is XML or HTML, no capture; export the traffic as HAR, or record it with mitmdump -w dump.mitm",
         )
     } else if is(b"\xac\xed") || has("com.xk72.charles") {
-        Refused::Known(
+        NotACapture::Known(
             "this is a Charles session (.chls); in Charles choose File > Export Session, the format HTTP Archive (.har), and \
              give that file",
         )
     } else {
-        Refused::Vague(
+        NotACapture::Vague(
             "this is no capture that can be read; give a mitmproxy dump (mitmdump -w dump.mitm), a HAR, the database of \
              mitmproxy-mcp, or JSON lines",
         )
@@ -198,7 +198,8 @@ mod tests {
             (b"2026-11-22 08:00:00 GET /", "no capture"),
             (b"{}", "neither a HAR"),
         ] {
-            let (Refused::Known(message) | Refused::Vague(message)) = detect(head).unwrap_err();
+            let (NotACapture::Known(message) | NotACapture::Vague(message)) =
+                detect(head).unwrap_err();
             assert!(message.contains(word), "{message}");
             assert!(message.contains(';') || message.contains("needs"), "no way out: {message}");
         }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::capture::json::{BadJson, Json};
+use crate::capture::json::{JsonError, JsonReader};
 use crate::flow::OwnedHeader;
 use crate::limits;
 
@@ -11,12 +11,12 @@ pub(super) type Text<'a> = Option<Cow<'a, [u8]>>;
 
 /// Headers or parameters: objects with `name` (or `key`) and `value`, pairs, or one object of all.
 pub(super) fn read_pairs<'a>(
-    json: &mut Json<'a>,
+    json: &mut JsonReader<'a>,
     pairs: &mut Vec<OwnedHeader<'a>>,
-) -> Result<(), BadJson> {
+) -> Result<(), JsonError> {
     pairs.clear();
     let mut add = |pair: OwnedHeader<'a>| {
-        if pairs.len() < limits::HEADERS {
+        if pairs.len() < limits::MAX_HEADERS {
             pairs.push(pair);
         }
     };

@@ -2,27 +2,31 @@
 
 use std::io;
 
-use crate::capture::batch::{Batch, GoesOn, Reader};
-use crate::capture::chunk::{Cut, Found};
+use crate::capture::batch::{Batch, CaptureReader, KeepGoing};
+use crate::capture::chunk::{CaptureItem, Chunk};
 #[cfg(feature = "sqlite")]
 use crate::capture::database;
-use crate::capture::source::{Bodies, Content, Format, Source};
-use crate::capture::{har, jsonl, mitmproxy, records};
+use crate::capture::source::{Bodies, CaptureSource, Content, Format};
+use crate::capture::{dump_framing, har, jsonl, mitmproxy};
 
 /// Cuts one capture into batches.
-pub(crate) enum Cutter<'a> {
-    Records(records::Records<'a>),
-    Entries(har::Entries<'a>),
-    Lines(jsonl::Lines<'a>),
+pub(crate) enum Framer<'a> {
+    Records(dump_framing::DumpFramer<'a>),
+    Entries(har::HarFramer<'a>),
+    Lines(jsonl::LineFramer<'a>),
     #[cfg(feature = "sqlite")]
-    Rows(database::Rows<'a>),
+    Rows(database::RowRanges<'a>),
 }
 
-impl<'a> Cutter<'a> {
+impl<'a> Framer<'a> {
     /// `goes_on` is asked now and then; once it says no, the capture ends.
-    pub(crate) fn new(source: &'a Source, batch_bytes: usize, goes_on: GoesOn<'a>) -> Self {
+    pub(crate) fn new(
+        source: &'a CaptureSource,
+        batch_bytes: usize,
+        goes_on: KeepGoing<'a>,
+    ) -> Self {
         let mut reader = match &source.content {
-            Content::Bytes(bytes) => Reader::new(bytes, goes_on),
+            Content::Bytes(bytes) => CaptureReader::new(bytes, goes_on),
             #[cfg(feature = "sqlite")]
             Content::Database(database) => return Self::Rows(database.rows(source.start)),
         };
@@ -30,13 +34,13 @@ impl<'a> Cutter<'a> {
             reader.go_to(source.start);
         }
         match source.format {
-            Format::Har => Self::Entries(har::Entries::new(reader, batch_bytes)),
+            Format::Har => Self::Entries(har::HarFramer::new(reader, batch_bytes)),
             Format::JsonLines => {
-                Self::Lines(jsonl::Lines::new(reader, batch_bytes, source.is_live))
+                Self::Lines(jsonl::LineFramer::new(reader, batch_bytes, source.is_live))
             }
             // Rows were handed out above; bytes are never taken for a database.
             Format::Mitmproxy | Format::McpDatabase => {
-                Self::Records(records::Records::new(reader, batch_bytes, source.is_live))
+                Self::Records(dump_framing::DumpFramer::new(reader, batch_bytes, source.is_live))
             }
         }
     }
@@ -45,7 +49,7 @@ impl<'a> Cutter<'a> {
         not(feature = "sqlite"),
         expect(clippy::unnecessary_wraps, reason = "rows of a database have no reader")
     )]
-    fn reader(&mut self) -> Option<&mut Reader<'a>> {
+    fn reader(&mut self) -> Option<&mut CaptureReader<'a>> {
         match self {
             Self::Records(records) => Some(records.reader()),
             Self::Entries(entries) => Some(entries.reader()),
@@ -69,11 +73,11 @@ impl<'a> Cutter<'a> {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Rows(rows) => rows.failure(),
-            _ => self.reader().and_then(Reader::failure),
+            _ => self.reader().and_then(CaptureReader::failure),
         }
     }
 
-    pub(crate) fn next(&mut self, batch: &mut Batch) -> Cut {
+    pub(crate) fn next(&mut self, batch: &mut Batch) -> Chunk {
         match self {
             Self::Records(records) => records.next(batch),
             Self::Entries(entries) => entries.next(batch),
@@ -88,11 +92,11 @@ impl<'a> Cutter<'a> {
 /// `goes_on` is asked now and then where one batch may take long.
 #[cfg_attr(not(feature = "sqlite"), expect(unused_variables, reason = "rows may take long"))]
 pub(crate) fn decode(
-    source: &Source,
+    source: &CaptureSource,
     batch: &Batch,
     bodies: Bodies,
-    goes_on: GoesOn<'_>,
-    found: &mut dyn FnMut(u64, Found<'_>),
+    goes_on: KeepGoing<'_>,
+    found: &mut dyn FnMut(u64, CaptureItem<'_>),
 ) {
     #[cfg(feature = "sqlite")]
     if let Content::Database(database) = &source.content {

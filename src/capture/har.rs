@@ -9,13 +9,13 @@ mod charles;
 mod compact;
 mod entry;
 
-use crate::capture::batch::{Batch, Effort, ReadAhead, Reader};
-use crate::capture::chunk::{Cut, Damage, Found};
+use crate::capture::batch::{Batch, CaptureReader, ReadAhead, SearchBudget};
+use crate::capture::chunk::{CaptureItem, Chunk, Damage};
 use crate::capture::har::bounds::{
-    Stop, WholeEntries, end_of_value, entry_start, find_entry, key_and_value, whole_entries,
+    EntryStop, WholeEntries, end_of_value, entry_start, find_entry, key_and_value, whole_entries,
 };
 use crate::capture::har::compact::Compactor;
-use crate::capture::json::{self, Scan};
+use crate::capture::json::{self, JsonScanner};
 use crate::limits;
 use crate::skip::SkipReason;
 
@@ -27,10 +27,10 @@ const WINDOW: usize = 64 << 10;
 /// Objects inside each other that are looked into for the list of entries.
 const OPEN_OBJECTS: usize = 8;
 
-pub(crate) struct Entries<'a> {
-    reader: Reader<'a>,
+pub(crate) struct HarFramer<'a> {
+    reader: CaptureReader<'a>,
     ahead: ReadAhead,
-    state: State,
+    state: HarState,
     /// The objects around: is it the `log`?
     open: Vec<bool>,
     found_list: bool,
@@ -40,11 +40,11 @@ pub(crate) struct Entries<'a> {
     was_rescued: bool,
     /// Where the last entry begins that was handed out.
     last_entry: Option<u64>,
-    effort: Effort,
+    effort: SearchBudget,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum HarState {
     /// Before the first bracket.
     Start,
     /// In an object that may have the list.
@@ -56,33 +56,33 @@ enum State {
     End,
 }
 
-impl<'a> Entries<'a> {
-    pub(crate) fn new(reader: Reader<'a>, batch_bytes: usize) -> Self {
+impl<'a> HarFramer<'a> {
+    pub(crate) fn new(reader: CaptureReader<'a>, batch_bytes: usize) -> Self {
         Self {
             reader,
             ahead: ReadAhead::new(batch_bytes),
-            state: State::Start,
+            state: HarState::Start,
             open: Vec::new(),
             found_list: false,
             start: 0,
             was_rescued: false,
             last_entry: None,
-            effort: Effort::default(),
+            effort: SearchBudget::default(),
         }
     }
 
-    pub(crate) fn reader(&mut self) -> &mut Reader<'a> {
+    pub(crate) fn reader(&mut self) -> &mut CaptureReader<'a> {
         &mut self.reader
     }
 
-    pub(crate) fn next(&mut self, batch: &mut Batch) -> Cut {
+    pub(crate) fn next(&mut self, batch: &mut Batch) -> Chunk {
         loop {
             let cut = match self.state {
-                State::Start => self.start(batch),
-                State::Members => self.member(batch),
-                State::Elements => self.elements(batch),
-                State::After => self.after(batch),
-                State::End => Some(Cut::End),
+                HarState::Start => self.start(batch),
+                HarState::Members => self.member(batch),
+                HarState::Elements => self.elements(batch),
+                HarState::After => self.after(batch),
+                HarState::End => Some(Chunk::End),
             };
             if let Some(cut) = cut {
                 return cut;
@@ -98,7 +98,7 @@ impl<'a> Entries<'a> {
         self.reader.fill(batch, want)
     }
 
-    fn start(&mut self, batch: &mut Batch) -> Option<Cut> {
+    fn start(&mut self, batch: &mut Batch) -> Option<Chunk> {
         let want = self.ahead.want().min(WINDOW);
         let ended = self.window(batch, want);
         let bytes = batch.bytes();
@@ -108,7 +108,7 @@ impl<'a> Entries<'a> {
                 return None;
             }
             if bytes.is_empty() {
-                self.state = State::End;
+                self.state = HarState::End;
                 return None;
             }
             if !ended && want < WINDOW.min(self.ahead.most()) {
@@ -124,16 +124,16 @@ impl<'a> Entries<'a> {
         (self.start, self.was_rescued) = (self.reader.position(), false);
         if is_list {
             self.found_list = true;
-            self.state = State::Elements;
+            self.state = HarState::Elements;
         } else {
             self.open.push(false);
-            self.state = State::Members;
+            self.state = HarState::Members;
         }
         None
     }
 
     /// Reads keys, and goes into their values or steps over them.
-    fn member(&mut self, batch: &mut Batch) -> Option<Cut> {
+    fn member(&mut self, batch: &mut Batch) -> Option<Chunk> {
         let want = self.ahead.want().min(WINDOW);
         let ended = self.window(batch, want);
         let bytes = batch.bytes();
@@ -159,7 +159,7 @@ impl<'a> Entries<'a> {
                     self.open.pop();
                     if self.open.is_empty() {
                         self.reader.unread(&bytes[next..]);
-                        self.state = State::After;
+                        self.state = HarState::After;
                         return if self.found_list { None } else { Some(self.no_list(batch)) };
                     }
                     continue;
@@ -193,7 +193,7 @@ impl<'a> Entries<'a> {
                 }
                 b'[' if key == b"entries" && (in_log || self.open.len() == 1) => {
                     self.found_list = true;
-                    self.state = State::Elements;
+                    self.state = HarState::Elements;
                     self.reader.unread(&bytes[value + 1..]);
                     self.ahead.used(value);
                     return None;
@@ -211,10 +211,10 @@ impl<'a> Entries<'a> {
     }
 
     /// Steps over a value of any length.
-    fn skip_value(&mut self, batch: &mut Batch, first: u8) -> Option<Cut> {
+    fn skip_value(&mut self, batch: &mut Batch, first: u8) -> Option<Chunk> {
         let start = self.reader.position();
         let is_scalar = !matches!(first, b'{' | b'[' | b'"');
-        let mut scan = Scan::default();
+        let mut scan = JsonScanner::default();
         loop {
             let ended = self.window(batch, self.ahead.most().max(WINDOW));
             let bytes = batch.bytes();
@@ -232,28 +232,28 @@ impl<'a> Entries<'a> {
     }
 
     /// The HAR is over before its last bracket.
-    fn end_early(&mut self, batch: &mut Batch, offset: u64, bytes: u64) -> Cut {
+    fn end_early(&mut self, batch: &mut Batch, offset: u64, bytes: u64) -> Chunk {
         if let Some(cut) = self.rescue(batch) {
             return cut;
         }
-        self.state = State::End;
+        self.state = HarState::End;
         self.cut_off(offset, bytes)
     }
 
-    fn no_list(&mut self, batch: &mut Batch) -> Cut {
+    fn no_list(&mut self, batch: &mut Batch) -> Chunk {
         let (offset, position) = (batch.offset, self.reader.position());
         if let Some(cut) = self.rescue(batch) {
             return cut;
         }
         // What comes after it may be another one.
         self.reader.go_to(position);
-        self.state = State::After;
+        self.state = HarState::After;
         self.open.clear();
         no_list(offset)
     }
 
     /// Looks for entries in all of a HAR in which no list of them was found: damage may have hidden it. Once for each.
-    fn rescue(&mut self, batch: &mut Batch) -> Option<Cut> {
+    fn rescue(&mut self, batch: &mut Batch) -> Option<Chunk> {
         let can_search = !self.found_list && !std::mem::replace(&mut self.was_rescued, true);
         if !can_search || !self.reader.go_to(self.start) {
             return None;
@@ -264,7 +264,7 @@ impl<'a> Entries<'a> {
         self.seek(batch, ended, 0).then(|| self.after_damage(start, true))
     }
 
-    fn elements(&mut self, batch: &mut Batch) -> Option<Cut> {
+    fn elements(&mut self, batch: &mut Batch) -> Option<Chunk> {
         let mut want = self.ahead.want();
         let mut ended = self.window(batch, want);
         loop {
@@ -274,21 +274,22 @@ impl<'a> Entries<'a> {
                 self.reader.unread(&batch.bytes()[end..]);
                 batch.truncate(end);
                 self.ahead.used(end);
-                return Some(Cut::Batch);
+                return Some(Chunk::Batch);
             }
             match stop {
-                Stop::Closed(at) => {
+                EntryStop::Closed(at) => {
                     self.reader.unread(&batch.bytes()[at + 1..]);
                     self.ahead.used(at);
-                    self.state = if self.open.is_empty() { State::After } else { State::Members };
+                    self.state =
+                        if self.open.is_empty() { HarState::After } else { HarState::Members };
                     return None;
                 }
-                Stop::Bad => {
+                EntryStop::Bad => {
                     self.effort.spend(batch.bytes().len());
                     let start = entry_start(batch.bytes());
                     return Some(self.resync(batch, ended, start));
                 }
-                Stop::NeedsMore if ended => {
+                EntryStop::NeedsMore if ended => {
                     let bytes = batch.bytes();
                     let start = entry_start(bytes);
                     if start < bytes.len() {
@@ -298,17 +299,17 @@ impl<'a> Entries<'a> {
                     return Some(self.list_is_open(batch));
                 }
                 // Too many that began did not end: this one is taken for another such.
-                Stop::NeedsMore if self.effort.is_over(self.reader.position()) => {
+                EntryStop::NeedsMore if self.effort.is_over(self.reader.position()) => {
                     let start = entry_start(batch.bytes());
                     return Some(self.resync(batch, ended, start));
                 }
-                Stop::NeedsMore if want >= limits::RECORD_BYTES => {
+                EntryStop::NeedsMore if want >= limits::MAX_RECORD_BYTES => {
                     let start = entry_start(batch.bytes());
                     self.reader.unread(&batch.bytes()[start..]);
                     return self.compact(batch);
                 }
-                Stop::NeedsMore => {
-                    want = (want * 2).min(limits::RECORD_BYTES);
+                EntryStop::NeedsMore => {
+                    want = (want * 2).min(limits::MAX_RECORD_BYTES);
                     ended = self.reader.fill(batch, want);
                 }
             }
@@ -316,7 +317,7 @@ impl<'a> Entries<'a> {
     }
 
     /// The list is not closed: where brackets are missing in its last entry, others may stand in that.
-    fn list_is_open(&mut self, batch: &mut Batch) -> Cut {
+    fn list_is_open(&mut self, batch: &mut Batch) -> Chunk {
         let (offset, length) = (batch.offset, batch.bytes().len() as u64);
         let position = self.reader.position();
         if let Some(start) = self.last_entry.take()
@@ -329,12 +330,12 @@ impl<'a> Entries<'a> {
                 return self.after_damage(start, true);
             }
         }
-        self.state = State::End;
+        self.state = HarState::End;
         self.cut_off(offset, length)
     }
 
     /// Reads an entry too large to hold; of long strings (bodies) only the beginning is kept.
-    fn compact(&mut self, batch: &mut Batch) -> Option<Cut> {
+    fn compact(&mut self, batch: &mut Batch) -> Option<Chunk> {
         let start = self.reader.position();
         let mut compactor = Compactor::default();
         loop {
@@ -346,11 +347,11 @@ impl<'a> Entries<'a> {
                     let message =
                         format!("entry of {length} bytes has more than can be read; skipped");
                     let reason = SkipReason::TooLarge;
-                    return Some(Cut::Damage(Damage { reason, offset: start, message }));
+                    return Some(Chunk::Damage(Damage { reason, offset: start, message }));
                 };
                 batch.replace(entry);
                 batch.offset = start;
-                return Some(Cut::Batch);
+                return Some(Chunk::Batch);
             }
             if ended {
                 // There may be whole entries among what was taken for one.
@@ -360,14 +361,14 @@ impl<'a> Entries<'a> {
     }
 
     /// Steps over what is no entry, from `at` in the batch on, to the next one if there is any.
-    fn resync(&mut self, batch: &mut Batch, ended: bool, at: usize) -> Cut {
+    fn resync(&mut self, batch: &mut Batch, ended: bool, at: usize) -> Chunk {
         let start = batch.offset + at as u64;
         let found = self.seek(batch, ended, at + 1);
         self.after_damage(start, found)
     }
 
     /// The same from a place that was passed long ago, where the bytes can be read again.
-    fn go_back(&mut self, batch: &mut Batch, start: u64) -> Cut {
+    fn go_back(&mut self, batch: &mut Batch, start: u64) -> Chunk {
         let end = self.reader.position();
         self.effort.spend(usize::try_from(end - start).unwrap_or(usize::MAX));
         if self.reader.go_to(start + 1) {
@@ -375,11 +376,11 @@ impl<'a> Entries<'a> {
             let found = self.seek(batch, ended, 0);
             return self.after_damage(start, found);
         }
-        self.state = State::End;
+        self.state = HarState::End;
         self.cut_off(start, end - start)
     }
 
-    fn after_damage(&mut self, start: u64, found: bool) -> Cut {
+    fn after_damage(&mut self, start: u64, found: bool) -> Chunk {
         let next = self.reader.position();
         self.ahead.used(usize::try_from(next - start).unwrap_or(usize::MAX));
         if !found {
@@ -389,7 +390,7 @@ impl<'a> Entries<'a> {
             "{} bytes are no entry that can be read and were skipped; reading went on at byte {next}",
             next - start
         );
-        Cut::Damage(Damage { reason: SkipReason::BadRecord, offset: start, message })
+        Chunk::Damage(Damage { reason: SkipReason::BadRecord, offset: start, message })
     }
 
     /// Goes on to the next entry, from `from` in the batch on; `false` where there is none up to the end.
@@ -404,11 +405,11 @@ impl<'a> Entries<'a> {
             if let Some(at) = search.entry {
                 self.reader.unread(&batch.bytes()[at..]);
                 self.found_list = true;
-                self.state = State::Elements;
+                self.state = HarState::Elements;
                 return true;
             }
             if ended {
-                self.state = State::End;
+                self.state = HarState::End;
                 return false;
             }
             let length = batch.bytes().len();
@@ -431,7 +432,7 @@ impl<'a> Entries<'a> {
     }
 
     /// Looks for entries where the structure around them is lost: how deep this is, is as deep as the list of entries.
-    fn seek_anywhere(&mut self, batch: &mut Batch, ended: bool, why: &str) -> Cut {
+    fn seek_anywhere(&mut self, batch: &mut Batch, ended: bool, why: &str) -> Chunk {
         let start = batch.offset;
         self.open = vec![true];
         let found = self.seek(batch, ended, 0);
@@ -440,10 +441,10 @@ impl<'a> Entries<'a> {
         }
         let bytes = self.reader.position() - start;
         let message = format!("{why}: {bytes} bytes from here on were skipped");
-        Cut::Damage(Damage { reason: SkipReason::Garbage, offset: start, message })
+        Chunk::Damage(Damage { reason: SkipReason::Garbage, offset: start, message })
     }
 
-    fn after(&mut self, batch: &mut Batch) -> Option<Cut> {
+    fn after(&mut self, batch: &mut Batch) -> Option<Chunk> {
         let want = self.ahead.want().min(WINDOW);
         let ended = self.window(batch, want);
         let bytes = batch.bytes();
@@ -451,7 +452,7 @@ impl<'a> Entries<'a> {
         let is_nothing = |byte: &u8| json::is_space(*byte) || matches!(byte, b')' | b';');
         let Some(at) = bytes.iter().position(|byte| !is_nothing(byte)) else {
             if ended {
-                self.state = State::End;
+                self.state = HarState::End;
             }
             self.ahead.used(bytes.len());
             return None;
@@ -460,7 +461,7 @@ impl<'a> Entries<'a> {
         self.ahead.used(at + 1);
         // Files that were put one after the other.
         if matches!(bytes[at], b'{' | b'[') {
-            self.state = State::Start;
+            self.state = HarState::Start;
             return None;
         }
         // Damage may have closed the list too soon: entries that come after its end are looked for.
@@ -469,20 +470,20 @@ impl<'a> Entries<'a> {
         Some(self.seek_anywhere(batch, ended, "the end of the HAR is passed"))
     }
 
-    fn cut_off(&self, offset: u64, bytes: u64) -> Cut {
+    fn cut_off(&self, offset: u64, bytes: u64) -> Chunk {
         let what = if self.found_list { "" } else { ", before its list of entries" };
         let message = format!(
             "the file ends in the middle{what} ({bytes} bytes of what begins here are there); what came before was read. \
              Save it again to have the rest"
         );
-        Cut::Damage(Damage { reason: SkipReason::Truncated, offset, message })
+        Chunk::Damage(Damage { reason: SkipReason::Truncated, offset, message })
     }
 }
 
-fn no_list(offset: u64) -> Cut {
+fn no_list(offset: u64) -> Chunk {
     let message =
         "this JSON has no list of entries (\"log\" with \"entries\"), so there is no traffic in it";
-    Cut::Damage(Damage { reason: SkipReason::BadRecord, offset, message: message.to_owned() })
+    Chunk::Damage(Damage { reason: SkipReason::BadRecord, offset, message: message.to_owned() })
 }
 
 /// Where what is neither an object, a list nor a string ends.
@@ -490,11 +491,11 @@ fn end_of_word(bytes: &[u8], at: usize) -> usize {
     memchr::memchr(b',', &bytes[at..]).map_or(bytes.len(), |comma| at + comma)
 }
 
-pub(crate) fn decode(batch: &Batch, found: &mut dyn FnMut(u64, Found<'_>)) {
+pub(crate) fn decode(batch: &Batch, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
     let bytes = batch.bytes();
     let mut at = 0;
-    let mut entry = entry::Entry::default();
-    let mut effort = Effort::default();
+    let mut entry = entry::HarEntry::default();
+    let mut effort = SearchBudget::default();
     loop {
         at += entry_start(&bytes[at..]);
         if at >= bytes.len() {
@@ -505,7 +506,7 @@ pub(crate) fn decode(batch: &Batch, found: &mut dyn FnMut(u64, Found<'_>)) {
             Ok(length) => at += length,
             Err(why) => {
                 let message = format!("entry cannot be used: {why}; skipped");
-                found(offset, Found::Skipped(SkipReason::BadRecord, message));
+                found(offset, CaptureItem::Skipped(SkipReason::BadRecord, message));
                 // Damage may have joined several entries into one: those after it are looked for.
                 let end = match bytes[at] {
                     first @ (b'{' | b'[' | b'"') => end_of_value(&bytes[at..], first),

@@ -12,11 +12,11 @@ use crate::capture::json::scan::string_end;
 use crate::flow::Body;
 use crate::flow::json_string::JsonString;
 
-pub(crate) use scan::Scan;
+pub(crate) use scan::JsonScanner;
 
 /// Not even the brackets and quotes fit together here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct BadJson {
+pub(crate) struct JsonError {
     /// Where, in the bytes that were read.
     pub(crate) at: usize,
 }
@@ -25,13 +25,13 @@ pub(crate) struct BadJson {
 ///
 /// What is not of the asked type is not read, and the caller's object or list steps over it.
 #[derive(Clone, Debug)]
-pub(crate) struct Json<'a> {
+pub(crate) struct JsonReader<'a> {
     bytes: &'a [u8],
     at: usize,
     strict: bool,
 }
 
-impl<'a> Json<'a> {
+impl<'a> JsonReader<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0, strict: false }
     }
@@ -72,16 +72,16 @@ impl<'a> Json<'a> {
         is_next
     }
 
-    fn bad(&self) -> BadJson {
-        BadJson { at: self.at }
+    fn bad(&self) -> JsonError {
+        JsonError { at: self.at }
     }
 
     /// Calls `each` for the members of an object, with the raw key. What `each` leaves unread is stepped over.
     #[inline]
     pub(crate) fn members(
         &mut self,
-        mut each: impl FnMut(&'a [u8], &mut Self) -> Result<(), BadJson>,
-    ) -> Result<(), BadJson> {
+        mut each: impl FnMut(&'a [u8], &mut Self) -> Result<(), JsonError>,
+    ) -> Result<(), JsonError> {
         self.raw_members(|key, json| each(key.bytes, json))
     }
 
@@ -89,8 +89,8 @@ impl<'a> Json<'a> {
     #[inline]
     pub(crate) fn raw_members(
         &mut self,
-        mut each: impl FnMut(JsonString<'a>, &mut Self) -> Result<(), BadJson>,
-    ) -> Result<(), BadJson> {
+        mut each: impl FnMut(JsonString<'a>, &mut Self) -> Result<(), JsonError>,
+    ) -> Result<(), JsonError> {
         if self.peek() != Some(b'{') {
             return Ok(());
         }
@@ -120,8 +120,8 @@ impl<'a> Json<'a> {
     /// Calls `each` for the items of a list. What it leaves unread is stepped over.
     pub(crate) fn items(
         &mut self,
-        mut each: impl FnMut(&mut Self) -> Result<(), BadJson>,
-    ) -> Result<(), BadJson> {
+        mut each: impl FnMut(&mut Self) -> Result<(), JsonError>,
+    ) -> Result<(), JsonError> {
         if self.peek() != Some(b'[') {
             return Ok(());
         }
@@ -141,8 +141,8 @@ impl<'a> Json<'a> {
 
     fn one_value(
         &mut self,
-        read: impl FnOnce(&mut Self) -> Result<(), BadJson>,
-    ) -> Result<(), BadJson> {
+        read: impl FnOnce(&mut Self) -> Result<(), JsonError>,
+    ) -> Result<(), JsonError> {
         self.peek();
         let before = self.at;
         read(self)?;
@@ -178,10 +178,10 @@ impl<'a> Json<'a> {
     }
 
     /// Steps over a value.
-    pub(crate) fn skip(&mut self) -> Result<(), BadJson> {
+    pub(crate) fn skip(&mut self) -> Result<(), JsonError> {
         match self.peek() {
             Some(b'{' | b'[') => {
-                let end = Scan::default().step(&self.bytes[self.at..]).ok_or(self.bad())?;
+                let end = JsonScanner::default().step(&self.bytes[self.at..]).ok_or(self.bad())?;
                 self.at += end;
                 Ok(())
             }
@@ -192,7 +192,7 @@ impl<'a> Json<'a> {
 
     /// What stands between the quotes of a string, still escaped.
     #[inline]
-    fn raw_string(&mut self) -> Result<JsonString<'a>, BadJson> {
+    fn raw_string(&mut self) -> Result<JsonString<'a>, JsonError> {
         if self.peek() != Some(b'"') {
             return Err(self.bad());
         }
@@ -203,7 +203,7 @@ impl<'a> Json<'a> {
     }
 
     /// A number, `true`, `NaN`, ...
-    fn token(&mut self) -> Result<&'a [u8], BadJson> {
+    fn token(&mut self) -> Result<&'a [u8], JsonError> {
         self.peek();
         let rest = &self.bytes[self.at..];
         let length = rest.iter().position(|byte| !IN_TOKEN[usize::from(*byte)]);
@@ -218,17 +218,17 @@ impl<'a> Json<'a> {
     }
 
     /// A string, still escaped.
-    pub(crate) fn raw_text(&mut self) -> Result<Option<JsonString<'a>>, BadJson> {
+    pub(crate) fn raw_text(&mut self) -> Result<Option<JsonString<'a>>, JsonError> {
         if self.peek() == Some(b'"') { self.raw_string().map(Some) } else { Ok(None) }
     }
 
     /// A string.
-    pub(crate) fn text(&mut self) -> Result<Option<Cow<'a, [u8]>>, BadJson> {
+    pub(crate) fn text(&mut self) -> Result<Option<Cow<'a, [u8]>>, JsonError> {
         Ok(self.raw_text()?.map(JsonString::unescaped))
     }
 
     /// A string, still escaped, or a number or boolean as its text; `None` for null, lists and objects.
-    pub(crate) fn raw_scalar(&mut self) -> Result<Option<JsonString<'a>>, BadJson> {
+    pub(crate) fn raw_scalar(&mut self) -> Result<Option<JsonString<'a>>, JsonError> {
         match self.peek() {
             Some(b'"') => self.raw_string().map(Some),
             Some(b'{' | b'[') => Ok(None),
@@ -240,7 +240,7 @@ impl<'a> Json<'a> {
     }
 
     /// A body: the text of a string, or any other value as it is written; absent for null.
-    pub(crate) fn body(&mut self) -> Result<Body<'a>, BadJson> {
+    pub(crate) fn body(&mut self) -> Result<Body<'a>, JsonError> {
         if let Some(text) = self.raw_text()? {
             return Ok(Body::json_text(text));
         }
@@ -252,7 +252,7 @@ impl<'a> Json<'a> {
     }
 
     /// A string, or a number or boolean as its text; `None` for null, lists and objects.
-    pub(crate) fn scalar(&mut self) -> Result<Option<Cow<'a, [u8]>>, BadJson> {
+    pub(crate) fn scalar(&mut self) -> Result<Option<Cow<'a, [u8]>>, JsonError> {
         Ok(self.raw_scalar()?.map(JsonString::unescaped))
     }
 }
@@ -279,20 +279,20 @@ pub(crate) fn is_space(byte: u8) -> bool {
 
 #[cfg(feature = "fuzzing")]
 pub(crate) mod laws {
-    use super::{Json, Scan};
+    use super::{JsonReader, JsonScanner};
 
     /// Brackets and quotes are counted the same at once and one byte after the other, in any two pieces; and where
     /// `serde_json` steps over a list, object or string, so do we, to the same place.
     pub(crate) fn scan(bytes: &[u8]) {
-        let plain = Scan::default().bytes(bytes);
-        assert_eq!(Scan::default().step(bytes), plain);
+        let plain = JsonScanner::default().bytes(bytes);
+        assert_eq!(JsonScanner::default().step(bytes), plain);
         let (first, second) = bytes.split_at(bytes.len() / 3);
-        let mut scan = Scan::default();
+        let mut scan = JsonScanner::default();
         let end = scan.step(first).or_else(|| scan.step(second).map(|end| end + first.len()));
         assert_eq!(end, plain);
         let mut values =
             serde_json::Deserializer::from_slice(bytes).into_iter::<serde::de::IgnoredAny>();
-        let mut json = Json::new(bytes);
+        let mut json = JsonReader::new(bytes);
         // (`serde_json` lets a number end at a bracket.)
         let is_enclosed = matches!(json.peek(), Some(b'{' | b'[' | b'"'));
         if is_enclosed && matches!(values.next(), Some(Ok(_))) {
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_value_of_another_type_is_stepped_over() {
-        let mut json = Json::new(br#"{"a": {"b": [1, {"c": "}"}]}, "d": NaN, "e": "x",}"#);
+        let mut json = JsonReader::new(br#"{"a": {"b": [1, {"c": "}"}]}, "d": NaN, "e": "x",}"#);
         let mut seen = Vec::new();
         let read = json.members(|key, json| {
             if let Some(text) = json.text()? {
@@ -320,7 +320,7 @@ mod tests {
         assert_eq!(read, Ok(()));
         assert_eq!(seen, [(&b"e"[..], b"x".to_vec())]);
         for bad in ["{\"a\" 1}", "{\"a\":1", "{\"a\":}", "{a:1}", "{\"a\":1 \"b\":2}"] {
-            assert!(Json::new(bad.as_bytes()).members(|_, _| Ok(())).is_err(), "{bad}");
+            assert!(JsonReader::new(bad.as_bytes()).members(|_, _| Ok(())).is_err(), "{bad}");
         }
     }
 
@@ -331,7 +331,7 @@ mod tests {
         #[test]
         fn strings_are_what_serde_json_reads(text in any::<String>()) {
             let encoded = serde_json::to_string(&text).unwrap();
-            let mut json = Json::new(encoded.as_bytes());
+            let mut json = JsonReader::new(encoded.as_bytes());
             let read = json.text().unwrap().unwrap();
             prop_assert_eq!(&*read, text.as_bytes());
         }

@@ -7,32 +7,32 @@
 
 use std::borrow::Cow;
 
-use crate::capture::batch::{Batch, Reader};
-use crate::capture::chunk::{Cut, Damage, Found};
+use crate::capture::batch::{Batch, CaptureReader};
+use crate::capture::chunk::{CaptureItem, Chunk, Damage};
 use crate::capture::fields::{Text, integer, read_pairs, size};
-use crate::capture::json::{BadJson, Json};
+use crate::capture::json::{JsonError, JsonReader};
 use crate::capture::time;
 use crate::flow::{Body, Flow, Headers, Outcome, OwnedHeader, Protocol, Response};
 use crate::limits;
 use crate::skip::SkipReason;
 
 /// Cuts JSON lines into batches of whole lines.
-pub(crate) struct Lines<'a> {
-    reader: Reader<'a>,
+pub(crate) struct LineFramer<'a> {
+    reader: CaptureReader<'a>,
     batch_bytes: usize,
     is_live: bool,
 }
 
-impl<'a> Lines<'a> {
-    pub(crate) fn new(reader: Reader<'a>, batch_bytes: usize, is_live: bool) -> Self {
+impl<'a> LineFramer<'a> {
+    pub(crate) fn new(reader: CaptureReader<'a>, batch_bytes: usize, is_live: bool) -> Self {
         Self { reader, batch_bytes: batch_bytes.max(64), is_live }
     }
 
-    pub(crate) fn reader(&mut self) -> &mut Reader<'a> {
+    pub(crate) fn reader(&mut self) -> &mut CaptureReader<'a> {
         &mut self.reader
     }
 
-    pub(crate) fn next(&mut self, batch: &mut Batch) -> Cut {
+    pub(crate) fn next(&mut self, batch: &mut Batch) -> Chunk {
         batch.clear();
         batch.shrink(self.batch_bytes);
         batch.offset = self.reader.position();
@@ -40,28 +40,28 @@ impl<'a> Lines<'a> {
         loop {
             let ended = self.reader.fill(batch, want);
             if batch.bytes().is_empty() {
-                return Cut::End;
+                return Chunk::End;
             }
             if ended && !self.is_live {
-                return Cut::Batch;
+                return Chunk::Batch;
             }
             if let Some(newline) = memchr::memrchr(b'\n', batch.bytes()) {
                 self.reader.unread(&batch.bytes()[newline + 1..]);
                 batch.truncate(newline + 1);
-                return Cut::Batch;
+                return Chunk::Batch;
             }
             if ended {
                 self.reader.unread(batch.bytes());
-                return Cut::End;
+                return Chunk::End;
             }
-            if want >= limits::LINE_BYTES {
+            if want >= limits::MAX_LINE_BYTES {
                 return self.skip_line(batch);
             }
-            want = (want * 2).min(limits::LINE_BYTES);
+            want = (want * 2).min(limits::MAX_LINE_BYTES);
         }
     }
 
-    fn skip_line(&mut self, batch: &mut Batch) -> Cut {
+    fn skip_line(&mut self, batch: &mut Batch) -> Chunk {
         let start = batch.offset;
         loop {
             batch.clear();
@@ -74,26 +74,26 @@ impl<'a> Lines<'a> {
             let length = self.reader.position() - start;
             let message = format!(
                 "line of {length} bytes is longer than the {} that are read; skipped",
-                limits::LINE_BYTES
+                limits::MAX_LINE_BYTES
             );
-            return Cut::Damage(Damage { reason: SkipReason::TooLarge, offset: start, message });
+            return Chunk::Damage(Damage { reason: SkipReason::TooLarge, offset: start, message });
         }
     }
 }
 
 /// Is this line a flow?
 pub(crate) fn is_flow(text: &[u8]) -> bool {
-    let mut json = Json::new(text);
-    let mut line = Line::default();
+    let mut json = JsonReader::new(text);
+    let mut line = FlowLine::default();
     line.read(&mut json).is_ok()
         && line.method().is_some()
         && line.url().is_some()
         && json.peek().is_none()
 }
 
-pub(crate) fn decode(batch: &Batch, found: &mut dyn FnMut(u64, Found<'_>)) {
+pub(crate) fn decode(batch: &Batch, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
     let bytes = batch.bytes();
-    let mut line = Line::default();
+    let mut line = FlowLine::default();
     let mut start = 0;
     while start < bytes.len() {
         let end =
@@ -111,20 +111,25 @@ pub(crate) fn decode(batch: &Batch, found: &mut dyn FnMut(u64, Found<'_>)) {
 }
 
 /// Reads the objects of a line: one, or several where the line breaks between them were lost.
-pub(crate) fn decode_line(text: &[u8], offset: u64, found: &mut dyn FnMut(u64, Found<'_>)) {
-    Line::default().find(text, offset, found);
+pub(crate) fn decode_line(text: &[u8], offset: u64, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
+    FlowLine::default().find(text, offset, found);
 }
 
-fn bad_line(text: &[u8], error: BadJson, offset: u64, found: &mut dyn FnMut(u64, Found<'_>)) {
+fn bad_line(
+    text: &[u8],
+    error: JsonError,
+    offset: u64,
+    found: &mut dyn FnMut(u64, CaptureItem<'_>),
+) {
     // The line may hold a secret: say only where, and of what sort it is.
     let what = if error.at >= text.len() { "ends in the middle" } else { "is no JSON" };
     let message = format!("line {what}, at its byte {}; skipped", error.at);
-    found(offset, Found::Skipped(SkipReason::BadLine, message));
+    found(offset, CaptureItem::Skipped(SkipReason::BadLine, message));
 }
 
 /// A line in both spellings.
 #[derive(Default)]
-struct Line<'a> {
+struct FlowLine<'a> {
     id: Text<'a>,
     method: Text<'a>,
     url: Text<'a>,
@@ -145,7 +150,7 @@ struct Line<'a> {
     protocol: Protocol,
 }
 
-impl<'a> Line<'a> {
+impl<'a> FlowLine<'a> {
     /// Forgets all but the memory of its lists.
     fn reset(&mut self) {
         let mut request_headers = std::mem::take(&mut self.request_headers);
@@ -155,9 +160,9 @@ impl<'a> Line<'a> {
         *self = Self { request_headers, response_headers, ..Self::default() };
     }
 
-    fn find(&mut self, text: &'a [u8], offset: u64, found: &mut dyn FnMut(u64, Found<'_>)) {
-        let mut json = Json::new(text);
-        for _ in 0..limits::OBJECTS_IN_LINE {
+    fn find(&mut self, text: &'a [u8], offset: u64, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
+        let mut json = JsonReader::new(text);
+        for _ in 0..limits::MAX_PARSE_RESTARTS_PER_LINE {
             while json.peek().is_some() {
                 let start = json.at();
                 self.reset();
@@ -179,9 +184,9 @@ impl<'a> Line<'a> {
         }
     }
 
-    fn read(&mut self, json: &mut Json<'a>) -> Result<(), BadJson> {
+    fn read(&mut self, json: &mut JsonReader<'a>) -> Result<(), JsonError> {
         if json.peek() != Some(b'{') {
-            return Err(BadJson { at: json.at() });
+            return Err(JsonError { at: json.at() });
         }
         json.members(|key, json| {
             match key {
@@ -235,15 +240,15 @@ impl<'a> Line<'a> {
         self.nested_url.as_deref().or(self.url.as_deref())
     }
 
-    fn use_it(&self, offset: u64, found: &mut dyn FnMut(u64, Found<'_>)) {
+    fn use_it(&self, offset: u64, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
         let (Some(method), Some(url)) = (self.method(), self.url()) else {
             let missing = if self.url().is_none() { "url" } else { "method" };
             let message = format!("line has no \"{missing}\"; skipped");
-            return found(offset, Found::Skipped(SkipReason::BadLine, message));
+            return found(offset, CaptureItem::Skipped(SkipReason::BadLine, message));
         };
         let mut flow = Flow::of_any_url(Cow::Borrowed(method), url);
         self.complete(&mut flow);
-        found(offset, Found::Flow(&flow));
+        found(offset, CaptureItem::Flow(&flow));
     }
 
     /// Fills in all but method and URL.

@@ -65,10 +65,10 @@ pub(crate) fn is_plain(metadata: &Metadata) -> bool {
 }
 
 /// Device and number of a file.
-pub(crate) type Identity = (u64, u64);
+pub(crate) type FileIdentity = (u64, u64);
 
 #[cfg(unix)]
-pub(crate) fn identity_of(metadata: &Metadata) -> Identity {
+pub(crate) fn identity_of(metadata: &Metadata) -> FileIdentity {
     use std::os::unix::fs::MetadataExt;
 
     (metadata.dev(), metadata.ino())
@@ -76,7 +76,7 @@ pub(crate) fn identity_of(metadata: &Metadata) -> Identity {
 
 /// Elsewhere the time of creation tells files apart.
 #[cfg(not(unix))]
-pub(crate) fn identity_of(metadata: &Metadata) -> Identity {
+pub(crate) fn identity_of(metadata: &Metadata) -> FileIdentity {
     let created = metadata.created().ok();
     let since = created.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
     (0, since.map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(0)))

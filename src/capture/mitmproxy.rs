@@ -2,13 +2,13 @@
 //!
 //! Field names by version: mitmproxy's `io/compat.py`; the layout of version 21: `flow.py`, `http.py`, `connection.py`.
 
-use crate::bits::is_same;
 use crate::capture::batch::Batch;
-use crate::capture::chunk::Found;
-use crate::capture::tnetstring::{Damaged, LEFT_OUT, Value, take};
+use crate::capture::chunk::CaptureItem;
+use crate::capture::tnetstring::{LEFT_OUT, Tnetstring, TnetstringError, take};
 use crate::flow::headers::beside;
-use crate::flow::proxied::Proxied;
-use crate::flow::{Body, Encoding, Flow, Header, Headers, Outcome, Protocol, Response};
+use crate::flow::proxy_request::Proxied;
+use crate::flow::{Body, Flow, Header, HeaderEncoding, Headers, Outcome, Protocol, Response};
+use crate::simd::is_same;
 use crate::skip::SkipReason;
 
 /// The newest flow format version that is known (mitmproxy 11 to 13).
@@ -20,19 +20,21 @@ const NEWEST_VERSION: i64 = 21;
     clippy::large_enum_variant,
     reason = "lives on the stack for a moment; nearly all are flows"
 )]
-pub(crate) enum Decoded<'a> {
+pub(crate) enum DecodedRecord<'a> {
     Flow(Flow<'a>),
     Skipped(SkipReason, String),
 }
 
 /// Decodes the records of a batch.
-pub(crate) fn decode_batch(batch: &Batch, found: &mut dyn FnMut(u64, Found<'_>)) {
+pub(crate) fn decode_batch(batch: &Batch, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
     let mut rest = batch.bytes();
     while let Some((record, after)) = take(rest) {
         let offset = batch.offset + (batch.bytes().len() - rest.len()) as u64;
         match decode(record) {
-            Decoded::Flow(flow) => found(offset, Found::Flow(&flow)),
-            Decoded::Skipped(reason, message) => found(offset, Found::Skipped(reason, message)),
+            DecodedRecord::Flow(flow) => found(offset, CaptureItem::Flow(&flow)),
+            DecodedRecord::Skipped(reason, message) => {
+                found(offset, CaptureItem::Skipped(reason, message))
+            }
         }
         rest = after;
     }
@@ -40,19 +42,19 @@ pub(crate) fn decode_batch(batch: &Batch, found: &mut dyn FnMut(u64, Found<'_>))
 
 /// The fields of a record that matter, undecoded.
 #[derive(Default)]
-struct Record<'a> {
-    version: Option<Value<'a>>,
+struct FlowRecord<'a> {
+    version: Option<Tnetstring<'a>>,
     kind: Option<&'a [u8]>,
     id: &'a [u8],
-    request: Option<Value<'a>>,
-    response: Option<Value<'a>>,
+    request: Option<Tnetstring<'a>>,
+    response: Option<Tnetstring<'a>>,
     protocol: Protocol,
     outcome: Outcome,
-    client: Option<Value<'a>>,
+    client: Option<Tnetstring<'a>>,
 }
 
 /// Decodes one record, given as the value at the top level of a dump.
-pub(crate) fn decode(record: Value<'_>) -> Decoded<'_> {
+pub(crate) fn decode(record: Tnetstring<'_>) -> DecodedRecord<'_> {
     if record.tag != b'}' {
         return bad("it is no dict");
     }
@@ -69,26 +71,26 @@ pub(crate) fn decode(record: Value<'_>) -> Decoded<'_> {
         Some(_) => {
             // What stands there may be anything, so it is not repeated.
             let message = "record of a type that is not known; skipped".to_owned();
-            return Decoded::Skipped(SkipReason::UnknownType, message);
+            return DecodedRecord::Skipped(SkipReason::UnknownType, message);
         }
     }
     match http_flow(&record) {
-        Ok(Some(flow)) => Decoded::Flow(flow),
+        Ok(Some(flow)) => DecodedRecord::Flow(flow),
         Ok(None) => bad("it has no request with method, host and path"),
-        Err(Damaged) => bad("its request or response is damaged"),
+        Err(TnetstringError) => bad("its request or response is damaged"),
     }
 }
 
-fn skipped<'a>(reason: SkipReason) -> Decoded<'a> {
-    Decoded::Skipped(reason, String::new())
+fn skipped<'a>(reason: SkipReason) -> DecodedRecord<'a> {
+    DecodedRecord::Skipped(reason, String::new())
 }
 
-fn bad<'a>(why: &str) -> Decoded<'a> {
-    Decoded::Skipped(SkipReason::BadRecord, format!("record cannot be used: {why}; skipped"))
+fn bad<'a>(why: &str) -> DecodedRecord<'a> {
+    DecodedRecord::Skipped(SkipReason::BadRecord, format!("record cannot be used: {why}; skipped"))
 }
 
-fn fields(record: Value<'_>) -> Result<Record<'_>, Damaged> {
-    let mut found = Record::default();
+fn fields(record: Tnetstring<'_>) -> Result<FlowRecord<'_>, TnetstringError> {
+    let mut found = FlowRecord::default();
     for pair in record.pairs() {
         let (key, value) = pair?;
         match key {
@@ -107,16 +109,16 @@ fn fields(record: Value<'_>) -> Result<Record<'_>, Damaged> {
 }
 
 /// Versions are `[major, minor, patch]` up to 2.0 and whole numbers from 3 on.
-fn refused_version<'a>(version: Option<Value<'a>>) -> Option<Decoded<'a>> {
+fn refused_version<'a>(version: Option<Tnetstring<'a>>) -> Option<DecodedRecord<'a>> {
     let version = version?;
     let refuse = |version: String, advice: &str| {
         let message = format!("record of flow format version {version}, {advice}; skipped");
-        Some(Decoded::Skipped(SkipReason::UnknownVersion, message))
+        Some(DecodedRecord::Skipped(SkipReason::UnknownVersion, message))
     };
     if version.tag == b']' {
         let major = take(version.payload);
         let minor = major.and_then(|(_, rest)| take(rest));
-        let number = |item: Option<(Value<'a>, &[u8])>| {
+        let number = |item: Option<(Tnetstring<'a>, &[u8])>| {
             item.and_then(|(value, _)| value.integer()).unwrap_or(-1)
         };
         return match (number(major), number(minor)) {
@@ -154,7 +156,7 @@ struct Request<'a> {
     ended: Option<i64>,
 }
 
-fn request(value: Value<'_>) -> Result<Request<'_>, Damaged> {
+fn request(value: Tnetstring<'_>) -> Result<Request<'_>, TnetstringError> {
     let mut found = Request::default();
     for pair in value.pairs() {
         let (key, value) = pair?;
@@ -180,7 +182,7 @@ fn request(value: Value<'_>) -> Result<Request<'_>, Damaged> {
     Ok(found)
 }
 
-fn response(value: Value<'_>) -> Result<(Response<'_>, Option<i64>), Damaged> {
+fn response(value: Tnetstring<'_>) -> Result<(Response<'_>, Option<i64>), TnetstringError> {
     let mut found = Response::default();
     let mut ended = None;
     for pair in value.pairs() {
@@ -201,7 +203,7 @@ fn response(value: Value<'_>) -> Result<(Response<'_>, Option<i64>), Damaged> {
 }
 
 /// A body as it was on the wire; one that was left out where a large record was compacted has its length.
-fn body(value: Value<'_>) -> Body<'_> {
+fn body(value: Tnetstring<'_>) -> Body<'_> {
     match value.text() {
         Some(b"") => Body::default(),
         Some(bytes) => Body::wire(bytes),
@@ -210,13 +212,13 @@ fn body(value: Value<'_>) -> Body<'_> {
     }
 }
 
-fn headers(value: Value<'_>) -> Headers<'_> {
+fn headers(value: Tnetstring<'_>) -> Headers<'_> {
     if value.tag == b']' { Headers::encoded(value.payload, &LIST) } else { Headers::default() }
 }
 
 /// A header is a list of name and value, and stands in a list of headers.
-static LIST: Encoding =
-    Encoding { next: next_header, beside: |list, names| beside(list, names, after_header) };
+static LIST: HeaderEncoding =
+    HeaderEncoding { next: next_header, beside: |list, names| beside(list, names, after_header) };
 
 /// What comes after a header whose name is this one.
 #[inline]
@@ -233,7 +235,7 @@ fn next_header(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
     Some(((name.text()?, value), rest))
 }
 
-fn http_flow<'a>(record: &Record<'a>) -> Result<Option<Flow<'a>>, Damaged> {
+fn http_flow<'a>(record: &FlowRecord<'a>) -> Result<Option<Flow<'a>>, TnetstringError> {
     let Some(request) = record.request.map(request).transpose()? else { return Ok(None) };
     let Some(path) = request.path else { return Ok(None) };
     let proxied = Proxied {
@@ -261,7 +263,7 @@ fn http_flow<'a>(record: &Record<'a>) -> Result<Option<Flow<'a>>, Damaged> {
     Ok(Some(flow))
 }
 
-fn sni(client: Option<Value<'_>>) -> Option<&[u8]> {
+fn sni(client: Option<Tnetstring<'_>>) -> Option<&[u8]> {
     let mut pairs = client?.pairs().map_while(Result::ok);
     pairs.find(|(key, _)| *key == b"sni").and_then(|(_, value)| value.text())
 }

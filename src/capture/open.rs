@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::capture::bytes::Bytes;
-use crate::capture::chunk::Found;
+use crate::capture::chunk::CaptureItem;
 #[cfg(feature = "sqlite")]
 use crate::capture::database::Database;
-use crate::capture::detect::{self, Refused};
+use crate::capture::detect::{self, NotACapture};
 use crate::capture::location::Location;
-use crate::capture::source::{Content, Extent, Format, Growth, InputFormat, Source};
-use crate::capture::unpack::{self, Budget, Packing};
+use crate::capture::source::{CaptureSource, Content, Format, GrowthKind, InputFormat, RowExtent};
+use crate::capture::unpack::{self, Compression, UnpackBudget};
 use crate::error::Error;
 use crate::limits;
 
@@ -30,7 +30,7 @@ use crate::limits;
 /// ```
 #[derive(Debug, Default)]
 pub struct Captures {
-    pub(crate) sources: Vec<Source>,
+    pub(crate) sources: Vec<CaptureSource>,
     refused: Vec<Error>,
     ignored: Vec<String>,
     has_standard_input: bool,
@@ -42,20 +42,20 @@ pub struct Captures {
 
 /// What some bytes were unpacked from.
 #[derive(Clone)]
-struct Outside {
+struct UnpackContext {
     /// How many packings there are around them.
     packings: usize,
-    budget: Arc<Budget>,
+    budget: Arc<UnpackBudget>,
 }
 
-impl Outside {
+impl UnpackContext {
     /// Goes into one packing more.
     fn enter(&mut self, name: &str) -> Result<(), Error> {
         self.packings += 1;
-        if self.packings > limits::PACKINGS {
+        if self.packings > limits::MAX_COMPRESSION_DEPTH {
             let why = format!(
                 "this is packed more than {} times over; unpack it first",
-                limits::PACKINGS
+                limits::MAX_COMPRESSION_DEPTH
             );
             return Err(Error::foreign(name, why));
         }
@@ -63,7 +63,7 @@ impl Outside {
     }
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for CaptureSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source")
             .field("name", &self.name)
@@ -128,12 +128,12 @@ impl Captures {
     }
 
     /// How the captures of one file grow.
-    pub(crate) fn growth(&self, sources: &std::ops::Range<usize>) -> Growth {
+    pub(crate) fn growth(&self, sources: &std::ops::Range<usize>) -> GrowthKind {
         match &self.sources[sources.clone()] {
-            [source] if source.is_appended() => Growth::AtEnd,
+            [source] if source.is_appended() => GrowthKind::AtEnd,
             #[cfg(feature = "sqlite")]
-            [Source { content: Content::Database(_), .. }] => Growth::InRows,
-            _ => Growth::AsWhole,
+            [CaptureSource { content: Content::Database(_), .. }] => GrowthKind::InRows,
+            _ => GrowthKind::AsWhole,
         }
     }
 
@@ -142,7 +142,7 @@ impl Captures {
         not(feature = "sqlite"),
         expect(unused_variables, reason = "without databases nothing has rows")
     )]
-    pub(crate) fn extent(&self, source: usize, row: u64) -> Option<Extent> {
+    pub(crate) fn extent(&self, source: usize, row: u64) -> Option<RowExtent> {
         match &self.sources.get(source)?.content {
             Content::Bytes(_) => None,
             #[cfg(feature = "sqlite")]
@@ -159,9 +159,10 @@ impl Captures {
             reason = "without databases nothing has rows"
         )
     )]
-    pub(crate) fn row(&self, source: usize, row: u64, found: &mut dyn FnMut(u64, Found<'_>)) {
+    pub(crate) fn row(&self, source: usize, row: u64, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
         #[cfg(feature = "sqlite")]
-        if let Some(Source { content: Content::Database(database), .. }) = self.sources.get(source)
+        if let Some(CaptureSource { content: Content::Database(database), .. }) =
+            self.sources.get(source)
         {
             database.decode_row(row, found);
         }
@@ -171,7 +172,7 @@ impl Captures {
     pub(crate) fn rest_of(location: &Location, format: InputFormat, start: u64) -> Option<Self> {
         let mut captures = Self::only_read();
         let sources = captures.add_growing(location, format, start).ok()?;
-        let is_appended = captures.growth(&sources) == Growth::AtEnd;
+        let is_appended = captures.growth(&sources) == GrowthKind::AtEnd;
         captures.sources.iter_mut().for_each(|source| source.is_live = false);
         is_appended.then_some(captures)
     }
@@ -260,12 +261,12 @@ impl Captures {
 
     /// How many bytes they have in all, where that is known of each.
     pub fn bytes(&self) -> Option<u64> {
-        self.sources.iter().map(Source::length).sum()
+        self.sources.iter().map(CaptureSource::length).sum()
     }
 
     /// What the places in a capture are counted in: `byte`, or `row` in a database.
     pub fn unit(&self, source: usize) -> &'static str {
-        self.sources.get(source).map_or("byte", Source::unit)
+        self.sources.get(source).map_or("byte", CaptureSource::unit)
     }
 
     fn add_path(&mut self, path: &Path, format: InputFormat) {
@@ -297,13 +298,13 @@ impl Captures {
         format: InputFormat,
     ) -> Result<(), Error> {
         let bytes = match (bytes, path) {
-            (Bytes::File(file), Some(path)) if self.sources.len() >= limits::OPEN_FILES => {
+            (Bytes::File(file), Some(path)) if self.sources.len() >= limits::MAX_OPEN_FILES => {
                 Bytes::closed(&file, path, self.location.as_ref())
                     .map_err(|error| Error::io(&name, "read", error))?
             }
             (bytes, _) => bytes,
         };
-        let outside = Outside { packings: 0, budget: Budget::of(&bytes) };
+        let outside = UnpackContext { packings: 0, budget: UnpackBudget::of(&bytes) };
         self.add_inside(name, path, bytes, format, outside)
     }
 
@@ -314,13 +315,13 @@ impl Captures {
         path: Option<&Path>,
         mut bytes: Bytes,
         format: InputFormat,
-        mut outside: Outside,
+        mut outside: UnpackContext,
     ) -> Result<(), Error> {
         let head_of = |bytes: &Bytes| {
             bytes.head(detect::HEAD_BYTES).map_err(|error| Error::io(&name, "read", error))
         };
         let mut head = head_of(&bytes)?;
-        while let Some(packing) = Packing::of(&head) {
+        while let Some(packing) = Compression::of(&head) {
             outside.enter(&name)?;
             bytes = unpack::unpack(bytes, packing, &outside.budget);
             head = head_of(&bytes)?;
@@ -336,20 +337,21 @@ impl Captures {
         // A line may be long before it shows what it is.
         let asked = format.exactly();
         if asked.is_none() && detect::is_open_line(&head) {
-            head =
-                bytes.head(limits::LINE_BYTES).map_err(|error| Error::io(&name, "read", error))?;
+            head = bytes
+                .head(limits::MAX_LINE_BYTES)
+                .map_err(|error| Error::io(&name, "read", error))?;
         }
         let format = match asked {
             None => detect::detect(&head).map_err(|refused| match refused {
-                Refused::Known(why) => Error::foreign(&name, why),
-                Refused::Vague(why) => Error::format(&name, why),
+                NotACapture::Known(why) => Error::foreign(&name, why),
+                NotACapture::Vague(why) => Error::format(&name, why),
             })?,
             Some(Format::McpDatabase) => {
                 return Err(Error::format(&name, "this is no SQLite database"));
             }
             Some(named @ (Format::Mitmproxy | Format::Har | Format::JsonLines)) => named,
         };
-        self.sources.push(Source::new(name, format, Content::Bytes(bytes)));
+        self.sources.push(CaptureSource::new(name, format, Content::Bytes(bytes)));
         Ok(())
     }
 
@@ -387,7 +389,7 @@ impl Captures {
         };
         let database = database.map_err(|why| Error::foreign(&name, why))?;
         let content = Content::Database(database);
-        self.sources.push(Source::new(name, Format::McpDatabase, content));
+        self.sources.push(CaptureSource::new(name, Format::McpDatabase, content));
         Ok(())
     }
 
@@ -416,7 +418,7 @@ impl Captures {
         name: &str,
         bytes: Bytes,
         format: InputFormat,
-        outside: &Outside,
+        outside: &UnpackContext,
     ) -> Result<(), Error> {
         if self.only_read && !bytes.is_seekable() {
             let why = "this zip archive is packed itself and would have to be unpacked into a temporary file, and nothing \

@@ -55,7 +55,7 @@ impl Format {
 }
 
 /// One capture.
-pub(crate) struct Source {
+pub(crate) struct CaptureSource {
     pub(crate) name: String,
     pub(crate) format: Format,
     pub(crate) content: Content,
@@ -72,7 +72,7 @@ pub(crate) enum Content {
     Database(Database),
 }
 
-impl Source {
+impl CaptureSource {
     /// All of a capture.
     pub(super) fn new(name: String, format: Format, content: Content) -> Self {
         Self { name, format, content, start: 0, is_live: false }
@@ -105,7 +105,7 @@ impl Source {
 
 /// How a file of captures changes while its writer is at work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Growth {
+pub(crate) enum GrowthKind {
     /// Records are added at its end.
     AtEnd,
     /// Rows are added, and the newest are changed.
@@ -120,7 +120,7 @@ pub(crate) enum Growth {
 
 /// Which rows a database has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Extent {
+pub(crate) struct RowExtent {
     pub(crate) first: Option<i64>,
     pub(crate) last: u64,
     /// The id of the flow in the row that was asked for; `None` where there is no such row.

@@ -5,9 +5,9 @@ use proptest::prelude::*;
 
 use crate::capture::batch::{Batch, LOOKED};
 use crate::capture::bytes::Bytes;
-use crate::capture::chunk::{Cut, Found};
-use crate::capture::format::{Cutter, decode};
-use crate::capture::source::{Bodies, Content, Format, Source};
+use crate::capture::chunk::{CaptureItem, Chunk};
+use crate::capture::format::{Framer, decode};
+use crate::capture::source::{Bodies, CaptureSource, Content, Format};
 use crate::limits;
 
 /// Bytes are read at most as many times.
@@ -23,18 +23,18 @@ fn reading(format: Format, bytes: Vec<u8>, is_stream: bool) -> (u64, u64) {
     } else {
         Bytes::Memory(bytes)
     };
-    let source = Source::new("x".to_owned(), format, Content::Bytes(bytes));
-    let mut cutter = Cutter::new(&source, limits::BATCH_BYTES, &|| true);
+    let source = CaptureSource::new("x".to_owned(), format, Content::Bytes(bytes));
+    let mut cutter = Framer::new(&source, limits::DEFAULT_BATCH_BYTES, &|| true);
     let mut batch = Batch::default();
     LOOKED.set(0);
     let mut flows = 0;
     loop {
         match cutter.next(&mut batch) {
-            Cut::Batch => decode(&source, &batch, Bodies::Read, &|| true, &mut |_, found| {
-                flows += u64::from(matches!(found, Found::Flow(_)));
+            Chunk::Batch => decode(&source, &batch, Bodies::Read, &|| true, &mut |_, found| {
+                flows += u64::from(matches!(found, CaptureItem::Flow(_)));
             }),
-            Cut::Damage(_) => {}
-            Cut::End => break,
+            Chunk::Damage(_) => {}
+            Chunk::End => break,
         }
     }
     (LOOKED.get(), flows)

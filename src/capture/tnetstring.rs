@@ -10,14 +10,14 @@ const LENGTH_DIGITS: usize = 12;
 
 /// One value: its tag, and its payload undecoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Value<'a> {
+pub(crate) struct Tnetstring<'a> {
     pub(crate) tag: u8,
     pub(crate) payload: &'a [u8],
 }
 
 /// What stands where a length is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Prefix {
+pub(crate) enum LengthPrefix {
     /// A length, and how many bytes it takes up with its colon.
     Length { length: u64, bytes: usize },
     /// The bytes end before the colon.
@@ -28,41 +28,41 @@ pub(crate) enum Prefix {
 
 /// Reads the length at the front of `bytes`.
 #[inline]
-pub(crate) fn prefix(bytes: &[u8]) -> Prefix {
+pub(crate) fn prefix(bytes: &[u8]) -> LengthPrefix {
     // Nearly all lengths have up to three digits.
     let digit = |byte: u8| u64::from(byte - b'0');
     match *bytes {
-        [one @ b'0'..=b'9', b':', ..] => Prefix::Length { length: digit(one), bytes: 2 },
+        [one @ b'0'..=b'9', b':', ..] => LengthPrefix::Length { length: digit(one), bytes: 2 },
         [ten @ b'0'..=b'9', one @ b'0'..=b'9', b':', ..] => {
-            Prefix::Length { length: 10 * digit(ten) + digit(one), bytes: 3 }
+            LengthPrefix::Length { length: 10 * digit(ten) + digit(one), bytes: 3 }
         }
         [hundred @ b'0'..=b'9', ten @ b'0'..=b'9', one @ b'0'..=b'9', b':', ..] => {
             let length = 100 * digit(hundred) + 10 * digit(ten) + digit(one);
-            Prefix::Length { length, bytes: 4 }
+            LengthPrefix::Length { length, bytes: 4 }
         }
         _ => any_prefix(bytes),
     }
 }
 
 /// The same for a length of any number of digits.
-fn any_prefix(bytes: &[u8]) -> Prefix {
+fn any_prefix(bytes: &[u8]) -> LengthPrefix {
     let mut length = 0_u64;
     for (i, byte) in bytes.iter().enumerate() {
         match byte {
             b'0'..=b'9' if i < LENGTH_DIGITS => length = length * 10 + u64::from(byte - b'0'),
-            b':' if i > 0 => return Prefix::Length { length, bytes: i + 1 },
-            _ => return Prefix::Bad,
+            b':' if i > 0 => return LengthPrefix::Length { length, bytes: i + 1 },
+            _ => return LengthPrefix::Bad,
         }
     }
-    Prefix::Incomplete
+    LengthPrefix::Incomplete
 }
 
 /// Takes the value at the front of `bytes` off them.
-pub(crate) fn take(bytes: &[u8]) -> Option<(Value<'_>, &[u8])> {
-    let Prefix::Length { length, bytes: start } = prefix(bytes) else { return None };
+pub(crate) fn take(bytes: &[u8]) -> Option<(Tnetstring<'_>, &[u8])> {
+    let LengthPrefix::Length { length, bytes: start } = prefix(bytes) else { return None };
     let end = start.checked_add(usize::try_from(length).ok()?)?;
     let tag = *bytes.get(end)?;
-    Some((Value { tag, payload: &bytes[start..end] }, &bytes[end + 1..]))
+    Some((Tnetstring { tag, payload: &bytes[start..end] }, &bytes[end + 1..]))
 }
 
 /// The pairs of a dict's payload; an `Err` ends them where the payload is damaged.
@@ -72,10 +72,10 @@ pub(crate) struct Pairs<'a> {
 
 /// Something in a dict is no tnetstring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Damaged;
+pub(crate) struct TnetstringError;
 
 impl<'a> Iterator for Pairs<'a> {
-    type Item = Result<(&'a [u8], Value<'a>), Damaged>;
+    type Item = Result<(&'a [u8], Tnetstring<'a>), TnetstringError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
@@ -84,14 +84,14 @@ impl<'a> Iterator for Pairs<'a> {
         let pair = take(self.rest).and_then(|(key, rest)| Some((key, take(rest)?)));
         let Some((key, (value, rest))) = pair else {
             self.rest = b"";
-            return Some(Err(Damaged));
+            return Some(Err(TnetstringError));
         };
         self.rest = rest;
         Some(Ok((key.payload, value)))
     }
 }
 
-impl<'a> Value<'a> {
+impl<'a> Tnetstring<'a> {
     /// The pairs of a dict; none for another type. Keys are given as bytes: old versions wrote them so.
     pub(crate) fn pairs(self) -> Pairs<'a> {
         Pairs { rest: if self.tag == b'}' { self.payload } else { b"" } }
@@ -185,14 +185,17 @@ mod tests {
         assert_eq!(take(b"-1:x,"), None);
         assert_eq!(take(b":x,"), None);
         assert_eq!(take(b"0000000000001:x,"), None);
-        assert_eq!(prefix(b"12"), Prefix::Incomplete);
-        assert_eq!(prefix(b"999999999999:"), Prefix::Length { length: 999_999_999_999, bytes: 13 });
+        assert_eq!(prefix(b"12"), LengthPrefix::Incomplete);
+        assert_eq!(
+            prefix(b"999999999999:"),
+            LengthPrefix::Length { length: 999_999_999_999, bytes: 13 }
+        );
     }
 
     #[test]
     fn an_odd_number_of_items_is_damage() {
         let (value, _) = take(b"4:1:a;}").unwrap();
-        assert_eq!(value.pairs().collect::<Vec<_>>(), [Err(Damaged)]);
+        assert_eq!(value.pairs().collect::<Vec<_>>(), [Err(TnetstringError)]);
     }
 
     #[test]

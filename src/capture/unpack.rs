@@ -13,13 +13,13 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use crate::capture::bytes::{ByteStream, Bytes, Section};
 pub(crate) use crate::capture::unpack::archive::zip_files;
-pub(crate) use crate::capture::unpack::budget::Budget;
-use crate::capture::unpack::budget::Reach;
+pub(crate) use crate::capture::unpack::budget::UnpackBudget;
+use crate::capture::unpack::budget::UnpackProgress;
 use crate::limits;
 
 /// How bytes are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Packing {
+pub(crate) enum Compression {
     Gzip,
     Zlib,
     Zstd,
@@ -29,7 +29,7 @@ pub(crate) enum Packing {
     Stored,
 }
 
-impl Packing {
+impl Compression {
     /// What the first bytes say.
     pub(crate) fn of(head: &[u8]) -> Option<Self> {
         match head {
@@ -51,27 +51,27 @@ impl Packing {
 }
 
 /// One packing of some bytes, and how far it was ever unpacked.
-pub(crate) struct Layer {
-    packing: Packing,
-    reach: Reach,
+pub(crate) struct CompressionLayer {
+    packing: Compression,
+    reach: UnpackProgress,
 }
 
-impl Layer {
-    fn new(packing: Packing) -> Self {
-        Self { packing, reach: Reach::default() }
+impl CompressionLayer {
+    fn new(packing: Compression) -> Self {
+        Self { packing, reach: UnpackProgress::default() }
     }
 
     /// Unpacks a stream; `window` is the memory that it may ask for to look back into, in bytes.
-    fn reader(&self, packed: ByteStream, budget: &Arc<Budget>, window: u64) -> ByteStream {
+    fn reader(&self, packed: ByteStream, budget: &Arc<UnpackBudget>, window: u64) -> ByteStream {
         let inner: ByteStream = match self.packing {
-            Packing::Gzip => Box::new(MultiGzDecoder::new(packed)),
-            Packing::Zlib => Box::new(Inflate::new(packed, true)),
-            Packing::Deflate => Box::new(Inflate::new(packed, false)),
-            Packing::Zstd => Box::new(ZstdFrames::new(packed, window)),
-            Packing::Stored => packed,
+            Compression::Gzip => Box::new(MultiGzDecoder::new(packed)),
+            Compression::Zlib => Box::new(Inflate::new(packed, true)),
+            Compression::Deflate => Box::new(Inflate::new(packed, false)),
+            Compression::Zstd => Box::new(ZstdFrames::new(packed, window)),
+            Compression::Stored => packed,
         };
         let (reach, budget) = (self.reach.clone(), Arc::clone(budget));
-        Box::new(Unpacked { packing: self.packing, inner, reach, budget, given: 0 })
+        Box::new(UnpackReader { packing: self.packing, inner, reach, budget, given: 0 })
     }
 }
 
@@ -81,18 +81,18 @@ pub(crate) struct Packed {
     start: u64,
     length: u64,
     /// From the outside in.
-    layers: Vec<Layer>,
-    budget: Arc<Budget>,
+    layers: Vec<CompressionLayer>,
+    budget: Arc<UnpackBudget>,
 }
 
 impl Packed {
     pub(crate) fn open(&self) -> ByteStream {
         let end = self.start.saturating_add(self.length);
         let section = Section::new(Arc::clone(&self.bytes), self.start, end);
-        let is_zstd = |layer: &&Layer| layer.packing == Packing::Zstd;
+        let is_zstd = |layer: &&CompressionLayer| layer.packing == Compression::Zstd;
         let has_inner = self.layers.iter().filter(is_zstd).count() > 1;
         let window =
-            if has_inner { limits::NESTED_WINDOW_BYTES } else { limits::ZSTD_WINDOW_BYTES };
+            if has_inner { limits::MAX_NESTED_WINDOW_BYTES } else { limits::MAX_ZSTD_WINDOW_BYTES };
         self.layers
             .iter()
             .fold(Box::new(section), |packed, layer| layer.reader(packed, &self.budget, window))
@@ -100,12 +100,12 @@ impl Packed {
 }
 
 /// The same bytes unpacked, where they are packed.
-pub(crate) fn unpack(bytes: Bytes, packing: Packing, budget: &Arc<Budget>) -> Bytes {
-    let layer = Layer::new(packing);
+pub(crate) fn unpack(bytes: Bytes, packing: Compression, budget: &Arc<UnpackBudget>) -> Bytes {
+    let layer = CompressionLayer::new(packing);
     match bytes {
         Bytes::Stream(_) => {
             let packed = budget.counted(bytes.into_stream());
-            Bytes::stream(layer.reader(packed, budget, limits::ZSTD_WINDOW_BYTES))
+            Bytes::stream(layer.reader(packed, budget, limits::MAX_ZSTD_WINDOW_BYTES))
         }
         Bytes::Packed(mut packed) => {
             packed.layers.push(layer);
@@ -122,15 +122,15 @@ pub(crate) fn unpack(bytes: Bytes, packing: Packing, budget: &Arc<Budget>) -> By
 }
 
 /// Says in words what is wrong with packed bytes, and stops where they unpack to far more than traffic can.
-struct Unpacked {
-    packing: Packing,
+struct UnpackReader {
+    packing: Compression,
     inner: ByteStream,
-    reach: Reach,
-    budget: Arc<Budget>,
+    reach: UnpackProgress,
+    budget: Arc<UnpackBudget>,
     given: u64,
 }
 
-impl Read for Unpacked {
+impl Read for UnpackReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let name = self.packing.name();
         let count = self.inner.read(buffer).map_err(|error| match error.kind() {
@@ -138,9 +138,9 @@ impl Read for Unpacked {
             // What is packed in it has said what is wrong.
             _ if is_in_words(&error) => error,
             io::ErrorKind::UnexpectedEof => {
-                io::Error::other(Problem(format!("the {name} data ends in the middle")))
+                io::Error::other(UnpackError(format!("the {name} data ends in the middle")))
             }
-            _ => io::Error::other(Problem(format!("the {name} data is damaged ({error})"))),
+            _ => io::Error::other(UnpackError(format!("the {name} data is damaged ({error})"))),
         })?;
         self.given += count as u64;
         if self.reach.extend(self.given, &self.budget) {
@@ -148,23 +148,23 @@ impl Read for Unpacked {
         }
         let why = format!(
             "the {name} data unpacks to more than {} times the size of its file, which no traffic does",
-            limits::UNPACKED_RATIO
+            limits::MAX_UNPACKED_RATIO
         );
-        Err(io::Error::other(Problem(why)))
+        Err(io::Error::other(UnpackError(why)))
     }
 }
 
 fn is_in_words(error: &io::Error) -> bool {
-    matches!(error.get_ref(), Some(inner) if inner.is::<Problem>())
+    matches!(error.get_ref(), Some(inner) if inner.is::<UnpackError>())
 }
 
 /// What is wrong with packed data, in words.
 #[derive(Debug)]
-struct Problem(String);
+struct UnpackError(String);
 
-impl std::error::Error for Problem {}
+impl std::error::Error for UnpackError {}
 
-impl std::fmt::Display for Problem {
+impl std::fmt::Display for UnpackError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }

@@ -89,9 +89,9 @@ pub(super) struct SourceArguments {
     #[arg(required = true, value_name = "CAPTURE")]
     pub(super) captures: Vec<PathBuf>,
 
-    /// Format of the captures [default: detected from the content, never from the name]
-    #[arg(long, value_enum, default_value_t = Format::Auto, hide_default_value = true)]
-    pub(super) input_format: Format,
+    /// FormatArgument of the captures [default: detected from the content, never from the name]
+    #[arg(long, value_enum, default_value_t = FormatArgument::Auto, hide_default_value = true)]
+    pub(super) input_format: FormatArgument,
 
     /// Only this host and its subdomains; can be repeated
     #[arg(long, value_name = "HOST")]
@@ -187,7 +187,7 @@ pub(super) enum OutputFormat {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+pub(super) enum FormatArgument {
     /// Detected from the content
     Auto,
     /// A mitmproxy dump
@@ -200,14 +200,14 @@ pub(super) enum Format {
     McpDatabase,
 }
 
-impl From<Format> for InputFormat {
-    fn from(format: Format) -> Self {
+impl From<FormatArgument> for InputFormat {
+    fn from(format: FormatArgument) -> Self {
         match format {
-            Format::Auto => Self::Detect,
-            Format::Mitmproxy => Self::Mitmproxy,
-            Format::Har => Self::Har,
-            Format::Jsonl => Self::JsonLines,
-            Format::McpDatabase => Self::McpDatabase,
+            FormatArgument::Auto => Self::Detect,
+            FormatArgument::Mitmproxy => Self::Mitmproxy,
+            FormatArgument::Har => Self::Har,
+            FormatArgument::Jsonl => Self::JsonLines,
+            FormatArgument::McpDatabase => Self::McpDatabase,
         }
     }
 }

@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::cli::arguments::{AnalyzeArguments, OutputFormat};
 use crate::cli::exit::Exit;
 use crate::cli::messages::Messages;
-use crate::cli::progress::{Terminal, is_interrupted};
+use crate::cli::progress::{ProgressMonitor, is_interrupted};
 use crate::cli::{Failure, options, output};
 use crate::engine::{Analysis, Change, Follower};
 use crate::error::Error;
@@ -34,7 +34,7 @@ pub(super) fn follow(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         return Err(Error::usage(why).into());
     }
     let start = Instant::now();
-    let terminal = Terminal::new(input.progress, true);
+    let terminal = ProgressMonitor::new(input.progress, true);
     let mut follower = Follower::open(path, input.source.input_format.into(), options(input)?)?;
     let captures = crate::cli::open(input)?;
     let interval = Duration::from_secs_f64(arguments.interval);

@@ -22,7 +22,7 @@ pub(super) struct Messages<'a> {
 }
 
 /// Numbers of the final line.
-struct Totals {
+struct RunTotals {
     flows: u64,
     used: u64,
     bytes: u64,
@@ -36,7 +36,7 @@ impl<'a> Messages<'a> {
 
     pub(super) fn after(&self, analysis: &Analysis, time: Duration) -> Exit {
         let totals = &analysis.report.totals;
-        let totals = Totals {
+        let totals = RunTotals {
             flows: totals.flows,
             used: totals.used,
             bytes: analysis.bytes,
@@ -56,14 +56,14 @@ impl<'a> Messages<'a> {
 
     pub(super) fn after_compat(&self, answer: &CompatAnswer, time: Duration) -> Exit {
         let flows = answer.flows + answer.skips.total();
-        let totals = Totals { flows, used: answer.flows, bytes: answer.bytes, stopped: false };
+        let totals = RunTotals { flows, used: answer.flows, bytes: answer.bytes, stopped: false };
         let problems = answer.problems(self.captures);
         self.say(&totals, &answer.skips, &problems, !answer.failures.is_empty(), time)
     }
 
     fn say(
         &self,
-        totals: &Totals,
+        totals: &RunTotals,
         skips: &Skips,
         problems: &[String],
         has_failed: bool,
@@ -98,7 +98,7 @@ impl<'a> Messages<'a> {
         }
     }
 
-    fn say_totals(&self, totals: &Totals, skips: &Skips, time: Duration) {
+    fn say_totals(&self, totals: &RunTotals, skips: &Skips, time: Duration) {
         let reasons: Vec<String> = skips
             .iter()
             .map(|(reason, count, _)| format!("{} {}", reason.name(), grouped(count)))

@@ -22,13 +22,13 @@ pub(super) fn is_interrupted() -> bool {
 }
 
 /// Monitor of a run that shows a progress bar and stops at Ctrl-C.
-pub(super) struct Terminal {
+pub(super) struct ProgressMonitor {
     wanted: bool,
     start: Instant,
     bar: OnceLock<ProgressBar>,
 }
 
-impl Terminal {
+impl ProgressMonitor {
     pub(super) fn new(when: ProgressWhen, quiet: bool) -> Self {
         let wanted = match when {
             ProgressWhen::Always => true,
@@ -54,7 +54,7 @@ impl Terminal {
     }
 }
 
-impl Monitor for Terminal {
+impl Monitor for ProgressMonitor {
     fn progress(&self, progress: &Progress) -> bool {
         if self.wanted && self.start.elapsed() >= PATIENCE {
             let bar = self.bar.get_or_init(|| new_bar(progress.total_bytes));

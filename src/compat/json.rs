@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 /// A JSON value. Text is WTF-8.
-pub(super) enum Value<'a> {
+pub(super) enum JsonValue<'a> {
     Null,
     Text(&'a [u8]),
     Number(u64),
@@ -15,21 +15,21 @@ pub(super) enum Value<'a> {
     Object(Vec<(Cow<'a, [u8]>, Self)>),
 }
 
-pub(super) fn write(items: &Vec<Value<'_>>) -> String {
+pub(super) fn write(items: &Vec<JsonValue<'_>>) -> String {
     let mut out = String::new();
     write_list(&mut out, items, 0);
     out
 }
 
-fn write_value(out: &mut String, value: &Value<'_>, level: usize) {
+fn write_value(out: &mut String, value: &JsonValue<'_>, level: usize) {
     match value {
-        Value::Null => out.push_str("null"),
-        Value::Text(text) => write_text(out, text),
-        Value::Number(number) => write!(out, "{number}").unwrap_or_default(),
-        Value::Json(json) => out.push_str(&String::from_utf8_lossy(json)),
-        Value::List(items) => write_list(out, items, level),
-        Value::Object(members) if members.is_empty() => out.push_str("{}"),
-        Value::Object(members) => {
+        JsonValue::Null => out.push_str("null"),
+        JsonValue::Text(text) => write_text(out, text),
+        JsonValue::Number(number) => write!(out, "{number}").unwrap_or_default(),
+        JsonValue::Json(json) => out.push_str(&String::from_utf8_lossy(json)),
+        JsonValue::List(items) => write_list(out, items, level),
+        JsonValue::Object(members) if members.is_empty() => out.push_str("{}"),
+        JsonValue::Object(members) => {
             out.push('{');
             for (i, (name, value)) in members.iter().enumerate() {
                 new_line(out, i > 0, level + 1);
@@ -43,7 +43,7 @@ fn write_value(out: &mut String, value: &Value<'_>, level: usize) {
     }
 }
 
-fn write_list(out: &mut String, items: &[Value<'_>], level: usize) {
+fn write_list(out: &mut String, items: &[JsonValue<'_>], level: usize) {
     if items.is_empty() {
         out.push_str("[]");
         return;

@@ -9,7 +9,7 @@ use unicode_normalization::UnicodeNormalization;
 use crate::flow::text;
 
 /// Components of a URL that the original uses, in WTF-8.
-pub(super) struct Parts {
+pub(super) struct SplitUrl {
     pub(super) path: Vec<u8>,
     pub(super) query: Vec<u8>,
 }
@@ -35,7 +35,7 @@ const USES_PARAMS: [&[u8]; 16] = [
 ];
 
 /// Splits a URL. Fails with Python's reason where `urlparse` raises `ValueError`.
-pub(super) fn urlparse(url: &[u8]) -> Result<Parts, String> {
+pub(super) fn urlparse(url: &[u8]) -> Result<SplitUrl, String> {
     let start = url.iter().position(|byte| *byte > b' ').unwrap_or(url.len());
     let kept = |byte: &u8| !matches!(byte, b'\t' | b'\r' | b'\n');
     let url: Vec<u8> = url[start..].iter().copied().filter(kept).collect();
@@ -54,7 +54,7 @@ pub(super) fn urlparse(url: &[u8]) -> Result<Parts, String> {
             path = &path[..last + at];
         }
     }
-    Ok(Parts { path: path.to_vec(), query: query.to_vec() })
+    Ok(SplitUrl { path: path.to_vec(), query: query.to_vec() })
 }
 
 fn split_scheme(url: &[u8]) -> (Vec<u8>, &[u8]) {

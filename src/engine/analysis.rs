@@ -1,11 +1,11 @@
 //! One run from captures to a report.
 
 use crate::capture::Captures;
-use crate::engine::collect::collect;
-use crate::engine::newest::Newest;
+use crate::engine::fold::collect;
 use crate::engine::options::Options;
 use crate::engine::progress::Monitor;
 use crate::engine::run::RunResult;
+use crate::engine::top_flows::NewestFlows;
 use crate::error::Error;
 use crate::patterns::Patterns;
 use crate::report::Report;
@@ -83,7 +83,7 @@ pub(super) fn observe(
     monitor: &dyn Monitor,
 ) -> Result<(Patterns, RunResult<()>), Error> {
     if let Some(limit) = options.limit {
-        let (newest, outcome) = collect(captures, options, monitor, || Newest::new(limit))?;
+        let (newest, outcome) = collect(captures, options, monitor, || NewestFlows::new(limit))?;
         return Ok((newest.patterns(), outcome));
     }
     collect(captures, options, monitor, Patterns::new)

@@ -1,6 +1,6 @@
 //! Which flows the options leave.
 
-use crate::capture::Found;
+use crate::capture::CaptureItem;
 use crate::engine::options::Options;
 use crate::flow::Flow;
 use crate::flow::noise::Noise;
@@ -45,8 +45,8 @@ impl Filter {
     }
 
     /// The flow, or why it is not used.
-    pub(super) fn check<'f>(&self, found: &Found<'f>) -> Result<&'f Flow<'f>, SkipReason> {
-        if let Found::Skipped(reason, _) = found {
+    pub(super) fn check<'f>(&self, found: &CaptureItem<'f>) -> Result<&'f Flow<'f>, SkipReason> {
+        if let CaptureItem::Skipped(reason, _) = found {
             return Err(*reason);
         }
         let flow = found.flow().filter(|flow| flow.is_http()).ok_or(SkipReason::NotHttp)?;

@@ -1,8 +1,8 @@
 //! Every flow of some captures, one after the other, on the calling thread.
 
 use crate::capture::batch::Batch;
-use crate::capture::{Bodies, Captures, Found, decode};
-use crate::engine::feed::Feed;
+use crate::capture::{Bodies, CaptureItem, Captures, decode};
+use crate::engine::batch_queue::BatchQueue;
 use crate::error::Error;
 use crate::flow::Flow;
 use crate::limits;
@@ -17,7 +17,7 @@ pub fn for_each_flow(
     captures: &Captures,
     mut visit: impl FnMut(&Flow<'_>),
 ) -> Result<Skips, Error> {
-    let mut feed = Feed::new(captures, limits::BATCH_BYTES, &|| true);
+    let mut feed = BatchQueue::new(captures, limits::DEFAULT_BATCH_BYTES, &|| true);
     let mut skips = Skips::default();
     let mut batch = Batch::default();
     while feed.next(&mut batch) {
@@ -27,7 +27,7 @@ pub fn for_each_flow(
             Bodies::Read,
             &|| true,
             &mut |offset, found| match found {
-                Found::Skipped(reason, message) => {
+                CaptureItem::Skipped(reason, message) => {
                     if reason.is_damage() {
                         skips.add_at(reason, SkipPlace { source: batch.source, offset, message });
                     } else {

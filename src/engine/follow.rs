@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::capture::location::open_plain;
 use crate::capture::{Captures, InputFormat};
 use crate::engine::analysis::{Analysis, observe};
-use crate::engine::live::Mark;
+use crate::engine::live::ReadPosition;
 use crate::engine::options::Options;
 use crate::engine::progress::Monitor;
 use crate::engine::run::RunResult;
@@ -38,7 +38,7 @@ pub struct Follower {
     patterns: Patterns,
     outcome: RunResult<()>,
     /// How far it was read.
-    mark: Mark,
+    mark: ReadPosition,
 }
 
 /// What a [`Follower`] found.
@@ -73,7 +73,7 @@ impl Follower {
             options,
             patterns: Patterns::new(),
             outcome: RunResult::default(),
-            mark: Mark::default(),
+            mark: ReadPosition::default(),
         };
         follower.captures()?;
         Ok(follower)
@@ -102,7 +102,7 @@ impl Follower {
         if restarted {
             self.patterns = Patterns::new();
             self.outcome = RunResult::default();
-            self.mark = Mark::default();
+            self.mark = ReadPosition::default();
         } else if length == self.mark.position {
             return Ok(Change::Nothing);
         }
@@ -111,7 +111,7 @@ impl Follower {
         let (patterns, mut outcome) = observe(&captures, &self.options, monitor)?;
         self.patterns.merge(patterns);
         let position = outcome.ends.first().copied().unwrap_or(self.mark.position);
-        self.mark = Mark::at(&file, position);
+        self.mark = ReadPosition::at(&file, position);
         self.outcome.failures.append(&mut outcome.failures);
         self.outcome.bytes = position;
         self.outcome.stopped = outcome.stopped;

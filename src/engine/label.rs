@@ -6,17 +6,17 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
-use crate::capture::batch::{Batch, GoesOn};
-use crate::capture::{Bodies, Captures, Found, decode};
+use crate::capture::batch::{Batch, KeepGoing};
+use crate::capture::{Bodies, CaptureItem, Captures, decode};
 use crate::engine::analysis::{Analysis, observe};
-use crate::engine::collect::collect;
-use crate::engine::feed::locked;
+use crate::engine::batch_queue::locked;
 use crate::engine::filter::Filter;
-use crate::engine::newest::Newest;
+use crate::engine::fold::collect;
 use crate::engine::options::Options;
 use crate::engine::progress::Monitor;
+use crate::engine::reorder_buffer::ReorderBuffer;
 use crate::engine::run::run_batches;
-use crate::engine::sequence::Sequence;
+use crate::engine::top_flows::NewestFlows;
 use crate::error::Error;
 use crate::flow::{Flow, text};
 use crate::patterns::endpoint::method_name;
@@ -25,7 +25,7 @@ use crate::report::masked;
 use crate::report::routes::{Label, Routes};
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct LabelLine<'a> {
     id: Option<&'a str>,
     method: &'a str,
     host: &'a str,
@@ -50,7 +50,7 @@ pub fn label(
     let failed = |error| Error::io("the output", "write", error);
     // The flows of which few are wanted are held in memory.
     if let Some(limit) = options.limit {
-        let (newest, outcome) = collect(captures, options, monitor, || Newest::new(limit))?;
+        let (newest, outcome) = collect(captures, options, monitor, || NewestFlows::new(limit))?;
         let (flows, mut patterns) = newest.into_flows();
         flows.iter().for_each(|flow| flow.with(|flow| patterns.observe(flow)));
         let decision = options.decide(&patterns);
@@ -66,15 +66,15 @@ pub fn label(
     let (patterns, outcome) = observe(captures, options, monitor)?;
     let decision = options.decide(&patterns);
     let filter = Filter::new(options);
-    let sequence = Mutex::new(Sequence::new(out));
-    let visit = |(): &mut (), batch: &Batch, goes_on: GoesOn<'_>, _: &mut u64| {
+    let sequence = Mutex::new(ReorderBuffer::new(out));
+    let visit = |(): &mut (), batch: &Batch, goes_on: KeepGoing<'_>, _: &mut u64| {
         let mut text = Vec::new();
         decode(
             &captures.sources[batch.source],
             batch,
             Bodies::Left,
             goes_on,
-            &mut |_, found: Found<'_>| {
+            &mut |_, found: CaptureItem<'_>| {
                 if let Ok(flow) = filter.check(&found) {
                     write_line(&mut text, flow, &decision.routes);
                 }
@@ -98,7 +98,7 @@ fn write_line(out: &mut Vec<u8>, flow: &Flow<'_>, routes: &Routes) {
     // A flow of a host that is one of several has its own.
     let is_own = |label: &&Label| !label.host.contains('{');
     let shown = label.filter(is_own).map(|label| Cow::Borrowed(&*label.host));
-    let line = Line {
+    let line = LabelLine {
         id: (!flow.id.is_empty()).then_some(&*id),
         method: &label
             .map_or_else(|| masked::word(&method, 1), |label| Cow::Borrowed(&*label.method)),

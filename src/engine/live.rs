@@ -2,22 +2,22 @@
 //! a run over all of them would find now.
 
 mod files;
+mod fingerprint;
 mod rows;
-mod stamp;
-mod watched;
+mod tracked_file;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::capture::location::{Identity, Location, identity_of};
-use crate::capture::{Captures, Found, InputFormat};
-use crate::engine::collect::Collect;
+use crate::capture::location::{FileIdentity, Location, identity_of};
+use crate::capture::{CaptureItem, Captures, InputFormat};
 use crate::engine::filter::Filter;
-use crate::engine::live::files::{Listing, Named};
-use crate::engine::live::rows::Boundary;
-pub(super) use crate::engine::live::stamp::Mark;
-use crate::engine::live::watched::{Kind, Watched};
+use crate::engine::fold::FlowCollector;
+use crate::engine::live::files::{Listing, NamedPath};
+pub(super) use crate::engine::live::fingerprint::ReadPosition;
+use crate::engine::live::rows::SettledBoundary;
+use crate::engine::live::tracked_file::{ChangeKind, TrackedFile};
 use crate::engine::options::Options;
 use crate::engine::progress::Monitor;
 use crate::engine::run::{RunResult, run};
@@ -30,36 +30,36 @@ static GENERATIONS: AtomicU64 = AtomicU64::new(0);
 
 /// Captures, and a state of all that is in them.
 pub(super) struct Live<S> {
-    paths: Vec<Named>,
+    paths: Vec<NamedPath>,
     format: InputFormat,
     options: Options,
     filter: Filter,
     new: Box<dyn Fn() -> S + Send + Sync>,
     /// Every file that is there, by its real path. Numbers stay; those of files that are gone are free.
-    files: Vec<Option<Watched<S>>>,
+    files: Vec<Option<TrackedFile<S>>>,
     /// Files share states, so that there are never too many of them: file `n` belongs to group `n % LIVE_STATES`.
-    groups: Vec<Group<S>>,
+    groups: Vec<FileGroup<S>>,
     /// What could not be listed.
     problems: Vec<Error>,
     generation: u64,
 }
 
 /// What is known of some files and stays as it is.
-struct Group<S> {
+struct FileGroup<S> {
     settled: S,
     /// Was something of it replaced, so that it must be read anew?
     is_stale: bool,
 }
 
 /// What one thread fills.
-struct Taken<S> {
+struct ThreadState<S> {
     settled: S,
     /// By capture.
     recent: Vec<Option<S>>,
-    boundaries: Vec<Boundary>,
+    boundaries: Vec<SettledBoundary>,
 }
 
-impl<S: Collect + Clone + Sync> Live<S> {
+impl<S: FlowCollector + Clone + Sync> Live<S> {
     /// Nothing is read yet.
     pub(super) fn new(
         paths: Vec<PathBuf>,
@@ -68,7 +68,7 @@ impl<S: Collect + Clone + Sync> Live<S> {
         new: impl Fn() -> S + Send + Sync + 'static,
     ) -> Self {
         Self {
-            paths: paths.into_iter().map(Named::new).collect(),
+            paths: paths.into_iter().map(NamedPath::new).collect(),
             format,
             filter: Filter::new(&options),
             options,
@@ -92,7 +92,7 @@ impl<S: Collect + Clone + Sync> Live<S> {
 
     /// How many files are read.
     pub(super) fn readable(&self) -> usize {
-        self.files.iter().flatten().filter(|file| !matches!(file.kind, Kind::New)).count()
+        self.files.iter().flatten().filter(|file| !matches!(file.kind, ChangeKind::New)).count()
     }
 
     /// All that is known.
@@ -105,7 +105,7 @@ impl<S: Collect + Clone + Sync> Live<S> {
     }
 
     /// Is this file one of them now?
-    pub(super) fn has_file(&self, identity: Identity) -> bool {
+    pub(super) fn has_file(&self, identity: FileIdentity) -> bool {
         let listing = Listing::of(&self.paths);
         let is_it = |location: &Location| {
             location.metadata().is_ok_and(|metadata| identity_of(&metadata) == identity)
@@ -129,12 +129,12 @@ impl<S: Collect + Clone + Sync> Live<S> {
 
     /// Is what is known of few files still all there is? Costs a look at their times, and reads nothing.
     pub(super) fn is_current(&self) -> bool {
-        let files: Vec<&Watched<S>> = self.files.iter().flatten().collect();
-        if files.is_empty() || files.len() > limits::FILES_AT_A_GLANCE {
+        let files: Vec<&TrackedFile<S>> = self.files.iter().flatten().collect();
+        if files.is_empty() || files.len() > limits::MAX_FILES_CHECKED_INLINE {
             return false;
         }
         let listing = Listing::of(&self.paths);
-        let is_same = |file: &&Watched<S>| {
+        let is_same = |file: &&TrackedFile<S>| {
             !file.is_unreadable
                 && file.is_same(file.look().as_ref())
                 && listing.files.contains(&file.location)
@@ -152,7 +152,7 @@ impl<S: Collect + Clone + Sync> Live<S> {
         let (mut changed, has_changed) = self.changed();
         self.forget_stale(&mut changed);
         for group in 0..self.groups.len() {
-            let in_group = |number: &&usize| **number % limits::LIVE_STATES == group;
+            let in_group = |number: &&usize| **number % limits::MAX_LIVE_STATES == group;
             let numbers: Vec<usize> = changed.iter().filter(in_group).copied().collect();
             if !numbers.is_empty() {
                 self.read(group, &numbers, monitor)?;
@@ -171,7 +171,7 @@ impl<S: Collect + Clone + Sync> Live<S> {
         for (number, place) in self.files.iter_mut().enumerate() {
             if place.as_ref().is_some_and(|file| !listed.contains(&file.location)) {
                 *place = None;
-                self.groups[number % limits::LIVE_STATES].is_stale = true;
+                self.groups[number % limits::MAX_LIVE_STATES].is_stale = true;
                 is_other = true;
             }
         }
@@ -179,9 +179,9 @@ impl<S: Collect + Clone + Sync> Live<S> {
             self.files.iter().flatten().map(|file| file.location.clone()).collect();
         for location in listing.files.iter().filter(|location| !known.contains(*location)) {
             let is_named = listing.named.contains(location);
-            self.files.push(Some(Watched::new(location.clone(), is_named)));
-            if self.groups.len() < self.files.len().min(limits::LIVE_STATES) {
-                self.groups.push(Group { settled: (self.new)(), is_stale: false });
+            self.files.push(Some(TrackedFile::new(location.clone(), is_named)));
+            if self.groups.len() < self.files.len().min(limits::MAX_LIVE_STATES) {
+                self.groups.push(FileGroup { settled: (self.new)(), is_stale: false });
             }
             is_other = true;
         }
@@ -203,7 +203,8 @@ impl<S: Collect + Clone + Sync> Live<S> {
             file.stamp = now;
             if !is_same || file.is_unreadable {
                 has_changed |= !is_same;
-                self.groups[number % limits::LIVE_STATES].is_stale |= !file.goes_on(self.format);
+                self.groups[number % limits::MAX_LIVE_STATES].is_stale |=
+                    !file.goes_on(self.format);
                 changed.push(number);
             }
         }
@@ -214,8 +215,8 @@ impl<S: Collect + Clone + Sync> Live<S> {
     fn forget_stale(&mut self, changed: &mut Vec<usize>) {
         for (number, file) in self.files.iter_mut().enumerate() {
             let Some(file) = file else { continue };
-            if self.groups[number % limits::LIVE_STATES].is_stale {
-                file.kind = Kind::New;
+            if self.groups[number % limits::MAX_LIVE_STATES].is_stale {
+                file.kind = ChangeKind::New;
                 file.recent = None;
                 changed.push(number);
             }
@@ -223,7 +224,7 @@ impl<S: Collect + Clone + Sync> Live<S> {
         changed.sort_unstable();
         changed.dedup();
         for group in self.groups.iter_mut().filter(|group| group.is_stale) {
-            *group = Group { settled: (self.new)(), is_stale: false };
+            *group = FileGroup { settled: (self.new)(), is_stale: false };
         }
     }
 
@@ -236,29 +237,32 @@ impl<S: Collect + Clone + Sync> Live<S> {
     ) -> Result<(), Error> {
         let mut captures = Captures::only_read();
         // For each capture its file, and up to where it is settled.
-        let mut plan: Vec<(usize, Boundary)> = Vec::new();
+        let mut plan: Vec<(usize, SettledBoundary)> = Vec::new();
         for &number in numbers {
             let Some(file) = &mut self.files[number] else { continue };
             let sources = file.open(&mut captures, self.format);
             plan.extend(
-                sources.map(|source| (number, Boundary::of(&captures, source, file.known_rows()))),
+                sources.map(|source| {
+                    (number, SettledBoundary::of(&captures, source, file.known_rows()))
+                }),
             );
         }
-        let new_taken = || Taken {
+        let new_taken = || ThreadState {
             settled: (self.new)(),
             recent: plan.iter().map(|_| None).collect(),
             boundaries: plan.iter().map(|(_, boundary)| boundary.clone()).collect(),
         };
-        let visit = |taken: &mut Taken<S>, source: usize, offset: u64, found: Found<'_>| {
-            let place = (plan[source].0, offset);
-            let is_settled = taken.boundaries[source].settles(offset, &found);
-            let state = if is_settled {
-                &mut taken.settled
-            } else {
-                taken.recent[source].get_or_insert_with(|| (self.new)())
+        let visit =
+            |taken: &mut ThreadState<S>, source: usize, offset: u64, found: CaptureItem<'_>| {
+                let place = (plan[source].0, offset);
+                let is_settled = taken.boundaries[source].settles(offset, &found);
+                let state = if is_settled {
+                    &mut taken.settled
+                } else {
+                    taken.recent[source].get_or_insert_with(|| (self.new)())
+                };
+                state.take(&self.filter, place, found);
             };
-            state.take(&self.filter, place, found);
-        };
         let mut outcome = run(&captures, &self.options, monitor, new_taken, visit)?;
         if outcome.stopped {
             return Err(Error::canceled());
@@ -279,7 +283,7 @@ impl<S: Collect + Clone + Sync> Live<S> {
         group: usize,
         captures: &Captures,
         files: &[usize],
-        taken: Taken<S>,
+        taken: ThreadState<S>,
         outcome: &RunResult<()>,
     ) {
         let mut settled = taken.settled;
@@ -294,17 +298,17 @@ impl<S: Collect + Clone + Sync> Live<S> {
                 .filter(|error| error.source_name() == captures.name(source));
             file.problems.extend(failures.cloned());
             match &mut file.kind {
-                Kind::Grows(mark) => {
+                ChangeKind::Grows(mark) => {
                     let position = outcome.ends.get(source).copied().unwrap_or(mark.position);
-                    *mark = file
-                        .location
-                        .open()
-                        .map_or_else(|_| Mark::lost(), |file| Mark::at(&file, position));
+                    *mark = file.location.open().map_or_else(
+                        |_| ReadPosition::lost(),
+                        |file| ReadPosition::at(&file, position),
+                    );
                 }
-                Kind::Rows(known) => {
+                ChangeKind::Rows(known) => {
                     let before = std::mem::take(known);
                     let number = files[source];
-                    let mut again = |row: u64, is_settled: bool, found: Found<'_>| {
+                    let mut again = |row: u64, is_settled: bool, found: CaptureItem<'_>| {
                         let state = if is_settled {
                             &mut settled
                         } else {
@@ -314,7 +318,7 @@ impl<S: Collect + Clone + Sync> Live<S> {
                     };
                     *known = boundary.known(captures, source, before, &mut again);
                 }
-                Kind::New | Kind::Whole => {}
+                ChangeKind::New | ChangeKind::Whole => {}
             }
         }
         self.groups[group].settled.merge(settled);
@@ -324,13 +328,13 @@ impl<S: Collect + Clone + Sync> Live<S> {
     fn read_rests(&mut self, numbers: &[usize], monitor: &dyn Monitor) -> Result<(), Error> {
         for &number in numbers {
             let Some(file) = &self.files[number] else { continue };
-            let Kind::Grows(mark) = &file.kind else { continue };
+            let ChangeKind::Grows(mark) = &file.kind else { continue };
             let has_rest =
                 file.location.metadata().is_ok_and(|metadata| metadata.len() > mark.position);
             let rest = || Captures::rest_of(&file.location, self.format, mark.position);
             let Some(captures) = has_rest.then(rest).flatten() else { continue };
             let options = Options { threads: 1, ..self.options.clone() };
-            let visit = |state: &mut S, _: usize, offset: u64, found: Found<'_>| {
+            let visit = |state: &mut S, _: usize, offset: u64, found: CaptureItem<'_>| {
                 state.take(&self.filter, (number, offset), found);
             };
             let mut outcome = run(&captures, &options, monitor, || (self.new)(), visit)?;
@@ -344,7 +348,7 @@ impl<S: Collect + Clone + Sync> Live<S> {
     }
 }
 
-impl<S: Collect> Taken<S> {
+impl<S: FlowCollector> ThreadState<S> {
     fn merge(&mut self, other: Self) {
         self.settled.merge(other.settled);
         for (mine, theirs) in self.recent.iter_mut().zip(other.recent) {

@@ -4,9 +4,9 @@ use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::capture::batch::{Batch, GoesOn};
-use crate::capture::{Captures, Found, decode};
-use crate::engine::feed::{Feed, locked};
+use crate::capture::batch::{Batch, KeepGoing};
+use crate::capture::{CaptureItem, Captures, decode};
+use crate::engine::batch_queue::{BatchQueue, locked};
 use crate::engine::options::Options;
 use crate::engine::progress::{Monitor, Progress};
 use crate::error::Error;
@@ -59,7 +59,7 @@ pub(super) fn run<S: Send>(
     options: &Options,
     monitor: &dyn Monitor,
     new_state: impl Fn() -> S + Sync,
-    visit: impl Fn(&mut S, usize, u64, Found<'_>) + Sync,
+    visit: impl Fn(&mut S, usize, u64, CaptureItem<'_>) + Sync,
 ) -> Result<RunResult<S>, Error> {
     let bodies = options.read_bodies();
     run_batches(captures, options, monitor, new_state, |state, batch, goes_on, counted| {
@@ -76,10 +76,10 @@ pub(super) fn run_batches<S: Send>(
     options: &Options,
     monitor: &dyn Monitor,
     new_state: impl Fn() -> S + Sync,
-    visit: impl Fn(&mut S, &Batch, GoesOn<'_>, &mut u64) + Sync,
+    visit: impl Fn(&mut S, &Batch, KeepGoing<'_>, &mut u64) + Sync,
 ) -> Result<RunResult<S>, Error> {
     let batch_bytes =
-        if options.batch_bytes == 0 { limits::BATCH_BYTES } else { options.batch_bytes };
+        if options.batch_bytes == 0 { limits::DEFAULT_BATCH_BYTES } else { options.batch_bytes };
     let total_bytes = captures.bytes();
     let (bytes, flows) = (AtomicU64::new(0), AtomicU64::new(0));
     let stopped = AtomicBool::new(false);
@@ -93,7 +93,7 @@ pub(super) fn run_batches<S: Send>(
         }
         !stopped.load(Ordering::Relaxed)
     };
-    let feed = Mutex::new(Feed::new(captures, batch_bytes, &goes_on));
+    let feed = Mutex::new(BatchQueue::new(captures, batch_bytes, &goes_on));
     let worker = || {
         let mut state = new_state();
         let mut batch = Batch::default();

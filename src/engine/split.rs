@@ -4,9 +4,9 @@ use std::path::Path;
 
 use crate::capture::batch::Batch;
 use crate::capture::bytes::Bytes;
-use crate::capture::{Bodies, Captures, Content, Cut, Cutter, Found, InputFormat, decode};
-use crate::engine::collect::{Collect, collect};
+use crate::capture::{Bodies, CaptureItem, Captures, Chunk, Content, Framer, InputFormat, decode};
 use crate::engine::filter::Filter;
+use crate::engine::fold::{FlowCollector, collect};
 use crate::engine::options::Options;
 use crate::engine::problems::problems;
 use crate::engine::progress::{Monitor, Progress};
@@ -75,12 +75,12 @@ pub fn split(
     let mut parts = Vec::new();
     let mut places: Vec<(u64, u64)> = Vec::new();
     let mut taken = 0;
-    let mut cutter = Cutter::new(source, limits::BATCH_BYTES, &|| true);
+    let mut cutter = Framer::new(source, limits::DEFAULT_BATCH_BYTES, &|| true);
     let mut batch = Batch::default();
     let mut held = Vec::new();
     loop {
         match cutter.next(&mut batch) {
-            Cut::Batch => {
+            Chunk::Batch => {
                 let length = batch.bytes().len() as u64;
                 // What was left out of a large record is not what stands in the file.
                 if stands_at(file, batch.offset, batch.bytes(), &mut held) {
@@ -96,11 +96,11 @@ pub fn split(
                     parts.push(Split { places: Some(std::mem::take(&mut places)) });
                 }
             }
-            Cut::Damage(damage) => {
+            Chunk::Damage(damage) => {
                 let place = SkipPlace { source: 0, offset: damage.offset, message: damage.message };
                 rest.skips.add_at(damage.reason, place);
             }
-            Cut::End => break,
+            Chunk::End => break,
         }
     }
     if let Some(error) = cutter.failure() {
@@ -146,7 +146,7 @@ pub fn observe_split(
             .map_err(|error| Error::io(&source.name, "read on in", error).at(offset))?;
         batch.replace(bytes);
         batch.offset = offset;
-        decode(source, &batch, Bodies::Left, &|| true, &mut |offset, found: Found<'_>| {
+        decode(source, &batch, Bodies::Left, &|| true, &mut |offset, found: CaptureItem<'_>| {
             patterns.take(&filter, (0, offset), found);
         });
         read += length;

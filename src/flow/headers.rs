@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::bits::{is_same, same_ends};
 use crate::flow::text;
 use crate::limits;
+use crate::simd::{is_same, same_ends};
 
 /// Header names and values in wire order. A value may be missing where the capture is damaged.
 #[derive(Clone, Copy)]
 pub struct Headers<'a> {
-    source: Source<'a>,
+    source: HeaderSource<'a>,
 }
 
 /// One header: its name, and its value where it has one.
@@ -20,16 +20,16 @@ pub type Header<'a> = (&'a [u8], Option<&'a [u8]>);
 pub(crate) type OwnedHeader<'a> = (Cow<'a, [u8]>, Option<Cow<'a, [u8]>>);
 
 /// How headers stand in a capture.
-pub(crate) struct Encoding {
+pub(crate) struct HeaderEncoding {
     /// Takes the next header off the front of a list: `(header, rest)`.
     pub(crate) next: for<'b> fn(&'b [u8]) -> Option<(Header<'b>, &'b [u8])>,
     /// Takes headers off the front of a list as long as they have the names that are known ([`beside`]).
-    pub(crate) beside: for<'b, 'l> fn(&'b [u8], &'l [u8]) -> Beside<'b, 'l>,
+    pub(crate) beside: for<'b, 'l> fn(&'b [u8], &'l [u8]) -> HeaderMatch<'b, 'l>,
 }
 
 /// What is left of headers and of known names where they are no longer the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Beside<'b, 'l> {
+pub(crate) struct HeaderMatch<'b, 'l> {
     pub(crate) headers: &'b [u8],
     pub(crate) names: &'l [u8],
     /// How many were the same.
@@ -37,48 +37,48 @@ pub(crate) struct Beside<'b, 'l> {
 }
 
 #[derive(Clone, Copy)]
-enum Source<'a> {
+enum HeaderSource<'a> {
     Pairs(&'a [Header<'a>]),
     Owned(&'a [OwnedHeader<'a>]),
     /// Still in the format of the capture: decoded only where somebody looks.
-    Encoded(&'a [u8], &'static Encoding),
+    Encoded(&'a [u8], &'static HeaderEncoding),
 }
 
 impl<'a> Headers<'a> {
     /// Headers from pairs.
     pub fn new(pairs: &'a [Header<'a>]) -> Self {
-        Self { source: Source::Pairs(pairs) }
+        Self { source: HeaderSource::Pairs(pairs) }
     }
 
     pub(crate) fn owned(pairs: &'a [OwnedHeader<'a>]) -> Self {
-        Self { source: Source::Owned(pairs) }
+        Self { source: HeaderSource::Owned(pairs) }
     }
 
-    pub(crate) fn encoded(bytes: &'a [u8], encoding: &'static Encoding) -> Self {
-        Self { source: Source::Encoded(bytes, encoding) }
+    pub(crate) fn encoded(bytes: &'a [u8], encoding: &'static HeaderEncoding) -> Self {
+        Self { source: HeaderSource::Encoded(bytes, encoding) }
     }
 
     /// The headers in wire order, at most 4096 of them.
     pub fn iter(&self) -> impl Iterator<Item = Header<'a>> + use<'a> {
         let mut source = self.source;
         std::iter::from_fn(move || match &mut source {
-            Source::Pairs(pairs) => {
+            HeaderSource::Pairs(pairs) => {
                 let (first, rest) = pairs.split_first()?;
                 *pairs = rest;
                 Some(*first)
             }
-            Source::Owned(pairs) => {
+            HeaderSource::Owned(pairs) => {
                 let (first, rest) = pairs.split_first()?;
                 *pairs = rest;
                 Some((&*first.0, first.1.as_deref()))
             }
-            Source::Encoded(bytes, encoding) => {
+            HeaderSource::Encoded(bytes, encoding) => {
                 let (header, rest) = (encoding.next)(bytes)?;
                 *bytes = rest;
                 Some(header)
             }
         })
-        .take(limits::HEADERS)
+        .take(limits::MAX_HEADERS)
     }
 
     /// Compares the names with known ones ([`push_name`]), none with a quote in it. Gives what is left of those, and the names
@@ -87,21 +87,21 @@ impl<'a> Headers<'a> {
         &self,
         known: &'l [u8],
     ) -> (&'l [u8], impl Iterator<Item = &'a [u8]> + use<'a>) {
-        const MOST: usize = limits::HEADERS;
+        const MOST: usize = limits::MAX_HEADERS;
         let (source, names, same) = match self.source {
-            Source::Pairs(pairs) => {
+            HeaderSource::Pairs(pairs) => {
                 let names = pairs[..pairs.len().min(MOST)].iter().map(|header| header.0);
                 let (names, same) = same_names(names, known);
-                (Source::Pairs(&pairs[same..]), names, same)
+                (HeaderSource::Pairs(&pairs[same..]), names, same)
             }
-            Source::Owned(pairs) => {
+            HeaderSource::Owned(pairs) => {
                 let names = pairs[..pairs.len().min(MOST)].iter().map(|header| &*header.0);
                 let (names, same) = same_names(names, known);
-                (Source::Owned(&pairs[same..]), names, same)
+                (HeaderSource::Owned(&pairs[same..]), names, same)
             }
-            Source::Encoded(bytes, encoding) => {
+            HeaderSource::Encoded(bytes, encoding) => {
                 let left = (encoding.beside)(bytes, known);
-                (Source::Encoded(left.headers, encoding), left.names, left.same)
+                (HeaderSource::Encoded(left.headers, encoding), left.names, left.same)
             }
         };
         let rest = Self { source }.iter().take(MOST - same);
@@ -118,7 +118,7 @@ impl<'a> Headers<'a> {
 
 /// A name as it is counted, which is not longer than a byte can say.
 fn counted_name(name: &[u8]) -> &[u8] {
-    &name[..name.len().min(limits::NAME_BYTES)]
+    &name[..name.len().min(limits::MAX_NAME_BYTES)]
 }
 
 /// Puts a name behind known ones: each has its length in a byte before it.
@@ -178,18 +178,18 @@ pub(crate) fn beside<'b, 'l>(
     mut headers: &'b [u8],
     mut names: &'l [u8],
     after: impl Fn(&'b [u8], &'l [u8]) -> Option<&'b [u8]>,
-) -> Beside<'b, 'l> {
+) -> HeaderMatch<'b, 'l> {
     let mut same = 0;
     while let Some((name, rest)) = split_name(names)
         // What is cut off may be the beginning of several names.
-        && name.len() < limits::NAME_BYTES
-        && same < limits::HEADERS
+        && name.len() < limits::MAX_NAME_BYTES
+        && same < limits::MAX_HEADERS
         && let Some(after) = after(headers, name)
     {
         (headers, names) = (after, rest);
         same += 1;
     }
-    Beside { headers, names, same }
+    HeaderMatch { headers, names, same }
 }
 
 impl Default for Headers<'_> {

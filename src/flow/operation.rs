@@ -63,7 +63,7 @@ pub(crate) fn parse_key(key: &[u8]) -> Option<(bool, &[u8])> {
 
 /// A name is short and made of what identifiers are made of: anything else may be a value.
 fn is_plain(name: &[u8]) -> bool {
-    (1..=limits::OPERATION_BYTES).contains(&name.len())
+    (1..=limits::MAX_OPERATION_BYTES).contains(&name.len())
         && name[0].is_ascii_alphabetic()
         && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.-:/$".contains(byte))
 }
@@ -177,7 +177,7 @@ struct CallBody<'a> {
 /// Looks only into JSON that has one of the words near its beginning.
 fn in_body(body: &[u8]) -> Option<Cow<'_, [u8]>> {
     const HEAD: usize = 4096;
-    if body.len() > limits::OPERATION_BODY_BYTES {
+    if body.len() > limits::MAX_OPERATION_BODY_BYTES {
         return None;
     }
     let text = body.trim_ascii_start();

@@ -36,7 +36,7 @@ const MAX_HEADERS: usize = 512;
 const MAX_QUERY_BYTES: usize = 16 << 10;
 
 /// Bytes of a segment that are held, with a hash of the rest: any that are longer than those of a name are one value.
-const MAX_SEGMENT_BYTES: usize = 2 * limits::SEGMENT_BYTES;
+const MAX_SEGMENT_BYTES: usize = 2 * limits::MAX_SEGMENT_BYTES;
 
 fn bounded(bytes: &[u8], most: usize) -> &[u8] {
     &bytes[..bytes.len().min(most)]
@@ -48,7 +48,7 @@ fn bounded_target(target: &[u8]) -> Cow<'_, [u8]> {
     let (path, query) = target.split_at(path_end);
     let is_long = |segment: &[u8]| segment.len() > MAX_SEGMENT_BYTES;
     let is_short = query.len() <= MAX_QUERY_BYTES
-        && path.len() <= limits::SEGMENTS * MAX_SEGMENT_BYTES
+        && path.len() <= limits::MAX_PATH_SEGMENTS * MAX_SEGMENT_BYTES
         && !path.split(|byte| *byte == b'/').any(is_long);
     if is_short {
         return Cow::Borrowed(target);
@@ -59,7 +59,7 @@ fn bounded_target(target: &[u8]) -> Cow<'_, [u8]> {
             out.push(b'/');
         }
         // Segments beyond those that are told apart are one.
-        if i > limits::SEGMENTS + 1 {
+        if i > limits::MAX_PATH_SEGMENTS + 1 {
             break;
         }
         if is_long(segment) {
@@ -90,17 +90,17 @@ impl OwnedFlow {
 
     pub(crate) fn new(flow: &Flow<'_>) -> Self {
         Self {
-            id: bounded(flow.id, limits::FLOW_ID_BYTES + 1).into(),
-            method: bounded(&flow.method, limits::METHOD_BYTES + 1).into(),
-            scheme: bounded(&flow.scheme, limits::METHOD_BYTES).into(),
-            host: bounded(&flow.host, limits::HOST_BYTES + 1).into(),
+            id: bounded(flow.id, limits::MAX_FLOW_ID_BYTES + 1).into(),
+            method: bounded(&flow.method, limits::MAX_METHOD_BYTES + 1).into(),
+            scheme: bounded(&flow.scheme, limits::MAX_METHOD_BYTES).into(),
+            host: bounded(&flow.host, limits::MAX_HOST_BYTES + 1).into(),
             port: flow.port,
             target: bounded_target(&flow.target).into(),
             request_header_names: flow
                 .request_headers
                 .iter()
                 .take(MAX_HEADERS)
-                .map(|header| bounded(header.0, limits::NAME_BYTES + 1).into())
+                .map(|header| bounded(header.0, limits::MAX_NAME_BYTES + 1).into())
                 .collect(),
             operation: operation_key(flow),
             started: flow.started,
@@ -108,7 +108,7 @@ impl OwnedFlow {
             response: flow.response.as_ref().map(|response| {
                 let media_type = response.content_type();
                 let media_type =
-                    media_type.map(|text| bounded(text, 2 * limits::NAME_BYTES).into());
+                    media_type.map(|text| bounded(text, 2 * limits::MAX_NAME_BYTES).into());
                 (response.status, media_type, response.body_bytes)
             }),
             outcome: flow.outcome,

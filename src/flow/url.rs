@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::bits::{self, Bits};
+use crate::simd::{self, ByteMask};
 
 /// An URL in the parts that matter here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,8 +74,8 @@ fn split_plain(url: &[u8]) -> Option<UrlParts<'_>> {
 /// Splits a host of ordinary labels off the front.
 fn plain_host(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     // Most are shorter than half of what can be looked at.
-    for most in [bits::MOST / 2, bits::MOST] {
-        let bits = Bits::of(&rest[..rest.len().min(most)])?;
+    for most in [simd::MOST / 2, simd::MOST] {
+        let bits = ByteMask::of(&rest[..rest.len().min(most)])?;
         let of_host = bits.find(|lane| {
             lane.between(b'a', b'z')
                 | lane.between(b'0', b'9')
@@ -93,9 +93,9 @@ fn plain_host(rest: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// See [`is_plain_host`].
-fn is_plain_short_host(host: &[u8], bits: &Bits<'_>) -> bool {
+fn is_plain_short_host(host: &[u8], bits: &ByteMask<'_>) -> bool {
     let (dots, dashes) = (bits.equal(b'.'), bits.equal(b'-'));
-    let last_label = bits::MOST - dots.leading_zeros() as usize;
+    let last_label = simd::MOST - dots.leading_zeros() as usize;
     host.get(last_label).is_some_and(u8::is_ascii_lowercase)
         && dots & 1 == 0
         && dots & (dots >> 1) == 0
@@ -132,9 +132,9 @@ fn plain_port(digits: &[u8]) -> Option<u16> {
 
 /// Is it that for sure? (What is only perhaps so goes the careful way.)
 fn is_plain_target(tail: &[u8]) -> bool {
-    let Some(bits) = Bits::of(tail) else { return false };
+    let Some(bits) = ByteMask::of(tail) else { return false };
     let usual = bits.find(|lane| lane.letter_or_digit() | lane.equal(b'/'));
-    bits::places(bits.all() & !usual).all(|place| {
+    simd::places(bits.all() & !usual).all(|place| {
         let byte = tail[place];
         // What begins with a dot may be a dot segment.
         PLAIN[usize::from(byte)]

@@ -15,8 +15,8 @@ use serde::Serialize;
 use crate::flow::text;
 use crate::limits;
 use crate::mcp::arguments::Detail;
+use crate::report::branches::Branch;
 use crate::report::decision::NearMiss;
-use crate::report::tree::Branch;
 use crate::report::{Latency, Parameter, Pattern, Sizes, Totals};
 
 /// The answer of `get_api_patterns`.
@@ -259,16 +259,16 @@ fn is_zero(number: &u64) -> bool {
 /// Returns captured text, shortened to `SHOWN_BYTES`. The report has already escaped control characters and masked
 /// secrets.
 fn shown(word: &str) -> String {
-    text::shortened(word.as_bytes(), limits::SHOWN_BYTES).into_owned()
+    text::shortened(word.as_bytes(), limits::MAX_SHOWN_BYTES).into_owned()
 }
 
 /// Returns as many whole segments of a path prefix as fit into `SHOWN_BYTES`, so that the result is a valid
 /// `path_prefix`.
 fn whole_segments(prefix: &str) -> &str {
-    if prefix.len() <= limits::SHOWN_BYTES {
+    if prefix.len() <= limits::MAX_SHOWN_BYTES {
         return prefix;
     }
-    let head = prefix.as_bytes()[..=limits::SHOWN_BYTES].iter().rposition(|byte| *byte == b'/');
+    let head = prefix.as_bytes()[..=limits::MAX_SHOWN_BYTES].iter().rposition(|byte| *byte == b'/');
     prefix.get(..head.unwrap_or_default()).filter(|head| !head.is_empty()).unwrap_or("/")
 }
 
@@ -292,21 +292,21 @@ impl EndpointRow {
         match detail {
             // Shorten it further, so that it fits on the smallest page.
             Detail::Summary | Detail::Compat if reduced => Self {
-                endpoint: text::shortened(pattern.endpoint.as_bytes(), limits::SHOWN_BYTES / 2)
+                endpoint: text::shortened(pattern.endpoint.as_bytes(), limits::MAX_SHOWN_BYTES / 2)
                     .into_owned(),
-                host: text::shortened(pattern.host.as_bytes(), limits::SHOWN_BYTES / 2)
+                host: text::shortened(pattern.host.as_bytes(), limits::MAX_SHOWN_BYTES / 2)
                     .into_owned(),
                 ..row
             },
             Detail::Summary | Detail::Compat => row,
             Detail::Standard => {
-                let plain = pattern.parameters.iter().take(limits::SHOWN_PARAMETERS);
+                let plain = pattern.parameters.iter().take(limits::MAX_SHOWN_PARAMETERS);
                 Self {
                     parameters: plain.map(ParameterRow::plain).collect(),
                     more_parameters: pattern
                         .parameters
                         .len()
-                        .saturating_sub(limits::SHOWN_PARAMETERS)
+                        .saturating_sub(limits::MAX_SHOWN_PARAMETERS)
                         as u64,
                     status_codes: pattern.status_codes.clone(),
                     content_types: pattern.content_types.clone(),

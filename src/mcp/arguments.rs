@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::engine::Scope;
 use crate::flow::text;
 use crate::limits;
-use crate::report::select::Selection;
+use crate::report::selection::Selection;
 
 /// The arguments of `get_api_patterns`.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
@@ -51,7 +51,7 @@ impl Default for PatternsArguments {
             method: String::new(),
             min_count: 0,
             detail: Detail::Standard,
-            max_bytes: limits::ANSWER_BYTES as u64,
+            max_bytes: limits::DEFAULT_ANSWER_BYTES as u64,
             cursor: String::new(),
         }
     }
@@ -205,7 +205,7 @@ impl PatternsArguments {
         if self.method.contains(|c: char| !c.is_ascii_graphic()) {
             return Err("method is one HTTP method, as in GET; leave it out for all".to_owned());
         }
-        let (least, most) = (limits::ANSWER_BYTES_LEAST as u64, limits::ANSWER_BYTES_MOST as u64);
+        let (least, most) = (limits::MIN_ANSWER_BYTES as u64, limits::MAX_ANSWER_BYTES as u64);
         if !(least..=most).contains(&self.max_bytes) {
             return Err(format!(
                 "max_bytes is from {least} to {most}; what does not fit follows with next_cursor"
@@ -273,7 +273,7 @@ fn scope(domain: &str, limit: Option<i64>) -> Scope {
 }
 
 fn check_domain(domain: &str) -> Result<(), String> {
-    if domain.contains(['/', '?', '#', '@']) || domain.len() > limits::HOST_BYTES {
+    if domain.contains(['/', '?', '#', '@']) || domain.len() > limits::MAX_HOST_BYTES {
         return Err(
             "domain is a host name alone, as in api.example.com; leave it out for all hosts"
                 .to_owned(),

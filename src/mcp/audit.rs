@@ -31,7 +31,7 @@ struct Log {
 
 /// One logged call.
 #[derive(Debug, Serialize)]
-pub(super) struct Entry<'a> {
+pub(super) struct AuditEntry<'a> {
     /// Time at which the answer was ready, RFC 3339 in UTC.
     pub(super) time: String,
     /// Name that the client gives itself. It identifies nobody reliably.
@@ -84,7 +84,7 @@ impl AuditLog {
 
     /// Appends one complete line and syncs it to disk. If a line could be written only in part, that part is removed,
     /// at the latest before the next line.
-    pub(super) fn add(&self, entry: &Entry<'_>) -> io::Result<()> {
+    pub(super) fn add(&self, entry: &AuditEntry<'_>) -> io::Result<()> {
         let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
@@ -152,7 +152,7 @@ mod tests {
         let log = AuditLog::open(&path).unwrap();
         log.end_line().unwrap();
         let sent = serde_json::json!({"domain": "a\u{202e}b", "deep": {"a": [1]}, "limit": 3});
-        let entry = Entry {
+        let entry = AuditEntry {
             time: now(),
             identity: "test",
             tool: "get_api_patterns",

@@ -27,18 +27,18 @@ pub(super) struct Policy {
     version: String,
     /// Action for tools without a rule.
     #[serde(default)]
-    default: Fallback,
+    default: DefaultAction,
     #[serde(default)]
-    tools: Tools,
+    tools: ToolRules,
     /// Rules by client name. A client chooses its name itself, so the name distinguishes clients but authenticates
     /// nobody.
     #[serde(default, deserialize_with = "identities")]
-    identities: BTreeMap<String, Identity>,
+    identities: BTreeMap<String, ClientRules>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-enum Fallback {
+enum DefaultAction {
     Allow,
     #[default]
     Deny,
@@ -47,16 +47,16 @@ enum Fallback {
 /// Rules for one client. The general rules apply to tools that they do not mention.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Identity {
-    default: Option<Fallback>,
+struct ClientRules {
+    default: Option<DefaultAction>,
     #[serde(default)]
-    tools: Tools,
+    tools: ToolRules,
 }
 
 /// Rule for one tool. An empty rule allows every call.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Rule {
+pub(super) struct ToolRule {
     #[serde(default)]
     pub(super) action: Action,
     /// Reason shown to the agent if the call is denied, or to the user who is asked to approve it.
@@ -106,26 +106,26 @@ impl TryFrom<RateLimitText> for RateLimit {
 
 /// A map without duplicate keys. Plain deserialization would let the last duplicate win silently.
 #[derive(Clone, Debug)]
-struct Unique<T>(BTreeMap<String, T>);
+struct UniqueMap<T>(BTreeMap<String, T>);
 
-impl<T> Default for Unique<T> {
+impl<T> Default for UniqueMap<T> {
     fn default() -> Self {
         Self(BTreeMap::new())
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for UniqueMap<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries<T>(PhantomData<T>);
+        struct UniqueVisitor<T>(PhantomData<T>);
 
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
-            type Value = Unique<T>;
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for UniqueVisitor<T> {
+            type Value = UniqueMap<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unique<T>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<UniqueMap<T>, A::Error> {
                 let mut entries = BTreeMap::new();
                 while let Some(name) = map.next_key::<String>()? {
                     if entries.contains_key(&name) {
@@ -133,11 +133,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {
                     }
                     entries.insert(name, map.next_value::<Object<T>>()?.0);
                 }
-                Ok(Unique(entries))
+                Ok(UniqueMap(entries))
             }
         }
 
-        deserializer.deserialize_map(Entries(PhantomData))
+        deserializer.deserialize_map(UniqueVisitor(PhantomData))
     }
 }
 
@@ -147,9 +147,9 @@ struct Object<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members<T>(PhantomData<T>);
+        struct ObjectVisitor<T>(PhantomData<T>);
 
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
             type Value = Object<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -161,7 +161,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
             }
         }
 
-        deserializer.deserialize_map(Members(PhantomData))
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
     }
 }
 
@@ -171,8 +171,8 @@ fn rate_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RateL
 
 fn identities<'de, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<BTreeMap<String, Identity>, D::Error> {
-    let named = Unique::<Identity>::deserialize(deserializer)?.0;
+) -> Result<BTreeMap<String, ClientRules>, D::Error> {
+    let named = UniqueMap::<ClientRules>::deserialize(deserializer)?.0;
     let mut compared = BTreeMap::new();
     for (name, rules) in named {
         let shown = identity(&name);
@@ -192,11 +192,11 @@ pub(super) fn identity(name: &str) -> String {
 
 /// Rules by tool name.
 #[derive(Clone, Debug, Default)]
-struct Tools(BTreeMap<String, Rule>);
+struct ToolRules(BTreeMap<String, ToolRule>);
 
-impl<'de> Deserialize<'de> for Tools {
+impl<'de> Deserialize<'de> for ToolRules {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let rules = Unique::<Rule>::deserialize(deserializer)?.0;
+        let rules = UniqueMap::<ToolRule>::deserialize(deserializer)?.0;
         if let Some(unknown) = rules.keys().find(|name| !NAMES.contains(&&***name)) {
             return Err(de::Error::custom(format!(
                 "there is no tool {unknown}; the tools are {}",
@@ -212,8 +212,8 @@ impl Policy {
     pub(super) fn open() -> Self {
         Self {
             version: VERSION.to_owned(),
-            default: Fallback::Allow,
-            tools: Tools::default(),
+            default: DefaultAction::Allow,
+            tools: ToolRules::default(),
             identities: BTreeMap::new(),
         }
     }
@@ -247,10 +247,10 @@ impl Policy {
     }
 
     /// Returns the rule that applies when a client calls a tool.
-    pub(super) fn rule(&self, identity: &str, tool: &str) -> Rule {
-        let of_default = |default| Rule {
-            action: if default == Fallback::Allow { Action::Allow } else { Action::Deny },
-            ..Rule::default()
+    pub(super) fn rule(&self, identity: &str, tool: &str) -> ToolRule {
+        let of_default = |default| ToolRule {
+            action: if default == DefaultAction::Allow { Action::Allow } else { Action::Deny },
+            ..ToolRule::default()
         };
         let own = self.identities.get(identity);
         let own_rule = own.and_then(|own| own.tools.0.get(tool).cloned());
@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(action(policy, "", "get_api_patterns"), Action::Allow);
         assert_eq!(action(policy, "", "get_endpoint"), Action::Deny);
         assert_eq!(action(r#"{"version":"1"}"#, "", "get_endpoint"), Action::Deny);
-        assert_eq!(Policy::open().rule("", "get_endpoint"), Rule::default());
+        assert_eq!(Policy::open().rule("", "get_endpoint"), ToolRule::default());
     }
 
     #[test]

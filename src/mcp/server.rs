@@ -15,10 +15,10 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use tokio::sync::watch;
 
 use crate::engine::Progress;
-use crate::mcp::audit::{self, AuditLog, Entry};
-use crate::mcp::gate::{Gate, PATIENCE, Verdict};
-use crate::mcp::tools::{Answer, NAMES, Tools, definitions};
-use crate::mcp::{policy, words};
+use crate::mcp::audit::{self, AuditEntry, AuditLog};
+use crate::mcp::authorization::{Authorizer, CallDecision, PATIENCE};
+use crate::mcp::tools::{Answer, NAMES, ToolHandler, definitions};
+use crate::mcp::{messages, policy};
 
 /// Minimum time between two progress notifications.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
@@ -32,20 +32,20 @@ const APPROVAL: &str = "approval";
 /// Serves one client on stdio.
 #[derive(Clone)]
 pub(super) struct Server {
-    inner: Arc<Inner>,
+    inner: Arc<ServerState>,
 }
 
-struct Inner {
-    tools: Tools,
+struct ServerState {
+    tools: ToolHandler,
     definitions: Vec<Tool>,
-    gate: Gate,
+    gate: Authorizer,
     audit: Option<AuditLog>,
     is_ending: AtomicBool,
     /// Progress of the current read, shared by all calls that wait for it.
     progress: watch::Sender<Option<Progress>>,
 }
 
-impl Inner {
+impl ServerState {
     fn go_on(&self, progress: &Progress) -> bool {
         self.progress.send_replace(Some(*progress));
         !self.is_ending.load(Ordering::Relaxed)
@@ -62,7 +62,7 @@ struct Call {
 }
 
 /// Outcome of authorization, after any user approval.
-enum Passage {
+enum CallOutcome {
     /// Answer the call. The decision is logged.
     Open(&'static str),
     /// Refuse the call with this message to the agent. The decision is logged.
@@ -72,11 +72,13 @@ enum Passage {
 }
 
 impl Server {
-    pub(super) fn new(tools: Tools, gate: Gate, audit: Option<AuditLog>) -> Self {
+    pub(super) fn new(tools: ToolHandler, gate: Authorizer, audit: Option<AuditLog>) -> Self {
         let definitions = definitions();
         let is_ending = AtomicBool::new(false);
         let progress = watch::Sender::new(None);
-        Self { inner: Arc::new(Inner { tools, definitions, gate, audit, is_ending, progress }) }
+        Self {
+            inner: Arc::new(ServerState { tools, definitions, gate, audit, is_ending, progress }),
+        }
     }
 
     /// Reads the captures before the first question.
@@ -91,18 +93,18 @@ impl Server {
 
     /// Authorizes a call. If the policy requires approval, asks the user in the way that the client's protocol version
     /// supports.
-    async fn pass(&self, call: &Call) -> Passage {
+    async fn pass(&self, call: &Call) -> CallOutcome {
         let gate = &self.inner.gate;
         let closed = |verdict, allowed| match verdict {
-            Verdict::Allow => Passage::Open(allowed),
-            Verdict::Deny(why) => Passage::Closed("deny", why),
-            Verdict::Limited(why) => Passage::Closed("rate_limited", why),
-            Verdict::Ask => {
-                Passage::Closed("approval_unavailable", words::NEEDS_APPROVAL.to_owned())
+            CallDecision::Allow => CallOutcome::Open(allowed),
+            CallDecision::Deny(why) => CallOutcome::Closed("deny", why),
+            CallDecision::Limited(why) => CallOutcome::Closed("rate_limited", why),
+            CallDecision::Ask => {
+                CallOutcome::Closed("approval_unavailable", messages::NEEDS_APPROVAL.to_owned())
             }
         };
         let verdict = gate.decide(&call.identity, call.tool);
-        if verdict != Verdict::Ask {
+        if verdict != CallDecision::Ask {
             return closed(verdict, "allow");
         }
         let is_stateless = call
@@ -114,38 +116,41 @@ impl Server {
             return if was_asked && call.was_approved() {
                 closed(gate.approved(&call.identity, call.tool), "approved")
             } else {
-                Passage::Closed("declined", words::DECLINED.to_owned())
+                CallOutcome::Closed("declined", messages::DECLINED.to_owned())
             };
         }
-        if let Verdict::Limited(why) = gate.peek(&call.identity, call.tool) {
-            return Passage::Closed("rate_limited", why);
+        if let CallDecision::Limited(why) = gate.peek(&call.identity, call.tool) {
+            return CallOutcome::Closed("rate_limited", why);
         }
-        let used = match Tools::used(call.tool, call.request.arguments.clone()) {
+        let used = match ToolHandler::used(call.tool, call.request.arguments.clone()) {
             Ok(used) => used,
             // Do not ask the user about a call whose arguments are invalid.
-            Err(why) => return Passage::Closed("invalid", why),
+            Err(why) => return CallOutcome::Closed("invalid", why),
         };
         let Some(question) = self.question(call, &used) else {
-            return Passage::Closed("approval_unavailable", words::NEEDS_APPROVAL.to_owned());
+            return CallOutcome::Closed(
+                "approval_unavailable",
+                messages::NEEDS_APPROVAL.to_owned(),
+            );
         };
         if is_stateless {
             let asked = InputRequest::Elicitation(ElicitRequest::new(question));
             let handle = gate.ask(call.what());
             let required =
                 InputRequiredResult::new(Some([(APPROVAL.to_owned(), asked)].into()), Some(handle));
-            return Passage::Ask(Box::new(required));
+            return CallOutcome::Ask(Box::new(required));
         }
         let answer = tokio::select! {
             answer = call.context.peer.create_elicitation_with_timeout(question, Some(PATIENCE)) => answer,
             () = call.context.ct.cancelled() => {
-                return Passage::Closed("canceled", words::DECLINED.to_owned());
+                return CallOutcome::Closed("canceled", messages::DECLINED.to_owned());
             }
         };
         match answer {
             Ok(ElicitResult { action: ElicitationAction::Accept, .. }) => {
                 closed(gate.approved(&call.identity, call.tool), "approved")
             }
-            _ => Passage::Closed("declined", words::DECLINED.to_owned()),
+            _ => CallOutcome::Closed("declined", messages::DECLINED.to_owned()),
         }
     }
 
@@ -178,7 +183,7 @@ impl Server {
         let duration = call.start.elapsed().as_secs_f64();
         let (bytes, is_error) = (answer.bytes, answer.result.is_error == Some(true));
         let written = tokio::task::spawn_blocking(move || {
-            let entry = Entry {
+            let entry = AuditEntry {
                 time: audit::now(),
                 identity: &identity,
                 tool,
@@ -190,7 +195,7 @@ impl Server {
             };
             inner.audit.as_ref().is_none_or(|log| log.add(&entry).is_ok())
         });
-        if written.await.unwrap_or(false) { answer } else { Answer::error(words::NO_AUDIT) }
+        if written.await.unwrap_or(false) { answer } else { Answer::error(messages::NO_AUDIT) }
     }
 
     /// Answers a call from the cache, or on a thread that may block on the disk.
@@ -207,7 +212,7 @@ impl Server {
         let answered = tokio::task::spawn_blocking(move || {
             inner.tools.call(tool, arguments, &|progress: &Progress| inner.go_on(progress))
         });
-        let answer = answered.await.unwrap_or_else(|_| Answer::error(words::FAILED));
+        let answer = answered.await.unwrap_or_else(|_| Answer::error(messages::FAILED));
         if let Some(teller) = teller {
             teller.abort();
         }
@@ -275,7 +280,7 @@ impl ServerHandler for Server {
                 Implementation::new("api-patterns", env!("CARGO_PKG_VERSION"))
                     .with_title("api-patterns"),
             )
-            .with_instructions(words::INSTRUCTIONS)
+            .with_instructions(messages::INSTRUCTIONS)
     }
 
     async fn list_tools(
@@ -316,9 +321,9 @@ impl ServerHandler for Server {
         let call =
             Call { identity: identity_of(&context), tool, request, context, start: Instant::now() };
         let (decision, answer) = match self.pass(&call).await {
-            Passage::Open(decision) => (decision, self.answer(&call).await),
-            Passage::Closed(decision, why) => (decision, Answer::error(why)),
-            Passage::Ask(required) => {
+            CallOutcome::Open(decision) => (decision, self.answer(&call).await),
+            CallOutcome::Closed(decision, why) => (decision, Answer::error(why)),
+            CallOutcome::Ask(required) => {
                 let nothing =
                     Answer { bytes: 0, result: rmcp::model::CallToolResult::success(Vec::new()) };
                 let written = self.write_down(&call, "approval_asked", nothing).await;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::capture::InputFormat;
-use crate::engine::{LiveCaptures, Monitor, Options, Scope, View};
+use crate::engine::{LiveCaptures, Monitor, Options, Scope, Snapshot};
 use crate::error::Error;
 use crate::flow::text;
 use crate::limits;
@@ -18,7 +18,7 @@ use crate::mcp::answer::{Count, EndpointAnswer, PatternsAnswer, TotalsRow};
 use crate::mcp::arguments::{
     Detail, EndpointArguments, PatternsArguments, input_schema, output_schema, parse,
 };
-use crate::mcp::{page, words};
+use crate::mcp::{messages, paging};
 use crate::report::Totals;
 use crate::sketch::stable_hash;
 
@@ -29,18 +29,18 @@ pub(super) const GET_ENDPOINT: &str = "get_endpoint";
 pub(super) const NAMES: [&str; 2] = [GET_API_PATTERNS, GET_ENDPOINT];
 
 /// The captures, and a cache of answers about them.
-pub(super) struct Tools {
+pub(super) struct ToolHandler {
     views: LiveCaptures,
     /// Cached answers by (fingerprint of the view, question), oldest first. A changed view has another fingerprint.
     answers: Mutex<Vec<((u64, String), Answer)>>,
     /// Passes a message on to the operator.
     complain: Box<dyn Fn(&str) + Send + Sync>,
-    told: Mutex<Told>,
+    told: Mutex<ReportedProblems>,
 }
 
 /// Problems that were reported to the operator last.
 #[derive(Default)]
-struct Told {
+struct ReportedProblems {
     /// Sequence number of the view that had these problems.
     sequence: u64,
     problems: BTreeSet<String>,
@@ -97,22 +97,22 @@ pub(super) fn definitions() -> Vec<Tool> {
     vec![
         tool(
             GET_API_PATTERNS,
-            words::PATTERNS_TITLE,
-            words::PATTERNS,
+            messages::PATTERNS_TITLE,
+            messages::PATTERNS,
             input_schema::<PatternsArguments>(),
             output_schema::<PatternsAnswer>(),
         ),
         tool(
             GET_ENDPOINT,
-            words::ENDPOINT_TITLE,
-            words::ENDPOINT,
+            messages::ENDPOINT_TITLE,
+            messages::ENDPOINT,
             input_schema::<EndpointArguments>(),
             output_schema::<EndpointAnswer>(),
         ),
     ]
 }
 
-impl Tools {
+impl ToolHandler {
     pub(super) fn new(
         paths: Vec<PathBuf>,
         format: InputFormat,
@@ -139,13 +139,13 @@ impl Tools {
     }
 
     /// Reports problems with the captures to the operator, each once for as long as it persists.
-    fn tell(&self, view: &View) {
+    fn tell(&self, view: &Snapshot) {
         let problems: BTreeSet<String> = view.problems.iter().map(ToString::to_string).collect();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         // A slow call may carry a view older than one that was reported already.
         if view.sequence >= told.sequence {
             problems.difference(&told.problems).for_each(|problem| (self.complain)(problem));
-            *told = Told { sequence: view.sequence, problems };
+            *told = ReportedProblems { sequence: view.sequence, problems };
         }
     }
 
@@ -221,16 +221,16 @@ impl Tools {
         let (view, start) = if arguments.cursor.is_empty() {
             (self.view(&arguments.scope(), monitor)?, 0)
         } else {
-            let cursor = Cursor::parse(&arguments.cursor)
+            let cursor = PageCursor::parse(&arguments.cursor)
                 .filter(|cursor| cursor.question == hash_of(&question));
-            let cursor = cursor.ok_or(words::STALE_CURSOR)?;
+            let cursor = cursor.ok_or(messages::STALE_CURSOR)?;
             let view = match self.views.kept(cursor.view) {
                 Some(view) => view,
                 // Another process may have issued the cursor; equal captures give equal fingerprints.
                 None => self.view(&arguments.scope(), monitor)?,
             };
             if view.fingerprint != cursor.view {
-                return Err(words::STALE_CURSOR.to_owned());
+                return Err(messages::STALE_CURSOR.to_owned());
             }
             (view, cursor.start)
         };
@@ -238,13 +238,13 @@ impl Tools {
         Ok(self
             .answered(key, || {
                 let cursor_at = |start| {
-                    Cursor { view: view.fingerprint, question: hash_of(&question), start }
+                    PageCursor { view: view.fingerprint, question: hash_of(&question), start }
                         .to_string()
                 };
-                page::patterns_answer(&view, arguments, start, cursor_at)
+                paging::patterns_answer(&view, arguments, start, cursor_at)
                     .map(|answer| Answer::new(&answer))
             })
-            .unwrap_or_else(|| Answer::error(words::STALE_CURSOR)))
+            .unwrap_or_else(|| Answer::error(messages::STALE_CURSOR)))
     }
 
     fn compat(
@@ -298,15 +298,15 @@ impl Tools {
         let key = (view.fingerprint, question_of(arguments));
         let answer = self.answered(key, || {
             let explanation = self.views.explain(&view, &arguments.id)?;
-            Some(Answer::new(&page::endpoint_answer(&explanation)))
+            Some(Answer::new(&paging::endpoint_answer(&explanation)))
         });
-        answer.ok_or_else(|| words::NO_ENDPOINT.to_owned())
+        answer.ok_or_else(|| messages::NO_ENDPOINT.to_owned())
     }
 
-    fn view(&self, scope: &Scope, monitor: &dyn Monitor) -> Result<Arc<View>, String> {
+    fn view(&self, scope: &Scope, monitor: &dyn Monitor) -> Result<Arc<Snapshot>, String> {
         let view = self.views.view(scope, monitor).map_err(|error| in_words(&error))?;
         self.tell(&view);
-        if view.readable == 0 { Err(words::NO_CAPTURE.to_owned()) } else { Ok(view) }
+        if view.readable == 0 { Err(messages::NO_CAPTURE.to_owned()) } else { Ok(view) }
     }
 
     /// Returns the cached answer for `key`, or creates and caches one.
@@ -318,7 +318,7 @@ impl Tools {
         let answer = new()?;
         let mut known = answers();
         known.push((key, answer.clone()));
-        if known.len() > limits::ANSWERS {
+        if known.len() > limits::MAX_CACHED_ANSWERS {
             known.remove(0);
         }
         Some(answer)
@@ -336,28 +336,28 @@ fn hash_of(question: &str) -> u64 {
 /// Returns the message about an error for the agent. The error of a flow quotes captured text, so it is replaced.
 fn in_words(error: &Error) -> String {
     if error.is_flow() {
-        words::NO_COMPAT.to_owned()
+        messages::NO_COMPAT.to_owned()
     } else if error.is_usage() {
         error.to_string()
     } else {
-        words::FAILED.to_owned()
+        messages::FAILED.to_owned()
     }
 }
 
 /// Position at which a page of an answer ended.
-struct Cursor {
+struct PageCursor {
     view: u64,
     question: u64,
     start: usize,
 }
 
-impl std::fmt::Display for Cursor {
+impl std::fmt::Display for PageCursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:016x}{:08x}-{:x}", self.view, self.question, self.start)
     }
 }
 
-impl Cursor {
+impl PageCursor {
     fn parse(text: &str) -> Option<Self> {
         let (known, start) = text.split_once('-')?;
         let number = |text: Option<&str>| u64::from_str_radix(text?, 16).ok();
@@ -386,7 +386,7 @@ mod tests {
         let count = Arc::clone(&said);
         let complain = Box::new(move |_: &str| *count.lock().unwrap() += 1);
         let paths = vec![first, second.clone()];
-        let tools = Tools::new(paths, InputFormat::Detect, Options::default(), complain);
+        let tools = ToolHandler::new(paths, InputFormat::Detect, Options::default(), complain);
         let early = tools.views.view(&Scope::default(), &()).unwrap();
         std::fs::remove_file(second).unwrap();
         let late = tools.views.view(&Scope::default(), &()).unwrap();

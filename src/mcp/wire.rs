@@ -33,12 +33,12 @@ const INVALID_PARAMS: i32 = -32602;
 
 /// Ids of the requests that were not answered yet.
 #[derive(Default)]
-struct Waiting {
+struct PendingRequests {
     ids: Mutex<BTreeSet<String>>,
     answered: Notify,
 }
 
-impl Waiting {
+impl PendingRequests {
     fn change(&self, change: impl FnOnce(&mut BTreeSet<String>)) {
         change(&mut self.ids.lock().unwrap_or_else(PoisonError::into_inner));
         self.answered.notify_one();
@@ -64,7 +64,7 @@ pub(super) fn guarded(
     let (requests, passed_on) = tokio::io::duplex(BUFFER_BYTES);
     let (answers, answered) = tokio::io::duplex(BUFFER_BYTES);
     let (errors, refused) = mpsc::channel(1);
-    let waiting = Arc::new(Waiting::default());
+    let waiting = Arc::new(PendingRequests::default());
     tokio::spawn(read(input, requests, errors, Arc::clone(&waiting)));
     let writer = tokio::spawn(write(output, answered, refused, waiting));
     ((passed_on, answers), writer)
@@ -75,7 +75,7 @@ async fn read(
     input: impl AsyncRead + Unpin,
     mut requests: DuplexStream,
     errors: mpsc::Sender<Vec<u8>>,
-    waiting: Arc<Waiting>,
+    waiting: Arc<PendingRequests>,
 ) {
     let mut input = BufReader::new(input);
     let mut line = Vec::new();
@@ -181,7 +181,7 @@ async fn write(
     mut output: impl AsyncWrite + Unpin,
     answered: DuplexStream,
     mut refused: mpsc::Receiver<Vec<u8>>,
-    waiting: Arc<Waiting>,
+    waiting: Arc<PendingRequests>,
 ) {
     let mut answers = BufReader::new(answered);
     let mut line = Vec::new();

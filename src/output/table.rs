@@ -43,7 +43,7 @@ impl Output for Table {
 }
 
 /// Cells of one line.
-struct Row<'a> {
+struct TableRow<'a> {
     requests: String,
     method: &'a str,
     path: &'a str,
@@ -52,7 +52,7 @@ struct Row<'a> {
     query: String,
 }
 
-impl<'a> Row<'a> {
+impl<'a> TableRow<'a> {
     fn new(pattern: &'a Pattern) -> Self {
         let with_status = status_classes(pattern);
         let mut classes = [0; 6];
@@ -75,7 +75,7 @@ impl<'a> Row<'a> {
 }
 
 /// Widths of the columns. A width of 0 drops an optional column.
-struct Columns {
+struct ColumnWidths {
     requests: usize,
     method: usize,
     path: usize,
@@ -84,14 +84,15 @@ struct Columns {
     query: usize,
 }
 
-impl Columns {
-    fn new(rows: &[Row<'_>], width: Option<usize>) -> Self {
-        let widest = |cell: &dyn Fn(&Row<'_>) -> usize, title: &str| {
+impl ColumnWidths {
+    fn new(rows: &[TableRow<'_>], width: Option<usize>) -> Self {
+        let widest = |cell: &dyn Fn(&TableRow<'_>) -> usize, title: &str| {
             rows.iter().map(cell).max().unwrap_or(0).max(title.len())
         };
         let used = |class: &usize| rows.iter().any(|row| row.classes[*class] > 0);
-        let class_width =
-            |class| widest(&|row: &Row<'_>| grouped(row.classes[class]).len(), CLASS_NAMES[class]);
+        let class_width = |class| {
+            widest(&|row: &TableRow<'_>| grouped(row.classes[class]).len(), CLASS_NAMES[class])
+        };
         let time_width = |i: usize, title| {
             if rows.iter().all(|row| row.times[i].is_empty()) {
                 0
@@ -148,8 +149,8 @@ impl Columns {
 
 impl Table {
     fn write_host(&self, patterns: &[Pattern], out: &mut dyn Write) -> io::Result<()> {
-        let rows: Vec<Row<'_>> = patterns.iter().map(Row::new).collect();
-        let columns = Columns::new(&rows, self.width);
+        let rows: Vec<TableRow<'_>> = patterns.iter().map(TableRow::new).collect();
+        let columns = ColumnWidths::new(&rows, self.width);
         let requests: u64 = patterns.iter().map(|pattern| pattern.request_count).sum();
         let summary = format!(
             "{}, {}",
@@ -166,7 +167,7 @@ impl Table {
         rows.iter().try_for_each(|row| self.write_row(row, &columns, out))
     }
 
-    fn write_titles(&self, columns: &Columns, out: &mut dyn Write) -> io::Result<()> {
+    fn write_titles(&self, columns: &ColumnWidths, out: &mut dyn Write) -> io::Result<()> {
         let mut line = format!("{:>1$}", "requests", columns.requests);
         push_left(&mut line, "method", columns.method);
         push_left(&mut line, "path", columns.path);
@@ -182,7 +183,12 @@ impl Table {
         writeln!(out, "{}", self.styled(line.trim_end(), DIM))
     }
 
-    fn write_row(&self, row: &Row<'_>, columns: &Columns, out: &mut dyn Write) -> io::Result<()> {
+    fn write_row(
+        &self,
+        row: &TableRow<'_>,
+        columns: &ColumnWidths,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         let mut line = format!("{:>1$}", row.requests, columns.requests);
         self.push_styled(&mut line, row.method, columns.method, method_style(row.method));
         let path = cut(row.path, columns.path);

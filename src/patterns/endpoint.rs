@@ -8,8 +8,8 @@ use crate::flow::{Flow, Outcome, Protocol};
 use crate::limits;
 use crate::math::decimal;
 use crate::patterns::headers::HeaderNames;
-use crate::patterns::names::{self, NamesOfMessage};
-use crate::sketch::{BottomK, HeapSize, Histogram, KeepsNames, Largest, Merge, stable_hash};
+use crate::patterns::names::{self, MessageNames};
+use crate::sketch::{BottomK, HeapSize, Histogram, KeepsNames, Merge, TopN, stable_hash};
 
 /// The statistics of one endpoint: one method and operation at one trie node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,15 +25,15 @@ pub(crate) struct Endpoint {
     /// Websocket handshakes.
     pub(crate) websockets: u64,
     /// Responses by decimal status code.
-    pub(crate) statuses: BottomK<u64, { limits::CODES }>,
+    pub(crate) statuses: BottomK<u64, { limits::MAX_STATUS_CODES }>,
     /// Responses by media type.
-    pub(crate) media_types: BottomK<u64, { limits::CODES }>,
+    pub(crate) media_types: BottomK<u64, { limits::MAX_STATUS_CODES }>,
     /// Requests by header name.
     pub(crate) headers: HeaderNames,
     /// Query parameters by name.
-    pub(crate) query: BottomK<Query, { limits::NAMES }>,
+    pub(crate) query: BottomK<QueryStats, { limits::MAX_NAMES }>,
     /// The newest flows as (start in nanoseconds since the Unix epoch, id).
-    pub(crate) sample_ids: Largest<(i64, Box<[u8]>), { limits::SAMPLE_IDS }>,
+    pub(crate) sample_ids: TopN<(i64, Box<[u8]>), { limits::MAX_SAMPLE_IDS }>,
     /// Duration in microseconds.
     pub(crate) latency: Histogram,
     /// Response body sizes in bytes.
@@ -47,12 +47,12 @@ pub(crate) struct Endpoint {
 /// Statistics of one query parameter: number of requests, and the set of value kinds as a bit set
 /// (see [`names::value_kind`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Query {
+pub(crate) struct QueryStats {
     pub(crate) count: u64,
     pub(crate) kinds: u32,
 }
 
-impl Merge for Query {
+impl Merge for QueryStats {
     fn merge(&mut self, other: Self) {
         self.count += other.count;
         self.kinds |= other.kinds;
@@ -124,7 +124,7 @@ impl Endpoint {
     }
 
     fn observe_query(&mut self, query: &[u8]) {
-        let mut seen = NamesOfMessage::default();
+        let mut seen = MessageNames::default();
         for pair in query.split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
             let (name, value) = memchr::memchr(b'=', pair)
                 .map_or((pair, &b""[..]), |at| (&pair[..at], &pair[at + 1..]));
@@ -138,7 +138,7 @@ impl Endpoint {
 
     fn observe_id(&mut self, flow: &Flow<'_>) {
         let started = flow.started.unwrap_or(i64::MIN);
-        let id = &flow.id[..flow.id.len().min(limits::FLOW_ID_BYTES)];
+        let id = &flow.id[..flow.id.len().min(limits::MAX_FLOW_ID_BYTES)];
         self.sample_ids.observe_with(
             |have| (started, id).cmp(&(have.0, &*have.1)),
             // Ids of one capture usually have equal lengths, so the memory of the displaced id is
@@ -206,13 +206,14 @@ impl Merge for Endpoint {
 }
 
 /// The normalised method: upper case, or `OTHER` if it is not a valid method token of at most
-/// [`limits::METHOD_BYTES`].
+/// [`limits::MAX_METHOD_BYTES`].
 pub(crate) fn method_name(method: &[u8]) -> Cow<'_, [u8]> {
     if matches!(method, b"GET" | b"POST" | b"PUT" | b"PATCH" | b"DELETE" | b"HEAD" | b"OPTIONS") {
         return Cow::Borrowed(method);
     }
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    if method.is_empty() || method.len() > limits::METHOD_BYTES || !method.iter().all(is_token) {
+    if method.is_empty() || method.len() > limits::MAX_METHOD_BYTES || !method.iter().all(is_token)
+    {
         return Cow::Borrowed(b"OTHER");
     }
     if method.iter().any(u8::is_ascii_lowercase) {

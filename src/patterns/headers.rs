@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::flow::headers::{Headers, push_name, split_name};
 use crate::limits;
-use crate::patterns::names::{self, NamesOfMessage};
+use crate::patterns::names::{self, MessageNames};
 use crate::sketch::{BottomK, HeapSize, KeepsNames, Merge, stable_hash, vec_bytes};
 
 /// Maximum number of distinct header lists in the cache.
@@ -19,21 +19,21 @@ const LISTS: usize = 4;
 /// Maximum size of a cached list in bytes; a longer one is expanded at once.
 const LIST_BYTES: usize = 2048;
 
-type Names = BottomK<u64, { limits::NAMES }>;
+type HeaderCounts = BottomK<u64, { limits::MAX_NAMES }>;
 
 /// Counts of request header names, with a small cache of whole lists. Equality and serialised form
 /// do not depend on the cache.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HeaderNames {
     /// Expanded counts.
-    names: Names,
+    names: HeaderCounts,
     /// Lists that are not expanded yet, the most recent first.
-    lists: Vec<List>,
+    lists: Vec<HeaderList>,
 }
 
 /// A header list and the number of requests that had it.
 #[derive(Clone, Debug)]
-struct List {
+struct HeaderList {
     /// The names, encoded by [`push_name`].
     bytes: Box<[u8]>,
     /// Number of names, including duplicates and names that are not counted.
@@ -82,11 +82,11 @@ impl HeaderNames {
                 take_apart(&list.bytes, list.count, &mut self.names);
             }
         }
-        self.lists.push(List { bytes: list.into(), names: names_in(list).count(), count });
+        self.lists.push(HeaderList { bytes: list.into(), names: names_in(list).count(), count });
     }
 
     /// The number of requests per header name.
-    pub(crate) fn names(&self) -> Cow<'_, Names> {
+    pub(crate) fn names(&self) -> Cow<'_, HeaderCounts> {
         let mut names = Cow::Borrowed(&self.names);
         for list in &self.lists {
             take_apart(&list.bytes, list.count, names.to_mut());
@@ -105,8 +105,8 @@ fn names_in(mut list: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Expands a list into counts of its names. A name that occurs twice counts once.
-fn take_apart(list: &[u8], count: u64, names: &mut Names) {
-    let mut seen = NamesOfMessage::default();
+fn take_apart(list: &[u8], count: u64, names: &mut HeaderCounts) {
+    let mut seen = MessageNames::default();
     for name in names_in(list) {
         let Some(name) = names::header_name(name) else { continue };
         if seen.is_new(stable_hash(&name)) {
@@ -167,7 +167,7 @@ impl Serialize for HeaderNames {
 
 impl<'de> Deserialize<'de> for HeaderNames {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self { names: Names::deserialize(deserializer)?, lists: Vec::new() })
+        Ok(Self { names: HeaderCounts::deserialize(deserializer)?, lists: Vec::new() })
     }
 }
 
@@ -182,7 +182,7 @@ mod tests {
         fn lists_equal_names(
             requests in prop::collection::vec(prop::collection::vec("[A-Ca-c\"]{0,2}|x{1,200}", 0..6), 0..40), split in 0usize..40,
         ) {
-            let mut plain = Names::default();
+            let mut plain = HeaderCounts::default();
             let mut halves = [HeaderNames::default(), HeaderNames::default()];
             let mut scratch = Vec::new();
             for (i, request) in requests.iter().enumerate() {

@@ -28,7 +28,7 @@ pub(crate) fn header_name(name: &[u8]) -> Option<Cow<'_, [u8]>> {
     if SKIPPED_HEADERS.iter().any(|skipped| name.eq_ignore_ascii_case(skipped)) {
         return None;
     }
-    let name = masked(&name[..name.len().min(limits::NAME_BYTES)]);
+    let name = masked(&name[..name.len().min(limits::MAX_NAME_BYTES)]);
     if name.iter().any(u8::is_ascii_uppercase) {
         return Some(Cow::Owned(name.to_ascii_lowercase()));
     }
@@ -37,16 +37,16 @@ pub(crate) fn header_name(name: &[u8]) -> Option<Cow<'_, [u8]>> {
 
 /// Normalises the name of a query parameter: percent-decoded, values masked.
 pub(crate) fn query_name(name: &[u8]) -> Cow<'_, [u8]> {
-    let name = &name[..name.len().min(4 * limits::NAME_BYTES)];
+    let name = &name[..name.len().min(4 * limits::MAX_NAME_BYTES)];
     if memchr::memchr2(b'%', b'+', name).is_none() {
-        return masked(&name[..name.len().min(limits::NAME_BYTES)]);
+        return masked(&name[..name.len().min(limits::MAX_NAME_BYTES)]);
     }
     let decoded = url::form_urlencoded::parse(name)
         .next()
         .map(|(name, _)| name.into_owned())
         .unwrap_or_default();
     let mut decoded = decoded.into_bytes();
-    decoded.truncate(limits::NAME_BYTES);
+    decoded.truncate(limits::MAX_NAME_BYTES);
     Cow::Owned(masked(&decoded).into_owned())
 }
 
@@ -109,7 +109,7 @@ pub(crate) fn kind_name(kinds: u32) -> &'static str {
 /// is empty.
 pub(crate) fn media_type(content_type: &[u8]) -> Option<Cow<'_, [u8]>> {
     let end = memchr::memchr2(b';', b',', content_type).unwrap_or(content_type.len());
-    let media_type = content_type[..end.min(limits::NAME_BYTES)].trim_ascii();
+    let media_type = content_type[..end.min(limits::MAX_NAME_BYTES)].trim_ascii();
     if media_type.is_empty() {
         return None;
     }
@@ -139,15 +139,15 @@ pub(crate) fn content_class(media_type: &[u8]) -> &'static str {
 
 /// The names counted for one message so far, to count duplicates once.
 #[derive(Default)]
-pub(crate) struct NamesOfMessage {
+pub(crate) struct MessageNames {
     hashes: Vec<u64>,
 }
 
-impl NamesOfMessage {
+impl MessageNames {
     /// Records a name by its hash. Returns `true` if it was not recorded before, and always `true`
-    /// beyond [`limits::NAMES_IN_MESSAGE`] names.
+    /// beyond [`limits::MAX_NAMES_PER_MESSAGE`] names.
     pub(crate) fn is_new(&mut self, hash: u64) -> bool {
-        if self.hashes.len() >= limits::NAMES_IN_MESSAGE {
+        if self.hashes.len() >= limits::MAX_NAMES_PER_MESSAGE {
             return true;
         }
         let is_new = !self.hashes.contains(&hash);

@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use crate::limits;
 use crate::patterns::Patterns;
 use crate::patterns::endpoint::Endpoint;
-use crate::report::routes::{Label, Route, Routes};
-use crate::report::{HostFacts, NameCounts, Pattern, Report, Totals, hosts, masked, pattern_of};
+use crate::report::routes::{Label, RouteNode, Routes};
+use crate::report::{HostSummary, NameCounts, Pattern, Report, Totals, hosts, masked, pattern_of};
 use crate::skip::SkipReason;
-use crate::template::context::Observed;
-use crate::template::decide::{Decided, Near, Variable, decide};
-use crate::template::judge::{Fitted, Judge};
+use crate::template::classifier::{Classifier, ModelClassifier};
+use crate::template::context::LeafStats;
+use crate::template::decide::{CloseCall, DecidedNode, Variable, decide};
 use crate::template::model::Model;
-use crate::template::rules::{Matched, Ruled, Rules};
+use crate::template::user_rules::{MatchedRules, Rules, WithRules};
 
 /// Options of [`Patterns::decide`]. The default has no rules, keeps hosts apart, includes all
 /// endpoints and explains none.
@@ -115,7 +115,7 @@ pub struct NearMiss {
     pub reason: String,
 }
 
-impl Observed for Endpoint {
+impl LeafStats for Endpoint {
     fn count(&self) -> u64 {
         self.count
     }
@@ -189,7 +189,7 @@ impl Patterns {
     /// assert!(decision.unmatched_rules.is_empty());
     /// ```
     pub fn decide(&self, options: &ReportOptions) -> Decision {
-        build(self, options, Model::shipped(), &Fitted(Model::shipped()))
+        build(self, options, Model::shipped(), &ModelClassifier(Model::shipped()))
     }
 }
 
@@ -198,21 +198,22 @@ pub(crate) fn build(
     patterns: &Patterns,
     options: &ReportOptions,
     model: &Model,
-    judge: &dyn Judge<Endpoint>,
+    judge: &dyn Classifier<Endpoint>,
 ) -> Decision {
     let [answered, not_found] = patterns.fitted();
-    let matched = RefCell::new(Matched::default());
+    let matched = RefCell::new(MatchedRules::default());
     let mut routes = Routes::default();
     let mut explanations = Vec::new();
     let (mut errors_only_404, mut not_told_apart) = (0, 0);
     let mut hosts: Vec<(u64, String, Vec<Pattern>)> = Vec::new();
     for group in hosts::groups([&answered, &not_found], options, model, judge, &matched) {
         let ruled =
-            Ruled { rules: &options.rules, host: &group.name, inner: judge, matched: &matched };
-        let judge: &dyn Judge<Endpoint> = if options.rules.is_empty() { judge } else { &ruled };
+            WithRules { rules: &options.rules, host: &group.name, inner: judge, matched: &matched };
+        let judge: &dyn Classifier<Endpoint> =
+            if options.rules.is_empty() { judge } else { &ruled };
         let decided = decide(&group.nodes, model.vocabulary, judge);
         let requests = group.nodes.all().map(|node| node.count).sum();
-        let mut host = HostFacts { name: &group.name, requests, ..HostFacts::default() };
+        let mut host = HostSummary { name: &group.name, requests, ..HostSummary::default() };
         count_names(&decided, &mut host.names);
         let mut describer = Describer {
             host,
@@ -268,7 +269,7 @@ pub(crate) fn build(
 
 /// Traversal of the decided tree of one host that describes its endpoints.
 struct Describer<'a, 't> {
-    host: HostFacts<'a>,
+    host: HostSummary<'a>,
     explain: Option<&'a str>,
     exclude_errors_only_404: bool,
     errors_only_404: u64,
@@ -282,8 +283,8 @@ struct Describer<'a, 't> {
 
 impl<'t> Describer<'_, 't> {
     /// Describes the endpoints at and below one node.
-    fn describe(&mut self, place: &Decided<'t, Endpoint>) -> Route {
-        let mut route = Route::default();
+    fn describe(&mut self, place: &DecidedNode<'t, Endpoint>) -> RouteNode {
+        let mut route = RouteNode::default();
         let segment = place.template.parts.len() + 1;
         for (end, seen) in &place.ends {
             if self.exclude_errors_only_404 && is_only_404(seen) {
@@ -325,7 +326,7 @@ impl<'t> Describer<'_, 't> {
 }
 
 /// Counts the requests per name over a whole decided tree.
-fn count_names(place: &Decided<'_, Endpoint>, names: &mut NameCounts) {
+fn count_names(place: &DecidedNode<'_, Endpoint>, names: &mut NameCounts) {
     place.ends.iter().flat_map(|(_, seen)| seen).for_each(|endpoint| names.add(endpoint));
     place.literals.iter().for_each(|(_, below)| count_names(below, names));
     place.variables.iter().for_each(|(_, below)| count_names(below, names));
@@ -337,10 +338,10 @@ fn is_only_404(seen: &[&Endpoint]) -> bool {
     responses > 0 && responses == seen.iter().map(|seen| seen.not_found()).sum::<u64>()
 }
 
-fn near_miss(segment: usize, near: &Near<'_>) -> NearMiss {
+fn near_miss(segment: usize, near: &CloseCall<'_>) -> NearMiss {
     NearMiss {
         segment,
-        text: masked::short_word(near.text, 1, limits::NAME_BYTES).into_owned(),
+        text: masked::short_word(near.text, 1, limits::MAX_NAME_BYTES).into_owned(),
         judged: if near.verdict.is_value { "value" } else { "name" }.to_owned(),
         probability: (near.verdict.probability * 100.0).round() / 100.0,
         reason: near.verdict.reason.to_owned(),

@@ -9,18 +9,18 @@ use crate::report::OTHER_HOSTS;
 use crate::report::decision::ReportOptions;
 use crate::sketch::stable_hash;
 use crate::template::Part;
-use crate::template::decide::{Decided, Places, decide};
-use crate::template::evidence::Trie;
-use crate::template::judge::Judge;
+use crate::template::classifier::Classifier;
+use crate::template::decide::{DecidedNode, NodeGroup, decide};
 use crate::template::model::Model;
-use crate::template::rules::Matched;
+use crate::template::trie::Trie;
+use crate::template::user_rules::MatchedRules;
 
 /// Hosts that are described as one.
-pub(super) struct Group<'t> {
+pub(super) struct HostGroup<'t> {
     pub(super) name: String,
     /// The captured hosts; `None` is the rest of the trie, that is, hosts beyond its bound.
     pub(super) members: Vec<Option<&'t [u8]>>,
-    pub(super) nodes: Places<'t, Endpoint>,
+    pub(super) nodes: NodeGroup<'t, Endpoint>,
 }
 
 /// Minimum number of endpoints of a host that may be grouped by its set of endpoints.
@@ -32,12 +32,12 @@ pub(super) fn groups<'t>(
     [answered, not_found]: [&'t Trie<Endpoint>; 2],
     options: &ReportOptions,
     model: &Model,
-    judge: &dyn Judge<Endpoint>,
-    matched: &RefCell<Matched>,
-) -> Vec<Group<'t>> {
-    let mut groups: BTreeMap<String, Group<'t>> = BTreeMap::new();
+    judge: &dyn Classifier<Endpoint>,
+    matched: &RefCell<MatchedRules>,
+) -> Vec<HostGroup<'t>> {
+    let mut groups: BTreeMap<String, HostGroup<'t>> = BTreeMap::new();
     let mut alone = Vec::new();
-    let mut hosts: BTreeMap<Option<&'t [u8]>, Places<'t, Endpoint>> = BTreeMap::new();
+    let mut hosts: BTreeMap<Option<&'t [u8]>, NodeGroup<'t, Endpoint>> = BTreeMap::new();
     for (host, node) in answered.hosts() {
         hosts.entry(host).or_default().answered.push(node);
     }
@@ -66,15 +66,15 @@ pub(super) fn groups<'t>(
 }
 
 fn add<'t>(
-    groups: &mut BTreeMap<String, Group<'t>>,
+    groups: &mut BTreeMap<String, HostGroup<'t>>,
     name: String,
     host: Option<&'t [u8]>,
-    node: Places<'t, Endpoint>,
+    node: NodeGroup<'t, Endpoint>,
 ) {
-    let group = groups.entry(name.clone()).or_insert_with(|| Group {
+    let group = groups.entry(name.clone()).or_insert_with(|| HostGroup {
         name,
         members: Vec::new(),
-        nodes: Places::default(),
+        nodes: NodeGroup::default(),
     });
     group.members.push(host);
     group.nodes.extend(node);
@@ -84,17 +84,17 @@ fn add<'t>(
 /// joins one with as many endpoints or more if it has at least [`LEAST_SURFACE`] and 80 % of them
 /// are among the other's.
 fn same_surface(
-    hosts: &[(String, Option<&[u8]>, Places<'_, Endpoint>)],
+    hosts: &[(String, Option<&[u8]>, NodeGroup<'_, Endpoint>)],
     model: &Model,
-    judge: &dyn Judge<Endpoint>,
+    judge: &dyn Classifier<Endpoint>,
 ) -> BTreeMap<String, String> {
-    let mut by_domain: BTreeMap<&str, Vec<Surface<'_>>> = BTreeMap::new();
+    let mut by_domain: BTreeMap<&str, Vec<HostEndpoints<'_>>> = BTreeMap::new();
     for (name, host, node) in hosts {
         let Some((label, domain)) = name.split_once('.').filter(|_| host.is_some()) else {
             continue;
         };
         let mut surface =
-            Surface { name, label, endpoints: BTreeSet::new(), outlines: BTreeSet::new() };
+            HostEndpoints { name, label, endpoints: BTreeSet::new(), outlines: BTreeSet::new() };
         surface.collect(&decide(node, model.vocabulary, judge));
         by_domain.entry(domain).or_default().push(surface);
     }
@@ -117,7 +117,7 @@ fn same_surface(
         kinds.retain(|kind| kind.1.len() > 1);
         let grouped: BTreeSet<&str> =
             kinds.iter().flat_map(|kind| kind.1.iter().copied()).collect();
-        let small: Vec<&Surface<'_>> =
+        let small: Vec<&HostEndpoints<'_>> =
             members.iter().filter(|member| !grouped.contains(member.name)).collect();
         let tenants = many_small(&small, model);
         for (number, names) in kinds.into_iter().map(|kind| kind.1).chain(tenants).enumerate() {
@@ -138,7 +138,7 @@ fn same_surface(
 }
 
 /// The endpoints of one host.
-struct Surface<'h> {
+struct HostEndpoints<'h> {
     name: &'h str,
     label: &'h str,
     endpoints: BTreeSet<u64>,
@@ -147,8 +147,8 @@ struct Surface<'h> {
     outlines: BTreeSet<u64>,
 }
 
-impl Surface<'_> {
-    fn collect(&mut self, place: &Decided<'_, Endpoint>) {
+impl HostEndpoints<'_> {
+    fn collect(&mut self, place: &DecidedNode<'_, Endpoint>) {
         let parts = &place.template.parts;
         let first = match parts.first() {
             Some(Part::Literal { text, .. }) if parts.len() > 1 => text,
@@ -188,14 +188,14 @@ const SERVICE_PROVIDERS: u32 = 8;
 /// Detects the tenants of one service among hosts with few endpoints: hosts whose labels are not
 /// service names and whose paths have outlines in common. `None` if there are fewer than
 /// [`MIN_SMALL_TENANTS`].
-fn many_small<'h>(hosts: &[&Surface<'h>], model: &Model) -> Option<Vec<&'h str>> {
-    let candidates: Vec<&&Surface<'h>> =
+fn many_small<'h>(hosts: &[&HostEndpoints<'h>], model: &Model) -> Option<Vec<&'h str>> {
+    let candidates: Vec<&&HostEndpoints<'h>> =
         hosts.iter().filter(|host| !host.is_service(model)).collect();
     let mut holders: BTreeMap<u64, usize> = BTreeMap::new();
     for outline in candidates.iter().flat_map(|host| &host.outlines) {
         *holders.entry(*outline).or_default() += 1;
     }
-    let alike = |host: &&&&Surface<'h>| {
+    let alike = |host: &&&&HostEndpoints<'h>| {
         let shared =
             host.outlines.iter().filter(|outline| holders[*outline] >= MIN_SMALL_TENANTS).count();
         shared > 0 && shared * 2 >= host.outlines.len()
@@ -206,8 +206,8 @@ fn many_small<'h>(hosts: &[&Surface<'h>], model: &Model) -> Option<Vec<&'h str>>
 
 /// Groups hosts whose labels differ only in a trailing number (`avatars0`, `avatars1`) and that
 /// have at least one path outline in common. Returns (label without number, hosts).
-fn numbered<'h>(hosts: &[&Surface<'h>]) -> Vec<(&'h str, Vec<&'h str>)> {
-    let mut by_stem: BTreeMap<&str, Vec<&&Surface<'h>>> = BTreeMap::new();
+fn numbered<'h>(hosts: &[&HostEndpoints<'h>]) -> Vec<(&'h str, Vec<&'h str>)> {
+    let mut by_stem: BTreeMap<&str, Vec<&&HostEndpoints<'h>>> = BTreeMap::new();
     for host in hosts {
         let stem = host.label.trim_end_matches(|c: char| c.is_ascii_digit());
         if !stem.is_empty() && stem.len() < host.label.len() {

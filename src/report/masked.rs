@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use crate::flow::text;
 use crate::report::OTHER_HOSTS;
-use crate::template::secret::{Seen, looks_secret};
+use crate::template::secret::{Frequency, looks_secret};
 use crate::template::segment::{SegmentKind, kind_of};
 
 /// Replacement for a word that looks like a secret.
@@ -61,7 +61,7 @@ const MEDIA_SUBTYPES: [&str; 24] = [
 /// Displays a captured word, shortened to `limit` bytes. `requests` is the number of requests that
 /// contained it; frequent words are less likely secrets.
 pub(crate) fn short_word(bytes: &[u8], requests: u64, limit: usize) -> Cow<'_, str> {
-    if looks_secret(bytes, Seen::times(requests)) {
+    if looks_secret(bytes, Frequency::times(requests)) {
         Cow::Borrowed(MASK)
     } else {
         text::shortened(bytes, limit)
@@ -70,7 +70,7 @@ pub(crate) fn short_word(bytes: &[u8], requests: u64, limit: usize) -> Cow<'_, s
 
 /// Displays a captured word. `requests` is the number of requests that contained it.
 pub(crate) fn word(bytes: &[u8], requests: u64) -> Cow<'_, str> {
-    if looks_secret(bytes, Seen::times(requests)) {
+    if looks_secret(bytes, Frequency::times(requests)) {
         Cow::Borrowed(MASK)
     } else {
         text::printable(bytes)
@@ -108,7 +108,7 @@ pub(crate) fn host(name: &str, requests: u64) -> Cow<'_, str> {
     let labels: Vec<&str> = name.split('.').collect();
     let (bare, _) = name.rsplit_once(':').unwrap_or((name, ""));
     let is_address = name.starts_with('[') || bare.parse::<std::net::IpAddr>().is_ok();
-    let seen = Seen::times(requests);
+    let seen = Frequency::times(requests);
     let is_secret = |(at, label): (usize, &&str)| {
         at + 2 < labels.len()
             && !is_counted(label.as_bytes(), 1..=5, 4)
@@ -145,7 +145,7 @@ pub(crate) fn media_type(bytes: &[u8], requests: u64) -> Cow<'_, str> {
 fn is_known_subtype(name: &str, requests: u64) -> bool {
     let subtype = name.split_once('/').map_or("", |(_, subtype)| subtype);
     let is_registered_tree = ["vnd.", "x-", "prs."].iter().any(|tree| subtype.starts_with(tree));
-    let seen = if is_registered_tree { Seen::Often } else { Seen::times(requests) };
+    let seen = if is_registered_tree { Frequency::Often } else { Frequency::times(requests) };
     MEDIA_SUBTYPES.contains(&subtype) || !looks_secret(subtype.as_bytes(), seen)
 }
 

@@ -8,8 +8,8 @@ use crate::limits;
 use crate::patterns::endpoint::method_name;
 use crate::patterns::{encoded_path, host_name, is_not_found, segments};
 use crate::template::decide::{DecidedLiteral, VariableKey};
-use crate::template::rules::fits_frame;
 use crate::template::segment::{PLAIN_FRAME, Segment};
+use crate::template::user_rules::fits_frame;
 
 /// Lookup from flows to the endpoints of a report.
 ///
@@ -30,7 +30,7 @@ pub struct Routes {
     /// Index into `starts` for each host.
     hosts: BTreeMap<Box<[u8]>, usize>,
     other_hosts: Option<usize>,
-    starts: Vec<Route>,
+    starts: Vec<RouteNode>,
     labels: Vec<Label>,
     /// True if endpoints were left out of the report.
     pub(crate) leave_out: bool,
@@ -62,7 +62,7 @@ pub struct Label {
 
 /// One node of the lookup tree.
 #[derive(Debug, Default)]
-pub(crate) struct Route {
+pub(crate) struct RouteNode {
     literals: BTreeMap<Box<[u8]>, LiteralRoute>,
     /// Children by slot: see [`Segment::slot`].
     variables: BTreeMap<Box<[u8]>, Self>,
@@ -79,7 +79,7 @@ pub(crate) struct Route {
 /// bounds had folded the literal.
 #[derive(Debug)]
 struct LiteralRoute {
-    route: Route,
+    route: RouteNode,
     answered: bool,
     not_found: bool,
 }
@@ -87,7 +87,7 @@ struct LiteralRoute {
 impl Routes {
     /// Adds the lookup tree of one group of hosts. `None` is the rest of the trie, that is, hosts
     /// beyond its bound.
-    pub(crate) fn add_hosts(&mut self, hosts: &[Option<&[u8]>], route: Route) {
+    pub(crate) fn add_hosts(&mut self, hosts: &[Option<&[u8]>], route: RouteNode) {
         for host in hosts {
             match host {
                 Some(host) => drop(self.hosts.insert((*host).into(), self.starts.len())),
@@ -128,7 +128,7 @@ impl Routes {
         let not_found = is_not_found(flow);
         for (depth, segment) in segments(&encoded_path(flow)).enumerate() {
             if let (true, Some(rest)) = (
-                depth + 1 >= limits::SEGMENTS || route.step(segment, not_found).is_none(),
+                depth + 1 >= limits::MAX_PATH_SEGMENTS || route.step(segment, not_found).is_none(),
                 &route.rest,
             ) {
                 route = rest;
@@ -146,7 +146,7 @@ impl Routes {
     }
 }
 
-impl Route {
+impl RouteNode {
     pub(crate) fn add_end(&mut self, (method, operation): (&[u8], &[u8]), label: usize) {
         self.ends.insert((method.into(), operation.into()), label);
     }

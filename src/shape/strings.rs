@@ -7,7 +7,7 @@ use crate::shape::MAX_VALUE_BYTES;
 use crate::shape::formats::{FORMATS, StringFormat};
 use crate::shape::sensitive::{SENSITIVE_KINDS, SensitiveKind};
 use crate::sketch::{HeapSize, Merge, stable_hash, vec_bytes};
-use crate::template::secret::{Seen, looks_secret};
+use crate::template::secret::{Frequency, looks_secret};
 
 /// Distinct values that are kept at one place.
 pub(crate) const MAX_VALUES: usize = 24;
@@ -48,21 +48,21 @@ impl Default for Strings {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Values {
     /// Sorted by hash.
-    kept: Vec<Value>,
+    kept: Vec<KeptValue>,
     /// Strings that are not among the kept ones.
     pub(crate) rest: u64,
 }
 
 /// One kept value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Value {
+pub(crate) struct KeptValue {
     hash: u64,
     /// Empty if the value looks like a secret or like something personal: then it is counted and not kept.
     pub(crate) text: Box<str>,
     pub(crate) count: u64,
 }
 
-impl Value {
+impl KeptValue {
     /// True if the value itself is not kept.
     pub(crate) fn is_hidden(&self) -> bool {
         self.text.is_empty()
@@ -76,9 +76,9 @@ impl Values {
             Ok(at) => self.kept[at].count += 1,
             Err(at) if at >= MAX_VALUES => self.rest += 1,
             Err(at) => {
-                let is_hidden = looks_secret(text.as_bytes(), Seen::Seldom);
+                let is_hidden = looks_secret(text.as_bytes(), Frequency::Seldom);
                 let text = if is_hidden { Box::default() } else { text.into() };
-                self.kept.insert(at, Value { hash, text, count: 1 });
+                self.kept.insert(at, KeptValue { hash, text, count: 1 });
                 self.trim();
             }
         }
@@ -91,7 +91,7 @@ impl Values {
     }
 
     /// The kept values, in the order of their hashes.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Value> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &KeptValue> {
         self.kept.iter()
     }
 
@@ -152,7 +152,7 @@ impl Strings {
             && self.values.rest == 0
             && !has_format
             && !is_sensitive
-            && !self.values.iter().any(Value::is_hidden)
+            && !self.values.iter().any(KeptValue::is_hidden)
     }
 }
 
@@ -195,8 +195,8 @@ impl HeapSize for Strings {
 
 impl<'de> Deserialize<'de> for Values {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (kept, rest) = <(Vec<Value>, u64)>::deserialize(deserializer)?;
-        let is_whole = |value: &Value| {
+        let (kept, rest) = <(Vec<KeptValue>, u64)>::deserialize(deserializer)?;
+        let is_whole = |value: &KeptValue| {
             value.text.len() <= MAX_VALUE_BYTES
                 && (value.is_hidden() || value.hash == stable_hash(value.text.as_bytes()))
         };

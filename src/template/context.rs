@@ -7,16 +7,16 @@ use std::collections::BTreeMap;
 
 use crate::math::{ln, ln1};
 use crate::sketch::stable_hash;
-use crate::template::decide::Places;
-use crate::template::evidence::{Node, Values};
+use crate::template::decide::NodeGroup;
 use crate::template::features::{Feature as F, Features, is_qualified_name, rarity, ratio, shape};
 use crate::template::host::HostIndex;
 use crate::template::segment::{Segment, SegmentKind};
+use crate::template::trie::{Node, ValuesChild};
 use crate::template::vocabulary::words_of;
 use crate::template::{Part, Template};
 
 /// The properties of a leaf's aggregate that the classifier uses.
-pub(crate) trait Observed {
+pub(crate) trait LeafStats {
     /// Number of requests.
     fn count(&self) -> u64;
     /// Number of responses with status 404.
@@ -36,7 +36,7 @@ pub(crate) struct Candidate<'t, T> {
     pub(crate) hash: u64,
     pub(crate) segment: Segment<'t>,
     /// The trie nodes of the segment: one for each value of its ancestors.
-    pub(crate) places: Places<'t, T>,
+    pub(crate) places: NodeGroup<'t, T>,
     /// False if the segment only ever got 404 beside siblings with other answers. It is then
     /// classified, but is no evidence for its siblings.
     pub(crate) votes: bool,
@@ -126,21 +126,21 @@ fn signature<T>(nodes: &[&Node<T>], index: &HostIndex<'_>) -> Vec<(u64, f64)> {
 }
 
 /// The input of the classifier: the candidate segments below one prefix, and their context.
-pub(crate) struct Place<'p, 't, T> {
+pub(crate) struct SiblingSet<'p, 't, T> {
     /// The prefix.
     pub(crate) template: &'p Template,
     /// The trie nodes with this prefix.
-    pub(crate) group: &'p Places<'t, T>,
+    pub(crate) group: &'p NodeGroup<'t, T>,
     /// The segments to classify.
     pub(crate) candidates: &'p [Candidate<'t, T>],
     /// Sibling segments that are values in any context.
-    pub(crate) values: &'p [&'t Values<T>],
+    pub(crate) values: &'p [&'t ValuesChild<T>],
     /// Index of the whole host.
     pub(crate) index: &'p HostIndex<'p>,
 }
 
 /// Totals over the candidates and values below one prefix, given the current probabilities.
-struct Totals {
+struct SiblingTotals {
     /// Number of siblings: voting candidates and distinct values.
     children: f64,
     /// Distinct segments that are values in any context.
@@ -172,10 +172,10 @@ struct Totals {
 
 /// The context features that do not depend on the probabilities of the candidates. Computed once
 /// per node, because the stages repeat.
-pub(crate) struct Surroundings {
+pub(crate) struct StaticContext {
     /// Features per candidate: lexical, position, methods and subtree.
     pub(crate) fixed: Vec<Features>,
-    writing: Writing,
+    writing: Spellings,
     /// Keys of the subtrees: see [`signature`].
     below: Keys,
     /// Keys of the literal children.
@@ -190,7 +190,7 @@ pub(crate) struct Surroundings {
 type Keys = Vec<(u64, usize, f64)>;
 
 /// Spelling of the candidates, and frequencies of spellings among the voting ones.
-struct Writing {
+struct Spellings {
     /// Words and shape per candidate.
     each: Vec<(Vec<String>, Vec<u8>)>,
     kinds: BTreeMap<SegmentKind, usize>,
@@ -201,7 +201,7 @@ struct Writing {
     words: BTreeMap<String, usize>,
 }
 
-impl Writing {
+impl Spellings {
     fn of<T>(candidates: &[Candidate<'_, T>]) -> Self {
         let mut writing = Self {
             each: Vec::with_capacity(candidates.len()),
@@ -229,7 +229,7 @@ impl Writing {
     }
 }
 
-impl Totals {
+impl SiblingTotals {
     /// Expected number of other candidates that are lexically names and are values. `guess` is the
     /// probability of the candidate itself.
     fn like_names<T>(&self, candidate: &Candidate<'_, T>, guess: f64) -> f64 {
@@ -258,7 +258,7 @@ fn is_service_name(text: &[u8]) -> bool {
     is_qualified_name(text) && last.first().is_some_and(u8::is_ascii_uppercase)
 }
 
-impl<T: Observed> Place<'_, '_, T> {
+impl<T: LeafStats> SiblingSet<'_, '_, T> {
     /// Returns `true` for the service or the method of a remote procedure call, which only gets
     /// POST requests: `/pkg.v1.Service/Method` (gRPC over HTTP/2, "Request-Headers").
     pub(crate) fn is_remote_name(&self, candidate: &Candidate<'_, T>) -> bool {
@@ -285,10 +285,10 @@ impl<T: Observed> Place<'_, '_, T> {
             })
     }
 
-    fn totals(&self, lexical: &[Features], guesses: &[f64]) -> Totals {
+    fn totals(&self, lexical: &[Features], guesses: &[f64]) -> SiblingTotals {
         let distinct: u64 = self.values.iter().map(|values| values.distinct.estimate()).sum();
         let distinct_values = float(distinct);
-        let mut totals = Totals {
+        let mut totals = SiblingTotals {
             children: ratio(self.candidates.iter().filter(|c| c.votes).count(), 1)
                 + distinct_values,
             distinct_values,
@@ -345,7 +345,7 @@ impl<T: Observed> Place<'_, '_, T> {
 
     /// Computes the context features that do not depend on probabilities. `lexical` holds the
     /// lexical features of each candidate.
-    pub(crate) fn surroundings(&self, lexical: Vec<Features>) -> Surroundings {
+    pub(crate) fn surroundings(&self, lexical: Vec<Features>) -> StaticContext {
         let totals = self.totals(&lexical, &vec![0.0; self.candidates.len()]);
         let mut fixed = lexical;
         for (i, features) in fixed.iter_mut().enumerate() {
@@ -357,8 +357,8 @@ impl<T: Observed> Place<'_, '_, T> {
         let names = |node: &Node<T>| {
             node.literals.iter().take(KEYS).map(|literal| (literal.hash, 1.0)).collect()
         };
-        Surroundings {
-            writing: Writing::of(self.candidates),
+        StaticContext {
+            writing: Spellings::of(self.candidates),
             below: self.keys(|node| signature(&[node], self.index)),
             names: if has_small_number { self.keys(names) } else { Vec::new() },
             query: self.keys(|node| {
@@ -374,7 +374,7 @@ impl<T: Observed> Place<'_, '_, T> {
     }
 
     /// Computes all features of each candidate, given the current probabilities `guesses`.
-    pub(crate) fn features(&self, around: &Surroundings, guesses: &[f64]) -> Vec<Features> {
+    pub(crate) fn features(&self, around: &StaticContext, guesses: &[f64]) -> Vec<Features> {
         let totals = self.totals(&around.fixed, guesses);
         let mut all = around.fixed.clone();
         for (i, features) in all.iter_mut().enumerate() {
@@ -418,7 +418,7 @@ impl<T: Observed> Place<'_, '_, T> {
     }
 
     /// Sets the features of methods and statuses.
-    fn methods(&self, i: usize, features: &mut Features, totals: &Totals) {
+    fn methods(&self, i: usize, features: &mut Features, totals: &SiblingTotals) {
         let unknown = features.get(F::segment_unknown);
         let candidate = &self.candidates[i];
         let ends = || candidate.nodes().iter().flat_map(|node| &node.ends);
@@ -455,8 +455,8 @@ impl<T: Observed> Place<'_, '_, T> {
         i: usize,
         guess: f64,
         features: &mut Features,
-        totals: &Totals,
-        writing: &Writing,
+        totals: &SiblingTotals,
+        writing: &Spellings,
     ) {
         let candidate = &self.candidates[i];
         let unknown = features.get(F::segment_unknown);
@@ -543,7 +543,7 @@ impl<T: Observed> Place<'_, '_, T> {
     }
 
     /// Sets the features of the subtree.
-    fn below(&self, i: usize, features: &mut Features, totals: &Totals) {
+    fn below(&self, i: usize, features: &mut Features, totals: &SiblingTotals) {
         let candidate = &self.candidates[i];
         let (mut known, mut unknown, mut ids) = (0_usize, 0_usize, 0_u64);
         for node in candidate.nodes() {

@@ -11,14 +11,14 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::sketch::stable_hash;
-use crate::template::context::{Candidate, Observed, Place};
-use crate::template::evidence::{End, Node, Values};
+use crate::template::classifier::{Classification, Classifier};
+use crate::template::context::{Candidate, LeafStats, SiblingSet};
 use crate::template::host::HostIndex;
-use crate::template::judge::{Judge, Verdict};
-use crate::template::name::{parameter_names, unique};
+use crate::template::naming::{parameter_names, unique};
 use crate::template::operations;
-use crate::template::secret::Seen;
+use crate::template::secret::Frequency;
 use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind};
+use crate::template::trie::{Leaf, Node, ValuesChild};
 use crate::template::vocabulary::Vocabulary;
 use crate::template::{Part, Template};
 
@@ -26,17 +26,17 @@ pub(crate) use variable::Variable;
 
 /// A node of the decided tree.
 #[derive(Debug)]
-pub(crate) struct Decided<'t, T> {
+pub(crate) struct DecidedNode<'t, T> {
     /// Literal children, sorted by text.
     pub(crate) literals: Vec<(DecidedLiteral<'t>, Self)>,
     /// Parameter children, sorted by key.
     pub(crate) variables: Vec<(Variable<'t>, Self)>,
     /// Leaves by (method, operation). The operation is empty if the path is not split by operation.
-    pub(crate) ends: Vec<DecidedEnd<'t, T>>,
+    pub(crate) ends: Vec<DecidedLeaf<'t, T>>,
     /// The path template of this node.
     pub(crate) template: Template,
     /// Child segments whose classification was close, the closest first.
-    pub(crate) near: Vec<Near<'t>>,
+    pub(crate) near: Vec<CloseCall<'t>>,
 }
 
 /// A segment that was classified as a name.
@@ -50,13 +50,13 @@ pub(crate) struct DecidedLiteral<'t> {
 }
 
 /// A decided leaf: method and operation, and the aggregates that belong to it.
-pub(crate) type DecidedEnd<'t, T> = ((&'t [u8], &'t [u8]), Vec<&'t T>);
+pub(crate) type DecidedLeaf<'t, T> = ((&'t [u8], &'t [u8]), Vec<&'t T>);
 
 /// A segment whose classification was close.
 #[derive(Clone, Debug)]
-pub(crate) struct Near<'t> {
+pub(crate) struct CloseCall<'t> {
     pub(crate) text: &'t [u8],
-    pub(crate) verdict: Verdict,
+    pub(crate) verdict: Classification,
 }
 
 /// Maximum number of near misses kept for one node.
@@ -67,24 +67,24 @@ const MAX_NEAR_MISSES: usize = 10;
 /// Nodes that were only ever answered with 404 are decided by the evidence of the others. They are
 /// evidence themselves only if there are no others.
 #[derive(Debug)]
-pub(crate) struct Places<'t, T> {
+pub(crate) struct NodeGroup<'t, T> {
     pub(crate) answered: Vec<&'t Node<T>>,
     pub(crate) not_found: Vec<&'t Node<T>>,
 }
 
-impl<T> Default for Places<'_, T> {
+impl<T> Default for NodeGroup<'_, T> {
     fn default() -> Self {
         Self { answered: Vec::new(), not_found: Vec::new() }
     }
 }
 
-impl<T> Clone for Places<'_, T> {
+impl<T> Clone for NodeGroup<'_, T> {
     fn clone(&self) -> Self {
         Self { answered: self.answered.clone(), not_found: self.not_found.clone() }
     }
 }
 
-impl<'t, T> Places<'t, T> {
+impl<'t, T> NodeGroup<'t, T> {
     /// All nodes, those of answered requests first.
     pub(crate) fn all(&self) -> impl Iterator<Item = &'t Node<T>> + Clone {
         self.answered.iter().chain(&self.not_found).copied()
@@ -104,17 +104,17 @@ impl<'t, T> Places<'t, T> {
         self.not_found.extend(other.not_found);
     }
 
-    fn ends(&self) -> Vec<&'t End<T>> {
+    fn ends(&self) -> Vec<&'t Leaf<T>> {
         self.all().flat_map(|node| &node.ends).collect()
     }
 }
 
 /// Decides the templates of one host, or of several that are grouped.
-pub(crate) fn decide<'t, T: Observed>(
-    hosts: &Places<'t, T>,
+pub(crate) fn decide<'t, T: LeafStats>(
+    hosts: &NodeGroup<'t, T>,
     vocabulary: &Vocabulary,
-    judge: &dyn Judge<T>,
-) -> Decided<'t, T> {
+    judge: &dyn Classifier<T>,
+) -> DecidedNode<'t, T> {
     let index = HostIndex::new(hosts, vocabulary);
     decide_group(hosts, Template::default(), &index, judge)
 }
@@ -133,12 +133,12 @@ pub(crate) struct VariableKey {
 /// context. The flag is true for answered requests.
 struct Children<'t, T> {
     candidates: Vec<Candidate<'t, T>>,
-    values: Vec<(&'t Values<T>, bool)>,
+    values: Vec<(&'t ValuesChild<T>, bool)>,
 }
 
-impl<'t, T: Observed> Children<'t, T> {
-    fn of(group: &Places<'t, T>) -> Self {
-        let mut by_text: BTreeMap<&'t [u8], Places<'t, T>> = BTreeMap::new();
+impl<'t, T: LeafStats> Children<'t, T> {
+    fn of(group: &NodeGroup<'t, T>) -> Self {
+        let mut by_text: BTreeMap<&'t [u8], NodeGroup<'t, T>> = BTreeMap::new();
         let mut values = Vec::new();
         for (nodes, answered) in [(&group.answered, true), (&group.not_found, false)] {
             for node in nodes {
@@ -149,7 +149,7 @@ impl<'t, T: Observed> Children<'t, T> {
             }
         }
         let has_answers = !group.answered.is_empty();
-        let candidate = |(text, places): (&'t [u8], Places<'t, T>)| Candidate {
+        let candidate = |(text, places): (&'t [u8], NodeGroup<'t, T>)| Candidate {
             text,
             hash: stable_hash(text),
             segment: Segment::parse(text),
@@ -161,27 +161,27 @@ impl<'t, T: Observed> Children<'t, T> {
 }
 
 /// A parameter under construction, and the group of nodes below it.
-type Varying<'t, T> = (Variable<'t>, Places<'t, T>);
+type OpenVariable<'t, T> = (Variable<'t>, NodeGroup<'t, T>);
 
 /// Decides the subtree of a group of nodes.
-fn decide_group<'t, T: Observed>(
-    group: &Places<'t, T>,
+fn decide_group<'t, T: LeafStats>(
+    group: &NodeGroup<'t, T>,
     template: Template,
     index: &HostIndex<'_>,
-    judge: &dyn Judge<T>,
-) -> Decided<'t, T> {
+    judge: &dyn Classifier<T>,
+) -> DecidedNode<'t, T> {
     let may_hold_files = matches!(template.parts.last(), Some(Part::Literal { .. }));
     if judge.takes_rest(&template) || (may_hold_files && files::are_one_value(group, index)) {
         return files::decide(group, template, judge);
     }
     let Children { candidates, values } = Children::of(group);
-    let voting: Vec<&Values<T>> = values
+    let voting: Vec<&ValuesChild<T>> = values
         .iter()
         .filter(|(_, answered)| *answered || group.answered.is_empty())
         .map(|found| found.0)
         .collect();
     let place =
-        Place { template: &template, group, candidates: &candidates, values: &voting, index };
+        SiblingSet { template: &template, group, candidates: &candidates, values: &voting, index };
     let verdicts = if candidates.is_empty() { Vec::new() } else { judge.judge(&place) };
 
     let near = near_misses(&candidates, &verdicts);
@@ -197,7 +197,8 @@ fn decide_group<'t, T: Observed>(
         .map(|(literal, places)| {
             let requests = places.all().map(|node| node.count).sum();
             // If most words of a host are unknown, an unknown word is no sign of a secret.
-            let seen = if index.is_foreign() { Seen::Often } else { Seen::times(requests) };
+            let seen =
+                if index.is_foreign() { Frequency::Often } else { Frequency::times(requests) };
             let part = Part::literal(literal.text, seen, masked);
             masked += usize::from(part.is_masked());
             (literal, decide_group(&places, step(part), index, judge))
@@ -216,16 +217,19 @@ fn decide_group<'t, T: Observed>(
             (variable, decide_group(&below, step(part), index, judge))
         })
         .collect();
-    Decided { literals, variables, ends: operations::split(&group.ends()), template, near }
+    DecidedNode { literals, variables, ends: operations::split(&group.ends()), template, near }
 }
 
-fn near_misses<'t, T>(candidates: &[Candidate<'t, T>], verdicts: &[Verdict]) -> Vec<Near<'t>> {
-    let distance = |verdict: &Verdict| (verdict.probability - 0.5).abs();
-    let mut near: Vec<Near<'t>> = candidates
+fn near_misses<'t, T>(
+    candidates: &[Candidate<'t, T>],
+    verdicts: &[Classification],
+) -> Vec<CloseCall<'t>> {
+    let distance = |verdict: &Classification| (verdict.probability - 0.5).abs();
+    let mut near: Vec<CloseCall<'t>> = candidates
         .iter()
         .zip(verdicts)
         .filter(|(_, verdict)| verdict.is_near())
-        .map(|(candidate, verdict)| Near { text: candidate.text, verdict: verdict.clone() })
+        .map(|(candidate, verdict)| CloseCall { text: candidate.text, verdict: verdict.clone() })
         .collect();
     near.sort_by(|a, b| {
         distance(&a.verdict).total_cmp(&distance(&b.verdict)).then(a.text.cmp(b.text))
@@ -238,18 +242,18 @@ fn near_misses<'t, T>(candidates: &[Candidate<'t, T>], verdicts: &[Verdict]) -> 
 const UNMISTAKABLE: f64 = 0.99;
 
 /// Literals and parameters, each with the group of nodes below it.
-type Parted<'t, T> = (Vec<(DecidedLiteral<'t>, Places<'t, T>)>, Vec<Varying<'t, T>>);
+type Partition<'t, T> = (Vec<(DecidedLiteral<'t>, NodeGroup<'t, T>)>, Vec<OpenVariable<'t, T>>);
 
 /// Partitions the children of a node into literals and parameters.
-fn part<'t, T: Observed>(
+fn part<'t, T: LeafStats>(
     candidates: Vec<Candidate<'t, T>>,
-    verdicts: Vec<Verdict>,
-    values: Vec<(&'t Values<T>, bool)>,
+    verdicts: Vec<Classification>,
+    values: Vec<(&'t ValuesChild<T>, bool)>,
     template: &Template,
-    judge: &dyn Judge<T>,
-) -> Parted<'t, T> {
+    judge: &dyn Classifier<T>,
+) -> Partition<'t, T> {
     let mut literals = Vec::new();
-    let mut variables: BTreeMap<VariableKey, Varying<'t, T>> = BTreeMap::new();
+    let mut variables: BTreeMap<VariableKey, OpenVariable<'t, T>> = BTreeMap::new();
     let values_among = verdicts.iter().filter(|verdict| verdict.is_value).count();
     let folded_may_be_names = values_among * 2 <= verdicts.len();
     for (candidate, verdict) in candidates.into_iter().zip(verdicts) {

@@ -1,11 +1,11 @@
 //! Features of a whole host: an index of its segments, their vocabulary coverage, and naming
 //! habits.
 
-use crate::template::decide::Places;
+use crate::template::decide::NodeGroup;
 use crate::template::decide::files::ending_of;
-use crate::template::evidence::Node;
 use crate::template::features::{Feature as F, Features, LEXICAL, lexical, ratio};
 use crate::template::segment::{Segment, SegmentKind};
+use crate::template::trie::Node;
 use crate::template::vocabulary::Vocabulary;
 
 /// Index of the segments of a host: number of nodes, vocabulary membership and lexical features of
@@ -66,7 +66,7 @@ impl<'v> HostIndex<'v> {
     /// Maximum weight of one segment, whatever the number of nodes at which it occurs.
     pub(crate) const MAX_WEIGHT: f64 = 4.0;
 
-    pub(crate) fn new<T>(hosts: &Places<'_, T>, vocabulary: &'v Vocabulary) -> Self {
+    pub(crate) fn new<T>(hosts: &NodeGroup<'_, T>, vocabulary: &'v Vocabulary) -> Self {
         let mut index = Self {
             vocabulary,
             segments: Vec::new(),
@@ -76,7 +76,7 @@ impl<'v> HostIndex<'v> {
             words: 0.0,
             unknown: 0.0,
         };
-        let mut found = Found::default();
+        let mut found = CollectedSegments::default();
         for host in &hosts.answered {
             index.places += found.collect(host, true);
         }
@@ -87,9 +87,9 @@ impl<'v> HostIndex<'v> {
         found.segments.sort_unstable_by(|a, b| {
             a.hash.cmp(&b.hash).then(b.siblings.cmp(&a.siblings)).then(a.text.cmp(b.text))
         });
-        let mut sums = Sums::default();
+        let mut sums = HabitSums::default();
         for same in found.segments.chunk_by(|a, b| a.hash == b.hash) {
-            let FoundSegment { hash, text, .. } = same[0];
+            let CollectedSegment { hash, text, .. } = same[0];
             let evidence = || same.iter().filter(|found| found.siblings > 0);
             let places = evidence().count();
             // Siblings share the weight of their node: a thousand values of one parameter count as
@@ -203,28 +203,28 @@ impl<'v> HostIndex<'v> {
 
 /// Segments and endings of a host during collection.
 #[derive(Default)]
-struct Found<'t> {
-    segments: Vec<FoundSegment<'t>>,
+struct CollectedSegments<'t> {
+    segments: Vec<CollectedSegment<'t>>,
     /// (ending, hash of the segment) for segments at which a path ends.
     endings: Vec<(&'t [u8], u64)>,
 }
 
 /// A segment below one node.
-struct FoundSegment<'t> {
+struct CollectedSegment<'t> {
     hash: u64,
     text: &'t [u8],
     /// Number of siblings including the segment itself; 0 if the node is not evidence.
     siblings: usize,
 }
 
-impl<'t> Found<'t> {
+impl<'t> CollectedSegments<'t> {
     /// Collects the subtree of a node. Returns its number of nodes that are evidence.
     fn collect<T>(&mut self, node: &'t Node<T>, is_evidence: bool) -> usize {
         let mut places = usize::from(is_evidence);
         for literal in &node.literals {
             let siblings = if is_evidence { node.literals.len() } else { 0 };
             let (hash, text) = (literal.hash, &*literal.text);
-            self.segments.push(FoundSegment { hash, text, siblings });
+            self.segments.push(CollectedSegment { hash, text, siblings });
             if is_evidence && !literal.node.ends.is_empty() {
                 self.endings.push((ending_of(&literal.text).unwrap_or_default(), literal.hash));
             }
@@ -260,13 +260,13 @@ impl<'t> Found<'t> {
 
 /// Weighted sums over the segments of a host.
 #[derive(Default)]
-struct Sums {
+struct HabitSums {
     words: f64,
     all: f64,
     habits: Habits,
 }
 
-impl Sums {
+impl HabitSums {
     fn add(&mut self, segment: &Segment<'_>, core: &[u8], lexical: &Features, weight: f64) {
         let has_letters = matches!(segment.kind, SegmentKind::Word | SegmentKind::WordWithDigits);
         if !has_letters || core.len() < 3 {

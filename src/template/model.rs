@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use crate::math::logistic;
 use crate::template::features::{COUNT, Features, LEXICAL, NAMES};
-use crate::template::trees::Trees;
+use crate::template::trees::BoostedTrees;
 use crate::template::vocabulary::Vocabulary;
 
 /// Number of stages: the segment alone, then with its context, then twice more with the
@@ -23,7 +23,7 @@ pub(crate) struct Model {
     pub(crate) vocabulary: &'static Vocabulary,
     weights: [Vec<f64>; STAGES],
     /// One ensemble per stage.
-    trees: Vec<Trees>,
+    trees: Vec<BoostedTrees>,
 }
 
 static SHIPPED: LazyLock<Model> = LazyLock::new(|| {
@@ -52,7 +52,7 @@ impl Model {
                 stage[at] = cell.trim().parse().unwrap_or(0.0);
             }
         }
-        Self { vocabulary, weights, trees: Trees::parse(trees, STAGES) }
+        Self { vocabulary, weights, trees: BoostedTrees::parse(trees, STAGES) }
     }
 
     /// The probability that a segment is a value, by the given stage.

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use crate::flow::operation::parse_key;
-use crate::template::context::Observed;
-use crate::template::decide::DecidedEnd;
-use crate::template::evidence::End;
+use crate::template::context::LeafStats;
+use crate::template::decide::DecidedLeaf;
+use crate::template::trie::Leaf;
 
 /// Minimum percentage of requests that must name an operation of a protocol.
 const NAMED_PERCENT: u64 = 80;
@@ -18,8 +18,8 @@ const QUERY_PERCENT: u64 = 95;
 /// protocol if most of its requests name one. It is split by the operations of a query parameter if
 /// nearly all of its requests have one, there are at least two operations, and each has two
 /// requests on average.
-pub(super) fn split<'t, T: Observed>(ends: &[&'t End<T>]) -> Vec<DecidedEnd<'t, T>> {
-    let mut by_method: BTreeMap<&'t [u8], Vec<&'t End<T>>> = BTreeMap::new();
+pub(super) fn split<'t, T: LeafStats>(ends: &[&'t Leaf<T>]) -> Vec<DecidedLeaf<'t, T>> {
+    let mut by_method: BTreeMap<&'t [u8], Vec<&'t Leaf<T>>> = BTreeMap::new();
     for end in ends {
         by_method.entry(&end.method).or_default().push(end);
     }
@@ -42,7 +42,7 @@ pub(super) fn split<'t, T: Observed>(ends: &[&'t End<T>]) -> Vec<DecidedEnd<'t, 
 
 /// Returns `true` if leaves of one method are split by operations of a protocol, or, if `protocol`
 /// is false, of a query parameter.
-fn is_split<T: Observed>(ends: &[&End<T>], protocol: bool) -> bool {
+fn is_split<T: LeafStats>(ends: &[&Leaf<T>], protocol: bool) -> bool {
     let total: u64 = ends.iter().map(|end| end.seen.count()).sum();
     let mut operations: BTreeMap<&[u8], u64> = BTreeMap::new();
     for end in ends {

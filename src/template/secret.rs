@@ -17,13 +17,13 @@ use crate::template::vocabulary::{Vocabulary, words_of};
 
 /// How often a word was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub(crate) enum Frequency {
     /// Too seldom to distinguish a name from a value.
     Seldom,
     Often,
 }
 
-impl Seen {
+impl Frequency {
     /// Minimum number of requests for a pronounceable word to be a name.
     const OFTEN: u64 = 3;
 
@@ -92,7 +92,7 @@ const KNOWN_NAME: u32 = 2;
 
 /// Returns `true` if the text looks like a secret or like personal data. Errs on the side of
 /// `true`.
-pub(crate) fn looks_secret(text: &[u8], seen: Seen) -> bool {
+pub(crate) fn looks_secret(text: &[u8], seen: Frequency) -> bool {
     let text = decoded(text);
     let words = words_of(&text);
     if Vocabulary::shipped().segment(&words.join("_")) >= KNOWN_NAME && text.is_ascii() {
@@ -105,6 +105,11 @@ pub(crate) fn looks_secret(text: &[u8], seen: Seen) -> bool {
         || is_assigned(&text)
         || is_phrase(&text)
         || has_random_word(&text, seen)
+}
+
+/// Returns `true` for a JSON Web Token and for a key of a known issuer.
+pub(crate) fn is_token(text: &[u8]) -> bool {
+    kind_of(text) == SegmentKind::Jwt || issuers::has_known_key(text)
 }
 
 /// Percent-decodes the text, because escapes could hide a secret.
@@ -133,7 +138,7 @@ fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
 
 /// Returns `true` if the text has more digits than names have, however they are separated. Dates of
 /// this century are not counted, because they may be versions.
-fn has_digits_of_a_person(text: &[u8], seen: Seen) -> bool {
+fn has_digits_of_a_person(text: &[u8], seen: Frequency) -> bool {
     let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
     let is_alone = |at: usize, length: usize| {
         let is_digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
@@ -153,7 +158,7 @@ fn has_digits_of_a_person(text: &[u8], seen: Seen) -> bool {
         return digits > 3 && in_days == 0 && !is_year && !is_version();
     }
     let has_sign = text.iter().any(|byte| b"!$*#^".contains(byte));
-    (digits > 1 && !text.is_ascii()) || (digits > 0 && has_sign && seen == Seen::Seldom)
+    (digits > 1 && !text.is_ascii()) || (digits > 0 && has_sign && seen == Frequency::Seldom)
 }
 
 /// Returns `true` for a date from 2000 to 2039: `2015-03-31`, `20120810`.
@@ -217,7 +222,7 @@ fn is_phrase(text: &[u8]) -> bool {
 }
 
 /// Returns `true` if a part of the text looks like random letters and digits.
-fn has_random_word(text: &[u8], seen: Seen) -> bool {
+fn has_random_word(text: &[u8], seen: Frequency) -> bool {
     /// Maximum length of a word that is too short to judge.
     const SHORT: usize = 4;
     /// Minimum length of a word that must be beside three known words to be accepted.
@@ -235,7 +240,7 @@ fn has_random_word(text: &[u8], seen: Seen) -> bool {
             .collect();
         if judged.is_empty() {
             // Four digits that are not a year may be a PIN or a part of a number.
-            if seen == Seen::Seldom
+            if seen == Frequency::Seldom
                 && run.len() == 4
                 && !run.starts_with(b"19")
                 && !run.starts_with(b"20")
@@ -274,7 +279,7 @@ fn has_random_word(text: &[u8], seen: Seen) -> bool {
     // is short or beside enough known words.
     let (count, longest) = pronounceable;
     let is_beside_known = |least: usize| count == 1 && known >= least;
-    if seen == Seen::Seldom
+    if seen == Frequency::Seldom
         && count > 0
         && !is_beside_known(match longest {
             0..=SHORT => 1,
@@ -286,7 +291,7 @@ fn has_random_word(text: &[u8], seen: Seen) -> bool {
         return true;
     }
     // Two unknown words are often the name of a person.
-    tiny_runs > 1 || (seen == Seen::Seldom && unknown >= 2 && unknown * 2 >= unknown + known)
+    tiny_runs > 1 || (seen == Frequency::Seldom && unknown >= 2 && unknown * 2 >= unknown + known)
 }
 
 /// Returns `true` if a word with digits looks random: `oauth2` and `v1beta1` are names,
@@ -295,7 +300,7 @@ fn is_random_with_digits(
     run: &[u8],
     words: &[String],
     judged: &[(usize, Word)],
-    seen: Seen,
+    seen: Frequency,
 ) -> bool {
     let vocabulary = Vocabulary::shipped();
     if vocabulary.segment(&words.join("_")) > 0 || vocabulary.word(&words.concat()) > 0 {
@@ -317,9 +322,9 @@ fn is_random_with_digits(
     if digits >= 3 && !is_year && !is_code {
         return true;
     }
-    let least = if seen == Seen::Often { 4 } else { 2 };
+    let least = if seen == Frequency::Often { 4 } else { 2 };
     let is_word = |found: &(usize, Word)| {
-        fits(found, least) || (seen == Seen::Often && found.1 != Word::Random)
+        fits(found, least) || (seen == Frequency::Often && found.1 != Word::Random)
     };
     !judged.iter().all(is_word)
         || (digits == 2
@@ -333,7 +338,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(seen: Seen, texts: &[&str], is: bool) {
+    fn check(seen: Frequency, texts: &[&str], is: bool) {
         for text in texts {
             assert_eq!(looks_secret(text.as_bytes(), seen), is, "{text}");
         }
@@ -351,7 +356,7 @@ mod tests {
             ("glpat-", "ABCDEFGHIJKLMNOPQRST"),
             ("v1:xoxp-", "abcdefghijkl"),
         ] {
-            for seen in [Seen::Seldom, Seen::Often] {
+            for seen in [Frequency::Seldom, Frequency::Often] {
                 assert!(looks_secret(format!("{prefix}{rest}").as_bytes(), seen), "{prefix}");
             }
         }
@@ -370,9 +375,9 @@ mod tests {
             ";jsessionid=abc",
             "access_token:zzz",
         ];
-        check(Seen::Often, &secret, true);
+        check(Frequency::Often, &secret, true);
         check(
-            Seen::Seldom,
+            Frequency::Seldom,
             &["projects:cancel", "token", "keys:rotate", "page=2", "tokens"],
             false,
         );
@@ -393,9 +398,9 @@ mod tests {
             "%34111111111111111",
             "tel:+4930123456",
         ];
-        check(Seen::Often, &secret, true);
+        check(Frequency::Often, &secret, true);
         check(
-            Seen::Seldom,
+            Frequency::Seldom,
             &["2015-03-31", "v1", "1.0", "2024", "oauth2", "ipv4", "sha256"],
             false,
         );
@@ -412,7 +417,7 @@ mod tests {
             "aB3xK9",
             "abandon-ability-able-about-above-absent-absorb-abstract-absurd-abuse-access-accident",
         ];
-        check(Seen::Often, &secret, true);
+        check(Frequency::Often, &secret, true);
         let names = [
             "getUserProfileInformation",
             "OAuth2AuthorizationServerMetadata",
@@ -429,16 +434,16 @@ mod tests {
             "x-api-key",
             "bestellungen",
         ];
-        check(Seen::Seldom, &names, false);
+        check(Frequency::Seldom, &names, false);
     }
 
     #[test]
     fn words_of_any_language_are_names_once_they_were_seen_often() {
         let names =
             ["nguoidung", "san-pham", "ustawienia", "kayttajat", "benutzer-liste", "grafana"];
-        check(Seen::Often, &names, false);
-        check(Seen::Seldom, &["nguoidung", "kayttajat"], true);
+        check(Frequency::Often, &names, false);
+        check(Frequency::Seldom, &["nguoidung", "kayttajat"], true);
         // Names of persons are masked.
-        check(Seen::Seldom, &["john.smith", "maria-garcia"], true);
+        check(Frequency::Seldom, &["john.smith", "maria-garcia"], true);
     }
 }

@@ -1,14 +1,14 @@
 //! Lexical analysis of one path segment: its kind, and the fixed text around the part that may be a
 //! value.
 
+mod classify;
 mod frame;
-mod rules;
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use rules::kind_of;
+pub(crate) use classify::kind_of;
 
 /// The lexical kind of one path segment or query value.
 ///

@@ -5,7 +5,7 @@ use crate::template::features::{COUNT, NAMES};
 
 /// The trees of one stage. Their predictions are summed.
 #[derive(Debug, Default)]
-pub(crate) struct Trees {
+pub(crate) struct BoostedTrees {
     nodes: Vec<TreeNode>,
     /// Index of the root of each tree.
     roots: Vec<usize>,
@@ -34,7 +34,7 @@ impl TreeNode {
     }
 }
 
-impl Trees {
+impl BoostedTrees {
     /// Parses the trees of `stages` stages.
     ///
     /// The first line has the names of the features, all of which must exist. Each further line is
@@ -124,7 +124,7 @@ mod tests {
         let (first, second) = (NAMES[1], NAMES[2]);
         let text =
             format!("# x\n{first} {second}\n1\t0<=0.5:0.1 =1.5 1<=2:-0.2 =-3 =4\n1\t=0.25\n");
-        let trees = &Trees::parse(&text, 2)[1];
+        let trees = &BoostedTrees::parse(&text, 2)[1];
         let mut values = vec![0.0; COUNT];
         assert!((trees.answer(&values) - 1.75).abs() < 1e-12);
         values[1] = 1.0;

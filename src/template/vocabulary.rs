@@ -8,18 +8,18 @@ use std::sync::{LazyLock, OnceLock};
 #[derive(Debug)]
 pub(crate) struct Vocabulary {
     /// Segments, as their words joined by `_`.
-    segments: Lines,
+    segments: LineTable,
     /// Segments that are siblings of a parameter, such as `me` beside `{user_id}`.
-    beside: Lines,
+    beside: LineTable,
     /// Segments that are parents of a parameter, such as `users` before `{user_id}`.
-    before: Lines,
-    words: Lines,
+    before: LineTable,
+    words: LineTable,
     /// Words that may be parts of compounds; computed on first use.
     parts: OnceLock<BTreeSet<&'static str>>,
     /// Costs -16 ln P of an unknown third character, by the two characters before it. Sorted.
-    pairs: Table,
+    pairs: NgramTable,
     /// Costs -16 ln P of the third character of a trigram. Sorted.
-    triples: Table,
+    triples: NgramTable,
 }
 
 static SHIPPED: LazyLock<Vocabulary> = LazyLock::new(|| {
@@ -37,7 +37,7 @@ impl Vocabulary {
 
     /// Parses a vocabulary from the contents of its two files.
     pub(crate) fn parse(vocabulary: &'static str, characters: &'static str) -> Self {
-        let [segments, beside, before, words] = sections(vocabulary).map(Lines::new);
+        let [segments, beside, before, words] = sections(vocabulary).map(LineTable::new);
         let [pairs, triples] = sections(characters).map(table);
         Self { segments, beside, before, words, parts: OnceLock::new(), pairs, triples }
     }
@@ -132,7 +132,7 @@ fn find(table: &[(&'static [u8], u32)], key: &[u8]) -> Option<u32> {
 }
 
 /// (key, number), sorted by key.
-type Table = Vec<(&'static [u8], u32)>;
+type NgramTable = Vec<(&'static [u8], u32)>;
 
 /// Splits a file into its tables, each of which follows a line that begins with `#`.
 fn sections<const COUNT: usize>(text: &'static str) -> [&'static str; COUNT] {
@@ -166,16 +166,16 @@ fn entry(line: &[u8]) -> Option<(&[u8], u32)> {
 }
 
 /// Parses a small table that is searched often.
-fn table(lines: &'static str) -> Table {
+fn table(lines: &'static str) -> NgramTable {
     lines.as_bytes().split(|byte| *byte == b'\n').filter_map(entry).collect()
 }
 
 /// A large table that is searched seldom. Its lines are searched in the text itself, so that
 /// starting the program costs nothing.
 #[derive(Debug)]
-struct Lines(&'static str);
+struct LineTable(&'static str);
 
-impl Lines {
+impl LineTable {
     fn new(lines: &'static str) -> Self {
         Self(lines)
     }

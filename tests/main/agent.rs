@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 /// Variant of the protocol that the client uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Era {
+pub enum ProtocolEra {
     /// Protocol version with an initialization handshake.
     Legacy(&'static str),
     /// Protocol version without a handshake: every request carries the client's name and capabilities.
@@ -21,7 +21,7 @@ pub struct Agent {
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Receiver<String>,
-    era: Era,
+    era: ProtocolEra,
     name: String,
     /// Capabilities that the client declares.
     capabilities: Value,
@@ -36,16 +36,16 @@ const PATIENCE: Duration = Duration::from_mins(1);
 impl Agent {
     /// Starts a server with the given arguments and initializes the session.
     pub fn start(arguments: &[&str]) -> Self {
-        Self::of(Era::Stateless, "test", json!({}), arguments)
+        Self::of(ProtocolEra::Stateless, "test", json!({}), arguments)
     }
 
-    pub fn of(era: Era, name: &str, capabilities: Value, arguments: &[&str]) -> Self {
+    pub fn of(era: ProtocolEra, name: &str, capabilities: Value, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_api-patterns"));
         command.arg("mcp").args(arguments);
         Self::run(era, name, capabilities, command)
     }
 
-    pub fn run(era: Era, name: &str, capabilities: Value, mut command: Command) -> Self {
+    pub fn run(era: ProtocolEra, name: &str, capabilities: Value, mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -73,7 +73,7 @@ impl Agent {
             early: BTreeMap::new(),
             transcript: Vec::new(),
         };
-        if let Era::Legacy(version) = era {
+        if let ProtocolEra::Legacy(version) = era {
             let hello = json!({
                 "protocolVersion": version,
                 "capabilities": agent.capabilities,
@@ -100,7 +100,7 @@ impl Agent {
     /// Sends a request and returns its id.
     pub fn request(&mut self, method: &str, mut params: Value) -> u64 {
         self.last += 1;
-        if self.era == Era::Stateless {
+        if self.era == ProtocolEra::Stateless {
             params["_meta"] = json!({
                 "io.modelcontextprotocol/protocolVersion": "2026-07-28",
                 "io.modelcontextprotocol/clientInfo": {"name": self.name, "version": "1"},

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::agent::{Agent, Era, text_of};
+use crate::agent::{Agent, ProtocolEra, text_of};
 use crate::support::{fixture, flow, program};
 
 fn demo() -> String {
@@ -59,11 +59,11 @@ fn written(folder: &tempfile::TempDir, name: &str, text: &str) -> String {
 fn both_eras_list_and_call_the_same_tools() {
     let mut answers = Vec::new();
     for era in [
-        Era::Stateless,
-        Era::Legacy("2025-11-25"),
-        Era::Legacy("2025-06-18"),
-        Era::Legacy("2025-03-26"),
-        Era::Legacy("2024-11-05"),
+        ProtocolEra::Stateless,
+        ProtocolEra::Legacy("2025-11-25"),
+        ProtocolEra::Legacy("2025-06-18"),
+        ProtocolEra::Legacy("2025-03-26"),
+        ProtocolEra::Legacy("2024-11-05"),
     ] {
         let mut agent = Agent::of(era, "test", json!({}), &[&demo()]);
         let listed = agent.ask("tools/list", json!({}));

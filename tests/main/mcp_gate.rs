@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::agent::{Agent, Era, text_of};
+use crate::agent::{Agent, ProtocolEra, text_of};
 use crate::support::{fixture, program};
 
 struct Operator {
@@ -20,7 +20,7 @@ impl Operator {
         self.folder.path().join(name).display().to_string()
     }
 
-    fn agent(&self, era: Era, name: &str, capabilities: Value, policy: &Value) -> Agent {
+    fn agent(&self, era: ProtocolEra, name: &str, capabilities: Value, policy: &Value) -> Agent {
         fs::write(self.folder.path().join("policy.json"), policy.to_string()).unwrap();
         let demo = fixture("demo.mitm").display().to_string();
         let (policy, log) = (self.path("policy.json"), self.path("audit.jsonl"));
@@ -50,7 +50,7 @@ fn names(listed: &Value) -> Vec<&str> {
 fn a_denied_tool_is_not_listed_and_its_reason_is_told() {
     let operator = Operator::new();
     let policy = json!({"version": "1", "default": "deny", "tools": {"get_api_patterns": {}}});
-    let mut agent = operator.agent(Era::Stateless, "test", json!({}), &policy);
+    let mut agent = operator.agent(ProtocolEra::Stateless, "test", json!({}), &policy);
     let listed = agent.ask("tools/list", json!({}));
     assert_eq!(names(&listed), ["get_api_patterns"]);
     agent.patterns(json!({}));
@@ -59,7 +59,7 @@ fn a_denied_tool_is_not_listed_and_its_reason_is_told() {
 
     let policy = json!({"version": "1", "default": "allow",
         "tools": {"get_endpoint": {"action": "deny", "reason": "Ask Kim for the details."}}});
-    let mut agent = operator.agent(Era::Legacy("2025-06-18"), "test", json!({}), &policy);
+    let mut agent = operator.agent(ProtocolEra::Legacy("2025-06-18"), "test", json!({}), &policy);
     assert_eq!(agent.refusal("get_endpoint", json!({"id": "1"})), "Ask Kim for the details.");
     assert_eq!(operator.decisions(), ["allow", "deny", "deny"]);
 }
@@ -69,10 +69,10 @@ fn clients_have_rules_of_their_own_by_name() {
     let operator = Operator::new();
     let policy = json!({"version": "1", "default": "deny", "identities": {"inspector": {"default": "allow"}}});
     for (era, name, count) in [
-        (Era::Stateless, "inspector", 2),
-        (Era::Stateless, "other", 0),
-        (Era::Legacy("2025-11-25"), "inspector", 2),
-        (Era::Legacy("2025-11-25"), "other", 0),
+        (ProtocolEra::Stateless, "inspector", 2),
+        (ProtocolEra::Stateless, "other", 0),
+        (ProtocolEra::Legacy("2025-11-25"), "inspector", 2),
+        (ProtocolEra::Legacy("2025-11-25"), "other", 0),
     ] {
         let mut agent = operator.agent(era, name, json!({}), &policy);
         let listed = agent.ask("tools/list", json!({}));
@@ -84,7 +84,7 @@ fn clients_have_rules_of_their_own_by_name() {
 fn a_limit_holds_and_says_when_it_ends() {
     let operator = Operator::new();
     let policy = json!({"version": "1", "tools": {"get_api_patterns": {"rate_limit": {"max": 3, "window": 4.5}}}});
-    let mut agent = operator.agent(Era::Stateless, "test", json!({}), &policy);
+    let mut agent = operator.agent(ProtocolEra::Stateless, "test", json!({}), &policy);
     for _ in 0..3 {
         agent.patterns(json!({}));
     }
@@ -102,7 +102,7 @@ fn a_client_with_a_handshake_asks_its_user() {
     let operator = Operator::new();
     let policy: Value = serde_json::from_str(ASKS).unwrap();
     let can_ask = json!({"elicitation": {}});
-    let mut agent = operator.agent(Era::Legacy("2025-11-25"), "test", can_ask, &policy);
+    let mut agent = operator.agent(ProtocolEra::Legacy("2025-11-25"), "test", can_ask, &policy);
     for (action, is_error) in [("accept", false), ("decline", true), ("cancel", true)] {
         let call = json!({"name": "get_api_patterns", "arguments": {"limit": 3}});
         let number = agent.request("tools/call", call);
@@ -124,8 +124,12 @@ fn a_client_with_a_handshake_asks_its_user() {
 fn a_client_without_a_handshake_asks_its_user_and_calls_again() {
     let operator = Operator::new();
     let policy: Value = serde_json::from_str(ASKS).unwrap();
-    let mut agent =
-        operator.agent(Era::Stateless, "test", json!({"elicitation": {"form": {}}}), &policy);
+    let mut agent = operator.agent(
+        ProtocolEra::Stateless,
+        "test",
+        json!({"elicitation": {"form": {}}}),
+        &policy,
+    );
     let call = |state: &Value, action: &str, limit: u64| {
         let mut call = json!({"name": "get_api_patterns", "arguments": {"limit": limit}});
         if state.is_string() {
@@ -172,7 +176,7 @@ fn a_client_without_a_handshake_asks_its_user_and_calls_again() {
 fn a_client_that_cannot_ask_is_told_what_the_operator_must_do() {
     let operator = Operator::new();
     let policy: Value = serde_json::from_str(ASKS).unwrap();
-    for era in [Era::Stateless, Era::Legacy("2025-06-18")] {
+    for era in [ProtocolEra::Stateless, ProtocolEra::Legacy("2025-06-18")] {
         let mut agent = operator.agent(era, "test", json!({}), &policy);
         assert_eq!(names(&agent.ask("tools/list", json!({}))), ["get_api_patterns"]);
         let refusal = agent.refusal("get_api_patterns", json!({}));
@@ -186,7 +190,7 @@ fn every_call_is_in_the_log_before_it_is_answered() {
     let operator = Operator::new();
     let policy = json!({"version": "1", "default": "allow"});
     for round in 1..=20 {
-        let mut agent = operator.agent(Era::Stateless, "a\u{202e}b", json!({}), &policy);
+        let mut agent = operator.agent(ProtocolEra::Stateless, "a\u{202e}b", json!({}), &policy);
         let answer =
             agent.call("get_api_patterns", json!({"limit": round, "domain": "shop.example"}));
         // Simulate a crash right after the answer.
@@ -234,7 +238,7 @@ fn another_name_does_not_reset_a_limit() {
     let operator = Operator::new();
     let policy = json!({"version": "1", "tools": {"get_api_patterns": {"rate_limit": {"max": 2, "window": 600}}},
         "identities": {"known": {"tools": {"get_api_patterns": {"rate_limit": {"max": 1, "window": 600}}}}}});
-    let mut agent = operator.agent(Era::Stateless, "a", json!({}), &policy);
+    let mut agent = operator.agent(ProtocolEra::Stateless, "a", json!({}), &policy);
     let mut errors = Vec::new();
     for name in ["a", "b", "c", "known", "known"] {
         agent.rename(name);
@@ -247,7 +251,7 @@ fn another_name_does_not_reset_a_limit() {
 fn a_tool_that_there_is_none_of_is_in_the_log() {
     let operator = Operator::new();
     let mut agent = operator.agent(
-        Era::Stateless,
+        ProtocolEra::Stateless,
         "a",
         json!({}),
         &json!({"version": "1", "default": "allow"}),

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::agent::{Agent, Era, text_of};
+use crate::agent::{Agent, ProtocolEra, text_of};
 use crate::support::fixture;
 
 /// Returns the system calls that strace recorded, one per line, or `None` if strace is not installed.
@@ -33,7 +33,7 @@ fn traced(folder: &tempfile::TempDir, captures: &[String], options: &[String]) -
         .arg("mcp")
         .args(captures)
         .args(options);
-    let mut agent = Agent::run(Era::Stateless, "test", json!({}), command);
+    let mut agent = Agent::run(ProtocolEra::Stateless, "test", json!({}), command);
     let answer = agent.patterns(json!({}));
     assert!(answer["totals"]["used"].as_u64().unwrap() > 0);
     let id = answer["patterns"][0]["id"].clone();

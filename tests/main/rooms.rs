@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-const GROUND_FLOOR: [&str; 6] = ["bits", "error", "limits", "math", "sketch", "skip"];
+const GROUND_FLOOR: [&str; 6] = ["simd", "error", "limits", "math", "sketch", "skip"];
 
 fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     BTreeMap::from([
-        ("bits", &[][..]),
+        ("simd", &[][..]),
         ("error", &["flow"]),
         ("limits", &[]),
         ("math", &[]),
@@ -17,6 +17,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("flow", &[]),
         ("capture", &["flow"]),
         ("template", &["flow"]),
+        ("shape", &["flow", "template"]),
         ("patterns", &["flow", "template"]),
         ("report", &["flow", "template", "patterns"]),
         ("output", &["report"]),

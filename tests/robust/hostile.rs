@@ -15,13 +15,13 @@ fn analysis(bytes: Vec<u8>, format: InputFormat) -> Analysis {
 const ENTRY: &str = r#"{"request": {"method": "GET", "url": "https://h.example/a"}}"#;
 
 /// A reader of a very long input that is generated while it is read.
-struct Endless {
+struct EndlessReader {
     head: std::io::Cursor<Vec<u8>>,
     fill: &'static [u8],
     left: u64,
 }
 
-impl Read for Endless {
+impl Read for EndlessReader {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let head = self.head.read(buffer)?;
         if head > 0 {
@@ -38,7 +38,7 @@ impl Read for Endless {
 
 fn endless(head: &str, fill: &'static [u8], bytes: u64) -> Analysis {
     let head = std::io::Cursor::new(head.as_bytes().to_vec());
-    let reader = Box::new(Endless { head, fill, left: bytes });
+    let reader = Box::new(EndlessReader { head, fill, left: bytes });
     let captures = Captures::from_reader("endless", reader, InputFormat::Detect).unwrap();
     analyze(&captures, &Options::default(), &()).unwrap()
 }

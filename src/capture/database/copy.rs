@@ -67,7 +67,7 @@ pub(super) fn copied(bytes: &Bytes, path: &Path) -> io::Result<TempDir> {
     let folder = tempdir()?;
     let copy = database_in(&folder);
     // Only the bytes: the copy is repaired by writing to it, whatever the mode of the original.
-    copy_bounded(&mut ReadAt { bytes, position: 0 }, &mut File::create(&copy)?)?;
+    copy_bounded(&mut PositionedReader { bytes, position: 0 }, &mut File::create(&copy)?)?;
     for suffix in ["-journal", "-wal"] {
         let from = beside(path, suffix);
         if from.exists() {
@@ -85,12 +85,12 @@ pub(super) fn unpacked(stream: &mut ByteStream) -> io::Result<TempDir> {
 }
 
 /// Reads a file from its start, wherever others read it.
-struct ReadAt<'a> {
+struct PositionedReader<'a> {
     bytes: &'a Bytes,
     position: u64,
 }
 
-impl Read for ReadAt<'_> {
+impl Read for PositionedReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.bytes.read_at(self.position, buffer)?;
         self.position += count as u64;

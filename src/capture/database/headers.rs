@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::bits::{self, is_same};
-use crate::capture::json::{BadJson, Json};
+use crate::capture::json::{JsonError, JsonReader};
 use crate::flow::headers::beside;
-use crate::flow::{Encoding, Header, Headers, OwnedHeader};
+use crate::flow::{Header, HeaderEncoding, Headers, OwnedHeader};
 use crate::limits;
+use crate::simd::{self, is_same};
 
 /// Why the original tool raises when it loads a column of headers; `None` if it does not.
 pub(crate) fn header_problem(column: &[u8]) -> Option<&'static str> {
@@ -23,7 +23,8 @@ pub(super) fn lazy(text: &[u8]) -> Option<Headers<'_>> {
 }
 
 /// A list of pairs in JSON, without its first bracket.
-static LIST: Encoding = Encoding { next, beside: |list, names| beside(list, names, after) };
+static LIST: HeaderEncoding =
+    HeaderEncoding { next, beside: |list, names| beside(list, names, after) };
 
 fn next(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
     if list == b"]" {
@@ -36,7 +37,7 @@ fn next(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
 #[inline]
 fn next_plain(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
     let name = without_comma(list).strip_prefix(b"[\"")?;
-    let (name, rest) = name.split_at(bits::position(name, b'"')?);
+    let (name, rest) = name.split_at(simd::position(name, b'"')?);
     let (value, rest) = value(rest)?;
     Some(((name, Some(value)), rest))
 }
@@ -56,7 +57,7 @@ fn after<'b>(list: &'b [u8], name: &[u8]) -> Option<&'b [u8]> {
 #[inline]
 fn value(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     let value = rest.strip_prefix(b"\", \"").or_else(|| rest.strip_prefix(b"\",\""))?;
-    let (value, rest) = value.split_at(bits::position(value, b'"')?);
+    let (value, rest) = value.split_at(simd::position(value, b'"')?);
     Some((value, rest.strip_prefix(b"\"]")?))
 }
 
@@ -67,7 +68,7 @@ fn without_comma(list: &[u8]) -> &[u8] {
 }
 
 fn next_any(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
-    let mut json = Json::new(list);
+    let mut json = JsonReader::new(list);
     let _comma = json.take(b',');
     if let Some(text) = json.raw_text().ok()? {
         let (name, value) = split_pair(text.bytes)?;
@@ -94,8 +95,8 @@ pub(super) fn read<'a>(
     pairs: &mut Vec<OwnedHeader<'a>>,
 ) -> Result<(), &'static str> {
     pairs.clear();
-    let no_json = |_: BadJson| "its headers are no JSON";
-    let mut json = Json::strict(text);
+    let no_json = |_: JsonError| "its headers are no JSON";
+    let mut json = JsonReader::strict(text);
     match json.peek() {
         Some(b'[') => {
             let mut is_pairs = true;
@@ -127,13 +128,13 @@ pub(super) fn read<'a>(
 }
 
 fn push<'a>(pairs: &mut Vec<OwnedHeader<'a>>, pair: Option<OwnedHeader<'a>>) {
-    if pairs.len() < limits::HEADERS {
+    if pairs.len() < limits::MAX_HEADERS {
         pairs.extend(pair);
     }
 }
 
 /// Two items, or a string of two characters, which Python takes apart as well.
-fn pair<'a>(json: &mut Json<'a>) -> Result<Option<OwnedHeader<'a>>, BadJson> {
+fn pair<'a>(json: &mut JsonReader<'a>) -> Result<Option<OwnedHeader<'a>>, JsonError> {
     if let Some(text) = json.text()? {
         let owned = |part: &[u8]| Cow::Owned(part.to_vec());
         return Ok(split_pair(&text).map(|(name, value)| (owned(name), Some(owned(value)))));
@@ -179,14 +180,14 @@ pub(crate) mod laws {
             let pairs = pairs
                 .iter()
                 .map(|(name, value)| (name.to_vec(), value.as_ref().map(|v| v.to_vec())));
-            assert_eq!(lazy, pairs.take(limits::HEADERS).collect::<Vec<_>>());
+            assert_eq!(lazy, pairs.take(limits::MAX_HEADERS).collect::<Vec<_>>());
         }
         if let Ok(plain) = serde_json::from_slice::<Names>(bytes) {
             assert!(result.is_ok());
             let names =
                 pairs.iter().map(|(name, value)| (&**name, value.as_deref().unwrap_or_default()));
             let plain = plain.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-            assert!(names.eq(plain.take(limits::HEADERS)));
+            assert!(names.eq(plain.take(limits::MAX_HEADERS)));
         }
     }
 }

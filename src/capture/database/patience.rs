@@ -11,7 +11,7 @@ const BYTES_A_SECOND: u64 = 4 << 20;
 
 /// The time that is left for the statements over one database.
 #[derive(Debug, Default)]
-pub(super) struct Patience {
+pub(super) struct TimeBudget {
     left: Mutex<TimeSpent>,
 }
 
@@ -24,7 +24,7 @@ struct TimeSpent {
     running: Option<(Instant, usize)>,
 }
 
-impl Patience {
+impl TimeBudget {
     /// The sentence for a database over which SQLite used up its time.
     pub(super) const OVER: &str = "SQLite was busy with this database for longer than an undamaged one of its size can keep it";
 
@@ -42,11 +42,11 @@ impl Patience {
     }
 
     /// Counts the time until the guard is dropped.
-    pub(super) fn spend(&self) -> Spending<'_> {
+    pub(super) fn spend(&self) -> StatementTimer<'_> {
         let mut budget = self.budget();
         let running = budget.running.get_or_insert_with(|| (Instant::now(), 0));
         running.1 += 1;
-        Spending { patience: self }
+        StatementTimer { patience: self }
     }
 
     fn budget(&self) -> std::sync::MutexGuard<'_, TimeSpent> {
@@ -55,11 +55,11 @@ impl Patience {
 }
 
 /// A statement that is running.
-pub(super) struct Spending<'p> {
-    patience: &'p Patience,
+pub(super) struct StatementTimer<'p> {
+    patience: &'p TimeBudget,
 }
 
-impl Drop for Spending<'_> {
+impl Drop for StatementTimer<'_> {
     fn drop(&mut self) {
         let mut budget = self.patience.budget();
         if let Some((since, count)) = &mut budget.running {
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn time_is_counted_while_a_statement_runs_and_granted_anew() {
-        let patience = Patience::default();
+        let patience = TimeBudget::default();
         patience.begin(0);
         assert!(!patience.is_over());
         patience.budget().used = LEAST + Duration::from_millis(1);

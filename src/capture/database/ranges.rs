@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::capture::batch::Batch;
-use crate::capture::chunk::Cut;
+use crate::capture::chunk::Chunk;
 use crate::capture::database::{Database, in_words, place_of};
 
 /// Rows that one statement reads.
@@ -13,7 +13,7 @@ const ROWS: i64 = 1024;
 const SPAN: i64 = 1 << 22;
 
 /// Hands out ranges of rows, by their numbers.
-pub(crate) struct Rows<'a> {
+pub(crate) struct RowRanges<'a> {
     database: &'a Database,
     next: i64,
     last: Option<i64>,
@@ -21,7 +21,7 @@ pub(crate) struct Rows<'a> {
     failure: Option<io::Error>,
 }
 
-impl<'a> Rows<'a> {
+impl<'a> RowRanges<'a> {
     pub(super) fn new(database: &'a Database, start: i64) -> Self {
         let mut rows = Self { database, next: start, last: None, is_dense: false, failure: None };
         rows.find_range();
@@ -45,8 +45,8 @@ impl<'a> Rows<'a> {
         }
     }
 
-    pub(crate) fn next(&mut self, batch: &mut Batch) -> Cut {
-        let Some(last) = self.last.filter(|last| self.next <= *last) else { return Cut::End };
+    pub(crate) fn next(&mut self, batch: &mut Batch) -> Chunk {
+        let Some(last) = self.last.filter(|last| self.next <= *last) else { return Chunk::End };
         let first = if self.is_dense {
             self.next
         } else {
@@ -60,7 +60,7 @@ impl<'a> Rows<'a> {
         };
         if first > last || self.failure.is_some() {
             self.last = None;
-            return Cut::End;
+            return Chunk::End;
         }
         let end = first.saturating_add(ROWS - 1).min(last);
         match end.checked_add(1) {
@@ -68,7 +68,7 @@ impl<'a> Rows<'a> {
             None => self.last = None,
         }
         batch.put_rows(first, end, place_of(first));
-        Cut::Batch
+        Chunk::Batch
     }
 
     /// About how many bytes of the file are behind it.

@@ -6,9 +6,9 @@ use std::io::Write;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode};
 
-use crate::capture::batch::GoesOn;
-use crate::capture::chunk::{Found, RowColumns};
-use crate::capture::database::patience::Patience;
+use crate::capture::batch::KeepGoing;
+use crate::capture::chunk::{CaptureItem, RowColumns};
+use crate::capture::database::patience::TimeBudget;
 use crate::capture::database::{
     COLUMNS, ID, MAX_COLUMN_BYTES, METHOD, REQUEST_BODY, REQUEST_HEADERS, RESPONSE_BODY,
     RESPONSE_HEADERS, SIZE, STATUS, TIMESTAMP, URL, headers, in_words, place_of,
@@ -23,7 +23,7 @@ use crate::skip::SkipReason;
 const HELD_BYTES: usize = 8 << 20;
 
 /// Rows that are held at most, in as much memory.
-const HELD_ROWS: usize = HELD_BYTES / size_of::<Row>();
+const HELD_ROWS: usize = HELD_BYTES / size_of::<DatabaseRow>();
 
 /// Rows after which it is asked whether to go on.
 const ROWS_A_LOOK: usize = 64;
@@ -52,7 +52,7 @@ pub(super) fn query(has: impl Fn(&str) -> bool, bodies: Bodies) -> String {
 }
 
 /// A row, copied.
-struct Row {
+struct DatabaseRow {
     number: i64,
     started: Option<i64>,
     /// The status and the size, where they are whole numbers.
@@ -65,7 +65,7 @@ struct Row {
 /// No text: it would end before it begins.
 const NO_CELL: (u32, u32) = (1, 0);
 
-impl Row {
+impl DatabaseRow {
     fn new(number: i64) -> Self {
         Self { number, started: None, status: None, size: None, cells: [NO_CELL; COLUMNS.len()] }
     }
@@ -113,7 +113,7 @@ impl Row {
 #[derive(Default)]
 pub(super) struct CopiedRows {
     text: Vec<u8>,
-    rows: Vec<Row>,
+    rows: Vec<DatabaseRow>,
 }
 
 impl CopiedRows {
@@ -131,11 +131,11 @@ impl CopiedRows {
 pub(super) struct Statement<'a> {
     connection: &'a Connection,
     query: &'a str,
-    patience: &'a Patience,
+    patience: &'a TimeBudget,
 }
 
 /// How far a statement came.
-enum ReadRows {
+enum ReadStatus {
     /// There are no more rows.
     Done,
     /// As much is held as may be.
@@ -146,7 +146,11 @@ enum ReadRows {
 }
 
 impl<'a> Statement<'a> {
-    pub(super) fn new(connection: &'a Connection, query: &'a str, patience: &'a Patience) -> Self {
+    pub(super) fn new(
+        connection: &'a Connection,
+        query: &'a str,
+        patience: &'a TimeBudget,
+    ) -> Self {
         Self { connection, query, patience }
     }
 
@@ -155,9 +159,9 @@ impl<'a> Statement<'a> {
         &self,
         first: i64,
         last: i64,
-        goes_on: GoesOn<'_>,
+        goes_on: KeepGoing<'_>,
         copied: &mut CopiedRows,
-        found: &mut dyn FnMut(u64, Found<'_>),
+        found: &mut dyn FnMut(u64, CaptureItem<'_>),
     ) {
         let mut next = Some(first);
         let mut tries = 0;
@@ -169,13 +173,13 @@ impl<'a> Statement<'a> {
             }
             let after = copied.rows.last().map_or(Some(from), |row| row.number.checked_add(1));
             next = match read {
-                Ok(ReadRows::Done | ReadRows::Canceled) => None,
-                Ok(ReadRows::Full) => after,
-                Ok(ReadRows::Disorder) => {
+                Ok(ReadStatus::Done | ReadStatus::Canceled) => None,
+                Ok(ReadStatus::Full) => after,
+                Ok(ReadStatus::Disorder) => {
                     let message = "the rows of this database are out of order, so it is damaged; the rest of them is skipped";
                     found(
                         place_of(from),
-                        Found::Skipped(SkipReason::BadRecord, message.to_owned()),
+                        CaptureItem::Skipped(SkipReason::BadRecord, message.to_owned()),
                     );
                     None
                 }
@@ -205,39 +209,43 @@ impl<'a> Statement<'a> {
         &self,
         first: i64,
         last: i64,
-        goes_on: GoesOn<'_>,
+        goes_on: KeepGoing<'_>,
         copied: &mut CopiedRows,
-    ) -> rusqlite::Result<ReadRows> {
+    ) -> rusqlite::Result<ReadStatus> {
         let _spending = self.patience.spend();
         let mut statement = self.connection.prepare_cached(self.query)?;
         let mut cursor = statement.query([first, last])?;
         while let Some(row) = cursor.next()? {
-            let mut copy = Row::new(row.get(0)?);
+            let mut copy = DatabaseRow::new(row.get(0)?);
             let lowest = copied.rows.last().map_or(Some(first), |row| row.number.checked_add(1));
             if lowest.is_none_or(|lowest| copy.number < lowest) || copy.number > last {
-                return Ok(ReadRows::Disorder);
+                return Ok(ReadStatus::Disorder);
             }
             for place in 0..copy.cells.len() {
                 copy.put(place, row.get_ref(place + 1)?, &mut copied.text);
             }
             copied.rows.push(copy);
             if copied.is_full() {
-                return Ok(ReadRows::Full);
+                return Ok(ReadStatus::Full);
             }
             if copied.rows.len().is_multiple_of(ROWS_A_LOOK) && !goes_on() {
-                return Ok(ReadRows::Canceled);
+                return Ok(ReadStatus::Canceled);
             }
         }
-        Ok(ReadRows::Done)
+        Ok(ReadStatus::Done)
     }
 }
 
-pub(super) fn unreadable(row: i64, error: &rusqlite::Error, found: &mut dyn FnMut(u64, Found<'_>)) {
+pub(super) fn unreadable(
+    row: i64,
+    error: &rusqlite::Error,
+    found: &mut dyn FnMut(u64, CaptureItem<'_>),
+) {
     let message = format!("{}; skipped", in_words(error));
-    found(place_of(row), Found::Skipped(SkipReason::BadRecord, message));
+    found(place_of(row), CaptureItem::Skipped(SkipReason::BadRecord, message));
 }
 
-fn decode_row(row: &Row, text: &[u8], found: &mut dyn FnMut(u64, Found<'_>)) {
+fn decode_row(row: &DatabaseRow, text: &[u8], found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
     let cell = |column: usize| row.cell(column, text);
     let columns = [cell(REQUEST_HEADERS), cell(RESPONSE_HEADERS)];
     let (mut request_pairs, mut response_pairs) = (Vec::new(), Vec::new());
@@ -269,7 +277,7 @@ fn decode_row(row: &Row, text: &[u8], found: &mut dyn FnMut(u64, Found<'_>)) {
             .and_then(|size| u64::try_from(size).ok()),
         body: cell(RESPONSE_BODY).map(Body::decoded).unwrap_or_default(),
     });
-    found(place_of(row.number), Found::Row(&flow, &stored));
+    found(place_of(row.number), CaptureItem::Row(&flow, &stored));
 }
 
 fn headers_of<'a>(column: Option<&'a [u8]>, pairs: &'a mut Vec<OwnedHeader<'a>>) -> Headers<'a> {

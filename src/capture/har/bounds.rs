@@ -1,7 +1,7 @@
 //! Where entries begin and end in bytes, whole or damaged.
 
-use crate::capture::batch::Effort;
-use crate::capture::json::{self, BadJson, Json, Scan};
+use crate::capture::batch::SearchBudget;
+use crate::capture::json::{self, JsonError, JsonReader, JsonScanner};
 
 /// The first keys that writers give an entry, beside those that begin with `_`.
 const ENTRY_KEYS: [&[u8]; 14] = [
@@ -23,7 +23,7 @@ const ENTRY_KEYS: [&[u8]; 14] = [
 
 /// Why there are no more whole entries at the front.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(super) enum EntryStop {
     NeedsMore,
     /// What begins here is no entry, or is not followed by another one.
     Bad,
@@ -48,8 +48,11 @@ pub(crate) fn opening_bracket(bytes: &[u8]) -> Option<usize> {
 
 /// The key at the front, and where the first byte of its value stands.
 pub(super) fn key_and_value(bytes: &[u8]) -> Option<(&[u8], usize)> {
-    let end =
-        if bytes.first() == Some(&b'"') { Scan::default().step(bytes)? } else { return None };
+    let end = if bytes.first() == Some(&b'"') {
+        JsonScanner::default().step(bytes)?
+    } else {
+        return None;
+    };
     let next = |at: usize| {
         let space = bytes[at..].iter().take_while(|byte| json::is_space(**byte)).count();
         bytes.get(at + space).map(|byte| (at + space, *byte))
@@ -72,7 +75,7 @@ pub(super) struct WholeEntries {
     /// Where the last of them begins.
     pub(super) last: usize,
     /// What comes after them.
-    pub(super) stop: Stop,
+    pub(super) stop: EntryStop,
 }
 
 /// Steps over the entries at the front.
@@ -86,26 +89,26 @@ pub(super) fn whole_entries(bytes: &[u8], ended: bool) -> WholeEntries {
     loop {
         let start = whole + entry_start(&bytes[whole..]);
         let end = match bytes.get(start) {
-            None => return found(whole, last.0, Stop::NeedsMore),
+            None => return found(whole, last.0, EntryStop::NeedsMore),
             Some(b']') if is_damaged(&bytes[last.0..whole]) => {
-                return found(last.1, before.0, Stop::Bad);
+                return found(last.1, before.0, EntryStop::Bad);
             }
-            Some(b']') => return found(whole, last.0, Stop::Closed(start)),
-            Some(b'{' | b'[' | b'"') => Scan::default().step(&bytes[start..]),
+            Some(b']') => return found(whole, last.0, EntryStop::Closed(start)),
+            Some(b'{' | b'[' | b'"') => JsonScanner::default().step(&bytes[start..]),
             // A null among the entries.
             Some(byte) if byte.is_ascii_alphanumeric() => {
                 bytes[start..].iter().position(|byte| !byte.is_ascii_alphanumeric())
             }
-            Some(_) => return found(whole, last.0, Stop::Bad),
+            Some(_) => return found(whole, last.0, EntryStop::Bad),
         };
         let Some(end) = end.map(|end| start + end) else {
-            return found(whole, last.0, Stop::NeedsMore);
+            return found(whole, last.0, EntryStop::NeedsMore);
         };
         match bytes[end..].iter().find(|byte| !json::is_space(**byte)) {
             Some(b',' | b']') => {}
-            None if !ended => return found(whole, last.0, Stop::NeedsMore),
+            None if !ended => return found(whole, last.0, EntryStop::NeedsMore),
             // What follows is damaged, or the entry itself: a quote too few turns what is inside of strings outside.
-            _ if is_damaged(&bytes[start..end]) => return found(whole, last.0, Stop::Bad),
+            _ if is_damaged(&bytes[start..end]) => return found(whole, last.0, EntryStop::Bad),
             _ => {}
         }
         before = last;
@@ -120,7 +123,7 @@ fn is_damaged(entry: &[u8]) -> bool {
     /// Deeper than entries go, brackets are enough.
     const DEPTH: usize = 64;
 
-    fn check(json: &mut Json<'_>, depth: usize) -> Result<(), BadJson> {
+    fn check(json: &mut JsonReader<'_>, depth: usize) -> Result<(), JsonError> {
         match json.peek() {
             Some(b'{') if depth < DEPTH => json.members(|_, json| check(json, depth + 1)),
             Some(b'[') if depth < DEPTH => json.items(|json| check(json, depth + 1)),
@@ -128,13 +131,13 @@ fn is_damaged(entry: &[u8]) -> bool {
         }
     }
 
-    entry.len() > 1 && check(&mut Json::new(entry), 0).is_err()
+    entry.len() > 1 && check(&mut JsonReader::new(entry), 0).is_err()
 }
 
 /// Where the value at the front ends, which begins with the byte `first`; `None` where it does not end here.
 pub(super) fn end_of_value(bytes: &[u8], first: u8) -> Option<usize> {
     match first {
-        b'{' | b'[' | b'"' => Scan::default().step(bytes),
+        b'{' | b'[' | b'"' => JsonScanner::default().step(bytes),
         _ => bytes.iter().position(|byte| matches!(byte, b',' | b'}')),
     }
 }
@@ -154,7 +157,7 @@ pub(super) fn find_entry(
     bytes: &[u8],
     from: usize,
     may_begin: bool,
-    effort: &mut Effort,
+    effort: &mut SearchBudget,
 ) -> EntrySearch {
     let from = from.min(bytes.len());
     let mut open = None;
@@ -181,11 +184,11 @@ pub(super) fn find_entry(
 
 /// Has the object at the front a request in it, whatever its other keys are? `None` where it is not whole, or where too much
 /// was looked through in vain already. `length` is how much is looked through in all.
-fn is_entry(bytes: &[u8], length: usize, effort: &mut Effort) -> Option<bool> {
+fn is_entry(bytes: &[u8], length: usize, effort: &mut SearchBudget) -> Option<bool> {
     if effort.is_over(length as u64) {
         return None;
     }
-    let mut json = Json::new(bytes);
+    let mut json = JsonReader::new(bytes);
     let (mut has_request, mut has_method, mut has_url) = (false, false, false);
     let read = json.members(|key, json| {
         has_request |= key == b"request" && json.peek() == Some(b'{');

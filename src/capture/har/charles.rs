@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 
 use crate::capture::fields::{Text, integer, read_pairs};
-use crate::capture::har::entry::Entry;
-use crate::capture::json::{BadJson, Json};
+use crate::capture::har::entry::HarEntry;
+use crate::capture::json::{JsonError, JsonReader};
 use crate::flow::json_string::JsonString;
 use crate::flow::{Body, Outcome};
 
 /// The parts of an URL, which Charles keeps apart.
 #[derive(Default)]
-struct Place<'a> {
+struct CharlesUrl<'a> {
     scheme: Text<'a>,
     host: Text<'a>,
     port: Text<'a>,
@@ -19,10 +19,10 @@ struct Place<'a> {
 }
 
 /// Reads an exchange; it has no URL where it has no host.
-pub(super) fn read(bytes: &[u8]) -> Result<Entry<'_>, BadJson> {
-    let mut entry = Entry::default();
-    let mut place = Place::default();
-    Json::new(bytes).members(|key, json| {
+pub(super) fn read(bytes: &[u8]) -> Result<HarEntry<'_>, JsonError> {
+    let mut entry = HarEntry::default();
+    let mut place = CharlesUrl::default();
+    JsonReader::new(bytes).members(|key, json| {
         match key {
             b"method" => entry.method = json.text()?,
             b"scheme" => place.scheme = json.text()?,
@@ -46,7 +46,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Entry<'_>, BadJson> {
     Ok(entry)
 }
 
-impl Place<'_> {
+impl CharlesUrl<'_> {
     fn url(&self, method: Option<&[u8]>) -> Option<Cow<'static, [u8]>> {
         let host = self.host.as_deref()?;
         let port = self.port.as_deref().and_then(integer).filter(|port| *port > 0);
@@ -65,7 +65,11 @@ impl Place<'_> {
     }
 }
 
-fn read_one<'a>(json: &mut Json<'a>, name: &[u8], value: &mut Text<'a>) -> Result<(), BadJson> {
+fn read_one<'a>(
+    json: &mut JsonReader<'a>,
+    name: &[u8],
+    value: &mut Text<'a>,
+) -> Result<(), JsonError> {
     json.members(|key, json| {
         if key == name {
             *value = json.scalar()?;
@@ -75,7 +79,7 @@ fn read_one<'a>(json: &mut Json<'a>, name: &[u8], value: &mut Text<'a>) -> Resul
 }
 
 /// The text of a body, and whether it is in Base64.
-fn read_body<'a>(json: &mut Json<'a>) -> Result<(Option<JsonString<'a>>, bool), BadJson> {
+fn read_body<'a>(json: &mut JsonReader<'a>) -> Result<(Option<JsonString<'a>>, bool), JsonError> {
     let (mut text, mut is_base64) = (None, false);
     json.members(|key, json| {
         match key {
@@ -92,7 +96,7 @@ fn read_body<'a>(json: &mut Json<'a>) -> Result<(Option<JsonString<'a>>, bool), 
     Ok((text, is_base64))
 }
 
-fn read_request<'a>(json: &mut Json<'a>, entry: &mut Entry<'a>) -> Result<(), BadJson> {
+fn read_request<'a>(json: &mut JsonReader<'a>, entry: &mut HarEntry<'a>) -> Result<(), JsonError> {
     json.members(|key, json| match key {
         b"header" => json.members(|key, json| {
             if key == b"headers" {
@@ -108,7 +112,7 @@ fn read_request<'a>(json: &mut Json<'a>, entry: &mut Entry<'a>) -> Result<(), Ba
     })
 }
 
-fn read_response<'a>(json: &mut Json<'a>, entry: &mut Entry<'a>) -> Result<(), BadJson> {
+fn read_response<'a>(json: &mut JsonReader<'a>, entry: &mut HarEntry<'a>) -> Result<(), JsonError> {
     json.members(|key, json| {
         entry.has_response = true;
         match key {

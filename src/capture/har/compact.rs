@@ -1,12 +1,12 @@
 //! Copies an entry that is too large to hold, without the rest of long strings.
 
-use crate::capture::json::Scan;
+use crate::capture::json::JsonScanner;
 use crate::limits;
 
 /// Takes an entry piece by piece.
 #[derive(Default)]
 pub(super) struct Compactor {
-    scan: Scan,
+    scan: JsonScanner,
     out: Vec<u8>,
     in_string: bool,
     escaped: bool,
@@ -58,8 +58,8 @@ impl Compactor {
         } else {
             self.escaped = true;
             // An escape is kept whole or not at all.
-            if self.length + 1 >= limits::COMPACT_VALUE_BYTES {
-                self.length = limits::COMPACT_VALUE_BYTES;
+            if self.length + 1 >= limits::MAX_COMPACT_VALUE_BYTES {
+                self.length = limits::MAX_COMPACT_VALUE_BYTES;
             }
             self.push_of_string(b"\\");
         }
@@ -67,14 +67,14 @@ impl Compactor {
     }
 
     fn push_of_string(&mut self, bytes: &[u8]) {
-        let room = limits::COMPACT_VALUE_BYTES.saturating_sub(self.length);
+        let room = limits::MAX_COMPACT_VALUE_BYTES.saturating_sub(self.length);
         let kept = usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len());
         self.push(&bytes[..kept]);
         self.length += bytes.len() as u64;
     }
 
     fn push(&mut self, bytes: &[u8]) {
-        self.is_too_large |= self.out.len() + bytes.len() > limits::COMPACT_RECORD_BYTES;
+        self.is_too_large |= self.out.len() + bytes.len() > limits::MAX_COMPACT_RECORD_BYTES;
         if !self.is_too_large {
             self.out.extend_from_slice(bytes);
         }

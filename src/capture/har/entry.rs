@@ -5,17 +5,17 @@
 
 use std::borrow::Cow;
 
-use crate::capture::chunk::Found;
+use crate::capture::chunk::CaptureItem;
 use crate::capture::fields::{Text, integer, read_pairs, size};
 use crate::capture::har::charles;
-use crate::capture::json::{BadJson, Json};
+use crate::capture::json::{JsonError, JsonReader};
 use crate::capture::{jsonl, time};
 use crate::flow::json_string::JsonString;
 use crate::flow::{Body, Flow, Headers, Outcome, OwnedHeader, Protocol, Response};
 
 /// An entry, as far as it is used.
 #[derive(Default)]
-pub(super) struct Entry<'a> {
+pub(super) struct HarEntry<'a> {
     id: Text<'a>,
     pub(super) started: Text<'a>,
     pub(super) milliseconds: Text<'a>,
@@ -42,11 +42,11 @@ pub(super) struct Entry<'a> {
 pub(super) fn decode<'a>(
     bytes: &'a [u8],
     offset: u64,
-    entry: &mut Entry<'a>,
-    found: &mut dyn FnMut(u64, Found<'_>),
+    entry: &mut HarEntry<'a>,
+    found: &mut dyn FnMut(u64, CaptureItem<'_>),
 ) -> Result<usize, String> {
-    let mut json = Json::new(bytes);
-    let bad = |error: BadJson| format!("it is no JSON at its byte {}", error.at);
+    let mut json = JsonReader::new(bytes);
+    let bad = |error: JsonError| format!("it is no JSON at its byte {}", error.at);
     if json.peek() != Some(b'{') {
         json.skip().map_err(bad)?;
         return Err("it is no object".to_owned());
@@ -70,7 +70,7 @@ pub(super) fn decode<'a>(
     Ok(end)
 }
 
-impl<'a> Entry<'a> {
+impl<'a> HarEntry<'a> {
     /// Forgets all but the memory of its lists.
     fn reset(&mut self) {
         let mut lists = [
@@ -83,7 +83,7 @@ impl<'a> Entry<'a> {
         *self = Self { query, request_headers, response_headers, ..Self::default() };
     }
 
-    fn read(&mut self, json: &mut Json<'a>) -> Result<(), BadJson> {
+    fn read(&mut self, json: &mut JsonReader<'a>) -> Result<(), JsonError> {
         json.members(|key, json| {
             match key {
                 b"request" => self.read_request(json)?,
@@ -106,7 +106,7 @@ impl<'a> Entry<'a> {
         })
     }
 
-    fn read_request(&mut self, json: &mut Json<'a>) -> Result<(), BadJson> {
+    fn read_request(&mut self, json: &mut JsonReader<'a>) -> Result<(), JsonError> {
         json.members(|key, json| {
             match key {
                 b"method" => self.method = json.text()?,
@@ -127,7 +127,7 @@ impl<'a> Entry<'a> {
         })
     }
 
-    fn read_response(&mut self, json: &mut Json<'a>) -> Result<(), BadJson> {
+    fn read_response(&mut self, json: &mut JsonReader<'a>) -> Result<(), JsonError> {
         json.members(|key, json| {
             self.has_response = true;
             match key {
@@ -153,18 +153,18 @@ impl<'a> Entry<'a> {
         })
     }
 
-    fn read_failure(&mut self, json: &mut Json<'a>) -> Result<(), BadJson> {
+    fn read_failure(&mut self, json: &mut JsonReader<'a>) -> Result<(), JsonError> {
         if json.scalar()?.is_some() {
             self.outcome = Outcome::Failed;
         }
         Ok(())
     }
 
-    fn find(&self, offset: u64, found: &mut dyn FnMut(u64, Found<'_>)) {
+    fn find(&self, offset: u64, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
         let method = Cow::Borrowed(self.method.as_deref().unwrap_or_default());
         let mut flow = Flow::of_any_url(method, self.url.as_deref().unwrap_or_default());
         self.complete(&mut flow);
-        found(offset, Found::Flow(&flow));
+        found(offset, CaptureItem::Flow(&flow));
     }
 
     fn response_body(&self) -> Body<'_> {

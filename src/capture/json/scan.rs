@@ -4,7 +4,7 @@ use wide::u8x16;
 
 /// Steps over one list, object or string, piece by piece.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Scan {
+pub(crate) struct JsonScanner {
     depth: usize,
     in_string: bool,
     /// Is the next byte escaped?
@@ -12,7 +12,7 @@ pub(crate) struct Scan {
 }
 
 /// Which of 64 bytes matter, one bit each.
-struct Bits {
+struct BlockMasks {
     quotes: u64,
     backslashes: u64,
     opening: u64,
@@ -26,7 +26,7 @@ const LANE: usize = 16;
 /// So many lanes are looked at one by one before a string is taken for a long one.
 const SHORT_LANES: usize = 3;
 
-impl Scan {
+impl JsonScanner {
     /// Goes on over `bytes`, which begin where the last piece ended; the index after the value, if it ends here.
     pub(crate) fn step(&mut self, bytes: &[u8]) -> Option<usize> {
         let (blocks, _) = bytes.as_chunks::<BLOCK>();
@@ -168,8 +168,8 @@ fn string_bits(block: &[u8; BLOCK]) -> (u64, u64) {
     (quotes, backslashes)
 }
 
-fn bits_of(block: &[u8; BLOCK]) -> Bits {
-    let mut bits = Bits { quotes: 0, backslashes: 0, opening: 0, closing: 0 };
+fn bits_of(block: &[u8; BLOCK]) -> BlockMasks {
+    let mut bits = BlockMasks { quotes: 0, backslashes: 0, opening: 0, closing: 0 };
     let (lanes, _) = block.as_chunks::<16>();
     for (i, lane) in lanes.iter().enumerate() {
         let bytes = u8x16::new(*lane);
@@ -207,13 +207,13 @@ mod tests {
         ) {
             let text = format!("{{{text}");
             let bytes = text.as_bytes();
-            let plain = Scan::default().bytes(bytes);
-            prop_assert_eq!(Scan::default().step(bytes), plain);
+            let plain = JsonScanner::default().bytes(bytes);
+            prop_assert_eq!(JsonScanner::default().step(bytes), plain);
             let (first, second) = bytes.split_at(cut.min(bytes.len()));
-            let mut pieces = Scan::default();
+            let mut pieces = JsonScanner::default();
             let end = pieces.step(first).or_else(|| pieces.step(second).map(|end| end + first.len()));
             prop_assert_eq!(end, plain);
-            let mut string = Scan { in_string: true, ..Scan::default() };
+            let mut string = JsonScanner { in_string: true, ..JsonScanner::default() };
             let end = string.bytes(bytes).map(|end| end - 1);
             prop_assert_eq!(string_end(bytes), end.map(|end| (end, bytes[..end].contains(&b'\\'))));
         }

@@ -4,8 +4,8 @@ use std::io::{self, BufReader};
 use std::sync::Arc;
 
 use crate::capture::bytes::{Bytes, Section, spooled};
-use crate::capture::unpack::budget::Budget;
-use crate::capture::unpack::{Layer, Packed, Packing};
+use crate::capture::unpack::budget::UnpackBudget;
+use crate::capture::unpack::{Compression, CompressionLayer, Packed};
 
 /// A file of a zip archive.
 pub(crate) struct ZipFile {
@@ -15,7 +15,7 @@ pub(crate) struct ZipFile {
 }
 
 /// The files of a zip archive, sorted by name. An archive that is packed itself is put into a temporary file.
-pub(crate) fn zip_files(bytes: Bytes, budget: &Arc<Budget>) -> io::Result<Vec<ZipFile>> {
+pub(crate) fn zip_files(bytes: Bytes, budget: &Arc<UnpackBudget>) -> io::Result<Vec<ZipFile>> {
     let bytes =
         Arc::new(if bytes.is_seekable() { bytes } else { spooled(&mut bytes.into_stream())? });
     let section = Section::whole(Arc::clone(&bytes));
@@ -32,8 +32,8 @@ pub(crate) fn zip_files(bytes: Bytes, budget: &Arc<Budget>) -> io::Result<Vec<Zi
         }
         let packing = match file.compression() {
             _ if file.encrypted() => Err("it is encrypted; unpack it with its password first"),
-            zip::CompressionMethod::Stored => Ok(Packing::Stored),
-            zip::CompressionMethod::DEFLATE => Ok(Packing::Deflate),
+            zip::CompressionMethod::Stored => Ok(Compression::Stored),
+            zip::CompressionMethod::DEFLATE => Ok(Compression::Deflate),
             _ => Err("it is packed in an unusual way; unpack it first"),
         };
         let start = file.data_start().ok_or("its place in the archive is not known");
@@ -42,7 +42,7 @@ pub(crate) fn zip_files(bytes: Bytes, budget: &Arc<Budget>) -> io::Result<Vec<Zi
             places.push((start, file.compressed_size(), files.len()));
         }
         let bytes = place.map_err(str::to_owned).map(|(packing, start)| {
-            let layers = vec![Layer::new(packing)];
+            let layers = vec![CompressionLayer::new(packing)];
             let (bytes, budget) = (Arc::clone(&bytes), Arc::clone(budget));
             Bytes::Packed(Packed { bytes, start, length: file.compressed_size(), layers, budget })
         });

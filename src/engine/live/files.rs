@@ -12,13 +12,13 @@ const DEPTH: usize = 64;
 
 /// A path that the operator named.
 #[derive(Clone, Debug)]
-pub(super) struct Named {
+pub(super) struct NamedPath {
     path: PathBuf,
     /// Was it a link then? Where it was none, it is not followed if it becomes one.
     is_link: bool,
 }
 
-impl Named {
+impl NamedPath {
     pub(super) fn new(path: PathBuf) -> Self {
         let is_link = path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
         Self { path, is_link }
@@ -46,7 +46,7 @@ pub(super) struct Listing {
 
 impl Listing {
     /// Lists them anew. A link in a folder is followed only where it stays in that folder.
-    pub(super) fn of(paths: &[Named]) -> Self {
+    pub(super) fn of(paths: &[NamedPath]) -> Self {
         let mut listing = Self::default();
         for named in paths {
             if let Err(error) = listing.add(named) {
@@ -59,7 +59,7 @@ impl Listing {
         listing
     }
 
-    fn add(&mut self, named: &Named) -> io::Result<()> {
+    fn add(&mut self, named: &NamedPath) -> io::Result<()> {
         let real = named.real()?;
         let metadata = real.symlink_metadata()?;
         if metadata.is_dir() {
@@ -134,11 +134,11 @@ mod tests {
         std::os::unix::fs::symlink(folder.path(), inside.join("up")).unwrap();
         let paths =
             |listing: &Listing| listing.files.iter().map(Location::path).collect::<Vec<_>>();
-        let listing = Listing::of(&[Named::new(inside.clone())]);
+        let listing = Listing::of(&[NamedPath::new(inside.clone())]);
         assert_eq!(paths(&listing), [fs::canonicalize(inside.join("a.har")).unwrap()]);
         assert!(listing.problems.is_empty());
         // A link that the operator named is his capture.
-        let named = Listing::of(&[Named::new(inside.join("b.har"))]);
+        let named = Listing::of(&[NamedPath::new(inside.join("b.har"))]);
         assert_eq!(paths(&named), [fs::canonicalize(&outside).unwrap()]);
     }
 
@@ -148,7 +148,7 @@ mod tests {
         let (path, outside) = (folder.path().join("a.har"), folder.path().join("out.har"));
         fs::write(&outside, "{}").unwrap();
         fs::write(&path, "{}").unwrap();
-        let named = [Named::new(path.clone())];
+        let named = [NamedPath::new(path.clone())];
         assert_eq!(Listing::of(&named).files.len(), 1);
         fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink(&outside, &path).unwrap();

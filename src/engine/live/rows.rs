@@ -1,7 +1,7 @@
 //! A database that its server writes to: a row is inserted with its request and changed once, when the response is there.
 
 use crate::capture::location::Location;
-use crate::capture::{Captures, Found, InputFormat};
+use crate::capture::{CaptureItem, Captures, InputFormat};
 
 /// Rows at the end of a database that are read at every look.
 const WINDOW: u64 = 1024;
@@ -11,7 +11,7 @@ const OPEN_ROWS: usize = 4096;
 
 /// The rows of a database that are known.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct KnownRows {
     first: Option<i64>,
     /// The last row that is settled, and the id of its flow.
     last: u64,
@@ -22,7 +22,7 @@ pub(super) struct Known {
     is_doubtful: bool,
 }
 
-impl Known {
+impl KnownRows {
     /// The first row that is not settled.
     pub(super) fn next(&self) -> u64 {
         if self.last == 0 { 0 } else { self.last + 1 }
@@ -42,15 +42,15 @@ impl Known {
 
 /// Up to where what is found in a capture is settled, and which rows before are not.
 #[derive(Clone, Debug)]
-pub(super) struct Boundary {
+pub(super) struct SettledBoundary {
     /// The last row that is settled; of what is no database all is.
     last: u64,
     open: Vec<u64>,
     is_doubtful: bool,
 }
 
-impl Boundary {
-    pub(super) fn of(captures: &Captures, source: usize, known: Option<&Known>) -> Self {
+impl SettledBoundary {
+    pub(super) fn of(captures: &Captures, source: usize, known: Option<&KnownRows>) -> Self {
         let row = known.and_then(|_| captures.extent(source, 0)).map(|extent| extent.last);
         let settled = known.map_or(0, |known| known.last);
         Self {
@@ -61,11 +61,11 @@ impl Boundary {
     }
 
     /// Is this found for good?
-    pub(super) fn settles(&mut self, row: u64, found: &Found<'_>) -> bool {
+    pub(super) fn settles(&mut self, row: u64, found: &CaptureItem<'_>) -> bool {
         if self.last == u64::MAX {
             return true;
         }
-        self.is_doubtful |= matches!(found, Found::Skipped(..));
+        self.is_doubtful |= matches!(found, CaptureItem::Skipped(..));
         if row > self.last {
             return false;
         }
@@ -87,15 +87,15 @@ impl Boundary {
         self,
         captures: &Captures,
         source: usize,
-        before: Known,
-        again: &mut dyn FnMut(u64, bool, Found<'_>),
-    ) -> Known {
+        before: KnownRows,
+        again: &mut dyn FnMut(u64, bool, CaptureItem<'_>),
+    ) -> KnownRows {
         let mut open = self.open;
         let mut is_doubtful = self.is_doubtful || before.is_doubtful;
         for row in before.open {
             captures.row(source, row, &mut |row, found| {
                 let is_open = open.len() < OPEN_ROWS && has_no_response(&found);
-                is_doubtful |= matches!(found, Found::Skipped(..));
+                is_doubtful |= matches!(found, CaptureItem::Skipped(..));
                 if is_open {
                     open.push(row);
                 }
@@ -105,10 +105,10 @@ impl Boundary {
         let extent = captures.extent(source, self.last);
         let first = extent.as_ref().and_then(|extent| extent.first);
         let id = extent.and_then(|extent| extent.id);
-        Known { first, last: self.last, id, open, is_doubtful }
+        KnownRows { first, last: self.last, id, open, is_doubtful }
     }
 }
 
-fn has_no_response(found: &Found<'_>) -> bool {
+fn has_no_response(found: &CaptureItem<'_>) -> bool {
     found.flow().is_some_and(|flow| flow.response.is_none())
 }

@@ -2,19 +2,21 @@
 //! types.
 
 use crate::math::ln;
-use crate::template::context::{Candidate, KEYS, Keys, Observed, Place, Surroundings, Totals};
-use crate::template::evidence::Node;
+use crate::template::context::{
+    Candidate, KEYS, Keys, LeafStats, SiblingSet, SiblingTotals, StaticContext,
+};
 use crate::template::features::{Feature as F, Features};
+use crate::template::trie::Node;
 
-impl<T: Observed> Place<'_, '_, T> {
+impl<T: LeafStats> SiblingSet<'_, '_, T> {
     /// Sets the features of shared keys. Segments that share a rare subtree with values are likely
     /// values.
     pub(super) fn sharing(
         &self,
-        around: &Surroundings,
+        around: &StaticContext,
         guesses: &[f64],
         all: &mut [Features],
-        totals: &Totals,
+        totals: &SiblingTotals,
     ) {
         let base = (totals.values / totals.children.max(1.0)).clamp(0.01, 0.99);
         let sums = self.shared(&around.below, guesses, base);
@@ -84,11 +86,11 @@ impl<T: Observed> Place<'_, '_, T> {
 
     /// Computes for each candidate how much of its keys it shares with likely values and with
     /// likely names. `base` is the share of values among the siblings.
-    fn shared(&self, keys: &[(u64, usize, f64)], guesses: &[f64], base: f64) -> Vec<Shared> {
+    fn shared(&self, keys: &[(u64, usize, f64)], guesses: &[f64], base: f64) -> Vec<SharedWeights> {
         let count = self.candidates.len();
         let votes = |i: usize| self.candidates.get(i).is_none_or(|candidate| candidate.votes);
         let guess = |i: usize| guesses.get(i).copied().unwrap_or(1.0);
-        let mut sums = vec![Shared::default(); count];
+        let mut sums = vec![SharedWeights::default(); count];
         for holders in keys.chunk_by(|a, b| a.0 == b.0) {
             let voting = || holders.iter().filter(|holder| votes(holder.1));
             let as_values: f64 = voting().map(|holder| guess(holder.1)).sum();
@@ -134,7 +136,7 @@ pub(super) fn with_host(features: &mut Features) {
 
 /// Weight of the keys of a candidate, and of those that its siblings have as well.
 #[derive(Clone, Copy, Debug, Default)]
-struct Shared {
+struct SharedWeights {
     /// Weight of all keys.
     whole: f64,
     /// Weight of the keys that values have as well, by probability.
@@ -148,7 +150,7 @@ struct Shared {
     alone: f64,
 }
 
-impl Shared {
+impl SharedWeights {
     fn values(&self) -> f64 {
         self.with_values / self.whole.max(0.1)
     }

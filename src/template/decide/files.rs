@@ -1,27 +1,27 @@
 //! Detection of file trees: file names with various endings at several depths are one value.
 
 use crate::sketch::Merge;
-use crate::template::context::Observed;
-use crate::template::decide::{Decided, Places, Variable};
-use crate::template::evidence::{End, Node};
+use crate::template::classifier::Classifier;
+use crate::template::context::LeafStats;
+use crate::template::decide::{DecidedNode, NodeGroup, Variable};
 use crate::template::host::HostIndex;
-use crate::template::judge::Judge;
-use crate::template::name::unique;
+use crate::template::naming::unique;
 use crate::template::operations;
 use crate::template::segment::PLAIN_FRAME;
+use crate::template::trie::{Leaf, Node};
 use crate::template::{Part, Template};
 
 /// Probability that a detected file tree is one value.
 const FILES: f64 = 0.9;
 
 /// Decides a node whose whole subtree is one value: a file path.
-pub(super) fn decide<'t, T: Observed>(
-    group: &Places<'t, T>,
+pub(super) fn decide<'t, T: LeafStats>(
+    group: &NodeGroup<'t, T>,
     template: Template,
-    judge: &dyn Judge<T>,
-) -> Decided<'t, T> {
+    judge: &dyn Classifier<T>,
+) -> DecidedNode<'t, T> {
     let mut variable = Variable::rest();
-    let mut below: Vec<&'t End<T>> = Vec::new();
+    let mut below: Vec<&'t Leaf<T>> = Vec::new();
     let mut open: Vec<&Node<T>> = Vec::new();
     for node in group.all() {
         for literal in &node.literals {
@@ -44,7 +44,7 @@ pub(super) fn decide<'t, T: Observed>(
     let given = judge.parameter_names(&template, &PLAIN_FRAME);
     let names = unique(given.unwrap_or_else(|| vec!["path".to_owned()]), &template.parts);
     deeper.parts.push(Part::Parameter { names, frame: PLAIN_FRAME.into(), rest: true });
-    let files = Decided {
+    let files = DecidedNode {
         literals: Vec::new(),
         variables: Vec::new(),
         ends: operations::split(&below),
@@ -52,7 +52,7 @@ pub(super) fn decide<'t, T: Observed>(
         near: Vec::new(),
     };
     let variables = if below.is_empty() { Vec::new() } else { vec![(variable, files)] };
-    Decided {
+    DecidedNode {
         literals: Vec::new(),
         variables,
         ends: operations::split(&group.ends()),
@@ -77,7 +77,7 @@ struct Files<'t> {
 /// Returns `true` if a subtree is a file tree: names with endings occur directly below the root and
 /// at two further depths at least, and 40 % of all ends have endings, of two kinds at least, that
 /// are not common on the host. Endings that the whole API uses are no evidence of files.
-pub(super) fn are_one_value<T>(group: &Places<'_, T>, index: &HostIndex<'_>) -> bool {
+pub(super) fn are_one_value<T>(group: &NodeGroup<'_, T>, index: &HostIndex<'_>) -> bool {
     let mut found = Files::default();
     for node in group.evidence() {
         found.walk(node, 1, index);

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::limits;
-use crate::sketch::{Distinct, Merge, respread};
-use crate::template::context::{Candidate, Observed};
+use crate::sketch::{DistinctCounter, Merge, respread};
+use crate::template::classifier::Classification;
+use crate::template::context::{Candidate, LeafStats};
 use crate::template::decide::{UNMISTAKABLE, VariableKey};
-use crate::template::evidence::Values;
-use crate::template::judge::Verdict;
 use crate::template::segment::{PLAIN_FRAME, SegmentKind};
+use crate::template::trie::ValuesChild;
 
 /// A path parameter, and the evidence that it varies.
 #[derive(Clone, Debug)]
@@ -22,9 +22,9 @@ pub(crate) struct Variable<'t> {
     frames: Vec<&'t [u8]>,
     /// Texts of values that were candidates. Cleared once the node is decided.
     pub(crate) texts: Vec<&'t [u8]>,
-    distinct: Distinct<{ limits::DISTINCT_HASHES }>,
+    distinct: DistinctCounter<{ limits::MAX_DISTINCT_HASHES }>,
     /// Sketch of the segments that may be names and were folded because there were too many.
-    folded: Distinct<{ limits::DISTINCT_HASHES }>,
+    folded: DistinctCounter<{ limits::MAX_DISTINCT_HASHES }>,
     /// Sum over the requests of the probability that the segment is a value.
     certainty: f64,
     /// Number of candidates per main reason of their classification as values.
@@ -39,8 +39,8 @@ impl Default for Variable<'_> {
             kinds: BTreeMap::new(),
             frames: Vec::new(),
             texts: Vec::new(),
-            distinct: Distinct::default(),
-            folded: Distinct::default(),
+            distinct: DistinctCounter::default(),
+            folded: DistinctCounter::default(),
             certainty: 0.0,
             judged: BTreeMap::new(),
         }
@@ -147,10 +147,10 @@ impl<'t> Variable<'t> {
     }
 
     /// Adds a candidate that was classified as a value.
-    pub(super) fn add_candidate<T: Observed>(
+    pub(super) fn add_candidate<T: LeafStats>(
         &mut self,
         candidate: &Candidate<'t, T>,
-        verdict: &Verdict,
+        verdict: &Classification,
     ) {
         self.add(candidate.segment.kind, candidate.all_requests(), verdict.probability);
         *self.judged.entry(verdict.reason).or_default() += 1;
@@ -160,7 +160,7 @@ impl<'t> Variable<'t> {
 
     /// Adds a values child. `folded_may_be_names` is false if its folded segments are values for
     /// certain.
-    pub(super) fn add_values<T>(&mut self, values: &'t Values<T>, folded_may_be_names: bool) {
+    pub(super) fn add_values<T>(&mut self, values: &'t ValuesChild<T>, folded_may_be_names: bool) {
         self.add(values.kind, values.node.count, UNMISTAKABLE);
         self.distinct.merge(values.distinct.clone());
         if folded_may_be_names {
@@ -174,7 +174,7 @@ impl<'t> Variable<'t> {
         &mut self,
         count: u64,
         probability: f64,
-        add: impl FnOnce(&mut Distinct<{ limits::DISTINCT_HASHES }>),
+        add: impl FnOnce(&mut DistinctCounter<{ limits::MAX_DISTINCT_HASHES }>),
     ) {
         self.add(SegmentKind::Path, count, probability);
         add(&mut self.distinct);

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::mcp::policy::{Action, Policy, Rule};
-use crate::mcp::words;
+use crate::mcp::messages;
+use crate::mcp::policy::{Action, Policy, ToolRule};
 
 /// Maximum number of approval questions that wait for an answer. The oldest is dropped first.
 const PENDING: usize = 256;
@@ -14,21 +14,21 @@ const PENDING: usize = 256;
 pub(super) const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Decides whether a call may be answered.
-pub(super) struct Gate {
+pub(super) struct Authorizer {
     policy: Policy,
-    session: Mutex<Session>,
+    session: Mutex<SessionState>,
 }
 
 #[derive(Default)]
-struct Session {
+struct SessionState {
     /// Times of the calls within the rate limit's window, by client and tool, oldest first.
     calls: BTreeMap<(String, String), VecDeque<Instant>>,
     /// Approval questions without an answer, by handle.
-    pending: BTreeMap<String, Pending>,
+    pending: BTreeMap<String, PendingApproval>,
     handles: u64,
 }
 
-struct Pending {
+struct PendingApproval {
     /// Client, tool and arguments: an approval is valid for exactly one call.
     call: String,
     asked: Instant,
@@ -36,7 +36,7 @@ struct Pending {
 
 /// Decision about a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum CallDecision {
     Allow,
     /// Ask the user first.
     Ask,
@@ -45,7 +45,7 @@ pub(super) enum Verdict {
     Limited(String),
 }
 
-impl Gate {
+impl Authorizer {
     pub(super) fn new(policy: Policy) -> Self {
         Self { policy, session: Mutex::default() }
     }
@@ -56,22 +56,24 @@ impl Gate {
     }
 
     /// Decides about a call. An allowed call counts toward the rate limit.
-    pub(super) fn decide(&self, identity: &str, tool: &str) -> Verdict {
+    pub(super) fn decide(&self, identity: &str, tool: &str) -> CallDecision {
         let rule = self.policy.rule(identity, tool);
         match rule.action {
-            Action::Deny => Verdict::Deny(rule.reason.unwrap_or_else(|| words::DENIED.to_owned())),
+            Action::Deny => {
+                CallDecision::Deny(rule.reason.unwrap_or_else(|| messages::DENIED.to_owned()))
+            }
             Action::Allow => self.count(identity, tool, &rule, true),
-            Action::RequireApproval => Verdict::Ask,
+            Action::RequireApproval => CallDecision::Ask,
         }
     }
 
     /// Decides about a call that the user approved, which is still subject to the rate limit.
-    pub(super) fn approved(&self, identity: &str, tool: &str) -> Verdict {
+    pub(super) fn approved(&self, identity: &str, tool: &str) -> CallDecision {
         self.count(identity, tool, &self.policy.rule(identity, tool), true)
     }
 
     /// Decides whether a call would be allowed if the user approved it. Does not count the call.
-    pub(super) fn peek(&self, identity: &str, tool: &str) -> Verdict {
+    pub(super) fn peek(&self, identity: &str, tool: &str) -> CallDecision {
         self.count(identity, tool, &self.policy.rule(identity, tool), false)
     }
 
@@ -80,8 +82,8 @@ impl Gate {
         self.policy.rule(identity, tool).reason
     }
 
-    fn count(&self, identity: &str, tool: &str, rule: &Rule, counts: bool) -> Verdict {
-        let Some(limit) = rule.rate_limit else { return Verdict::Allow };
+    fn count(&self, identity: &str, tool: &str, rule: &ToolRule, counts: bool) -> CallDecision {
+        let Some(limit) = rule.rate_limit else { return CallDecision::Allow };
         let now = Instant::now();
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         // Only clients with rules of their own are counted apart, so that a client cannot evade the limit by changing
@@ -95,7 +97,7 @@ impl Gate {
             let wait = calls.front().map_or(limit.window, |first| {
                 limit.window.saturating_sub(now.duration_since(*first))
             });
-            return Verdict::Limited(format!(
+            return CallDecision::Limited(format!(
                 "The operator's policy allows {} calls of this tool in {} seconds; wait {} seconds before the next.",
                 limit.max,
                 limit.window.as_secs_f64(),
@@ -105,7 +107,7 @@ impl Gate {
         if counts {
             calls.push_back(now);
         }
-        Verdict::Allow
+        CallDecision::Allow
     }
 
     /// Registers an approval question about a call, and returns the handle with which the client must repeat the call.
@@ -117,7 +119,7 @@ impl Gate {
         }
         session.handles += 1;
         let handle = format!("approval-{:08}", session.handles);
-        session.pending.insert(handle.clone(), Pending { call, asked: Instant::now() });
+        session.pending.insert(handle.clone(), PendingApproval { call, asked: Instant::now() });
         handle
     }
 

@@ -1,13 +1,13 @@
 //! The rows that the original tool would have of the captures, and its answer about them.
 
-use crate::capture::{Captures, Found};
+use crate::capture::{CaptureItem, Captures};
 #[cfg(feature = "sqlite")]
 use crate::capture::{RowColumns, header_problem};
 #[cfg(feature = "sqlite")]
 use crate::compat::StoredRow;
-use crate::compat::{self, CompatFlow, Shown};
-use crate::engine::collect::{Collect, Place, collect};
+use crate::compat::{self, CompatFlow, Redaction};
 use crate::engine::filter::Filter;
+use crate::engine::fold::{CapturePosition, FlowCollector, collect};
 use crate::engine::options::Options;
 use crate::engine::progress::Monitor;
 use crate::error::Error;
@@ -33,27 +33,27 @@ pub struct CompatAnswer {
 
 /// Flows as the original sees them, in any order.
 #[derive(Clone, Default)]
-pub(super) struct Rows {
-    flows: Vec<(Place, CompatFlow)>,
+pub(super) struct CompatRows {
+    flows: Vec<(CapturePosition, CompatFlow)>,
     /// What they take. Beyond a bound nothing is held, and there is no answer.
     bytes: usize,
     skips: Skips,
 }
 
-impl Collect for Rows {
+impl FlowCollector for CompatRows {
     /// What is no HTTP counts as well, unless only some flows are wanted.
-    fn take(&mut self, filter: &Filter, place: Place, found: Found<'_>) {
+    fn take(&mut self, filter: &Filter, place: CapturePosition, found: CaptureItem<'_>) {
         let checked = match found.flow() {
             Some(_) if filter.is_empty() => Ok(()),
             _ => filter.check(&found).map(drop),
         };
         match (checked, &found) {
-            (Ok(()), Found::Flow(flow)) => self.push(place, || CompatFlow::new(flow)),
+            (Ok(()), CaptureItem::Flow(flow)) => self.push(place, || CompatFlow::new(flow)),
             #[cfg(feature = "sqlite")]
-            (Ok(()), Found::Row(flow, columns)) => {
+            (Ok(()), CaptureItem::Row(flow, columns)) => {
                 self.push(place, || CompatFlow::of_row(flow, &stored_row(columns)));
             }
-            (Ok(()), Found::Skipped(..)) => {}
+            (Ok(()), CaptureItem::Skipped(..)) => {}
             (Err(reason), _) => self.skip(reason, place, found),
         }
     }
@@ -72,8 +72,8 @@ impl Collect for Rows {
     }
 }
 
-impl Rows {
-    fn push(&mut self, place: Place, row: impl FnOnce() -> CompatFlow) {
+impl CompatRows {
+    fn push(&mut self, place: CapturePosition, row: impl FnOnce() -> CompatFlow) {
         if self.is_full() {
             return;
         }
@@ -86,7 +86,7 @@ impl Rows {
     }
 
     fn is_full(&self) -> bool {
-        self.bytes > limits::HELD_ROW_BYTES
+        self.bytes > limits::MAX_HELD_ROW_BYTES
     }
 
     /// How many flows there are.
@@ -99,12 +99,12 @@ impl Rows {
         mut self,
         domain: Option<&str>,
         limit: Option<i64>,
-        shown: Option<Shown>,
+        shown: Option<Redaction>,
     ) -> Result<CompatAnswer, Error> {
         if self.is_full() {
             return Err(Error::usage(format!(
                 "the original's answer needs all flows in memory, and these take more than {} MB; ask without compat",
-                limits::HELD_ROW_BYTES >> 20
+                limits::MAX_HELD_ROW_BYTES >> 20
             )));
         }
         self.flows.sort_by_key(|(place, _)| *place);
@@ -158,7 +158,7 @@ pub fn compat_answer(
 ) -> Result<CompatAnswer, Error> {
     let Options { threads, batch_bytes, .. } = *options;
     let options = Options { threads, batch_bytes, ..Options::default() };
-    let (rows, outcome) = collect(captures, &options, monitor, Rows::default)?;
+    let (rows, outcome) = collect(captures, &options, monitor, CompatRows::default)?;
     if outcome.stopped {
         return Err(Error::canceled());
     }

@@ -1,10 +1,10 @@
 //! Leaves of a trie node. Methods and operations are bounded by hash (bottom-k), so any split of
 //! the traffic keeps the same ones.
 
-use crate::bits::is_same;
 use crate::limits;
+use crate::simd::is_same;
 use crate::sketch::{Merge, stable_hash};
-use crate::template::evidence::{End, Node};
+use crate::template::trie::{Leaf, Node};
 
 /// Returns `true` for methods in the IANA HTTP Method Registry and for methods that caches use.
 fn is_registered_method(method: &[u8]) -> bool {
@@ -23,8 +23,8 @@ impl<T: Merge + Default> Node<T> {
     }
 
     /// The aggregate of a method and operation, inserted if necessary. Registered methods always
-    /// have a leaf. Of the others, the [`limits::METHODS`] with the smallest hashes are kept, and
-    /// the rest is counted as `OTHER`. Of the operations of a method, the [`limits::OPERATIONS`]
+    /// have a leaf. Of the others, the [`limits::MAX_UNREGISTERED_METHODS`] with the smallest hashes are kept, and
+    /// the rest is counted as `OTHER`. Of the operations of a method, the [`limits::MAX_OPERATIONS`]
     /// with the smallest hashes are kept, and the rest is counted without an operation.
     pub(super) fn end(&mut self, method: &[u8], operation: &[u8]) -> &mut T {
         const FEW: usize = 4;
@@ -45,7 +45,7 @@ impl<T: Merge + Default> Node<T> {
             // Displacing a leaf may have moved the position.
             Err(_) => {
                 let at = self.end_position(method, operation).unwrap_or_else(|at| at);
-                let end = End {
+                let end = Leaf {
                     method: method.into(),
                     operation: operation.into(),
                     seen: Box::default(),
@@ -60,8 +60,8 @@ impl<T: Merge + Default> Node<T> {
     /// Returns `true` if the operation is in the bottom-k sample of its method. Displaces the
     /// operation with the largest hash if necessary.
     fn has_room_for_operation(&mut self, method: &[u8], operation: &[u8]) -> bool {
-        let of_method = |end: &End<T>| *end.method == *method && !end.operation.is_empty();
-        if self.ends.iter().filter(|end| of_method(end)).count() < limits::OPERATIONS {
+        let of_method = |end: &Leaf<T>| *end.method == *method && !end.operation.is_empty();
+        if self.ends.iter().filter(|end| of_method(end)).count() < limits::MAX_OPERATIONS {
             return true;
         }
         let kept = self.ends.iter().enumerate().filter(|(_, end)| of_method(end));
@@ -89,7 +89,7 @@ impl<T: Merge + Default> Node<T> {
             .filter(|other| !is_registered_method(other))
             .collect();
         others.dedup();
-        if others.len() < limits::METHODS || others.contains(&method) {
+        if others.len() < limits::MAX_UNREGISTERED_METHODS || others.contains(&method) {
             return true;
         }
         let last = others.into_iter().max_by_key(|other| stable_hash(other)).map(<[u8]>::to_vec);
@@ -97,9 +97,9 @@ impl<T: Merge + Default> Node<T> {
             Some(last) if stable_hash(method) < stable_hash(&last) => {
                 let (displaced, kept) = std::mem::take(&mut self.ends)
                     .into_iter()
-                    .partition(|end: &End<T>| *end.method == *last);
+                    .partition(|end: &Leaf<T>| *end.method == *last);
                 self.ends = kept;
-                let displaced: Vec<End<T>> = displaced;
+                let displaced: Vec<Leaf<T>> = displaced;
                 for end in displaced {
                     self.end(b"OTHER", b"").merge(*end.seen);
                 }

@@ -6,11 +6,12 @@
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::limits;
-use crate::sketch::{Distinct, KeepsNames, Merge, stable_hash};
-use crate::template::evidence::{
-    Bounds, End, Host, LEVEL_LAST, Literal, Node, Trie, UNKNOWN, Values, is_known, rank,
-};
+use crate::sketch::{DistinctCounter, KeepsNames, Merge, stable_hash};
 use crate::template::segment::SegmentKind;
+use crate::template::trie::{
+    HostTrie, LEVEL_LAST, Leaf, LiteralChild, Node, Trie, TrieBounds, UNKNOWN, ValuesChild,
+    is_known, rank,
+};
 
 /// A node, followed by its children in pre-order: first the literals, then the values.
 #[derive(Serialize, Deserialize)]
@@ -21,7 +22,7 @@ struct FlatNode<B, D, T> {
     ends: Vec<(B, B, T)>,
 }
 
-type StoredNode<T> = FlatNode<Box<[u8]>, Distinct<{ limits::DISTINCT_HASHES }>, T>;
+type StoredNode<T> = FlatNode<Box<[u8]>, DistinctCounter<{ limits::MAX_DISTINCT_HASHES }>, T>;
 
 /// Names and levels of the hosts, the level of the rest (if there is one), and the nodes of all
 /// hosts.
@@ -65,7 +66,10 @@ impl<T: Merge + Default + KeepsNames> Trie<T> {
     /// # Errors
     ///
     /// Returns a sentence fragment if no sequence of observations can produce the trie.
-    pub(crate) fn from_stored(bounds: Bounds, stored: StoredTrie<T>) -> Result<Self, &'static str> {
+    pub(crate) fn from_stored(
+        bounds: TrieBounds,
+        stored: StoredTrie<T>,
+    ) -> Result<Self, &'static str> {
         let (hosts, rest, nodes) = stored.0;
         if hosts.iter().any(|host| host.1 > LEVEL_LAST) || rest > Some(LEVEL_LAST) {
             return Err("a level that does not exist");
@@ -77,11 +81,11 @@ impl<T: Merge + Default + KeepsNames> Trie<T> {
         let mut trie = Self::new(bounds);
         for (text, level) in hosts {
             let node = build(&mut nodes, 1, bounds)?;
-            trie.hosts.push(Host { hash: stable_hash(&text), text, level, node });
+            trie.hosts.push(HostTrie { hash: stable_hash(&text), text, level, node });
         }
         if let Some(level) = rest {
             let node = build(&mut nodes, 1, bounds)?;
-            trie.rest = Some(Host { level, node, ..Host::rest() });
+            trie.rest = Some(HostTrie { level, node, ..HostTrie::rest() });
         }
         if !trie.hosts.is_sorted_by(|a, b| (a.hash, &a.text) < (b.hash, &b.text)) {
             return Err("hosts that are not in order");
@@ -99,14 +103,14 @@ impl<T: Merge + Default + KeepsNames> Trie<T> {
 #[serde(bound = "T: Deserialize<'de>")]
 pub(crate) struct StoredTrie<T>(FlatTrie<Box<[u8]>, StoredNode<T>>);
 
-/// Builds the next node and its subtree. Hosts are at depth 1, with at most `limits::SEGMENTS`
+/// Builds the next node and its subtree. Hosts are at depth 1, with at most `limits::MAX_PATH_SEGMENTS`
 /// segments below them.
 fn build<T>(
     nodes: &mut impl Iterator<Item = StoredNode<T>>,
     depth: usize,
-    bounds: Bounds,
+    bounds: TrieBounds,
 ) -> Result<Node<T>, &'static str> {
-    if depth > limits::SEGMENTS + 1 {
+    if depth > limits::MAX_PATH_SEGMENTS + 1 {
         return Err("nodes that are too deep");
     }
     let stored = nodes.next().ok_or("fewer nodes than there should be")?;
@@ -115,14 +119,14 @@ fn build<T>(
         let hash = stable_hash(&text);
         let rank = rank(hash, is_known(&text));
         let below = Box::new(build(nodes, depth + 1, bounds)?);
-        node.literals.push(Literal { rank, hash, text, node: below });
+        node.literals.push(LiteralChild { rank, hash, text, node: below });
     }
     for (kind, frame, distinct, folded) in stored.values {
         let below = Box::new(build(nodes, depth + 1, bounds)?);
-        node.values.push(Values { kind, frame, distinct, folded, node: below });
+        node.values.push(ValuesChild { kind, frame, distinct, folded, node: below });
     }
     for (method, operation, seen) in stored.ends {
-        node.ends.push(End { method, operation, seen: Box::new(seen) });
+        node.ends.push(Leaf { method, operation, seen: Box::new(seen) });
     }
     let literals = node.literals.is_sorted_by(|a, b| (a.rank, &a.text) < (b.rank, &b.text));
     let values = node.values.is_sorted_by(|a, b| (a.kind, &a.frame) < (b.kind, &b.frame));

@@ -1,6 +1,6 @@
 //! What a run collects: a state that takes in what is found, and merges.
 
-use crate::capture::{Captures, Found};
+use crate::capture::{CaptureItem, Captures};
 use crate::engine::filter::Filter;
 use crate::engine::options::Options;
 use crate::engine::progress::Monitor;
@@ -10,12 +10,12 @@ use crate::patterns::Patterns;
 use crate::skip::{SkipPlace, SkipReason, Skips};
 
 /// Where a flow stands: (capture, byte offset or row).
-pub(super) type Place = (usize, u64);
+pub(super) type CapturePosition = (usize, u64);
 
 /// A state that takes in what is found in captures.
-pub(super) trait Collect: Send {
+pub(super) trait FlowCollector: Send {
     /// Takes in one flow, if the filter leaves it, or counts what is none.
-    fn take(&mut self, filter: &Filter, place: Place, found: Found<'_>);
+    fn take(&mut self, filter: &Filter, place: CapturePosition, found: CaptureItem<'_>);
 
     /// Takes in all that `other` has.
     fn merge(&mut self, other: Self);
@@ -24,10 +24,15 @@ pub(super) trait Collect: Send {
     fn skips(&mut self) -> &mut Skips;
 
     /// Counts what was skipped; the place is remembered where something is wrong there.
-    fn skip(&mut self, reason: SkipReason, (source, offset): Place, found: Found<'_>) {
+    fn skip(
+        &mut self,
+        reason: SkipReason,
+        (source, offset): CapturePosition,
+        found: CaptureItem<'_>,
+    ) {
         if reason.is_damage() {
             let message =
-                if let Found::Skipped(_, message) = found { message } else { String::new() };
+                if let CaptureItem::Skipped(_, message) = found { message } else { String::new() };
             self.skips().add_at(reason, SkipPlace { source, offset, message });
         } else {
             self.skips().add(reason);
@@ -35,11 +40,11 @@ pub(super) trait Collect: Send {
     }
 }
 
-impl Collect for Patterns {
-    fn take(&mut self, filter: &Filter, place: Place, found: Found<'_>) {
+impl FlowCollector for Patterns {
+    fn take(&mut self, filter: &Filter, place: CapturePosition, found: CaptureItem<'_>) {
         match filter.check(&found) {
             Ok(flow) => self.observe(flow),
-            Err(reason) => Collect::skip(self, reason, place, found),
+            Err(reason) => FlowCollector::skip(self, reason, place, found),
         }
     }
 
@@ -53,7 +58,7 @@ impl Collect for Patterns {
 }
 
 /// Reads all captures into one state.
-pub(super) fn collect<S: Collect>(
+pub(super) fn collect<S: FlowCollector>(
     captures: &Captures,
     options: &Options,
     monitor: &dyn Monitor,

@@ -6,12 +6,12 @@
 //! *which* segments were observed, not on their order or number, so any split of the traffic merges
 //! to an identical trie:
 //!
-//! - A node keeps the [`Bounds::literals`] literal children with the smallest hashes (bottom-k),
+//! - A node keeps the [`TrieBounds::literals`] literal children with the smallest hashes (bottom-k),
 //!   and in addition as many that the vocabulary knows. The others are folded into the child of
 //!   their kind.
-//! - The trie keeps the [`Bounds::hosts`] hosts with the smallest hashes and folds the others into
+//! - The trie keeps the [`TrieBounds::hosts`] hosts with the smallest hashes and folds the others into
 //!   one.
-//! - The trie has [`Bounds::nodes`] nodes, which hosts share by max-min fairness: a host may have
+//! - The trie has [`TrieBounds::nodes`] nodes, which hosts share by max-min fairness: a host may have
 //!   as many as it needs up to the *share*, the largest number at which the sum over the hosts
 //!   fits. A host that needs more has its *level* raised step by step: first its endpoints keep
 //!   fewer names of headers and parameters, then fewer segments of a path are distinguished, then
@@ -22,23 +22,25 @@
 //!   smallest possible one. Names beyond the free number, and many operations at one node, count as
 //!   fractions of nodes.
 
-mod ends;
-mod flat;
-mod fold;
+mod codec;
+mod leaf;
+mod prune;
 
 use std::borrow::Cow;
 
-pub(crate) use flat::StoredTrie;
+pub(crate) use codec::StoredTrie;
 
-use crate::bits::is_same;
 use crate::limits;
-use crate::sketch::{Distinct, HeapSize, KeepsNames, Merge, respread, stable_hash, vec_bytes};
+use crate::simd::is_same;
+use crate::sketch::{
+    DistinctCounter, HeapSize, KeepsNames, Merge, respread, stable_hash, vec_bytes,
+};
 use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind};
 use crate::template::vocabulary::Vocabulary;
 
 /// Bounds of a trie. Tries merge only if their bounds are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Bounds {
+pub(crate) struct TrieBounds {
     /// Maximum number of hosts.
     pub(crate) hosts: usize,
     /// Maximum number of literal children per node, separately for known and unknown ones.
@@ -47,31 +49,31 @@ pub(crate) struct Bounds {
     pub(crate) nodes: usize,
 }
 
-impl Bounds {
+impl TrieBounds {
     /// For requests with a status other than 404, or without a known response.
     pub(crate) const ANSWERED: Self = Self {
-        hosts: limits::HOSTS,
-        literals: limits::LITERAL_CHILDREN,
-        nodes: limits::TRIE_NODES,
+        hosts: limits::MAX_HOSTS,
+        literals: limits::MAX_LITERAL_CHILDREN,
+        nodes: limits::MAX_TRIE_NODES,
     };
     /// Maximum weight of the trie in names: the weight of its nodes. Extra names and operations
     /// take their share of it.
     fn weight(&self) -> usize {
-        self.nodes * limits::NAMES_PER_NODE
+        self.nodes * limits::NODE_WEIGHT
     }
 
     /// For requests answered with 404. Their budget is separate, so that a scan does not displace
     /// names of endpoints.
     pub(crate) const NOT_FOUND: Self = Self {
-        hosts: limits::HOSTS,
-        literals: limits::NOT_FOUND_CHILDREN,
-        nodes: limits::NOT_FOUND_NODES,
+        hosts: limits::MAX_HOSTS,
+        literals: limits::MAX_NOT_FOUND_CHILDREN,
+        nodes: limits::MAX_NOT_FOUND_NODES,
     };
 }
 
 /// The bounds that apply to the nodes of a host at its level.
 #[derive(Clone, Copy, Debug)]
-struct Keep {
+struct NodeBounds {
     literals: usize,
     level: u8,
 }
@@ -80,7 +82,7 @@ struct Keep {
 const LEVEL_FEWEST_NAMES: u8 = 4;
 /// Maximum number of distinguished segments at the levels that follow [`LEVEL_FEWEST_NAMES`]. Junk
 /// paths are deep, and paths of endpoints are not.
-const DEPTHS: [usize; 3] = [limits::SEGMENTS, 24, 12];
+const DEPTHS: [usize; 3] = [limits::MAX_PATH_SEGMENTS, 24, 12];
 /// From this level on, kinds of values are not distinguished.
 const LEVEL_ONE_KIND: u8 = 7;
 /// Up to this level, all literals are kept; each further level requires one more leading zero bit
@@ -93,7 +95,7 @@ const LEVEL_LAST: u8 = 30;
 
 /// Number of names that each table of an endpoint keeps at a level.
 fn names_at(level: u8) -> usize {
-    limits::NAMES >> level.min(LEVEL_FEWEST_NAMES)
+    limits::MAX_NAMES >> level.min(LEVEL_FEWEST_NAMES)
 }
 
 /// Number of distinguished segments at a level. The remainder of a longer path is one value.
@@ -106,11 +108,11 @@ fn depth_at(level: u8) -> usize {
 /// Evidence about all paths of all hosts. `T` is the aggregate of one endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trie<T> {
-    bounds: Bounds,
+    bounds: TrieBounds,
     /// Sorted by (hash, text).
-    hosts: Vec<Host<T>>,
+    hosts: Vec<HostTrie<T>>,
     /// Union of all hosts beyond the bound; its text is empty.
-    rest: Option<Host<T>>,
+    rest: Option<HostTrie<T>>,
     /// Upper bound of the weight: the last exact count plus everything added since.
     made: usize,
     /// True if nothing was added since the trie was last folded to its bounds.
@@ -119,7 +121,7 @@ pub(crate) struct Trie<T> {
 
 /// The subtree of one host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Host<T> {
+struct HostTrie<T> {
     hash: u64,
     text: Box<[u8]>,
     /// Folding level, from 0 (nothing is folded) to [`LEVEL_LAST`].
@@ -133,16 +135,16 @@ pub(crate) struct Node<T> {
     /// Requests whose path passes through or ends at this node.
     pub(crate) count: u64,
     /// Children for single segments, sorted by (rank, text).
-    pub(crate) literals: Vec<Literal<T>>,
+    pub(crate) literals: Vec<LiteralChild<T>>,
     /// Children for kinds of segments, sorted by (kind, frame).
-    pub(crate) values: Vec<Values<T>>,
+    pub(crate) values: Vec<ValuesChild<T>>,
     /// Leaves of the paths that end at this node, sorted by (method, operation).
-    pub(crate) ends: Vec<End<T>>,
+    pub(crate) ends: Vec<Leaf<T>>,
 }
 
 /// A child for one segment, kept verbatim.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Literal<T> {
+pub(crate) struct LiteralChild<T> {
     /// Sort key: see [`rank`].
     rank: u64,
     pub(crate) hash: u64,
@@ -152,20 +154,20 @@ pub(crate) struct Literal<T> {
 
 /// A child for all segments of one kind and frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Values<T> {
+pub(crate) struct ValuesChild<T> {
     pub(crate) kind: SegmentKind,
     /// The segment with a zero byte in place of each varying part: see [`Segment::frame`].
     pub(crate) frame: Box<[u8]>,
     /// Sketch of the distinct segments.
-    pub(crate) distinct: Distinct<{ limits::DISTINCT_HASHES }>,
+    pub(crate) distinct: DistinctCounter<{ limits::MAX_DISTINCT_HASHES }>,
     /// Sketch of the segments that may be names and were folded because there were too many.
-    pub(crate) folded: Distinct<{ limits::DISTINCT_HASHES }>,
+    pub(crate) folded: DistinctCounter<{ limits::MAX_DISTINCT_HASHES }>,
     pub(crate) node: Box<Node<T>>,
 }
 
 /// A leaf: the aggregate of one method and operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct End<T> {
+pub(crate) struct Leaf<T> {
     pub(crate) method: Box<[u8]>,
     /// The operation, if several are behind this path; empty if the request names none.
     pub(crate) operation: Box<[u8]>,
@@ -206,7 +208,7 @@ impl<T> Default for Node<T> {
 }
 
 impl<T> Trie<T> {
-    pub(crate) fn new(bounds: Bounds) -> Self {
+    pub(crate) fn new(bounds: TrieBounds) -> Self {
         Self { bounds, hosts: Vec::new(), rest: None, made: 0, fitted: true }
     }
 
@@ -249,9 +251,9 @@ impl<T: Merge + Default + KeepsNames> Trie<T> {
         let at = self.host(host);
         let host = match at {
             Some(at) => &mut self.hosts[at],
-            None => self.rest.get_or_insert_with(Host::rest),
+            None => self.rest.get_or_insert_with(HostTrie::rest),
         };
-        let keep = Keep { literals, level: host.level };
+        let keep = NodeBounds { literals, level: host.level };
         let mut node = &mut host.node;
         for (depth, segment) in segments.enumerate() {
             node.count += 1;
@@ -275,7 +277,7 @@ impl<T: Merge + Default + KeepsNames> Trie<T> {
         observe(end);
         let names = end.extra_names_at_most().saturating_sub(names);
         let ends = node.extra_ends().saturating_sub(ends);
-        let made = made * limits::NAMES_PER_NODE + ends * limits::NAMES_PER_END + names;
+        let made = made * limits::NODE_WEIGHT + ends * limits::LEAF_WEIGHT + names;
         if made > 0 {
             self.made += made;
             self.fitted = false;
@@ -294,9 +296,9 @@ impl<T: Merge + Default + KeepsNames> Trie<T> {
             Ok(at) => Some(at),
             Err(at) if at >= self.bounds.hosts => None,
             Err(at) => {
-                self.made += limits::NAMES_PER_NODE;
+                self.made += limits::NODE_WEIGHT;
                 self.fitted = false;
-                let host = Host { hash, text: text.into(), level: 0, node: Node::default() };
+                let host = HostTrie { hash, text: text.into(), level: 0, node: Node::default() };
                 self.hosts.insert(at, host);
                 self.trim_hosts();
                 Some(at)
@@ -354,16 +356,16 @@ fn fair_share(weight: usize, sizes: &[usize], levels: impl Iterator<Item = u8>) 
     usize::MAX
 }
 
-impl<T> Host<T> {
+impl<T> HostTrie<T> {
     fn rest() -> Self {
         Self { hash: 0, text: Box::default(), level: 0, node: Node::default() }
     }
 }
 
-impl<T: Merge + Default + KeepsNames> Host<T> {
+impl<T: Merge + Default + KeepsNames> HostTrie<T> {
     fn raise(&mut self, level: u8, literals: usize) {
         self.level = level;
-        self.node.fold(0, Keep { literals, level });
+        self.node.fold(0, NodeBounds { literals, level });
     }
 }
 
@@ -417,12 +419,12 @@ fn stays(hash: u64, level: u8) -> bool {
 }
 
 impl<T: KeepsNames> Node<T> {
-    /// Weight of the subtree in names: see [`Bounds::weight`].
+    /// Weight of the subtree in names: see [`TrieBounds::weight`].
     fn weight(&self) -> usize {
         let literals = self.literals.iter().map(|child| child.node.weight());
         let below = literals.chain(self.values.iter().map(|child| child.node.weight()));
         let names: usize = self.ends.iter().map(|end| end.seen.extra_names()).sum();
-        let own = limits::NAMES_PER_NODE + self.extra_ends() * limits::NAMES_PER_END + names;
+        let own = limits::NODE_WEIGHT + self.extra_ends() * limits::LEAF_WEIGHT + names;
         own + below.sum::<usize>()
     }
 
@@ -436,7 +438,7 @@ impl<T: KeepsNames> Node<T> {
 
 impl<T> Node<T> {
     fn extra_ends(&self) -> usize {
-        self.ends.len().saturating_sub(limits::FREE_ENDS)
+        self.ends.len().saturating_sub(limits::FREE_LEAVES)
     }
 
     fn position(&self, rank: u64, text: &[u8]) -> Result<usize, usize> {
@@ -496,7 +498,13 @@ impl<T: HeapSize> HeapSize for Trie<T> {
 
 impl<T: Merge + Default + KeepsNames> Node<T> {
     /// The child that an edge leads to, inserted if necessary. `made` counts inserted nodes.
-    fn child(&mut self, segment: &[u8], edge: Edge, keep: Keep, made: &mut usize) -> &mut Self {
+    fn child(
+        &mut self,
+        segment: &[u8],
+        edge: Edge,
+        keep: NodeBounds,
+        made: &mut usize,
+    ) -> &mut Self {
         match edge {
             Edge::Rest(hash) => self.rest_node(hash, made),
             Edge::Values(key) => self.values_node(&key, made),
@@ -513,7 +521,7 @@ impl<T: Merge + Default + KeepsNames> Node<T> {
         &mut self,
         segment: &[u8],
         hash: u64,
-        keep: Keep,
+        keep: NodeBounds,
         made: &mut usize,
     ) -> &mut Self {
         let known = is_known(segment);
@@ -526,21 +534,21 @@ impl<T: Merge + Default + KeepsNames> Node<T> {
         }
         *made += 1;
         self.literals
-            .insert(at, Literal { rank, hash, text: segment.into(), node: Box::default() });
+            .insert(at, LiteralChild { rank, hash, text: segment.into(), node: Box::default() });
         self.trim_literals(keep);
         &mut self.literals[at].node
     }
 
     /// The values child of a kind and frame, inserted if necessary.
-    fn values(&mut self, kind: SegmentKind, frame: &[u8], made: &mut usize) -> &mut Values<T> {
+    fn values(&mut self, kind: SegmentKind, frame: &[u8], made: &mut usize) -> &mut ValuesChild<T> {
         let found = self
             .values
             .binary_search_by(|have| have.kind.cmp(&kind).then_with(|| (*have.frame).cmp(frame)));
         let at = found.unwrap_or_else(|at| {
             *made += 1;
-            let (distinct, folded) = (Distinct::default(), Distinct::default());
+            let (distinct, folded) = (DistinctCounter::default(), DistinctCounter::default());
             let (frame, node) = (frame.into(), Box::default());
-            self.values.insert(at, Values { kind, frame, distinct, folded, node });
+            self.values.insert(at, ValuesChild { kind, frame, distinct, folded, node });
             at
         });
         &mut self.values[at]
@@ -577,7 +585,7 @@ mod tests {
     #[derive(Clone, Debug, Default, PartialEq)]
     struct Requests {
         count: u64,
-        names: BottomK<u64, { limits::NAMES }>,
+        names: BottomK<u64, { limits::MAX_NAMES }>,
     }
 
     impl Merge for Requests {
@@ -608,7 +616,7 @@ mod tests {
             .map(move |name| (name + (hash & 63)).to_le_bytes())
     }
 
-    fn observed(paths: &[String], bounds: Bounds) -> Trie<Requests> {
+    fn observed(paths: &[String], bounds: TrieBounds) -> Trie<Requests> {
         let mut trie = Trie::new(bounds);
         for whole in paths {
             let (host, path) = whole.split_once('/').unwrap();
@@ -639,9 +647,9 @@ mod tests {
             paths in prop::collection::vec("[a-d](/(users|me|v1|[qxz]{4}|[qxz]{4}\\.(json|csv|xml|png)|[0-9]{1,5}|[qxz]{4}:(run|stop|cancel)|[0-9]{5}\\.csv)){1,3}", 0..400),
             cut in 0_usize..400,
             bounds in prop_oneof![
-                (1_usize..8).prop_map(|literals| Bounds { hosts: 2, literals, nodes: 100_000 }),
+                (1_usize..8).prop_map(|literals| TrieBounds { hosts: 2, literals, nodes: 100_000 }),
                 (1_usize..5, 12_usize..300)
-                    .prop_map(|(hosts, nodes)| Bounds { hosts, literals: 10_000, nodes }),
+                    .prop_map(|(hosts, nodes)| TrieBounds { hosts, literals: 10_000, nodes }),
             ],
         ) {
             // The bounds are so small that each is reached, at low and high levels.
@@ -660,7 +668,7 @@ mod tests {
             prop_assert_eq!(hosts().map(|host| total(&host.node).1).sum::<u64>(), names);
             let all_last = hosts().all(|host| host.level == LEVEL_LAST || host.level == 0);
             let weight = hosts().map(|host| host.node.weight()).sum::<usize>();
-            prop_assert!(weight <= nodes * limits::NAMES_PER_NODE || all_last);
+            prop_assert!(weight <= nodes * limits::NODE_WEIGHT || all_last);
         }
 
         /// Whatever one host contains, the others equal what they would be if it contained no more
@@ -670,11 +678,11 @@ mod tests {
             small in prop::collection::vec("a(/(users|me|[qxz]{4})){1,2}", 0..20),
             large in prop::collection::vec("b(/[qxz]{4}){1,4}", 0..300),
         ) {
-            let bounds = Bounds { hosts: 4, literals: 64, nodes: 100 };
+            let bounds = TrieBounds { hosts: 4, literals: 64, nodes: 100 };
             let alone = observed(&small, bounds);
             let both = observed(&[small, large].concat(), bounds);
             let of = |trie: &Trie<Requests>| trie.hosts.iter().find(|host| &*host.text == b"a").cloned();
-            if of(&alone).is_none_or(|host| host.node.weight() <= 50 * limits::NAMES_PER_NODE) {
+            if of(&alone).is_none_or(|host| host.node.weight() <= 50 * limits::NODE_WEIGHT) {
                 prop_assert_eq!(of(&both), of(&alone));
             }
         }

@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-use crate::engine::View;
+use crate::engine::Snapshot;
 use crate::limits;
 use crate::mcp::answer::{Count, EndpointAnswer, EndpointRow, PatternsAnswer, TotalsRow};
 use crate::mcp::arguments::{Detail, PatternsArguments};
-use crate::mcp::words;
+use crate::mcp::messages;
 use crate::report::Pattern;
+use crate::report::branches::branches;
 use crate::report::decision::Explanation;
-use crate::report::tree::branches;
 
 /// Divisor: the tree takes at most one part in `TREE_SHARE` of the budget.
 const TREE_SHARE: usize = 3;
@@ -20,7 +20,7 @@ const BRANCH_BYTES: usize = 110;
 /// Builds the page of an answer that begins at endpoint number `start`. Returns `None` if there are not so many
 /// endpoints.
 pub(super) fn patterns_answer(
-    view: &View,
+    view: &Snapshot,
     arguments: &PatternsArguments,
     start: usize,
     cursor_at: impl Fn(usize) -> String,
@@ -30,7 +30,7 @@ pub(super) fn patterns_answer(
         selection.domain = None;
     }
     let selected = selection.of(&view.report.patterns);
-    let budget = usize::try_from(arguments.max_bytes).unwrap_or(limits::ANSWER_BYTES);
+    let budget = usize::try_from(arguments.max_bytes).unwrap_or(limits::DEFAULT_ANSWER_BYTES);
     let mut answer = PatternsAnswer {
         version: 1,
         detail: arguments.detail,
@@ -39,7 +39,7 @@ pub(super) fn patterns_answer(
         returned: Count::default(),
         truncated: false,
         next_cursor: None,
-        advice: words::advice(view, selected.len()),
+        advice: messages::advice(view, selected.len()),
         tree: Vec::new(),
         patterns: Vec::new(),
         result: None,
@@ -72,7 +72,7 @@ pub(super) fn patterns_answer(
         }
     }
     // Measure the answer with its longest possible cursor and counts, so that the final ones fit.
-    answer.advice.push(words::GO_ON.to_owned());
+    answer.advice.push(messages::GO_ON.to_owned());
     answer.truncated = true;
     answer.next_cursor = Some(cursor_at(usize::MAX));
     answer.returned = answer.matched;
@@ -141,7 +141,7 @@ pub(super) fn endpoint_answer(explanation: &Explanation) -> EndpointAnswer {
         answer.pattern.media_types =
             std::mem::take(&mut answer.pattern.media_types).into_iter().take(most).collect();
         answer.near_misses.truncate(most);
-        if most <= 1 || bytes_of(&answer) <= limits::ANSWER_BYTES {
+        if most <= 1 || bytes_of(&answer) <= limits::DEFAULT_ANSWER_BYTES {
             return answer;
         }
         most /= 2;

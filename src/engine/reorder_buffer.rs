@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-pub(super) struct Sequence<'a> {
+pub(super) struct ReorderBuffer<'a> {
     out: &'a mut (dyn Write + Send),
     next: u64,
     waiting: BTreeMap<u64, Vec<u8>>,
     failure: Option<io::Error>,
 }
 
-impl<'a> Sequence<'a> {
+impl<'a> ReorderBuffer<'a> {
     pub(super) fn new(out: &'a mut (dyn Write + Send)) -> Self {
         Self { out, next: 0, waiting: BTreeMap::new(), failure: None }
     }

@@ -6,13 +6,13 @@ use wide::u8x16;
 /// Bytes per SIMD lane.
 const LANE: usize = 16;
 
-/// Maximum number of bytes in a [`Bits`]: the width of a result mask in bits.
+/// Maximum number of bytes in a [`ByteMask`]: the width of a result mask in bits.
 pub(crate) const MOST: usize = 64;
 
 /// Up to 64 bytes, prepared for SIMD search. Each query returns a `u64` in which bit `i` is set if
 /// byte `i` matches; bits past the last byte are always zero.
 #[derive(Clone, Copy)]
-pub(crate) struct Bits<'a> {
+pub(crate) struct ByteMask<'a> {
     bytes: &'a [u8],
     /// The bytes padded with zeros, if there are fewer than one lane of them; unused otherwise.
     short: u8x16,
@@ -20,7 +20,7 @@ pub(crate) struct Bits<'a> {
     all: u64,
 }
 
-impl<'a> Bits<'a> {
+impl<'a> ByteMask<'a> {
     /// Prepares `bytes` for search. Returns `None` if there are more than [`MOST`] of them.
     #[inline]
     pub(crate) fn of(bytes: &'a [u8]) -> Option<Self> {
@@ -49,7 +49,7 @@ impl<'a> Bits<'a> {
 
     /// The mask of the bytes for which `look` matches. `look` is called once per lane.
     #[inline]
-    pub(crate) fn find(&self, look: impl Fn(Lane) -> Found) -> u64 {
+    pub(crate) fn find(&self, look: impl Fn(Lane) -> LaneMask) -> u64 {
         let look = |lane: u8x16| u64::from(look(Lane(lane)).0.to_bitmask());
         let Some(last) = self.bytes.last_chunk::<LANE>() else {
             return look(self.short) & self.all;
@@ -150,49 +150,49 @@ pub(crate) fn position(bytes: &[u8], byte: u8) -> Option<usize> {
     Some(LANE * lanes.len() + at)
 }
 
-/// One lane: 16 of the bytes searched by [`Bits::find`].
+/// One lane: 16 of the bytes searched by [`ByteMask::find`].
 #[derive(Clone, Copy)]
 pub(crate) struct Lane(u8x16);
 
 /// The bytes of a [`Lane`] that matched: `0xff` for a match, `0` otherwise.
 #[derive(Clone, Copy)]
-pub(crate) struct Found(u8x16);
+pub(crate) struct LaneMask(u8x16);
 
 impl Lane {
     /// Matches bytes equal to `byte`.
     #[inline]
-    pub(crate) fn equal(self, byte: u8) -> Found {
-        Found(self.0.simd_eq(u8x16::splat(byte)))
+    pub(crate) fn equal(self, byte: u8) -> LaneMask {
+        LaneMask(self.0.simd_eq(u8x16::splat(byte)))
     }
 
     /// Matches bytes in the inclusive range `first..=last`.
     #[inline]
-    pub(crate) fn between(self, first: u8, last: u8) -> Found {
+    pub(crate) fn between(self, first: u8, last: u8) -> LaneMask {
         let above = self.0 - u8x16::splat(first);
-        Found(above.min(u8x16::splat(last - first)).simd_eq(above))
+        LaneMask(above.min(u8x16::splat(last - first)).simd_eq(above))
     }
 
     /// Matches ASCII letters in the inclusive range `first..=last`, ignoring case. `first` and
     /// `last` must be lower-case letters.
     #[inline]
-    pub(crate) fn letter_between(self, first: u8, last: u8) -> Found {
+    pub(crate) fn letter_between(self, first: u8, last: u8) -> LaneMask {
         Self(self.0 | u8x16::splat(0x20)).between(first, last)
     }
 
     /// Matches one ASCII letter, ignoring case. `letter` must be lower-case.
     #[inline]
-    pub(crate) fn letter(self, letter: u8) -> Found {
+    pub(crate) fn letter(self, letter: u8) -> LaneMask {
         Self(self.0 | u8x16::splat(0x20)).equal(letter)
     }
 
     /// Matches ASCII letters and digits.
     #[inline]
-    pub(crate) fn letter_or_digit(self) -> Found {
+    pub(crate) fn letter_or_digit(self) -> LaneMask {
         self.letter_between(b'a', b'z') | self.between(b'0', b'9')
     }
 }
 
-impl std::ops::BitOr for Found {
+impl std::ops::BitOr for LaneMask {
     type Output = Self;
 
     #[inline]
@@ -225,7 +225,7 @@ mod tests {
         fn all_at_once_equals_one_by_one(
             bytes in prop::collection::vec(any::<u8>(), 0..70), byte in any::<u8>(), width in any::<u8>(),
         ) {
-            let Some(bits) = Bits::of(&bytes) else {
+            let Some(bits) = ByteMask::of(&bytes) else {
                 prop_assert!(bytes.len() > MOST);
                 return Ok(());
             };

@@ -15,7 +15,7 @@ use crate::patterns::Patterns;
 use crate::patterns::endpoint::Endpoint;
 use crate::sketch::stable_hash;
 use crate::skip::{SkipPlace, SkipReason, Skips};
-use crate::template::evidence::{Bounds, Node, StoredTrie, Trie};
+use crate::template::trie::{Node, StoredTrie, Trie, TrieBounds};
 
 const MAGIC: &[u8; 4] = b"APST";
 
@@ -30,7 +30,7 @@ const HEADER: usize = MAGIC.len() + 1 + 8;
 /// when reading.
 #[derive(Serialize, Deserialize)]
 #[serde(bound(deserialize = "T: Deserialize<'de>"))]
-struct Stored<'a, T> {
+struct StoredPatterns<'a, T> {
     used: u64,
     skips: Vec<(Cow<'a, str>, u64, Vec<(u64, u64, Cow<'a, str>)>)>,
     answered: T,
@@ -66,7 +66,7 @@ impl Patterns {
             places.iter().map(place).collect()
         };
         let skips = self.skips.iter();
-        let stored = Stored {
+        let stored = StoredPatterns {
             used: self.used,
             skips: skips.map(|(reason, n, at)| (reason.name().into(), n, places(at))).collect(),
             answered: &*answered,
@@ -130,7 +130,7 @@ impl Patterns {
                 "this state is damaged: its bytes do not match their hash; send it again",
             );
         }
-        match postcard::take_from_bytes::<Stored<'_, StoredTrie<Endpoint>>>(payload) {
+        match postcard::take_from_bytes::<StoredPatterns<'_, StoredTrie<Endpoint>>>(payload) {
             Ok((stored, [])) => stored.patterns(),
             _ => {
                 refuse("this state is damaged: it has parts that do not fit together; make it anew")
@@ -139,10 +139,10 @@ impl Patterns {
     }
 }
 
-impl Stored<'_, StoredTrie<Endpoint>> {
+impl StoredPatterns<'_, StoredTrie<Endpoint>> {
     fn patterns(self) -> Result<Patterns, Error> {
         let mut skips = Skips::default();
-        let mut counts_fit = self.used <= limits::COUNT;
+        let mut counts_fit = self.used <= limits::MAX_COUNT;
         for (name, count, places) in self.skips {
             let Some(reason) = SkipReason::ALL.iter().find(|reason| reason.name() == name) else {
                 return Err(Error::format(
@@ -150,11 +150,11 @@ impl Stored<'_, StoredTrie<Endpoint>> {
                     "this state skipped for a reason that is not known",
                 ));
             };
-            counts_fit &= count <= limits::COUNT && places.len() as u64 <= count;
+            counts_fit &= count <= limits::MAX_COUNT && places.len() as u64 <= count;
             skips.add_many(*reason, count.saturating_sub(places.len() as u64));
-            for (source, offset, message) in places.into_iter().take(limits::SKIP_PLACES) {
+            for (source, offset, message) in places.into_iter().take(limits::MAX_SKIP_PLACES) {
                 let message =
-                    text::shortened(message.as_bytes(), limits::MESSAGE_BYTES).into_owned();
+                    text::shortened(message.as_bytes(), limits::MAX_MESSAGE_BYTES).into_owned();
                 let source = usize::try_from(source).unwrap_or(usize::MAX);
                 skips.add_at(*reason, SkipPlace { source, offset, message });
             }
@@ -164,8 +164,8 @@ impl Stored<'_, StoredTrie<Endpoint>> {
                 Error::format("state", format!("this state is damaged: it has {why}; make it anew"))
             })
         };
-        let answered = trie(self.answered, Bounds::ANSWERED)?;
-        let not_found = trie(self.not_found, Bounds::NOT_FOUND)?;
+        let answered = trie(self.answered, TrieBounds::ANSWERED)?;
+        let not_found = trie(self.not_found, TrieBounds::NOT_FOUND)?;
         if !counts_fit || !answered.hosts().chain(not_found.hosts()).all(|(_, node)| fits(node)) {
             return Err(Error::format("state", "this state counts more than can be counted"));
         }
@@ -173,11 +173,11 @@ impl Stored<'_, StoredTrie<Endpoint>> {
     }
 }
 
-/// Returns `true` if all counters of the subtree are at most [`limits::COUNT`], so that they can be
+/// Returns `true` if all counters of the subtree are at most [`limits::MAX_COUNT`], so that they can be
 /// added without overflow.
 fn fits(node: &Node<Endpoint>) -> bool {
-    node.count <= limits::COUNT
-        && node.ends.iter().all(|end| end.seen.largest_count() <= limits::COUNT)
+    node.count <= limits::MAX_COUNT
+        && node.ends.iter().all(|end| end.seen.largest_count() <= limits::MAX_COUNT)
         && node.literals.iter().all(|child| fits(&child.node))
         && node.values.iter().all(|child| fits(&child.node))
 }

@@ -1,11 +1,11 @@
 //! Merging and folding of tries. The result does not depend on how the evidence was split.
 
-use crate::sketch::{Distinct, KeepsNames, Merge, respread, stable_hash};
-use crate::template::evidence::{
-    Host, KNOWN_BITS, Keep, LEVEL_ONE_KIND, Literal, Node, Trie, UNKNOWN, Values, ValuesKey,
-    depth_at, names_at, stays,
-};
+use crate::sketch::{DistinctCounter, KeepsNames, Merge, respread, stable_hash};
 use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind};
+use crate::template::trie::{
+    HostTrie, KNOWN_BITS, LEVEL_ONE_KIND, LiteralChild, Node, NodeBounds, Trie, UNKNOWN,
+    ValuesChild, ValuesKey, depth_at, names_at, stays,
+};
 
 impl<T: Merge + Default + KeepsNames> Merge for Trie<T> {
     fn merge(&mut self, other: Self) {
@@ -19,7 +19,7 @@ impl<T: Merge + Default + KeepsNames> Merge for Trie<T> {
         }
         self.trim_hosts();
         if let Some(rest) = other.rest {
-            self.rest.get_or_insert_with(Host::rest).merge(rest, literals);
+            self.rest.get_or_insert_with(HostTrie::rest).merge(rest, literals);
         }
         self.fit();
     }
@@ -31,12 +31,12 @@ impl<T: Merge + Default + KeepsNames> Trie<T> {
         while self.hosts.len() > self.bounds.hosts
             && let Some(last) = self.hosts.pop()
         {
-            self.rest.get_or_insert_with(Host::rest).merge(last, self.bounds.literals);
+            self.rest.get_or_insert_with(HostTrie::rest).merge(last, self.bounds.literals);
         }
     }
 }
 
-impl<T: Merge + Default + KeepsNames> Host<T> {
+impl<T: Merge + Default + KeepsNames> HostTrie<T> {
     /// Merges another aggregate of this host, or a host that is folded into this one. Both are
     /// raised to the higher of their levels first.
     fn merge(&mut self, mut other: Self, literals: usize) {
@@ -46,13 +46,13 @@ impl<T: Merge + Default + KeepsNames> Host<T> {
                 host.raise(level, literals);
             }
         }
-        self.node.merge_node(other.node, Keep { literals, level });
+        self.node.merge_node(other.node, NodeBounds { literals, level });
     }
 }
 
 impl<T: Merge + Default + KeepsNames> Node<T> {
     /// Folds literal children beyond the bound into the children of their kinds.
-    pub(super) fn trim_literals(&mut self, keep: Keep) {
+    pub(super) fn trim_literals(&mut self, keep: NodeBounds) {
         while self.literals.len() - self.known() > keep.literals
             && let Some(last) = self.literals.pop()
         {
@@ -65,12 +65,12 @@ impl<T: Merge + Default + KeepsNames> Node<T> {
     }
 
     /// Moves a literal child into the child of its kind.
-    fn fold_literal(&mut self, literal: Literal<T>, keep: Keep) {
+    fn fold_literal(&mut self, literal: LiteralChild<T>, keep: NodeBounds) {
         let key = ValuesKey::new(&Segment::parse(&literal.text), literal.hash, keep.level);
         self.values_node(&key, &mut 0).merge_node(*literal.node, keep);
     }
 
-    fn merge_node(&mut self, other: Self, keep: Keep) {
+    fn merge_node(&mut self, other: Self, keep: NodeBounds) {
         self.count += other.count;
         for end in other.ends {
             let seen = self.end(&end.method, &end.operation);
@@ -82,7 +82,7 @@ impl<T: Merge + Default + KeepsNames> Node<T> {
         self.merge_values(other.values, keep);
     }
 
-    fn merge_literals(&mut self, others: Vec<Literal<T>>, keep: Keep) {
+    fn merge_literals(&mut self, others: Vec<LiteralChild<T>>, keep: NodeBounds) {
         for other in others {
             match self.position(other.rank, &other.text) {
                 Ok(at) => self.literals[at].node.merge_node(*other.node, keep),
@@ -91,7 +91,7 @@ impl<T: Merge + Default + KeepsNames> Node<T> {
         }
     }
 
-    fn merge_values(&mut self, others: Vec<Values<T>>, keep: Keep) {
+    fn merge_values(&mut self, others: Vec<ValuesChild<T>>, keep: NodeBounds) {
         for other in others {
             let values = self.values(other.kind, &other.frame, &mut 0);
             values.distinct.merge(other.distinct);
@@ -101,7 +101,7 @@ impl<T: Merge + Default + KeepsNames> Node<T> {
     }
 
     /// Raises a subtree to a higher level.
-    pub(super) fn fold(&mut self, depth: usize, keep: Keep) {
+    pub(super) fn fold(&mut self, depth: usize, keep: NodeBounds) {
         let level = keep.level;
         self.ends.iter_mut().for_each(|end| end.seen.keep_names(names_at(level)));
         if depth + 1 >= depth_at(level) {
@@ -116,7 +116,7 @@ impl<T: Merge + Default + KeepsNames> Node<T> {
                 child.node.fold(depth + 1, keep);
             }
         }
-        let stay = |literal: &Literal<T>| {
+        let stay = |literal: &LiteralChild<T>| {
             let own_level =
                 if literal.rank < UNKNOWN { level.saturating_sub(KNOWN_BITS) } else { level };
             stays(literal.hash, own_level)
@@ -138,9 +138,9 @@ impl<T: Merge + Default + KeepsNames> Node<T> {
     }
 
     /// Replaces everything below one node by a single value.
-    fn flatten(&mut self, keep: Keep) {
+    fn flatten(&mut self, keep: NodeBounds) {
         let mut below = Self::default();
-        let mut distinct = Distinct::default();
+        let mut distinct = DistinctCounter::default();
         for literal in std::mem::take(&mut self.literals) {
             distinct.observe(respread(literal.hash));
             below.absorb(*literal.node, keep);
@@ -151,18 +151,18 @@ impl<T: Merge + Default + KeepsNames> Node<T> {
         }
         if below.count > 0 {
             let node = Box::new(below);
-            self.values.push(Values {
+            self.values.push(ValuesChild {
                 kind: SegmentKind::Path,
                 frame: PLAIN_FRAME.into(),
                 distinct,
-                folded: Distinct::default(),
+                folded: DistinctCounter::default(),
                 node,
             });
         }
     }
 
     /// Merges the leaves of a whole subtree without its structure.
-    fn absorb(&mut self, mut other: Self, keep: Keep) {
+    fn absorb(&mut self, mut other: Self, keep: NodeBounds) {
         let children: Vec<Box<Self>> = std::mem::take(&mut other.literals)
             .into_iter()
             .map(|literal| literal.node)

@@ -2,13 +2,13 @@
 
 use crate::math::ln1;
 use crate::template::Template;
-use crate::template::context::{Candidate, Observed, Place};
+use crate::template::context::{Candidate, LeafStats, SiblingSet};
 use crate::template::features::{Feature, Features};
 use crate::template::model::{Model, STAGES};
 
 /// Classification of one segment.
 #[derive(Clone, Debug)]
-pub(crate) struct Verdict {
+pub(crate) struct Classification {
     pub(crate) is_value: bool,
     /// The probability that the segment is a value, 0 to 1.
     pub(crate) probability: f64,
@@ -19,7 +19,7 @@ pub(crate) struct Verdict {
 /// Maximum distance of a near miss from probability one half.
 const NEAR: f64 = 0.35;
 
-impl Verdict {
+impl Classification {
     /// Returns `true` if the classification was close.
     pub(crate) fn is_near(&self) -> bool {
         (self.probability - 0.5).abs() < NEAR
@@ -34,9 +34,9 @@ impl Verdict {
 }
 
 /// A binary classifier for sibling segments, with optional overrides.
-pub(crate) trait Judge<T> {
+pub(crate) trait Classifier<T> {
     /// Classifies the candidates of a node, in order.
-    fn judge(&self, place: &Place<'_, '_, T>) -> Vec<Verdict>;
+    fn judge(&self, place: &SiblingSet<'_, '_, T>) -> Vec<Classification>;
 
     /// Parameter names for a frame below a template, if a rule gives them.
     fn parameter_names(&self, _template: &Template, _frame: &[u8]) -> Option<Vec<String>> {
@@ -78,10 +78,10 @@ const FOLDED: f64 = 0.95;
 
 /// The classifier that applies the fitted model.
 #[derive(Debug)]
-pub(crate) struct Fitted<'m>(pub(crate) &'m Model);
+pub(crate) struct ModelClassifier<'m>(pub(crate) &'m Model);
 
-impl<T: Observed> Judge<T> for Fitted<'_> {
-    fn judge(&self, place: &Place<'_, '_, T>) -> Vec<Verdict> {
+impl<T: LeafStats> Classifier<T> for ModelClassifier<'_> {
+    fn judge(&self, place: &SiblingSet<'_, '_, T>) -> Vec<Classification> {
         let (probabilities, features) = settled(self.0, place);
         let mut verdicts = verdicts(&probabilities, threshold(place, &probabilities));
         for (verdict, features) in verdicts.iter_mut().zip(&features) {
@@ -98,7 +98,7 @@ impl<T: Observed> Judge<T> for Fitted<'_> {
 /// words follow each (`/1/boards`, `/rest/api/3/issue`), or if they follow the name of a service
 /// and have names below them that no other number has (`/mobile/24/feed`). Too few APIs have such
 /// versions to learn the rule.
-fn are_versions<T: Observed>(place: &Place<'_, '_, T>, features: &[Features]) -> bool {
+fn are_versions<T: LeafStats>(place: &SiblingSet<'_, '_, T>, features: &[Features]) -> bool {
     let has_no_parameter = place.template.parameters().next().is_none();
     let near_root = place.template.parts.len() <= 3 && has_no_parameter;
     let numbers = || features.iter().filter(|features| features.get(Feature::small_number) > 0.0);
@@ -125,7 +125,7 @@ fn are_versions<T: Observed>(place: &Place<'_, '_, T>, features: &[Features]) ->
 }
 
 /// The probability above which a segment is a value, derived from the cost of errors.
-fn threshold<T>(place: &Place<'_, '_, T>, probabilities: &[f64]) -> f64 {
+fn threshold<T>(place: &SiblingSet<'_, '_, T>, probabilities: &[f64]) -> f64 {
     let possible: Vec<&Candidate<'_, T>> = place
         .candidates
         .iter()
@@ -142,8 +142,8 @@ fn threshold<T>(place: &Place<'_, '_, T>, probabilities: &[f64]) -> f64 {
     }
 }
 
-fn verdicts(probabilities: &[f64], threshold: f64) -> Vec<Verdict> {
-    let verdict = |probability: &f64| Verdict {
+fn verdicts(probabilities: &[f64], threshold: f64) -> Vec<Classification> {
+    let verdict = |probability: &f64| Classification {
         is_value: *probability > threshold,
         probability: *probability,
         reason: "",
@@ -152,7 +152,10 @@ fn verdicts(probabilities: &[f64], threshold: f64) -> Vec<Verdict> {
 }
 
 /// Runs all stages, then adjusts the probabilities by the evidence of folded segments.
-fn settled<T: Observed>(model: &Model, place: &Place<'_, '_, T>) -> (Vec<f64>, Vec<Features>) {
+fn settled<T: LeafStats>(
+    model: &Model,
+    place: &SiblingSet<'_, '_, T>,
+) -> (Vec<f64>, Vec<Features>) {
     let (mut probabilities, features) = stages(model, place, STAGES);
     let long_numbers = place.values.iter().any(|values| values.kind.is_integer());
     let (mut folded_requests, mut folded_names) = (0, 0);
@@ -190,9 +193,9 @@ fn sample_says_values(probabilities: &[f64], features: &[Features]) -> bool {
 }
 
 /// Runs the first `count` stages. Returns the probabilities of the last one and its input features.
-pub(crate) fn stages<T: Observed>(
+pub(crate) fn stages<T: LeafStats>(
     model: &Model,
-    place: &Place<'_, '_, T>,
+    place: &SiblingSet<'_, '_, T>,
     count: usize,
 ) -> (Vec<f64>, Vec<Features>) {
     let own: Vec<Features> =
@@ -231,9 +234,9 @@ pub(crate) fn stages<T: Observed>(
 
 /// The input features of a stage.
 #[cfg(feature = "training")]
-pub(crate) fn evidence<T: Observed>(
+pub(crate) fn evidence<T: LeafStats>(
     model: &Model,
-    place: &Place<'_, '_, T>,
+    place: &SiblingSet<'_, '_, T>,
     stage: usize,
 ) -> Vec<Features> {
     if stage == 0 {

@@ -2,17 +2,17 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::capture::batch::{Batch, GoesOn};
-use crate::capture::{Captures, Cut, Cutter};
+use crate::capture::batch::{Batch, KeepGoing};
+use crate::capture::{Captures, Chunk, Framer};
 use crate::error::Error;
 use crate::skip::{SkipPlace, Skips};
 
-pub(super) struct Feed<'a> {
+pub(super) struct BatchQueue<'a> {
     captures: &'a Captures,
     batch_bytes: usize,
-    goes_on: GoesOn<'a>,
+    goes_on: KeepGoing<'a>,
     source: usize,
-    cutter: Option<Cutter<'a>>,
+    cutter: Option<Framer<'a>>,
     sequence: u64,
     /// Bytes of the captures that were read to their end, one running sum for each.
     read: Vec<u64>,
@@ -21,8 +21,8 @@ pub(super) struct Feed<'a> {
     pub(super) failures: Vec<Error>,
 }
 
-impl<'a> Feed<'a> {
-    pub(super) fn new(captures: &'a Captures, batch_bytes: usize, goes_on: GoesOn<'a>) -> Self {
+impl<'a> BatchQueue<'a> {
+    pub(super) fn new(captures: &'a Captures, batch_bytes: usize, goes_on: KeepGoing<'a>) -> Self {
         Self {
             captures,
             batch_bytes,
@@ -42,17 +42,17 @@ impl<'a> Feed<'a> {
         while let Some(source) = self.captures.sources.get(self.source) {
             let cutter = self
                 .cutter
-                .get_or_insert_with(|| Cutter::new(source, self.batch_bytes, self.goes_on));
+                .get_or_insert_with(|| Framer::new(source, self.batch_bytes, self.goes_on));
             match cutter.next(batch) {
                 // What looks like its end is where reading was stopped.
-                Cut::Damage(_) | Cut::End if !(self.goes_on)() => return false,
-                Cut::Batch => {
+                Chunk::Damage(_) | Chunk::End if !(self.goes_on)() => return false,
+                Chunk::Batch => {
                     batch.source = self.source;
                     batch.sequence = self.sequence;
                     self.sequence += 1;
                     return true;
                 }
-                Cut::Damage(damage) => {
+                Chunk::Damage(damage) => {
                     let place = SkipPlace {
                         source: self.source,
                         offset: damage.offset,
@@ -60,7 +60,7 @@ impl<'a> Feed<'a> {
                     };
                     self.skips.add_at(damage.reason, place);
                 }
-                Cut::End => {
+                Chunk::End => {
                     if let Some(error) = cutter.failure() {
                         let error = Error::io(&source.name, "read on in", error);
                         self.failures.push(error.at(cutter.position()));
@@ -75,7 +75,7 @@ impl<'a> Feed<'a> {
     fn next_source(&mut self) {
         let bytes = self.bytes();
         self.read.push(bytes);
-        self.ends.extend(self.cutter.as_mut().map(Cutter::position));
+        self.ends.extend(self.cutter.as_mut().map(Framer::position));
         self.cutter = None;
         self.source += 1;
     }
@@ -92,14 +92,14 @@ impl<'a> Feed<'a> {
     /// Where the reading of each capture ended; of the one that is being read, where it stands.
     pub(super) fn ends(&mut self) -> Vec<u64> {
         let mut ends = std::mem::take(&mut self.ends);
-        ends.extend(self.cutter.as_mut().map(Cutter::position));
+        ends.extend(self.cutter.as_mut().map(Framer::position));
         ends
     }
 
     /// Bytes read.
     pub(super) fn bytes(&mut self) -> u64 {
         self.read.last().copied().unwrap_or_default()
-            + self.cutter.as_mut().map_or(0, Cutter::position)
+            + self.cutter.as_mut().map_or(0, Framer::position)
     }
 }
 

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use crate::capture::InputFormat;
 use crate::capture::location::identity_of;
-use crate::compat::Shown;
-use crate::engine::feed::locked;
+use crate::compat::Redaction;
+use crate::engine::batch_queue::locked;
+use crate::engine::compat::{CompatAnswer, CompatRows};
 use crate::engine::live::Live;
-use crate::engine::newest::Newest;
 use crate::engine::options::Options;
-use crate::engine::original::{CompatAnswer, Rows};
 use crate::engine::progress::{Monitor, Progress};
+use crate::engine::top_flows::NewestFlows;
 use crate::error::Error;
 use crate::limits;
 use crate::patterns::Patterns;
@@ -55,24 +55,24 @@ pub struct LiveCaptures {
     paths: Vec<PathBuf>,
     format: InputFormat,
     /// One question after the other looks at the captures: the second finds what the first read.
-    known: Mutex<Known>,
+    known: Mutex<CacheState>,
     patience: Duration,
 }
 
-struct Known {
+struct CacheState {
     all: Live<Patterns>,
     /// The newest flows, once somebody asked for some.
-    recent: Option<Live<Newest>>,
+    recent: Option<Live<NewestFlows>>,
     /// Narrower ones that were asked for, the last one last.
-    narrow: Vec<(Scope, Narrow)>,
-    original: Option<Live<Rows>>,
+    narrow: Vec<(Scope, ScopedState)>,
+    original: Option<Live<CompatRows>>,
     /// What was decided, the last one last.
-    views: Vec<(Scope, u64, Arc<View>)>,
+    views: Vec<(Scope, u64, Arc<Snapshot>)>,
     answers: Vec<((u64, Option<String>, Option<i64>), Arc<Result<CompatAnswer, Error>>)>,
 }
 
-enum Narrow {
-    Newest(Live<Newest>),
+enum ScopedState {
+    Newest(Live<NewestFlows>),
     Patterns(Live<Patterns>),
 }
 
@@ -92,7 +92,7 @@ pub struct Scope {
 /// What was decided about some flows.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct View {
+pub struct Snapshot {
     /// The endpoints.
     pub report: Report,
     /// The same for the same report.
@@ -118,7 +118,7 @@ impl LiveCaptures {
     /// Nothing is read yet. `options` say what is seen of the captures at all.
     pub fn new(paths: Vec<PathBuf>, format: InputFormat, options: Options) -> Self {
         let all = Live::new(paths.clone(), format, options.clone(), Patterns::new);
-        let known = Known {
+        let known = CacheState {
             all,
             recent: None,
             narrow: Vec::new(),
@@ -134,7 +134,7 @@ impl LiveCaptures {
     /// # Errors
     ///
     /// Where the monitor stopped the reading, and where no thread can be started.
-    pub fn view(&self, scope: &Scope, monitor: &dyn Monitor) -> Result<Arc<View>, Error> {
+    pub fn view(&self, scope: &Scope, monitor: &dyn Monitor) -> Result<Arc<Snapshot>, Error> {
         let known = &mut *self.wait(monitor)?;
         known.all.look(monitor)?;
         let everything = Scope::default();
@@ -149,8 +149,8 @@ impl LiveCaptures {
         if let Some(view) = known.view(scope, generation) {
             return Ok(view);
         }
-        if scope.limit.is_some_and(|limit| limit > limits::NEWEST_FLOWS) {
-            let most = limits::NEWEST_FLOWS;
+        if scope.limit.is_some_and(|limit| limit > limits::MAX_NEWEST_FLOWS) {
+            let most = limits::MAX_NEWEST_FLOWS;
             return Err(Error::usage(format!(
                 "limit is at most {most} where there are more flows, because they are held in memory; leave it out to use all"
             )));
@@ -164,7 +164,7 @@ impl LiveCaptures {
 
     /// Waits for whoever reads the captures now, but not for ever: a capture on a disk that does not answer keeps one call
     /// busy, and no other.
-    fn wait(&self, monitor: &dyn Monitor) -> Result<MutexGuard<'_, Known>, Error> {
+    fn wait(&self, monitor: &dyn Monitor) -> Result<MutexGuard<'_, CacheState>, Error> {
         let start = Instant::now();
         loop {
             match self.known.try_lock() {
@@ -188,15 +188,15 @@ impl LiveCaptures {
     fn recent_view(
         &self,
         scope: &Scope,
-        known: &mut Known,
+        known: &mut CacheState,
         monitor: &dyn Monitor,
-    ) -> Result<Option<View>, Error> {
+    ) -> Result<Option<Snapshot>, Error> {
         let limit = scope.limit.and_then(|limit| usize::try_from(limit).ok());
-        let Some(limit) = limit.filter(|limit| *limit <= limits::RECENT_FLOWS) else {
+        let Some(limit) = limit.filter(|limit| *limit <= limits::MAX_RECENT_FLOWS) else {
             return Ok(None);
         };
         let recent = known.recent.get_or_insert_with(|| {
-            let new = || Newest::new(limits::RECENT_FLOWS);
+            let new = || NewestFlows::new(limits::MAX_RECENT_FLOWS);
             Live::new(self.paths.clone(), self.format, self.options.clone(), new)
         });
         recent.look(monitor)?;
@@ -208,17 +208,17 @@ impl LiveCaptures {
     fn narrow_view(
         &self,
         scope: &Scope,
-        known: &mut Known,
+        known: &mut CacheState,
         monitor: &dyn Monitor,
-    ) -> Result<View, Error> {
+    ) -> Result<Snapshot, Error> {
         let is_narrowed = scope.domain.is_some();
         let at = self.narrow(scope, &mut known.narrow);
         match &mut known.narrow[at].1 {
-            Narrow::Newest(live) => {
+            ScopedState::Newest(live) => {
                 live.look(monitor)?;
                 Ok(self.decide(live.total().patterns(), live, is_narrowed))
             }
-            Narrow::Patterns(live) => {
+            ScopedState::Patterns(live) => {
                 live.look(monitor)?;
                 Ok(self.decide(live.total(), live, is_narrowed))
             }
@@ -226,7 +226,7 @@ impl LiveCaptures {
     }
 
     /// The same where it is known already and nothing changed since: without reading, and without waiting for who reads.
-    pub fn unchanged(&self, scope: &Scope) -> Option<Arc<View>> {
+    pub fn unchanged(&self, scope: &Scope) -> Option<Arc<Snapshot>> {
         let known = self.known.try_lock().ok()?;
         if !known.all.is_current() {
             return None;
@@ -245,7 +245,7 @@ impl LiveCaptures {
     }
 
     /// A view that was given before and is still kept.
-    pub fn kept(&self, fingerprint: u64) -> Option<Arc<View>> {
+    pub fn kept(&self, fingerprint: u64) -> Option<Arc<Snapshot>> {
         let known = self.wait(&()).ok()?;
         let kept = known.views.iter().find(|(_, _, view)| view.fingerprint == fingerprint);
         kept.map(|(_, _, view)| Arc::clone(view))
@@ -253,8 +253,8 @@ impl LiveCaptures {
 
     /// One endpoint of a view, by its id, with what was nearly judged otherwise. An endpoint of another view that was given
     /// before and is still kept is found as well.
-    pub fn explain(&self, view: &View, id: &str) -> Option<Explanation> {
-        let has = |view: &View| view.report.patterns.iter().any(|pattern| pattern.id == id);
+    pub fn explain(&self, view: &Snapshot, id: &str) -> Option<Explanation> {
+        let has = |view: &Snapshot| view.report.patterns.iter().any(|pattern| pattern.id == id);
         if has(view) {
             return self.explain_in(view, id);
         }
@@ -267,7 +267,7 @@ impl LiveCaptures {
         self.explain_in(&*other?, id)
     }
 
-    fn explain_in(&self, view: &View, id: &str) -> Option<Explanation> {
+    fn explain_in(&self, view: &Snapshot, id: &str) -> Option<Explanation> {
         let mut options = self.options.clone();
         options.report.explain = Some(id.to_owned());
         options.decide(&view.state).explanations.into_iter().next()
@@ -292,35 +292,35 @@ impl LiveCaptures {
             return Result::clone(answer);
         }
         let live = known.original.get_or_insert_with(|| {
-            Live::new(self.paths.clone(), self.format, self.options.clone(), Rows::default)
+            Live::new(self.paths.clone(), self.format, self.options.clone(), CompatRows::default)
         });
         live.look(monitor)?;
         let rows = live.total();
         // The original holds every flow in memory; what is many is read again instead.
-        if rows.len() > limits::ORIGINAL_ROWS {
+        if rows.len() > limits::MAX_CACHED_COMPAT_ROWS {
             known.original = None;
         }
         let answer = rows.answer(
             domain,
             limit,
-            Some(Shown {
+            Some(Redaction {
                 word: |word, requests| {
-                    let shown = masked::short_word(word, requests, limits::SHOWN_BYTES);
+                    let shown = masked::short_word(word, requests, limits::MAX_SHOWN_BYTES);
                     shown.into_owned().into_bytes()
                 },
                 id: |id| masked::flow_id(id).into_owned().into_bytes(),
             }),
         );
-        keep_last(&mut known.answers, (key, Arc::new(answer.clone())), limits::VIEWS);
+        keep_last(&mut known.answers, (key, Arc::new(answer.clone())), limits::MAX_CACHED_REPORTS);
         answer
     }
 
-    fn decide<S: crate::engine::collect::Collect + Clone + Sync>(
+    fn decide<S: crate::engine::fold::FlowCollector + Clone + Sync>(
         &self,
         state: Patterns,
         live: &Live<S>,
         is_narrowed: bool,
-    ) -> View {
+    ) -> Snapshot {
         let report = self.options.decide(&state).report;
         let (readable, problems): (_, Vec<Error>) =
             (live.readable(), live.problems().cloned().collect());
@@ -328,11 +328,11 @@ impl LiveCaptures {
         let bytes = serde_json::to_vec(&(&report, readable, problems.len())).unwrap_or_default();
         let fingerprint = stable_hash(&bytes);
         let sequence = VIEWS_DECIDED.fetch_add(1, Ordering::Relaxed) + 1;
-        View { report, fingerprint, sequence, readable, problems, is_narrowed, state }
+        Snapshot { report, fingerprint, sequence, readable, problems, is_narrowed, state }
     }
 
     /// Where the narrower captures of a scope stand.
-    fn narrow(&self, scope: &Scope, narrow: &mut Vec<(Scope, Narrow)>) -> usize {
+    fn narrow(&self, scope: &Scope, narrow: &mut Vec<(Scope, ScopedState)>) -> usize {
         let new = || {
             let mut options = self.options.clone();
             if let Some(domain) = &scope.domain {
@@ -342,30 +342,32 @@ impl LiveCaptures {
             match scope.limit {
                 Some(limit) => {
                     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-                    Narrow::Newest(Live::new(paths, format, options, move || Newest::new(limit)))
+                    ScopedState::Newest(Live::new(paths, format, options, move || {
+                        NewestFlows::new(limit)
+                    }))
                 }
-                None => Narrow::Patterns(Live::new(paths, format, options, Patterns::new)),
+                None => ScopedState::Patterns(Live::new(paths, format, options, Patterns::new)),
             }
         };
         let known = narrow.iter().position(|(asked, _)| asked == scope);
         let entry = known.map_or_else(|| (scope.clone(), new()), |at| narrow.remove(at));
-        keep_last(narrow, entry, limits::NARROW_VIEWS);
+        keep_last(narrow, entry, limits::MAX_CACHED_SCOPES);
         narrow.len() - 1
     }
 }
 
-impl Known {
-    fn view(&self, scope: &Scope, generation: u64) -> Option<Arc<View>> {
+impl CacheState {
+    fn view(&self, scope: &Scope, generation: u64) -> Option<Arc<Snapshot>> {
         let found = self.views.iter().find(|(asked, at, _)| asked == scope && *at == generation);
         found.map(|(_, _, view)| Arc::clone(view))
     }
 
-    fn keep(&mut self, scope: Scope, generation: u64, view: View) -> Arc<View> {
+    fn keep(&mut self, scope: Scope, generation: u64, view: Snapshot) -> Arc<Snapshot> {
         let view = Arc::new(view);
         self.views.push((scope, generation, Arc::clone(&view)));
-        if self.views.len() > limits::VIEWS {
+        if self.views.len() > limits::MAX_CACHED_REPORTS {
             // Every question asks for that of everything first.
-            let is_needed = |(scope, at, _): &(Scope, u64, Arc<View>)| {
+            let is_needed = |(scope, at, _): &(Scope, u64, Arc<Snapshot>)| {
                 *scope == Scope::default() && *at == self.all.generation()
             };
             let first = self.views.iter().position(|view| !is_needed(view)).unwrap_or_default();

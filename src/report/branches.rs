@@ -15,7 +15,7 @@ pub(crate) struct Branch {
 }
 
 /// A branch that may still be split.
-struct Open<'r> {
+struct OpenBranch<'r> {
     branch: Branch,
     depth: usize,
     inside: Vec<&'r Pattern>,
@@ -31,19 +31,19 @@ pub(crate) fn branches(patterns: &[&Pattern], most: usize) -> Vec<Branch> {
     for pattern in patterns {
         by_host.entry(&pattern.host).or_default().push(pattern);
     }
-    let mut open: Vec<Open<'_>> =
-        by_host.into_iter().map(|(host, inside)| Open::new(host, 0, inside)).collect();
-    open.sort_by_key(Open::rank);
+    let mut open: Vec<OpenBranch<'_>> =
+        by_host.into_iter().map(|(host, inside)| OpenBranch::new(host, 0, inside)).collect();
+    open.sort_by_key(OpenBranch::rank);
     let left = if open.len() > most { open.split_off(most.saturating_sub(1)) } else { Vec::new() };
     let mut heap: BinaryHeap<Reverse<((Reverse<u64>, String, String), usize)>> = BinaryHeap::new();
-    let mut places: Vec<Option<Open<'_>>> = Vec::new();
+    let mut places: Vec<Option<OpenBranch<'_>>> = Vec::new();
     for branch in open {
         heap.push(Reverse((branch.rank(), places.len())));
         places.push(Some(branch));
     }
     let mut count = places.len() + usize::from(!left.is_empty());
     while let Some(Reverse((_, at))) = heap.pop() {
-        let Some(children) = places[at].as_ref().map(Open::children) else { continue };
+        let Some(children) = places[at].as_ref().map(OpenBranch::children) else { continue };
         if children.is_empty() || count - 1 + children.len() > most {
             continue;
         }
@@ -68,7 +68,7 @@ pub(crate) fn branches(patterns: &[&Pattern], most: usize) -> Vec<Branch> {
     found
 }
 
-impl<'r> Open<'r> {
+impl<'r> OpenBranch<'r> {
     /// Creates a branch with the longest common prefix of its endpoints.
     fn new(host: &str, depth: usize, inside: Vec<&'r Pattern>) -> Self {
         let first: Vec<&str> =

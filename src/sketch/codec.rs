@@ -7,7 +7,9 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::limits;
-use crate::sketch::{BottomK, Distinct, Entry, Histogram, Largest, bucket_of, stable_hash};
+use crate::sketch::{
+    BottomK, BottomKEntry, DistinctCounter, Histogram, TopN, bucket_of, stable_hash,
+};
 
 impl<V: Serialize, const K: usize> Serialize for BottomK<V, K> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -20,9 +22,9 @@ impl<V: Serialize, const K: usize> Serialize for BottomK<V, K> {
 impl<'de, V: Deserialize<'de>, const K: usize> Deserialize<'de> for BottomK<V, K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (stored, rest) = <(Vec<(Box<[u8]>, V)>, V)>::deserialize(deserializer)?;
-        let entries: Vec<Entry<V>> = stored
+        let entries: Vec<BottomKEntry<V>> = stored
             .into_iter()
-            .map(|(key, value)| Entry { hash: stable_hash(&key), key, value })
+            .map(|(key, value)| BottomKEntry { hash: stable_hash(&key), key, value })
             .collect();
         let is_sorted = entries.is_sorted_by(|a, b| (a.hash, &a.key) < (b.hash, &b.key));
         if entries.len() > K || !is_sorted {
@@ -32,13 +34,13 @@ impl<'de, V: Deserialize<'de>, const K: usize> Deserialize<'de> for BottomK<V, K
     }
 }
 
-impl<const K: usize> Serialize for Distinct<K> {
+impl<const K: usize> Serialize for DistinctCounter<K> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.hashes.serialize(serializer)
     }
 }
 
-impl<'de, const K: usize> Deserialize<'de> for Distinct<K> {
+impl<'de, const K: usize> Deserialize<'de> for DistinctCounter<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let hashes = <Vec<u64>>::deserialize(deserializer)?;
         if hashes.len() > K || !hashes.is_sorted_by(|a, b| a < b) {
@@ -58,7 +60,7 @@ impl<'de> Deserialize<'de> for Histogram {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let buckets = <Vec<(u16, u64)>>::deserialize(deserializer)?;
         let last = bucket_of(u64::MAX);
-        let are_fine = buckets.iter().all(|(bucket, n)| *bucket <= last && *n <= limits::COUNT);
+        let are_fine = buckets.iter().all(|(bucket, n)| *bucket <= last && *n <= limits::MAX_COUNT);
         if !are_fine || !buckets.is_sorted_by(|a, b| a.0 < b.0) {
             return Err(D::Error::custom("buckets that do not exist or are not in order"));
         }
@@ -66,13 +68,13 @@ impl<'de> Deserialize<'de> for Histogram {
     }
 }
 
-impl<T: Serialize, const K: usize> Serialize for Largest<T, K> {
+impl<T: Serialize, const K: usize> Serialize for TopN<T, K> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.items.serialize(serializer)
     }
 }
 
-impl<'de, T: Deserialize<'de> + Ord, const K: usize> Deserialize<'de> for Largest<T, K> {
+impl<'de, T: Deserialize<'de> + Ord, const K: usize> Deserialize<'de> for TopN<T, K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let items = <Vec<T>>::deserialize(deserializer)?;
         if items.len() > K || !items.is_sorted_by(|a, b| a > b) {

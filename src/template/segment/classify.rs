@@ -3,7 +3,7 @@
 //! One pass over the bytes collects the properties that the rules use; the rules then cost a few
 //! comparisons. The tests contain an equivalent regular expression for every rule that is regular.
 
-use crate::bits::{self, Bits};
+use crate::simd::{self, ByteMask};
 use crate::template::segment::{SegmentKind, frame};
 
 const LOWER: u16 = 1;
@@ -50,7 +50,7 @@ const CLASS: [u16; 256] = {
 
 /// Properties of a segment, collected in one pass.
 #[derive(Debug, PartialEq, Eq)]
-struct Shape {
+struct ByteClasses {
     /// Union of the classes of all bytes.
     classes: u16,
     /// Number of decimal digits.
@@ -61,13 +61,14 @@ struct Shape {
     hex: bool,
 }
 
-fn shape_of(segment: &[u8]) -> Shape {
-    Bits::of(segment).map_or_else(|| plain_shape(segment), |bits| shape_of_bits(segment, &bits))
+fn byte_classes_of(segment: &[u8]) -> ByteClasses {
+    ByteMask::of(segment)
+        .map_or_else(|| plain_byte_classes(segment), |bits| byte_classes_of_bits(segment, &bits))
 }
 
 /// Computes the shape of up to 64 bytes with SIMD. Bytes other than letters and digits are rare and
 /// are looked up one by one.
-fn shape_of_bits(segment: &[u8], bits: &Bits<'_>) -> Shape {
+fn byte_classes_of_bits(segment: &[u8], bits: &ByteMask<'_>) -> ByteClasses {
     let (lower, upper) = (bits.between(b'a', b'z'), bits.between(b'A', b'Z'));
     let (digit, hex_letter) = (bits.between(b'0', b'9'), bits.letter_between(b'a', b'f'));
     let letter = lower | upper;
@@ -76,11 +77,11 @@ fn shape_of_bits(segment: &[u8], bits: &Bits<'_>) -> Shape {
         | class(upper, UPPER)
         | class(digit, DIGIT)
         | class(hex_letter, HEX_LETTER);
-    for place in bits::places(bits.all() & !(letter | digit)) {
+    for place in simd::places(bits.all() & !(letter | digit)) {
         classes |= CLASS[usize::from(segment[place])];
     }
     let switches = (digit & (letter << 1)) | (letter & (digit << 1)) | (upper & (lower << 1));
-    Shape {
+    ByteClasses {
         classes,
         digits: digit.count_ones() as usize,
         switches: switches.count_ones() as usize,
@@ -89,7 +90,7 @@ fn shape_of_bits(segment: &[u8], bits: &Bits<'_>) -> Shape {
 }
 
 /// Computes the shape of a segment of any length, byte by byte.
-fn plain_shape(segment: &[u8]) -> Shape {
+fn plain_byte_classes(segment: &[u8]) -> ByteClasses {
     let (mut classes, mut digits, mut switches, mut previous) = (0, 0, 0, 0);
     let mut hex = true;
     for byte in segment {
@@ -102,13 +103,13 @@ fn plain_shape(segment: &[u8]) -> Shape {
         switches += usize::from(letter_and_digit || (class & UPPER != 0 && previous & LOWER != 0));
         previous = class;
     }
-    Shape { classes, digits, switches, hex: hex && !segment.is_empty() }
+    ByteClasses { classes, digits, switches, hex: hex && !segment.is_empty() }
 }
 
 /// Classifies a whole segment. No prefix or suffix is removed from it.
 pub(crate) fn kind_of(segment: &[u8]) -> SegmentKind {
     use SegmentKind as K;
-    if segment.len() > crate::limits::SEGMENT_BYTES {
+    if segment.len() > crate::limits::MAX_SEGMENT_BYTES {
         return K::Long;
     }
     // The most common values need no shape.
@@ -118,7 +119,7 @@ pub(crate) fn kind_of(segment: &[u8]) -> SegmentKind {
     if is_dashed_uuid(segment) {
         return K::Uuid;
     }
-    let shape = shape_of(segment);
+    let shape = byte_classes_of(segment);
     let only = |allowed: u16| shape.classes & !allowed == 0;
     let has = |wanted: u16| shape.classes & wanted != 0;
     // The most common case: a plain word.
@@ -218,7 +219,7 @@ fn is_locale(segment: &[u8]) -> bool {
         if a.is_ascii_lowercase() && b.is_ascii_lowercase() && c.is_ascii_uppercase() && d.is_ascii_uppercase())
 }
 
-fn is_uuid(segment: &[u8], shape: &Shape) -> bool {
+fn is_uuid(segment: &[u8], shape: &ByteClasses) -> bool {
     if shape.hex { segment.len() == 32 } else { is_dashed_uuid(segment) }
 }
 
@@ -227,7 +228,7 @@ fn is_dashed_uuid(segment: &[u8]) -> bool {
     if segment.len() != 36 || segment[8] != b'-' {
         return false;
     }
-    Bits::of(segment).is_some_and(|bits| {
+    ByteMask::of(segment).is_some_and(|bits| {
         let hex = bits.between(b'0', b'9') | bits.letter_between(b'a', b'f');
         bits.equal(b'-') == DASHES && hex == bits.all() & !DASHES
     })
@@ -294,15 +295,15 @@ fn is_date(segment: &[u8]) -> bool {
 fn is_ulid(segment: &[u8]) -> bool {
     segment.len() == 26
         && (b'0'..=b'7').contains(&segment[0])
-        && Bits::of(segment).is_some_and(|bits| {
-            let is_other = |lane: bits::Lane| {
+        && ByteMask::of(segment).is_some_and(|bits| {
+            let is_other = |lane: simd::Lane| {
                 lane.letter(b'i') | lane.letter(b'l') | lane.letter(b'o') | lane.letter(b'u')
             };
-            bits.find(bits::Lane::letter_or_digit) & !bits.find(is_other) == bits.all()
+            bits.find(simd::Lane::letter_or_digit) & !bits.find(is_other) == bits.all()
         })
 }
 
-fn is_ip(segment: &[u8], shape: &Shape) -> bool {
+fn is_ip(segment: &[u8], shape: &ByteClasses) -> bool {
     let Ok(text) = std::str::from_utf8(segment) else { return false };
     if shape.classes & COLON != 0 {
         return text.parse::<std::net::Ipv6Addr>().is_ok();
@@ -401,18 +402,18 @@ fn is_prefixed(segment: &[u8]) -> bool {
     if id.len() < 8 || !id.iter().all(u8::is_ascii_alphanumeric) {
         return false;
     }
-    let shape = shape_of(id);
+    let shape = byte_classes_of(id);
     shape.digits > 0 && shape.switches > 0
 }
 
 /// Returns `true` for 16 or more letters and digits that alternate too often for a name.
 fn is_token(part: &[u8]) -> bool {
-    let shape = shape_of(part);
+    let shape = byte_classes_of(part);
     part.len() >= 16 && shape.digits > 0 && shape.switches >= 4
 }
 
 /// Returns `true` for letters and digits that alternate too often for a word.
-fn is_opaque(segment: &[u8], shape: &Shape) -> bool {
+fn is_opaque(segment: &[u8], shape: &ByteClasses) -> bool {
     let (length, digits, switches) = (segment.len(), shape.digits, shape.switches);
     let separated = shape.classes & (DASH | UNDERSCORE) != 0;
     (length >= 8 && digits >= 1 && switches >= 4)
@@ -487,7 +488,7 @@ mod tests {
         #[test]
         fn shapes_at_once_equal_those_byte_for_byte(segment in prop::collection::vec(any::<u8>(), 0..70), text in "[a-zA-Z0-9_.-]{0,64}") {
             for segment in [&*segment, text.as_bytes()] {
-                prop_assert_eq!(shape_of(segment), plain_shape(segment));
+                prop_assert_eq!(byte_classes_of(segment), plain_byte_classes(segment));
             }
         }
 

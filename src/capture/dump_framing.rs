@@ -5,9 +5,9 @@
 
 use std::cell::Cell;
 
-use crate::capture::batch::{Batch, Effort, ReadAhead, Reader};
-use crate::capture::chunk::{Cut, Damage};
-use crate::capture::tnetstring::{self, Pairs, Prefix, Value};
+use crate::capture::batch::{Batch, CaptureReader, ReadAhead, SearchBudget};
+use crate::capture::chunk::{Chunk, Damage};
+use crate::capture::tnetstring::{self, LengthPrefix, Pairs, Tnetstring};
 use crate::limits;
 use crate::skip::SkipReason;
 
@@ -44,18 +44,18 @@ const BYTES_A_FIELD: u64 = 8;
 /// Fields that may be walked over in any case.
 const FREE_FIELDS: u64 = 4096;
 
-pub(crate) struct Records<'a> {
-    reader: Reader<'a>,
+pub(crate) struct DumpFramer<'a> {
+    reader: CaptureReader<'a>,
     ahead: ReadAhead,
     /// Fields that were walked over in search of records.
     fields: Cell<u64>,
-    effort: Effort,
+    effort: SearchBudget,
     /// Is what is not whole at the end still being written?
     is_live: bool,
 }
 
 /// What a search for a record came to.
-enum Search {
+enum RecordSearch {
     Found(usize),
     /// One may begin at `at`; to know it, the batch must hold all before `end`.
     NeedsMore {
@@ -66,7 +66,7 @@ enum Search {
 }
 
 /// How far the records at the front of a batch are whole.
-enum Stop {
+enum RecordStop {
     /// The record that begins here needs this many bytes in all.
     NeedsMore(u64),
     /// No length, or one that leads to no end of a record.
@@ -75,22 +75,22 @@ enum Stop {
     Done,
 }
 
-impl<'a> Records<'a> {
-    pub(crate) fn new(reader: Reader<'a>, batch_bytes: usize, is_live: bool) -> Self {
+impl<'a> DumpFramer<'a> {
+    pub(crate) fn new(reader: CaptureReader<'a>, batch_bytes: usize, is_live: bool) -> Self {
         Self {
             reader,
             ahead: ReadAhead::new(batch_bytes),
             fields: Cell::new(0),
-            effort: Effort::default(),
+            effort: SearchBudget::default(),
             is_live,
         }
     }
 
-    pub(crate) fn reader(&mut self) -> &mut Reader<'a> {
+    pub(crate) fn reader(&mut self) -> &mut CaptureReader<'a> {
         &mut self.reader
     }
 
-    pub(crate) fn next(&mut self, batch: &mut Batch) -> Cut {
+    pub(crate) fn next(&mut self, batch: &mut Batch) -> Chunk {
         batch.clear();
         batch.shrink(self.ahead.most());
         batch.offset = self.reader.position();
@@ -102,20 +102,20 @@ impl<'a> Records<'a> {
                 self.reader.unread(&batch.bytes()[end..]);
                 batch.truncate(end);
                 self.ahead.used(end);
-                return Cut::Batch;
+                return Chunk::Batch;
             }
             match stop {
-                Stop::Done => return Cut::End,
-                Stop::Garbage => {
+                RecordStop::Done => return Chunk::End,
+                RecordStop::Garbage => {
                     self.effort.spend(batch.bytes().len());
                     return self.resync(batch, ended, None);
                 }
-                Stop::NeedsMore(total) => {
+                RecordStop::NeedsMore(total) => {
                     let there = self.reader.left().map(|left| left + batch.bytes().len() as u64);
                     let is_cut_off = ended || there.is_some_and(|there| total > there);
                     if is_cut_off && self.is_live {
                         self.reader.unread(batch.bytes());
-                        return Cut::End;
+                        return Chunk::End;
                     }
                     if is_cut_off {
                         return self.resync(batch, ended, Some(total));
@@ -124,7 +124,7 @@ impl<'a> Records<'a> {
                     if total > 4 * want as u64 && self.effort.is_over(self.reader.position()) {
                         return self.resync(batch, ended, None);
                     }
-                    if total > limits::RECORD_BYTES as u64 {
+                    if total > limits::MAX_RECORD_BYTES as u64 {
                         let mut last = [0];
                         if self.reader.peek(batch.offset + total - 1, &mut last) == Some(1)
                             && last != *b"}"
@@ -134,14 +134,14 @@ impl<'a> Records<'a> {
                         self.reader.unread(batch.bytes());
                         return self.compact(batch, total);
                     }
-                    want = usize::try_from(total).unwrap_or(limits::RECORD_BYTES).max(want);
+                    want = usize::try_from(total).unwrap_or(limits::MAX_RECORD_BYTES).max(want);
                 }
             }
         }
     }
 
     /// Steps over damage to the next record, if there is one.
-    fn resync(&mut self, batch: &mut Batch, mut ended: bool, claimed: Option<u64>) -> Cut {
+    fn resync(&mut self, batch: &mut Batch, mut ended: bool, claimed: Option<u64>) -> Chunk {
         const OVERLAP: usize = 64;
         let start = batch.offset;
         let mut from = 1;
@@ -149,7 +149,7 @@ impl<'a> Records<'a> {
         piece.used(OVERLAP);
         loop {
             match self.find_record(batch, from, ended) {
-                Search::Found(at) => {
+                RecordSearch::Found(at) => {
                     let next = batch.offset + at as u64;
                     self.reader.unread(&batch.bytes()[at..]);
                     self.ahead.used(usize::try_from(next - start).unwrap_or(usize::MAX));
@@ -159,10 +159,10 @@ impl<'a> Records<'a> {
                     );
                     let reason =
                         if claimed.is_some() { SkipReason::BadRecord } else { SkipReason::Garbage };
-                    return Cut::Damage(Damage { reason, offset: start, message });
+                    return Chunk::Damage(Damage { reason, offset: start, message });
                 }
                 // Where nothing can be read by position, a record is held to be looked at.
-                Search::NeedsMore { at, end } => {
+                RecordSearch::NeedsMore { at, end } => {
                     // What is behind is let go now and then, so that what is held stays bounded.
                     let kept = if at > self.ahead.most() { at - OVERLAP } else { 0 };
                     if kept > 0 {
@@ -174,11 +174,11 @@ impl<'a> Records<'a> {
                     ended = self.reader.fill(batch, end - kept);
                     continue;
                 }
-                Search::Nothing => {}
+                RecordSearch::Nothing => {}
             }
             if ended {
                 let missing = self.reader.position() - start;
-                return Cut::Damage(end_of_file_damage(start, missing, claimed));
+                return Chunk::Damage(end_of_file_damage(start, missing, claimed));
             }
             let keep = batch.bytes().len().saturating_sub(OVERLAP);
             self.reader.unread(&batch.bytes()[keep..]);
@@ -191,7 +191,7 @@ impl<'a> Records<'a> {
     }
 
     /// The first place in the batch from `from` on where a record begins.
-    fn find_record(&self, batch: &Batch, from: usize, ended: bool) -> Search {
+    fn find_record(&self, batch: &Batch, from: usize, ended: bool) -> RecordSearch {
         let bytes = batch.bytes();
         // A colon has at least one digit before it.
         let colons = memchr::memchr_iter(b':', &bytes[from..]).map(|colon| from + colon);
@@ -205,29 +205,29 @@ impl<'a> Records<'a> {
                     continue;
                 }
                 match self.is_record(batch, at, ended) {
-                    Some(true) => return Search::Found(at),
+                    Some(true) => return RecordSearch::Found(at),
                     Some(false) => {}
                     None => {
                         let end = match tnetstring::prefix(&bytes[at..]) {
-                            Prefix::Length { length, bytes } => {
+                            LengthPrefix::Length { length, bytes } => {
                                 at as u64 + bytes as u64 + length + 1
                             }
                             _ => continue,
                         };
                         let end = usize::try_from(end).unwrap_or(usize::MAX);
-                        return Search::NeedsMore { at, end };
+                        return RecordSearch::NeedsMore { at, end };
                     }
                 }
             }
         }
-        Search::Nothing
+        RecordSearch::Nothing
     }
 
     /// Is there a whole record at this place, with fields that can be walked over? `None` where more of it must be read to
     /// know that.
     fn is_record(&self, batch: &Batch, at: usize, ended: bool) -> Option<bool> {
         let bytes = &batch.bytes()[at..];
-        let Prefix::Length { length, bytes: header } = tnetstring::prefix(bytes) else {
+        let LengthPrefix::Length { length, bytes: header } = tnetstring::prefix(bytes) else {
             return Some(false);
         };
         if self.fields.get() > FREE_FIELDS + self.reader.position() / BYTES_A_FIELD {
@@ -241,7 +241,7 @@ impl<'a> Records<'a> {
         let start = batch.offset + at as u64 + header as u64;
         let mut last = [0];
         match self.reader.peek(start + length, &mut last) {
-            None if ended || length > limits::RECORD_BYTES as u64 => Some(false),
+            None if ended || length > limits::MAX_RECORD_BYTES as u64 => Some(false),
             None => None,
             Some(count) => {
                 self.count_fields(1);
@@ -264,7 +264,7 @@ impl<'a> Records<'a> {
             }
             let mut head = [0; 32];
             let count = self.reader.peek(at, &mut head).unwrap_or(0);
-            let Prefix::Length { length, bytes } = tnetstring::prefix(&head[..count]) else {
+            let LengthPrefix::Length { length, bytes } = tnetstring::prefix(&head[..count]) else {
                 return false;
             };
             if field % 2 == 0 {
@@ -280,7 +280,7 @@ impl<'a> Records<'a> {
     }
 
     /// Reads a record too large to hold, without its bodies and certificates.
-    fn compact(&mut self, batch: &mut Batch, total: u64) -> Cut {
+    fn compact(&mut self, batch: &mut Batch, total: u64) -> Chunk {
         let offset = batch.offset;
         let end = offset + total;
         let mut out = Vec::new();
@@ -295,7 +295,7 @@ impl<'a> Records<'a> {
             framed.append(&mut out);
             framed.push(b'}');
             batch.replace(framed);
-            return Cut::Batch;
+            return Chunk::Batch;
         }
         let position = self.reader.position();
         if !self.reader.is_seekable() && result != Err(SkipReason::TooLarge) {
@@ -318,7 +318,7 @@ impl<'a> Records<'a> {
         } else {
             SkipReason::BadRecord
         };
-        Cut::Damage(Damage { reason, offset, message })
+        Chunk::Damage(Damage { reason, offset, message })
     }
 
     /// Copies the pairs of a dict of `length` bytes; long values are left out, request and response are looked into.
@@ -331,7 +331,7 @@ impl<'a> Records<'a> {
         const BAD: Result<(), SkipReason> = Err(SkipReason::BadRecord);
         let end = self.reader.position() + length;
         while self.reader.position() < end {
-            if out.len() > limits::COMPACT_RECORD_BYTES {
+            if out.len() > limits::MAX_COMPACT_RECORD_BYTES {
                 return Err(SkipReason::TooLarge);
             }
             let Some(key_length) = self.header().filter(|length| *length <= 64) else {
@@ -346,10 +346,10 @@ impl<'a> Records<'a> {
             }
             let name = &key[..key.len().saturating_sub(1)];
             let is_message = depth == 0 && (name == b"request" || name == b"response");
-            if value_length <= limits::COMPACT_VALUE_BYTES
+            if value_length <= limits::MAX_COMPACT_VALUE_BYTES
                 || (depth == 1 && USED_KEYS.contains(&name))
             {
-                if value_length > limits::COMPACT_RECORD_BYTES as u64 {
+                if value_length > limits::MAX_COMPACT_RECORD_BYTES as u64 {
                     return Err(SkipReason::TooLarge);
                 }
                 let value = self.copy(value_length + 1);
@@ -380,9 +380,9 @@ impl<'a> Records<'a> {
         while let Some(byte) = self.byte() {
             text.push(byte);
             match tnetstring::prefix(&text) {
-                Prefix::Length { length, .. } => return Some(length),
-                Prefix::Incomplete => {}
-                Prefix::Bad => return None,
+                LengthPrefix::Length { length, .. } => return Some(length),
+                LengthPrefix::Incomplete => {}
+                LengthPrefix::Bad => return None,
             }
         }
         None
@@ -401,27 +401,27 @@ impl<'a> Records<'a> {
 }
 
 /// Steps over the whole records at the front; where they end, and why there.
-fn hop(bytes: &[u8], ended: bool) -> (usize, Stop) {
+fn hop(bytes: &[u8], ended: bool) -> (usize, RecordStop) {
     let mut at = 0;
     loop {
         let rest = &bytes[at..];
         if rest.is_empty() {
-            return (at, Stop::Done);
+            return (at, RecordStop::Done);
         }
         match tnetstring::prefix(rest) {
-            Prefix::Incomplete => return (at, Stop::NeedsMore(rest.len() as u64 + 1)),
-            Prefix::Bad => return (at, Stop::Garbage),
-            Prefix::Length { length, bytes: header } => {
+            LengthPrefix::Incomplete => return (at, RecordStop::NeedsMore(rest.len() as u64 + 1)),
+            LengthPrefix::Bad => return (at, RecordStop::Garbage),
+            LengthPrefix::Length { length, bytes: header } => {
                 let total = header as u64 + length + 1;
                 if total > rest.len() as u64 {
-                    return (at, Stop::NeedsMore(total));
+                    return (at, RecordStop::NeedsMore(total));
                 }
                 let end = usize::try_from(total).unwrap_or(usize::MAX);
                 let tag = rest[end - 1];
                 if !is_trusted(tag, &rest[end..], ended)
-                    && !is_record_dict(Value { tag, payload: &rest[header..end - 1] })
+                    && !is_record_dict(Tnetstring { tag, payload: &rest[header..end - 1] })
                 {
-                    return (at, Stop::Garbage);
+                    return (at, RecordStop::Garbage);
                 }
                 at += end;
             }
@@ -432,23 +432,23 @@ fn hop(bytes: &[u8], ended: bool) -> (usize, Stop) {
 /// Does a value end with a tag and is it followed by a record, so that its content need not be looked at?
 fn is_trusted(tag: u8, next: &[u8], ended: bool) -> bool {
     match tnetstring::prefix(next) {
-        Prefix::Length { .. } if tag == b'}' => true,
+        LengthPrefix::Length { .. } if tag == b'}' => true,
         // What is no dict is no record: then what follows must look like one.
-        Prefix::Length { bytes, .. } => {
+        LengthPrefix::Length { bytes, .. } => {
             b",;#^!~]".contains(&tag) && begins_with_top_key(&next[bytes..])
         }
-        Prefix::Incomplete => next.is_empty() && ended && b"},;#^!~]".contains(&tag),
-        Prefix::Bad => false,
+        LengthPrefix::Incomplete => next.is_empty() && ended && b"},;#^!~]".contains(&tag),
+        LengthPrefix::Bad => false,
     }
 }
 
 /// Can the fields of this dict be walked over, and is one of them the type or the request of a flow?
-fn is_record_dict(value: Value<'_>) -> bool {
+fn is_record_dict(value: Tnetstring<'_>) -> bool {
     walk_dict(value).0
 }
 
 /// The same, and over how many fields it went.
-fn walk_dict(value: Value<'_>) -> (bool, u64) {
+fn walk_dict(value: Tnetstring<'_>) -> (bool, u64) {
     if value.tag != b'}' {
         return (false, 1);
     }

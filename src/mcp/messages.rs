@@ -1,6 +1,6 @@
 //! Messages of the server to agents. They never contain captured text.
 
-use crate::engine::View;
+use crate::engine::Snapshot;
 
 pub(super) const INSTRUCTIONS: &str = "Tells which HTTP API is behind captured traffic: get_api_patterns clusters the requests into \
     endpoint templates (GET /users/{user_id}) with counts; get_endpoint explains one of them in full. Begin with \
@@ -63,7 +63,7 @@ pub(super) const FAILED: &str =
     "This call failed inside of the server; the operator finds more in its messages.";
 
 /// Returns advice about an answer as a whole, for example that captures are unreadable.
-pub(super) fn advice(view: &View, matched: usize) -> Vec<String> {
+pub(super) fn advice(view: &Snapshot, matched: usize) -> Vec<String> {
     let mut advice = Vec::new();
     if view.report.totals.flows == 0 {
         advice.push(NO_FLOWS.to_owned());

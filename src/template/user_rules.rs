@@ -10,8 +10,8 @@ use serde::Deserialize;
 
 use crate::error::Error;
 use crate::flow::text;
-use crate::template::context::Place;
-use crate::template::judge::{Judge, Verdict};
+use crate::template::classifier::{Classification, Classifier};
+use crate::template::context::SiblingSet;
 use crate::template::{Part, Template};
 
 /// User-defined rules that override the classifier, from a TOML file. The default has no rules.
@@ -41,23 +41,23 @@ use crate::template::{Part, Template};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
-    rules: Vec<Rule>,
+    rules: Vec<PathRule>,
     hosts: Vec<HostRule>,
 }
 
 /// One rule for paths.
 #[derive(Clone, Debug)]
-struct Rule {
-    kind: Kind,
+struct PathRule {
+    kind: RuleKind,
     host: Option<String>,
     path: String,
-    segments: Vec<Pattern>,
+    segments: Vec<RuleSegment>,
     to: Option<String>,
 }
 
 /// The effect of a rule for paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum RuleKind {
     Template,
     Literal,
     Forbid,
@@ -66,7 +66,7 @@ enum Kind {
 
 /// One segment of a rule's path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Pattern {
+enum RuleSegment {
     Literal(String),
     /// `*`: any segment.
     Any,
@@ -91,7 +91,7 @@ struct HostRule {
 /// The TOML file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct RulesFile {
     #[serde(default)]
     template: Vec<PathEntry>,
     #[serde(default)]
@@ -141,7 +141,7 @@ impl Rules {
     /// Fails if the text is not valid TOML, has an unknown key, or contains a rule that cannot be
     /// applied.
     pub fn parse(name: &str, toml: &str) -> Result<Self, Error> {
-        let file: File = toml::from_str(toml).map_err(|error| {
+        let file: RulesFile = toml::from_str(toml).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start) as u64;
             Error::format(
                 name,
@@ -153,24 +153,24 @@ impl Rules {
         let plain = |kind, entries: Vec<PathEntry>| {
             entries.into_iter().map(move |e| (kind, e.host, e.path, None))
         };
-        let entries = plain(Kind::Template, file.template)
-            .chain(plain(Kind::Literal, file.literal))
-            .chain(plain(Kind::Forbid, file.forbid))
-            .chain(file.rename.into_iter().map(|e| (Kind::Rename, e.host, e.path, Some(e.to))));
+        let entries = plain(RuleKind::Template, file.template)
+            .chain(plain(RuleKind::Literal, file.literal))
+            .chain(plain(RuleKind::Forbid, file.forbid))
+            .chain(file.rename.into_iter().map(|e| (RuleKind::Rename, e.host, e.path, Some(e.to))));
         for (kind, host, path, to) in entries {
             let segments = parse_path(name, &path)?;
             let fits = match (kind, segments.last()) {
-                (Kind::Template, _) => !segments.contains(&Pattern::Any),
-                (Kind::Literal, last) => matches!(last, Some(Pattern::Literal(_))),
-                (Kind::Forbid, last) => matches!(last, Some(Pattern::Any)),
-                (Kind::Rename, last) => matches!(last, Some(Pattern::Parameter { .. })),
+                (RuleKind::Template, _) => !segments.contains(&RuleSegment::Any),
+                (RuleKind::Literal, last) => matches!(last, Some(RuleSegment::Literal(_))),
+                (RuleKind::Forbid, last) => matches!(last, Some(RuleSegment::Any)),
+                (RuleKind::Rename, last) => matches!(last, Some(RuleSegment::Parameter { .. })),
             };
             if !fits || to.as_ref().is_some_and(|to| !is_name(to)) {
                 let wanted = match kind {
-                    Kind::Template => "a template has literals and {parameters}, and no *",
-                    Kind::Literal => "a literal's path ends with the segment that is kept",
-                    Kind::Forbid => "a forbidden merge's path ends with *",
-                    Kind::Rename => {
+                    RuleKind::Template => "a template has literals and {parameters}, and no *",
+                    RuleKind::Literal => "a literal's path ends with the segment that is kept",
+                    RuleKind::Forbid => "a forbidden merge's path ends with *",
+                    RuleKind::Rename => {
                         "a rename's path ends with the {parameter}, and `to` is made of letters, digits and _"
                     }
                 };
@@ -182,7 +182,7 @@ impl Rules {
                     ),
                 ));
             }
-            rules.rules.push(Rule {
+            rules.rules.push(PathRule {
                 kind,
                 host: host.map(|host| host.to_ascii_lowercase()),
                 path,
@@ -205,12 +205,12 @@ impl Rules {
     }
 
     /// The rules that are not in `matched`, formatted for users.
-    pub(crate) fn in_words(&self, matched: &Matched) -> Vec<String> {
+    pub(crate) fn in_words(&self, matched: &MatchedRules) -> Vec<String> {
         let kinds = |kind| match kind {
-            Kind::Template => "template",
-            Kind::Literal => "literal",
-            Kind::Forbid => "forbid",
-            Kind::Rename => "rename",
+            RuleKind::Template => "template",
+            RuleKind::Literal => "literal",
+            RuleKind::Forbid => "forbid",
+            RuleKind::Rename => "rename",
         };
         let rules = self.rules.iter().enumerate().filter(|(i, _)| !matched.rules.contains(i)).map(
             |(_, rule)| {
@@ -233,7 +233,7 @@ impl Rules {
 
 /// Indices of the rules that matched something.
 #[derive(Debug, Default)]
-pub(crate) struct Matched {
+pub(crate) struct MatchedRules {
     rules: BTreeSet<usize>,
     pub(crate) hosts: BTreeSet<usize>,
 }
@@ -246,7 +246,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Parses the path of a rule.
-fn parse_path(name: &str, path: &str) -> Result<Vec<Pattern>, Error> {
+fn parse_path(name: &str, path: &str) -> Result<Vec<RuleSegment>, Error> {
     let bad = || {
         let path = text::printable(path.as_bytes()).into_owned();
         Error::format(
@@ -263,10 +263,10 @@ fn parse_path(name: &str, path: &str) -> Result<Vec<Pattern>, Error> {
         .filter(|segment| !segment.is_empty())
         .map(|segment| {
             if segment == "*" {
-                return Ok(Pattern::Any);
+                return Ok(RuleSegment::Any);
             }
             if !segment.contains(['{', '}']) {
-                return Ok(Pattern::Literal(segment.to_owned()));
+                return Ok(RuleSegment::Literal(segment.to_owned()));
             }
             parse_parameters(segment).ok_or_else(bad)
         })
@@ -275,7 +275,7 @@ fn parse_path(name: &str, path: &str) -> Result<Vec<Pattern>, Error> {
 
 /// Parses a segment with parameters: `{id}.json`, `@{user}`, `{lat},{lon}`, `{path+}`. Returns
 /// `None` if it is malformed.
-fn parse_parameters(segment: &str) -> Option<Pattern> {
+fn parse_parameters(segment: &str) -> Option<RuleSegment> {
     let (mut names, mut frame, mut rest) = (Vec::new(), Vec::new(), false);
     let mut text = segment;
     while let Some((before, after)) = text.split_once('{') {
@@ -293,7 +293,7 @@ fn parse_parameters(segment: &str) -> Option<Pattern> {
     }
     let is_plain = !text.contains('}') && (!rest || names.len() == 1);
     frame.extend_from_slice(text.as_bytes());
-    is_plain.then_some(Pattern::Parameter { names, frame, rest })
+    is_plain.then_some(RuleSegment::Parameter { names, frame, rest })
 }
 
 /// Returns `true` if a segment has the fixed text of a frame and a non-empty value in each place. A
@@ -337,21 +337,21 @@ fn parse_host(name: &str, template: String) -> Result<HostRule, Error> {
 
 /// A classifier that applies the rules of one host, and delegates to another classifier where no
 /// rule applies.
-pub(crate) struct Ruled<'r, T> {
+pub(crate) struct WithRules<'r, T> {
     pub(crate) rules: &'r Rules,
     pub(crate) host: &'r str,
-    pub(crate) inner: &'r dyn Judge<T>,
-    pub(crate) matched: &'r RefCell<Matched>,
+    pub(crate) inner: &'r dyn Classifier<T>,
+    pub(crate) matched: &'r RefCell<MatchedRules>,
 }
 
-impl<T> Ruled<'_, T> {
+impl<T> WithRules<'_, T> {
     /// The rules of a kind for this host whose path matches the template so far. Returns (index,
     /// rule, next segment).
     fn next<'a>(
         &'a self,
-        kind: Kind,
+        kind: RuleKind,
         template: &'a Template,
-    ) -> impl Iterator<Item = (usize, &'a Rule, &'a Pattern)> {
+    ) -> impl Iterator<Item = (usize, &'a PathRule, &'a RuleSegment)> {
         let rules = self.rules.rules.iter().enumerate().filter(move |(_, rule)| {
             rule.kind == kind && rule.host.as_deref().is_none_or(|host| host == self.host)
         });
@@ -367,7 +367,7 @@ impl<T> Ruled<'_, T> {
     }
 
     /// Returns `true` if the next segment of a rule is its last.
-    fn is_last(rule: &Rule, template: &Template) -> bool {
+    fn is_last(rule: &PathRule, template: &Template) -> bool {
         rule.segments.len() == template.parts.len() + 1
     }
 
@@ -391,36 +391,37 @@ fn is_meant(frame: &[u8], found: &[u8]) -> bool {
 }
 
 /// Returns `true` if a segment of a rule matches a segment of a template.
-fn fits(pattern: &Pattern, part: &Part) -> bool {
+fn fits(pattern: &RuleSegment, part: &Part) -> bool {
     match (pattern, part) {
-        (Pattern::Any, _) => true,
-        (Pattern::Literal(wanted), Part::Literal { text, .. }) => text::printable(text) == *wanted,
-        (Pattern::Parameter { frame, .. }, Part::Parameter { frame: have, .. }) => {
+        (RuleSegment::Any, _) => true,
+        (RuleSegment::Literal(wanted), Part::Literal { text, .. }) => {
+            text::printable(text) == *wanted
+        }
+        (RuleSegment::Parameter { frame, .. }, Part::Parameter { frame: have, .. }) => {
             is_meant(frame, have)
         }
         _ => false,
     }
 }
 
-impl<T> Judge<T> for Ruled<'_, T> {
-    fn judge(&self, place: &Place<'_, '_, T>) -> Vec<Verdict> {
+impl<T> Classifier<T> for WithRules<'_, T> {
+    fn judge(&self, place: &SiblingSet<'_, '_, T>) -> Vec<Classification> {
         let template = place.template;
         let mut verdicts = self.inner.judge(place);
         let forbidden: Vec<usize> = self
-            .next(Kind::Forbid, template)
+            .next(RuleKind::Forbid, template)
             .filter(|(_, rule, _)| Self::is_last(rule, template))
             .map(|found| found.0)
             .collect();
         for (verdict, candidate) in verdicts.iter_mut().zip(place.candidates) {
             let shown = text::printable(candidate.text);
-            let is_it =
-                |pattern: &Pattern| matches!(pattern, Pattern::Literal(wanted) if *wanted == shown);
+            let is_it = |pattern: &RuleSegment| matches!(pattern, RuleSegment::Literal(wanted) if *wanted == shown);
             for i in &forbidden {
                 self.mark(*i);
                 verdict.decide(false);
             }
-            for (i, rule, next) in self.next(Kind::Template, template) {
-                let Pattern::Parameter { frame, .. } = next else { continue };
+            for (i, rule, next) in self.next(RuleKind::Template, template) {
+                let RuleSegment::Parameter { frame, .. } = next else { continue };
                 let slot = candidate.segment.slot();
                 if **frame == *slot || (is_pinned(frame) && fits_frame(frame, candidate.text)) {
                     verdict.decide(true);
@@ -429,10 +430,10 @@ impl<T> Judge<T> for Ruled<'_, T> {
                     }
                 }
             }
-            for kind in [Kind::Template, Kind::Literal] {
+            for kind in [RuleKind::Template, RuleKind::Literal] {
                 for (i, rule, next) in self.next(kind, template) {
                     let last = Self::is_last(rule, template);
-                    if is_it(next) && (last || kind == Kind::Template) {
+                    if is_it(next) && (last || kind == RuleKind::Template) {
                         verdict.decide(false);
                         if last {
                             self.mark(i);
@@ -446,11 +447,11 @@ impl<T> Judge<T> for Ruled<'_, T> {
 
     fn parameter_names(&self, template: &Template, have: &[u8]) -> Option<Vec<String>> {
         let mut found = None;
-        for kind in [Kind::Template, Kind::Rename] {
+        for kind in [RuleKind::Template, RuleKind::Rename] {
             for (i, rule, next) in self.next(kind, template) {
-                let Pattern::Parameter { names, frame, .. } = next else { continue };
+                let RuleSegment::Parameter { names, frame, .. } = next else { continue };
                 let last = Self::is_last(rule, template);
-                if !is_meant(frame, have) || (kind == Kind::Rename && !last) {
+                if !is_meant(frame, have) || (kind == RuleKind::Rename && !last) {
                     continue;
                 }
                 if last {
@@ -467,8 +468,8 @@ impl<T> Judge<T> for Ruled<'_, T> {
     }
 
     fn pinned_frame(&self, template: &Template, segment: &[u8]) -> Option<Vec<u8>> {
-        self.next(Kind::Template, template).find_map(|(_, _, next)| match next {
-            Pattern::Parameter { frame, rest: false, .. }
+        self.next(RuleKind::Template, template).find_map(|(_, _, next)| match next {
+            RuleSegment::Parameter { frame, rest: false, .. }
                 if is_pinned(frame) && fits_frame(frame, segment) =>
             {
                 Some(frame.clone())
@@ -478,7 +479,7 @@ impl<T> Judge<T> for Ruled<'_, T> {
     }
 
     fn takes_rest(&self, template: &Template) -> bool {
-        self.next(Kind::Template, template)
-            .any(|(_, _, next)| matches!(next, Pattern::Parameter { rest: true, .. }))
+        self.next(RuleKind::Template, template)
+            .any(|(_, _, next)| matches!(next, RuleSegment::Parameter { rest: true, .. }))
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::capture::bytes::Bytes;
-use crate::capture::location::{Identity, Location, identity_of, is_plain};
+use crate::capture::location::{FileIdentity, Location, identity_of, is_plain};
 use crate::sketch::stable_hash;
 
 /// Bytes of one sample by which a file is known again.
@@ -23,8 +23,8 @@ const COUNTERS: usize = 100;
 
 /// What a file was like when it was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
-    identity: Identity,
+pub(super) struct FileFingerprint {
+    identity: FileIdentity,
     length: u64,
     modified: Option<SystemTime>,
     /// When its permissions or its place changed last, where the system says so.
@@ -35,7 +35,7 @@ pub(super) struct Stamp {
     is_fresh: bool,
 }
 
-impl Stamp {
+impl FileFingerprint {
     /// The stamp of a file now.
     pub(super) fn of(location: &Location, is_database: bool) -> io::Result<Self> {
         let metadata = location.metadata()?;
@@ -85,8 +85,8 @@ impl Stamp {
 
 /// How far a file was read that its writer adds to.
 #[derive(Clone, Debug, Default)]
-pub(in crate::engine) struct Mark {
-    identity: Option<Identity>,
+pub(in crate::engine) struct ReadPosition {
+    identity: Option<FileIdentity>,
     /// The first byte that was not read.
     pub(in crate::engine) position: u64,
     /// How long the file was then.
@@ -95,7 +95,7 @@ pub(in crate::engine) struct Mark {
     samples: u64,
 }
 
-impl Mark {
+impl ReadPosition {
     /// Did the file only grow since, so that reading can go on? A file that was written anew with the same bytes at all
     /// samples is not noticed.
     pub(in crate::engine) fn goes_on(&self, file: &File) -> bool {

@@ -4,16 +4,16 @@
 mod codes;
 
 use crate::template::Part;
-use crate::template::decide::{Places, Variable};
-use crate::template::evidence::Node;
+use crate::template::decide::{NodeGroup, Variable};
 use crate::template::segment::{Segment, SegmentKind, kind_of};
+use crate::template::trie::Node;
 
 /// Names of the parameters of `variable`, one for each zero byte of its frame. `parts` is the
 /// template before it, and `below` the group of nodes after it.
 pub(crate) fn parameter_names<T>(
     parts: &[Part],
     variable: &Variable<'_>,
-    below: &Places<'_, T>,
+    below: &NodeGroup<'_, T>,
 ) -> Vec<String> {
     let places = memchr::memchr_iter(0, &variable.frame).count();
     if places > 1 {
@@ -99,7 +99,7 @@ fn in_frame(variable: &Variable<'_>) -> Option<String> {
 fn by_position<T>(
     parts: &[Part],
     variable: &Variable<'_>,
-    below: &Places<'_, T>,
+    below: &NodeGroup<'_, T>,
 ) -> Option<String> {
     let before = match parts.last() {
         Some(Part::Parameter { names, .. }) => names.last().map(String::as_str),
@@ -131,7 +131,7 @@ fn by_position<T>(
             return (next_is_month || !behind_plural).then(|| "year".to_owned());
         }
         _ if within(0, 24) && leads_to(below, &SegmentKind::is_integer) => {
-            let mut next = Places { answered: Vec::new(), not_found: Vec::new() };
+            let mut next = NodeGroup { answered: Vec::new(), not_found: Vec::new() };
             for node in below.evidence() {
                 next.answered.extend(node.literals.iter().map(|child| &*child.node));
                 next.answered.extend(node.values.iter().map(|child| &*child.node));
@@ -151,7 +151,7 @@ const OF_YEARS: [&str; 8] =
     ["year", "season", "archive", "holiday", "calendar", "edition", "stat", "statistic"];
 
 /// Returns `true` if there are children and all of them are of a kind.
-fn leads_to<T>(group: &Places<'_, T>, is_kind: &dyn Fn(SegmentKind) -> bool) -> bool {
+fn leads_to<T>(group: &NodeGroup<'_, T>, is_kind: &dyn Fn(SegmentKind) -> bool) -> bool {
     let nodes = group.evidence();
     let has_children = |node: &&Node<T>| !node.literals.is_empty() || !node.values.is_empty();
     nodes.iter().any(has_children)
@@ -375,7 +375,7 @@ fn singular(noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::template::secret::Seen;
+    use crate::template::secret::Frequency;
     use crate::template::segment::PLAIN_FRAME;
 
     /// The name of a parameter after a path. All parameters in the path, written `{}`, are ids.
@@ -384,7 +384,7 @@ mod tests {
         let name = |parts: &[Part]| {
             let mut variable = Variable::default();
             variable.add_kind(SegmentKind::Uuid, 10);
-            let below = Places::<u64> { answered: Vec::new(), not_found: Vec::new() };
+            let below = NodeGroup::<u64> { answered: Vec::new(), not_found: Vec::new() };
             unique(parameter_names(parts, &variable, &below), parts)
         };
         for segment in path.split('/').skip(1) {
@@ -392,7 +392,7 @@ mod tests {
                 let names = name(&parts);
                 Part::Parameter { names, frame: PLAIN_FRAME.into(), rest: false }
             } else {
-                Part::literal(segment.as_bytes(), Seen::Often, 0)
+                Part::literal(segment.as_bytes(), Frequency::Often, 0)
             });
         }
         name(&parts).remove(0)

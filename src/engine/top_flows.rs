@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::capture::Found;
-use crate::engine::collect::{Collect, Place};
+use crate::capture::CaptureItem;
 use crate::engine::filter::{Filter, in_domain};
+use crate::engine::fold::{CapturePosition, FlowCollector};
 use crate::flow::Flow;
 use crate::flow::owned::OwnedFlow;
 use crate::limits;
@@ -14,26 +14,26 @@ use crate::skip::{SkipReason, Skips};
 
 /// Flows in the order of their age: without a time they are older than all with one, and the later in the input is newer.
 #[derive(Clone)]
-struct Aged {
-    age: (Option<i64>, Place),
+struct TimedFlow {
+    age: (Option<i64>, CapturePosition),
     flow: OwnedFlow,
 }
 
-impl PartialEq for Aged {
+impl PartialEq for TimedFlow {
     fn eq(&self, other: &Self) -> bool {
         self.age == other.age
     }
 }
 
-impl Eq for Aged {}
+impl Eq for TimedFlow {}
 
-impl PartialOrd for Aged {
+impl PartialOrd for TimedFlow {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Aged {
+impl Ord for TimedFlow {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.age.cmp(&other.age)
     }
@@ -41,35 +41,35 @@ impl Ord for Aged {
 
 /// The `limit` newest of the flows that it was shown.
 #[derive(Clone)]
-pub(super) struct Newest {
+pub(super) struct NewestFlows {
     limit: usize,
     /// The oldest of them on top.
-    heap: BinaryHeap<Reverse<Aged>>,
+    heap: BinaryHeap<Reverse<TimedFlow>>,
     /// What the flows take; the newest for which there is room are kept, whatever the limit.
     bytes: usize,
     skips: Skips,
 }
 
-impl Newest {
+impl NewestFlows {
     pub(super) fn new(limit: usize) -> Self {
         Self { limit, heap: BinaryHeap::new(), bytes: 0, skips: Skips::default() }
     }
 
-    fn observe(&mut self, place: Place, flow: &Flow<'_>) {
+    fn observe(&mut self, place: CapturePosition, flow: &Flow<'_>) {
         let age = (flow.started, place);
         let too_old = self.heap.len() >= self.limit
             && self.heap.peek().is_none_or(|oldest| age < oldest.0.age);
         if too_old {
             self.skips.add(SkipReason::Older);
         } else {
-            self.push(Aged { age, flow: OwnedFlow::new(flow) });
+            self.push(TimedFlow { age, flow: OwnedFlow::new(flow) });
         }
     }
 
-    fn push(&mut self, flow: Aged) {
+    fn push(&mut self, flow: TimedFlow) {
         self.bytes += flow.flow.bytes();
         self.heap.push(Reverse(flow));
-        while self.heap.len() > self.limit || self.bytes > limits::HELD_FLOW_BYTES {
+        while self.heap.len() > self.limit || self.bytes > limits::MAX_HELD_FLOW_BYTES {
             let Some(Reverse(oldest)) = self.heap.pop() else { break };
             self.bytes -= oldest.flow.bytes();
             self.skips.add(SkipReason::Older);
@@ -78,7 +78,7 @@ impl Newest {
 
     /// The flows in input order, and a state that counts only what was skipped.
     pub(super) fn into_flows(self) -> (Vec<OwnedFlow>, Patterns) {
-        let mut flows: Vec<Aged> = self.heap.into_iter().map(|Reverse(flow)| flow).collect();
+        let mut flows: Vec<TimedFlow> = self.heap.into_iter().map(|Reverse(flow)| flow).collect();
         flows.sort_by_key(|flow| flow.age.1);
         (flows.into_iter().map(|flow| flow.flow).collect(), Patterns::of_skips(self.skips))
     }
@@ -90,10 +90,10 @@ impl Newest {
 
     /// What was seen of the `limit` newest in a domain, where they are among these for sure.
     pub(super) fn among(&self, domain: Option<&str>, limit: usize) -> Option<Patterns> {
-        let is_in = |aged: &&Aged| {
+        let is_in = |aged: &&TimedFlow| {
             domain.is_none_or(|domain| aged.flow.with(|flow| in_domain(flow, domain)))
         };
-        let mut kept: Vec<&Aged> =
+        let mut kept: Vec<&TimedFlow> =
             self.heap.iter().map(|Reverse(aged)| aged).filter(is_in).collect();
         // Of flows that are gone it is not known whether they were of the domain.
         if !self.has_all() && (domain.is_some() || kept.len() < limit) {
@@ -119,8 +119,8 @@ impl Newest {
     }
 }
 
-impl Collect for Newest {
-    fn take(&mut self, filter: &Filter, place: Place, found: Found<'_>) {
+impl FlowCollector for NewestFlows {
+    fn take(&mut self, filter: &Filter, place: CapturePosition, found: CaptureItem<'_>) {
         match filter.check(&found) {
             Ok(flow) => self.observe(place, flow),
             Err(reason) => self.skip(reason, place, found),
