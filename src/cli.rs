@@ -6,6 +6,7 @@ mod exit;
 mod follow;
 mod messages;
 mod progress;
+mod schema;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -77,6 +78,7 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Analyze(arguments) if arguments.compat.is_some() => compat(arguments),
         Command::Analyze(arguments) => analyze(arguments),
         Command::Label(arguments) => label(arguments),
+        Command::Schema(arguments) => schema::schema(arguments),
         Command::Rules(RulesCommand::Init(arguments)) => rules_init(arguments),
         #[cfg(feature = "mcp")]
         Command::Mcp(arguments) => mcp(arguments),

@@ -15,6 +15,7 @@ mod progress;
 mod query_cache;
 mod reorder_buffer;
 mod run;
+mod schemas;
 mod split;
 mod top_flows;
 

@@ -69,6 +69,15 @@ pub(crate) const MAX_OPERATION_BYTES: usize = 80;
 /// Maximum size of a request body that is searched for the name of an operation.
 pub(crate) const MAX_OPERATION_BODY_BYTES: usize = 1 << 20;
 
+/// Lines of one body (JSON lines, server-sent events) that are looked at.
+pub(crate) const MAX_LINES_OF_BODY: usize = 10_000;
+
+/// Nodes of all shapes of one set of captures, which its endpoints share fairly.
+pub(crate) const MAX_SHAPE_NODES: usize = 400_000;
+
+/// Nodes of the shapes of one endpoint.
+pub(crate) const MAX_ENDPOINT_SHAPE_NODES: usize = 12_000;
+
 /// The longest recorded body that is read, in bytes as the capture has it.
 pub(crate) const MAX_BODY_BYTES: usize = 16 << 20;
 

@@ -11,8 +11,8 @@
 //! like a secret or like something personal.
 
 pub(crate) mod fields;
-pub(crate) mod formats;
 pub(crate) mod form;
+pub(crate) mod formats;
 pub(crate) mod items;
 pub(crate) mod messages;
 pub(crate) mod numbers;

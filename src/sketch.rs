@@ -135,6 +135,53 @@ impl<V: Merge + Default, const K: usize> BottomK<V, K> {
         }
     }
 
+    /// The key at an index in the order of hashes; `None` beyond the kept ones.
+    #[inline]
+    pub(crate) fn key_at(&self, index: usize) -> Option<&[u8]> {
+        self.entries.get(index).map(|entry| &*entry.key)
+    }
+
+    /// The index of a kept key.
+    pub(crate) fn index_of(&self, key: &[u8]) -> Option<usize> {
+        self.place_among_few(key).or_else(|| self.position(stable_hash(key), key).ok())
+    }
+
+    /// True if a kept key has this hash.
+    pub(crate) fn has_hash(&self, hash: u64) -> bool {
+        self.entries.binary_search_by_key(&hash, |entry| entry.hash).is_ok()
+    }
+
+    /// The hash of the key at an index; 0 beyond the kept ones.
+    pub(crate) fn hash_at(&self, index: usize) -> u64 {
+        self.entries.get(index).map_or(0, |entry| entry.hash)
+    }
+
+    /// Adds a key that is not kept yet; `None` if it has no place among the kept ones.
+    pub(crate) fn insert(&mut self, key: &[u8]) -> Option<usize> {
+        let hash = stable_hash(key);
+        let at = self.position(hash, key).unwrap_or_else(|at| at);
+        if at >= K {
+            return None;
+        }
+        self.entries.insert(at, BottomKEntry { hash, key: key.into(), value: V::default() });
+        self.trim();
+        Some(at)
+    }
+
+    /// The value at an index, or the rest for an index beyond the kept ones.
+    #[inline]
+    pub(crate) fn value_at(&mut self, index: usize) -> &mut V {
+        match self.entries.get_mut(index) {
+            Some(entry) => &mut entry.value,
+            None => &mut self.rest,
+        }
+    }
+
+    /// The values of the kept keys.
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.entries.iter_mut().map(|entry| &mut entry.value)
+    }
+
     /// Number of keys beyond the first [`limits::FREE_NAMES`].
     pub(crate) fn extra(&self) -> usize {
         self.entries.len().saturating_sub(limits::FREE_NAMES)
@@ -366,6 +413,29 @@ impl<T: Ord, const K: usize> Merge for TopN<T, K> {
             self.observe(item);
         }
     }
+}
+
+/// The largest weight per host with which all hosts fit (max-min fairness). A folded host has
+/// needed more than every earlier share, which was at least this one, so it is granted the full
+/// share.
+pub(crate) fn fair_share(
+    weight: usize,
+    sizes: &[usize],
+    levels: impl Iterator<Item = u8>,
+) -> usize {
+    let needs = sizes.iter().zip(levels);
+    let mut needs: Vec<usize> =
+        needs.map(|(size, level)| if level > 0 { usize::MAX } else { *size }).collect();
+    needs.sort_unstable();
+    let mut left = weight;
+    for (at, need) in needs.iter().enumerate() {
+        let share = left / (needs.len() - at);
+        if *need > share {
+            return share;
+        }
+        left -= need;
+    }
+    usize::MAX
 }
 
 #[cfg(test)]

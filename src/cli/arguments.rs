@@ -26,6 +26,8 @@ pub(super) enum Command {
     Analyze(AnalyzeArguments),
     /// Write each flow with its endpoint, one JSON object per line, in input order
     Label(InputArguments),
+    /// Write the JSON Schemas of request and response bodies, by endpoint
+    Schema(SchemaArguments),
     /// Manage rules, which pin templates, keep segments, rename parameters and group hosts
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -82,6 +84,20 @@ impl AnalyzeArguments {
     }
 }
 
+#[derive(Args, Debug)]
+pub(super) struct SchemaArguments {
+    #[command(flatten)]
+    pub(super) input: InputArguments,
+
+    /// Only this endpoint, as analyze lists it (for example `GET /users/{user_id}`), or its id
+    #[arg(long, value_name = "ENDPOINT")]
+    pub(super) endpoint: Option<String>,
+
+    /// Explain one place of the endpoint instead: `request`, `query` or a status, then keys (for example `200.items[].id`)
+    #[arg(long, value_name = "PATH", requires = "endpoint")]
+    pub(super) explain: Option<String>,
+}
+
 /// Options for input and inference that all commands share.
 #[derive(Args, Debug)]
 pub(super) struct SourceArguments {
@@ -89,7 +105,7 @@ pub(super) struct SourceArguments {
     #[arg(required = true, value_name = "CAPTURE")]
     pub(super) captures: Vec<PathBuf>,
 
-    /// FormatArgument of the captures [default: detected from the content, never from the name]
+    /// Format of the captures [default: detected from the content, never from the name]
     #[arg(long, value_enum, default_value_t = FormatArgument::Auto, hide_default_value = true)]
     pub(super) input_format: FormatArgument,
 

@@ -5,11 +5,13 @@ use crate::engine::fold::collect;
 use crate::engine::options::Options;
 use crate::engine::progress::Monitor;
 use crate::engine::run::RunResult;
+use crate::engine::schemas::observe_shapes;
 use crate::engine::top_flows::NewestFlows;
 use crate::error::Error;
 use crate::patterns::Patterns;
 use crate::report::Report;
 use crate::report::decision::{Decision, Explanation};
+use crate::schema::Schemas;
 use crate::skip::{SkipReason, Skips};
 
 /// A report, and what happened on the way to it.
@@ -17,6 +19,8 @@ use crate::skip::{SkipReason, Skips};
 pub struct Analysis {
     /// The endpoints.
     pub report: Report,
+    /// The schemas of the endpoints, with [`Options::bodies`].
+    pub schemas: Option<Schemas>,
     /// The endpoints that were asked to be explained.
     pub explanations: Vec<Explanation>,
     /// Rules that matched nothing, in words.
@@ -56,9 +60,22 @@ pub fn analyze(
     options: &Options,
     monitor: &dyn Monitor,
 ) -> Result<Analysis, Error> {
+    if options.bodies {
+        if options.limit.is_some() {
+            return Err(Error::usage(
+                "schemas are decided from all flows; leave the limit out, or leave the bodies out",
+            ));
+        }
+        captures.spool()?;
+    }
     let (patterns, outcome) = observe(captures, options, monitor)?;
     let decision = options.decide(&patterns);
-    Ok(Analysis::new(decision, patterns.skips, outcome))
+    let schemas = if options.bodies && !outcome.stopped {
+        Some(observe_shapes(captures, options, monitor, &decision.routes)?)
+    } else {
+        None
+    };
+    Ok(Analysis { schemas, ..Analysis::new(decision, patterns.skips, outcome) })
 }
 
 impl Analysis {
@@ -66,6 +83,7 @@ impl Analysis {
         skips.add_many(SkipReason::ErrorsOnly404, decision.errors_only_404);
         Self {
             report: decision.report,
+            schemas: None,
             explanations: decision.explanations,
             unmatched_rules: decision.unmatched_rules,
             skips,

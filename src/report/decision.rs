@@ -298,6 +298,7 @@ impl<'t> Describer<'_, 't> {
                 self.explanations.push(Explanation { pattern: pattern.clone(), near_misses });
             }
             let label = Label {
+                id: pattern.id.clone(),
                 endpoint: pattern.endpoint.clone(),
                 path_pattern: pattern.path_pattern.clone(),
                 method: pattern.method.clone(),

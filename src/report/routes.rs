@@ -50,6 +50,8 @@ pub struct Routes {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
+    /// Stable id of the endpoint: [`Pattern::id`](crate::Pattern::id).
+    pub id: String,
     /// Method, path template and operation: [`Pattern::endpoint`](crate::Pattern::endpoint).
     pub endpoint: String,
     /// Path template: [`Pattern::path_pattern`](crate::Pattern::path_pattern).
@@ -123,6 +125,16 @@ impl Routes {
     /// assert!(routes.label(&Flow::new("GET", "https://elsewhere.example/").unwrap()).is_none());
     /// ```
     pub fn label(&self, flow: &Flow<'_>) -> Option<&Label> {
+        self.labels.get(self.label_index(flow)?)
+    }
+
+    /// The label at an index.
+    pub(crate) fn label_at(&self, index: usize) -> Option<&Label> {
+        self.labels.get(index)
+    }
+
+    /// The index of the label of a flow; an index without a label for an endpoint that was left out.
+    pub(crate) fn label_index(&self, flow: &Flow<'_>) -> Option<usize> {
         let host = self.hosts.get(&*host_name(flow)).copied().or(self.other_hosts)?;
         let mut route = self.starts.get(host)?;
         let not_found = is_not_found(flow);
@@ -142,7 +154,7 @@ impl Routes {
         let end = end_of(&method, &operation_key(flow))
             .or_else(|| end_of(&method, b""))
             .or_else(|| end_of(b"OTHER", b""))?;
-        self.labels.get(*end)
+        Some(*end)
     }
 }
 

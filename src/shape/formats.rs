@@ -80,7 +80,10 @@ impl StringFormat {
                 return Some(format);
             }
         }
-        if (2..=45).contains(&length) && (first.is_ascii_hexdigit() || first == b':') && is_ipv6(text) {
+        if (2..=45).contains(&length)
+            && (first.is_ascii_hexdigit() || first == b':')
+            && is_ipv6(text)
+        {
             return Some(Self::Ipv6);
         }
         let colon = memchr::memchr(b':', &text[..length.min(16)]);
@@ -124,7 +127,10 @@ fn is_ipv4(text: &[u8]) -> bool {
     text.split(|byte| *byte == b'.').all(|part| {
         parts += 1;
         let number = std::str::from_utf8(part).ok().and_then(|part| part.parse::<u8>().ok());
-        part.len() <= 3 && number.is_some() && (part.len() == 1 || part[0] != b'0') && part[0] != b'+'
+        part.len() <= 3
+            && number.is_some()
+            && (part.len() == 1 || part[0] != b'0')
+            && part[0] != b'+'
     }) && parts == 4
 }
 
@@ -152,7 +158,11 @@ fn is_day(text: &[u8]) -> bool {
         2 => 28,
         _ => 31,
     };
-    text[4] == b'-' && text[7] == b'-' && year > 0 && (1..=12).contains(&month) && (1..=days).contains(&day)
+    text[4] == b'-'
+        && text[7] == b'-'
+        && year > 0
+        && (1..=12).contains(&month)
+        && (1..=days).contains(&day)
 }
 
 /// A day, alone or with a time.
@@ -219,7 +229,8 @@ fn of_date(text: &[u8]) -> Option<StringFormat> {
 /// Bytes that may stand in a URI outside of an IP literal (RFC 3986, appendix A).
 const IN_URI: [bool; 256] = {
     let mut table = [false; 256];
-    let plain = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?#@!$&'()*+,;=%";
+    let plain =
+        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?#@!$&'()*+,;=%";
     let mut at = 0;
     while at < plain.len() {
         table[plain[at] as usize] = true;
@@ -232,28 +243,35 @@ fn is_uri(text: &[u8], colon: usize) -> bool {
     let (scheme, rest) = (&text[..colon], &text[colon + 1..]);
     let is_scheme = scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));
     let Some(authority) = rest.strip_prefix(b"//") else {
-        let is_opaque = scheme.eq_ignore_ascii_case(b"urn") || scheme.eq_ignore_ascii_case(b"mailto");
+        let is_opaque =
+            scheme.eq_ignore_ascii_case(b"urn") || scheme.eq_ignore_ascii_case(b"mailto");
         return is_opaque && rest.len() > 1 && has_uri_bytes(rest);
     };
     let end = memchr::memchr3(b'/', b'?', b'#', authority).unwrap_or(authority.len());
     let (authority, path) = authority.split_at(end);
     let port_at = memchr::memrchr(b':', authority).unwrap_or(authority.len());
     let is_port = authority[port_at..].iter().skip(1).all(u8::is_ascii_digit);
-    is_scheme && !authority[..port_at].is_empty() && is_port && has_uri_bytes(authority) && has_uri_bytes(path)
+    is_scheme
+        && !authority[..port_at].is_empty()
+        && is_port
+        && has_uri_bytes(authority)
+        && has_uri_bytes(path)
 }
 
 fn has_uri_bytes(text: &[u8]) -> bool {
     let mut fragments = 0;
     text.iter().enumerate().all(|(at, byte)| {
         fragments += usize::from(*byte == b'#');
-        let is_escape = || text.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit));
+        let is_escape =
+            || text.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit));
         IN_URI[usize::from(*byte)] && fragments < 2 && (*byte != b'%' || is_escape())
     })
 }
 
 fn is_email(text: &[u8], at: usize) -> bool {
     let (local, domain) = (&text[..at], &text[at + 1..]);
-    let in_local = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~.-".contains(byte);
+    let in_local =
+        |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~.-".contains(byte);
     let in_domain = |byte: &u8| byte.is_ascii_alphanumeric() || b".-".contains(byte);
     !local.is_empty()
         && local.iter().all(in_local)
@@ -311,7 +329,9 @@ mod tests {
 
     #[test]
     fn patterns_match_the_strings_of_their_format() {
-        for text in ["2024-02-29T12:30:00", "2024-02-29 12:30", "2024-02-29T12:30:00.5+0000", "-12", "3.25"] {
+        for text in
+            ["2024-02-29T12:30:00", "2024-02-29 12:30", "2024-02-29T12:30:00.5+0000", "-12", "3.25"]
+        {
             let format = StringFormat::of(text.as_bytes()).unwrap();
             let pattern = regex::Regex::new(format.pattern().unwrap()).unwrap();
             assert!(pattern.is_match(text), "{text}");

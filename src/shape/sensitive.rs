@@ -84,7 +84,10 @@ fn is_card(text: &[u8]) -> bool {
 fn is_iban(text: &[u8]) -> bool {
     let plain: Vec<u8> = text.iter().copied().filter(|byte| *byte != b' ').collect();
     let [a, b, c, d, rest @ ..] = &*plain else { return false };
-    if !(a.is_ascii_uppercase() && b.is_ascii_uppercase() && c.is_ascii_digit() && d.is_ascii_digit())
+    if !(a.is_ascii_uppercase()
+        && b.is_ascii_uppercase()
+        && c.is_ascii_digit()
+        && d.is_ascii_digit())
         || !(11..=30).contains(&rest.len())
     {
         return false;

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::shape::MAX_VALUE_BYTES;
+use crate::shape::formats::StringFormat;
 use crate::sketch::{BottomK, HeapSize, Merge, vec_bytes};
+use crate::template::secret::{Frequency, looks_secret};
 
 /// Names of fields whose value may tell what kind of object it is.
 pub(crate) const TAG_NAMES: [&str; 14] = [
@@ -25,9 +28,6 @@ pub(crate) const TAG_NAMES: [&str; 14] = [
 /// Values of one tag that are told apart.
 pub(crate) const MAX_TAG_VALUES: usize = 16;
 
-/// Keys whose presence is counted for each value.
-const MAX_TAG_KEYS: usize = 128;
-
 /// The objects that have one tag, by its value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tag {
@@ -42,8 +42,28 @@ pub(crate) struct Tag {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TaggedObjects {
     pub(crate) count: u64,
-    /// Hash of each key and the number of objects that have it, for the [`MAX_TAG_KEYS`] smallest hashes; sorted.
+    /// Hash of each kept key and the number of objects that have it; sorted.
     keys: Vec<(u64, u64)>,
+}
+
+impl Tag {
+    /// Counts an object with these keys. A value that is long, looks like a secret or is absent is no tag.
+    pub(super) fn observe(&mut self, value: &str, keys: &[u64]) {
+        let bytes = value.as_bytes();
+        if let Some(index) = self.values.index_of(bytes) {
+            self.values.value_at(index).observe(keys);
+            return;
+        }
+        if bytes.is_empty()
+            || bytes.len() > MAX_VALUE_BYTES
+            || StringFormat::of(bytes).is_some()
+            || looks_secret(bytes, Frequency::Seldom)
+        {
+            self.untagged += 1;
+            return;
+        }
+        self.values.entry(bytes).observe(keys);
+    }
 }
 
 impl TaggedObjects {
@@ -57,12 +77,13 @@ impl TaggedObjects {
     fn add(&mut self, key: u64, count: u64) {
         match self.keys.binary_search_by_key(&key, |entry| entry.0) {
             Ok(at) => self.keys[at].1 += count,
-            Err(at) if at < MAX_TAG_KEYS => {
-                self.keys.insert(at, (key, count));
-                self.keys.truncate(MAX_TAG_KEYS);
-            }
-            Err(_) => {}
+            Err(at) => self.keys.insert(at, (key, count)),
         }
+    }
+
+    /// Forgets all keys but those with these hashes.
+    pub(super) fn retain_keys(&mut self, is_kept: impl Fn(u64) -> bool) {
+        self.keys.retain(|(key, _)| is_kept(*key));
     }
 
     /// How many of the objects have the key with this hash.

@@ -33,7 +33,7 @@ pub(crate) use codec::StoredTrie;
 use crate::limits;
 use crate::simd::is_same;
 use crate::sketch::{
-    DistinctCounter, HeapSize, KeepsNames, Merge, respread, stable_hash, vec_bytes,
+    DistinctCounter, HeapSize, KeepsNames, Merge, fair_share, respread, stable_hash, vec_bytes,
 };
 use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind};
 use crate::template::vocabulary::Vocabulary;
@@ -335,25 +335,6 @@ impl<T: Merge + Default + KeepsNames> Trie<T> {
         self.made = sizes.iter().sum();
         self.fitted = true;
     }
-}
-
-/// The largest weight per host with which all hosts fit (max-min fairness). A folded host has
-/// needed more than every earlier share, which was at least this one, so it is granted the full
-/// share.
-fn fair_share(weight: usize, sizes: &[usize], levels: impl Iterator<Item = u8>) -> usize {
-    let needs = sizes.iter().zip(levels);
-    let mut needs: Vec<usize> =
-        needs.map(|(size, level)| if level > 0 { usize::MAX } else { *size }).collect();
-    needs.sort_unstable();
-    let mut left = weight;
-    for (at, need) in needs.iter().enumerate() {
-        let share = left / (needs.len() - at);
-        if *need > share {
-            return share;
-        }
-        left -= need;
-    }
-    usize::MAX
 }
 
 impl<T> HostTrie<T> {

@@ -1,0 +1,41 @@
+//! The second pass over captures: with the templates decided, the bodies of each endpoint are observed.
+
+use crate::capture::{CaptureItem, Captures};
+use crate::engine::filter::Filter;
+use crate::engine::options::Options;
+use crate::engine::progress::Monitor;
+use crate::engine::run::run;
+use crate::error::Error;
+use crate::report::routes::Routes;
+use crate::schema::{Schemas, number_of};
+use crate::shape::messages::BodyScratch;
+use crate::shape::store::ShapeStore;
+use crate::sketch::Merge;
+
+/// What one thread observes.
+#[derive(Default)]
+struct Observer {
+    store: ShapeStore,
+    scratch: BodyScratch,
+}
+
+/// Observes the messages of all flows that the options leave, by the endpoints of a decision.
+pub(super) fn observe_shapes(
+    captures: &Captures,
+    options: &Options,
+    monitor: &dyn Monitor,
+    routes: &Routes,
+) -> Result<Schemas, Error> {
+    let filter = Filter::new(options);
+    let visit = |observer: &mut Observer, _: usize, _: u64, found: CaptureItem<'_>| {
+        let Ok(flow) = filter.check(&found) else { return };
+        let Some(id) = routes.label(flow).and_then(|label| number_of(&label.id)) else { return };
+        observer.store.endpoint(id).observe(flow, flow.query(), &mut observer.scratch);
+    };
+    let outcome = run(captures, options, monitor, Observer::default, visit)?;
+    let mut all = ShapeStore::default();
+    for observer in outcome.states {
+        all.merge(observer.store);
+    }
+    Ok(Schemas::new(all))
+}

@@ -1,0 +1,90 @@
+//! Maps: objects whose keys are values, so that new ones are to be expected.
+
+use crate::shape::Shape;
+use crate::shape::fields::Fields;
+use crate::template::segment::{SegmentKind, kind_of};
+use crate::template::vocabulary::{Vocabulary, words_of};
+
+/// Evidence about the keys of one place, for the judgement and for its explanation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct MapEvidence {
+    pub(crate) objects: u64,
+    /// Distinct keys, estimated where not all are kept.
+    pub(crate) keys: u64,
+    /// Mean share of the objects that have a key.
+    pub(crate) occupancy: f64,
+    /// The largest share of the objects that one key has.
+    pub(crate) most_present: f64,
+    /// Share of the keys that are written as values: ids, numbers, dates, addresses.
+    pub(crate) as_values: f64,
+    /// Share of the keys all of whose words are in the vocabulary.
+    pub(crate) as_names: f64,
+    /// Share of the values that have the most frequent kind.
+    pub(crate) one_kind: f64,
+}
+
+impl MapEvidence {
+    #[expect(clippy::cast_precision_loss, reason = "counts of observations")]
+    pub(crate) fn of(fields: &Fields) -> Self {
+        let vocabulary = Vocabulary::shipped();
+        let hidden = fields.hidden.estimate();
+        let (mut kept, mut as_values, mut as_names, mut present, mut most) =
+            (0_u64, hidden, 0_u64, 0_u64, 0_u64);
+        let mut kinds = [0_u64; 5];
+        for (_, key, field) in fields.iter() {
+            kept += 1;
+            present += field.present;
+            most = most.max(field.present);
+            let kind = kind_of(key);
+            let is_value = kind.is_unmistakable()
+                || kind.is_integer()
+                || matches!(kind, SegmentKind::Date | SegmentKind::Number);
+            as_values += u64::from(is_value);
+            let words = words_of(key);
+            let is_known = |word: &String| word.len() < 3 || vocabulary.word(word) > 0;
+            as_names += u64::from(!words.is_empty() && words.iter().all(is_known));
+            add_kinds(&field.shape, &mut kinds);
+        }
+        add_kinds(fields.rest(), &mut kinds);
+        let keys = (kept + hidden).max(1);
+        let values: u64 = kinds.iter().sum();
+        Self {
+            objects: fields.count,
+            keys,
+            occupancy: present as f64 / (kept.max(1) * fields.count.max(1)) as f64,
+            most_present: most as f64 / fields.count.max(1) as f64,
+            as_values: as_values as f64 / keys as f64,
+            as_names: as_names as f64 / keys as f64,
+            one_kind: kinds.iter().copied().max().unwrap_or_default() as f64 / values.max(1) as f64,
+        }
+    }
+
+    /// The probability that the keys are values. A logistic model; its weights follow the study of vendors' maps.
+    pub(crate) fn probability(&self) -> f64 {
+        if self.keys < 3 && self.as_values < 1.0 {
+            return 0.0;
+        }
+        // What nearly every object has is a field.
+        if self.most_present >= 0.95 && self.objects >= 3 && self.as_values < 0.5 {
+            return 0.0;
+        }
+        if self.objects < 3 && self.as_values < 0.5 {
+            return 0.0;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "counts of observations")]
+        let growth = (self.keys as f64).ln() - (self.objects.max(1) as f64).ln();
+        let score = -2.6 + 6.0 * self.as_values - 2.5 * self.as_names - 4.0 * self.occupancy
+            + 2.0 * (self.one_kind - 0.8)
+            + 0.6 * growth.clamp(-3.0, 3.0)
+            + if self.keys > 30 { 1.5 } else { 0.0 };
+        1.0 / (1.0 + (-score).exp())
+    }
+}
+
+fn add_kinds(shape: &Shape, kinds: &mut [u64; 5]) {
+    kinds[0] += shape.trues + shape.falses;
+    kinds[1] += shape.numbers.as_ref().map_or(0, |numbers| numbers.count());
+    kinds[2] += shape.strings.as_ref().map_or(0, |strings| strings.count);
+    kinds[3] += shape.items.as_ref().map_or(0, |items| items.count);
+    kinds[4] += shape.fields.as_ref().map_or(0, |fields| fields.count);
+}

@@ -1,0 +1,289 @@
+//! The objects at one place: their fields, what comes beside the kept ones, and their tags.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::shape::tags::Tag;
+use crate::shape::{Caps, Shape};
+use crate::sketch::{BottomK, DistinctCounter, HeapSize, Merge, vec_bytes};
+use crate::template::secret::{Frequency, looks_secret};
+use crate::template::segment::kind_of;
+
+/// Fields of one object that are kept.
+pub(crate) const MAX_FIELDS: usize = 128;
+
+/// The longest key that is kept, in bytes: a longer one is a value.
+const MAX_KEY_BYTES: usize = 64;
+
+/// Hashes by which the distinct keys that are not kept are estimated; the relative error is about an eighth.
+const MAX_KEY_HASHES: usize = 64;
+
+/// A summary of objects.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fields {
+    pub(crate) count: u64,
+    /// The fewest and the most keys of one object; both are 0 if there is no object.
+    pub(crate) fewest: u64,
+    pub(crate) most: u64,
+    /// The fields with the smallest hashes. Its rest holds the others, with those of hidden keys.
+    pub(crate) keys: BottomK<Field, MAX_FIELDS>,
+    /// Keys that are values: ids, addresses, and whatever looks like a secret. They are counted and not kept.
+    pub(crate) hidden: DistinctCounter<MAX_KEY_HASHES>,
+    /// Sorted by name.
+    pub(crate) tags: Vec<Tag>,
+    /// The index of the field that came after each field the last time: most objects of one place have one order.
+    after: Vec<u16>,
+    /// The field that came first the last time.
+    first: u16,
+    /// Objects that were begun in this process, to count a key once that an object has twice.
+    begun: u64,
+}
+
+/// One field.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Field {
+    /// Objects that have it; 0 in the rest of an object, whose values are counted by its shape.
+    pub(crate) present: u64,
+    pub(crate) shape: Shape,
+    /// The last object that had it: see [`Fields::begun`].
+    stamp: u64,
+}
+
+/// The place of a field that is being read.
+pub(super) enum FieldIndex {
+    Kept(usize),
+    Rest,
+}
+
+impl Fields {
+    /// Begins an object; its fields follow.
+    pub(super) fn begin(&mut self) {
+        self.begun += 1;
+    }
+
+    /// Finds or makes the field of a key; `previous` is the one that came before it in this object.
+    #[inline]
+    pub(super) fn index(&mut self, key: &str, previous: Option<usize>) -> FieldIndex {
+        let expected = previous
+            .map_or(self.first, |previous| self.after.get(previous).copied().unwrap_or(u16::MAX));
+        let bytes = key.as_bytes();
+        if self.keys.key_at(usize::from(expected)) == Some(bytes) {
+            return FieldIndex::Kept(usize::from(expected));
+        }
+        let Some(index) = self.find(bytes) else { return FieldIndex::Rest };
+        // Far fewer fields are kept than a number of 16 bits counts.
+        let next = u16::try_from(index).unwrap_or(u16::MAX);
+        match previous {
+            None => self.first = next,
+            Some(previous) => {
+                if self.after.len() <= previous {
+                    self.after.resize(previous + 1, u16::MAX);
+                }
+                self.after[previous] = next;
+            }
+        }
+        FieldIndex::Kept(index)
+    }
+
+    fn find(&mut self, key: &[u8]) -> Option<usize> {
+        if let Some(index) = self.keys.index_of(key) {
+            return Some(index);
+        }
+        if is_hidden(key) {
+            self.hidden.observe(crate::sketch::stable_hash(key));
+            return None;
+        }
+        let was_full = self.keys.len() >= MAX_FIELDS;
+        let index = self.keys.insert(key)?;
+        self.forget_order();
+        if was_full {
+            self.drop_evicted();
+        }
+        Some(index)
+    }
+
+    /// Forgets which field came after which, because their indexes have changed.
+    fn forget_order(&mut self) {
+        self.after.clear();
+        self.first = u16::MAX;
+    }
+
+    /// Removes what is left of fields that were merged into the rest, so that it does not show when that happened.
+    fn drop_evicted(&mut self) {
+        self.keys.rest.present = 0;
+        for tag in &mut self.tags {
+            let keys = &self.keys;
+            let is_kept = |hash: u64| keys.has_hash(hash);
+            tag.values.values_mut().for_each(|objects| objects.retain_keys(is_kept));
+            tag.values.rest.retain_keys(is_kept);
+        }
+    }
+
+    /// The shape of a field's values, which are counted as present.
+    #[inline]
+    pub(super) fn shape_at(&mut self, index: &FieldIndex) -> &mut Shape {
+        let begun = self.begun;
+        match index {
+            FieldIndex::Kept(index) => {
+                let field = self.keys.value_at(*index);
+                field.present += u64::from(field.stamp != begun);
+                field.stamp = begun;
+                &mut field.shape
+            }
+            FieldIndex::Rest => &mut self.keys.rest.shape,
+        }
+    }
+
+    /// Ends an object with that many keys.
+    pub(super) fn end(&mut self, keys: u64) {
+        self.fewest = if self.count == 0 { keys } else { self.fewest.min(keys) };
+        self.count += 1;
+        self.most = self.most.max(keys);
+    }
+
+    /// The tag with this name.
+    pub(super) fn tag(&mut self, name: u8) -> &mut Tag {
+        let at = self.tags.binary_search_by_key(&name, |tag| tag.name).unwrap_or_else(|at| {
+            self.tags.insert(at, Tag { name, ..Tag::default() });
+            at
+        });
+        &mut self.tags[at]
+    }
+
+    /// Fields that are kept, in the order of their hashes: (hash, key, field).
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &[u8], &Field)> {
+        self.keys.iter().map(|entry| (entry.hash, &*entry.key, &entry.value))
+    }
+
+    /// The values of all fields that are not kept.
+    pub(crate) fn rest(&self) -> &Shape {
+        &self.keys.rest.shape
+    }
+
+    pub(super) fn nodes(&self) -> usize {
+        let kept: usize = self.keys.iter().map(|entry| entry.value.shape.nodes()).sum();
+        kept + if self.rest().seen() > 0 { self.rest().nodes() } else { 0 }
+    }
+
+    pub(super) fn cut_at(&mut self, caps: Caps, depth: usize) {
+        if self.keys.len() > caps.fields {
+            self.keys.keep(caps.fields);
+            self.forget_order();
+            self.drop_evicted();
+        }
+        self.keys.values_mut().for_each(|field| field.shape.cut_at(caps, depth));
+        self.keys.rest.shape.cut_at(caps, depth);
+    }
+
+    pub(super) fn largest_count(&self) -> u64 {
+        let fields = self.keys.iter().map(|entry| &entry.value).chain([&self.keys.rest]);
+        let largest = fields.map(|field| field.present.max(field.shape.largest_count())).max();
+        self.count.max(largest.unwrap_or_default())
+    }
+}
+
+/// True for a key that is a value and not a name.
+fn is_hidden(key: &[u8]) -> bool {
+    key.is_empty()
+        || key.len() > MAX_KEY_BYTES
+        || kind_of(key).is_unmistakable()
+        || key.iter().all(u8::is_ascii_digit)
+        || looks_secret(key, Frequency::Often)
+}
+
+impl Merge for Field {
+    fn merge(&mut self, other: Self) {
+        self.present += other.present;
+        self.shape.merge(other.shape);
+    }
+}
+
+impl Merge for Fields {
+    fn merge(&mut self, other: Self) {
+        self.fewest = match (self.count, other.count) {
+            (_, 0) => self.fewest,
+            (0, _) => other.fewest,
+            _ => self.fewest.min(other.fewest),
+        };
+        self.count += other.count;
+        self.begun += other.begun;
+        self.most = self.most.max(other.most);
+        self.keys.merge(other.keys);
+        self.hidden.merge(other.hidden);
+        for tag in other.tags {
+            match self.tags.binary_search_by_key(&tag.name, |have| have.name) {
+                Ok(at) => self.tags[at].merge(tag),
+                Err(at) => self.tags.insert(at, tag),
+            }
+        }
+        self.forget_order();
+        self.drop_evicted();
+    }
+}
+
+impl HeapSize for Fields {
+    fn heap_bytes(&self) -> usize {
+        let fields = self.keys.iter().map(|entry| &entry.value).chain([&self.keys.rest]);
+        self.keys.heap_bytes()
+            + fields.map(|field| field.shape.heap_bytes()).sum::<usize>()
+            + self.hidden.heap_bytes()
+            + vec_bytes(&self.tags)
+            + self.tags.iter().map(HeapSize::heap_bytes).sum::<usize>()
+            + vec_bytes(&self.after)
+    }
+}
+
+impl PartialEq for Field {
+    fn eq(&self, other: &Self) -> bool {
+        self.present == other.present && self.shape == other.shape
+    }
+}
+
+impl Eq for Field {}
+
+impl PartialEq for Fields {
+    fn eq(&self, other: &Self) -> bool {
+        let counts = |fields: &Self| [fields.count, fields.fewest, fields.most];
+        counts(self) == counts(other)
+            && self.keys == other.keys
+            && self.hidden == other.hidden
+            && self.tags == other.tags
+    }
+}
+
+impl Eq for Fields {}
+
+impl Serialize for Field {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.present, &self.shape).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (present, shape) = <(u64, Shape)>::deserialize(deserializer)?;
+        Ok(Self { present, shape, stamp: 0 })
+    }
+}
+
+type StoredFields<K, D, T> = ([u64; 3], K, D, T);
+
+impl Serialize for Fields {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let counts = [self.count, self.fewest, self.most];
+        let stored: StoredFields<_, _, _> = (counts, &self.keys, &self.hidden, &self.tags);
+        stored.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (counts, keys, hidden, tags): StoredFields<_, _, Vec<Tag>> =
+            Deserialize::deserialize(deserializer)?;
+        if !tags.is_sorted_by(|a, b| a.name < b.name) {
+            return Err(serde::de::Error::custom("tags that are not in order"));
+        }
+        let [count, fewest, most] = counts;
+        let first = u16::MAX;
+        Ok(Self { count, fewest, most, keys, hidden, tags, first, ..Self::default() })
+    }
+}

@@ -1,0 +1,289 @@
+//! The messages at one endpoint: a shape for each direction, status and media type, and one for the query.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::flow::body::decode::{BodyDecoder, BodyProblem, to_utf8};
+use crate::flow::body::media::{BodySyntax, essence};
+use crate::flow::{Body, Flow, Headers};
+use crate::limits;
+use crate::shape::observe::{JsonProblem, observe_json};
+use crate::shape::{Caps, Shape, form};
+use crate::sketch::{BottomK, HeapSize, Merge};
+
+/// Bodies that are told apart at one endpoint, by direction, status and media type.
+const MAX_MESSAGE_KINDS: usize = 48;
+
+/// The longest media type that is kept, in bytes.
+const MAX_MEDIA_TYPE_BYTES: usize = 80;
+
+/// What the requests and responses at one endpoint look like.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Messages {
+    pub(crate) requests: u64,
+    /// Parameters of the query, as an object of strings and lists of strings.
+    pub(crate) query: Shape,
+    /// By [`MessageKey`].
+    pub(crate) bodies: BottomK<Bodies, MAX_MESSAGE_KINDS>,
+    /// How much is cut away: see [`Caps::at`].
+    pub(crate) level: u8,
+}
+
+/// The direction of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Direction {
+    Request,
+    Response,
+}
+
+/// Which bodies are observed together: a direction, a status (0 for requests that were refused, 1 for the others), and a media
+/// type in lower case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct MessageKey {
+    pub(crate) direction: Direction,
+    pub(crate) status: u16,
+    pub(crate) media_type: String,
+}
+
+/// The bodies of one kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Bodies {
+    /// Bodies that were observed.
+    pub(crate) observed: u64,
+    /// Bodies in a syntax that has no shape: images, pages, scripts.
+    pub(crate) other: u64,
+    /// Messages of this kind without a recorded body.
+    pub(crate) absent: u64,
+    /// Bodies that could not be read, in the order of [`UNREADABLE`].
+    pub(crate) unreadable: [u64; 5],
+    /// Their bytes, as recorded.
+    pub(crate) bytes: u64,
+    pub(crate) shape: Shape,
+}
+
+/// The reasons why a body cannot be read, by name.
+pub(crate) const UNREADABLE: [&str; 5] =
+    ["too_large", "unknown_encoding", "damaged_encoding", "truncated", "invalid"];
+
+/// Memory to observe bodies in.
+#[derive(Default)]
+pub(crate) struct BodyScratch {
+    decoder: BodyDecoder,
+}
+
+impl MessageKey {
+    /// The key as bytes, for a table by hash.
+    fn to_bytes(&self) -> Vec<u8> {
+        let direction = if self.direction == Direction::Request { b'q' } else { b's' };
+        [&[direction][..], &self.status.to_be_bytes(), self.media_type.as_bytes()].concat()
+    }
+
+    /// The key that these bytes stand for.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        let [direction, high, low, media_type @ ..] = bytes else { return None };
+        let direction = match direction {
+            b'q' => Direction::Request,
+            b's' => Direction::Response,
+            _ => return None,
+        };
+        let media_type = std::str::from_utf8(media_type).ok()?.to_owned();
+        Some(Self { direction, status: u16::from_be_bytes([*high, *low]), media_type })
+    }
+}
+
+/// Requests that were answered with a status below 400, or of which no answer is known.
+pub(crate) const ACCEPTED: u16 = 1;
+/// Requests that were answered with 400 or above.
+pub(crate) const REFUSED: u16 = 0;
+
+impl Messages {
+    /// Adds the messages of one flow; `query` is its query.
+    pub(crate) fn observe(&mut self, flow: &Flow<'_>, query: &[u8], scratch: &mut BodyScratch) {
+        self.requests += 1;
+        let status =
+            flow.response.as_ref().map(|response| response.status).filter(|status| *status > 0);
+        let is_refused = status.is_some_and(|status| status >= 400);
+        if !is_refused {
+            // A query that was refused says what is not allowed.
+            form::observe_form(&mut self.query, query);
+        }
+        let content_type = flow.request_headers.get(b"content-type");
+        if flow.request_body.is_recorded() {
+            let key = MessageKey {
+                direction: Direction::Request,
+                status: if is_refused { REFUSED } else { ACCEPTED },
+                media_type: media_type_of(content_type),
+            };
+            self.observe_body(&key, flow.request_body, flow.request_headers, content_type, scratch);
+        }
+        if let Some(response) = &flow.response
+            && let Some(status) = status
+        {
+            let content_type = response.content_type();
+            let key = MessageKey {
+                direction: Direction::Response,
+                status: u16::try_from(status).unwrap_or(u16::MAX),
+                media_type: media_type_of(content_type),
+            };
+            self.observe_body(&key, response.body, response.headers, content_type, scratch);
+        }
+    }
+
+    fn observe_body(
+        &mut self,
+        key: &MessageKey,
+        body: Body<'_>,
+        headers: Headers<'_>,
+        content_type: Option<&[u8]>,
+        scratch: &mut BodyScratch,
+    ) {
+        let bodies = self.bodies.entry(&key.to_bytes());
+        bodies.bytes += body.recorded_bytes().unwrap_or_default();
+        match scratch.decoder.decode(body, headers) {
+            Ok(Some(bytes)) if !bytes.is_empty() => bodies.observe(bytes, content_type),
+            Ok(_) => bodies.absent += 1,
+            Err(problem) => {
+                bodies.unreadable[match problem {
+                    BodyProblem::TooLarge => 0,
+                    BodyProblem::UnknownEncoding => 1,
+                    BodyProblem::DamagedEncoding => 2,
+                }] += 1
+            }
+        }
+    }
+
+    /// The kinds of bodies with what was observed of them, in the order of their keys.
+    pub(crate) fn bodies(&self) -> Vec<(MessageKey, &Bodies)> {
+        let keyed =
+            |entry: &'_ crate::sketch::BottomKEntry<Bodies>| MessageKey::of_bytes(&entry.key);
+        let mut bodies: Vec<(MessageKey, &Bodies)> =
+            self.bodies.iter().filter_map(|entry| Some((keyed(entry)?, &entry.value))).collect();
+        bodies.sort_by(|a, b| a.0.cmp(&b.0));
+        bodies
+    }
+
+    /// Nodes of all shapes.
+    pub(crate) fn nodes(&self) -> usize {
+        let shapes = self.bodies.iter().map(|entry| &entry.value.shape);
+        let rest = [&self.bodies.rest.shape, &self.query];
+        shapes.chain(rest).map(Shape::nodes).sum()
+    }
+
+    /// Raises the level, or cuts what came since it was raised.
+    pub(crate) fn raise(&mut self, level: u8) {
+        self.level = self.level.max(level);
+        if self.level == 0 {
+            return;
+        }
+        let caps = Caps::at(self.level);
+        self.query.cut(caps);
+        self.bodies.rest.shape.cut(caps);
+        self.bodies.values_mut().for_each(|bodies| bodies.shape.cut(caps));
+    }
+
+    /// The largest count in it.
+    pub(crate) fn largest_count(&self) -> u64 {
+        let bodies = self.bodies.iter().map(|entry| &entry.value).chain([&self.bodies.rest]);
+        let largest = bodies.map(|bodies| bodies.shape.largest_count().max(bodies.observed)).max();
+        self.requests.max(self.query.largest_count()).max(largest.unwrap_or_default())
+    }
+}
+
+/// The media type of a content type as it is kept: in lower case, without parameters, cut.
+fn media_type_of(content_type: Option<&[u8]>) -> String {
+    let essence = essence(content_type.unwrap_or_default());
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/+-._*".contains(byte);
+    if !essence.iter().all(is_plain) {
+        return String::new();
+    }
+    let essence = &essence[..essence.len().min(MAX_MEDIA_TYPE_BYTES)];
+    String::from_utf8_lossy(essence).to_ascii_lowercase()
+}
+
+impl Bodies {
+    fn observe(&mut self, bytes: Cow<'_, [u8]>, content_type: Option<&[u8]>) {
+        let Some(syntax) = BodySyntax::of(content_type, &bytes) else {
+            self.other += 1;
+            return;
+        };
+        let text = to_utf8(bytes, content_type);
+        let observed = match syntax {
+            BodySyntax::Json => observe_json(&mut self.shape, &text),
+            BodySyntax::JsonLines => self.observe_lines(text.split(|byte| *byte == b'\n')),
+            BodySyntax::EventStream => {
+                let data = text
+                    .split(|byte| *byte == b'\n')
+                    .filter_map(|line| line.strip_prefix(b"data:"));
+                let is_json = |line: &&[u8]| matches!(line.trim_ascii(), [b'{' | b'[', ..]);
+                self.observe_lines(data.filter(is_json))
+            }
+            BodySyntax::Form => {
+                form::observe_form(&mut self.shape, &text);
+                Ok(())
+            }
+            BodySyntax::Multipart => {
+                let parts = form::multipart(&text, content_type.unwrap_or_default());
+                parts.map_or(Err(JsonProblem::Invalid), |parts| {
+                    let pairs: Vec<_> = parts
+                        .into_iter()
+                        .map(|(name, value)| (name, value.unwrap_or(Cow::Borrowed("(file)"))))
+                        .collect();
+                    form::observe_pairs(&mut self.shape, &pairs);
+                    Ok(())
+                })
+            }
+        };
+        match observed {
+            Ok(()) => self.observed += 1,
+            Err(JsonProblem::Truncated) => self.unreadable[3] += 1,
+            Err(JsonProblem::Invalid) => self.unreadable[4] += 1,
+        }
+    }
+
+    /// Observes each line as a value of its own. Some must be JSON.
+    fn observe_lines<'l>(
+        &mut self,
+        lines: impl Iterator<Item = &'l [u8]>,
+    ) -> Result<(), JsonProblem> {
+        let lines = lines.map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+        let mut read = Err(JsonProblem::Invalid);
+        for line in lines.take(limits::MAX_LINES_OF_BODY) {
+            let observed = observe_json(&mut self.shape, line);
+            read = read.or(observed);
+        }
+        read
+    }
+}
+
+impl Merge for Bodies {
+    fn merge(&mut self, other: Self) {
+        self.observed += other.observed;
+        self.other += other.other;
+        self.absent += other.absent;
+        self.bytes += other.bytes;
+        for (one, other) in self.unreadable.iter_mut().zip(other.unreadable) {
+            *one += other;
+        }
+        self.shape.merge(other.shape);
+    }
+}
+
+impl Merge for Messages {
+    fn merge(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.query.merge(other.query);
+        self.bodies.merge(other.bodies);
+        self.raise(other.level);
+    }
+}
+
+impl HeapSize for Messages {
+    fn heap_bytes(&self) -> usize {
+        let shapes = self.bodies.iter().map(|entry| entry.value.shape.heap_bytes());
+        self.bodies.heap_bytes()
+            + shapes.sum::<usize>()
+            + self.bodies.rest.shape.heap_bytes()
+            + self.query.heap_bytes()
+    }
+}

@@ -1,0 +1,87 @@
+//! The shapes of all endpoints, in bounded memory: endpoints share one budget of nodes fairly.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
+use crate::shape::Caps;
+use crate::shape::messages::Messages;
+use crate::sketch::{HeapSize, Merge, fair_share};
+
+/// The messages of endpoints by their ids.
+///
+/// Merging is associative and commutative, and what is kept depends on the set of the messages alone: an endpoint whose
+/// shapes need more nodes than its share is brought to the lowest level at which they fit (see [`Caps::at`]), and the share
+/// falls as endpoints and messages come in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ShapeStore {
+    endpoints: BTreeMap<u64, Messages>,
+    /// Flows since the nodes were last counted.
+    #[serde(skip)]
+    uncounted: u64,
+}
+
+/// Flows after which the nodes are counted anew: between two counts a flow adds at most as many nodes as its bodies have
+/// values.
+const FLOWS_A_COUNT: u64 = 256;
+
+impl ShapeStore {
+    /// The messages of an endpoint to which a flow belongs.
+    pub(crate) fn endpoint(&mut self, id: u64) -> &mut Messages {
+        self.uncounted += 1;
+        if self.uncounted >= FLOWS_A_COUNT.max(self.endpoints.len() as u64 * 8) {
+            self.fit();
+        }
+        self.endpoints.entry(id).or_default()
+    }
+
+    /// The messages of an endpoint, if any were observed.
+    pub(crate) fn get(&self, id: u64) -> Option<&Messages> {
+        self.endpoints.get(&id)
+    }
+
+    /// All endpoints, by id.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &Messages)> {
+        self.endpoints.iter().map(|(id, messages)| (*id, messages))
+    }
+
+    /// Brings every endpoint down to its share.
+    pub(crate) fn fit(&mut self) {
+        self.uncounted = 0;
+        // What came since an endpoint was cut is still to be cut.
+        self.endpoints.values_mut().for_each(|messages| messages.raise(0));
+        let nodes: Vec<usize> = self.endpoints.values().map(Messages::nodes).collect();
+        let levels = self.endpoints.values().map(|messages| messages.level);
+        let share = fair_share(limits::MAX_SHAPE_NODES, &nodes, levels);
+        let share = share.min(limits::MAX_ENDPOINT_SHAPE_NODES);
+        for (messages, mut nodes) in self.endpoints.values_mut().zip(nodes) {
+            while nodes > share && messages.level < Caps::LAST_LEVEL {
+                messages.raise(messages.level + 1);
+                nodes = messages.nodes();
+            }
+        }
+    }
+
+    /// Memory of the store, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        let entries = self.endpoints.values();
+        entries.map(|messages| size_of::<Messages>() + 8 + messages.heap_bytes()).sum()
+    }
+}
+
+impl Merge for ShapeStore {
+    fn merge(&mut self, other: Self) {
+        for (id, messages) in other.endpoints {
+            match self.endpoints.entry(id) {
+                std::collections::btree_map::Entry::Vacant(entry) => {
+                    entry.insert(messages);
+                }
+                std::collections::btree_map::Entry::Occupied(entry) => {
+                    entry.into_mut().merge(messages);
+                }
+            }
+        }
+        self.fit();
+    }
+}
