@@ -17,6 +17,7 @@ import copy
 import gzip
 import json
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -44,7 +45,8 @@ def run(program, command, lines):
 
 
 def media_type(value):
-    return (value or "").split(";")[0].split(",")[0].strip().lower() or "(none)"
+    essence = (value or "").split(";")[0].split(",")[0].strip().lower()
+    return essence if re.fullmatch(r"[a-z0-9/+\-._*]+", essence) else "(none)"
 
 
 def header(line, name):

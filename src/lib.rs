@@ -109,7 +109,7 @@ pub use patterns::Patterns;
 pub use report::decision::{Decision, Explanation, NearMiss, ReportOptions};
 pub use report::routes::{Label, Routes};
 pub use report::{Latency, Parameter, Pattern, Report, Sizes, Totals};
-pub use schema::{SchemaOptions, SchemaReason, Schemas};
+pub use schema::{SchemaOptions, SchemaReason, Schemas, schema_of_json};
 pub use skip::{SkipPlace, SkipReason, Skips};
 pub use template::segment::{Segment, SegmentKind};
 pub use template::user_rules::Rules;

@@ -14,11 +14,13 @@ mod select;
 
 use serde_json::{Map, Value, json};
 
+use crate::limits;
 use crate::report::Report;
 use crate::schema::decide::decide;
 use crate::schema::prior::Prior;
 use crate::shape::Shape;
 use crate::shape::messages::{ACCEPTED, Bodies, Direction, MessageKey, Messages, UNREADABLE};
+use crate::shape::observe::observe_json;
 use crate::shape::store::ShapeStore;
 
 pub use explain::SchemaReason;
@@ -185,4 +187,31 @@ fn media_type(key: &MessageKey) -> String {
 /// The number of an endpoint's id, which has 12 hexadecimal digits.
 pub(crate) fn number_of(id: &str) -> Option<u64> {
     u64::from_str_radix(id, 16).ok()
+}
+
+/// Infers one JSON Schema from JSON texts; gives it with the number of texts that are not JSON.
+///
+/// The schema accepts every text that was read, and does not depend on their order.
+///
+/// ```
+/// use api_patterns::schema_of_json;
+///
+/// let texts: [&[u8]; 3] = [br#"{"id": 1, "tags": ["a"]}"#, br#"{"id": 2.5, "tags": []}"#, b"{"];
+/// let (schema, unread) = schema_of_json(texts);
+/// assert_eq!(schema["properties"]["id"]["type"], "number");
+/// assert_eq!(unread, 1);
+/// ```
+pub fn schema_of_json<'t>(texts: impl IntoIterator<Item = &'t [u8]>) -> (Value, u64) {
+    let mut shape = Shape::default();
+    let mut unread = 0;
+    let mut level = 0;
+    for (number, text) in texts.into_iter().enumerate() {
+        unread += u64::from(observe_json(&mut shape, text).is_err());
+        if number.is_multiple_of(64) {
+            shape.fit(limits::MAX_ENDPOINT_SHAPE_NODES, &mut level);
+        }
+    }
+    shape.fit(limits::MAX_ENDPOINT_SHAPE_NODES, &mut level);
+    let schema = emit::emit(&decide(&shape, &Prior::default(), SchemaOptions::default()));
+    (schema, unread)
 }

@@ -22,6 +22,9 @@ pub(crate) mod store;
 pub(crate) mod strings;
 pub(crate) mod tags;
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 
 use crate::shape::fields::Fields;
@@ -129,6 +132,17 @@ impl Shape {
         }
         if let Some(fields) = &mut self.fields {
             fields.cut_at(caps, depth + 1);
+        }
+    }
+
+    /// Raises the level until the shape has at most so many nodes, and cuts what came since it was raised.
+    pub(crate) fn fit(&mut self, most: usize, level: &mut u8) {
+        if *level > 0 {
+            self.cut(Caps::at(*level));
+        }
+        while self.nodes() > most && *level < Caps::LAST_LEVEL {
+            *level += 1;
+            self.cut(Caps::at(*level));
         }
     }
 

@@ -151,6 +151,12 @@ impl<V: Merge + Default, const K: usize> BottomK<V, K> {
         self.entries.binary_search_by_key(&hash, |entry| entry.hash).is_ok()
     }
 
+    /// The value of the kept key with this hash.
+    pub(crate) fn value_of_hash(&mut self, hash: u64) -> Option<&mut V> {
+        let at = self.entries.binary_search_by_key(&hash, |entry| entry.hash).ok()?;
+        self.entries.get_mut(at).map(|entry| &mut entry.value)
+    }
+
     /// The hash of the key at an index; 0 beyond the kept ones.
     pub(crate) fn hash_at(&self, index: usize) -> u64 {
         self.entries.get(index).map_or(0, |entry| entry.hash)

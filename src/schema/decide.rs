@@ -21,10 +21,10 @@ pub(super) const IS_MAP: f64 = 0.5;
 pub(super) const IS_ENUM: f64 = 0.8;
 
 /// Up to this probability that a field is optional it is required.
-const MAX_OPTIONAL: f64 = 0.04;
+const MAX_OPTIONAL: f64 = 0.02;
 
 /// From this probability on a place that was never null is allowed to be.
-const MIN_NULLABLE: f64 = 0.03;
+const MIN_NULLABLE: f64 = 0.012;
 
 /// Strings that must have a format that is described by a pattern, before the pattern is stated.
 const MIN_PATTERN_COUNT: u64 = 10;
@@ -150,7 +150,7 @@ impl Decider<'_> {
         properties.sort_by(|a, b| a.0.cmp(&b.0));
         required.sort_unstable();
         let additional = (fields.rest().seen() > 0).then(|| self.place(fields.rest(), ""));
-        ObjectSchema { properties, required, additional, union: union(fields) }
+        ObjectSchema { properties, required, additional, union: self.union(fields) }
     }
 
     /// All fields are values of one map, but for those that nearly every object has.
@@ -171,6 +171,54 @@ impl Decider<'_> {
     }
 }
 
+impl Decider<'_> {
+    /// The tagged union that explains most about which fields are present; `None` if no tag explains anything.
+    fn union(&self, fields: &Fields) -> Option<UnionSchema> {
+        let unions = fields.tags.iter().filter_map(|tag| self.union_by(tag, fields));
+        unions.max_by_key(|(gain, _)| *gain).map(|(_, union)| union)
+    }
+
+    fn union_by(&self, tag: &Tag, fields: &Fields) -> Option<(u64, UnionSchema)> {
+        let name = *TAG_NAMES.get(usize::from(tag.name))?;
+        let tagged: u64 = tag.values.iter().map(|entry| entry.value.count).sum();
+        let values = tag.values.iter().count();
+        let all_enough = tag.values.iter().all(|entry| entry.value.count >= MIN_TAGGED);
+        // Every object has the tag, and every value of it is known, as far as one can tell.
+        let is_closed = fields.iter().find(|(_, key, _)| *key == name.as_bytes()).is_some_and(
+            |(_, _, field)| {
+                let strings = field.shape.strings.as_deref();
+                strings.is_some_and(|strings| is_enumeration(strings, name))
+            },
+        );
+        if !is_closed
+            || tagged != fields.count
+            || tag.untagged > 0
+            || tag.values.rest.count > 0
+            || values < 2
+            || !all_enough
+        {
+            return None;
+        }
+        let mut gain = 0;
+        let mut variants = Vec::new();
+        for entry in tag.values.iter() {
+            let mut required: Vec<String> = Vec::new();
+            for (hash, key, field) in fields.iter() {
+                let is_always = entry.value.present(hash) == entry.value.count;
+                if is_always && self.prior.is_optional(entry.value.count) <= MAX_OPTIONAL {
+                    required.push(String::from_utf8_lossy(key).into_owned());
+                    gain += u64::from(field.present < fields.count);
+                }
+            }
+            required.sort_unstable();
+            variants.push((String::from_utf8_lossy(&entry.key).into_owned(), required));
+        }
+        variants.sort_unstable();
+        let is_kept = fields.keys.has_hash(stable_hash(name.as_bytes()));
+        (gain > 0 && is_kept).then_some((gain, UnionSchema { tag: name, variants }))
+    }
+}
+
 /// A field that nearly every object has is named, also where the others are a map.
 fn is_named_beside_map(present: u64, objects: u64) -> bool {
     objects >= 3 && present * 20 >= objects * 19
@@ -183,6 +231,11 @@ pub(super) fn is_map(fields: &Fields) -> bool {
 
 fn number(numbers: &Numbers) -> NumberSchema {
     if numbers.fractions > 0 { NumberSchema::Number } else { NumberSchema::Integer }
+}
+
+/// True if the values to come are among those that were seen.
+fn is_enumeration(strings: &Strings, name: &str) -> bool {
+    EnumEvidence::of(strings, name).is_some_and(|evidence| evidence.probability() >= IS_ENUM)
 }
 
 fn string(strings: &Strings, name: &str) -> StringSchema {
@@ -235,42 +288,4 @@ fn sensitive(strings: &Strings, name: &str) -> Vec<&'static str> {
     kinds.extend(crate::schema::explain::sensitive_name(name, strings));
     kinds.dedup();
     kinds
-}
-
-/// The tagged union that explains most about which fields are present; `None` if no tag explains anything.
-fn union(fields: &Fields) -> Option<UnionSchema> {
-    let unions = fields.tags.iter().filter_map(|tag| union_by(tag, fields));
-    unions.max_by_key(|(gain, _)| *gain).map(|(_, union)| union)
-}
-
-fn union_by(tag: &Tag, fields: &Fields) -> Option<(u64, UnionSchema)> {
-    let name = *TAG_NAMES.get(usize::from(tag.name))?;
-    let tagged: u64 = tag.values.iter().map(|entry| entry.value.count).sum();
-    let values = tag.values.iter().count();
-    let all_enough = tag.values.iter().all(|entry| entry.value.count >= MIN_TAGGED);
-    // Every object has the tag, and every value of it is known.
-    if tagged != fields.count
-        || tag.untagged > 0
-        || tag.values.rest.count > 0
-        || values < 2
-        || !all_enough
-    {
-        return None;
-    }
-    let mut gain = 0;
-    let mut variants = Vec::new();
-    for entry in tag.values.iter() {
-        let mut required: Vec<String> = Vec::new();
-        for (hash, key, field) in fields.iter() {
-            if entry.value.present(hash) == entry.value.count {
-                required.push(String::from_utf8_lossy(key).into_owned());
-                gain += u64::from(field.present < fields.count);
-            }
-        }
-        required.sort_unstable();
-        variants.push((String::from_utf8_lossy(&entry.key).into_owned(), required));
-    }
-    variants.sort_unstable();
-    let is_kept = fields.keys.has_hash(stable_hash(name.as_bytes()));
-    (gain > 0 && is_kept).then_some((gain, UnionSchema { tag: name, variants }))
 }

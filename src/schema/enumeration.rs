@@ -123,7 +123,8 @@ impl EnumEvidence {
     /// share of observations that were the only one of their value.
     #[expect(clippy::cast_precision_loss, reason = "counts of observations")]
     pub(crate) fn probability(&self) -> f64 {
-        if self.count < 6 || self.distinct > 16 || self.as_constants < 1.0 {
+        // One value alone says nothing of others.
+        if self.count < 6 || !(2..=16).contains(&self.distinct) || self.as_constants < 1.0 {
             return 0.0;
         }
         let new_values = (self.singletons as f64 + 0.5) / (self.count as f64 + 1.0);
@@ -131,7 +132,7 @@ impl EnumEvidence {
         let score = -3.4 + 1.15 * repeats - 14.0 * new_values
             + if self.named_choice { 3.2 } else { 0.0 }
             - if self.named_free { 3.5 } else { 0.0 }
-            + if self.distinct == 1 { -1.2 } else { 0.6 };
+            + 0.6;
         1.0 / (1.0 + (-score).exp())
     }
 }

@@ -67,6 +67,12 @@ impl Habit {
     }
 }
 
+impl Default for Prior {
+    fn default() -> Self {
+        Self { optional: PRIOR_OPTIONAL, nullable: PRIOR_NULLABLE }
+    }
+}
+
 impl Prior {
     /// Estimates the habits from all shapes.
     pub(crate) fn of(store: &ShapeStore) -> Self {

@@ -140,6 +140,18 @@ impl Fields {
         self.most = self.most.max(keys);
     }
 
+    /// Ends an object that cannot be read to its end, as if it had not begun; `keys` are the hashes of those that were read.
+    pub(super) fn give_up(&mut self, keys: &[u64]) {
+        let begun = self.begun;
+        for hash in keys {
+            if let Some(field) = self.keys.value_of_hash(*hash).filter(|field| field.stamp == begun)
+            {
+                field.present -= 1;
+                field.stamp = 0;
+            }
+        }
+    }
+
     /// The tag with this name.
     pub(super) fn tag(&mut self, name: u8) -> &mut Tag {
         let at = self.tags.binary_search_by_key(&name, |tag| tag.name).unwrap_or_else(|at| {

@@ -18,38 +18,39 @@ pub(crate) enum JsonProblem {
     Invalid,
 }
 
-/// Adds one JSON value to a shape. A text that is not JSON leaves the shape as it was.
+/// Adds one JSON value to a shape.
 ///
-/// Half a surrogate pair and a number beyond the range of a double are syntax that the grammar allows and that no type
-/// holds: what comes before one is observed, and the whole value is counted as opaque, so that a schema accepts it.
+/// Of a text that ends in the middle, or is not JSON from some place on, the values before that place are observed, and the
+/// objects and lists that are open there are not counted: what is missing of them says nothing of other objects. Half a
+/// surrogate pair and a number beyond the range of a double, which the grammar allows and no type holds, are such places.
 ///
 /// # Errors
 ///
 /// Where the text is not one JSON value.
 pub(crate) fn observe_json(shape: &mut Shape, text: &[u8]) -> Result<(), JsonProblem> {
-    // A text is parsed twice, because what was observed of one that ends in the middle could not be taken back. The first
-    // time takes a fifth of the second.
-    if let Err(error) = serde_json::from_slice::<IgnoredAny>(text) {
-        return Err(if error.is_eof() { JsonProblem::Truncated } else { JsonProblem::Invalid });
-    }
-    if std::str::from_utf8(text).is_err() {
-        return Err(JsonProblem::Invalid);
-    }
-    let mut keys = Vec::new();
-    let mut parser = serde_json::Deserializer::from_slice(text);
-    let place = Place { shape: &mut *shape, depth: 0, keys: &mut keys };
-    if place.deserialize(&mut parser).is_err() {
-        shape.opaque += 1;
-    }
-    Ok(())
+    let text = std::str::from_utf8(text).map_err(|_| JsonProblem::Invalid)?;
+    let mut open = OpenObjects::default();
+    let mut parser = serde_json::Deserializer::from_str(text);
+    let place = Place { shape, depth: 0, open: &mut open };
+    let read = place.deserialize(&mut parser).and_then(|_| parser.end());
+    read.map_err(|error| if error.is_eof() { JsonProblem::Truncated } else { JsonProblem::Invalid })
 }
 
 /// A place in a shape to which the next value is added; gives the kind of the value.
 struct Place<'s> {
     shape: &'s mut Shape,
     depth: usize,
-    /// Hashes of the keys of all objects that are open, for their tags.
-    keys: &'s mut Vec<u64>,
+    open: &'s mut OpenObjects,
+}
+
+/// What is remembered of the objects that are not read to their end, for their tags.
+#[derive(Default)]
+struct OpenObjects {
+    /// Hashes of their keys.
+    keys: Vec<u64>,
+    /// Their tags: the index of the name, and where the value begins in `text`.
+    tags: Vec<(u8, usize)>,
+    text: String,
 }
 
 impl<'de> DeserializeSeed<'de> for Place<'_> {
@@ -112,21 +113,16 @@ impl<'de> Visitor<'de> for Place<'_> {
         }
         let list: &mut Items = self.shape.items.get_or_insert_default();
         let mut length = 0_usize;
-        let read = loop {
-            let item = Place { shape: &mut list.item, depth: self.depth + 1, keys: self.keys };
-            match items.next_element_seed(item) {
-                Ok(Some(kind)) => {
-                    if length < MAX_POSITIONS {
-                        list.first[length] |= kind as u8;
-                    }
-                    length += 1;
-                }
-                Ok(None) => break Ok(KindBit::List),
-                Err(error) => break Err(error),
+        loop {
+            let item = Place { shape: &mut list.item, depth: self.depth + 1, open: self.open };
+            let Some(kind) = items.next_element_seed(item)? else { break };
+            if length < MAX_POSITIONS {
+                list.first[length] |= kind as u8;
             }
-        };
+            length += 1;
+        }
         list.observe_length(length as u64);
-        read
+        Ok(KindBit::List)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<KindBit, A::Error> {
@@ -137,48 +133,52 @@ impl<'de> Visitor<'de> for Place<'_> {
         }
         let fields: &mut Fields = self.shape.fields.get_or_insert_default();
         fields.begin();
-        let start = self.keys.len();
-        let mut tags: Vec<(u8, String)> = Vec::new();
+        let starts = (self.open.keys.len(), self.open.tags.len(), self.open.text.len());
         let mut previous = None;
         let mut count = 0;
-        let mut read_member = |fields: &mut Fields, keys: &mut Vec<u64>| {
+        let mut read_member = |fields: &mut Fields, open: &mut OpenObjects| {
             let seed = Key { fields: &mut *fields, previous };
             let Some((index, tag)) = members.next_key_seed(seed)? else { return Ok(false) };
             if let FieldIndex::Kept(kept) = index {
-                keys.push(fields.keys.hash_at(kept));
+                open.keys.push(fields.keys.hash_at(kept));
                 previous = Some(kept);
             }
-            let value = Place { shape: fields.shape_at(&index), depth: self.depth + 1, keys };
+            let value = Place { shape: fields.shape_at(&index), depth: self.depth + 1, open };
             match tag {
-                Some(name) => {
-                    if let Some(text) = members.next_value_seed(TagValue(value))? {
-                        tags.push((name, text));
-                    }
-                }
-                None => {
-                    members.next_value_seed(value)?;
-                }
+                Some(name) => members.next_value_seed(TagValue(value, name))?,
+                None => drop(members.next_value_seed(value)?),
             }
             count += 1;
             Ok(true)
         };
         let read = loop {
-            match read_member(fields, self.keys) {
+            match read_member(fields, self.open) {
                 Ok(true) => {}
                 Ok(false) => break Ok(KindBit::Object),
                 Err(error) => break Err(error),
             }
         };
-        fields.end(count);
-        for (name, value) in tags {
-            let keys = &mut self.keys[start..];
-            keys.sort_unstable();
-            let mut distinct = keys.to_vec();
+        if read.is_ok() {
+            fields.end(count);
+        } else {
+            fields.give_up(&self.open.keys[starts.0..]);
+            return read;
+        }
+        let OpenObjects { keys, tags, text } = self.open;
+        if tags.len() > starts.1 {
+            let own = &mut keys[starts.0..];
+            own.sort_unstable();
+            let mut distinct = own.to_vec();
             distinct.dedup();
             distinct.retain(|hash| fields.keys.has_hash(*hash));
-            fields.tag(name).observe(&value, &distinct);
+            let mut end = text.len();
+            for (name, start) in tags.drain(starts.1..).rev() {
+                fields.tag(name).observe(&text[start..end], &distinct);
+                end = start;
+            }
         }
-        self.keys.truncate(start);
+        keys.truncate(starts.0);
+        text.truncate(starts.2);
         read
     }
 }
@@ -227,54 +227,58 @@ fn tag_index(key: &str) -> Option<u8> {
     u8::try_from(at).ok()
 }
 
-/// The value of a tag: added to its place, and given if it is a short string.
-struct TagValue<'s>(Place<'s>);
+/// The value of a tag: added to its place, and remembered if it is a short string.
+struct TagValue<'s>(Place<'s>, u8);
 
 impl<'de> DeserializeSeed<'de> for TagValue<'_> {
-    type Value = Option<String>;
+    type Value = ();
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for TagValue<'_> {
-    type Value = Option<String>;
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        self.0.visit_unit().map(|_| None)
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.0.visit_unit().map(drop)
     }
 
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
-        self.0.visit_bool(value).map(|_| None)
+    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
+        self.0.visit_bool(value).map(drop)
     }
 
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-        self.0.visit_u64(number).map(|_| None)
+    fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
+        self.0.visit_u64(number).map(drop)
     }
 
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
-        self.0.visit_i64(number).map(|_| None)
+    fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
+        self.0.visit_i64(number).map(drop)
     }
 
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
-        self.0.visit_f64(number).map(|_| None)
+    fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
+        self.0.visit_f64(number).map(drop)
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        let tag = (text.len() <= MAX_VALUE_BYTES).then(|| text.to_owned());
-        self.0.visit_str(text).map(|_| tag)
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        if text.len() <= MAX_VALUE_BYTES {
+            let open = &mut *self.0.open;
+            open.tags.push((self.1, open.text.len()));
+            open.text.push_str(text);
+        }
+        self.0.visit_str(text).map(drop)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Self::Value, A::Error> {
-        self.0.visit_seq(items).map(|_| None)
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<(), A::Error> {
+        self.0.visit_seq(items).map(drop)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
-        self.0.visit_map(members).map(|_| None)
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<(), A::Error> {
+        self.0.visit_map(members).map(drop)
     }
 }

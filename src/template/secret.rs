@@ -107,9 +107,9 @@ pub(crate) fn looks_secret(text: &[u8], seen: Frequency) -> bool {
         || has_random_word(&text, seen)
 }
 
-/// Returns `true` for a JSON Web Token and for a key of a known issuer.
+/// Returns `true` if the whole text is a JSON Web Token or a key of a known issuer.
 pub(crate) fn is_token(text: &[u8]) -> bool {
-    kind_of(text) == SegmentKind::Jwt || issuers::has_known_key(text)
+    issuers::is_known_key(text) || (text.starts_with(b"eyJ") && kind_of(text) == SegmentKind::Jwt)
 }
 
 /// Percent-decodes the text, because escapes could hide a secret.

@@ -58,16 +58,41 @@ fn is_aws_key(run: &[u8]) -> bool {
         && run.iter().any(u8::is_ascii_digit)
 }
 
+/// The first bytes of all prefixes, and of AWS access key ids.
+const FIRST_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < PREFIXES.len() {
+        table[PREFIXES[at].0[0] as usize] = true;
+        at += 1;
+    }
+    table[b'A' as usize] = true;
+    table
+};
+
+/// Returns `true` if the whole text is a key of a known issuer. The first byte rules out most texts.
+#[inline]
+pub(super) fn is_known_key(text: &[u8]) -> bool {
+    text.first().is_some_and(|first| FIRST_BYTES[usize::from(*first)])
+        && text.iter().all(is_key_byte)
+        && (is_aws_key(text) || begins_with_key(text))
+}
+
+fn is_key_byte(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_-.".contains(byte)
+}
+
 fn has_known_prefix(text: &[u8]) -> bool {
-    let is_key = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
     let begins_word = |at: usize| at == 0 || !text[at - 1].is_ascii_alphanumeric();
-    (0..text.len()).filter(|at| begins_word(*at)).any(|at| {
-        PREFIXES.iter().any(|(prefix, least)| {
-            text[at..].strip_prefix(*prefix).is_some_and(|rest| {
-                rest.len() >= *least
-                    && rest.iter().take_while(is_key).count() >= *least
-                    && !reads_as_words(prefix, rest)
-            })
+    (0..text.len()).filter(|at| begins_word(*at)).any(|at| begins_with_key(&text[at..]))
+}
+
+fn begins_with_key(text: &[u8]) -> bool {
+    PREFIXES.iter().any(|(prefix, least)| {
+        text.strip_prefix(*prefix).is_some_and(|rest| {
+            rest.len() >= *least
+                && rest.iter().take_while(|byte| is_key_byte(byte)).count() >= *least
+                && !reads_as_words(prefix, rest)
         })
     })
 }

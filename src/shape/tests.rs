@@ -1,0 +1,174 @@
+//! Laws of shapes: order, split and merging do not show; stored shapes come back; schemas accept what was observed.
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use crate::schema::schema_of_json;
+use crate::shape::observe::observe_json;
+use crate::shape::{Caps, Shape};
+use crate::sketch::Merge;
+
+/// JSON as APIs write it, with names and values that every decision stumbles over.
+fn value() -> impl Strategy<Value = Value> {
+    let text = prop_oneof![
+        Just(String::new()),
+        prop::sample::select(vec![
+            "open", "closed", "A", "B", "User", "Org", "(file)", "x y", "null"
+        ])
+        .prop_map(str::to_owned),
+        prop::sample::select(vec![
+            "2024-02-29T12:30:00Z",
+            "2024-02-29 12:30:00",
+            "2024-02-29",
+            "550e8400-e29b-41d4-a716-446655440000",
+            "https://h.example/a",
+            "a@b.example",
+            "192.0.2.1",
+            "::1",
+            "17",
+            "4111111111111111",
+            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+        ])
+        .prop_map(str::to_owned),
+        "\\PC{0,60}",
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        (-1000_i32..1000).prop_map(|number| json!(f64::from(number) / 8.0)),
+        text.prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 60, 8, |inner| {
+        let key = prop_oneof![
+            prop::sample::select(vec![
+                "id",
+                "type",
+                "status",
+                "name",
+                "items",
+                "kind",
+                "created_at"
+            ])
+            .prop_map(str::to_owned),
+            "[a-c]{1,2}|[0-9]{1,4}|\\PC{0,3}",
+        ];
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::vec((key, inner), 0..10)
+                .prop_map(|members| Value::Object(members.into_iter().collect::<Map<_, _>>())),
+        ]
+    })
+}
+
+fn shape_of(values: &[Value]) -> Shape {
+    let mut shape = Shape::default();
+    for value in values {
+        observe_json(&mut shape, value.to_string().as_bytes()).unwrap();
+    }
+    shape
+}
+
+fn cut(mut shape: Shape, level: u8) -> Shape {
+    shape.cut(Caps::at(level));
+    shape
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn order_and_split_do_not_show(values in prop::collection::vec(value(), 0..14), split in 0_usize..14, level in 0_u8..=Caps::LAST_LEVEL) {
+        let split = split.min(values.len());
+        let whole = shape_of(&values);
+        let mut backwards = values[split..].to_vec();
+        backwards.reverse();
+        let mut merged = shape_of(&backwards);
+        merged.merge(shape_of(&values[..split]));
+        prop_assert_eq!(&merged, &whole);
+        // A part that was cut before is cut again.
+        let mut cut_first = cut(shape_of(&backwards), level);
+        cut_first.merge(shape_of(&values[..split]));
+        prop_assert_eq!(cut(cut_first, level), cut(whole.clone(), level));
+        let bytes = postcard::to_stdvec(&whole).unwrap();
+        let back: Shape = postcard::from_bytes(&bytes).unwrap();
+        prop_assert_eq!(&back, &whole);
+        prop_assert_eq!(postcard::to_stdvec(&back).unwrap(), bytes);
+    }
+
+    /// The law of schemas: every observed value is accepted, whatever was decided.
+    #[test]
+    fn schemas_accept_what_was_observed(values in prop::collection::vec(value(), 1..14), times in 1_usize..8) {
+        let texts: Vec<Vec<u8>> = values.iter().map(|value| value.to_string().into_bytes()).collect();
+        let repeated = std::iter::repeat_n(&texts, times).flatten().map(Vec::as_slice);
+        let (schema, unread) = schema_of_json(repeated);
+        prop_assert_eq!(unread, 0);
+        let validator = jsonschema::draft202012::options().should_validate_formats(true).build(&schema).unwrap();
+        for value in &values {
+            prop_assert!(validator.is_valid(value), "{} refuses {}", schema, value);
+        }
+    }
+
+    /// Texts that end in the middle change nothing about which fields are required.
+    #[test]
+    fn broken_texts_are_refused_and_harmless(values in prop::collection::vec(value(), 1..8), end in 0.0_f64..1.0) {
+        let whole = shape_of(&values);
+        let mut shape = whole.clone();
+        for value in &values {
+            let text = value.to_string();
+            let at = (0..=text.len()).rev().find(|at| text.is_char_boundary(*at) && (*at as f64) <= end * text.len() as f64);
+            let cut = &text[..at.unwrap_or(0)];
+            let is_whole = serde_json::from_str::<Value>(cut).is_ok();
+            prop_assert_eq!(observe_json(&mut shape, cut.as_bytes()).is_ok(), is_whole);
+            if is_whole {
+                return Ok(());
+            }
+        }
+        let counts = |shape: &Shape| shape.fields.as_ref().map(|fields| {
+            (fields.count, fields.iter().map(|(_, key, field)| (key.to_vec(), field.present)).filter(|(_, present)| *present > 0).collect::<Vec<_>>())
+        });
+        let counts = [&shape, &whole].map(|shape| counts(shape).filter(|(count, _)| *count > 0));
+        prop_assert_eq!(&counts[0], &counts[1]);
+    }
+}
+
+#[test]
+fn no_secret_and_no_long_value_is_in_a_state() {
+    let secrets = [
+        "hunter2pass9x",
+        "4111 1111 1111 1111",
+        "somebody@example.com",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+        "xkcdqwrtzpl",
+        "+49 170 1234567",
+        "DE89370400440532013000",
+        "a8f3k2m9q1z7",
+    ];
+    let mut shape = Shape::default();
+    for secret in secrets {
+        let text =
+            json!({ "a": secret, secret: 1, "type": secret, "b": [secret], "c": "z".repeat(49) })
+                .to_string();
+        observe_json(&mut shape, text.as_bytes()).unwrap();
+    }
+    let bytes = postcard::to_stdvec(&shape).unwrap();
+    for secret in secrets {
+        assert!(memchr::memmem::find(&bytes, secret.as_bytes()).is_none(), "{secret}");
+    }
+    assert!(memchr::memmem::find(&bytes, &[b'z'; 49]).is_none());
+}
+
+#[test]
+fn deep_and_wide_values_are_bounded() {
+    let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+    let mut shape = Shape::default();
+    observe_json(&mut shape, deep.as_bytes()).unwrap();
+    assert!(shape.nodes() < 40);
+    let wide: Map<String, Value> =
+        (0..200_000).map(|n| (format!("key{n}"), json!({ "a": n }))).collect();
+    observe_json(&mut shape, Value::Object(wide).to_string().as_bytes()).unwrap();
+    assert!(shape.nodes() < 400, "{}", shape.nodes());
+    let mut level = 0;
+    shape.fit(20, &mut level);
+    assert!(shape.nodes() <= 20 && level > 0);
+}
