@@ -35,7 +35,7 @@ async def with_sdk(program, mode):
     server = StdioServerParameters(command=program, args=["mcp", FIXTURE])
     async with Client(server, mode=mode) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-        check(sorted(tools) == ["get_api_patterns", "get_endpoint"], f"{mode}: other tools are listed")
+        check(sorted(tools) == ["get_api_patterns", "get_endpoint", "get_schema"], f"{mode}: other tools are listed")
         answer = await client.call_tool("get_api_patterns", {})
         check(not answer.is_error, f"{mode}: {answer}")
         check(json.loads(answer.content[0].text) == answer.structured_content, f"{mode}: text and structure differ")
@@ -53,6 +53,9 @@ async def with_sdk(program, mode):
             check(not answer.is_error, f"{mode}: {answer}")
             jsonschema.validate(answer.structured_content, tools["get_endpoint"].output_schema)
             check(answer.structured_content["pattern"]["request_count"] == row["request_count"], f"{mode}: counts differ")
+            answer = await client.call_tool("get_schema", {"id": row["id"]})
+            check(not answer.is_error, f"{mode}: {answer}")
+            jsonschema.validate(answer.structured_content, tools["get_schema"].output_schema)
         answer = await client.call_tool("get_api_patterns", {"limit": -1})
         check(answer.is_error and "limit" in answer.content[0].text, f"{mode}: a bad argument is no tool error")
         together = [client.call_tool("get_api_patterns", {"min_count": n % 4}) for n in range(20)]

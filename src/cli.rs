@@ -107,6 +107,7 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 fn analyze(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     let mut options = options(&arguments.input)?;
     options.report.explain.clone_from(&arguments.explain);
+    options.bodies = arguments.bodies;
     let text_or_json = matches!(arguments.format(), OutputFormat::Table | OutputFormat::Json);
     if arguments.explain.is_some() && !text_or_json {
         return Err(Error::usage("--explain answers as --format table or json only").into());

@@ -106,6 +106,7 @@ pub use flow::noise::Noise;
 pub use flow::proxy_request::Proxied;
 pub use flow::{Body, Flow, Header, Headers, Outcome, Protocol, Response, text, url};
 pub use patterns::Patterns;
+pub use report::bodies::{BodySummaries, BodySummary};
 pub use report::decision::{Decision, Explanation, NearMiss, ReportOptions};
 pub use report::routes::{Label, Routes};
 pub use report::{Latency, Parameter, Pattern, Report, Sizes, Totals};

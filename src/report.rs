@@ -1,5 +1,6 @@
 //! The report: the decided, sorted result, and the JSON contract of the crate.
 
+pub(crate) mod bodies;
 #[cfg(feature = "mcp")]
 pub(crate) mod branches;
 pub(crate) mod decision;
@@ -14,6 +15,8 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+
+use crate::report::bodies::BodySummaries;
 
 use crate::flow::operation::parse_key;
 use crate::flow::text;
@@ -143,6 +146,13 @@ pub struct Pattern {
     /// Number of websocket handshakes among the requests.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub websocket_count: u64,
+    /// Request bodies by media type, of requests that were not refused; empty unless bodies were asked for
+    /// ([`Options::bodies`](crate::Options::bodies)).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub request_body: BodySummaries,
+    /// Response bodies by status code and media type; empty unless bodies were asked for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub responses: BTreeMap<String, BodySummaries>,
     /// Ids of the newest flows, at most three, newest first.
     pub sample_flow_ids: Vec<String>,
     /// Percentiles of the time from the start of the request to the end of the response, in
@@ -332,6 +342,8 @@ pub(crate) fn pattern_of(
         request_count: endpoint.count,
         failed_count: endpoint.failed,
         websocket_count: endpoint.websockets,
+        request_body: BodySummaries::new(),
+        responses: BTreeMap::new(),
         sample_flow_ids: endpoint
             .sample_ids
             .iter()

@@ -9,8 +9,10 @@ mod emit;
 mod enumeration;
 mod explain;
 mod map;
+pub(crate) mod outline;
 mod prior;
 mod select;
+mod summary;
 
 use serde_json::{Map, Value, json};
 
@@ -100,6 +102,13 @@ impl Schemas {
             }
         }
         json!({ "$schema": DIALECT, "hosts": hosts })
+    }
+
+    /// The schema at a place of an endpoint; `path` as for [`explain`](Self::explain). `None` if there is no such place.
+    pub fn at(&self, id: &str, path: &str) -> Option<Value> {
+        let messages = self.store.get(number_of(id)?)?;
+        let (shape, _) = select::place(messages, path)?;
+        Some(self.schema(shape, SchemaOptions::default()))
     }
 
     /// Why the schema at a place is what it is. `path` is `request`, `query` or a status, and then keys: `200.items[].id`.

@@ -11,6 +11,9 @@
 #[cfg(feature = "mcp")]
 #[path = "main/agent.rs"]
 mod agent;
+/// Schemas of bodies, from captures to the command line and the report.
+#[path = "main/bodies.rs"]
+mod bodies;
 /// The command line: output of every format, messages and exit codes.
 #[path = "main/cli.rs"]
 mod cli;

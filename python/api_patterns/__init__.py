@@ -107,6 +107,7 @@ def _wanted(
     rules: Path | None = None,
     group_hosts: bool = False,
     threads: int = 0,
+    bodies: bool = False,
 ) -> dict[str, Any]:
     return {
         "domain": _listed("domain", domain),
@@ -116,6 +117,7 @@ def _wanted(
         "rules": _rules(rules),
         "group_hosts": _flag("group_hosts", group_hosts),
         "threads": _whole("threads", threads) or 0,
+        "bodies": _flag("bodies", bodies),
     }
 
 
@@ -169,6 +171,7 @@ def analyze(
     rules: Path | None = None,
     group_hosts: bool = False,
     threads: int = 0,
+    bodies: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Return the report about captured traffic as objects.
@@ -182,16 +185,16 @@ def analyze(
         rules: A rules file (TOML) that templates follow.
         group_hosts: Treat hosts as one if they have the same endpoints and their names differ only in the first label.
         threads: Number of threads; 0 for one per core. The report does not depend on it.
+        bodies: Read the bodies in a second pass over the captures, which must be files: see `Report.schema`.
         progress: As for `get_api_patterns`.
 
     Raises:
         As `get_api_patterns`. Captures of which a part can be read are not an error, and neither is an unreadable capture
         among several: see `Report.problems`.
     """
-    text, problems = _analyze(
-        source, _wanted(domain, method, exclude, limit, rules, group_hosts, threads), _callable(progress)
-    )
-    return Report.from_json(text, problems)
+    wanted = _wanted(domain, method, exclude, limit, rules, group_hosts, threads, bodies)
+    text, schemas, problems = _analyze(source, wanted, _callable(progress))
+    return Report.from_json(text, problems, schemas)
 
 
 class Patterns(_Patterns):

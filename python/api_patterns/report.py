@@ -85,6 +85,8 @@ class Pattern:
     response_bytes: Sizes | None = None
     first_seen: str | None = None
     last_seen: str | None = None
+    request_body: dict[str, dict[str, Any]] | None = None
+    responses: dict[str, dict[str, dict[str, Any]]] | None = None
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Pattern:
@@ -103,7 +105,9 @@ class Pattern:
 _PERCENTILES = {
     name: tuple(place.name for place in fields(kind)) for name, kind in (("latency_ms", Latency), ("response_bytes", Sizes))
 }
-_COLUMNS = tuple(place.name for place in fields(Pattern) if place.name not in ("parameters", *_PERCENTILES))
+_COLUMNS = tuple(
+    place.name for place in fields(Pattern) if place.name not in ("parameters", "request_body", "responses", *_PERCENTILES)
+)
 
 #: Counters that the JSON report leaves out if they are 0.
 _ABSENT = {"failed_count": 0, "websocket_count": 0}
@@ -127,9 +131,10 @@ class Report:
     patterns: list[Pattern]
     problems: list[str]
     _json: str = field(repr=False)
+    _schemas: str | None = field(default=None, repr=False)
 
     @classmethod
-    def from_json(cls, text: str, problems: Iterable[str] = ()) -> Report:
+    def from_json(cls, text: str, problems: Iterable[str] = (), schemas: str | None = None) -> Report:
         """Create a report from its JSON."""
         values = json.loads(text)
         return cls(
@@ -138,11 +143,37 @@ class Report:
             patterns=[Pattern.from_dict(pattern) for pattern in values["patterns"]],
             problems=list(problems),
             _json=text,
+            _schemas=schemas,
         )
 
     def to_json(self) -> str:
         """Return the report as `api-patterns analyze --format json` writes it, but on one line."""
         return self._json
+
+    def schema(self, endpoint: str, host: str | None = None) -> dict[str, Any]:
+        """Return the JSON Schemas of the messages at an endpoint, by `Pattern.endpoint` or `Pattern.id`.
+
+        The dict has `parameters`, `request_body` (by media type) and `responses` (by status, then by media type), as far as there
+        are any; each body has its `schema` and the number of `bodies` that it was decided from.
+
+        Args:
+            endpoint: The endpoint as the report lists it, `GET /users/{user_id}`, or its id.
+            host: The host, if several have this endpoint.
+
+        Raises:
+            KeyError: If there is no such endpoint, or no message of it was read.
+            ValueError: If the report was made without `bodies=True`.
+        """
+        if self._schemas is None:
+            raise ValueError("this report was made without bodies; pass bodies=True to analyze")
+        for name, endpoints in json.loads(self._schemas)["hosts"].items():
+            if host is not None and name != host:
+                continue
+            for known, messages in endpoints.items():
+                if endpoint in (known, messages["id"]):
+                    found: dict[str, Any] = messages
+                    return found
+        raise KeyError(endpoint)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON report as dicts and lists."""

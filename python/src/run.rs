@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use api_patterns::compat::{self, CompatFlow};
 use api_patterns::{
     Captures, Error, Filter, InputFormat, Noise, Options, Patterns, Progress, Report,
-    ReportOptions, Rules, SkipReason,
+    ReportOptions, Rules, Schemas, SkipReason,
 };
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -118,6 +118,8 @@ pub(crate) struct CallOptions {
     group_hosts: bool,
     #[pyo3(item)]
     threads: i64,
+    #[pyo3(item)]
+    bodies: bool,
 }
 
 impl CallOptions {
@@ -139,6 +141,7 @@ impl CallOptions {
             .ok_or_else(|| {
                 UsageError::new_err("threads is from 0, for as many as there are cores, to 1024")
             })?;
+        options.bodies = self.bodies;
         options.report = self.report_options()?;
         Ok(options)
     }
@@ -214,20 +217,23 @@ fn report_of(
     source: Bound<'_, PyAny>,
     wanted: &CallOptions,
     progress: Option<&Py<PyAny>>,
-) -> PyResult<(Report, Vec<String>)> {
+) -> PyResult<(Report, Option<Schemas>, Vec<String>)> {
     let options = wanted.options()?;
     match Source::of(source)? {
+        Source::Flows(_) if options.bodies => Err(UsageError::new_err(
+            "bodies are read from files in a second pass, and an iterable can be read once; write the flows to a file",
+        )),
         Source::Flows(flows) => {
             let patterns = observe_flows(&flows, &options)?;
             let decision = py.detach(|| patterns.decide(&options.report));
             let problems = decision.problems();
-            Ok((decision.report, problems))
+            Ok((decision.report, None, problems))
         }
         Source::Paths(paths) => watched(py, progress, move |monitor| {
             let captures = Captures::open(&paths, InputFormat::Detect)?;
             let analysis = api_patterns::analyze(&captures, &options, &monitor)?;
             let problems = analysis.problems(&captures);
-            Ok((analysis.report, problems))
+            Ok((analysis.report, analysis.schemas, problems))
         }),
     }
 }
@@ -242,7 +248,7 @@ pub(crate) fn get_api_patterns(
     progress: Option<Py<PyAny>>,
 ) -> PyResult<String> {
     if !compat {
-        let (report, _) = report_of(py, source, &wanted, progress.as_ref())?;
+        let (report, _, _) = report_of(py, source, &wanted, progress.as_ref())?;
         return py.detach(|| {
             serde_json::to_string_pretty(&report.patterns)
                 .map_err(|error| UsageError::new_err(error.to_string()))
@@ -271,10 +277,11 @@ pub(crate) fn analyze(
     source: Bound<'_, PyAny>,
     wanted: CallOptions,
     progress: Option<Py<PyAny>>,
-) -> PyResult<(String, Vec<String>)> {
-    let (report, said) = report_of(py, source, &wanted, progress.as_ref())?;
+) -> PyResult<(String, Option<String>, Vec<String>)> {
+    let (report, schemas, said) = report_of(py, source, &wanted, progress.as_ref())?;
+    let schemas = schemas.map(|schemas| py.detach(|| schemas.all(&report).to_string()));
     let json = py
         .detach(|| serde_json::to_string(&report))
         .map_err(|error| UsageError::new_err(error.to_string()))?;
-    Ok((json, said))
+    Ok((json, schemas, said))
 }

@@ -75,7 +75,11 @@ pub fn analyze(
     } else {
         None
     };
-    Ok(Analysis { schemas, ..Analysis::new(decision, patterns.skips, outcome) })
+    let mut analysis = Analysis::new(decision, patterns.skips, outcome);
+    if let Some(schemas) = &schemas {
+        schemas.summarize(&mut analysis.report);
+    }
+    Ok(Analysis { schemas, ..analysis })
 }
 
 impl Analysis {

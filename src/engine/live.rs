@@ -104,6 +104,16 @@ impl<S: FlowCollector + Clone + Sync> Live<S> {
         total
     }
 
+    /// The files as they are now, opened to be read from their beginning.
+    pub(super) fn open_all(&self) -> Captures {
+        let mut captures = Captures::only_read();
+        for location in Listing::of(&self.paths).files {
+            // What cannot be opened was told when it was looked at.
+            drop(captures.add_growing(&location, self.format, 0));
+        }
+        captures
+    }
+
     /// Is this file one of them now?
     pub(super) fn has_file(&self, identity: FileIdentity) -> bool {
         let listing = Listing::of(&self.paths);

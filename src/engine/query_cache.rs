@@ -14,6 +14,7 @@ use crate::engine::compat::{CompatAnswer, CompatRows};
 use crate::engine::live::Live;
 use crate::engine::options::Options;
 use crate::engine::progress::{Monitor, Progress};
+use crate::engine::schemas::observe_shapes;
 use crate::engine::top_flows::NewestFlows;
 use crate::error::Error;
 use crate::limits;
@@ -22,6 +23,7 @@ use crate::report::decision::Explanation;
 use crate::report::domain::is_host_in;
 use crate::report::masked;
 use crate::report::{OTHER_HOSTS, Report};
+use crate::schema::Schemas;
 use crate::sketch::stable_hash;
 
 /// How long a call waits for another one that reads the captures: less than clients wait for an answer.
@@ -69,6 +71,8 @@ struct CacheState {
     /// What was decided, the last one last.
     views: Vec<(Scope, u64, Arc<Snapshot>)>,
     answers: Vec<((u64, Option<String>, Option<i64>), Arc<Result<CompatAnswer, Error>>)>,
+    /// The schemas of the captures with this fingerprint.
+    schemas: Option<(u64, Arc<Schemas>)>,
 }
 
 enum ScopedState {
@@ -125,6 +129,7 @@ impl LiveCaptures {
             original: None,
             views: Vec::new(),
             answers: Vec::new(),
+            schemas: None,
         };
         Self { options, paths, format, known: Mutex::new(known), patience: PATIENCE }
     }
@@ -242,6 +247,31 @@ impl LiveCaptures {
     pub fn has_file(&self, file: &File) -> bool {
         let Ok(metadata) = file.metadata() else { return false };
         locked(&self.known).all.has_file(identity_of(&metadata))
+    }
+
+    /// The schemas of all endpoints of the captures as they are now. The captures are read once more for it, and the schemas
+    /// are kept until one of them changes.
+    ///
+    /// # Errors
+    ///
+    /// As [`view`](Self::view).
+    pub fn schemas(&self, monitor: &dyn Monitor) -> Result<(Arc<Snapshot>, Arc<Schemas>), Error> {
+        let view = self.view(&Scope::default(), monitor)?;
+        let captures = {
+            let known = self.wait(monitor)?;
+            let kept =
+                known.schemas.as_ref().filter(|(fingerprint, _)| *fingerprint == view.fingerprint);
+            if let Some((_, schemas)) = kept {
+                return Ok((view, Arc::clone(schemas)));
+            }
+            known.all.open_all()
+        };
+        // Other calls are answered while the bodies are read.
+        let routes = self.options.decide(&view.state).routes;
+        let options = Options { bodies: true, ..self.options.clone() };
+        let schemas = Arc::new(observe_shapes(&captures, &options, monitor, &routes)?);
+        self.wait(monitor)?.schemas = Some((view.fingerprint, Arc::clone(&schemas)));
+        Ok((view, schemas))
     }
 
     /// A view that was given before and is still kept.

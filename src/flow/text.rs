@@ -38,6 +38,11 @@ fn marks_with(before: usize, c: char) -> usize {
     if !c.is_ascii() && is_combining_mark(c) { before + 1 } else { 0 }
 }
 
+/// Returns `true` if [`printable`] shows the bytes as they are.
+pub(crate) fn is_printable(bytes: &[u8]) -> bool {
+    matches!(printable(bytes), Cow::Borrowed(_))
+}
+
 /// The bytes as text in which every unsafe character, and every byte that is not UTF-8, is percent-encoded.
 ///
 /// ```

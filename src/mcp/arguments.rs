@@ -88,6 +88,47 @@ pub(super) struct EndpointArguments {
     pub(super) limit: Option<i64>,
 }
 
+/// The arguments of get_schema.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SchemaArguments {
+    /// The id of an endpoint in an answer of get_api_patterns.
+    pub(super) id: String,
+    /// Only this place: query, request or a status, and then keys, as in 200.items[].owner. Empty: all messages.
+    #[serde(default)]
+    pub(super) path: String,
+    /// The answer is at most this many bytes of JSON; the deepest parts that do not fit are left out and counted.
+    #[schemars(range(min = 2000, max = 40000))]
+    #[serde(default = "default_max_bytes")]
+    pub(super) max_bytes: u64,
+}
+
+fn check_max_bytes(max_bytes: u64, advice: &str) -> Result<(), String> {
+    let (least, most) = (limits::MIN_ANSWER_BYTES as u64, limits::MAX_ANSWER_BYTES as u64);
+    if (least..=most).contains(&max_bytes) {
+        Ok(())
+    } else {
+        Err(format!("max_bytes is from {least} to {most}; {advice}"))
+    }
+}
+
+fn default_max_bytes() -> u64 {
+    limits::DEFAULT_ANSWER_BYTES as u64
+}
+
+impl Default for SchemaArguments {
+    fn default() -> Self {
+        Self { id: String::new(), path: String::new(), max_bytes: default_max_bytes() }
+    }
+}
+
+impl SchemaArguments {
+    pub(super) fn check(&self) -> Result<(), String> {
+        EndpointArguments { id: self.id.clone(), ..EndpointArguments::default() }.check()?;
+        check_max_bytes(self.max_bytes, "what does not fit is found with path")
+    }
+}
+
 /// Returns the JSON schema of a tool's arguments.
 pub(super) fn input_schema<T: JsonSchema>() -> Map<String, Value> {
     plain_schema::<T>(SchemaSettings::draft2020_12().for_deserialize())
@@ -205,13 +246,7 @@ impl PatternsArguments {
         if self.method.contains(|c: char| !c.is_ascii_graphic()) {
             return Err("method is one HTTP method, as in GET; leave it out for all".to_owned());
         }
-        let (least, most) = (limits::MIN_ANSWER_BYTES as u64, limits::MAX_ANSWER_BYTES as u64);
-        if !(least..=most).contains(&self.max_bytes) {
-            return Err(format!(
-                "max_bytes is from {least} to {most}; what does not fit follows with next_cursor"
-            ));
-        }
-        Ok(())
+        check_max_bytes(self.max_bytes, "what does not fit follows with next_cursor")
     }
 
     fn check_compat(&self) -> Result<(), String> {

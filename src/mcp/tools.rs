@@ -14,19 +14,22 @@ use crate::engine::{LiveCaptures, Monitor, Options, Scope, Snapshot};
 use crate::error::Error;
 use crate::flow::text;
 use crate::limits;
-use crate::mcp::answer::{Count, EndpointAnswer, PatternsAnswer, TotalsRow};
+use crate::mcp::answer::{Count, EndpointAnswer, PatternsAnswer, SchemaAnswer, TotalsRow};
 use crate::mcp::arguments::{
-    Detail, EndpointArguments, PatternsArguments, input_schema, output_schema, parse,
+    Detail, EndpointArguments, PatternsArguments, SchemaArguments, input_schema, output_schema,
+    parse,
 };
 use crate::mcp::{messages, paging};
 use crate::report::Totals;
+use crate::schema::outline::outline;
 use crate::sketch::stable_hash;
 
 pub(super) const GET_API_PATTERNS: &str = "get_api_patterns";
 pub(super) const GET_ENDPOINT: &str = "get_endpoint";
+pub(super) const GET_SCHEMA: &str = "get_schema";
 
 /// Names of all tools.
-pub(super) const NAMES: [&str; 2] = [GET_API_PATTERNS, GET_ENDPOINT];
+pub(super) const NAMES: [&str; 3] = [GET_API_PATTERNS, GET_ENDPOINT, GET_SCHEMA];
 
 /// The captures, and a cache of answers about them.
 pub(super) struct ToolHandler {
@@ -109,6 +112,13 @@ pub(super) fn definitions() -> Vec<Tool> {
             input_schema::<EndpointArguments>(),
             output_schema::<EndpointAnswer>(),
         ),
+        tool(
+            GET_SCHEMA,
+            messages::SCHEMA_TITLE,
+            messages::SCHEMA,
+            input_schema::<SchemaArguments>(),
+            output_schema::<SchemaAnswer>(),
+        ),
     ]
 }
 
@@ -160,6 +170,9 @@ impl ToolHandler {
             GET_API_PATTERNS => {
                 parse(arguments).and_then(|arguments| self.get_api_patterns(&arguments, monitor))
             }
+            GET_SCHEMA => {
+                parse(arguments).and_then(|arguments| self.get_schema(&arguments, monitor))
+            }
             _ => parse(arguments).and_then(|arguments| self.get_endpoint(&arguments, monitor)),
         };
         answer.unwrap_or_else(Answer::error)
@@ -175,6 +188,10 @@ impl ToolHandler {
             let arguments: PatternsArguments = parse(arguments)?;
             arguments.check()?;
             (serde_json::to_value(arguments), serde_json::to_value(PatternsArguments::default()))
+        } else if name == GET_SCHEMA {
+            let arguments: SchemaArguments = parse(arguments)?;
+            arguments.check()?;
+            (serde_json::to_value(arguments), serde_json::to_value(SchemaArguments::default()))
         } else {
             let arguments: EndpointArguments = parse(arguments)?;
             arguments.check()?;
@@ -301,6 +318,51 @@ impl ToolHandler {
             Some(Answer::new(&paging::endpoint_answer(&explanation)))
         });
         answer.ok_or_else(|| messages::NO_ENDPOINT.to_owned())
+    }
+
+    fn get_schema(
+        &self,
+        arguments: &SchemaArguments,
+        monitor: &dyn Monitor,
+    ) -> Result<Answer, String> {
+        arguments.check()?;
+        let (view, schemas) = self.views.schemas(monitor).map_err(|error| in_words(&error))?;
+        self.tell(&view);
+        if view.readable == 0 {
+            return Err(messages::NO_CAPTURE.to_owned());
+        }
+        let pattern = view.report.patterns.iter().find(|pattern| pattern.id == arguments.id);
+        let pattern = pattern.ok_or(messages::NO_ENDPOINT)?;
+        let key = (view.fingerprint, question_of(arguments));
+        let answer = self.answered(key, || {
+            let whole = if arguments.path.is_empty() {
+                schemas.endpoint(&pattern.id)?
+            } else {
+                schemas.at(&pattern.id, &arguments.path)?
+            };
+            let mut answer = SchemaAnswer {
+                version: 1,
+                id: pattern.id.clone(),
+                endpoint: text::shortened(pattern.endpoint.as_bytes(), limits::MAX_SHOWN_BYTES)
+                    .into_owned(),
+                host: text::shortened(pattern.host.as_bytes(), limits::MAX_SHOWN_BYTES)
+                    .into_owned(),
+                truncated: false,
+                advice: Vec::new(),
+                schemas: Map::new(),
+            };
+            let own = serde_json::to_string(&answer).map_or(0, |text| text.len());
+            let max_bytes = usize::try_from(arguments.max_bytes).unwrap_or(usize::MAX);
+            let room = max_bytes.saturating_sub(own + messages::SCHEMA_CUT.len() + 32);
+            let (schema, is_cut) = outline(&whole, room);
+            answer.truncated = is_cut;
+            answer.advice.extend(is_cut.then_some(messages::SCHEMA_CUT));
+            answer.schemas = schema.as_object().cloned().unwrap_or_default();
+            Some(Answer::new(&answer))
+        });
+        let is_whole = arguments.path.is_empty() || schemas.endpoint(&arguments.id).is_none();
+        let missing = if is_whole { messages::NO_SCHEMA } else { messages::NO_PLACE };
+        answer.ok_or_else(|| missing.to_owned())
     }
 
     fn view(&self, scope: &Scope, monitor: &dyn Monitor) -> Result<Arc<Snapshot>, String> {

@@ -50,6 +50,7 @@ struct TableRow<'a> {
     classes: [u64; 6],
     times: [String; 2],
     query: String,
+    bodies: String,
 }
 
 impl<'a> TableRow<'a> {
@@ -70,8 +71,29 @@ impl<'a> TableRow<'a> {
                 time(latency.map(|latency| latency.p95)),
             ],
             query: pattern.query_params.join(" "),
+            bodies: bodies(pattern),
         }
     }
+}
+
+/// The directions in which an endpoint has schemas: `in`, `out`, with a mark where content is secret or personal.
+fn bodies(pattern: &Pattern) -> String {
+    let is_read = |summary: &crate::report::bodies::BodySummary| summary.bodies > 0;
+    let request = pattern.request_body.values().any(is_read);
+    let responses = || pattern.responses.values().flat_map(|summaries| summaries.values());
+    let all = pattern.request_body.values().chain(responses());
+    let is_sensitive = all.into_iter().any(|summary| !summary.sensitive.is_empty());
+    let mut parts = Vec::new();
+    if request {
+        parts.push("in");
+    }
+    if responses().any(is_read) {
+        parts.push("out");
+    }
+    if is_sensitive {
+        parts.push("sensitive");
+    }
+    parts.join(" ")
 }
 
 /// Widths of the columns. A width of 0 drops an optional column.
@@ -82,6 +104,7 @@ struct ColumnWidths {
     classes: Vec<(usize, usize)>,
     times: [usize; 2],
     query: usize,
+    bodies: usize,
 }
 
 impl ColumnWidths {
@@ -111,6 +134,11 @@ impl ColumnWidths {
             } else {
                 widest(&|row| row.query.width(), "query")
             },
+            bodies: if rows.iter().all(|row| row.bodies.is_empty()) {
+                0
+            } else {
+                widest(&|row| row.bodies.width(), "bodies")
+            },
         };
         if let Some(width) = width {
             columns.shrink(width);
@@ -119,8 +147,12 @@ impl ColumnWidths {
     }
 
     fn total(&self) -> usize {
-        let optional =
-            self.classes.iter().map(|class| class.1).chain(self.times).chain([self.query]);
+        let optional = self
+            .classes
+            .iter()
+            .map(|class| class.1)
+            .chain(self.times)
+            .chain([self.query, self.bodies]);
         self.requests
             + GAP
             + self.method
@@ -177,6 +209,9 @@ impl Table {
         for (title, width) in ["p50", "p95"].iter().zip(columns.times) {
             push_right(&mut line, title, width);
         }
+        if columns.bodies > 0 {
+            push_left(&mut line, "bodies", columns.bodies);
+        }
         if columns.query > 0 {
             push_left(&mut line, "query", columns.query);
         }
@@ -203,6 +238,9 @@ impl Table {
         }
         for (time, width) in row.times.iter().zip(columns.times) {
             push_right(&mut line, time, width);
+        }
+        if columns.bodies > 0 {
+            push_left(&mut line, &row.bodies, columns.bodies);
         }
         if columns.query > 0 {
             push_left(&mut line, &cut(&row.query, columns.query), columns.query);

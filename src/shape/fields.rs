@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::flow::text;
 use crate::shape::tags::Tag;
 use crate::shape::{Caps, Shape};
 use crate::sketch::{BottomK, DistinctCounter, HeapSize, Merge, vec_bytes};
@@ -199,6 +200,7 @@ fn is_hidden(key: &[u8]) -> bool {
         || key.len() > MAX_KEY_BYTES
         || kind_of(key).is_unmistakable()
         || key.iter().all(u8::is_ascii_digit)
+        || !text::is_printable(key)
         || looks_secret(key, Frequency::Often)
 }
 

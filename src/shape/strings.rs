@@ -3,6 +3,7 @@
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::flow::text;
 use crate::shape::MAX_VALUE_BYTES;
 use crate::shape::formats::{FORMATS, StringFormat};
 use crate::shape::sensitive::{SENSITIVE_KINDS, SensitiveKind};
@@ -76,7 +77,8 @@ impl Values {
             Ok(at) => self.kept[at].count += 1,
             Err(at) if at >= MAX_VALUES => self.rest += 1,
             Err(at) => {
-                let is_hidden = looks_secret(text.as_bytes(), Frequency::Seldom);
+                let is_hidden = !text::is_printable(text.as_bytes())
+                    || looks_secret(text.as_bytes(), Frequency::Seldom);
                 let text = if is_hidden { Box::default() } else { text.into() };
                 self.kept.insert(at, KeptValue { hash, text, count: 1 });
                 self.trim();

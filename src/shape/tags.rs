@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::flow::text;
 use crate::shape::MAX_VALUE_BYTES;
 use crate::shape::formats::StringFormat;
 use crate::sketch::{BottomK, HeapSize, Merge, vec_bytes};
@@ -57,6 +58,7 @@ impl Tag {
         if bytes.is_empty()
             || bytes.len() > MAX_VALUE_BYTES
             || StringFormat::of(bytes).is_some()
+            || !text::is_printable(bytes)
             || looks_secret(bytes, Frequency::Seldom)
         {
             self.untagged += 1;

@@ -199,6 +199,50 @@ fn five_thousand_endpoints_are_a_tree_and_the_top_of_the_list() {
     assert_eq!(below["matched"]["patterns"], row["patterns"]);
 }
 
+/// Schemas fit into the bytes that were asked for, and a path leads to what was left out.
+#[test]
+fn schemas_are_cut_and_drilled_into() {
+    let folder = tempfile::tempdir().unwrap();
+    let wide: serde_json::Map<String, Value> = ["user", "order", "image", "group", "label", "team"]
+        .iter()
+        .flat_map(|word| {
+            (0..12).map(move |n| {
+                (
+                    format!("{word}_{}", ["a", "b", "c"][n % 3].repeat(n / 3 + 1)),
+                    json!({"name": "x y", "size": 1}),
+                )
+            })
+        })
+        .collect();
+    let lines: String = (0..8)
+        .map(|n| {
+            let body = json!({"id": n, "inner": wide}).to_string();
+            json!({"method": "GET", "url": format!("https://api.example.com/things/{n}"), "status": 200,
+                "content_type": "application/json", "response_body": body}).to_string() + "\n"
+        })
+        .collect();
+    let path = written(&folder, "bodies.jsonl", &lines);
+    let mut agent = Agent::start(&[&path]);
+    let answer = agent.call("get_api_patterns", json!({}));
+    let id = answer["structuredContent"]["patterns"][0]["id"].clone();
+    let cut = agent.call("get_schema", json!({"id": id, "max_bytes": 2000}));
+    assert!(text_of(&cut).len() <= 2000, "{}", text_of(&cut).len());
+    let cut = &cut["structuredContent"];
+    assert_eq!(cut["truncated"], true);
+    let top = &cut["schemas"]["responses"]["200"]["application/json"]["schema"]["properties"];
+    assert!(top["inner"]["x-omitted-properties"].as_u64().unwrap() > 20, "{top}");
+    let inner = agent.call("get_schema", json!({"id": id, "path": "200.inner.user_a"}));
+    assert_eq!(inner["structuredContent"]["schemas"]["properties"]["size"]["type"], "integer");
+    assert_eq!(inner["structuredContent"]["truncated"], false);
+    assert!(
+        agent
+            .refusal("get_schema", json!({"id": id, "path": "200.nothing"}))
+            .contains("no such place")
+    );
+    assert!(agent.refusal("get_schema", json!({"id": "0123456789ab"})).contains("no endpoint"));
+    assert!(agent.refusal("get_schema", json!({"id": id, "max_bytes": 1})).contains("from 2000"));
+}
+
 #[test]
 fn pages_hold_every_endpoint_once_whatever_their_size() {
     let folder = tempfile::tempdir().unwrap();

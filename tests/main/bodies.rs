@@ -1,0 +1,179 @@
+//! Schemas of bodies, from captures to the command line and the report.
+
+use api_patterns::{Analysis, Captures, InputFormat, Options, analyze};
+use serde_json::{Value, json};
+
+use crate::support::{fixture, program as run};
+
+fn analyzed(lines: &[Value]) -> Analysis {
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let captures = Captures::from_bytes("lines", text.into_bytes(), InputFormat::Detect).unwrap();
+    let mut options = Options::default();
+    options.bodies = true;
+    analyze(&captures, &options, &()).unwrap()
+}
+
+fn user(number: u64, body: &Value) -> Value {
+    json!({
+        "method": "GET", "url": format!("https://api.example.com/users/{number}"), "status": 200,
+        "content_type": "application/json", "response_body": body.to_string(),
+    })
+}
+
+fn schema_of(analysis: &Analysis) -> Value {
+    let schemas = analysis.schemas.as_ref().unwrap();
+    let endpoint = schemas.endpoint(&analysis.report.patterns[0].id).unwrap();
+    endpoint["responses"]["200"]["application/json"]["schema"].clone()
+}
+
+#[test]
+fn kinds_formats_choices_and_required_fields_are_decided() {
+    let states = ["active", "blocked", "invited"];
+    let lines: Vec<Value> = (0..60)
+        .map(|n| {
+            let mut body = json!({
+                "id": n, "email": format!("user{n}@example.com"), "created_at": "2024-02-29T12:30:00Z",
+                "status": states[n as usize % 3], "score": 0.5, "owner": { "login": format!("name{n}") }, "tags": ["a"],
+            });
+            if n % 4 == 0 {
+                body["note"] = json!("free text of any length");
+            }
+            if n % 7 == 0 {
+                body["score"] = Value::Null;
+            }
+            user(n, &body)
+        })
+        .collect();
+    let analysis = analyzed(&lines);
+    let schema = schema_of(&analysis);
+    let properties = &schema["properties"];
+    assert_eq!(properties["id"]["type"], "integer");
+    assert_eq!(properties["email"]["format"], "email");
+    assert_eq!(properties["email"]["x-sensitive"], json!(["email"]));
+    assert_eq!(properties["created_at"]["format"], "date-time");
+    assert_eq!(properties["status"]["enum"], json!(["active", "blocked", "invited"]));
+    assert_eq!(properties["score"]["type"], json!(["number", "null"]));
+    assert_eq!(properties["tags"]["items"]["type"], "string");
+    assert_eq!(
+        schema["required"],
+        json!(["created_at", "email", "id", "owner", "score", "status", "tags"])
+    );
+    let summary = &analysis.report.patterns[0].responses["200"]["application/json"];
+    assert_eq!((summary.bodies, summary.properties, summary.unreadable), (60, 8, 0));
+    assert_eq!(summary.sensitive, ["email"]);
+}
+
+#[test]
+fn keys_that_are_values_make_a_map() {
+    let lines: Vec<Value> = (0..40_u64)
+        .map(|n| {
+            let ids: serde_json::Map<String, Value> = (0..5)
+                .map(|i| ((n * 977 + i * 131 + 10_000).to_string(), json!({ "count": i })))
+                .collect();
+            user(n, &json!({ "by_user": ids }))
+        })
+        .collect();
+    let schema = schema_of(&analyzed(&lines));
+    let map = &schema["properties"]["by_user"];
+    assert!(map.get("properties").is_none(), "{map}");
+    assert_eq!(map["additionalProperties"]["properties"]["count"]["type"], "integer");
+}
+
+#[test]
+fn objects_with_a_tag_are_a_union() {
+    let lines: Vec<Value> = (0..60_u64)
+        .map(|n| {
+            let event = match n % 2 {
+                0 => json!({ "type": "push", "commits": 3 }),
+                _ => json!({ "type": "release", "version": "x" }),
+            };
+            user(n, &json!({ "events": [event] }))
+        })
+        .collect();
+    let schema = schema_of(&analyzed(&lines));
+    let item = &schema["properties"]["events"]["items"];
+    let validator = jsonschema::validator_for(item).unwrap();
+    assert!(validator.is_valid(&json!({ "type": "push", "commits": 1 })));
+    assert!(!validator.is_valid(&json!({ "type": "push", "version": "x" })), "{item}");
+    assert!(!validator.is_valid(&json!({ "type": "deleted", "commits": 1 })), "{item}");
+}
+
+#[test]
+fn bodies_that_cannot_be_read_are_counted() {
+    let mut lines: Vec<Value> = (0..6).map(|n| user(n, &json!({ "id": n }))).collect();
+    for text in ["{\"id\": ", "not json", "{\"id\": 1} x"] {
+        let mut line = user(9, &json!({}));
+        line["response_body"] = json!(text);
+        lines.push(line);
+    }
+    let analysis = analyzed(&lines);
+    let schemas = analysis.schemas.as_ref().unwrap();
+    let endpoint = schemas.endpoint(&analysis.report.patterns[0].id).unwrap();
+    let body = &endpoint["responses"]["200"]["application/json"];
+    assert_eq!(body["bodies"], 6);
+    assert_eq!(body["unreadable"], json!({ "truncated": 1, "invalid": 2 }));
+    assert_eq!(schema_of(&analysis)["properties"]["id"]["type"], "integer");
+}
+
+/// Compressed, in Base64, in pieces, as a form: every format gives the bodies that it holds.
+#[test]
+fn every_format_offers_bodies() {
+    let mut found = Vec::new();
+    for name in ["demo.mitm", "demo.har", "demo.db"] {
+        let captures = Captures::open(&[fixture(name)], InputFormat::Detect).unwrap();
+        let mut options = Options::default();
+        options.bodies = true;
+        let analysis = analyze(&captures, &options, &()).unwrap();
+        let schemas = analysis.schemas.unwrap();
+        let users = analysis
+            .report
+            .patterns
+            .iter()
+            .find(|pattern| pattern.endpoint == "GET /v1/users/me")
+            .unwrap();
+        found.push(
+            schemas.endpoint(&users.id).unwrap()["responses"]["200"]["application/json"].clone(),
+        );
+    }
+    assert!(found[0]["schema"]["properties"].is_object(), "{}", found[0]);
+    assert_eq!(found[0], found[1]);
+    assert_eq!(found[0]["schema"], found[2]["schema"]);
+}
+
+#[test]
+fn schemas_do_not_depend_on_threads_and_batches() {
+    let captures = || Captures::open(&[fixture("demo.mitm")], InputFormat::Detect).unwrap();
+    let mut all = Vec::new();
+    for (threads, batch_bytes) in [(1, 0), (4, 1000), (2, 100)] {
+        let mut options = Options::default();
+        (options.bodies, options.threads, options.batch_bytes) = (true, threads, batch_bytes);
+        let analysis = analyze(&captures(), &options, &()).unwrap();
+        all.push(analysis.schemas.unwrap().all(&analysis.report).to_string());
+    }
+    assert_eq!(all[0], all[1]);
+    assert_eq!(all[0], all[2]);
+}
+
+#[test]
+fn the_program_writes_and_explains_schemas() {
+    let demo = fixture("demo.mitm");
+    let demo = demo.to_str().unwrap();
+    let all: Value = serde_json::from_str(&run(&["schema", demo, "--quiet"]).stdout).unwrap();
+    assert_eq!(all["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert!(
+        all["hosts"]["api.shop.example"]["GET /v1/users/{user_id}"]["responses"]["200"].is_object()
+    );
+    let endpoint = "GET /v1/users/{user_id}";
+    let one: Value =
+        serde_json::from_str(&run(&["schema", demo, "--quiet", "--endpoint", endpoint]).stdout)
+            .unwrap();
+    assert_eq!(one[0]["endpoint"], endpoint);
+    let explained =
+        run(&["schema", demo, "--quiet", "--endpoint", endpoint, "--explain", "200.id"]).stdout;
+    let explained: Value = serde_json::from_str(&explained).unwrap();
+    assert_eq!(explained[0]["decisions"][0]["decision"], "type");
+    let missing = run(&["schema", demo, "--endpoint", endpoint, "--explain", "200.nothing"]);
+    assert!(missing.stderr.contains("no such place"), "{}", missing.stderr);
+    let missing = run(&["schema", demo, "--endpoint", "GET /nothing"]);
+    assert!(missing.stderr.contains("no such endpoint"), "{}", missing.stderr);
+}
