@@ -13,10 +13,10 @@ fn bodies() -> Vec<Vec<u8>> {
     let mut draw = |below: u64| {
         state =
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % below
+        usize::try_from((state >> 33) % below).unwrap()
     };
-    let states = ["open", "closed", "merged"];
-    let kinds = ["User", "Organization", "Bot"];
+    let states = |draw| ["open", "closed", "merged"].into_iter().cycle().nth(draw).unwrap();
+    let kinds = |draw| ["User", "Organization", "Bot"].into_iter().cycle().nth(draw).unwrap();
     (0..200)
         .map(|_| {
             let items: Vec<String> = (0..20)
@@ -24,7 +24,7 @@ fn bodies() -> Vec<Vec<u8>> {
                     format!(
                         r#"{{"id":{},"node_id":"MDU6SXNzdWU{}","url":"https://api.example.com/repos/a/b/issues/{}","number":{},"title":"Found a bug in the {} module","user":{{"login":"user{}","id":{},"avatar_url":"https://avatars.example.com/u/{}?v=4","type":"{}","site_admin":{}}},"labels":[{{"id":{},"name":"bug","color":"f29513","default":true}}],"state":"{}","locked":false,"assignee":null,"comments":{},"created_at":"2024-0{}-1{}T12:3{}:00Z","score":{}.{},"body":"I am having a problem with this. It fails in {} of the cases that I tried."}}"#,
                         draw(1 << 30), draw(1 << 30), draw(9999), draw(9999), draw(50), draw(9999), draw(1 << 20), draw(1 << 20),
-                        kinds[draw(3) as usize], draw(2) == 0, draw(1 << 20), states[draw(3) as usize], draw(50), draw(9) + 1,
+                        kinds(draw(3)), draw(2) == 0, draw(1 << 20), states(draw(3)), draw(50), draw(9) + 1,
                         draw(9), draw(6), draw(10), draw(1000), draw(100)
                     )
                 })

@@ -9,6 +9,7 @@ mod emit;
 mod enumeration;
 mod explain;
 mod map;
+#[cfg(feature = "mcp")]
 pub(crate) mod outline;
 mod prior;
 mod select;

@@ -145,15 +145,6 @@ impl Shape {
             self.cut(Caps::at(*level));
         }
     }
-
-    /// The largest count in it.
-    pub(crate) fn largest_count(&self) -> u64 {
-        let below = [
-            self.items.as_ref().map_or(0, |items| items.largest_count()),
-            self.fields.as_ref().map_or(0, |fields| fields.largest_count()),
-        ];
-        self.seen().max(below[0]).max(below[1])
-    }
 }
 
 /// Merges parts that may be absent.
@@ -179,15 +170,15 @@ impl Merge for Shape {
 }
 
 /// Heap memory of a boxed part, with the part itself.
-fn boxed_bytes<T: HeapSize>(part: Option<&Box<T>>) -> usize {
+fn boxed_bytes<T: HeapSize>(part: Option<&T>) -> usize {
     part.map_or(0, |part| size_of::<T>() + part.heap_bytes())
 }
 
 impl HeapSize for Shape {
     fn heap_bytes(&self) -> usize {
-        boxed_bytes(self.numbers.as_ref())
-            + boxed_bytes(self.strings.as_ref())
-            + boxed_bytes(self.items.as_ref())
-            + boxed_bytes(self.fields.as_ref())
+        boxed_bytes(self.numbers.as_deref())
+            + boxed_bytes(self.strings.as_deref())
+            + boxed_bytes(self.items.as_deref())
+            + boxed_bytes(self.fields.as_deref())
     }
 }

@@ -26,18 +26,18 @@ pub fn for_each_flow(
             &batch,
             Bodies::Read,
             &|| true,
-            &mut |offset, found| match found {
-                CaptureItem::Skipped(reason, message) => {
+            &mut |offset, found| {
+                if let Some(flow) = found.flow().filter(|flow| flow.is_http()) {
+                    visit(flow);
+                } else if let CaptureItem::Skipped(reason, message) = found {
                     if reason.is_damage() {
                         skips.add_at(reason, SkipPlace { source: batch.source, offset, message });
                     } else {
                         skips.add(reason);
                     }
+                } else {
+                    skips.add(SkipReason::NotHttp);
                 }
-                found => match found.flow().filter(|flow| flow.is_http()) {
-                    Some(flow) => visit(flow),
-                    None => skips.add(SkipReason::NotHttp),
-                },
             },
         );
     }

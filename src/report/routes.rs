@@ -128,11 +128,6 @@ impl Routes {
         self.labels.get(self.label_index(flow)?)
     }
 
-    /// The label at an index.
-    pub(crate) fn label_at(&self, index: usize) -> Option<&Label> {
-        self.labels.get(index)
-    }
-
     /// The index of the label of a flow; an index without a label for an endpoint that was left out.
     pub(crate) fn label_index(&self, flow: &Flow<'_>) -> Option<usize> {
         let host = self.hosts.get(&*host_name(flow)).copied().or(self.other_hosts)?;

@@ -186,12 +186,6 @@ impl Fields {
         self.keys.values_mut().for_each(|field| field.shape.cut_at(caps, depth));
         self.keys.rest.shape.cut_at(caps, depth);
     }
-
-    pub(super) fn largest_count(&self) -> u64 {
-        let fields = self.keys.iter().map(|entry| &entry.value).chain([&self.keys.rest]);
-        let largest = fields.map(|field| field.present.max(field.shape.largest_count())).max();
-        self.count.max(largest.unwrap_or_default())
-    }
 }
 
 /// True for a key that is a value and not a name.

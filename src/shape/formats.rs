@@ -75,10 +75,10 @@ impl StringFormat {
         if length == 36 && text[8] == b'-' && is_uuid(text) {
             return Some(Self::Uuid);
         }
-        if first.is_ascii_digit() || first == b'-' {
-            if let Some(format) = of_digits(text) {
-                return Some(format);
-            }
+        if (first.is_ascii_digit() || first == b'-')
+            && let Some(format) = of_digits(text)
+        {
+            return Some(format);
         }
         if (2..=45).contains(&length)
             && (first.is_ascii_hexdigit() || first == b':')
@@ -136,7 +136,7 @@ fn is_ipv4(text: &[u8]) -> bool {
 
 fn is_ipv6(text: &[u8]) -> bool {
     let is_possible = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
-    text.iter().filter(|byte| **byte == b':').count() >= 2
+    memchr::memchr_iter(b':', text).count() >= 2
         && text.iter().all(is_possible)
         && std::str::from_utf8(text).is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok())
 }

@@ -63,10 +63,6 @@ impl Items {
     pub(super) fn cut_at(&mut self, caps: Caps, depth: usize) {
         self.item.cut_at(caps, depth);
     }
-
-    pub(super) fn largest_count(&self) -> u64 {
-        self.count.max(self.item.largest_count())
-    }
 }
 
 impl Merge for Items {

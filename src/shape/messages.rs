@@ -181,13 +181,6 @@ impl Messages {
         self.bodies.rest.shape.cut(caps);
         self.bodies.values_mut().for_each(|bodies| bodies.shape.cut(caps));
     }
-
-    /// The largest count in it.
-    pub(crate) fn largest_count(&self) -> u64 {
-        let bodies = self.bodies.iter().map(|entry| &entry.value).chain([&self.bodies.rest]);
-        let largest = bodies.map(|bodies| bodies.shape.largest_count().max(bodies.observed)).max();
-        self.requests.max(self.query.largest_count()).max(largest.unwrap_or_default())
-    }
 }
 
 /// The media type of a content type as it is kept: in lower case, without parameters, cut.

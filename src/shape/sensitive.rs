@@ -84,12 +84,9 @@ fn is_card(text: &[u8]) -> bool {
 fn is_iban(text: &[u8]) -> bool {
     let plain: Vec<u8> = text.iter().copied().filter(|byte| *byte != b' ').collect();
     let [a, b, c, d, rest @ ..] = &*plain else { return false };
-    if !(a.is_ascii_uppercase()
-        && b.is_ascii_uppercase()
-        && c.is_ascii_digit()
-        && d.is_ascii_digit())
-        || !(11..=30).contains(&rest.len())
-    {
+    let has_country = a.is_ascii_uppercase() && b.is_ascii_uppercase();
+    let has_check_digits = c.is_ascii_digit() && d.is_ascii_digit();
+    if !has_country || !has_check_digits || !(11..=30).contains(&rest.len()) {
         return false;
     }
     let mut remainder = 0_u32;

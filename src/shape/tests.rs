@@ -111,12 +111,12 @@ proptest! {
 
     /// Texts that end in the middle change nothing about which fields are required.
     #[test]
-    fn broken_texts_are_refused_and_harmless(values in prop::collection::vec(value(), 1..8), end in 0.0_f64..1.0) {
+    fn broken_texts_are_refused_and_harmless(values in prop::collection::vec(value(), 1..8), end in 0_usize..100) {
         let whole = shape_of(&values);
         let mut shape = whole.clone();
         for value in &values {
             let text = value.to_string();
-            let at = (0..=text.len()).rev().find(|at| text.is_char_boundary(*at) && (*at as f64) <= end * text.len() as f64);
+            let at = (0..=text.len() * end / 100).rev().find(|at| text.is_char_boundary(*at));
             let cut = &text[..at.unwrap_or(0)];
             let is_whole = serde_json::from_str::<Value>(cut).is_ok();
             prop_assert_eq!(observe_json(&mut shape, cut.as_bytes()).is_ok(), is_whole);

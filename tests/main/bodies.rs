@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{fixture, program as run};
 
 fn analyzed(lines: &[Value]) -> Analysis {
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let text = lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
     let captures = Captures::from_bytes("lines", text.into_bytes(), InputFormat::Detect).unwrap();
     let mut options = Options::default();
     options.bodies = true;
@@ -29,11 +29,11 @@ fn schema_of(analysis: &Analysis) -> Value {
 #[test]
 fn kinds_formats_choices_and_required_fields_are_decided() {
     let states = ["active", "blocked", "invited"];
-    let lines: Vec<Value> = (0..60)
+    let lines: Vec<Value> = (0..60_usize)
         .map(|n| {
             let mut body = json!({
                 "id": n, "email": format!("user{n}@example.com"), "created_at": "2024-02-29T12:30:00Z",
-                "status": states[n as usize % 3], "score": 0.5, "owner": { "login": format!("name{n}") }, "tags": ["a"],
+                "status": states.iter().cycle().nth(n).unwrap(), "score": 0.5, "owner": { "login": format!("name{n}") }, "tags": ["a"],
             });
             if n % 4 == 0 {
                 body["note"] = json!("free text of any length");
@@ -41,7 +41,7 @@ fn kinds_formats_choices_and_required_fields_are_decided() {
             if n % 7 == 0 {
                 body["score"] = Value::Null;
             }
-            user(n, &body)
+            user(n as u64, &body)
         })
         .collect();
     let analysis = analyzed(&lines);

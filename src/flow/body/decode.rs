@@ -246,8 +246,8 @@ mod tests {
 
     fn decoded(body: Body<'_>, pairs: &[Header<'_>]) -> Result<Option<Vec<u8>>, BodyProblem> {
         let mut decoder = BodyDecoder::default();
-        let decoded = decoder.decode(body, Headers::new(pairs))?;
-        Ok(decoded.map(Cow::into_owned))
+        let bytes = decoder.decode(body, Headers::new(pairs))?;
+        Ok(bytes.map(Cow::into_owned))
     }
 
     #[test]

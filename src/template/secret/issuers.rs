@@ -74,12 +74,12 @@ const FIRST_BYTES: [bool; 256] = {
 #[inline]
 pub(super) fn is_known_key(text: &[u8]) -> bool {
     text.first().is_some_and(|first| FIRST_BYTES[usize::from(*first)])
-        && text.iter().all(is_key_byte)
+        && text.iter().all(|byte| is_key_byte(*byte))
         && (is_aws_key(text) || begins_with_key(text))
 }
 
-fn is_key_byte(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"_-.".contains(byte)
+fn is_key_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)
 }
 
 fn has_known_prefix(text: &[u8]) -> bool {
@@ -91,7 +91,7 @@ fn begins_with_key(text: &[u8]) -> bool {
     PREFIXES.iter().any(|(prefix, least)| {
         text.strip_prefix(*prefix).is_some_and(|rest| {
             rest.len() >= *least
-                && rest.iter().take_while(|byte| is_key_byte(byte)).count() >= *least
+                && rest.iter().take_while(|byte| is_key_byte(**byte)).count() >= *least
                 && !reads_as_words(prefix, rest)
         })
     })
