@@ -18,11 +18,11 @@ mod open;
 mod source;
 pub mod time;
 mod tnetstring;
-mod unpack;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use chunk::Bodies;
 #[cfg(feature = "sqlite")]
 pub(crate) use chunk::RowColumns;
 pub(crate) use chunk::{CaptureItem, Chunk};
@@ -35,4 +35,4 @@ pub(crate) use format::{Framer, decode};
 pub(crate) use json::laws as json_laws;
 pub use open::Captures;
 pub use source::InputFormat;
-pub(crate) use source::{Bodies, Content, GrowthKind};
+pub(crate) use source::{Content, GrowthKind};

@@ -31,7 +31,7 @@ use crate::output::{
     Csv, ExplanationJson, ExplanationOutput, ExplanationText, Json, JsonLines, Markdown, Output,
     Table, rules_of,
 };
-use crate::report::decision::ReportOptions;
+use crate::report::options::ReportOptions;
 use crate::template::user_rules::Rules;
 
 /// Runs the program with the arguments of the process.

@@ -7,6 +7,7 @@ pub(crate) mod decision;
 pub(crate) mod domain;
 mod hosts;
 pub(crate) mod masked;
+pub(crate) mod options;
 pub(crate) mod routes;
 #[cfg(feature = "mcp")]
 pub(crate) mod selection;
@@ -25,7 +26,7 @@ use crate::patterns::endpoint::Endpoint;
 use crate::patterns::names;
 use crate::sketch::{Merge, stable_hash};
 use crate::template::Template;
-use crate::template::decide::Variable;
+use crate::template::variable::Variable;
 
 /// Displayed name of the group of hosts beyond the bound of the trie.
 pub(crate) const OTHER_HOSTS: &str = "(other hosts)";

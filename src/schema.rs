@@ -13,13 +13,14 @@ mod map;
 pub(crate) mod outline;
 mod prior;
 mod select;
+mod sensitive;
 mod summary;
 
 use serde_json::{Map, Value, json};
 
 use crate::limits;
 use crate::report::Report;
-use crate::schema::decide::decide;
+use crate::schema::decide::{decide, decide_text};
 use crate::schema::prior::Prior;
 use crate::shape::Shape;
 use crate::shape::messages::{ACCEPTED, Bodies, Direction, MessageKey, Messages, UNREADABLE};
@@ -140,14 +141,15 @@ impl Schemas {
         let mut out = Map::new();
         let query = messages.query.fields.as_ref();
         if query.is_some_and(|query| query.most > 0) {
-            out.insert("parameters".to_owned(), self.schema(&messages.query, options));
+            let node = decide_text(&messages.query, &self.prior, options);
+            out.insert("parameters".to_owned(), emit::emit(&node));
         }
         let mut request = Map::new();
         let mut refused = Map::new();
         let mut responses = Map::new();
         for (key, bodies) in messages.bodies() {
-            let body = self.body(bodies, options);
             let media_type = media_type(&key);
+            let body = self.body(bodies, options);
             let into = match (key.direction, key.status) {
                 (Direction::Request, ACCEPTED) => &mut request,
                 (Direction::Request, _) => &mut refused,
@@ -175,7 +177,12 @@ impl Schemas {
         let mut out = Map::new();
         out.insert("bodies".to_owned(), json!(bodies.observed));
         if bodies.observed > 0 {
-            out.insert("schema".to_owned(), self.schema(&bodies.shape, options));
+            // Values of forms are text.
+            let decided = if bodies.json == 0 { decide_text } else { decide };
+            out.insert(
+                "schema".to_owned(),
+                emit::emit(&decided(&bodies.shape, &self.prior, options)),
+            );
         }
         let unreadable: Map<String, Value> = UNREADABLE
             .iter()

@@ -8,16 +8,19 @@
 pub(crate) mod classifier;
 pub(crate) mod context;
 pub(crate) mod decide;
+pub(crate) mod decided;
 pub(crate) mod features;
 pub(crate) mod host;
 pub(crate) mod model;
 mod naming;
+pub(crate) mod node_group;
 mod operations;
 pub(crate) mod secret;
 pub(crate) mod segment;
 mod trees;
 pub(crate) mod trie;
 pub(crate) mod user_rules;
+pub(crate) mod variable;
 pub(crate) mod vocabulary;
 
 use std::fmt;

@@ -1,12 +1,14 @@
 //! Where bytes come from: a file by positioned reads, a pipe, or memory.
 
+pub(crate) mod unpack;
+
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::capture::bytes::unpack::Packed;
 use crate::capture::location::{FileIdentity, Location, identity_of, open_plain};
-use crate::capture::unpack::Packed;
 use crate::limits;
 
 /// What can only be read from front to back.

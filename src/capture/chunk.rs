@@ -55,3 +55,22 @@ impl<'a> CaptureItem<'a> {
         }
     }
 }
+
+/// Which rows a database has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RowExtent {
+    pub(crate) first: Option<i64>,
+    pub(crate) last: u64,
+    /// The id of the flow in the row that was asked for; `None` where there is no such row.
+    pub(crate) id: Option<Vec<u8>>,
+}
+
+/// Whether a run asks for the bodies of messages. Where they are part of the record that is read anyway, they are always
+/// offered, and cost nothing until they are decoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Bodies {
+    /// Bodies are left where they are, if that saves reading them.
+    #[default]
+    Left,
+    Read,
+}

@@ -22,10 +22,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use crate::capture::batch::{Batch, KeepGoing};
 use crate::capture::bytes::{ByteStream, Bytes};
 use crate::capture::chunk::CaptureItem;
+use crate::capture::chunk::{Bodies, RowExtent};
 use crate::capture::database::patience::TimeBudget;
 use crate::capture::database::rows::{CopiedRows, Statement};
 use crate::capture::location::Location;
-use crate::capture::source::{Bodies, RowExtent};
 use crate::limits;
 
 pub(crate) use headers::header_problem;

@@ -3,10 +3,11 @@
 use std::io;
 
 use crate::capture::batch::{Batch, CaptureReader, KeepGoing};
+use crate::capture::chunk::Bodies;
 use crate::capture::chunk::{CaptureItem, Chunk};
 #[cfg(feature = "sqlite")]
 use crate::capture::database;
-use crate::capture::source::{Bodies, CaptureSource, Content, Format};
+use crate::capture::source::{CaptureSource, Content, Format};
 use crate::capture::{dump_framing, har, jsonl, mitmproxy};
 
 /// Cuts one capture into batches.

@@ -7,6 +7,7 @@
 mod bounds;
 mod charles;
 mod compact;
+mod decode;
 mod entry;
 
 use crate::capture::batch::{Batch, CaptureReader, ReadAhead, SearchBudget};
@@ -502,7 +503,7 @@ pub(crate) fn decode(batch: &Batch, found: &mut dyn FnMut(u64, CaptureItem<'_>))
             return;
         }
         let offset = batch.offset + at as u64;
-        match entry::decode(&bytes[at..], offset, &mut entry, found) {
+        match decode::decode(&bytes[at..], offset, &mut entry, found) {
             Ok(length) => at += length,
             Err(why) => {
                 let message = format!("entry cannot be used: {why}; skipped");

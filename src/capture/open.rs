@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::capture::bytes::Bytes;
+use crate::capture::bytes::unpack::{self, Compression, UnpackBudget};
 use crate::capture::chunk::CaptureItem;
+use crate::capture::chunk::RowExtent;
 #[cfg(feature = "sqlite")]
 use crate::capture::database::Database;
 use crate::capture::detect::{self, NotACapture};
 use crate::capture::location::Location;
-use crate::capture::source::{CaptureSource, Content, Format, GrowthKind, InputFormat, RowExtent};
-use crate::capture::unpack::{self, Compression, UnpackBudget};
+use crate::capture::source::{CaptureSource, Content, Format, GrowthKind, InputFormat};
 use crate::error::Error;
 use crate::limits;
 

@@ -5,9 +5,10 @@ use proptest::prelude::*;
 
 use crate::capture::batch::{Batch, LOOKED};
 use crate::capture::bytes::Bytes;
+use crate::capture::chunk::Bodies;
 use crate::capture::chunk::{CaptureItem, Chunk};
 use crate::capture::format::{Framer, decode};
-use crate::capture::source::{Bodies, CaptureSource, Content, Format};
+use crate::capture::source::{CaptureSource, Content, Format};
 use crate::limits;
 
 /// Bytes are read at most as many times.

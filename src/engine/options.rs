@@ -3,7 +3,8 @@
 use crate::capture::Bodies;
 use crate::flow::noise::Noise;
 use crate::patterns::Patterns;
-use crate::report::decision::{Decision, ReportOptions};
+use crate::report::decision::Decision;
+use crate::report::options::ReportOptions;
 
 /// What to use of the captures, and how.
 #[derive(Clone, Debug, Default)]

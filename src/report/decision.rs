@@ -7,39 +7,17 @@ use serde::{Deserialize, Serialize};
 use crate::limits;
 use crate::patterns::Patterns;
 use crate::patterns::endpoint::Endpoint;
+use crate::report::options::ReportOptions;
 use crate::report::routes::{Label, RouteNode, Routes};
 use crate::report::{HostSummary, NameCounts, Pattern, Report, Totals, hosts, masked, pattern_of};
 use crate::skip::SkipReason;
 use crate::template::classifier::{Classifier, ModelClassifier};
 use crate::template::context::LeafStats;
-use crate::template::decide::{CloseCall, DecidedNode, Variable, decide};
+use crate::template::decide::decide;
+use crate::template::decided::{CloseCall, DecidedNode};
 use crate::template::model::Model;
-use crate::template::user_rules::{MatchedRules, Rules, WithRules};
-
-/// Options of [`Patterns::decide`]. The default has no rules, keeps hosts apart, includes all
-/// endpoints and explains none.
-///
-/// ```
-/// use api_patterns::ReportOptions;
-///
-/// let mut options = ReportOptions::default();
-/// options.group_hosts = true;
-/// options.explain = Some("GET /users/{user_id}".to_owned());
-/// ```
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct ReportOptions {
-    /// User-defined rules that override the classifier.
-    pub rules: Rules,
-    /// True to merge sibling hosts into one if they have the same endpoints and differ only in
-    /// their first label.
-    pub group_hosts: bool,
-    /// True to leave out endpoints whose every response was 404.
-    pub exclude_errors_only_404: bool,
-    /// The endpoint to explain, by [`Pattern::endpoint`] (`GET /users/{user_id}`) or
-    /// [`Pattern::id`]. A name may match several hosts.
-    pub explain: Option<String>,
-}
+use crate::template::user_rules::{MatchedRules, WithRules};
+use crate::template::variable::Variable;
 
 /// Result of [`Patterns::decide`]: the report, and data derived from the same decisions.
 #[derive(Debug)]

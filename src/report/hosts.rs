@@ -6,12 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::flow::text;
 use crate::patterns::endpoint::Endpoint;
 use crate::report::OTHER_HOSTS;
-use crate::report::decision::ReportOptions;
+use crate::report::options::ReportOptions;
 use crate::sketch::stable_hash;
 use crate::template::Part;
 use crate::template::classifier::Classifier;
-use crate::template::decide::{DecidedNode, NodeGroup, decide};
+use crate::template::decide::decide;
+use crate::template::decided::DecidedNode;
 use crate::template::model::Model;
+use crate::template::node_group::NodeGroup;
 use crate::template::trie::Trie;
 use crate::template::user_rules::MatchedRules;
 

@@ -7,9 +7,10 @@ use crate::flow::operation::operation_key;
 use crate::limits;
 use crate::patterns::endpoint::method_name;
 use crate::patterns::{encoded_path, host_name, is_not_found, segments};
-use crate::template::decide::{DecidedLiteral, VariableKey};
+use crate::template::decided::DecidedLiteral;
 use crate::template::segment::{PLAIN_FRAME, Segment};
 use crate::template::user_rules::fits_frame;
+use crate::template::variable::VariableKey;
 
 /// Lookup from flows to the endpoints of a report.
 ///

@@ -1,9 +1,10 @@
 //! Decisions: from a shape to a schema tree. Pure functions of the shape, the habits of the API and the options.
 
 use crate::schema::SchemaOptions;
-use crate::schema::enumeration::EnumEvidence;
-use crate::schema::map::MapEvidence;
+use crate::schema::enumeration::{EnumEvidence, IS_ENUM};
+use crate::schema::map::is_map;
 use crate::schema::prior::Prior;
+use crate::schema::sensitive::sensitive_name;
 use crate::shape::Shape;
 use crate::shape::fields::Fields;
 use crate::shape::formats::StringFormat;
@@ -13,12 +14,6 @@ use crate::shape::sensitive::SensitiveKind;
 use crate::shape::strings::Strings;
 use crate::shape::tags::{TAG_NAMES, Tag};
 use crate::sketch::{Merge, stable_hash};
-
-/// From this probability on an object is a map.
-pub(super) const IS_MAP: f64 = 0.5;
-
-/// From this probability on strings are an enumeration.
-pub(super) const IS_ENUM: f64 = 0.8;
 
 /// Up to this probability that a field is optional it is required.
 const MAX_OPTIONAL: f64 = 0.02;
@@ -88,12 +83,19 @@ pub(crate) struct UnionSchema {
 
 /// Decides the schema of a place.
 pub(crate) fn decide(shape: &Shape, prior: &Prior, options: SchemaOptions) -> SchemaNode {
-    Decider { prior, options }.place(shape, "")
+    Decider { prior, options, is_text: false }.place(shape, "")
+}
+
+/// Decides the schema of a form or a query, whose values are text: what is always written as a number is one.
+pub(crate) fn decide_text(shape: &Shape, prior: &Prior, options: SchemaOptions) -> SchemaNode {
+    Decider { prior, options, is_text: true }.place(shape, "")
 }
 
 struct Decider<'p> {
     prior: &'p Prior,
     options: SchemaOptions,
+    /// True if all values are text, so that their kinds are those that the text is written as.
+    is_text: bool,
 }
 
 impl Decider<'_> {
@@ -104,9 +106,16 @@ impl Decider<'_> {
         }
         let may_be_null = shape.nulls > 0
             || (!name.is_empty() && self.prior.is_nullable(shape.seen()) > MIN_NULLABLE);
+        if self.is_text
+            && let Some(node) = shape.strings.as_deref().and_then(as_written)
+            && shape.fields.is_none()
+            && shape.items.is_none()
+        {
+            return node;
+        }
         SchemaNode {
             is_open: false,
-            nullable: may_be_null,
+            nullable: may_be_null && !self.is_text,
             boolean: shape.trues + shape.falses > 0,
             number: shape.numbers.as_deref().map(number),
             string: shape.strings.as_deref().map(|strings| string(strings, name)),
@@ -224,13 +233,25 @@ fn is_named_beside_map(present: u64, objects: u64) -> bool {
     objects >= 3 && present * 20 >= objects * 19
 }
 
-/// True if the keys of an object are values.
-pub(super) fn is_map(fields: &Fields) -> bool {
-    MapEvidence::of(fields).probability() >= IS_MAP
-}
-
 fn number(numbers: &Numbers) -> NumberSchema {
     if numbers.fractions > 0 { NumberSchema::Number } else { NumberSchema::Integer }
+}
+
+/// The kind that all texts are written as: whole numbers, numbers, or `true` and `false`. (An empty text is none.)
+fn as_written(strings: &Strings) -> Option<SchemaNode> {
+    let integers = strings.formats[StringFormat::Integer as usize];
+    let decimals = strings.formats[StringFormat::Decimal as usize];
+    if strings.count == 0 || strings.empty > 0 {
+        return None;
+    }
+    if integers + decimals == strings.count {
+        let number = if decimals > 0 { NumberSchema::Number } else { NumberSchema::Integer };
+        return Some(SchemaNode { number: Some(number), ..SchemaNode::default() });
+    }
+    let is_truth = |text: &str| matches!(text, "true" | "false");
+    let are_truths =
+        strings.is_closed() && strings.values.iter().all(|value| is_truth(&value.text));
+    are_truths.then(|| SchemaNode { boolean: true, ..SchemaNode::default() })
 }
 
 /// True if the values to come are among those that were seen.
@@ -285,7 +306,7 @@ fn sensitive(strings: &Strings, name: &str) -> Vec<&'static str> {
         .filter(|kind| strings.sensitive[*kind as usize] * 2 > strings.count - strings.empty)
         .map(SensitiveKind::name)
         .collect();
-    kinds.extend(crate::schema::explain::sensitive_name(name, strings));
+    kinds.extend(sensitive_name(name, strings));
     kinds.dedup();
     kinds
 }

@@ -2,6 +2,9 @@
 
 use crate::shape::strings::Strings;
 
+/// From this probability on strings are an enumeration.
+pub(super) const IS_ENUM: f64 = 0.8;
+
 /// Evidence about the values of one place.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct EnumEvidence {

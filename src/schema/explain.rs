@@ -1,14 +1,11 @@
 //! Why a schema is what it is, in sentences that can be checked against the traffic.
 
 use crate::schema::SchemaOptions;
-use crate::schema::decide::is_map;
-use crate::schema::enumeration::EnumEvidence;
-use crate::schema::map::MapEvidence;
+use crate::schema::enumeration::{EnumEvidence, IS_ENUM};
+use crate::schema::map::{MapEvidence, is_map};
 use crate::schema::prior::Prior;
 use crate::shape::Shape;
 use crate::shape::fields::Fields;
-use crate::shape::formats::StringFormat;
-use crate::shape::strings::Strings;
 
 /// One decision about a place, with its reason.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -81,7 +78,7 @@ pub(super) fn reasons(
                 evidence.distinct, evidence.count, evidence.singletons
             );
             let probability = evidence.probability();
-            let value = (probability >= crate::schema::decide::IS_ENUM).to_string();
+            let value = (probability >= IS_ENUM).to_string();
             out.push(reason("enum", value, probability.max(1.0 - probability), said));
         }
     }
@@ -120,46 +117,4 @@ fn kind_counts(shape: &Shape) -> Vec<(&'static str, u64)> {
 
 fn kinds_of(shape: &Shape) -> Vec<&'static str> {
     kind_counts(shape).into_iter().map(|(kind, _)| kind).collect()
-}
-
-/// A sensitive kind that the name of a field tells, where its values are text.
-pub(super) fn sensitive_name(name: &str, strings: &Strings) -> Option<&'static str> {
-    const CREDENTIALS: [&str; 12] = [
-        "password",
-        "passwd",
-        "secret",
-        "token",
-        "apikey",
-        "accesskey",
-        "privatekey",
-        "authorization",
-        "credential",
-        "signature",
-        "passphrase",
-        "jwt",
-    ];
-    const PEOPLE: [&str; 10] = [
-        "firstname",
-        "lastname",
-        "fullname",
-        "givenname",
-        "familyname",
-        "surname",
-        "middlename",
-        "nickname",
-        "maidenname",
-        "cardholder",
-    ];
-    let plain: String =
-        name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-    let has_values = strings.count > strings.empty;
-    let is_flag = strings.formats[StringFormat::Uri as usize] * 2 > strings.count
-        || strings.formats[StringFormat::DateTime as usize] * 2 > strings.count;
-    if !has_values || is_flag {
-        return None;
-    }
-    if CREDENTIALS.iter().any(|word| plain.ends_with(word)) {
-        return Some("credential");
-    }
-    PEOPLE.iter().any(|word| plain.ends_with(word)).then_some("person-name")
 }

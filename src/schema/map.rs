@@ -5,6 +5,9 @@ use crate::shape::fields::Fields;
 use crate::template::segment::{SegmentKind, kind_of};
 use crate::template::vocabulary::{Vocabulary, words_of};
 
+/// From this probability on an object is a map.
+const IS_MAP: f64 = 0.5;
+
 /// Evidence about the keys of one place, for the judgement and for its explanation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct MapEvidence {
@@ -79,6 +82,11 @@ impl MapEvidence {
             + if self.keys > 30 { 1.5 } else { 0.0 };
         1.0 / (1.0 + (-score).exp())
     }
+}
+
+/// True if the keys of an object are values.
+pub(super) fn is_map(fields: &Fields) -> bool {
+    MapEvidence::of(fields).probability() >= IS_MAP
 }
 
 fn add_kinds(shape: &Shape, kinds: &mut [u64; 5]) {

@@ -51,6 +51,8 @@ pub(crate) struct MessageKey {
 pub(crate) struct Bodies {
     /// Bodies that were observed.
     pub(crate) observed: u64,
+    /// Those among them whose syntax is JSON, and not that of a form.
+    pub(crate) json: u64,
     /// Bodies in a syntax that has no shape: images, pages, scripts.
     pub(crate) other: u64,
     /// Messages of this kind without a recorded body.
@@ -228,7 +230,10 @@ impl Bodies {
             }
         };
         match observed {
-            Ok(()) => self.observed += 1,
+            Ok(()) => {
+                self.observed += 1;
+                self.json += u64::from(!matches!(syntax, BodySyntax::Form | BodySyntax::Multipart));
+            }
             Err(JsonProblem::Truncated) => self.unreadable[3] += 1,
             Err(JsonProblem::Invalid) => self.unreadable[4] += 1,
         }
@@ -252,6 +257,7 @@ impl Bodies {
 impl Merge for Bodies {
     fn merge(&mut self, other: Self) {
         self.observed += other.observed;
+        self.json += other.json;
         self.other += other.other;
         self.absent += other.absent;
         self.bytes += other.bytes;

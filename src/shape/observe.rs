@@ -1,5 +1,6 @@
 //! Observing JSON text: a value is added to a shape while it is parsed, and no tree of it is built.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -21,19 +22,56 @@ pub(crate) enum JsonProblem {
 /// Adds one JSON value to a shape.
 ///
 /// Of a text that ends in the middle, or is not JSON from some place on, the values before that place are observed, and the
-/// objects and lists that are open there are not counted: what is missing of them says nothing of other objects. Half a
-/// surrogate pair and a number beyond the range of a double, which the grammar allows and no type holds, are such places.
+/// objects and lists that are open there are not counted: what is missing of them says nothing of other objects. A number
+/// beyond the range of a double, which the grammar allows and no type holds, is such a place. Half a surrogate pair is read as
+/// U+FFFD.
 ///
 /// # Errors
 ///
 /// Where the text is not one JSON value.
 pub(crate) fn observe_json(shape: &mut Shape, text: &[u8]) -> Result<(), JsonProblem> {
     let text = std::str::from_utf8(text).map_err(|_| JsonProblem::Invalid)?;
+    let text = &*without_lone_surrogates(text);
     let mut open = OpenObjects::default();
     let mut parser = serde_json::Deserializer::from_str(text);
     let place = Place { shape, depth: 0, open: &mut open };
     let read = place.deserialize(&mut parser).and_then(|_| parser.end());
     read.map_err(|error| if error.is_eof() { JsonProblem::Truncated } else { JsonProblem::Invalid })
+}
+
+/// The text with escapes that are half a surrogate pair replaced by that of U+FFFD.
+fn without_lone_surrogates(text: &str) -> Cow<'_, str> {
+    let has = |escape: &[u8]| memchr::memmem::find(text.as_bytes(), escape).is_some();
+    if !has(b"\\ud") && !has(b"\\uD") {
+        return Cow::Borrowed(text);
+    }
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
+        u32::from_str_radix(digits, 16).ok()
+    };
+    let is_first = |unit: u32| (0xd800..0xdc00).contains(&unit);
+    let is_second = |unit: u32| (0xdc00..0xe000).contains(&unit);
+    let mut out = String::with_capacity(text.len());
+    let (mut at, mut copied) = (0, 0);
+    while let Some(found) = memchr::memchr(b'\\', &text.as_bytes()[at..]) {
+        at += found;
+        match unit(at) {
+            Some(first) if is_first(first) && unit(at + 6).is_some_and(is_second) => at += 12,
+            Some(alone) if is_first(alone) || is_second(alone) => {
+                out.push_str(&text[copied..at]);
+                out.push_str("\\ufffd");
+                at += 6;
+                copied = at;
+            }
+            // The byte behind a backslash is part of the escape.
+            _ => at += 2,
+        }
+        if at >= text.len() {
+            break;
+        }
+    }
+    out.push_str(&text[copied..]);
+    Cow::Owned(out)
 }
 
 /// A place in a shape to which the next value is added; gives the kind of the value.

@@ -77,7 +77,9 @@ impl Values {
             Ok(at) => self.kept[at].count += 1,
             Err(at) if at >= MAX_VALUES => self.rest += 1,
             Err(at) => {
-                let is_hidden = !text::is_printable(text.as_bytes())
+                // U+FFFD stands for what could not be decoded.
+                let is_hidden = text.contains('\u{fffd}')
+                    || !text::is_printable(text.as_bytes())
                     || looks_secret(text.as_bytes(), Frequency::Seldom);
                 let text = if is_hidden { Box::default() } else { text.into() };
                 self.kept.insert(at, KeptValue { hash, text, count: 1 });

@@ -159,6 +159,21 @@ fn no_secret_and_no_long_value_is_in_a_state() {
 }
 
 #[test]
+fn half_a_surrogate_pair_is_read_and_never_stated() {
+    let texts: Vec<String> = (0..30)
+        .map(|n| {
+            format!(
+                r#"{{"status": "{}", "b": "\\ud83d\\ude00 \\\\ud800"}}"#,
+                ["on", "off", r"x\ud800", r"\udc00\ud83d"][n % 4]
+            )
+        })
+        .collect();
+    let (schema, unread) = schema_of_json(texts.iter().map(String::as_bytes));
+    assert_eq!((unread, &schema["properties"]["status"]["enum"]), (0, &Value::Null), "{schema}");
+    assert_eq!(schema["properties"]["b"]["type"], "string");
+}
+
+#[test]
 fn deep_and_wide_values_are_bounded() {
     let deep = "[".repeat(100_000) + &"]".repeat(100_000);
     let mut shape = Shape::default();

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use crate::math::{ln, ln1};
 use crate::sketch::stable_hash;
-use crate::template::decide::NodeGroup;
 use crate::template::features::{Feature as F, Features, is_qualified_name, rarity, ratio, shape};
 use crate::template::host::HostIndex;
+use crate::template::node_group::NodeGroup;
 use crate::template::segment::{Segment, SegmentKind};
 use crate::template::trie::{Node, ValuesChild};
 use crate::template::vocabulary::words_of;

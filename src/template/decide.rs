@@ -5,7 +5,6 @@
 //! values together. Nothing is copied: a node of the decided tree is a group of trie nodes.
 
 pub(crate) mod files;
-mod variable;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,101 +12,20 @@ use std::collections::BTreeMap;
 use crate::sketch::stable_hash;
 use crate::template::classifier::{Classification, Classifier};
 use crate::template::context::{Candidate, LeafStats, SiblingSet};
+use crate::template::decided::{CloseCall, DecidedLiteral, DecidedNode};
 use crate::template::host::HostIndex;
 use crate::template::naming::{parameter_names, unique};
+use crate::template::node_group::NodeGroup;
 use crate::template::operations;
 use crate::template::secret::Frequency;
 use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind};
-use crate::template::trie::{Leaf, Node, ValuesChild};
+use crate::template::trie::ValuesChild;
+use crate::template::variable::{Variable, VariableKey};
 use crate::template::vocabulary::Vocabulary;
 use crate::template::{Part, Template};
 
-pub(crate) use variable::Variable;
-
-/// A node of the decided tree.
-#[derive(Debug)]
-pub(crate) struct DecidedNode<'t, T> {
-    /// Literal children, sorted by text.
-    pub(crate) literals: Vec<(DecidedLiteral<'t>, Self)>,
-    /// Parameter children, sorted by key.
-    pub(crate) variables: Vec<(Variable<'t>, Self)>,
-    /// Leaves by (method, operation). The operation is empty if the path is not split by operation.
-    pub(crate) ends: Vec<DecidedLeaf<'t, T>>,
-    /// The path template of this node.
-    pub(crate) template: Template,
-    /// Child segments whose classification was close, the closest first.
-    pub(crate) near: Vec<CloseCall<'t>>,
-}
-
-/// A segment that was classified as a name.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct DecidedLiteral<'t> {
-    pub(crate) text: &'t [u8],
-    /// True if a request with it had a status other than 404, or no known response.
-    pub(crate) answered: bool,
-    /// True if a request with it was answered with 404.
-    pub(crate) not_found: bool,
-}
-
-/// A decided leaf: method and operation, and the aggregates that belong to it.
-pub(crate) type DecidedLeaf<'t, T> = ((&'t [u8], &'t [u8]), Vec<&'t T>);
-
-/// A segment whose classification was close.
-#[derive(Clone, Debug)]
-pub(crate) struct CloseCall<'t> {
-    pub(crate) text: &'t [u8],
-    pub(crate) verdict: Classification,
-}
-
 /// Maximum number of near misses kept for one node.
 const MAX_NEAR_MISSES: usize = 10;
-
-/// Trie nodes that form one node of the decided tree, from both tries.
-///
-/// Nodes that were only ever answered with 404 are decided by the evidence of the others. They are
-/// evidence themselves only if there are no others.
-#[derive(Debug)]
-pub(crate) struct NodeGroup<'t, T> {
-    pub(crate) answered: Vec<&'t Node<T>>,
-    pub(crate) not_found: Vec<&'t Node<T>>,
-}
-
-impl<T> Default for NodeGroup<'_, T> {
-    fn default() -> Self {
-        Self { answered: Vec::new(), not_found: Vec::new() }
-    }
-}
-
-impl<T> Clone for NodeGroup<'_, T> {
-    fn clone(&self) -> Self {
-        Self { answered: self.answered.clone(), not_found: self.not_found.clone() }
-    }
-}
-
-impl<'t, T> NodeGroup<'t, T> {
-    /// All nodes, those of answered requests first.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &'t Node<T>> + Clone {
-        self.answered.iter().chain(&self.not_found).copied()
-    }
-
-    /// The nodes that are used as evidence.
-    pub(crate) fn evidence(&self) -> &[&'t Node<T>] {
-        if self.answered.is_empty() { &self.not_found } else { &self.answered }
-    }
-
-    fn push(&mut self, node: &'t Node<T>, answered: bool) {
-        if answered { self.answered.push(node) } else { self.not_found.push(node) }
-    }
-
-    pub(crate) fn extend(&mut self, other: Self) {
-        self.answered.extend(other.answered);
-        self.not_found.extend(other.not_found);
-    }
-
-    fn ends(&self) -> Vec<&'t Leaf<T>> {
-        self.all().flat_map(|node| &node.ends).collect()
-    }
-}
 
 /// Decides the templates of one host, or of several that are grouped.
 pub(crate) fn decide<'t, T: LeafStats>(
@@ -117,16 +35,6 @@ pub(crate) fn decide<'t, T: LeafStats>(
 ) -> DecidedNode<'t, T> {
     let index = HostIndex::new(hosts, vocabulary);
     decide_group(hosts, Template::default(), &index, judge)
-}
-
-/// Identifies the segments that are values of one parameter. Equal keys are one parameter.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct VariableKey {
-    /// True if the value spans all remaining segments.
-    pub(crate) rest: bool,
-    /// True if a rule gave the frame; the slot is that frame.
-    pub(crate) pinned: bool,
-    pub(crate) slot: Cow<'static, [u8]>,
 }
 
 /// The children of a group of nodes: candidates by text, and children that are values in any
@@ -237,9 +145,6 @@ fn near_misses<'t, T>(
     near.truncate(MAX_NEAR_MISSES);
     near
 }
-
-/// Probability that a segment of an unmistakable kind is a value.
-const UNMISTAKABLE: f64 = 0.99;
 
 /// Literals and parameters, each with the group of nodes below it.
 type Partition<'t, T> = (Vec<(DecidedLiteral<'t>, NodeGroup<'t, T>)>, Vec<OpenVariable<'t, T>>);

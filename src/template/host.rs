@@ -1,9 +1,9 @@
 //! Features of a whole host: an index of its segments, their vocabulary coverage, and naming
 //! habits.
 
-use crate::template::decide::NodeGroup;
-use crate::template::decide::files::ending_of;
 use crate::template::features::{Feature as F, Features, LEXICAL, lexical, ratio};
+use crate::template::node_group::NodeGroup;
+use crate::template::segment::ending_of;
 use crate::template::segment::{Segment, SegmentKind};
 use crate::template::trie::Node;
 use crate::template::vocabulary::Vocabulary;

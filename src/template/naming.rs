@@ -4,9 +4,10 @@
 mod codes;
 
 use crate::template::Part;
-use crate::template::decide::{NodeGroup, Variable};
+use crate::template::node_group::NodeGroup;
 use crate::template::segment::{Segment, SegmentKind, kind_of};
 use crate::template::trie::Node;
+use crate::template::variable::Variable;
 
 /// Names of the parameters of `variable`, one for each zero byte of its frame. `parts` is the
 /// template before it, and `below` the group of nodes after it.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::flow::operation::parse_key;
 use crate::template::context::LeafStats;
-use crate::template::decide::DecidedLeaf;
+use crate::template::decided::DecidedLeaf;
 use crate::template::trie::Leaf;
 
 /// Minimum percentage of requests that must name an operation of a protocol.

@@ -337,3 +337,13 @@ fn suffix_start(segment: &[u8]) -> Option<usize> {
     }
     Some(dot)
 }
+/// The file ending: one to five letters or digits with a letter among them, after the last dot. It
+/// is not restricted to extensions that APIs serve.
+pub(crate) fn ending_of(text: &[u8]) -> Option<&[u8]> {
+    let dot = memchr::memrchr(b'.', text).filter(|dot| *dot > 0)?;
+    let ending = &text[dot + 1..];
+    let is_ending = (1..=5).contains(&ending.len())
+        && ending.iter().all(u8::is_ascii_alphanumeric)
+        && ending.iter().any(u8::is_ascii_alphabetic);
+    is_ending.then_some(ending)
+}

@@ -64,6 +64,40 @@ fn kinds_formats_choices_and_required_fields_are_decided() {
 }
 
 #[test]
+fn forms_and_queries_have_the_kinds_that_they_are_written_as() {
+    let lines: Vec<Value> = (0..20_u64)
+        .map(|n| {
+            json!({
+                "method": "POST", "url": format!("https://api.example.com/users?page={n}&full=true&ids[]=1&ids[]=2&q=x{n}"), "status": 201,
+                "request_headers": [["Content-Type", "application/x-www-form-urlencoded"]],
+                "request_body": format!("age={n}&height=1.{n}&name=some+name&agreed=false&tag=a&tag=b"),
+            })
+        })
+        .collect();
+    let analysis = analyzed(&lines);
+    let schemas = analysis.schemas.as_ref().unwrap();
+    let endpoint = schemas.endpoint(&analysis.report.patterns[0].id).unwrap();
+    let query = &endpoint["parameters"]["properties"];
+    assert_eq!(
+        (&query["page"]["type"], &query["full"]["type"]),
+        (&json!("integer"), &json!("boolean"))
+    );
+    assert_eq!(query["ids[]"]["items"]["type"], "integer");
+    assert_eq!(query["q"]["type"], "string");
+    let form =
+        &endpoint["request_body"]["application/x-www-form-urlencoded"]["schema"]["properties"];
+    assert_eq!(
+        (&form["age"]["type"], &form["height"]["type"]),
+        (&json!("integer"), &json!("number"))
+    );
+    assert_eq!(
+        (&form["name"]["type"], &form["agreed"]["type"]),
+        (&json!("string"), &json!("boolean"))
+    );
+    assert_eq!(form["tag"]["type"], "array");
+}
+
+#[test]
 fn keys_that_are_values_make_a_map() {
     let lines: Vec<Value> = (0..40_u64)
         .map(|n| {

@@ -82,3 +82,97 @@ fn imports_point_down() {
     assert!(rooms > 12);
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+/// The modules of the crate by their paths, each with its source without tests and comments.
+fn modules(folder: &Path, prefix: &str, found: &mut BTreeMap<String, String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let module = if prefix.is_empty() { name.clone() } else { format!("{prefix}::{name}") };
+        if path.is_dir() {
+            modules(&path, &module, found);
+        } else if !matches!(&*name, "lib" | "main" | "tests") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+            let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+            found.insert(module, lines.collect::<Vec<_>>().join("\n"));
+        }
+    }
+}
+
+/// The paths behind each `crate::` in some code; a list in braces gives one for each of its items.
+fn used_paths(code: &str) -> Vec<String> {
+    let mut paths = Vec::new();
+    for (at, found) in code.match_indices("crate::") {
+        let rest = &code[at + found.len()..];
+        let is_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+        let path = &rest[..rest.find(|c| !is_path(c)).unwrap_or(rest.len())];
+        match rest[path.len()..].strip_prefix('{') {
+            Some(list) if path.ends_with("::") => {
+                let list = &list[..list.find(';').unwrap_or(list.len())];
+                let items =
+                    list.split(['{', '}', ',']).map(str::trim).filter(|item| !item.is_empty());
+                paths.extend(items.map(|item| format!("{path}{item}")));
+            }
+            _ => paths.push(path.to_owned()),
+        }
+    }
+    paths
+}
+
+/// Modules that use each other, directly or over others, could only be understood together. A module and those in its folder
+/// count as one.
+#[test]
+fn no_modules_use_each_other() {
+    let mut sources = BTreeMap::new();
+    modules(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "", &mut sources);
+    assert!(sources.len() > 100);
+    let is_in = |inner: &str, outer: &str| {
+        inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with("::"))
+    };
+    let mut edges: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (module, code) in &sources {
+        for path in used_paths(code) {
+            let mut path = &*path;
+            let target = loop {
+                if let Some((target, _)) = sources.get_key_value(path) {
+                    break Some(&**target);
+                }
+                match path.rsplit_once("::") {
+                    Some((shorter, _)) => path = shorter,
+                    None => break None,
+                }
+            };
+            if let Some(target) = target.filter(|target| *target != module)
+                && !is_in(target, module)
+                && !is_in(module, target)
+            {
+                edges.entry(module).or_default().push(target);
+            }
+        }
+    }
+    let reaches = |from: &str, to: &str| {
+        let mut open = vec![from];
+        let mut seen = std::collections::BTreeSet::new();
+        while let Some(module) = open.pop() {
+            for target in edges.get(module).into_iter().flatten() {
+                if *target == to {
+                    return true;
+                }
+                if seen.insert(*target) {
+                    open.push(target);
+                }
+            }
+        }
+        false
+    };
+    let all = edges
+        .iter()
+        .flat_map(|(module, targets)| targets.iter().map(move |target| (*module, *target)));
+    let mut circles: Vec<String> = all
+        .filter(|(module, target)| reaches(target, module))
+        .map(|(module, target)| format!("{module} uses {target}, which leads back to it"))
+        .collect();
+    circles.dedup();
+    assert!(circles.is_empty(), "{circles:#?}");
+}

@@ -7,13 +7,13 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode};
 
 use crate::capture::batch::KeepGoing;
+use crate::capture::chunk::Bodies;
 use crate::capture::chunk::{CaptureItem, RowColumns};
 use crate::capture::database::patience::TimeBudget;
 use crate::capture::database::{
     COLUMNS, ID, MAX_COLUMN_BYTES, METHOD, REQUEST_BODY, REQUEST_HEADERS, RESPONSE_BODY,
     RESPONSE_HEADERS, SIZE, STATUS, TIMESTAMP, URL, headers, in_words, place_of,
 };
-use crate::capture::source::Bodies;
 use crate::capture::time;
 use crate::flow::{Body, Flow, Headers, OwnedHeader, Response};
 use crate::math::decimal;

@@ -7,9 +7,8 @@ use std::borrow::Cow;
 
 use crate::capture::chunk::CaptureItem;
 use crate::capture::fields::{Text, integer, read_pairs, size};
-use crate::capture::har::charles;
 use crate::capture::json::{JsonError, JsonReader};
-use crate::capture::{jsonl, time};
+use crate::capture::time;
 use crate::flow::json_string::JsonString;
 use crate::flow::{Body, Flow, Headers, Outcome, OwnedHeader, Protocol, Response};
 
@@ -35,44 +34,12 @@ pub(super) struct HarEntry<'a> {
     pub(super) outcome: Outcome,
     protocol: Protocol,
     /// Does it have what only a Charles session has?
-    is_charles: bool,
-}
-
-/// Reads the value at the front into `entry`, whose memory is used again; how long it is, or what is wrong with it.
-pub(super) fn decode<'a>(
-    bytes: &'a [u8],
-    offset: u64,
-    entry: &mut HarEntry<'a>,
-    found: &mut dyn FnMut(u64, CaptureItem<'_>),
-) -> Result<usize, String> {
-    let mut json = JsonReader::new(bytes);
-    let bad = |error: JsonError| format!("it is no JSON at its byte {}", error.at);
-    if json.peek() != Some(b'{') {
-        json.skip().map_err(bad)?;
-        return Err("it is no object".to_owned());
-    }
-    entry.reset();
-    entry.read(&mut json).map_err(bad)?;
-    let end = json.at();
-    if entry.url.is_none() && entry.is_charles {
-        *entry = charles::read(&bytes[..end]).map_err(bad)?;
-    }
-    if entry.url.is_none() || entry.method.is_none() {
-        // A list of flows in the spelling of JSON lines.
-        if entry.url.is_none() && jsonl::is_flow(&bytes[..end]) {
-            jsonl::decode_line(&bytes[..end], offset, found);
-            return Ok(end);
-        }
-        let missing = if entry.url.is_none() { "url" } else { "method" };
-        return Err(format!("its request has no {missing}"));
-    }
-    entry.find(offset, found);
-    Ok(end)
+    pub(super) is_charles: bool,
 }
 
 impl<'a> HarEntry<'a> {
     /// Forgets all but the memory of its lists.
-    fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         let mut lists = [
             std::mem::take(&mut self.request_headers),
             std::mem::take(&mut self.response_headers),
@@ -83,7 +50,7 @@ impl<'a> HarEntry<'a> {
         *self = Self { query, request_headers, response_headers, ..Self::default() };
     }
 
-    fn read(&mut self, json: &mut JsonReader<'a>) -> Result<(), JsonError> {
+    pub(super) fn read(&mut self, json: &mut JsonReader<'a>) -> Result<(), JsonError> {
         json.members(|key, json| {
             match key {
                 b"request" => self.read_request(json)?,
@@ -160,7 +127,7 @@ impl<'a> HarEntry<'a> {
         Ok(())
     }
 
-    fn find(&self, offset: u64, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
+    pub(super) fn find(&self, offset: u64, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
         let method = Cow::Borrowed(self.method.as_deref().unwrap_or_default());
         let mut flow = Flow::of_any_url(method, self.url.as_deref().unwrap_or_default());
         self.complete(&mut flow);

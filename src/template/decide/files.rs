@@ -3,12 +3,14 @@
 use crate::sketch::Merge;
 use crate::template::classifier::Classifier;
 use crate::template::context::LeafStats;
-use crate::template::decide::{DecidedNode, NodeGroup, Variable};
+use crate::template::decided::DecidedNode;
 use crate::template::host::HostIndex;
 use crate::template::naming::unique;
+use crate::template::node_group::NodeGroup;
 use crate::template::operations;
-use crate::template::segment::PLAIN_FRAME;
+use crate::template::segment::{PLAIN_FRAME, ending_of};
 use crate::template::trie::{Leaf, Node};
+use crate::template::variable::Variable;
 use crate::template::{Part, Template};
 
 /// Probability that a detected file tree is one value.
@@ -124,15 +126,4 @@ impl<'t> Files<'t> {
         }
         self.walk(node, depth + 1, index);
     }
-}
-
-/// The file ending: one to five letters or digits with a letter among them, after the last dot. It
-/// is not restricted to extensions that APIs serve.
-pub(crate) fn ending_of(text: &[u8]) -> Option<&[u8]> {
-    let dot = memchr::memrchr(b'.', text).filter(|dot| *dot > 0)?;
-    let ending = &text[dot + 1..];
-    let is_ending = (1..=5).contains(&ending.len())
-        && ending.iter().all(u8::is_ascii_alphanumeric)
-        && ending.iter().any(u8::is_ascii_alphabetic);
-    is_ending.then_some(ending)
 }

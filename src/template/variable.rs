@@ -1,14 +1,27 @@
 //! A path parameter: its values, the evidence for it, and its frame.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::limits;
 use crate::sketch::{DistinctCounter, Merge, respread};
 use crate::template::classifier::Classification;
 use crate::template::context::{Candidate, LeafStats};
-use crate::template::decide::{UNMISTAKABLE, VariableKey};
 use crate::template::segment::{PLAIN_FRAME, SegmentKind};
 use crate::template::trie::ValuesChild;
+
+/// Identifies the segments that are values of one parameter. Equal keys are one parameter.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct VariableKey {
+    /// True if the value spans all remaining segments.
+    pub(crate) rest: bool,
+    /// True if a rule gave the frame; the slot is that frame.
+    pub(crate) pinned: bool,
+    pub(crate) slot: Cow<'static, [u8]>,
+}
+
+/// Probability that a segment of an unmistakable kind is a value.
+pub(super) const UNMISTAKABLE: f64 = 0.99;
 
 /// A path parameter, and the evidence that it varies.
 #[derive(Clone, Debug)]

@@ -3,9 +3,9 @@
 use std::io::{self, BufReader};
 use std::sync::Arc;
 
+use crate::capture::bytes::unpack::budget::UnpackBudget;
+use crate::capture::bytes::unpack::{Compression, CompressionLayer, Packed};
 use crate::capture::bytes::{Bytes, Section, spooled};
-use crate::capture::unpack::budget::UnpackBudget;
-use crate::capture::unpack::{Compression, CompressionLayer, Packed};
 
 /// A file of a zip archive.
 pub(crate) struct ZipFile {

@@ -11,10 +11,10 @@ use flate2::{Decompress, FlushDecompress, Status};
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
+pub(crate) use crate::capture::bytes::unpack::archive::zip_files;
+pub(crate) use crate::capture::bytes::unpack::budget::UnpackBudget;
+use crate::capture::bytes::unpack::budget::UnpackProgress;
 use crate::capture::bytes::{ByteStream, Bytes, Section};
-pub(crate) use crate::capture::unpack::archive::zip_files;
-pub(crate) use crate::capture::unpack::budget::UnpackBudget;
-use crate::capture::unpack::budget::UnpackProgress;
 use crate::limits;
 
 /// How bytes are packed.

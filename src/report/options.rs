@@ -1,0 +1,28 @@
+//! Options of a report.
+
+use crate::template::user_rules::Rules;
+
+/// Options of [`Patterns::decide`](crate::Patterns::decide). The default has no rules, keeps hosts apart, includes all
+/// endpoints and explains none.
+///
+/// ```
+/// use api_patterns::ReportOptions;
+///
+/// let mut options = ReportOptions::default();
+/// options.group_hosts = true;
+/// options.explain = Some("GET /users/{user_id}".to_owned());
+/// ```
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ReportOptions {
+    /// User-defined rules that override the classifier.
+    pub rules: Rules,
+    /// True to merge sibling hosts into one if they have the same endpoints and differ only in
+    /// their first label.
+    pub group_hosts: bool,
+    /// True to leave out endpoints whose every response was 404.
+    pub exclude_errors_only_404: bool,
+    /// The endpoint to explain, by [`Pattern::endpoint`](crate::Pattern::endpoint) (`GET /users/{user_id}`) or
+    /// [`Pattern::id`](crate::Pattern::id). A name may match several hosts.
+    pub explain: Option<String>,
+}
