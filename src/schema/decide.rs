@@ -120,7 +120,7 @@ impl Decider<'_> {
             number: shape.numbers.as_deref().map(number),
             string: shape.strings.as_deref().map(|strings| string(strings, name)),
             list: shape.items.as_deref().map(|items| Box::new(self.list(items, name))),
-            object: shape.fields.as_deref().map(|fields| Box::new(self.object(fields))),
+            object: shape.fields.as_deref().map(|fields| Box::new(self.object(fields, name))),
             sensitive: shape.strings.as_deref().map(|s| sensitive(s, name)).unwrap_or_default(),
         }
     }
@@ -139,8 +139,9 @@ impl Decider<'_> {
         node
     }
 
-    fn object(&self, fields: &Fields) -> ObjectSchema {
-        if is_map(fields) {
+    fn object(&self, fields: &Fields, name: &str) -> ObjectSchema {
+        // Names of parameters are names.
+        if !self.is_text && is_map(fields, name) {
             return self.map(fields);
         }
         let mut properties = Vec::new();

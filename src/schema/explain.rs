@@ -83,7 +83,7 @@ pub(super) fn reasons(
         }
     }
     if let Some(fields) = &shape.fields {
-        let evidence = MapEvidence::of(fields);
+        let evidence = MapEvidence::of(fields, name);
         let said = format!(
             "{} distinct keys in {} objects; an object has {:.0} % of them; {:.0} % are written as values",
             evidence.keys,
@@ -94,7 +94,7 @@ pub(super) fn reasons(
         let probability = evidence.probability();
         out.push(reason(
             "map",
-            is_map(fields).to_string(),
+            is_map(fields, name).to_string(),
             probability.max(1.0 - probability),
             said,
         ));
