@@ -54,6 +54,22 @@ def test_the_answer_has_the_keys_of_the_original(fixture):
     assert {"id", "host", "parameters", "media_types"} <= answer[0].keys()
 
 
+def test_schemas_of_bodies(fixture):
+    report = api_patterns.analyze(fixture("demo.mitm"), bodies=True)
+    messages = report.schema("GET /v1/users/{user_id}")
+    body = messages["responses"]["200"]["application/json"]
+    assert body["bodies"] > 5 and body["schema"]["properties"]
+    assert report.schema(messages["id"]) == messages
+    pattern = next(pattern for pattern in report.patterns if pattern.id == messages["id"])
+    assert pattern.responses["200"]["application/json"]["bodies"] == body["bodies"]
+    with pytest.raises(KeyError):
+        report.schema("GET /nothing")
+    with pytest.raises(ValueError, match="bodies=True"):
+        api_patterns.analyze(fixture("demo.mitm")).schema(messages["id"])
+    with pytest.raises(api_patterns.UsageError, match="file"):
+        api_patterns.analyze([{"method": "GET", "url": "https://h.example/"}], bodies=True)
+
+
 def test_paths_of_every_kind(fixture, tmp_path):
     whole = api_patterns.analyze(fixture("demo.mitm"))
     assert api_patterns.analyze(pathlib.Path(fixture("demo.mitm"))) == whole
