@@ -6,12 +6,12 @@ cd "$(dirname "$0")/.."
 seconds=${1:-60}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(dump har lines url headers state)
+[ ${#targets[@]} -gt 0 ] || targets=(dump har lines url headers state bodies)
 export RUSTC_BOOTSTRAP=1
 
 seeds=fuzz/seeds
 rm -rf "$seeds"
-mkdir -p "$seeds"/{dump,har,lines,url,headers,state}
+mkdir -p "$seeds"/{dump,har,lines,url,headers,state,bodies}
 python3 - "$seeds" <<'PYTHON'
 import json, pathlib, sqlite3, subprocess, sys
 seeds = pathlib.Path(sys.argv[1])
@@ -36,6 +36,8 @@ for name in ("demo.har", "demo.chromium.har"):
         seed("lines", number, json.dumps({"id": "f", "method": entry["request"]["method"], "url": entry["request"]["url"],
                                          "status": entry["response"]["status"], "timestamp": entry["startedDateTime"]}))
         number += 1
+    bodies = [entry["response"].get("content", {}).get("text", "") for entry in har["log"]["entries"]]
+    seed("bodies", number, "\n".join(body.replace("\n", " ") for body in bodies if body[:1] in ("{", "[")))
     har["log"]["entries"] = har["log"]["entries"][:3]
     seed("har", number, json.dumps(har, indent=1))
 for row in sqlite3.connect(f"file:{fixtures}/demo.db?mode=ro", uri=True).execute("SELECT request_headers FROM flows"):

@@ -83,7 +83,8 @@ pub fn headers(bytes: &[u8]) {
 /// Checks states: the bytes are rejected, or they give a usable state that serialises to the bytes
 /// it is read from.
 pub fn state(bytes: &[u8]) {
-    let mut sealed = b"APST\x01".to_vec();
+    let mut sealed = b"APST".to_vec();
+    sealed.push(crate::patterns::codec::VERSION);
     sealed.extend_from_slice(&xxhash_rust::xxh3::xxh3_64(bytes).to_le_bytes());
     sealed.extend_from_slice(bytes);
     for bytes in [bytes, &sealed] {

@@ -1,6 +1,6 @@
 //! The mergeable state of all observed flows.
 
-mod codec;
+pub(crate) mod codec;
 pub(crate) mod endpoint;
 mod headers;
 pub(crate) mod names;
