@@ -355,7 +355,8 @@ impl LiveCaptures {
         let (readable, problems): (_, Vec<Error>) =
             (live.readable(), live.problems().cloned().collect());
         // Plain data in memory: there is nothing that could fail.
-        let bytes = serde_json::to_vec(&(&report, readable, problems.len())).unwrap_or_default();
+        let bytes = serde_json::to_vec(&(&report, readable, problems.len()))
+            .expect("plain data in memory is serialized");
         let fingerprint = stable_hash(&bytes);
         let sequence = VIEWS_DECIDED.fetch_add(1, Ordering::Relaxed) + 1;
         Snapshot { report, fingerprint, sequence, readable, problems, is_narrowed, state }

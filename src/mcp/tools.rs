@@ -70,8 +70,11 @@ impl Answer {
     /// fields, totals first.
     fn new<T: Serialize>(answer: &T) -> Self {
         // Serializing plain data into memory cannot fail.
-        let text = serde_json::to_string(answer).unwrap_or_default();
-        Self::of_text(text, serde_json::to_value(answer).unwrap_or_default())
+        let text = serde_json::to_string(answer).expect("plain data in memory is serialized");
+        Self::of_text(
+            text,
+            serde_json::to_value(answer).expect("plain data in memory is serialized"),
+        )
     }
 
     fn of_text(text: String, structured: Value) -> Self {
@@ -302,7 +305,10 @@ impl ToolHandler {
             patterns: Vec::new(),
             result: Some(answer.text.clone()),
         };
-        Ok(Answer::of_text(answer.text, serde_json::to_value(structured).unwrap_or_default()))
+        Ok(Answer::of_text(
+            answer.text,
+            serde_json::to_value(structured).expect("plain data in memory is serialized"),
+        ))
     }
 
     fn get_endpoint(
@@ -388,7 +394,7 @@ impl ToolHandler {
 }
 
 fn question_of<T: Serialize>(arguments: &T) -> String {
-    serde_json::to_string(arguments).unwrap_or_default()
+    serde_json::to_string(arguments).expect("plain data in memory is serialized")
 }
 
 fn hash_of(question: &str) -> u64 {

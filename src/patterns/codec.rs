@@ -57,6 +57,7 @@ impl Patterns {
     /// assert_eq!(sent.report().patterns[0].request_count, 2);
     /// # Ok::<(), api_patterns::Error>(())
     /// ```
+    #[expect(clippy::missing_panics_doc, reason = "plain data in memory is always serialized")]
     pub fn to_bytes(&self) -> Vec<u8> {
         let [answered, not_found] = self.fitted();
         let places = |places: &'_ [SkipPlace]| {
@@ -73,7 +74,7 @@ impl Patterns {
             not_found: &*not_found,
         };
         // Serialising plain data to memory cannot fail.
-        let payload = postcard::to_stdvec(&stored).unwrap_or_default();
+        let payload = postcard::to_stdvec(&stored).expect("plain data in memory is serialized");
         let mut bytes = Vec::with_capacity(HEADER + payload.len());
         bytes.extend_from_slice(MAGIC);
         bytes.push(VERSION);
