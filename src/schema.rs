@@ -23,7 +23,9 @@ use crate::report::Report;
 use crate::schema::decide::{decide, decide_text};
 use crate::schema::prior::Prior;
 use crate::shape::Shape;
-use crate::shape::messages::{ACCEPTED, Bodies, Direction, MessageKey, Messages, UNREADABLE};
+use crate::shape::messages::{
+    ACCEPTED, BodyStats, Direction, EndpointMessages, MessageKey, UNREADABLE,
+};
 use crate::shape::observe::observe_json;
 use crate::shape::store::ShapeStore;
 
@@ -137,7 +139,7 @@ impl Schemas {
         emit::emit(&decide(shape, &self.prior, options))
     }
 
-    fn messages(&self, messages: &Messages, options: SchemaOptions) -> Value {
+    fn messages(&self, messages: &EndpointMessages, options: SchemaOptions) -> Value {
         let mut out = Map::new();
         let query = messages.query.fields.as_ref();
         if query.is_some_and(|query| query.most > 0) {
@@ -173,7 +175,7 @@ impl Schemas {
         Value::Object(out)
     }
 
-    fn body(&self, bodies: &Bodies, options: SchemaOptions) -> Value {
+    fn body(&self, bodies: &BodyStats, options: SchemaOptions) -> Value {
         let mut out = Map::new();
         out.insert("bodies".to_owned(), json!(bodies.observed));
         if bodies.observed > 0 {

@@ -91,7 +91,7 @@ pub(super) struct EndpointArguments {
 /// The arguments of get_schema.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SchemaArguments {
+pub(super) struct SchemaQuestion {
     /// The id of an endpoint in an answer of get_api_patterns.
     pub(super) id: String,
     /// Only this place: query, request or a status, and then keys, as in 200.items[].owner. Empty: all messages.
@@ -116,13 +116,13 @@ fn default_max_bytes() -> u64 {
     limits::DEFAULT_ANSWER_BYTES as u64
 }
 
-impl Default for SchemaArguments {
+impl Default for SchemaQuestion {
     fn default() -> Self {
         Self { id: String::new(), path: String::new(), max_bytes: default_max_bytes() }
     }
 }
 
-impl SchemaArguments {
+impl SchemaQuestion {
     pub(super) fn check(&self) -> Result<(), String> {
         EndpointArguments { id: self.id.clone(), ..EndpointArguments::default() }.check()?;
         check_max_bytes(self.max_bytes, "what does not fit is found with path")

@@ -16,7 +16,7 @@ use crate::flow::text;
 use crate::limits;
 use crate::mcp::answer::{Count, EndpointAnswer, PatternsAnswer, SchemaAnswer, TotalsRow};
 use crate::mcp::arguments::{
-    Detail, EndpointArguments, PatternsArguments, SchemaArguments, input_schema, output_schema,
+    Detail, EndpointArguments, PatternsArguments, SchemaQuestion, input_schema, output_schema,
     parse,
 };
 use crate::mcp::{messages, paging};
@@ -119,7 +119,7 @@ pub(super) fn definitions() -> Vec<Tool> {
             GET_SCHEMA,
             messages::SCHEMA_TITLE,
             messages::SCHEMA,
-            input_schema::<SchemaArguments>(),
+            input_schema::<SchemaQuestion>(),
             output_schema::<SchemaAnswer>(),
         ),
     ]
@@ -192,9 +192,9 @@ impl ToolHandler {
             arguments.check()?;
             (serde_json::to_value(arguments), serde_json::to_value(PatternsArguments::default()))
         } else if name == GET_SCHEMA {
-            let arguments: SchemaArguments = parse(arguments)?;
+            let arguments: SchemaQuestion = parse(arguments)?;
             arguments.check()?;
-            (serde_json::to_value(arguments), serde_json::to_value(SchemaArguments::default()))
+            (serde_json::to_value(arguments), serde_json::to_value(SchemaQuestion::default()))
         } else {
             let arguments: EndpointArguments = parse(arguments)?;
             arguments.check()?;
@@ -328,7 +328,7 @@ impl ToolHandler {
 
     fn get_schema(
         &self,
-        arguments: &SchemaArguments,
+        arguments: &SchemaQuestion,
         monitor: &dyn Monitor,
     ) -> Result<Answer, String> {
         arguments.check()?;

@@ -2,12 +2,12 @@
 
 use crate::shape::Shape;
 use crate::shape::fields::Fields;
-use crate::shape::messages::{ACCEPTED, Direction, Messages};
+use crate::shape::messages::{ACCEPTED, Direction, EndpointMessages};
 
 /// The shape at a path, with the object and the name that it is a field of. The first part is `query`, `request` or a status;
 /// `[]` stands for the items of a list.
 pub(super) fn place<'m>(
-    messages: &'m Messages,
+    messages: &'m EndpointMessages,
     path: &str,
 ) -> Option<(&'m Shape, Option<(&'m Fields, String)>)> {
     let mut parts = path

@@ -6,7 +6,7 @@ use crate::report::Report;
 use crate::report::bodies::BodySummary;
 use crate::schema::decide::{SchemaNode, decide};
 use crate::schema::{SchemaOptions, Schemas, media_type, number_of};
-use crate::shape::messages::{ACCEPTED, Bodies, Direction};
+use crate::shape::messages::{ACCEPTED, BodyStats, Direction};
 
 impl Schemas {
     /// Fills in the summaries of bodies of all endpoints.
@@ -32,7 +32,7 @@ impl Schemas {
         }
     }
 
-    fn summary(&self, bodies: &Bodies) -> BodySummary {
+    fn summary(&self, bodies: &BodyStats) -> BodySummary {
         let node = decide(&bodies.shape, &self.prior, SchemaOptions::default());
         let mut sensitive = BTreeSet::new();
         collect_sensitive(&node, &mut sensitive);

@@ -20,12 +20,12 @@ const MAX_MEDIA_TYPE_BYTES: usize = 80;
 
 /// What the requests and responses at one endpoint look like.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Messages {
+pub(crate) struct EndpointMessages {
     pub(crate) requests: u64,
     /// Parameters of the query, as an object of strings and lists of strings.
     pub(crate) query: Shape,
     /// By [`MessageKey`].
-    pub(crate) bodies: BottomK<Bodies, MAX_MESSAGE_KINDS>,
+    pub(crate) bodies: BottomK<BodyStats, MAX_MESSAGE_KINDS>,
     /// How much is cut away: see [`Caps::at`].
     pub(crate) level: u8,
 }
@@ -48,7 +48,7 @@ pub(crate) struct MessageKey {
 
 /// The bodies of one kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Bodies {
+pub(crate) struct BodyStats {
     /// Bodies that were observed.
     pub(crate) observed: u64,
     /// Those among them whose syntax is JSON, and not that of a form.
@@ -99,7 +99,7 @@ pub(crate) const ACCEPTED: u16 = 1;
 /// Requests that were answered with 400 or above.
 pub(crate) const REFUSED: u16 = 0;
 
-impl Messages {
+impl EndpointMessages {
     /// Adds the messages of one flow; `query` is its query.
     pub(crate) fn observe(&mut self, flow: &Flow<'_>, query: &[u8], scratch: &mut BodyScratch) {
         self.requests += 1;
@@ -156,10 +156,10 @@ impl Messages {
     }
 
     /// The kinds of bodies with what was observed of them, in the order of their keys.
-    pub(crate) fn bodies(&self) -> Vec<(MessageKey, &Bodies)> {
+    pub(crate) fn bodies(&self) -> Vec<(MessageKey, &BodyStats)> {
         let keyed =
-            |entry: &'_ crate::sketch::BottomKEntry<Bodies>| MessageKey::of_bytes(&entry.key);
-        let mut bodies: Vec<(MessageKey, &Bodies)> =
+            |entry: &'_ crate::sketch::BottomKEntry<BodyStats>| MessageKey::of_bytes(&entry.key);
+        let mut bodies: Vec<(MessageKey, &BodyStats)> =
             self.bodies.iter().filter_map(|entry| Some((keyed(entry)?, &entry.value))).collect();
         bodies.sort_by(|a, b| a.0.cmp(&b.0));
         bodies
@@ -196,7 +196,7 @@ fn media_type_of(content_type: Option<&[u8]>) -> String {
     String::from_utf8_lossy(essence).to_ascii_lowercase()
 }
 
-impl Bodies {
+impl BodyStats {
     fn observe(&mut self, bytes: Cow<'_, [u8]>, content_type: Option<&[u8]>) {
         let Some(syntax) = BodySyntax::of(content_type, &bytes) else {
             self.other += 1;
@@ -254,7 +254,7 @@ impl Bodies {
     }
 }
 
-impl Merge for Bodies {
+impl Merge for BodyStats {
     fn merge(&mut self, other: Self) {
         self.observed += other.observed;
         self.json += other.json;
@@ -268,7 +268,7 @@ impl Merge for Bodies {
     }
 }
 
-impl Merge for Messages {
+impl Merge for EndpointMessages {
     fn merge(&mut self, other: Self) {
         self.requests += other.requests;
         self.query.merge(other.query);
@@ -277,7 +277,7 @@ impl Merge for Messages {
     }
 }
 
-impl HeapSize for Messages {
+impl HeapSize for EndpointMessages {
     fn heap_bytes(&self) -> usize {
         let shapes = self.bodies.iter().map(|entry| entry.value.shape.heap_bytes());
         self.bodies.heap_bytes()

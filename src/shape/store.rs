@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits;
 use crate::shape::Caps;
-use crate::shape::messages::Messages;
+use crate::shape::messages::EndpointMessages;
 use crate::sketch::{HeapSize, Merge, fair_share};
 
 /// The messages of endpoints by their ids.
@@ -16,7 +16,7 @@ use crate::sketch::{HeapSize, Merge, fair_share};
 /// falls as endpoints and messages come in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ShapeStore {
-    endpoints: BTreeMap<u64, Messages>,
+    endpoints: BTreeMap<u64, EndpointMessages>,
     /// Flows since the nodes were last counted.
     #[serde(skip)]
     uncounted: u64,
@@ -28,7 +28,7 @@ const FLOWS_A_COUNT: u64 = 256;
 
 impl ShapeStore {
     /// The messages of an endpoint to which a flow belongs.
-    pub(crate) fn endpoint(&mut self, id: u64) -> &mut Messages {
+    pub(crate) fn endpoint(&mut self, id: u64) -> &mut EndpointMessages {
         self.uncounted += 1;
         if self.uncounted >= FLOWS_A_COUNT.max(self.endpoints.len() as u64 * 8) {
             self.fit();
@@ -37,12 +37,12 @@ impl ShapeStore {
     }
 
     /// The messages of an endpoint, if any were observed.
-    pub(crate) fn get(&self, id: u64) -> Option<&Messages> {
+    pub(crate) fn get(&self, id: u64) -> Option<&EndpointMessages> {
         self.endpoints.get(&id)
     }
 
     /// All endpoints, by id.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &Messages)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &EndpointMessages)> {
         self.endpoints.iter().map(|(id, messages)| (*id, messages))
     }
 
@@ -51,7 +51,7 @@ impl ShapeStore {
         self.uncounted = 0;
         // What came since an endpoint was cut is still to be cut.
         self.endpoints.values_mut().for_each(|messages| messages.raise(0));
-        let nodes: Vec<usize> = self.endpoints.values().map(Messages::nodes).collect();
+        let nodes: Vec<usize> = self.endpoints.values().map(EndpointMessages::nodes).collect();
         let levels = self.endpoints.values().map(|messages| messages.level);
         let share = fair_share(limits::MAX_SHAPE_NODES, &nodes, levels);
         let share = share.min(limits::MAX_ENDPOINT_SHAPE_NODES);
@@ -66,7 +66,7 @@ impl ShapeStore {
     /// Memory of the store, in bytes.
     pub(crate) fn size(&self) -> usize {
         let entries = self.endpoints.values();
-        entries.map(|messages| size_of::<Messages>() + 8 + messages.heap_bytes()).sum()
+        entries.map(|messages| size_of::<EndpointMessages>() + 8 + messages.heap_bytes()).sum()
     }
 }
 
