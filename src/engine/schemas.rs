@@ -30,7 +30,9 @@ pub(super) fn observe_shapes(
     let visit = |observer: &mut Observer, _: usize, _: u64, found: CaptureItem<'_>| {
         let Ok(flow) = filter.check(&found) else { return };
         let Some(id) = routes.label(flow).and_then(|label| number_of(&label.id)) else { return };
-        observer.store.endpoint(id).observe(flow, flow.query(), &mut observer.scratch);
+        let response = flow.response.as_ref().and_then(|response| response.body.recorded_bytes());
+        let bytes = [flow.request_body.recorded_bytes(), response].into_iter().flatten().sum();
+        observer.store.endpoint(id, bytes).observe(flow, flow.query(), &mut observer.scratch);
     };
     let outcome = run(captures, options, monitor, Observer::default, visit)?;
     let mut all = ShapeStore::default();

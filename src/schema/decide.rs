@@ -262,10 +262,8 @@ fn is_enumeration(strings: &Strings, name: &str) -> bool {
 
 fn string(strings: &Strings, name: &str) -> StringSchema {
     let format = strings.format();
-    let is_enum =
-        EnumEvidence::of(strings, name).is_some_and(|evidence| evidence.probability() >= IS_ENUM);
     let mut values: Vec<String> = Vec::new();
-    if is_enum {
+    if is_enumeration(strings, name) {
         values = strings.values.iter().map(|value| value.text.to_string()).collect();
         if strings.empty > 0 {
             values.push(String::new());

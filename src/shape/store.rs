@@ -20,19 +20,29 @@ pub(crate) struct ShapeStore {
     /// Flows since the nodes were last counted.
     #[serde(skip)]
     uncounted: u64,
+    /// Bytes of their bodies, as recorded.
+    #[serde(skip)]
+    uncounted_bytes: u64,
 }
 
 /// Flows after which the nodes are counted anew: between two counts a flow adds at most as many nodes as its bodies have
 /// values.
 const FLOWS_A_COUNT: u64 = 256;
 
+/// Bytes of bodies after which the nodes are counted anew, however few flows they came with: wide bodies have a node for every few
+/// bytes.
+const BYTES_A_COUNT: u64 = 4 << 20;
+
 impl ShapeStore {
-    /// The messages of an endpoint to which a flow belongs.
-    pub(crate) fn endpoint(&mut self, id: u64) -> &mut EndpointMessages {
+    /// The messages of an endpoint to which a flow belongs, whose bodies have so many bytes.
+    pub(crate) fn endpoint(&mut self, id: u64, bytes: u64) -> &mut EndpointMessages {
         self.uncounted += 1;
-        if self.uncounted >= FLOWS_A_COUNT.max(self.endpoints.len() as u64 * 8) {
+        if self.uncounted >= FLOWS_A_COUNT.max(self.endpoints.len() as u64 * 8)
+            || self.uncounted_bytes >= BYTES_A_COUNT
+        {
             self.fit();
         }
+        self.uncounted_bytes = self.uncounted_bytes.saturating_add(bytes);
         self.endpoints.entry(id).or_default()
     }
 
@@ -49,6 +59,7 @@ impl ShapeStore {
     /// Brings every endpoint down to its share.
     pub(crate) fn fit(&mut self) {
         self.uncounted = 0;
+        self.uncounted_bytes = 0;
         // What came since an endpoint was cut is still to be cut.
         self.endpoints.values_mut().for_each(|messages| messages.raise(0));
         let nodes: Vec<usize> = self.endpoints.values().map(EndpointMessages::nodes).collect();
