@@ -90,13 +90,22 @@ class Schemas:
         return self.validators[key]
 
 
+def resolved(schema, definitions):
+    """The schema that a reference to a component stands for, also where the place may be something else too."""
+    if not isinstance(schema, dict):
+        return {}
+    references = [schema, *schema.get("anyOf", [])]
+    reference = next((part["$ref"] for part in references if "$ref" in part), None)
+    return definitions[reference.removeprefix("#/$defs/")] if reference else schema
+
+
 def mutations(body, schema, draw):
     """One mutated copy for each kind of change that the schema states something about."""
     places = []
+    definitions = schema.get("$defs", {})
 
     def walk(value, schema, path):
-        if not isinstance(schema, dict):
-            return
+        schema = resolved(schema, definitions)
         types = schema.get("type")
         if path and types:
             places.append(("kind", path, schema))
@@ -155,11 +164,11 @@ def objects_of(body, path=()):
 
 
 def at(schema, path):
+    definitions = schema.get("$defs", {})
     for step in path:
-        if not isinstance(schema, dict):
-            return {}
         schema = schema.get("items") if step == "[]" else schema.get("properties", {}).get(step, schema.get("additionalProperties"))
-    return schema if isinstance(schema, dict) else {}
+        schema = resolved(schema, definitions)
+    return schema
 
 
 def main():

@@ -111,7 +111,7 @@ pub use report::decision::{Decision, Explanation, NearMiss};
 pub use report::options::ReportOptions;
 pub use report::routes::{Label, Routes};
 pub use report::{Latency, Parameter, Pattern, Report, Sizes, Totals};
-pub use schema::{SchemaOptions, SchemaReason, Schemas, schema_of_json};
+pub use schema::{SchemaReason, Schemas, schema_of_json};
 pub use skip::{SkipPlace, SkipReason, Skips};
 pub use template::segment::{Segment, SegmentKind};
 pub use template::user_rules::Rules;

@@ -4,30 +4,37 @@
 //! enumerations, maps, tagged unions, tuples. The law that holds for all of them: a schema accepts every body that was
 //! observed.
 
+mod components;
 mod decide;
 mod emit;
 mod enumeration;
 mod explain;
+mod graph;
+mod host;
 mod map;
+mod names;
 #[cfg(feature = "mcp")]
 pub(crate) mod outline;
+mod pool;
 mod prior;
 mod select;
 mod sensitive;
 mod summary;
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use crate::limits;
-use crate::report::Report;
-use crate::schema::decide::{decide, decide_text};
+use crate::report::{Pattern, Report};
+use crate::schema::graph::{Message, PlaceId, PlaceRule};
+use crate::schema::host::{HostBuilder, HostSchemas};
+use crate::schema::names::MessageNames;
 use crate::schema::prior::Prior;
-use crate::shape::Shape;
-use crate::shape::messages::{
-    ACCEPTED, BodyStats, Direction, EndpointMessages, MessageKey, UNREADABLE,
-};
+use crate::shape::messages::{ACCEPTED, BodyStats, Direction, MessageKey, UNREADABLE};
 use crate::shape::observe::observe_json;
 use crate::shape::store::ShapeStore;
+use crate::shape::{Caps, Shape};
 
 pub use explain::SchemaReason;
 
@@ -55,30 +62,49 @@ const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 /// ```
 #[derive(Clone, Debug)]
 pub struct Schemas {
-    store: ShapeStore,
+    hosts: Vec<HostSchemas>,
+    /// By the number of the endpoint.
+    endpoints: BTreeMap<u64, EndpointSchemas>,
     prior: Prior,
 }
 
-/// How schemas are decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SchemaOptions {
-    /// Objects of one place that must have been seen before a field that all of them have is required.
-    pub required_from: u64,
-}
-
-impl Default for SchemaOptions {
-    fn default() -> Self {
-        Self { required_from: 5 }
-    }
+/// The messages of one endpoint, with their places in the graph of its host.
+#[derive(Clone, Debug)]
+struct EndpointSchemas {
+    /// Index into the hosts.
+    host: usize,
+    query: PlaceId,
+    /// In the order of their keys. Their shapes are in the graph.
+    bodies: Vec<(MessageKey, BodyStats, PlaceId)>,
 }
 
 impl Schemas {
-    /// Schemas from observed shapes.
-    pub(crate) fn new(mut store: ShapeStore) -> Self {
+    /// Decides schemas from observed shapes, for the endpoints of a report.
+    pub(crate) fn new(mut store: ShapeStore, report: &Report) -> Self {
         store.fit();
         let prior = Prior::of(&store);
-        Self { store, prior }
+        let mut by_host: BTreeMap<&str, Vec<&Pattern>> = BTreeMap::new();
+        for pattern in &report.patterns {
+            by_host.entry(&pattern.host).or_default().push(pattern);
+        }
+        let (mut hosts, mut endpoints) = (Vec::new(), BTreeMap::new());
+        for patterns in by_host.values() {
+            let mut builder = HostBuilder::default();
+            for pattern in patterns {
+                let number = number_of(&pattern.id);
+                let taken = number.and_then(|number| Some((number, store.take(number)?)));
+                let Some((number, messages)) = taken else { continue };
+                let (query, bodies) = builder.add_endpoint(pattern, messages);
+                endpoints.insert(number, EndpointSchemas { host: hosts.len(), query, bodies });
+            }
+            hosts.push(builder.build(patterns, &prior));
+        }
+        Self { hosts, endpoints, prior }
+    }
+
+    fn get(&self, id: &str) -> Option<(&HostSchemas, &EndpointSchemas)> {
+        let endpoint = self.endpoints.get(&number_of(id)?)?;
+        Some((self.hosts.get(endpoint.host)?, endpoint))
     }
 
     /// The schemas of one endpoint by its id ([`Pattern::id`](crate::Pattern::id)), as JSON; `None` if no message of it was
@@ -88,8 +114,8 @@ impl Schemas {
     /// `responses` (by status, then by media type). Each body has its `schema`, the number of `bodies` that the schema was
     /// decided from, and, where some could not be read, how many by reason (`unreadable`).
     pub fn endpoint(&self, id: &str) -> Option<Value> {
-        let messages = self.store.get(number_of(id)?)?;
-        Some(self.messages(messages, SchemaOptions::default()))
+        let (host, endpoint) = self.get(id)?;
+        Some(self.messages(host, endpoint))
     }
 
     /// All endpoints of a report that have schemas, as one JSON object by [`Pattern::endpoint`](crate::Pattern::endpoint) of
@@ -111,47 +137,34 @@ impl Schemas {
 
     /// The schema at a place of an endpoint; `path` as for [`explain`](Self::explain). `None` if there is no such place.
     pub fn at(&self, id: &str, path: &str) -> Option<Value> {
-        let messages = self.store.get(number_of(id)?)?;
-        let (shape, _) = select::place(messages, path)?;
-        Some(self.schema(shape, SchemaOptions::default()))
+        let (host, endpoint) = self.get(id)?;
+        let selected = select::place(&host.graph, endpoint, path)?;
+        Some(host.schema(&self.prior, selected.place, selected.is_text))
     }
 
     /// Why the schema at a place is what it is. `path` is `request`, `query` or a status, and then keys: `200.items[].id`.
+    /// The numbers are of all places that are one thing with it.
     ///
     /// Returns `None` if the endpoint has no such place.
     pub fn explain(&self, id: &str, path: &str) -> Option<Vec<SchemaReason>> {
-        let messages = self.store.get(number_of(id)?)?;
-        let (shape, parent) = select::place(messages, path)?;
-        Some(explain::reasons(
-            shape,
-            parent.as_ref().map(|(fields, name)| (*fields, &**name)),
-            &self.prior,
-            SchemaOptions::default(),
-        ))
+        let (host, endpoint) = self.get(id)?;
+        let selected = select::place(&host.graph, endpoint, path)?;
+        Some(explain::reasons(&host.decider(&self.prior, selected.is_text), &selected))
     }
 
-    /// Memory of the shapes, in bytes.
-    pub fn size(&self) -> usize {
-        self.store.size()
-    }
-
-    fn schema(&self, shape: &Shape, options: SchemaOptions) -> Value {
-        emit::emit(&decide(shape, &self.prior, options))
-    }
-
-    fn messages(&self, messages: &EndpointMessages, options: SchemaOptions) -> Value {
+    fn messages(&self, host: &HostSchemas, endpoint: &EndpointSchemas) -> Value {
         let mut out = Map::new();
-        let query = messages.query.fields.as_ref();
-        if query.is_some_and(|query| query.most > 0) {
-            let node = decide_text(&messages.query, &self.prior, options);
-            out.insert("parameters".to_owned(), emit::emit(&node));
+        let query = host.graph.place(endpoint.query).object.map(|query| host.graph.object(query));
+        if query.is_some_and(|query| query.fields.most > 0) {
+            let parameters = host.schema(&self.prior, endpoint.query, true);
+            out.insert("parameters".to_owned(), parameters);
         }
         let mut request = Map::new();
         let mut refused = Map::new();
         let mut responses = Map::new();
-        for (key, bodies) in messages.bodies() {
-            let media_type = media_type(&key);
-            let body = self.body(bodies, options);
+        for (key, bodies, place) in &endpoint.bodies {
+            let media_type = media_type(key);
+            let body = self.body(host, bodies, *place);
             let into = match (key.direction, key.status) {
                 (Direction::Request, ACCEPTED) => &mut request,
                 (Direction::Request, _) => &mut refused,
@@ -175,16 +188,13 @@ impl Schemas {
         Value::Object(out)
     }
 
-    fn body(&self, bodies: &BodyStats, options: SchemaOptions) -> Value {
+    fn body(&self, host: &HostSchemas, bodies: &BodyStats, place: PlaceId) -> Value {
         let mut out = Map::new();
         out.insert("bodies".to_owned(), json!(bodies.observed));
         if bodies.observed > 0 {
             // Values of forms are text.
-            let decided = if bodies.json == 0 { decide_text } else { decide };
-            out.insert(
-                "schema".to_owned(),
-                emit::emit(&decided(&bodies.shape, &self.prior, options)),
-            );
+            let schema = host.schema(&self.prior, place, bodies.json == 0);
+            out.insert("schema".to_owned(), schema);
         }
         let unreadable: Map<String, Value> = UNREADABLE
             .iter()
@@ -233,6 +243,15 @@ pub fn schema_of_json<'t>(texts: impl IntoIterator<Item = &'t [u8]>) -> (Value, 
         }
     }
     shape.fit(limits::MAX_ENDPOINT_SHAPE_NODES, &mut level);
-    let schema = emit::emit(&decide(&shape, &Prior::default(), SchemaOptions::default()));
-    (schema, unread)
+    let mut builder = HostBuilder::default();
+    let message = Message {
+        names: &MessageNames::default(),
+        is_request: false,
+        is_text: false,
+        caps: Caps::at(level),
+        rules: &|_| PlaceRule::default(),
+    };
+    let place = builder.add(shape, &message);
+    let prior = Prior::default();
+    (builder.build(&[], &prior).schema(&prior, place, false), unread)
 }

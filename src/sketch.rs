@@ -152,6 +152,12 @@ impl<V: Merge + Default, const K: usize> BottomK<V, K> {
     }
 
     /// The value of the kept key with this hash.
+    pub(crate) fn get_hash(&self, hash: u64) -> Option<&V> {
+        let at = self.entries.binary_search_by_key(&hash, |entry| entry.hash).ok()?;
+        self.entries.get(at).map(|entry| &entry.value)
+    }
+
+    /// The value of the kept key with this hash, to be changed.
     pub(crate) fn value_of_hash(&mut self, hash: u64) -> Option<&mut V> {
         let at = self.entries.binary_search_by_key(&hash, |entry| entry.hash).ok()?;
         self.entries.get_mut(at).map(|entry| &mut entry.value)

@@ -12,7 +12,7 @@ pub(crate) mod decided;
 pub(crate) mod features;
 pub(crate) mod host;
 pub(crate) mod model;
-mod naming;
+pub(crate) mod naming;
 pub(crate) mod node_group;
 mod operations;
 pub(crate) mod secret;

@@ -71,7 +71,7 @@ pub fn analyze(
     let (patterns, outcome) = observe(captures, options, monitor)?;
     let decision = options.decide(&patterns);
     let schemas = if options.bodies && !outcome.stopped {
-        Some(observe_shapes(captures, options, monitor, &decision.routes)?)
+        Some(observe_shapes(captures, options, monitor, (&decision.report, &decision.routes))?)
     } else {
         None
     };

@@ -267,9 +267,14 @@ impl LiveCaptures {
             known.all.open_all()
         };
         // Other calls are answered while the bodies are read.
-        let routes = self.options.decide(&view.state).routes;
+        let decision = self.options.decide(&view.state);
         let options = Options { bodies: true, ..self.options.clone() };
-        let schemas = Arc::new(observe_shapes(&captures, &options, monitor, &routes)?);
+        let schemas = Arc::new(observe_shapes(
+            &captures,
+            &options,
+            monitor,
+            (&decision.report, &decision.routes),
+        )?);
         self.wait(monitor)?.schemas = Some((view.fingerprint, Arc::clone(&schemas)));
         Ok((view, schemas))
     }

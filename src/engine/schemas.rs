@@ -6,6 +6,7 @@ use crate::engine::options::Options;
 use crate::engine::progress::Monitor;
 use crate::engine::run::run;
 use crate::error::Error;
+use crate::report::Report;
 use crate::report::routes::Routes;
 use crate::schema::{Schemas, number_of};
 use crate::shape::messages::BodyScratch;
@@ -24,7 +25,7 @@ pub(super) fn observe_shapes(
     captures: &Captures,
     options: &Options,
     monitor: &dyn Monitor,
-    routes: &Routes,
+    (report, routes): (&Report, &Routes),
 ) -> Result<Schemas, Error> {
     let filter = Filter::new(options);
     let visit = |observer: &mut Observer, _: usize, _: u64, found: CaptureItem<'_>| {
@@ -39,5 +40,5 @@ pub(super) fn observe_shapes(
     for observer in outcome.states {
         all.merge(observer.store);
     }
-    Ok(Schemas::new(all))
+    Ok(Schemas::new(all, report))
 }

@@ -1,19 +1,24 @@
-//! Decisions: from a shape to a schema tree. Pure functions of the shape, the habits of the API and the options.
+//! Decisions: from the places of a graph to schema trees. Pure functions of the evidence, the habits of the API and the rules.
 
-use crate::schema::SchemaOptions;
+use std::collections::BTreeSet;
+
 use crate::schema::enumeration::{EnumEvidence, IS_ENUM};
-use crate::schema::map::is_map;
+use crate::schema::graph::{Object, ObjectId, Place, PlaceGraph, PlaceId, is_named_beside_map};
 use crate::schema::prior::Prior;
 use crate::schema::sensitive::sensitive_name;
-use crate::shape::Shape;
-use crate::shape::fields::Fields;
 use crate::shape::formats::StringFormat;
-use crate::shape::items::Items;
+use crate::shape::items::{Items, KindBit, MAX_POSITIONS};
 use crate::shape::numbers::Numbers;
 use crate::shape::sensitive::SensitiveKind;
 use crate::shape::strings::Strings;
 use crate::shape::tags::{TAG_NAMES, Tag};
-use crate::sketch::{Merge, stable_hash};
+use crate::sketch::stable_hash;
+
+/// Objects of one place that must have been seen before a field that all of them have is required.
+const MIN_REQUIRED: u64 = 5;
+
+/// Lists of one length that must have been seen before they are a tuple.
+const MIN_TUPLES: u64 = 5;
 
 /// Up to this probability that a field is optional it is required.
 const MAX_OPTIONAL: f64 = 0.02;
@@ -37,8 +42,16 @@ pub(crate) struct SchemaNode {
     pub(crate) number: Option<NumberSchema>,
     pub(crate) string: Option<StringSchema>,
     pub(crate) list: Option<Box<ListSchema>>,
-    pub(crate) object: Option<Box<ObjectSchema>>,
+    pub(crate) object: Option<ObjectNode>,
     pub(crate) sensitive: Vec<&'static str>,
+}
+
+/// The objects of one place.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum ObjectNode {
+    Inline(Box<ObjectSchema>),
+    /// A component, which has a schema of its own.
+    Component(ObjectId),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +73,8 @@ pub(crate) struct StringSchema {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ListSchema {
     pub(crate) item: Option<SchemaNode>,
+    /// The kind at each position, if all lists have one length and different kinds at their positions.
+    pub(crate) tuple: Vec<&'static str>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -81,127 +96,139 @@ pub(crate) struct UnionSchema {
     pub(crate) variants: Vec<(String, Vec<String>)>,
 }
 
-/// Decides the schema of a place.
-pub(crate) fn decide(shape: &Shape, prior: &Prior, options: SchemaOptions) -> SchemaNode {
-    Decider { prior, options, is_text: false }.place(shape, "")
-}
-
-/// Decides the schema of a form or a query, whose values are text: what is always written as a number is one.
-pub(crate) fn decide_text(shape: &Shape, prior: &Prior, options: SchemaOptions) -> SchemaNode {
-    Decider { prior, options, is_text: true }.place(shape, "")
-}
-
-struct Decider<'p> {
-    prior: &'p Prior,
-    options: SchemaOptions,
-    /// True if all values are text, so that their kinds are those that the text is written as.
-    is_text: bool,
+/// Decides the schemas of one graph.
+pub(crate) struct Decider<'g> {
+    pub(crate) graph: &'g PlaceGraph,
+    pub(crate) prior: &'g Prior,
+    /// Objects that are decided apart, as components.
+    pub(crate) components: &'g BTreeSet<ObjectId>,
+    /// True if all values are text, so that their kinds are those that the text is written as: a form or a query.
+    pub(crate) is_text: bool,
 }
 
 impl Decider<'_> {
-    fn place(&self, shape: &Shape, name: &str) -> SchemaNode {
+    /// The schema of a message, or of the place with this name below one.
+    pub(crate) fn place(&self, id: PlaceId, name: &str) -> SchemaNode {
+        let place = self.graph.place(id);
+        let shape = &place.shape;
         // Of a place that was only null nothing is known but that.
-        if shape.opaque > 0 || shape.not_null() == 0 {
+        if shape.opaque > 0 || place.not_null() == 0 {
             return SchemaNode { is_open: true, ..SchemaNode::default() };
         }
-        let may_be_null = shape.nulls > 0
-            || (!name.is_empty() && self.prior.is_nullable(shape.seen()) > MIN_NULLABLE);
         if self.is_text
             && let Some(node) = shape.strings.as_deref().and_then(as_written)
-            && shape.fields.is_none()
+            && place.object.is_none()
             && shape.items.is_none()
         {
             return node;
         }
         SchemaNode {
             is_open: false,
-            nullable: may_be_null && !self.is_text,
+            nullable: !self.is_text && self.is_nullable(place, name),
             boolean: shape.trues + shape.falses > 0,
             number: shape.numbers.as_deref().map(number),
-            string: shape.strings.as_deref().map(|strings| string(strings, name)),
-            list: shape.items.as_deref().map(|items| Box::new(self.list(items, name))),
-            object: shape.fields.as_deref().map(|fields| Box::new(self.object(fields, name))),
+            string: shape.strings.as_deref().map(|strings| string(strings, place, name)),
+            list: shape.items.as_deref().map(|items| Box::new(self.list(place, items, name))),
+            object: place.object.map(|object| self.object_node(object)),
             sensitive: shape.strings.as_deref().map(|s| sensitive(s, name)).unwrap_or_default(),
         }
     }
 
-    fn list(&self, items: &Items, name: &str) -> ListSchema {
+    /// True if a place is allowed to be null. A place at the top of a message is only what was seen.
+    pub(crate) fn is_nullable(&self, place: &Place, name: &str) -> bool {
+        place.shape.nulls > 0
+            || (!name.is_empty() && self.prior.is_nullable(place.seen()) > MIN_NULLABLE)
+    }
+
+    fn list(&self, place: &Place, items: &Items, name: &str) -> ListSchema {
         // Of lists that were always empty nothing is known.
-        let item = (items.item.seen() > 0).then(|| self.item(&items.item, name));
-        ListSchema { item }
+        let item = place.item.filter(|item| self.graph.place(*item).seen() > 0);
+        let tuple = item.map(|item| tuple(items, self.graph.place(item))).unwrap_or_default();
+        ListSchema { item: item.map(|item| self.item(item, name)), tuple }
     }
 
     /// The schema of the items of a list, whose name is that of the list: `roles` are roles.
-    fn item(&self, shape: &Shape, name: &str) -> SchemaNode {
-        let mut node = self.place(shape, name);
+    fn item(&self, id: PlaceId, name: &str) -> SchemaNode {
+        let mut node = self.place(id, name);
         // A list says null of an item far more seldom than a field does.
-        node.nullable &= shape.nulls > 0;
+        node.nullable &= self.graph.place(id).shape.nulls > 0;
         node
     }
 
-    fn object(&self, fields: &Fields, name: &str) -> ObjectSchema {
+    fn object_node(&self, id: ObjectId) -> ObjectNode {
+        let id = self.graph.object_root(id);
+        if self.components.contains(&id) {
+            return ObjectNode::Component(id);
+        }
+        ObjectNode::Inline(Box::new(self.object(id)))
+    }
+
+    /// The schema of an object that is written where it stands, or of a component.
+    pub(crate) fn object(&self, id: ObjectId) -> ObjectSchema {
+        let object = self.graph.object(id);
         // Names of parameters are names.
-        if !self.is_text && is_map(fields, name) {
-            return self.map(fields);
+        if !self.is_text && object.is_map {
+            return self.map(object);
         }
         let mut properties = Vec::new();
         let mut required = Vec::new();
-        for (_, key, field) in fields.iter() {
+        for (_, key, present, place) in object.keys() {
             let name = String::from_utf8_lossy(key).into_owned();
-            let is_required = field.present == fields.count
-                && fields.count >= self.options.required_from
-                && self.prior.is_optional(fields.count) <= MAX_OPTIONAL;
-            if is_required {
+            if self.is_required(object, present) {
                 required.push(name.clone());
             }
-            let node = self.place(&field.shape, &name);
+            let node = self.place(place, &name);
             properties.push((name, node));
         }
         properties.sort_by(|a, b| a.0.cmp(&b.0));
         required.sort_unstable();
-        let additional = (fields.rest().seen() > 0).then(|| self.place(fields.rest(), ""));
-        ObjectSchema { properties, required, additional, union: self.union(fields) }
+        let additional = object.rest.map(|rest| self.place(rest, ""));
+        ObjectSchema { properties, required, additional, union: self.union(object) }
+    }
+
+    /// True if a field that so many of the objects have is required.
+    pub(crate) fn is_required(&self, object: &Object, present: u64) -> bool {
+        let objects = object.fields.count;
+        present == objects
+            && objects >= MIN_REQUIRED
+            && self.prior.is_optional(objects) <= MAX_OPTIONAL
     }
 
     /// All fields are values of one map, but for those that nearly every object has.
-    fn map(&self, fields: &Fields) -> ObjectSchema {
-        let mut values = fields.rest().clone();
-        let mut properties = Vec::new();
-        for (_, key, field) in fields.iter() {
-            if is_named_beside_map(field.present, fields.count) {
+    fn map(&self, object: &Object) -> ObjectSchema {
+        let named = object
+            .keys()
+            .filter(|(_, _, present, _)| is_named_beside_map(*present, object.fields.count));
+        let mut properties: Vec<(String, SchemaNode)> = named
+            .map(|(_, key, _, place)| {
                 let name = String::from_utf8_lossy(key).into_owned();
-                properties.push((name.clone(), self.place(&field.shape, &name)));
-            } else {
-                values.merge(field.shape.clone());
-            }
-        }
+                (name.clone(), self.place(place, &name))
+            })
+            .collect();
         properties.sort_by(|a, b| a.0.cmp(&b.0));
-        let additional = (values.seen() > 0).then(|| self.place(&values, ""));
+        let additional = object.rest.map(|rest| self.place(rest, ""));
         ObjectSchema { properties, required: Vec::new(), additional, union: None }
     }
-}
 
-impl Decider<'_> {
     /// The tagged union that explains most about which fields are present; `None` if no tag explains anything.
-    fn union(&self, fields: &Fields) -> Option<UnionSchema> {
-        let unions = fields.tags.iter().filter_map(|tag| self.union_by(tag, fields));
+    fn union(&self, object: &Object) -> Option<UnionSchema> {
+        let unions = object.fields.tags.iter().filter_map(|tag| self.union_by(tag, object));
         unions.max_by_key(|(gain, _)| *gain).map(|(_, union)| union)
     }
 
-    fn union_by(&self, tag: &Tag, fields: &Fields) -> Option<(u64, UnionSchema)> {
+    fn union_by(&self, tag: &Tag, object: &Object) -> Option<(u64, UnionSchema)> {
         let name = *TAG_NAMES.get(usize::from(tag.name))?;
         let tagged: u64 = tag.values.iter().map(|entry| entry.value.count).sum();
         let values = tag.values.iter().count();
         let all_enough = tag.values.iter().all(|entry| entry.value.count >= MIN_TAGGED);
         // Every object has the tag, and every value of it is known, as far as one can tell.
-        let is_closed = fields.iter().find(|(_, key, _)| *key == name.as_bytes()).is_some_and(
-            |(_, _, field)| {
-                let strings = field.shape.strings.as_deref();
-                strings.is_some_and(|strings| is_enumeration(strings, name))
-            },
-        );
+        let is_closed = object.key(name.as_bytes()).is_some_and(|(_, place)| {
+            let place = self.graph.place(place);
+            let strings = place.shape.strings.as_deref();
+            strings.is_some_and(|strings| is_enumeration(strings, place, name))
+        });
         if !is_closed
-            || tagged != fields.count
+            || tagged != object.fields.count
             || tag.untagged > 0
             || tag.values.rest.count > 0
             || values < 2
@@ -213,25 +240,41 @@ impl Decider<'_> {
         let mut variants = Vec::new();
         for entry in tag.values.iter() {
             let mut required: Vec<String> = Vec::new();
-            for (hash, key, field) in fields.iter() {
+            for (hash, key, present, _) in object.keys() {
                 let is_always = entry.value.present(hash) == entry.value.count;
                 if is_always && self.prior.is_optional(entry.value.count) <= MAX_OPTIONAL {
                     required.push(String::from_utf8_lossy(key).into_owned());
-                    gain += u64::from(field.present < fields.count);
+                    gain += u64::from(present < object.fields.count);
                 }
             }
             required.sort_unstable();
             variants.push((String::from_utf8_lossy(&entry.key).into_owned(), required));
         }
         variants.sort_unstable();
-        let is_kept = fields.keys.has_hash(stable_hash(name.as_bytes()));
+        let is_kept = object.fields.keys.has_hash(stable_hash(name.as_bytes()));
         (gain > 0 && is_kept).then_some((gain, UnionSchema { tag: name, variants }))
     }
 }
 
-/// A field that nearly every object has is named, also where the others are a map.
-fn is_named_beside_map(present: u64, objects: u64) -> bool {
-    objects >= 3 && present * 20 >= objects * 19
+/// The kinds at the positions of lists that are tuples: all have one length, and the kinds at their positions are single
+/// and not all equal. Empty if they are not tuples.
+fn tuple(items: &Items, item: &Place) -> Vec<&'static str> {
+    const KINDS: [(KindBit, &str); 3] =
+        [(KindBit::Boolean, "boolean"), (KindBit::Number, "number"), (KindBit::String, "string")];
+
+    let length = usize::try_from(items.longest).unwrap_or(usize::MAX);
+    let is_plain = item.objects == 0 && item.shape.items.is_none() && item.shape.nulls == 0;
+    if items.count < MIN_TUPLES
+        || items.shortest != items.longest
+        || !(2..=MAX_POSITIONS).contains(&length)
+        || !is_plain
+    {
+        return Vec::new();
+    }
+    let kind = |bits: &u8| KINDS.iter().find(|(kind, _)| *kind as u8 == *bits).map(|(_, k)| *k);
+    let kinds: Vec<&str> = items.first[..length].iter().filter_map(kind).collect();
+    let is_tuple = kinds.len() == length && kinds.iter().any(|kind| *kind != kinds[0]);
+    if is_tuple { kinds } else { Vec::new() }
 }
 
 fn number(numbers: &Numbers) -> NumberSchema {
@@ -256,14 +299,15 @@ fn as_written(strings: &Strings) -> Option<SchemaNode> {
 }
 
 /// True if the values to come are among those that were seen.
-fn is_enumeration(strings: &Strings, name: &str) -> bool {
-    EnumEvidence::of(strings, name).is_some_and(|evidence| evidence.probability() >= IS_ENUM)
+pub(crate) fn is_enumeration(strings: &Strings, place: &Place, name: &str) -> bool {
+    let Some(evidence) = EnumEvidence::of(strings, name) else { return false };
+    place.rule.enumeration.unwrap_or_else(|| evidence.probability() >= IS_ENUM)
 }
 
-fn string(strings: &Strings, name: &str) -> StringSchema {
+fn string(strings: &Strings, place: &Place, name: &str) -> StringSchema {
     let format = strings.format();
     let mut values: Vec<String> = Vec::new();
-    if is_enumeration(strings, name) {
+    if is_enumeration(strings, place, name) {
         values = strings.values.iter().map(|value| value.text.to_string()).collect();
         if strings.empty > 0 {
             values.push(String::new());

@@ -1,59 +1,131 @@
 //! JSON Schema 2020-12 from decided schemas.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use crate::schema::decide::{
-    ListSchema, NumberSchema, ObjectSchema, SchemaNode, StringSchema, UnionSchema,
+    ListSchema, NumberSchema, ObjectNode, ObjectSchema, SchemaNode, StringSchema, UnionSchema,
 };
+use crate::schema::graph::ObjectId;
 
-/// The schema of a place as JSON.
-pub(super) fn emit(node: &SchemaNode) -> Value {
-    if node.is_open {
-        return json!({});
+/// Writes schema trees as JSON. References to components are written as `prefix` and the name of the component.
+pub(crate) struct Emitter<'n> {
+    pub(crate) names: &'n BTreeMap<ObjectId, String>,
+    pub(crate) prefix: &'static str,
+}
+
+impl Emitter<'_> {
+    /// The schema of a place as JSON.
+    pub(crate) fn emit(&self, node: &SchemaNode) -> Value {
+        let Some(ObjectNode::Component(id)) = &node.object else { return self.plain(node) };
+        if node.is_open {
+            return json!({});
+        }
+        let name = self.names.get(id).map_or("", |name| name);
+        let reference = json!({ "$ref": format!("{}{name}", self.prefix) });
+        let others = SchemaNode { object: None, ..node.clone() };
+        if kinds_of(&others).is_empty() && !others.nullable {
+            return reference;
+        }
+        json!({ "anyOf": [reference, self.plain(&others)] })
     }
-    let mut kinds: Vec<(&str, Map<String, Value>)> = Vec::new();
-    if node.boolean {
-        kinds.push(("boolean", Map::new()));
-    }
-    if let Some(number) = node.number {
-        kinds
-            .push((if number == NumberSchema::Integer { "integer" } else { "number" }, Map::new()));
-    }
-    if let Some(string) = &node.string {
-        kinds.push(("string", of_string(string)));
-    }
-    if let Some(list) = &node.list {
-        kinds.push(("array", of_list(list)));
-    }
-    if let Some(object) = &node.object {
-        kinds.push(("object", of_object(object)));
-    }
-    let mut out = Map::new();
-    let mut types: Vec<&str> = kinds.iter().map(|(kind, _)| *kind).collect();
-    if node.nullable {
-        types.push("null");
-    }
-    out.insert("type".to_owned(), if let [only] = &types[..] { json!(only) } else { json!(types) });
-    // The keywords of one kind say nothing of values of another, but for an enumeration.
-    for (_, keywords) in kinds {
-        out.extend(keywords);
-    }
-    if let Some(string) = &node.string
-        && !string.values.is_empty()
-    {
-        let only_strings = types.iter().all(|kind| matches!(*kind, "string" | "null"));
-        let mut values: Vec<Value> = string.values.iter().map(|value| json!(value)).collect();
+
+    /// The schema of a place whose object, if any, is written where it stands.
+    fn plain(&self, node: &SchemaNode) -> Value {
+        if node.is_open {
+            return json!({});
+        }
+        let mut out = Map::new();
+        let mut types = kinds_of(node);
         if node.nullable {
-            values.push(Value::Null);
+            types.push("null");
         }
-        if only_strings {
-            out.insert("enum".to_owned(), Value::Array(values));
+        out.insert(
+            "type".to_owned(),
+            if let [only] = &types[..] { json!(only) } else { json!(types) },
+        );
+        // The keywords of one kind say nothing of values of another, but for an enumeration and the variants of a union.
+        if let Some(string) = &node.string {
+            out.extend(of_string(string));
         }
+        if let Some(list) = &node.list {
+            out.extend(self.of_list(list));
+        }
+        if let Some(ObjectNode::Inline(object)) = &node.object {
+            out.extend(self.of_object(object, types.len() == 1));
+        }
+        if let Some(string) = &node.string
+            && !string.values.is_empty()
+        {
+            let only_strings = types.iter().all(|kind| matches!(*kind, "string" | "null"));
+            let mut values: Vec<Value> = string.values.iter().map(|value| json!(value)).collect();
+            if node.nullable {
+                values.push(Value::Null);
+            }
+            if only_strings {
+                out.insert("enum".to_owned(), Value::Array(values));
+            }
+        }
+        if !node.sensitive.is_empty() {
+            out.insert("x-sensitive".to_owned(), json!(node.sensitive));
+        }
+        Value::Object(out)
     }
-    if !node.sensitive.is_empty() {
-        out.insert("x-sensitive".to_owned(), json!(node.sensitive));
+
+    fn of_list(&self, list: &ListSchema) -> Map<String, Value> {
+        let mut out = Map::new();
+        if list.tuple.is_empty() {
+            let item = list.item.as_ref().map_or_else(|| json!({}), |item| self.emit(item));
+            out.insert("items".to_owned(), item);
+        } else {
+            let length = list.tuple.len();
+            let kinds: Vec<Value> = list.tuple.iter().map(|kind| json!({ "type": kind })).collect();
+            out.insert("prefixItems".to_owned(), Value::Array(kinds));
+            out.insert("minItems".to_owned(), json!(length));
+            out.insert("maxItems".to_owned(), json!(length));
+        }
+        out
     }
-    Value::Object(out)
+
+    /// The keywords of an object; `is_only` if its place holds nothing else.
+    pub(crate) fn of_object(&self, object: &ObjectSchema, is_only: bool) -> Map<String, Value> {
+        let mut out = Map::new();
+        if !object.properties.is_empty() {
+            let properties: Map<String, Value> = object
+                .properties
+                .iter()
+                .map(|(name, node)| (name.clone(), self.emit(node)))
+                .collect();
+            out.insert("properties".to_owned(), Value::Object(properties));
+        }
+        if !object.required.is_empty() {
+            out.insert("required".to_owned(), json!(object.required));
+        }
+        if let Some(additional) = &object.additional {
+            out.insert("additionalProperties".to_owned(), self.emit(additional));
+        }
+        if let Some(union) = &object.union {
+            out.extend(of_union(union, object, is_only));
+        }
+        out
+    }
+}
+
+/// The kinds of a place other than null.
+fn kinds_of(node: &SchemaNode) -> Vec<&'static str> {
+    let number = match node.number {
+        Some(NumberSchema::Integer) => "integer",
+        _ => "number",
+    };
+    let kinds = [
+        ("boolean", node.boolean),
+        (number, node.number.is_some()),
+        ("string", node.string.is_some()),
+        ("array", node.list.is_some()),
+        ("object", node.object.is_some()),
+    ];
+    kinds.into_iter().filter(|(_, is)| *is).map(|(kind, _)| kind).collect()
 }
 
 fn of_string(string: &StringSchema) -> Map<String, Value> {
@@ -70,33 +142,8 @@ fn of_string(string: &StringSchema) -> Map<String, Value> {
     out
 }
 
-fn of_list(list: &ListSchema) -> Map<String, Value> {
-    let mut out = Map::new();
-    out.insert("items".to_owned(), list.item.as_ref().map_or_else(|| json!({}), emit));
-    out
-}
-
-fn of_object(object: &ObjectSchema) -> Map<String, Value> {
-    let mut out = Map::new();
-    if !object.properties.is_empty() {
-        let properties: Map<String, Value> =
-            object.properties.iter().map(|(name, node)| (name.clone(), emit(node))).collect();
-        out.insert("properties".to_owned(), Value::Object(properties));
-    }
-    if !object.required.is_empty() {
-        out.insert("required".to_owned(), json!(object.required));
-    }
-    if let Some(additional) = &object.additional {
-        out.insert("additionalProperties".to_owned(), emit(additional));
-    }
-    if let Some(union) = &object.union {
-        out.extend(of_union(union, object));
-    }
-    out
-}
-
 /// The variants of a union, each closed by the value of its tag, so that exactly one matches an object.
-fn of_union(union: &UnionSchema, object: &ObjectSchema) -> Map<String, Value> {
+fn of_union(union: &UnionSchema, object: &ObjectSchema, is_only: bool) -> Map<String, Value> {
     let variant = |(value, required): &(String, Vec<String>)| {
         let own: Vec<&String> = required
             .iter()
@@ -104,10 +151,15 @@ fn of_union(union: &UnionSchema, object: &ObjectSchema) -> Map<String, Value> {
             .collect();
         json!({ "properties": { union.tag: { "const": value } }, "required": own })
     };
-    let mut out = Map::new();
-    // A place may have other kinds as well, which no variant is about.
     let variants: Vec<Value> = union.variants.iter().map(variant).collect();
-    out.insert("if".to_owned(), json!({ "type": "object" }));
-    out.insert("then".to_owned(), json!({ "oneOf": variants }));
+    let mut out = Map::new();
+    out.insert("discriminator".to_owned(), json!({ "propertyName": union.tag }));
+    if is_only {
+        out.insert("oneOf".to_owned(), Value::Array(variants));
+    } else {
+        // No variant is about values of other kinds.
+        out.insert("if".to_owned(), json!({ "type": "object" }));
+        out.insert("then".to_owned(), json!({ "oneOf": variants }));
+    }
     out
 }

@@ -1,11 +1,9 @@
 //! Why a schema is what it is, in sentences that can be checked against the traffic.
 
-use crate::schema::SchemaOptions;
-use crate::schema::enumeration::{EnumEvidence, IS_ENUM};
-use crate::schema::map::{MapEvidence, is_map};
-use crate::schema::prior::Prior;
-use crate::shape::Shape;
-use crate::shape::fields::Fields;
+use crate::schema::decide::{Decider, is_enumeration};
+use crate::schema::enumeration::EnumEvidence;
+use crate::schema::graph::Place;
+use crate::schema::select::SelectedPlace;
 
 /// One decision about a place, with its reason.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -24,53 +22,38 @@ fn reason(decision: &'static str, value: String, confidence: f64, reason: String
     SchemaReason { decision, value, confidence: (confidence * 100.0).round() / 100.0, reason }
 }
 
-/// The decisions about a place; `parent` is the object it is a field of, with its name.
-pub(super) fn reasons(
-    shape: &Shape,
-    parent: Option<(&Fields, &str)>,
-    prior: &Prior,
-    options: SchemaOptions,
-) -> Vec<SchemaReason> {
+/// The decisions about a place.
+pub(super) fn reasons(decider: &Decider<'_>, selected: &SelectedPlace<'_>) -> Vec<SchemaReason> {
     let mut out = Vec::new();
-    let seen = shape.seen();
-    let kinds: Vec<String> =
-        kind_counts(shape).into_iter().map(|(kind, n)| format!("{n} {kind}")).collect();
-    out.push(reason(
-        "type",
-        kinds_of(shape).join(", "),
-        1.0,
-        format!("of {seen} values: {}", kinds.join(", ")),
-    ));
-    let name = parent.map_or("", |(_, name)| name);
-    let nullable = if shape.nulls > 0 { 1.0 } else { prior.is_nullable(seen) };
-    let said = format!("{} of {seen} values are null", shape.nulls);
-    out.push(reason(
-        "nullable",
-        (shape.nulls > 0).to_string(),
-        if shape.nulls > 0 { 1.0 } else { 1.0 - nullable },
-        said,
-    ));
-    if let Some((fields, name)) = parent {
-        let present = fields
-            .iter()
-            .find(|(_, key, _)| *key == name.as_bytes())
-            .map_or(0, |(_, _, f)| f.present);
-        let is_required = present == fields.count && fields.count >= options.required_from;
-        let confidence =
-            if present < fields.count { 1.0 } else { 1.0 - prior.is_optional(fields.count) };
-        let said = format!("{present} of {} objects have it", fields.count);
+    let (graph, prior) = (decider.graph, decider.prior);
+    let place = graph.place(selected.place);
+    let name = selected.parent.as_ref().map_or("", |(_, name)| name);
+    let seen = place.seen();
+    let counts = kind_counts(place);
+    let kinds: Vec<String> = counts.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
+    let names: Vec<&str> = counts.iter().map(|(kind, _)| *kind).collect();
+    let said = format!("of {seen} values: {}", kinds.join(", "));
+    out.push(reason("type", names.join(", "), 1.0, said));
+    let nulls = place.shape.nulls;
+    let probability = if nulls > 0 { 1.0 } else { prior.is_nullable(seen) };
+    let is_nullable = !decider.is_text && decider.is_nullable(place, name);
+    let said = format!("{nulls} of {seen} values are null");
+    let confidence = if nulls > 0 { 1.0 } else { 1.0 - probability };
+    out.push(reason("nullable", is_nullable.to_string(), confidence, said));
+    if let Some((object, name)) = &selected.parent {
+        let present = object.key(name.as_bytes()).map_or(0, |(present, _)| present);
+        let objects = object.fields.count;
+        let is_required = decider.is_required(object, present);
+        let confidence = if present < objects { 1.0 } else { 1.0 - prior.is_optional(objects) };
+        let said = format!("{present} of {objects} objects have it");
         out.push(reason("required", is_required.to_string(), confidence, said));
     }
-    if let Some(strings) = &shape.strings {
+    if let Some(strings) = &place.shape.strings {
         if let Some(format) = strings.format() {
             let value = format.keyword().or(format.pattern()).unwrap_or_default().to_owned();
             let filled = strings.count - strings.empty;
-            out.push(reason(
-                "format",
-                value,
-                1.0,
-                format!("all {filled} strings that are not empty have it"),
-            ));
+            let said = format!("all {filled} strings that are not empty have it");
+            out.push(reason("format", value, 1.0, said));
         }
         if let Some(evidence) = EnumEvidence::of(strings, name) {
             let said = format!(
@@ -78,12 +61,12 @@ pub(super) fn reasons(
                 evidence.distinct, evidence.count, evidence.singletons
             );
             let probability = evidence.probability();
-            let value = (probability >= IS_ENUM).to_string();
-            out.push(reason("enum", value, probability.max(1.0 - probability), said));
+            let value = is_enumeration(strings, place, name).to_string();
+            out.push(ruled("enum", value, probability, said, place.rule.enumeration));
         }
     }
-    if let Some(fields) = &shape.fields {
-        let evidence = MapEvidence::of(fields, name);
+    if let Some(id) = place.object {
+        let (object, evidence) = (graph.object(id), graph.map_evidence(id));
         let said = format!(
             "{} distinct keys in {} objects; an object has {:.0} % of them; {:.0} % are written as values",
             evidence.keys,
@@ -92,29 +75,35 @@ pub(super) fn reasons(
             evidence.as_values * 100.0
         );
         let probability = evidence.probability();
-        out.push(reason(
-            "map",
-            is_map(fields, name).to_string(),
-            probability.max(1.0 - probability),
-            said,
-        ));
+        out.push(ruled("map", object.is_map.to_string(), probability, said, object.rule.map));
     }
     out
 }
 
-fn kind_counts(shape: &Shape) -> Vec<(&'static str, u64)> {
+/// A decision between two that a rule may have made.
+fn ruled(
+    decision: &'static str,
+    value: String,
+    probability: f64,
+    said: String,
+    rule: Option<bool>,
+) -> SchemaReason {
+    match rule {
+        Some(_) => reason(decision, value, 1.0, format!("a rule says so; {said}")),
+        None => reason(decision, value, probability.max(1.0 - probability), said),
+    }
+}
+
+fn kind_counts(place: &Place) -> Vec<(&'static str, u64)> {
+    let shape = &place.shape;
     let counts = [
         ("null", shape.nulls),
         ("boolean", shape.trues + shape.falses),
         ("number", shape.numbers.as_ref().map_or(0, |numbers| numbers.count())),
         ("string", shape.strings.as_ref().map_or(0, |strings| strings.count)),
         ("array", shape.items.as_ref().map_or(0, |items| items.count)),
-        ("object", shape.fields.as_ref().map_or(0, |fields| fields.count)),
+        ("object", place.objects),
         ("not looked into", shape.opaque),
     ];
     counts.into_iter().filter(|(_, count)| *count > 0).collect()
-}
-
-fn kinds_of(shape: &Shape) -> Vec<&'static str> {
-    kind_counts(shape).into_iter().map(|(kind, _)| kind).collect()
 }

@@ -1,6 +1,5 @@
 //! Maps: objects whose keys are values, so that new ones are to be expected.
 
-use crate::shape::Shape;
 use crate::shape::fields::Fields;
 use crate::template::segment::{SegmentKind, kind_of};
 use crate::template::vocabulary::words_of;
@@ -65,12 +64,16 @@ pub(crate) struct MapEvidence {
 }
 
 impl MapEvidence {
+    /// The evidence about objects that stand under some names, and whose values are of five kinds so many times.
     #[expect(clippy::cast_precision_loss, reason = "counts of observations")]
-    pub(crate) fn of(fields: &Fields, name: &str) -> Self {
+    pub(crate) fn of<'n>(
+        fields: &Fields,
+        mut names: impl Iterator<Item = &'n str>,
+        kinds: [u64; 5],
+    ) -> Self {
         let hidden = fields.hidden.estimate();
         let (mut kept, mut as_values, mut not_identifiers, mut present, mut most) =
             (0_u64, hidden, 0_u64, 0_u64, 0_u64);
-        let mut kinds = [0_u64; 5];
         for (_, key, field) in fields.iter() {
             kept += 1;
             present += field.present;
@@ -82,7 +85,6 @@ impl MapEvidence {
             as_values += u64::from(is_value);
             not_identifiers += u64::from(!is_identifier(key));
         }
-        add_kinds(fields.rest(), &mut kinds);
         let keys = (kept + hidden).max(1);
         let values: u64 = kinds.iter().sum();
         Self {
@@ -92,11 +94,16 @@ impl MapEvidence {
             most_present: most as f64 / fields.count.max(1) as f64,
             as_values: as_values as f64 / keys as f64,
             not_identifiers: not_identifiers as f64 / kept.max(1) as f64,
-            named_map: words_of(name.as_bytes())
-                .last()
-                .is_some_and(|word| MAP_NAMES.contains(&&**word)),
+            named_map: names.any(|name| {
+                words_of(name.as_bytes()).last().is_some_and(|word| MAP_NAMES.contains(&&**word))
+            }),
             one_kind: kinds.iter().copied().max().unwrap_or_default() as f64 / values.max(1) as f64,
         }
+    }
+
+    /// True if the keys are values.
+    pub(crate) fn is_map(&self) -> bool {
+        self.probability() >= IS_MAP
     }
 
     /// The probability that the keys are values. A logistic model; its weights were fitted on the descriptions that GitHub,
@@ -125,22 +132,9 @@ impl MapEvidence {
     }
 }
 
-/// True if the keys of an object are values.
-pub(super) fn is_map(fields: &Fields, name: &str) -> bool {
-    MapEvidence::of(fields, name).probability() >= IS_MAP
-}
-
 /// True for a key that could name a field of a class, or is written like one with hyphens.
 fn is_identifier(key: &[u8]) -> bool {
     let is_start = |byte: u8| byte.is_ascii_alphabetic() || b"_$@".contains(&byte) || byte >= 0x80;
     key.first().is_some_and(|first| is_start(*first))
         && key.iter().all(|byte| is_start(*byte) || byte.is_ascii_digit() || *byte == b'-')
-}
-
-fn add_kinds(shape: &Shape, kinds: &mut [u64; 5]) {
-    kinds[0] += shape.trues + shape.falses;
-    kinds[1] += shape.numbers.as_ref().map_or(0, |numbers| numbers.count());
-    kinds[2] += shape.strings.as_ref().map_or(0, |strings| strings.count);
-    kinds[3] += shape.items.as_ref().map_or(0, |items| items.count);
-    kinds[4] += shape.fields.as_ref().map_or(0, |fields| fields.count);
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 /// Keywords whose values are schemas by name.
-const BY_NAME: [&str; 1] = ["properties"];
+const BY_NAME: [&str; 2] = ["properties", "$defs"];
 
 /// The deepest nesting that is tried.
 const MAX_OUTLINE_DEPTH: usize = 24;
@@ -34,7 +34,8 @@ fn at_depth(value: &Value, depth: usize) -> Value {
     for (key, inner) in object {
         if BY_NAME.contains(&&**key) && depth == 0 {
             let count = inner.as_object().map_or(0, Map::len);
-            out.insert("x-omitted-properties".to_owned(), json!(count));
+            let what = if key == "$defs" { "definitions" } else { key };
+            out.insert(format!("x-omitted-{what}"), json!(count));
         } else if BY_NAME.contains(&&**key) {
             let named = inner.as_object().into_iter().flatten();
             let named = named.map(|(name, inner)| (name.clone(), at_depth(inner, depth - 1)));

@@ -1,52 +1,53 @@
-//! Finding the shape at a path: `200.items[].id`.
+//! Finding the place at a path: `200.items[].id`.
 
-use crate::shape::Shape;
-use crate::shape::fields::Fields;
-use crate::shape::messages::{ACCEPTED, Direction, EndpointMessages};
+use crate::schema::EndpointSchemas;
+use crate::schema::graph::{Object, Place, PlaceGraph, PlaceId};
+use crate::shape::messages::{ACCEPTED, Direction, MessageKey};
 
-/// The shape at a path, with the object and the name that it is a field of. The first part is `query`, `request` or a status;
-/// `[]` stands for the items of a list.
-pub(super) fn place<'m>(
-    messages: &'m EndpointMessages,
+/// A place that a path leads to.
+pub(crate) struct SelectedPlace<'g> {
+    pub(crate) place: PlaceId,
+    /// Whether its values are text: it is in a form or a query.
+    pub(crate) is_text: bool,
+    /// The object that it is a field of, with its name.
+    pub(crate) parent: Option<(&'g Object, String)>,
+}
+
+/// The place at a path. The first part is `query`, `request` or a status; `[]` stands for the items of a list, and `*` for
+/// the values of a map.
+pub(super) fn place<'g>(
+    graph: &'g PlaceGraph,
+    endpoint: &EndpointSchemas,
     path: &str,
-) -> Option<(&'m Shape, Option<(&'m Fields, String)>)> {
-    let mut parts = path
-        .replace("[]", ".[]")
-        .split('.')
-        .filter(|part| !part.is_empty())
-        .map(str::to_owned)
-        .collect::<Vec<_>>()
-        .into_iter();
+) -> Option<SelectedPlace<'g>> {
+    let path = path.replace("[]", ".[]");
+    let mut parts = path.split('.').filter(|part| !part.is_empty());
     let first = parts.next()?;
-    let mut shape = match &*first {
-        "query" => &messages.query,
-        "request" => {
-            let bodies = messages.bodies();
-            let (_, bodies) = bodies.into_iter().find(|(key, bodies)| {
-                key.direction == Direction::Request && key.status == ACCEPTED && bodies.observed > 0
-            })?;
-            &bodies.shape
-        }
-        status => {
-            let status: u16 = status.parse().ok()?;
-            let bodies = messages.bodies();
-            let (_, bodies) = bodies.into_iter().find(|(key, bodies)| {
-                key.direction == Direction::Response && key.status == status && bodies.observed > 0
-            })?;
-            &bodies.shape
-        }
+    let (mut place, is_text) = if first == "query" {
+        (endpoint.query, true)
+    } else {
+        let status: Option<u16> = first.parse().ok();
+        let is_it = |key: &MessageKey| match key.direction {
+            Direction::Request => first == "request" && key.status == ACCEPTED,
+            Direction::Response => status == Some(key.status),
+        };
+        let mut found = endpoint.bodies.iter().filter(|(_, bodies, _)| bodies.observed > 0);
+        let (_, bodies, place) = found.find(|(key, _, _)| is_it(key))?;
+        (*place, bodies.json == 0)
     };
     let mut parent = None;
     for part in parts {
-        if part == "[]" {
-            shape = &shape.items.as_ref()?.item;
-            parent = None;
-        } else {
-            let fields: &Fields = shape.fields.as_ref()?;
-            let (_, _, field) = fields.iter().find(|(_, key, _)| *key == part.as_bytes())?;
-            shape = &field.shape;
-            parent = Some((fields, part));
-        }
+        let found: &Place = graph.place(place);
+        parent = None;
+        place = match part {
+            "[]" => found.item?,
+            "*" => graph.object(found.object?).rest?,
+            key => {
+                let object = graph.object(found.object?);
+                parent = Some((object, key.to_owned()));
+                object.key(key.as_bytes())?.1
+            }
+        };
     }
-    Some((shape, parent))
+    Some(SelectedPlace { place, is_text, parent })
 }

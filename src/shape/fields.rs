@@ -172,6 +172,28 @@ impl Fields {
         &self.keys.rest.shape
     }
 
+    /// Takes the shapes of the kept fields out, in the order of their hashes: (hash, key, shape).
+    pub(crate) fn take_shapes(&mut self) -> Vec<(u64, Box<[u8]>, Shape)> {
+        let names: Vec<_> = self.keys.iter().map(|entry| (entry.hash, entry.key.clone())).collect();
+        let shapes = self.keys.values_mut().map(|field| std::mem::take(&mut field.shape));
+        names.into_iter().zip(shapes).map(|((hash, key), shape)| (hash, key, shape)).collect()
+    }
+
+    /// How many objects have the kept field with this hash.
+    pub(crate) fn present(&self, hash: u64) -> u64 {
+        self.keys.get_hash(hash).map_or(0, |field| field.present)
+    }
+
+    /// Merges the fields with larger hashes than this one into the rest.
+    pub(crate) fn keep_up_to(&mut self, hash: u64) {
+        let kept = self.keys.iter().take_while(|entry| entry.hash <= hash).count();
+        if kept < self.keys.len() {
+            self.keys.keep(kept);
+            self.forget_order();
+            self.drop_evicted();
+        }
+    }
+
     pub(super) fn nodes(&self) -> usize {
         let kept: usize = self.keys.iter().map(|entry| entry.value.shape.nodes()).sum();
         kept + if self.rest().seen() > 0 { self.rest().nodes() } else { 0 }

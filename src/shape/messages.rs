@@ -165,6 +165,17 @@ impl EndpointMessages {
         bodies
     }
 
+    /// The kinds of bodies with what was observed of them, in the order of their keys, without a copy.
+    pub(crate) fn into_bodies(mut self) -> Vec<(MessageKey, BodyStats)> {
+        let keys: Vec<_> =
+            self.bodies.iter().map(|entry| MessageKey::of_bytes(&entry.key)).collect();
+        let stats = self.bodies.values_mut().map(std::mem::take);
+        let mut bodies: Vec<(MessageKey, BodyStats)> =
+            keys.into_iter().zip(stats).filter_map(|(key, stats)| Some((key?, stats))).collect();
+        bodies.sort_by(|a, b| a.0.cmp(&b.0));
+        bodies
+    }
+
     /// Nodes of all shapes.
     pub(crate) fn nodes(&self) -> usize {
         let shapes = self.bodies.iter().map(|entry| &entry.value.shape);

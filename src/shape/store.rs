@@ -46,9 +46,10 @@ impl ShapeStore {
         self.endpoints.entry(id).or_default()
     }
 
-    /// The messages of an endpoint, if any were observed.
-    pub(crate) fn get(&self, id: u64) -> Option<&EndpointMessages> {
-        self.endpoints.get(&id)
+
+    /// Takes the messages of an endpoint out.
+    pub(crate) fn take(&mut self, id: u64) -> Option<EndpointMessages> {
+        self.endpoints.remove(&id)
     }
 
     /// All endpoints, by id.
@@ -75,6 +76,7 @@ impl ShapeStore {
     }
 
     /// Memory of the store, in bytes.
+    #[cfg(test)]
     pub(crate) fn size(&self) -> usize {
         let entries = self.endpoints.values();
         entries.map(|messages| size_of::<EndpointMessages>() + 8 + messages.heap_bytes()).sum()

@@ -301,7 +301,7 @@ fn noun_before(parts: &[Part]) -> Option<String> {
 const MAX_NOUN_BYTES: usize = 40;
 
 /// Converts a text to snake case: `userGroups` and `user-groups` become `user_groups`.
-fn snake_case(text: &[u8]) -> String {
+pub(crate) fn snake_case(text: &[u8]) -> String {
     let mut out = String::new();
     let mut previous = b'_';
     for (i, &byte) in text.iter().take(48).enumerate() {
@@ -329,7 +329,7 @@ fn snake_case(text: &[u8]) -> String {
 }
 
 /// The singular of a noun, which concerns its last word. The rules cover the nouns of APIs.
-fn singular(noun: &str) -> String {
+pub(crate) fn singular(noun: &str) -> String {
     const UNCHANGED: [&str; 16] = [
         "news",
         "series",

@@ -1,0 +1,182 @@
+//! The schemas of one host: its graph of places, its components, and their definitions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use crate::report::Pattern;
+use crate::schema::components::components;
+use crate::schema::decide::{Decider, ObjectNode, SchemaNode};
+use crate::schema::emit::Emitter;
+use crate::schema::graph::{Message, ObjectId, PlaceGraph, PlaceId, PlaceRule};
+use crate::schema::names::{MessageNames, message_names, path_nouns};
+use crate::schema::pool::pool;
+use crate::schema::prior::Prior;
+use crate::shape::messages::{BodyStats, Direction, EndpointMessages, MessageKey};
+use crate::shape::{Caps, Shape};
+
+/// Where the definitions of components stand in a JSON Schema.
+const DEFINITIONS: &str = "#/$defs/";
+
+/// The schemas of one host.
+#[derive(Clone, Debug)]
+pub(crate) struct HostSchemas {
+    pub(crate) graph: PlaceGraph,
+    /// The names of the components.
+    names: BTreeMap<ObjectId, String>,
+    components: BTreeSet<ObjectId>,
+    definitions: BTreeMap<ObjectId, Definition>,
+}
+
+/// The decided schema of a component.
+#[derive(Clone, Debug)]
+struct Definition {
+    schema: Value,
+    /// The components that it refers to.
+    refers_to: BTreeSet<ObjectId>,
+}
+
+/// Collects the messages of a host.
+#[derive(Debug, Default)]
+pub(crate) struct HostBuilder {
+    graph: PlaceGraph,
+    messages: Vec<PlaceId>,
+}
+
+impl HostBuilder {
+    /// Adds the messages of an endpoint; gives the places of its query and of its bodies.
+    pub(crate) fn add_endpoint(
+        &mut self,
+        pattern: &Pattern,
+        messages: EndpointMessages,
+    ) -> (PlaceId, Vec<(MessageKey, BodyStats, PlaceId)>) {
+        let caps = Caps::at(messages.level);
+        let none = MessageNames::default();
+        let query = Message {
+            names: &none,
+            is_request: true,
+            is_text: true,
+            caps,
+            rules: &|_| PlaceRule::default(),
+        };
+        let place = self.graph.add(messages.query.clone(), &query);
+        let bodies = messages.into_bodies().into_iter().map(|(key, mut bodies)| {
+            let message = Message {
+                names: &message_names(pattern, &key),
+                is_request: key.direction == Direction::Request,
+                // Values of forms are text.
+                is_text: bodies.json == 0,
+                caps,
+                rules: &|_| PlaceRule::default(),
+            };
+            let shape = std::mem::take(&mut bodies.shape);
+            let place = self.add(shape, &message);
+            (key, bodies, place)
+        });
+        let bodies = bodies.collect();
+        (place, bodies)
+    }
+
+    /// Adds one message.
+    pub(crate) fn add(&mut self, shape: Shape, message: &Message<'_>) -> PlaceId {
+        let place = self.graph.add(shape, message);
+        self.messages.push(place);
+        place
+    }
+
+    /// Decides what the messages of a host, which has these endpoints, have in common.
+    pub(crate) fn build(mut self, patterns: &[&Pattern], prior: &Prior) -> HostSchemas {
+        pool(&mut self.graph);
+        let nouns = path_nouns(patterns.iter().copied());
+        let names = components(&self.graph, &self.messages, &nouns);
+        let components: BTreeSet<ObjectId> = names.keys().copied().collect();
+        let mut host =
+            HostSchemas { graph: self.graph, names, components, definitions: BTreeMap::new() };
+        let definitions = host.components.iter().map(|id| (*id, host.definition(*id, prior)));
+        host.definitions = definitions.collect();
+        host
+    }
+}
+
+impl HostSchemas {
+    pub(crate) fn decider<'h>(&'h self, prior: &'h Prior, is_text: bool) -> Decider<'h> {
+        Decider { graph: &self.graph, prior, components: &self.components, is_text }
+    }
+
+    fn emitter(&self) -> Emitter<'_> {
+        Emitter { names: &self.names, prefix: DEFINITIONS }
+    }
+
+    fn definition(&self, id: ObjectId, prior: &Prior) -> Definition {
+        let object = self.decider(prior, false).object(id);
+        let mut schema = Map::new();
+        schema.insert("type".to_owned(), json!("object"));
+        schema.extend(self.emitter().of_object(&object, true));
+        let mut refers_to = BTreeSet::new();
+        for (_, node) in &object.properties {
+            add_references(node, &mut refers_to);
+        }
+        object.additional.iter().for_each(|node| add_references(node, &mut refers_to));
+        Definition { schema: Value::Object(schema), refers_to }
+    }
+
+    /// The JSON Schema of a place, with the definitions that it refers to. A component at its top is written out, with its
+    /// name as the title.
+    pub(crate) fn schema(&self, prior: &Prior, place: PlaceId, is_text: bool) -> Value {
+        let decider = self.decider(prior, is_text);
+        let mut node = decider.place(place, "");
+        let mut references = BTreeSet::new();
+        let mut title = None;
+        if let Some(ObjectNode::Component(id)) = node.object {
+            title = self.names.get(&id);
+            node.object = Some(ObjectNode::Inline(Box::new(decider.object(id))));
+        }
+        add_references(&node, &mut references);
+        let mut schema = self.emitter().emit(&node);
+        let definitions = self.definitions(references);
+        if let Some(object) = schema.as_object_mut() {
+            if let Some(title) = title {
+                object.insert("title".to_owned(), json!(title));
+            }
+            if !definitions.is_empty() {
+                object.insert("$defs".to_owned(), Value::Object(definitions));
+            }
+        }
+        schema
+    }
+
+    /// The definitions of components and of all that these refer to, by name.
+    fn definitions(&self, mut open: BTreeSet<ObjectId>) -> Map<String, Value> {
+        let mut found = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        while let Some(id) = open.pop_first() {
+            let (true, Some(definition)) = (seen.insert(id), self.definitions.get(&id)) else {
+                continue;
+            };
+            found.insert(self.names[&id].clone(), definition.schema.clone());
+            open.extend(&definition.refers_to);
+        }
+        found.into_iter().collect()
+    }
+
+    /// The schema tree of a component.
+    pub(crate) fn component(&self, prior: &Prior, id: ObjectId) -> SchemaNode {
+        let object = self.decider(prior, false).object(id);
+        SchemaNode { object: Some(ObjectNode::Inline(Box::new(object))), ..SchemaNode::default() }
+    }
+}
+
+/// Adds the components that a schema refers to.
+fn add_references(node: &SchemaNode, into: &mut BTreeSet<ObjectId>) {
+    match &node.object {
+        Some(ObjectNode::Component(id)) => drop(into.insert(*id)),
+        Some(ObjectNode::Inline(object)) => {
+            let nodes = object.properties.iter().map(|(_, node)| node).chain(&object.additional);
+            nodes.for_each(|node| add_references(node, into));
+        }
+        None => {}
+    }
+    if let Some(item) = node.list.as_ref().and_then(|list| list.item.as_ref()) {
+        add_references(item, into);
+    }
+}
