@@ -342,8 +342,8 @@ fn slice_end(length: usize, limit: Option<i64>) -> usize {
 fn observe(flow: &CompatFlow, clusters: &mut IndexMap<Vec<u8>, Cluster>) -> Result<(), Error> {
     let raises = |why: &str| {
         Error::flow(format!(
-            "flow {} cannot be answered for: {why}; the original loses its whole answer here. Leave the flow out, or \
-             ask without compat",
+            "flow {} cannot be part of the answer: {why}; the original raises an exception here and gives no answer. \
+             Leave the flow out, or ask without compat",
             if flow.id.is_empty() { "without an id".into() } else { text::shortened(&flow.id, 64) }
         ))
     };

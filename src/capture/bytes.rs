@@ -69,7 +69,7 @@ impl Closed {
         if identity_of(&file.metadata()?) == self.identity {
             Ok(file)
         } else {
-            Err(io::Error::other("it was exchanged for another file while it was read"))
+            Err(io::Error::other("it was replaced by another file while it was read"))
         }
     }
 }

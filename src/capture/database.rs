@@ -346,7 +346,8 @@ fn in_words(error: &rusqlite::Error) -> String {
             "its server kept the database locked for 5 seconds; try again".to_owned()
         }
         Some(error) if error.code == ErrorCode::NotADatabase => {
-            "this begins as a SQLite database and is none; it is damaged or encrypted".to_owned()
+            "this begins like a SQLite database and is not one; it is damaged or encrypted"
+                .to_owned()
         }
         Some(error) if error.code == ErrorCode::OperationInterrupted => TimeBudget::OVER.to_owned(),
         Some(error) => {

@@ -141,12 +141,12 @@ fn what_it_is(text: &[u8], head: &[u8]) -> NotACapture {
         )
     } else if has("<items") && has("<item") {
         NotACapture::Known(
-            "these are items saved by Burp, which is no HAR; in Burp install the extension \"HAR Exporter\" from the BApp \
+            "these are items saved by Burp, which is not a HAR; in Burp install the extension \"HAR Exporter\" from the BApp \
              store, export the same items with it, and give that file",
         )
     } else if text.starts_with(b"<") {
         NotACapture::Vague(
-            "this is XML or HTML, no capture; export the traffic as HAR, or record it with mitmdump -w dump.mitm",
+            "this is XML or HTML and not a capture; export the traffic as HAR, or record it with mitmdump -w dump.mitm",
         )
     } else if is(b"\xac\xed") || has("com.xk72.charles") {
         NotACapture::Known(
@@ -155,7 +155,7 @@ fn what_it_is(text: &[u8], head: &[u8]) -> NotACapture {
         )
     } else {
         NotACapture::Vague(
-            "this is no capture that can be read; give a mitmproxy dump (mitmdump -w dump.mitm), a HAR, the database of \
+            "this is not a capture that can be read; give a mitmproxy dump (mitmdump -w dump.mitm), a HAR, the database of \
              mitmproxy-mcp, or JSON lines",
         )
     }
@@ -189,13 +189,13 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_named_with_a_way_out() {
         for (head, word) in [
-            (&b"\x89PNG\r\n"[..], "no capture"),
+            (&b"\x89PNG\r\n"[..], "not a capture"),
             (b"\x0a\x0d\x0d\x0a\x6c\0\0\0", "packet capture"),
             (b"\xd4\xc3\xb2\xa1", "packet capture"),
             (b"<items burpVersion='1'><item>", "Burp"),
             (b"\xac\xed\0\x05", "Charles"),
             (b"[1, 2]", "array"),
-            (b"2026-11-22 08:00:00 GET /", "no capture"),
+            (b"2026-11-22 08:00:00 GET /", "not a capture"),
             (b"{}", "neither a HAR"),
         ] {
             let (NotACapture::Known(message) | NotACapture::Vague(message)) =

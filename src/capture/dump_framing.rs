@@ -484,7 +484,7 @@ fn end_of_file_damage(offset: u64, missing: u64, claimed: Option<u64>) -> Damage
         Some(claimed) => (
             SkipReason::Truncated,
             format!(
-                "the last record is cut off ({missing} of {claimed} bytes are there): the capture is still being \
+                "the last record is cut off ({missing} of {claimed} bytes are present): the capture is still being \
                  written, or its writer was stopped"
             ),
         ),

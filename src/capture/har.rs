@@ -117,7 +117,7 @@ impl<'a> HarFramer<'a> {
                 self.ahead.grow();
                 return None;
             }
-            return Some(self.seek_anywhere(batch, ended, "no HAR begins here"));
+            return Some(self.seek_anywhere(batch, ended, "a HAR does not begin here"));
         };
         let is_list = bytes[bracket] == b'[';
         self.reader.unread(&bytes[bracket + 1..]);
@@ -345,8 +345,9 @@ impl<'a> HarFramer<'a> {
                 self.reader.unread(&batch.bytes()[end..]);
                 let Some(entry) = compactor.finish() else {
                     let length = self.reader.position() - start;
-                    let message =
-                        format!("entry of {length} bytes has more than can be read; skipped");
+                    let message = format!(
+                        "entry of {length} bytes has more content than can be read; skipped"
+                    );
                     let reason = SkipReason::TooLarge;
                     return Some(Chunk::Damage(Damage { reason, offset: start, message }));
                 };
@@ -388,7 +389,7 @@ impl<'a> HarFramer<'a> {
             return self.cut_off(start, next - start);
         }
         let message = format!(
-            "{} bytes are no entry that can be read and were skipped; reading went on at byte {next}",
+            "{} bytes are not an entry that can be read and were skipped; reading went on at byte {next}",
             next - start
         );
         Chunk::Damage(Damage { reason: SkipReason::BadRecord, offset: start, message })
@@ -468,14 +469,14 @@ impl<'a> HarFramer<'a> {
         // Damage may have closed the list too soon: entries that come after its end are looked for.
         let want = self.ahead.want().min(WINDOW);
         let ended = self.window(batch, want);
-        Some(self.seek_anywhere(batch, ended, "the end of the HAR is passed"))
+        Some(self.seek_anywhere(batch, ended, "the HAR has already ended"))
     }
 
     fn cut_off(&self, offset: u64, bytes: u64) -> Chunk {
         let what = if self.found_list { "" } else { ", before its list of entries" };
         let message = format!(
-            "the file ends in the middle{what} ({bytes} bytes of what begins here are there); what came before was read. \
-             Save it again to have the rest"
+            "the file ends in the middle{what} ({bytes} bytes of the part that begins here are present); everything before it \
+             was read. Save the file again to get the rest"
         );
         Chunk::Damage(Damage { reason: SkipReason::Truncated, offset, message })
     }

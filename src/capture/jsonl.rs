@@ -122,7 +122,7 @@ fn bad_line(
     found: &mut dyn FnMut(u64, CaptureItem<'_>),
 ) {
     // The line may hold a secret: say only where, and of what sort it is.
-    let what = if error.at >= text.len() { "ends in the middle" } else { "is no JSON" };
+    let what = if error.at >= text.len() { "ends in the middle" } else { "is not JSON" };
     let message = format!("line {what}, at its byte {}; skipped", error.at);
     found(offset, CaptureItem::Skipped(SkipReason::BadLine, message));
 }

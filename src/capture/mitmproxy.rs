@@ -56,7 +56,7 @@ struct FlowRecord<'a> {
 /// Decodes one record, given as the value at the top level of a dump.
 pub(crate) fn decode(record: Tnetstring<'_>) -> DecodedRecord<'_> {
     if record.tag != b'}' {
-        return bad("it is no dict");
+        return bad("it is not a dict");
     }
     let Ok(record) = fields(record) else { return bad("its fields are damaged") };
     if let Some(refused) = refused_version(record.version) {
@@ -70,7 +70,7 @@ pub(crate) fn decode(record: Tnetstring<'_>) -> DecodedRecord<'_> {
         Some(b"websocket") => return skipped(SkipReason::WebsocketMessages),
         Some(_) => {
             // What stands there may be anything, so it is not repeated.
-            let message = "record of a type that is not known; skipped".to_owned();
+            let message = "record of an unknown type; skipped".to_owned();
             return DecodedRecord::Skipped(SkipReason::UnknownType, message);
         }
     }
@@ -127,7 +127,9 @@ fn refused_version<'a>(version: Option<Tnetstring<'a>>) -> Option<DecodedRecord<
                 format!("0.{minor}"),
                 "which mitmproxy itself no longer reads (0.11 is the oldest)",
             ),
-            (major, minor) => refuse(format!("{major}.{minor}"), "which no mitmproxy wrote"),
+            (major, minor) => {
+                refuse(format!("{major}.{minor}"), "which no version of mitmproxy writes")
+            }
         };
     }
     match version.integer() {
@@ -136,8 +138,8 @@ fn refused_version<'a>(version: Option<Tnetstring<'a>>) -> Option<DecodedRecord<
             newer.to_string(),
             "newer than this program knows (21); update it, or save the flows as HAR",
         ),
-        Some(other) => refuse(other.to_string(), "which no mitmproxy wrote"),
-        None => refuse("?".to_owned(), "which no mitmproxy wrote"),
+        Some(other) => refuse(other.to_string(), "which no version of mitmproxy writes"),
+        None => refuse("?".to_owned(), "which no version of mitmproxy writes"),
     }
 }
 

@@ -348,7 +348,7 @@ impl Captures {
                 NotACapture::Vague(why) => Error::format(&name, why),
             })?,
             Some(Format::McpDatabase) => {
-                return Err(Error::format(&name, "this is no SQLite database"));
+                return Err(Error::format(&name, "this is not a SQLite database"));
             }
             Some(named @ (Format::Mitmproxy | Format::Har | Format::JsonLines)) => named,
         };

@@ -103,7 +103,7 @@ impl CompatRows {
     ) -> Result<CompatAnswer, Error> {
         if self.is_full() {
             return Err(Error::usage(format!(
-                "the original's answer needs all flows in memory, and these take more than {} MB; ask without compat",
+                "the answer of the original needs all flows in memory, and these take more than {} MB; ask without compat",
                 limits::MAX_HELD_ROW_BYTES >> 20
             )));
         }

@@ -65,7 +65,9 @@ impl Follower {
         options: Options,
     ) -> Result<Self, Error> {
         if options.limit.is_some() {
-            return Err(Error::usage("a capture that is followed takes no limit"));
+            return Err(Error::usage(
+                "limit cannot be combined with a capture that is followed; leave it out",
+            ));
         }
         let mut follower = Self {
             path: path.as_ref().to_owned(),

@@ -62,7 +62,7 @@ pub fn split(
 ) -> Result<(Vec<Split>, Patterns, Vec<String>), Error> {
     if options.limit.is_some() {
         return Err(Error::usage(
-            "the newest flows are only known where all are; leave the limit out",
+            "the newest flows can only be chosen among all flows; leave the limit out",
         ));
     }
     let captures = Captures::open(&[path], format)?;

@@ -56,14 +56,14 @@ impl ExplanationOutput for ExplanationText {
                 }
             }
             if near_misses.is_empty() {
-                writeln!(out, "  nothing on its path was nearly judged otherwise")?;
+                writeln!(out, "  no decision about its path was close")?;
             } else {
-                writeln!(out, "  nearly judged otherwise:")?;
+                writeln!(out, "  close decisions:")?;
             }
             for miss in near_misses {
                 writeln!(
                     out,
-                    "    segment {} \"{}\" is a {} ({:.0} % likely to be a value), most of all by {}",
+                    "    segment {} \"{}\" is a {} ({:.0} % likely to be a value), mainly because of {}",
                     miss.segment,
                     miss.text,
                     miss.judged,

@@ -147,7 +147,7 @@ impl Read for UnpackReader {
             return Ok(count);
         }
         let why = format!(
-            "the {name} data unpacks to more than {} times the size of its file, which no traffic does",
+            "the {name} data unpacks to more than {} times the size of its file, which captured traffic never does",
             limits::MAX_UNPACKED_RATIO
         );
         Err(io::Error::other(UnpackError(why)))

@@ -37,7 +37,7 @@ pub(super) fn check_beside(path: &Path) -> Result<(), String> {
         let metadata = beside(path, suffix).symlink_metadata();
         if metadata.is_ok_and(|metadata| !is_plain(&metadata)) {
             return Err(format!(
-                "beside this SQLite database stands {suffix}, which is a link, a pipe or a folder and not a file; remove it"
+                "the {suffix} file beside this SQLite database is a link, a pipe or a folder and not a plain file; remove it"
             ));
         }
     }

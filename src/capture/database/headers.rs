@@ -95,7 +95,7 @@ pub(super) fn read<'a>(
     pairs: &mut Vec<OwnedHeader<'a>>,
 ) -> Result<(), &'static str> {
     pairs.clear();
-    let no_json = |_: JsonError| "its headers are no JSON";
+    let no_json = |_: JsonError| "its headers are not JSON";
     let mut json = JsonReader::strict(text);
     match json.peek() {
         Some(b'[') => {
@@ -108,7 +108,7 @@ pub(super) fn read<'a>(
             });
             read.map_err(no_json)?;
             if !is_pairs {
-                return Err("its headers are no list of pairs");
+                return Err("its headers are not a list of pairs");
             }
         }
         Some(b'{') => {
@@ -119,10 +119,10 @@ pub(super) fn read<'a>(
             read.map_err(no_json)?;
         }
         Some(b'n') => return Err("its headers are null"),
-        _ => return Err("its headers are no JSON"),
+        _ => return Err("its headers are not JSON"),
     }
     if json.peek().is_some() {
-        return Err("its headers are no JSON");
+        return Err("its headers are not JSON");
     }
     Ok(())
 }

@@ -14,10 +14,10 @@ pub(super) fn decode<'a>(
     found: &mut dyn FnMut(u64, CaptureItem<'_>),
 ) -> Result<usize, String> {
     let mut json = JsonReader::new(bytes);
-    let bad = |error: JsonError| format!("it is no JSON at its byte {}", error.at);
+    let bad = |error: JsonError| format!("it is not valid JSON at its byte {}", error.at);
     if json.peek() != Some(b'{') {
         json.skip().map_err(bad)?;
-        return Err("it is no object".to_owned());
+        return Err("it is not an object".to_owned());
     }
     entry.reset();
     entry.read(&mut json).map_err(bad)?;

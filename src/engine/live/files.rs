@@ -72,7 +72,7 @@ impl Listing {
         }
         let location = Location::of_file(&real).filter(|_| is_plain(&metadata));
         let location = location.ok_or_else(|| {
-            io::Error::other("it is not a file, and only files and folders can be asked about")
+            io::Error::other("it is neither a file nor a folder, and nothing else can be read")
         })?;
         self.named.push(location.clone());
         self.files.push(location);
