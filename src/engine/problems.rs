@@ -1,4 +1,4 @@
-//! What went wrong, in sentences: what the program says on stderr, and other shells give back.
+//! Sentences about problems of a run, for stderr and for the callers of the library.
 
 use crate::capture::Captures;
 use crate::engine::CompatAnswer;
@@ -10,15 +10,16 @@ use crate::report::decision::rule_problems;
 use crate::skip::Skips;
 
 impl Analysis {
-    /// What went wrong, one sentence each: damage with its place, rules that matched nothing, and captures that could not be
-    /// opened or read to their end. `captures` are those that were analyzed.
+    /// The problems of the run, one sentence each: damage with its place, rules that matched
+    /// nothing, and captures that could not be opened or read to their end. `captures` must be the
+    /// captures that were analyzed.
     pub fn problems(&self, captures: &Captures) -> Vec<String> {
         problems(captures, &self.skips, rule_problems(&self.unmatched_rules), &self.failures)
     }
 }
 
 impl CompatAnswer {
-    /// What went wrong, as [`Analysis::problems`].
+    /// The problems of the run, as [`Analysis::problems`].
     pub fn problems(&self, captures: &Captures) -> Vec<String> {
         problems(captures, &self.skips, Vec::new(), &self.failures)
     }
