@@ -153,7 +153,7 @@ fn stored_row<'a>(columns: &RowColumns<'a>) -> StoredRow<'a> {
 /// # Errors
 ///
 /// Fails as [`analyze`](crate::analyze) does, if the monitor stopped the run, if the flows take
-/// more than 1 GB of memory, and if the original tool raises an exception for a flow, which the
+/// more than 1 GiB of memory, and if the original tool raises an exception for a flow, which the
 /// error names.
 pub fn compat_answer(
     captures: &Captures,

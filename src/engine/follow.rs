@@ -136,6 +136,10 @@ impl Follower {
 
     /// Reads the rest of the file and returns the last analysis. An incomplete record at the end is
     /// counted as cut off.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is a rest that cannot be opened. A file that no longer exists has none.
     pub fn finish(mut self) -> Result<Analysis, Error> {
         let rest = std::fs::metadata(&self.path).is_ok_and(|now| now.len() > self.mark.position);
         if rest {
