@@ -110,11 +110,26 @@ impl<'a> Flow<'a> {
     ///
     /// `None` if `url` does not have a host that is requested over HTTP, such as `data:` and
     /// `blob:` URLs and an empty string.
+    ///
+    /// ```
+    /// use api_patterns::Flow;
+    ///
+    /// let flow = Flow::new("GET", "https://api.example.com/users/42").unwrap();
+    /// assert_eq!(flow.host, &b"api.example.com"[..]);
+    /// assert!(Flow::new("GET", "data:,text").is_none());
+    /// ```
     pub fn new(method: &'a str, url: &'a str) -> Option<Self> {
         Self::of_bytes(method.as_bytes(), url.as_bytes())
     }
 
     /// As [`new`](Self::new), for bytes, which need not be UTF-8.
+    ///
+    /// ```
+    /// use api_patterns::Flow;
+    ///
+    /// let flow = Flow::of_bytes(b"GET", b"https://api.example.com/\xff").unwrap();
+    /// assert_eq!(flow.host, &b"api.example.com"[..]);
+    /// ```
     pub fn of_bytes(method: &'a [u8], url: &'a [u8]) -> Option<Self> {
         Self::from_url(Cow::Borrowed(method), url)
     }
@@ -127,6 +142,13 @@ impl<'a> Flow<'a> {
     /// Creates a flow for any request. If the URL does not name an HTTP host, the flow has no host,
     /// and [`is_http`](Self::is_http) returns `false`. All readers use this function, so that one
     /// place decides which exchanges are used.
+    ///
+    /// ```
+    /// use api_patterns::Flow;
+    ///
+    /// let flow = Flow::of_any_url(b"GET"[..].into(), b"data:text/plain,x");
+    /// assert!(flow.host.is_empty() && !flow.is_http());
+    /// ```
     pub fn of_any_url(method: Cow<'a, [u8]>, url: &'a [u8]) -> Self {
         let parts = if method.eq_ignore_ascii_case(b"CONNECT") {
             Some(url::split_connect(url))
@@ -188,11 +210,25 @@ impl<'a> Flow<'a> {
     }
 
     /// The path as sent, without query and fragment.
+    ///
+    /// ```
+    /// use api_patterns::Flow;
+    ///
+    /// let flow = Flow::new("GET", "https://api.example.com/users/42?full=1").unwrap();
+    /// assert_eq!(flow.path(), b"/users/42");
+    /// ```
     pub fn path(&self) -> &[u8] {
         self.path_and_query().0
     }
 
     /// The query as sent, without `?`; empty if there is none.
+    ///
+    /// ```
+    /// use api_patterns::Flow;
+    ///
+    /// let flow = Flow::new("GET", "https://api.example.com/users/42?full=1").unwrap();
+    /// assert_eq!(flow.query(), b"full=1");
+    /// ```
     pub fn query(&self) -> &[u8] {
         self.path_and_query().1
     }
@@ -224,6 +260,14 @@ pub(crate) fn path_and_query_of<'t>(
 impl Response<'_> {
     /// The content type: as the capture stores it, otherwise the first `content-type` header.
     /// `None` if there is neither.
+    ///
+    /// ```
+    /// use api_patterns::{Header, Headers, Response};
+    ///
+    /// let headers: [Header<'_>; 1] = [(b"Content-Type", Some(b"text/html"))];
+    /// let response = Response { headers: Headers::new(&headers), ..Response::default() };
+    /// assert_eq!(response.content_type(), Some(&b"text/html"[..]));
+    /// ```
     pub fn content_type(&self) -> Option<&[u8]> {
         self.content_type.or_else(|| self.headers.get(b"content-type"))
     }

@@ -77,6 +77,15 @@ impl fmt::Debug for CaptureSource {
 impl Captures {
     /// Opens files, folders (walked, sorted by name) and standard input (`-`).
     ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat};
+    ///
+    /// let paths = ["fixtures/demo.mitm", "fixtures/demo.har"];
+    /// let captures = Captures::open(&paths, InputFormat::Detect)?;
+    /// assert_eq!(captures.len(), 2);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns the first error if no capture can be opened. If at least one can, the others are
@@ -200,6 +209,15 @@ impl Captures {
 
     /// Opens a capture that is already in memory. `name` is used in messages.
     ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat};
+    ///
+    /// let line = br#"{"method": "GET", "url": "https://api.example.com/users/42"}"#;
+    /// let captures = Captures::from_bytes("one line", line.to_vec(), InputFormat::Detect)?;
+    /// assert_eq!(captures.name(0), Some("one line"));
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails if the bytes are not a capture.
@@ -210,6 +228,15 @@ impl Captures {
     }
 
     /// Opens a capture that is read from front to back, once. `name` is used in messages.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat};
+    ///
+    /// let line: &[u8] = br#"{"method": "GET", "url": "https://api.example.com/users/42"}"#;
+    /// let captures = Captures::from_reader("a reader", Box::new(line), InputFormat::Detect)?;
+    /// assert_eq!(captures.len(), 1);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -242,37 +269,92 @@ impl Captures {
     }
 
     /// Errors of the files that were named and could not be opened.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat};
+    ///
+    /// let paths = ["fixtures/demo.mitm", "no-such-file.mitm"];
+    /// let captures = Captures::open(&paths, InputFormat::Detect)?;
+    /// assert!(captures.refused()[0].is_io());
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn refused(&self) -> &[Error] {
         &self.refused
     }
 
     /// Files in folders that are not read, one sentence each: name and reason.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat};
+    ///
+    /// let captures = Captures::open(&["fixtures"], InputFormat::Detect)?;
+    /// assert!(captures.ignored().iter().any(|file| file.contains("README.md")));
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn ignored(&self) -> &[String] {
         &self.ignored
     }
 
     /// The name of a capture by its index, which is that of
     /// [`SkipPlace::source`](crate::SkipPlace::source). `None` if there is no such capture.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat};
+    ///
+    /// let captures = Captures::open(&["fixtures/demo.har"], InputFormat::Detect)?;
+    /// assert_eq!(captures.name(0), Some("fixtures/demo.har"));
+    /// assert_eq!(captures.name(1), None);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn name(&self, source: usize) -> Option<&str> {
         self.sources.get(source).map(|source| &*source.name)
     }
 
     /// The number of captures.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat};
+    ///
+    /// let captures = Captures::open(&["fixtures/demo.har"], InputFormat::Detect)?;
+    /// assert_eq!(captures.len(), 1);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.sources.len()
     }
 
     /// Returns `true` if there are no captures.
+    ///
+    /// ```
+    /// assert!(api_patterns::Captures::default().is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.sources.is_empty()
     }
 
     /// The total length of all captures in bytes. `None` if one of the lengths is not known.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat};
+    ///
+    /// let captures = Captures::open(&["fixtures/demo.har"], InputFormat::Detect)?;
+    /// let length = std::fs::metadata("fixtures/demo.har").unwrap().len();
+    /// assert_eq!(captures.bytes(), Some(length));
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn bytes(&self) -> Option<u64> {
         self.sources.iter().map(CaptureSource::length).sum()
     }
 
     /// The unit of the places in a capture: `byte`, or `row` in a database.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat};
+    ///
+    /// let captures = Captures::open(&["fixtures/demo.har"], InputFormat::Detect)?;
+    /// assert_eq!(captures.unit(0), "byte");
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn unit(&self, source: usize) -> &'static str {
         self.sources.get(source).map_or("byte", CaptureSource::unit)
     }

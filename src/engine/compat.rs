@@ -150,6 +150,16 @@ fn stored_row<'a>(columns: &RowColumns<'a>) -> StoredRow<'a> {
 /// `domain` and `limit` have the meaning that they have in that tool. Of `options`, only `threads`
 /// and `batch_bytes` are used.
 ///
+/// ```
+/// use api_patterns::{Captures, InputFormat, Options, compat_answer};
+///
+/// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
+/// let answer = compat_answer(&captures, None, None, &Options::default(), &())?;
+/// assert!(answer.text.starts_with('['));
+/// assert_eq!(answer.flows, 65);
+/// # Ok::<(), api_patterns::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// Fails as [`analyze`](crate::analyze) does, if the monitor stopped the run, if the flows take

@@ -28,6 +28,16 @@ pub struct Filter {
 
 impl Filter {
     /// Creates the selection of some options.
+    ///
+    /// ```
+    /// use api_patterns::{Filter, Flow, Options, SkipReason};
+    ///
+    /// let mut options = Options::default();
+    /// options.methods = vec!["POST".to_owned()];
+    /// let filter = Filter::new(&options);
+    /// let flow = Flow::new("GET", "https://api.example.com/").unwrap();
+    /// assert_eq!(filter.leaves_out(&flow), Some(SkipReason::OtherMethod));
+    /// ```
     pub fn new(options: &Options) -> Self {
         Self {
             domains: options.domains.iter().map(|domain| plain_domain(domain)).collect(),
@@ -55,6 +65,14 @@ impl Filter {
     }
 
     /// The reason why a flow is left out. `None` if it is selected.
+    ///
+    /// ```
+    /// use api_patterns::{Filter, Flow, Options};
+    ///
+    /// let filter = Filter::new(&Options::default());
+    /// let flow = Flow::new("GET", "https://api.example.com/").unwrap();
+    /// assert_eq!(filter.leaves_out(&flow), None);
+    /// ```
     pub fn leaves_out(&self, flow: &Flow<'_>) -> Option<SkipReason> {
         if !self.domains.is_empty()
             && !self.domains.iter().any(|domain| is_in_domain(&host_name(flow), domain))

@@ -11,6 +11,17 @@ use crate::skip::{SkipPlace, SkipReason, Skips};
 /// Calls `visit` for every HTTP flow of the captures, in input order, on the calling thread.
 /// Returns the items that were skipped.
 ///
+/// ```
+/// use api_patterns::{Captures, InputFormat, for_each_flow};
+///
+/// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
+/// let mut count = 0;
+/// let skips = for_each_flow(&captures, |_flow| count += 1)?;
+/// assert_eq!(count, 65);
+/// assert_eq!(skips.total(), 0);
+/// # Ok::<(), api_patterns::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// Returns the error of the first capture that cannot be read to its end. All captures are read

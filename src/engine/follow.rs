@@ -57,6 +57,15 @@ pub enum Change {
 impl Follower {
     /// Follows the file at `path` from its start. Does not read records yet.
     ///
+    /// ```
+    /// use api_patterns::{Follower, InputFormat, Options};
+    ///
+    /// let path = "fixtures/demo.mitm";
+    /// let follower = Follower::open(path, InputFormat::Detect, Options::default())?;
+    /// assert_eq!(follower.analysis().report.totals.used, 0);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// Fails if the file does not exist, if it is neither a dump nor JSON lines, and if `options`
@@ -89,6 +98,16 @@ impl Follower {
     }
 
     /// Reads the records that were added since the last call.
+    ///
+    /// ```
+    /// use api_patterns::{Change, Follower, InputFormat, Options};
+    ///
+    /// let path = "fixtures/demo.mitm";
+    /// let mut follower = Follower::open(path, InputFormat::Detect, Options::default())?;
+    /// assert_eq!(follower.poll(&())?, Change::More);
+    /// assert_eq!(follower.poll(&())?, Change::Nothing);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -129,6 +148,16 @@ impl Follower {
     }
 
     /// The analysis of all records that were read so far.
+    ///
+    /// ```
+    /// use api_patterns::{Follower, InputFormat, Options};
+    ///
+    /// let path = "fixtures/demo.mitm";
+    /// let mut follower = Follower::open(path, InputFormat::Detect, Options::default())?;
+    /// follower.poll(&())?;
+    /// assert_eq!(follower.analysis().report.totals.used, 65);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn analysis(&self) -> Analysis {
         let decision = self.options.decide(&self.patterns);
         Analysis::new(decision, self.patterns.skips().clone(), self.outcome.clone())
@@ -136,6 +165,15 @@ impl Follower {
 
     /// Reads the rest of the file and returns the last analysis. An incomplete record at the end is
     /// counted as cut off.
+    ///
+    /// ```
+    /// use api_patterns::{Follower, InputFormat, Options};
+    ///
+    /// let path = "fixtures/demo.mitm";
+    /// let follower = Follower::open(path, InputFormat::Detect, Options::default())?;
+    /// assert_eq!(follower.finish()?.report.totals.used, 65);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

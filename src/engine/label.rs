@@ -40,6 +40,17 @@ struct LabelLine<'a> {
 ///
 /// Captures are read twice. Pipes are copied to temporary files first.
 ///
+/// ```
+/// use api_patterns::{Captures, InputFormat, Options, label};
+///
+/// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
+/// let mut out: Vec<u8> = Vec::new();
+/// let analysis = label(&captures, &Options::default(), &(), &mut out)?;
+/// assert_eq!(analysis.report.totals.used, 65);
+/// assert_eq!(String::from_utf8(out).unwrap().lines().count(), 65);
+/// # Ok::<(), api_patterns::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// Fails as [`analyze`](crate::analyze) does, and if `out` cannot be written to.

@@ -13,6 +13,19 @@ pub struct Progress {
 }
 
 /// Observer of a run that can stop it. `()` never stops it, and closures are monitors as well.
+///
+/// ```
+/// use api_patterns::{Monitor, Progress};
+///
+/// struct FirstThousand;
+///
+/// impl Monitor for FirstThousand {
+///     fn progress(&self, progress: &Progress) -> bool {
+///         progress.flows < 1000
+///     }
+/// }
+/// assert!(FirstThousand.progress(&Progress::default()));
+/// ```
 pub trait Monitor: Sync {
     /// Called at intervals, from any thread. If it returns `false`, the run ends early with the
     /// flows that were read so far.

@@ -124,6 +124,15 @@ impl std::fmt::Debug for LiveCaptures {
 
 impl LiveCaptures {
     /// Creates the captures without reading anything. `options` apply to all queries.
+    ///
+    /// ```
+    /// use api_patterns::{InputFormat, LiveCaptures, Options, Scope};
+    ///
+    /// let paths = vec!["fixtures/demo.mitm".into()];
+    /// let captures = LiveCaptures::new(paths, InputFormat::Detect, Options::default());
+    /// assert_eq!(captures.view(&Scope::default(), &())?.readable, 1);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn new(paths: Vec<PathBuf>, format: InputFormat, options: Options) -> Self {
         let all = Live::new(paths.clone(), format, options.clone(), Patterns::new);
         let known = CacheState {
@@ -140,6 +149,16 @@ impl LiveCaptures {
 
     /// Returns the report about the current content of the captures. If the scope has a domain and
     /// no limit, the report may contain other hosts as well: see [`Snapshot::is_narrowed`].
+    ///
+    /// ```
+    /// use api_patterns::{InputFormat, LiveCaptures, Options, Scope};
+    ///
+    /// let paths = vec!["fixtures/demo.mitm".into()];
+    /// let captures = LiveCaptures::new(paths, InputFormat::Detect, Options::default());
+    /// let newest = captures.view(&Scope { domain: None, limit: Some(5) }, &())?;
+    /// assert_eq!(newest.report.totals.used, 5);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -239,6 +258,17 @@ impl LiveCaptures {
 
     /// As [`view`](Self::view), without reading and without waiting. `None` if the captures have
     /// changed, are being read, or the view is not kept.
+    ///
+    /// ```
+    /// use api_patterns::{InputFormat, LiveCaptures, Options, Scope};
+    ///
+    /// let paths = vec!["fixtures/demo.mitm".into()];
+    /// let captures = LiveCaptures::new(paths, InputFormat::Detect, Options::default());
+    /// assert!(captures.unchanged(&Scope::default()).is_none());
+    /// captures.view(&Scope::default(), &())?;
+    /// assert!(captures.unchanged(&Scope::default()).is_some());
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn unchanged(&self, scope: &Scope) -> Option<Arc<Snapshot>> {
         let known = self.known.try_lock().ok()?;
         if !known.all.is_current() {
@@ -253,6 +283,15 @@ impl LiveCaptures {
 
     /// Returns `true` if this file is one of the current captures, under any name. Writing to such
     /// a file would change the captures.
+    ///
+    /// ```
+    /// use api_patterns::{InputFormat, LiveCaptures, Options};
+    ///
+    /// let paths = vec!["fixtures/demo.mitm".into()];
+    /// let captures = LiveCaptures::new(paths, InputFormat::Detect, Options::default());
+    /// assert!(captures.has_file(&std::fs::File::open("fixtures/demo.mitm").unwrap()));
+    /// assert!(!captures.has_file(&std::fs::File::open("fixtures/demo.har").unwrap()));
+    /// ```
     pub fn has_file(&self, file: &File) -> bool {
         let Ok(metadata) = file.metadata() else { return false };
         locked(&self.known).all.has_file(identity_of(&metadata))
@@ -260,6 +299,16 @@ impl LiveCaptures {
 
     /// Returns the schemas of all endpoints of the current captures, and the view that they belong
     /// to. The captures are read once more, and the schemas are kept until one of them changes.
+    ///
+    /// ```
+    /// use api_patterns::{InputFormat, LiveCaptures, Options};
+    ///
+    /// let paths = vec!["fixtures/demo.mitm".into()];
+    /// let captures = LiveCaptures::new(paths, InputFormat::Detect, Options::default());
+    /// let (view, schemas) = captures.schemas(&())?;
+    /// assert!(schemas.all(&view.report).is_object());
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -284,6 +333,17 @@ impl LiveCaptures {
     }
 
     /// Returns a view by its fingerprint. `None` if it is no longer kept.
+    ///
+    /// ```
+    /// use api_patterns::{InputFormat, LiveCaptures, Options, Scope};
+    ///
+    /// let paths = vec!["fixtures/demo.mitm".into()];
+    /// let captures = LiveCaptures::new(paths, InputFormat::Detect, Options::default());
+    /// let view = captures.view(&Scope::default(), &())?;
+    /// let kept = captures.kept(view.fingerprint).unwrap();
+    /// assert_eq!(kept.sequence, view.sequence);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn kept(&self, fingerprint: u64) -> Option<Arc<Snapshot>> {
         let known = self.wait(&()).ok()?;
         let kept = known.views.iter().find(|(_, _, view)| view.fingerprint == fingerprint);
@@ -293,6 +353,18 @@ impl LiveCaptures {
     /// Explains one endpoint of a view by its id: the pattern, and the decisions on its path that
     /// were close. An endpoint of an earlier view that is still kept is found as well. `None` if
     /// there is no such endpoint.
+    ///
+    /// ```
+    /// use api_patterns::{InputFormat, LiveCaptures, Options, Scope};
+    ///
+    /// let paths = vec!["fixtures/demo.mitm".into()];
+    /// let captures = LiveCaptures::new(paths, InputFormat::Detect, Options::default());
+    /// let view = captures.view(&Scope::default(), &())?;
+    /// let id = &view.report.patterns[0].id;
+    /// let explanation = captures.explain(&view, id).unwrap();
+    /// assert_eq!(explanation.pattern.id, *id);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn explain(&self, view: &Snapshot, id: &str) -> Option<Explanation> {
         let has = |view: &Snapshot| view.report.patterns.iter().any(|pattern| pattern.id == id);
         if has(view) {
@@ -315,6 +387,16 @@ impl LiveCaptures {
 
     /// Returns the compat answer about the current captures. Captured words are changed if they
     /// would control a terminal, are longer than 240 bytes, or look like a secret.
+    ///
+    /// ```
+    /// use api_patterns::{InputFormat, LiveCaptures, Options};
+    ///
+    /// let paths = vec!["fixtures/demo.mitm".into()];
+    /// let captures = LiveCaptures::new(paths, InputFormat::Detect, Options::default());
+    /// let answer = captures.original(None, Some(10), &())?;
+    /// assert_eq!(answer.flows, 10);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -118,6 +118,17 @@ pub fn split(
 /// Observes one part of a capture file. Returns the state and sentences about problems: damage, and
 /// for a part that is a whole file, the error after which it could not be read further.
 ///
+/// ```
+/// use api_patterns::{InputFormat, Options, Split, observe_split};
+///
+/// let whole = Split { places: None };
+/// let options = Options::default();
+/// let (state, _problems) =
+///     observe_split("fixtures/demo.mitm", InputFormat::Detect, &whole, &options, &())?;
+/// assert_eq!(state.used(), 65);
+/// # Ok::<(), api_patterns::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// Fails if the file cannot be opened or read at a place of the part, and if the monitor stopped

@@ -85,12 +85,26 @@ impl<'a> Body<'a> {
 
     /// Returns `true` if the capture has the bytes of the body, or if a reader left them out
     /// because the body is too large.
+    ///
+    /// ```
+    /// use api_patterns::Body;
+    ///
+    /// assert!(Body::decoded(b"{}").is_recorded());
+    /// assert!(!Body::default().is_recorded());
+    /// ```
     pub fn is_recorded(&self) -> bool {
         self.content != RecordedContent::Absent
     }
 
     /// Length in bytes as recorded (compressed, escaped or in Base64 as in the capture). `None` if
     /// no body was recorded.
+    ///
+    /// ```
+    /// use api_patterns::Body;
+    ///
+    /// assert_eq!(Body::decoded(b"{}").recorded_bytes(), Some(2));
+    /// assert_eq!(Body::default().recorded_bytes(), None);
+    /// ```
     pub fn recorded_bytes(&self) -> Option<u64> {
         match self.content {
             RecordedContent::Absent => None,

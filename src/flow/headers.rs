@@ -47,6 +47,13 @@ enum HeaderSource<'a> {
 
 impl<'a> Headers<'a> {
     /// Creates headers from pairs of name and value.
+    ///
+    /// ```
+    /// use api_patterns::{Header, Headers};
+    ///
+    /// let pairs: [Header<'_>; 1] = [(b"Accept", Some(b"*/*"))];
+    /// assert_eq!(Headers::new(&pairs).iter().count(), 1);
+    /// ```
     pub fn new(pairs: &'a [Header<'a>]) -> Self {
         Self { source: HeaderSource::Pairs(pairs) }
     }
@@ -60,6 +67,15 @@ impl<'a> Headers<'a> {
     }
 
     /// The headers in wire order, at most 4096 of them.
+    ///
+    /// ```
+    /// use api_patterns::{Header, Headers};
+    ///
+    /// let pairs: [Header<'_>; 1] = [(b"Accept", Some(b"*/*"))];
+    /// let (name, value) = Headers::new(&pairs).iter().next().unwrap();
+    /// assert_eq!(name, b"Accept");
+    /// assert_eq!(value, Some(&b"*/*"[..]));
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = Header<'a>> + use<'a> {
         let mut source = self.source;
         std::iter::from_fn(move || match &mut source {
@@ -111,6 +127,14 @@ impl<'a> Headers<'a> {
 
     /// The value of the first header with this name, in any case. The search is fastest if both are
     /// in the same case. `None` if there is no such header, or if it has no value.
+    ///
+    /// ```
+    /// use api_patterns::{Header, Headers};
+    ///
+    /// let pairs: [Header<'_>; 1] = [(b"Accept", Some(b"*/*"))];
+    /// assert_eq!(Headers::new(&pairs).get(b"accept"), Some(&b"*/*"[..]));
+    /// assert_eq!(Headers::new(&pairs).get(b"host"), None);
+    /// ```
     pub fn get(&self, name: &[u8]) -> Option<&'a [u8]> {
         let is_it =
             |header: &Header<'_>| is_same(header.0, name) || header.0.eq_ignore_ascii_case(name);

@@ -46,6 +46,22 @@ impl<'a> Proxied<'a> {
     /// Converts the request to a flow without id, times and response. `None` if it has no method or
     /// host. `server_name` returns the name that the client sent in its TLS handshake; it is called
     /// only if no other field names a host.
+    ///
+    /// ```
+    /// use api_patterns::{Headers, Proxied};
+    ///
+    /// let request = Proxied {
+    ///     method: b"GET",
+    ///     scheme: b"https",
+    ///     authority: b"",
+    ///     path: b"/users/42",
+    ///     headers: Headers::default(),
+    ///     address: Some((b"192.0.2.7", 443)),
+    ///     is_multiplexed: false,
+    /// };
+    /// let flow = request.flow(|| Some(&b"api.example.com"[..])).unwrap();
+    /// assert_eq!(flow.host, &b"api.example.com"[..]);
+    /// ```
     pub fn flow(self, server_name: impl FnOnce() -> Option<&'a [u8]>) -> Option<Flow<'a>> {
         let (host, port) = self.meant_host(server_name);
         if host.is_empty() || self.method.is_empty() {

@@ -12,6 +12,13 @@ use unicode_normalization::char::is_combining_mark;
 /// These are controls (C0, DEL, C1), bidi marks and overrides, letters that are written from right
 /// to left, zero-width and invisible format characters, separators other than the space, private
 /// use, and tags (Unicode 16, general categories Cc, Cf, Co, Zl, Zp, Zs; bidi classes R and AL).
+///
+/// ```
+/// use api_patterns::text::is_unsafe;
+///
+/// assert!(is_unsafe('\u{1b}'));
+/// assert!(!is_unsafe('a'));
+/// ```
 pub fn is_unsafe(c: char) -> bool {
     c.is_control()
         || (c.is_whitespace() && c != ' ')

@@ -5,6 +5,20 @@ use std::io::{self, Write};
 use crate::report::decision::Explanation;
 
 /// A format in which explanations can be written.
+///
+/// ```
+/// use api_patterns::output::{ExplanationOutput, ExplanationText};
+/// use api_patterns::{Flow, Patterns, ReportOptions};
+///
+/// let mut patterns = Patterns::new();
+/// patterns.observe(&Flow::new("GET", "https://api.example.com/users/42").unwrap());
+/// let mut options = ReportOptions::default();
+/// options.explain = Some("GET /users/{user_id}".to_owned());
+/// let mut out = Vec::new();
+/// ExplanationText.write(&patterns.decide(&options).explanations, &mut out).unwrap();
+/// let text = String::from_utf8(out).unwrap();
+/// assert!(text.starts_with("GET /users/{user_id}  on api.example.com"));
+/// ```
 pub trait ExplanationOutput {
     /// Writes all explanations, and a final newline.
     ///
