@@ -41,7 +41,7 @@ pub(crate) struct StoredRow<'a> {
     pub(crate) status: Option<&'a [u8]>,
     /// The original writes a missing method as null.
     pub(crate) has_method: bool,
-    /// Why the original raises for this row.
+    /// Reason for which the original raises an exception on this row.
     pub(crate) problem: Option<&'static str>,
 }
 
