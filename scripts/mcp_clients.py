@@ -57,7 +57,7 @@ async def with_sdk(program, mode):
             check(not answer.is_error, f"{mode}: {answer}")
             jsonschema.validate(answer.structured_content, tools["get_schema"].output_schema)
         answer = await client.call_tool("get_api_patterns", {"limit": -1})
-        check(answer.is_error and "limit" in answer.content[0].text, f"{mode}: a bad argument is no tool error")
+        check(answer.is_error and "limit" in answer.content[0].text, f"{mode}: a bad argument is not a tool error")
         together = [client.call_tool("get_api_patterns", {"min_count": n % 4}) for n in range(20)]
         check(not any(answer.is_error for answer in await asyncio.gather(*together)), f"{mode}: 20 calls at once")
         print(f"  Python SDK, {mode}: protocol {client.protocol_version}, {len(questions) + 24} calls")

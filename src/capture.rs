@@ -1,4 +1,4 @@
-//! Captures: finding out what a file is, and getting flows out of it.
+//! Captures: detection of the format of a file, and readers that give its flows.
 
 pub(crate) mod batch;
 pub(crate) mod bytes;

@@ -194,7 +194,7 @@ fn options(arguments: &InputArguments) -> Result<Options, Error> {
         Some(Ok(limit)) => Some(limit),
         Some(Err(_)) => {
             return Err(Error::usage(
-                "--limit is negative, which only --compat has a meaning for; give 0 or more",
+                "--limit is negative, which only --compat allows; give 0 or more",
             ));
         }
     };
@@ -216,7 +216,7 @@ fn source_options(arguments: &SourceArguments) -> Result<Options, Error> {
     if let Some(domain) = arguments.domain.iter().find(no_host) {
         let shown = text::printable(domain.as_bytes());
         return Err(Error::usage(format!(
-            "--domain {shown} names no host; give one as in --domain example.com"
+            "--domain {shown} is not a host name; give one as in --domain example.com"
         )));
     }
     let mut report =

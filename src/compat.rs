@@ -41,7 +41,7 @@ pub(crate) struct StoredRow<'a> {
     pub(crate) status: Option<&'a [u8]>,
     /// The original writes a missing method as null.
     pub(crate) has_method: bool,
-    /// Why the original raises for this row.
+    /// Reason for which the original raises an exception on this row.
     pub(crate) problem: Option<&'static str>,
 }
 
@@ -73,6 +73,13 @@ impl CompatFlow {
     /// Creates the row that the original would store for a flow.
     ///
     /// A flow from a dump is converted as the original's import does. The URL of a flow that has one is not changed.
+    ///
+    /// ```
+    /// use api_patterns::{Flow, compat};
+    ///
+    /// let flow = Flow::new("GET", "https://api.example.com/users/42").unwrap();
+    /// assert_eq!(compat::CompatFlow::new(&flow).url(), "https://api.example.com/users/42");
+    /// ```
     pub fn new(flow: &Flow<'_>) -> Self {
         let from_dump = flow.url.is_none();
         let text = |bytes: &[u8]| if from_dump { latin1(bytes) } else { bytes.to_vec() };
@@ -128,6 +135,13 @@ impl CompatFlow {
     }
 
     /// Returns the URL as mitmproxy's `flow.request.url` has it. Invalid UTF-8 is replaced.
+    ///
+    /// ```
+    /// use api_patterns::{Flow, compat};
+    ///
+    /// let flow = Flow::of_bytes(b"GET", b"https://api.example.com/\xff").unwrap();
+    /// assert_eq!(compat::CompatFlow::new(&flow).url(), "https://api.example.com/\u{fffd}");
+    /// ```
     pub fn url(&self) -> String {
         String::from_utf8_lossy(&self.url).into_owned()
     }
@@ -183,6 +197,18 @@ fn upper_case(method: &[u8]) -> Vec<u8> {
 ///
 /// A flow whose id is known already replaces the earlier flow except for its time. Flows without a time are sorted
 /// after all others, in reverse order of import.
+///
+/// ```
+/// use api_patterns::{Flow, compat};
+///
+/// let row = |url: &'static str, started: i64| {
+///     let mut flow = Flow::new("GET", url).unwrap();
+///     flow.started = Some(started);
+///     compat::CompatFlow::new(&flow)
+/// };
+/// let rows = [row("https://api.example.com/old", 1), row("https://api.example.com/new", 2)];
+/// assert_eq!(compat::newest_first(rows)[0].url(), "https://api.example.com/new");
+/// ```
 pub fn newest_first(flows: impl IntoIterator<Item = CompatFlow>) -> Vec<CompatFlow> {
     let mut rows: Vec<CompatFlow> = Vec::new();
     let mut by_id: IndexMap<Vec<u8>, usize> = IndexMap::new();
@@ -342,8 +368,8 @@ fn slice_end(length: usize, limit: Option<i64>) -> usize {
 fn observe(flow: &CompatFlow, clusters: &mut IndexMap<Vec<u8>, Cluster>) -> Result<(), Error> {
     let raises = |why: &str| {
         Error::flow(format!(
-            "flow {} cannot be answered for: {why}; the original loses its whole answer here. Leave the flow out, or \
-             ask without compat",
+            "flow {} cannot be part of the answer: {why}; the original raises an exception here and gives no answer. \
+             Leave the flow out, or ask without compat",
             if flow.id.is_empty() { "without an id".into() } else { text::shortened(&flow.id, 64) }
         ))
     };

@@ -1,4 +1,5 @@
-//! Captures -> batches -> threads -> one state -> report; with progress, and a way to stop.
+//! Runs over captures: batches of records are decoded by several threads into states, which are
+//! merged into one state for the report. A run reports its progress and can be stopped.
 
 mod analysis;
 mod batch_queue;

@@ -144,17 +144,44 @@ impl Error {
     }
 
     /// Returns `true` if an option or argument is invalid.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat};
+    ///
+    /// let nothing: [&str; 0] = [];
+    /// let error = Captures::open(&nothing, InputFormat::Detect).unwrap_err();
+    /// assert!(error.is_usage());
+    /// ```
     pub fn is_usage(&self) -> bool {
         self.inner.kind == ErrorKind::Usage
     }
 
     /// Returns `true` if the original tool raises an exception for one of the flows, so that a
     /// compat answer does not exist (`--compat mitmproxy-mcp`).
+    ///
+    /// ```
+    /// use api_patterns::{Flow, compat};
+    ///
+    /// let flow = Flow::of_any_url(b"GET"[..].into(), b"https://[not-an-address]/");
+    /// let flow = compat::CompatFlow::new(&flow);
+    /// let error = compat::get_api_patterns(&[flow], None, None).unwrap_err();
+    /// assert!(error.is_flow());
+    /// ```
     pub fn is_flow(&self) -> bool {
         self.inner.kind == ErrorKind::Flow
     }
 
     /// Returns `true` if the [`Monitor`](crate::Monitor) stopped the run.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat, Options, Progress, compat_answer};
+    ///
+    /// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
+    /// let stop = |_: &Progress| false;
+    /// let error = compat_answer(&captures, None, None, &Options::default(), &stop).unwrap_err();
+    /// assert!(error.is_canceled());
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn is_canceled(&self) -> bool {
         self.inner.kind == ErrorKind::Canceled
     }

@@ -1,4 +1,4 @@
-//! One captured HTTP exchange, borrowed from the capture: the only type that leaves the readers.
+//! One captured HTTP exchange, borrowed from the capture. Readers produce only this type.
 
 pub(crate) mod body;
 pub(crate) mod headers;
@@ -17,9 +17,10 @@ pub use body::Body;
 pub use headers::{Header, Headers};
 pub(crate) use headers::{HeaderEncoding, OwnedHeader};
 
-/// One captured exchange: a request, and its response where there was one.
+/// One captured exchange: a request, and its response if there was one.
 ///
-/// Everything is bytes, as captured: nothing in a capture need be UTF-8. Times are nanoseconds since the Unix epoch.
+/// All text is bytes as captured, because captures need not be valid UTF-8. Times are nanoseconds
+/// since the Unix epoch.
 ///
 /// ```
 /// use api_patterns::{Flow, Headers, Patterns, Response};
@@ -33,84 +34,102 @@ pub(crate) use headers::{HeaderEncoding, OwnedHeader};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Flow<'a> {
-    /// The capture's own id of the flow; empty where it has none.
+    /// The id of the flow in the capture; empty if it has none.
     pub id: &'a [u8],
     /// The request method, in any case.
     pub method: Cow<'a, [u8]>,
-    /// `http`, `https`, `ws`, `wss`; empty where it is not known.
+    /// The scheme: `http`, `https`, `ws` or `wss`; empty if it is not known.
     pub scheme: Cow<'a, [u8]>,
-    /// The host that was meant (HTTP/2 authority or `Host` header before the address connected to), without port.
+    /// The host without port that the client requested: the HTTP/2 authority or the `Host` header,
+    /// and otherwise the address that the proxy connected to. Empty if the request is not HTTP.
     pub host: Cow<'a, [u8]>,
-    /// The port, where it is not the scheme's own.
+    /// The port; `None` for the default port of the scheme.
     pub port: Option<u16>,
     /// Path and query as sent: `/users/42?full=1`, or `*`; empty for CONNECT.
     pub target: Cow<'a, [u8]>,
-    /// The whole URL as the capture has it, where it has one.
+    /// The whole URL as captured; `None` if the capture stores its parts.
     pub url: Option<&'a [u8]>,
-    /// Host and port that the proxy connected to, where the capture says so.
+    /// Host and port that the proxy connected to; `None` if the capture does not have them.
     pub address: Option<(&'a [u8], i64)>,
     /// The request headers, in the order and case of the wire.
     pub request_headers: Headers<'a>,
-    /// The request body, where it was recorded.
+    /// The request body, if it was recorded.
     pub request_body: Body<'a>,
-    /// The operation, where it was found before.
+    /// The operation, if it was determined before.
     pub(crate) known_operation: Option<&'a [u8]>,
-    /// When the request began, in nanoseconds since the Unix epoch.
+    /// Start of the request, in nanoseconds since the Unix epoch; `None` if it is not known.
     pub started: Option<i64>,
-    /// How long the exchange took, from the request's start to the end of the response, in nanoseconds.
+    /// Time from the start of the request to the end of the response, in nanoseconds; `None` if it
+    /// is not known.
     pub duration: Option<u64>,
-    /// The response, where there was one.
+    /// The response; `None` if there was none.
     pub response: Option<Response<'a>>,
-    /// Whether the exchange came to its end.
+    /// Whether the exchange was completed or failed.
     pub outcome: Outcome,
-    /// The protocol that is spoken once the exchange is over.
+    /// The protocol that is spoken after the exchange.
     pub protocol: Protocol,
 }
 
-/// Whether an exchange came to its end.
+/// Whether an exchange was completed or failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Outcome {
-    /// Nothing went wrong, as far as the capture says.
+    /// The capture has no error for the exchange.
     #[default]
     Completed,
-    /// The connection was lost, or nobody answered in time.
+    /// The connection was lost, or the server did not answer in time.
     Failed,
 }
 
-/// The protocol that is spoken once an exchange is over.
+/// The protocol that is spoken after an exchange.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protocol {
-    /// HTTP as before.
+    /// HTTP.
     #[default]
     Http,
-    /// The exchange was the handshake of a WebSocket.
+    /// WebSocket. The exchange was its handshake.
     Websocket,
 }
 
 /// The response of a [`Flow`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Response<'a> {
-    /// The status code; proxies write 0 or -1 where there was no answer.
+    /// The status code. Proxies write 0 or -1 if there was no response.
     pub status: i64,
     /// The response headers, in the order and case of the wire.
     pub headers: Headers<'a>,
-    /// The content type where the capture has it beside (or instead of) the headers.
+    /// The content type, if the capture stores it beside or instead of the headers.
     pub content_type: Option<&'a [u8]>,
-    /// Length of the body on the wire in bytes, where it was recorded.
+    /// Length of the body on the wire in bytes; `None` if it was not recorded.
     pub body_bytes: Option<u64>,
-    /// The body, where it was recorded.
+    /// The body, if it was recorded.
     pub body: Body<'a>,
 }
 
 impl<'a> Flow<'a> {
-    /// A request for `url`, without headers and response.
+    /// Creates a request for `url`, without headers and response.
     ///
-    /// `None` where `url` names no host that was asked over HTTP (`data:`, `blob:`, an empty string).
+    /// `None` if `url` does not have a host that is requested over HTTP, such as `data:` and
+    /// `blob:` URLs and an empty string.
+    ///
+    /// ```
+    /// use api_patterns::Flow;
+    ///
+    /// let flow = Flow::new("GET", "https://api.example.com/users/42").unwrap();
+    /// assert_eq!(flow.host, &b"api.example.com"[..]);
+    /// assert!(Flow::new("GET", "data:,text").is_none());
+    /// ```
     pub fn new(method: &'a str, url: &'a str) -> Option<Self> {
         Self::of_bytes(method.as_bytes(), url.as_bytes())
     }
 
-    /// The same for bytes, which need not be UTF-8.
+    /// As [`new`](Self::new), for bytes, which need not be UTF-8.
+    ///
+    /// ```
+    /// use api_patterns::Flow;
+    ///
+    /// let flow = Flow::of_bytes(b"GET", b"https://api.example.com/\xff").unwrap();
+    /// assert_eq!(flow.host, &b"api.example.com"[..]);
+    /// ```
     pub fn of_bytes(method: &'a [u8], url: &'a [u8]) -> Option<Self> {
         Self::from_url(Cow::Borrowed(method), url)
     }
@@ -120,8 +139,16 @@ impl<'a> Flow<'a> {
         Some(Self::of_any_url(method, url)).filter(Self::is_http)
     }
 
-    /// Creates a flow of any request, also one whose URL does not name an HTTP host: it then has no host, and
-    /// [`is_http`](Self::is_http) is `false`. Readers use it, so that one place decides which exchanges are used.
+    /// Creates a flow for any request. If the URL does not name an HTTP host, the flow has no host,
+    /// and [`is_http`](Self::is_http) returns `false`. All readers use this function, so that one
+    /// place decides which exchanges are used.
+    ///
+    /// ```
+    /// use api_patterns::Flow;
+    ///
+    /// let flow = Flow::of_any_url(b"GET"[..].into(), b"data:text/plain,x");
+    /// assert!(flow.host.is_empty() && !flow.is_http());
+    /// ```
     pub fn of_any_url(method: Cow<'a, [u8]>, url: &'a [u8]) -> Self {
         let parts = if method.eq_ignore_ascii_case(b"CONNECT") {
             Some(url::split_connect(url))
@@ -141,8 +168,9 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// Returns `true` if the request has a method and a host that was asked over HTTP. Other flows (`data:` URLs, rows without
-    /// a method) are counted as [`SkipReason::NotHttp`](crate::SkipReason::NotHttp) and not used.
+    /// Returns `true` if the request has a method and a host that is requested over HTTP. Other
+    /// flows (`data:` URLs, rows without a method) are counted as
+    /// [`SkipReason::NotHttp`](crate::SkipReason::NotHttp) and not used.
     ///
     /// ```
     /// use api_patterns::Flow;
@@ -176,23 +204,38 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// Path and query, as below.
+    /// Path and query: see [`path`](Self::path) and [`query`](Self::query).
     pub(crate) fn path_and_query(&self) -> (&[u8], &[u8]) {
         path_and_query_of(&self.target, None)
     }
 
     /// The path as sent, without query and fragment.
+    ///
+    /// ```
+    /// use api_patterns::Flow;
+    ///
+    /// let flow = Flow::new("GET", "https://api.example.com/users/42?full=1").unwrap();
+    /// assert_eq!(flow.path(), b"/users/42");
+    /// ```
     pub fn path(&self) -> &[u8] {
         self.path_and_query().0
     }
 
-    /// The query as sent, without `?`; empty where there is none.
+    /// The query as sent, without `?`; empty if there is none.
+    ///
+    /// ```
+    /// use api_patterns::Flow;
+    ///
+    /// let flow = Flow::new("GET", "https://api.example.com/users/42?full=1").unwrap();
+    /// assert_eq!(flow.query(), b"full=1");
+    /// ```
     pub fn query(&self) -> &[u8] {
         self.path_and_query().1
     }
 }
 
-/// Splits a target; `bits` are those of it, where it is not too long.
+/// Splits a target into path and query. `bits` is the mask of the target, if it is short enough to
+/// have one.
 pub(crate) fn path_and_query_of<'t>(
     target: &'t [u8],
     bits: Option<&ByteMask<'_>>,
@@ -215,7 +258,16 @@ pub(crate) fn path_and_query_of<'t>(
 }
 
 impl Response<'_> {
-    /// The content type: as the capture says, else the first `content-type` header.
+    /// The content type: as the capture stores it, otherwise the first `content-type` header.
+    /// `None` if there is neither.
+    ///
+    /// ```
+    /// use api_patterns::{Header, Headers, Response};
+    ///
+    /// let headers: [Header<'_>; 1] = [(b"Content-Type", Some(b"text/html"))];
+    /// let response = Response { headers: Headers::new(&headers), ..Response::default() };
+    /// assert_eq!(response.content_type(), Some(&b"text/html"[..]));
+    /// ```
     pub fn content_type(&self) -> Option<&[u8]> {
         self.content_type.or_else(|| self.headers.get(b"content-type"))
     }

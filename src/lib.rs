@@ -1,13 +1,14 @@
-//! Which API is this? Clusters captured HTTP traffic into endpoint patterns.
+//! Clusters captured HTTP traffic into endpoint patterns.
 //!
-//! People and agents record HTTP with a proxy (mitmproxy above all) and then need one answer first: which endpoints are
-//! there, how are they called, and with what. This crate reads captures, finds out which parts of the paths vary, and
-//! describes every endpoint: `GET /v1/users/{user_id}/orders/{order_id}`, with counts, statuses, parameter names, header
-//! names, sizes and times.
+//! People and agents record HTTP with a proxy, such as mitmproxy, and then need to know which
+//! endpoints an API has and how they are called. This crate reads captures, finds out which parts
+//! of the paths vary, and describes every endpoint: `GET /v1/users/{user_id}/orders/{order_id}`,
+//! with counts, statuses, parameter names, header names, sizes and times.
 //!
-//! # In five minutes
+//! # Quick start
 //!
-//! **From files**: open [`Captures`] and [`analyze`] them. Formats are found by content; damage costs what is damaged.
+//! **From files**: open [`Captures`] and [`analyze`] them. The format is detected from the content,
+//! and damage is skipped and counted.
 //!
 //! ```
 //! use api_patterns::{Captures, InputFormat, Options, analyze};
@@ -21,9 +22,10 @@
 //! # Ok::<(), api_patterns::Error>(())
 //! ```
 //!
-//! **Flow by flow**, in a proxy or a server: keep [`Patterns`], [observe](Patterns::observe) each [`Flow`], and ask for a
-//! [`Report`] at any time. States [merge](Patterns::merge): observe on many threads or machines, and the report is the
-//! same, to the byte, as if one had seen it all, in any order.
+//! **Flow by flow**, in a proxy or a server: keep [`Patterns`], [observe](Patterns::observe) each
+//! [`Flow`], and request a [`Report`] at any time. States [merge](Patterns::merge): flows can be
+//! observed by many threads or machines, in any order, and the report equals that of one state that
+//! observed all of them, byte for byte.
 //!
 //! ```
 //! use api_patterns::{Flow, Patterns, Response};
@@ -41,32 +43,62 @@
 //! assert_eq!(report.patterns[0].status_codes["200"], 3);
 //! ```
 //!
-//! **As text**: the [`output`] module writes JSON, JSON lines, CSV, Markdown and a table; [`Report`] is also `Serialize`.
+//! # Which entry point to use
 //!
-//! **Each flow's endpoint**: [`label`], or [`Patterns::report_and_routes`] and [`Routes::label`].
+//! | you have, or want | entry point |
+//! |---|---|
+//! | capture files, and one report | [`Captures::open`], then [`analyze`] |
+//! | flows in a proxy or a server | [`Patterns`], with [`Proxied`] or [`Flow::new`] for each request |
+//! | the endpoint of each flow | [`label`], or [`Patterns::report_and_routes`] and [`Routes::label`] |
+//! | JSON Schemas of bodies | [`analyze`] with [`Options::bodies`]; [`schema_of_json`] for plain JSON texts |
+//! | captures that grow | [`Follower`] for one file; [`LiveCaptures`] for repeated queries |
+//! | a capture read by many machines | [`split`] and [`observe_split`] |
+//! | states on other machines | [`Patterns::to_bytes`], [`Patterns::from_bytes`] and [`Patterns::merge`] |
+//! | the single flows | [`for_each_flow`], and [`Filter`] for the selection that options make |
+//! | JSON, CSV, Markdown or a table | [`output`]; [`Report`] also implements `Serialize` |
+//! | the answer of mitmproxy-mcp, byte for byte | [`compat_answer`] for captures, [`compat`] for flows |
+//! | progress, and a way to stop | a closure or another [`Monitor`] as argument of [`analyze`] |
+//! | sentences about damage and other problems | [`Analysis::problems`]; by reason and place: [`Skips`] |
 //!
-//! **Progress and cancel**: give [`analyze`] a closure as its [`Monitor`]; it is told how far the run is, and ends it early
-//! by returning `false`.
+//! # Types in the order of the data
 //!
-//! **In the words of mitmproxy-mcp**: [`compat_answer`] and [`compat`] give the bytes that its `get_api_patterns` answers.
+//! | step | types |
+//! |---|---|
+//! | a capture is opened | [`Captures`], [`InputFormat`] |
+//! | its flows are read | [`Flow`] with [`Headers`], [`Body`] and [`Response`]; [`Proxied`] |
+//! | flows are selected | [`Options`], [`Filter`], [`Noise`]; [`Skips`] counts the others |
+//! | flows are observed | [`Patterns`], the state that merges |
+//! | templates are decided | [`ReportOptions`], [`Rules`], [`Decision`], [`Routes`] |
+//! | endpoints are described | [`Report`] with a [`Pattern`] and its [`Parameter`]s for each; [`Explanation`] |
+//! | bodies are described | [`Schemas`], [`SchemaReason`], [`BodySummary`] |
+//! | a run ends | [`Analysis`], [`Label`], [`Snapshot`] or [`CompatAnswer`]; [`Error`] |
 //!
-//! # How it decides
+//! # How templates are decided
 //!
-//! Nothing is decided while reading. Flows are observed into an evidence trie of bounded size, tries merge, and one pure
-//! function turns the merged trie into templates. What is bounded is bounded by hashes of what was seen ("bottom-k"),
-//! never by what came first, so order, split and number of threads cannot show.
+//! Nothing is decided while captures are read. Flows are observed into an evidence trie of bounded
+//! size, tries merge, and one pure function turns the merged trie into templates. If a bound is
+//! exceeded, the items to keep are chosen by hashes of their content ("bottom-k") and not by their
+//! order, so the order of flows, the split and the number of threads have no influence.
 //!
 //! # Untrusted input
 //!
-//! Captured traffic is written by strangers. No header value, no body and no value of a parameter is in a report; control,
-//! bidi and invisible characters are percent-encoded ([`text`]); memory follows neither the number of flows nor what a
-//! length claims; and what cannot be read is counted by reason, with its place ([`Skips`]).
+//! Captured traffic is written by strangers. A report has no value of a header, a body or a
+//! parameter, except the name of an operation. Control, bidi and invisible characters are
+//! percent-encoded ([`text`]). Memory depends neither on the number of flows nor on lengths that a
+//! capture claims. Everything that cannot be read is counted by reason, with its place ([`Skips`]).
 //!
 //! # Features
 //!
-//! All are on by default: `cli` builds the program `api-patterns` and [`output`]'s table, `mcp` its server for agents,
-//! `sqlite` reads the database of mitmproxy-mcp. The library alone (`default-features = false`) has neither command line,
-//! nor async runtime, nor database code.
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `cli` | yes | the program `api-patterns`, and the table in [`output`] |
+//! | `mcp` | yes | the server for agents (`api-patterns mcp`); includes `cli` |
+//! | `sqlite` | yes | reading of mitmproxy-mcp's database; compiles SQLite, which needs a C compiler |
+//! | `training` | no | functions for the scripts that fit the model; not a stable interface |
+//! | `fuzzing` | no | functions for the fuzzers; not a stable interface |
+//!
+//! The library without features (`default-features = false`) has no command line, async runtime or
+//! database code.
 
 mod capture;
 #[cfg(feature = "cli")]

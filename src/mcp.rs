@@ -58,7 +58,7 @@ pub(crate) fn serve(
 ) -> Result<(), Error> {
     if settings.captures.iter().any(|path| path.as_os_str() == "-") {
         return Err(Error::usage(
-            "standard input (-) is where the client speaks; name files or folders",
+            "standard input (-) has the messages of the client; name files or folders",
         ));
     }
     let policy = settings.policy.as_deref().map_or_else(|| Ok(Policy::open()), Policy::read)?;
@@ -88,7 +88,7 @@ pub(crate) fn serve(
             Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
             Err(_) => {
                 return Err(Error::usage(
-                    "what came on standard input does not begin as the Model Context Protocol does; start this from a client",
+                    "standard input does not begin with a message of the Model Context Protocol; start this from a client",
                 ));
             }
         };

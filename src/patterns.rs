@@ -67,6 +67,10 @@ impl Default for Patterns {
 
 impl Patterns {
     /// Creates an empty state.
+    ///
+    /// ```
+    /// assert_eq!(api_patterns::Patterns::new().used(), 0);
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
@@ -156,11 +160,27 @@ impl Patterns {
     }
 
     /// The number of observed flows, in this state and in all states merged into it.
+    ///
+    /// ```
+    /// use api_patterns::{Flow, Patterns};
+    ///
+    /// let mut patterns = Patterns::new();
+    /// patterns.observe(&Flow::new("GET", "https://api.example.com/health").unwrap());
+    /// assert_eq!(patterns.used(), 1);
+    /// ```
     pub fn used(&self) -> u64 {
         self.used
     }
 
     /// The skipped items by reason, with the first places of each.
+    ///
+    /// ```
+    /// use api_patterns::{Patterns, SkipReason};
+    ///
+    /// let mut patterns = Patterns::new();
+    /// patterns.skip(SkipReason::Udp);
+    /// assert_eq!(patterns.skips().count(SkipReason::Udp), 1);
+    /// ```
     pub fn skips(&self) -> &Skips {
         &self.skips
     }

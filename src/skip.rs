@@ -90,6 +90,10 @@ impl SkipReason {
     ];
 
     /// The reason as it is written in reports, in snake case: `bad_line`. Names are stable.
+    ///
+    /// ```
+    /// assert_eq!(api_patterns::SkipReason::BadLine.name(), "bad_line");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Self::Truncated => "truncated",
@@ -116,12 +120,26 @@ impl SkipReason {
     }
 
     /// Returns `true` if the reason is that the captured traffic is not HTTP.
+    ///
+    /// ```
+    /// use api_patterns::SkipReason;
+    ///
+    /// assert!(SkipReason::Dns.is_no_http());
+    /// assert!(!SkipReason::BadLine.is_no_http());
+    /// ```
     pub fn is_no_http(self) -> bool {
         matches!(self, Self::NotHttp | Self::Tcp | Self::Udp | Self::Dns | Self::WebsocketMessages)
     }
 
     /// Returns `true` if the reason is damage to the capture, or a form of it that cannot be read,
     /// and not a deliberate exclusion.
+    ///
+    /// ```
+    /// use api_patterns::SkipReason;
+    ///
+    /// assert!(SkipReason::Truncated.is_damage());
+    /// assert!(!SkipReason::Older.is_damage());
+    /// ```
     pub fn is_damage(self) -> bool {
         matches!(
             self,
@@ -213,11 +231,29 @@ impl Skips {
     }
 
     /// The number of items skipped for `reason`.
+    ///
+    /// ```
+    /// use api_patterns::{Patterns, SkipReason};
+    ///
+    /// let mut patterns = Patterns::new();
+    /// patterns.skip(SkipReason::Tcp);
+    /// assert_eq!(patterns.skips().count(SkipReason::Tcp), 1);
+    /// assert_eq!(patterns.skips().count(SkipReason::Udp), 0);
+    /// ```
     pub fn count(&self, reason: SkipReason) -> u64 {
         self.reasons.get(&reason).map_or(0, |(count, _)| *count)
     }
 
     /// The number of skipped items, over all reasons.
+    ///
+    /// ```
+    /// use api_patterns::{Patterns, SkipReason};
+    ///
+    /// let mut patterns = Patterns::new();
+    /// patterns.skip(SkipReason::Tcp);
+    /// patterns.skip(SkipReason::Udp);
+    /// assert_eq!(patterns.skips().total(), 2);
+    /// ```
     pub fn total(&self) -> u64 {
         self.reasons.values().map(|(count, _)| count).sum()
     }

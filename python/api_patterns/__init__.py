@@ -57,20 +57,20 @@ def _listed(what: str, value: str | Iterable[str] | None) -> list[str]:
     except TypeError:
         listed = [value]  # type: ignore[list-item]
     if not all(isinstance(each, str) for each in listed):
-        raise TypeError(f"{what} is a str, or several of them")
+        raise TypeError(f"{what} must be a str or an iterable of str")
     # No host or method contains a lone surrogate, so a replaced one matches nothing.
     return [each.encode(errors="replace").decode() for each in listed]
 
 
 def _flag(what: str, value: bool) -> bool:
     if not isinstance(value, bool):
-        raise TypeError(f"{what} is True or False, not {type(value).__name__}")
+        raise TypeError(f"{what} must be True or False, not {type(value).__name__}")
     return value
 
 
 def _callable(progress: Progress | None) -> Progress | None:
     if progress is not None and not callable(progress):
-        raise TypeError(f"progress is something to call, not {type(progress).__name__}")
+        raise TypeError(f"progress must be a callable, not {type(progress).__name__}")
     return progress
 
 
@@ -80,7 +80,7 @@ def _whole(what: str, value: int | None) -> int | None:
     try:
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{what} is a whole number, not {type(value).__name__}") from None
+        raise TypeError(f"{what} must be a whole number, not {type(value).__name__}") from None
     # Larger numbers have no different meaning, and would not fit into 64 bits.
     return max(-(1 << 62), min(number, 1 << 62))
 
@@ -156,7 +156,7 @@ def get_api_patterns(
         KeyboardInterrupt: On Ctrl-C.
     """
     if compat and not isinstance(domain, (str, type(None))):
-        raise TypeError("with compat, domain is one word, as in the original")
+        raise TypeError("with compat, domain must be one str, as in the original")
     compat = _flag("compat", compat)
     return _get_api_patterns(source, _wanted(domain=domain, limit=limit), compat, _callable(progress))
 
@@ -233,7 +233,7 @@ class Patterns(_Patterns):
             CaptureError: If the bytes are damaged, or were written by a newer version.
         """
         if not isinstance(data, (bytes, bytearray, memoryview)):
-            raise TypeError(f"data is what to_bytes gives, not {type(data).__name__}")
+            raise TypeError(f"data must be the bytes that to_bytes returns, not {type(data).__name__}")
         state = cls.__new__(cls)
         state._load(bytes(data))
         return state

@@ -135,12 +135,12 @@ def patterns(
     """
     wanted = _wanted(domain=domain, method=method, exclude=exclude, rules=rules, group_hosts=group_hosts)
     if split_bytes < 1 or depth < 1:
-        raise UsageError("split_bytes and depth are 1 or more")
+        raise UsageError("split_bytes and depth must be 1 or more")
     # Only Spark data frames have `mapInArrow`; everything else is a path or several.
     if hasattr(source, "mapInArrow"):
         return _of_table(source, wanted, depth)
     if hasattr(source, "columns"):
-        raise TypeError("a data frame of another library; make it one of Spark's with spark.createDataFrame")
+        raise TypeError("this data frame is not one of Spark; convert it with spark.createDataFrame")
     return _of_captures(spark, source, wanted, split_bytes, depth)  # type: ignore[arg-type]
 
 
@@ -176,7 +176,7 @@ def _of_captures(
     if refused and not found:
         raise refused
     if not found:
-        raise CaptureError("no capture was named, or no file in the folders is one")
+        raise CaptureError("no capture was named, or no file in the folders is a capture")
     observed = state.to_bytes()
     if parts:
         tasks = spark.sparkContext.parallelize(list(enumerate(parts)), len(parts))

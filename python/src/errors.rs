@@ -5,19 +5,24 @@ use pyo3::PyErr;
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyKeyboardInterrupt};
 
-create_exception!(api_patterns, ApiPatternsError, PyException, "What went wrong, in one sentence.");
+create_exception!(
+    api_patterns,
+    ApiPatternsError,
+    PyException,
+    "An error of this package. Its text is one sentence that says what failed."
+);
 create_exception!(
     api_patterns,
     CaptureError,
     ApiPatternsError,
-    "A capture cannot be opened or read, or is none."
+    "A capture cannot be opened or read, or the file is not a capture."
 );
-create_exception!(api_patterns, UsageError, ApiPatternsError, "An argument does not fit.");
+create_exception!(api_patterns, UsageError, ApiPatternsError, "An argument is invalid.");
 create_exception!(
     api_patterns,
     FlowError,
     ApiPatternsError,
-    "A flow for which the original tool raises (compat)."
+    "A flow for which the original tool raises an exception (compat)."
 );
 
 pub(crate) fn python_error(error: &Error) -> PyErr {

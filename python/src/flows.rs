@@ -138,7 +138,7 @@ pub(crate) fn with_flow<'py, R>(
             ObserveError::NoFlow(PyValueError::new_err(format!("this flow has no \"{what}\"")))
         })?;
         PyText::of_text(value).ok_or_else(|| {
-            ObserveError::NoFlow(PyTypeError::new_err(format!("\"{what}\" is no text")))
+            ObserveError::NoFlow(PyTypeError::new_err(format!("\"{what}\" is not text")))
         })
     };
     let line = if dict.contains(intern!(py, "path"))? { ProxyFields::of(&dict)? } else { None };
@@ -236,7 +236,7 @@ pub(crate) fn for_each<'py>(
         _ => {
             let what = flows.get_type().qualname()?;
             return Err(PyTypeError::new_err(format!(
-                "flows come in an iterable of dicts, such as a list of them, and this is a {what}"
+                "flows must be an iterable of dicts, such as a list, not {what}"
             )));
         }
     };

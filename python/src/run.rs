@@ -89,7 +89,7 @@ pub(crate) fn watched<T: Send + 'static>(
     attend(py, progress, watch.seen())?;
     match result {
         Some(result) => result.map_err(|error| python_error(&error)),
-        None => Err(UsageError::new_err("the run failed inside of the library")),
+        None => Err(UsageError::new_err("the run failed inside the library")),
     }
 }
 
@@ -132,15 +132,15 @@ impl CallOptions {
             None => None,
             Some(Ok(limit)) => Some(limit),
             Some(Err(_)) => {
-                return Err(UsageError::new_err("limit is 0 or more; leave it out for all flows"));
+                return Err(UsageError::new_err(
+                    "limit must be 0 or more; leave it out for all flows",
+                ));
             }
         };
         options.threads = usize::try_from(self.threads)
             .ok()
             .filter(|threads| *threads <= THREADS)
-            .ok_or_else(|| {
-                UsageError::new_err("threads is from 0, for as many as there are cores, to 1024")
-            })?;
+            .ok_or_else(|| UsageError::new_err("threads must be from 0 (one per core) to 1024"))?;
         options.bodies = self.bodies;
         options.report = self.report_options()?;
         Ok(options)

@@ -35,7 +35,7 @@ impl<'py> Source<'py> {
         let py = value.py();
         let refused = || {
             PyTypeError::new_err(
-                "source is a path of a capture, a list of paths, or an iterable of flow dicts",
+                "source must be the path of a capture, a list of paths, or an iterable of flow dicts",
             )
         };
         if value.is_instance_of::<PyDict>() {
@@ -44,7 +44,7 @@ impl<'py> Source<'py> {
         // Iterating over a data frame yields its column names, which look like paths.
         if value.hasattr(intern!(py, "columns"))? {
             return Err(PyTypeError::new_err(
-                "source is a data frame; give its rows as dicts: to_dict(\"records\") of pandas, to_dicts() of Polars",
+                "source is a data frame; give its rows as dicts: to_dict(\"records\") in pandas, to_dicts() in Polars",
             ));
         }
         let mut items = match value.try_iter() {
@@ -61,7 +61,7 @@ impl<'py> Source<'py> {
         let mut paths = vec![path];
         for item in items {
             paths.push(path_of(&item?)?.ok_or_else(|| {
-                PyTypeError::new_err("source has paths, and something else among them")
+                PyTypeError::new_err("source has both paths and items that are not paths")
             })?);
         }
         Ok(Self::Paths(paths))

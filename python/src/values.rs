@@ -126,7 +126,7 @@ pub(crate) fn pairs<'py>(headers: Option<Bound<'py, PyAny>>) -> Result<Pairs<'py
     let py = headers.py();
     let no_headers = || {
         let what =
-            "headers are a dict, pairs of name and value, or dicts with \"name\" and \"value\"";
+            "headers must be a dict, pairs of name and value, or dicts with \"name\" and \"value\"";
         ObserveError::NoFlow(PyTypeError::new_err(what))
     };
     if headers.is_instance_of::<PyString>() {

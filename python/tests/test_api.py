@@ -226,7 +226,7 @@ def test_paths_come_in_any_iterable(fixture):
         assert api_patterns.analyze(source).to_json() == whole
     assert api_patterns.analyze(names[0].encode()).totals.used == 65
     assert api_patterns.analyze([]).totals.used == api_patterns.analyze(iter(())).totals.used == 0
-    with pytest.raises(TypeError, match="source has paths, and something else"):
+    with pytest.raises(TypeError, match="source has both paths and items"):
         api_patterns.analyze([names[0], flow(1)])
 
 
@@ -295,7 +295,7 @@ def test_headers_of_every_shape_are_the_same():
     ):
         assert of(headers) == whole
     for headers in ("X-Key: v", [7], 7, [("X-Key",)]):
-        with pytest.raises(TypeError, match="headers are a dict"):
+        with pytest.raises(TypeError, match="headers must be a dict"):
             of(headers)
 
 
@@ -305,36 +305,36 @@ def test_errors_are_sentences(fixture, tmp_path):
     (tmp_path / "text").write_text("hello")
     with pytest.raises(api_patterns.ApiPatternsError):
         api_patterns.analyze(tmp_path / "text")
-    with pytest.raises(TypeError, match="source is a path"):
+    with pytest.raises(TypeError, match="source must be the path"):
         api_patterns.get_api_patterns(7)
     with pytest.raises(TypeError, match="a flow is a dict"):
         api_patterns.get_api_patterns([flow(1), 7])
     with pytest.raises(ValueError, match='no "url"'):
         api_patterns.get_api_patterns([{"method": "GET"}])
-    with pytest.raises(api_patterns.UsageError, match="limit is 0 or more"):
+    with pytest.raises(api_patterns.UsageError, match="limit must be 0 or more"):
         api_patterns.get_api_patterns(fixture("demo.mitm"), limit=-1)
-    with pytest.raises(api_patterns.UsageError, match="threads is from 0"):
+    with pytest.raises(api_patterns.UsageError, match="threads must be from 0"):
         api_patterns.analyze(fixture("demo.mitm"), threads=100_000)
     with pytest.raises(api_patterns.UsageError, match="exclude takes"):
         api_patterns.analyze(fixture("demo.mitm"), exclude="noise")
     with pytest.raises(api_patterns.UsageError, match="cannot read these rules"):
         api_patterns.analyze(fixture("demo.mitm"), rules=tmp_path / "none.toml")
-    with pytest.raises(TypeError, match="limit is a whole number, not str"):
+    with pytest.raises(TypeError, match="limit must be a whole number, not str"):
         api_patterns.analyze(fixture("demo.mitm"), limit="5")
-    with pytest.raises(TypeError, match="domain is a str"):
+    with pytest.raises(TypeError, match="domain must be a str"):
         api_patterns.analyze(fixture("demo.mitm"), domain=[7])
-    with pytest.raises(TypeError, match="domain is a str"):
+    with pytest.raises(TypeError, match="domain must be a str"):
         api_patterns.analyze(fixture("demo.mitm"), domain=5)
-    with pytest.raises(TypeError, match="compat is True or False, not str"):
+    with pytest.raises(TypeError, match="compat must be True or False, not str"):
         api_patterns.get_api_patterns(fixture("demo.mitm"), compat="no")
-    with pytest.raises(TypeError, match="progress is something to call, not int"):
+    with pytest.raises(TypeError, match="progress must be a callable, not int"):
         api_patterns.analyze(fixture("demo.mitm"), progress=5)
     for wrong in (None, "x.mitm", flow(1)):
-        with pytest.raises(TypeError, match="flows come in an iterable of dicts"):
+        with pytest.raises(TypeError, match="flows must be an iterable of dicts"):
             api_patterns.Patterns().observe_many(wrong)
-    with pytest.raises(TypeError, match="source is a path"):
+    with pytest.raises(TypeError, match="source must be the path"):
         api_patterns.analyze(flow(1))
-    with pytest.raises(TypeError, match="domain is one word"):
+    with pytest.raises(TypeError, match="domain must be one str"):
         api_patterns.get_api_patterns(fixture("demo.mitm"), ["a", "b"], compat=True)
     assert api_patterns.analyze(fixture("demo.mitm"), limit=10**30).totals.used == 65
     report = api_patterns.analyze([fixture("demo.mitm"), "no-such.mitm"])

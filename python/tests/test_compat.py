@@ -118,7 +118,7 @@ def test_a_server_of_the_python_sdk_calls_one_line(fixture):
             return ours.content[0].text, theirs.content[0].text, refused.content[0].text
 
     ours, theirs, refused = asyncio.run(ask())
-    assert "limit is 0 or more; leave it out for all flows" in refused
+    assert "limit must be 0 or more; leave it out for all flows" in refused
     assert ours == api_patterns.get_api_patterns(fixture("demo.db"), "shop.example")
     assert theirs == api_patterns.get_api_patterns(fixture("demo.db"), "shop", 20, compat=True)
     assert "GET /v1/users/{user_id}" in ours and "GET /v1/users/{id}" in theirs

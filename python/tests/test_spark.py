@@ -142,7 +142,7 @@ def test_what_lies_beside_captures_is_no_problem(spark, tmp_path):
     whole, report = api_patterns.analyze(tmp_path), on_spark.patterns(spark, tmp_path)
     assert (report.to_json(), report.problems) == (whole.to_json(), whole.problems) and report.problems == []
     (tmp_path / "demo.har").unlink()
-    with pytest.raises(api_patterns.CaptureError, match="no file in the folders is one"):
+    with pytest.raises(api_patterns.CaptureError, match="no file in the folders is a capture"):
         on_spark.patterns(spark, tmp_path)
 
 

@@ -1,4 +1,4 @@
-//! The parts into which captures are cut, and what reads a capture into them.
+//! Batches, the parts into which captures are cut, and the reader that fills them.
 
 use std::io::{self, Read};
 
@@ -7,20 +7,20 @@ use crate::capture::bytes::{ByteStream, Bytes, locked};
 /// A part of a capture that one thread decodes on its own.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    /// Which capture.
+    /// Index of the capture, from 0.
     pub(crate) source: usize,
-    /// Which batch of all, counted from 0.
+    /// Number of the batch in the whole run, from 0.
     pub(crate) sequence: u64,
-    /// Where its bytes begin in the capture.
+    /// Offset of its first byte in the capture.
     pub(crate) offset: u64,
     buffer: Vec<u8>,
     filled: usize,
-    /// The first and the last number of the rows that it stands for, where the capture has rows.
+    /// First and last row number of the range, inclusive, if the capture has rows.
     rows: Option<(i64, i64)>,
 }
 
 impl Batch {
-    /// Makes it stand for a range of rows; `place` is that of the first.
+    /// Makes this batch stand for a range of rows; `place` is the place of the first row.
     #[cfg(feature = "sqlite")]
     pub(crate) fn put_rows(&mut self, first: i64, last: i64, place: u64) {
         self.clear();
@@ -28,7 +28,7 @@ impl Batch {
         self.rows = Some((first, last));
     }
 
-    /// The range of rows that it stands for.
+    /// The range of rows that the batch stands for: first and last row number.
     #[cfg(feature = "sqlite")]
     pub(crate) fn rows(&self) -> Option<(i64, i64)> {
         self.rows
@@ -47,13 +47,13 @@ impl Batch {
         self.filled = self.filled.min(length);
     }
 
-    /// Replaces the bytes.
+    /// Replaces the bytes of the batch.
     pub(crate) fn replace(&mut self, bytes: Vec<u8>) {
         self.filled = bytes.len();
         self.buffer = bytes;
     }
 
-    /// Gives memory back that one large record needed.
+    /// Frees memory that one large record needed.
     pub(crate) fn shrink(&mut self, capacity: usize) {
         if self.buffer.len() > 2 * capacity {
             self.buffer = Vec::new();
@@ -65,24 +65,25 @@ impl Batch {
 pub(crate) struct CaptureReader<'a> {
     bytes: &'a Bytes,
     stream: Option<UnreadBuffer>,
-    /// Where the next byte stands in the capture.
+    /// Offset of the next byte in the capture.
     position: u64,
-    /// Why nothing more can be read.
+    /// The error after which nothing more can be read.
     failure: Option<io::Error>,
-    /// Asked now and then: once it says no, the capture ends here.
+    /// Called at intervals; the capture ends here as soon as it returns `false`.
     goes_on: KeepGoing<'a>,
-    /// Bytes that were read since `goes_on` was asked; every call of `read` counts as some.
+    /// Bytes that were read since the last call of `goes_on`. Every call of `read` adds a fixed
+    /// amount.
     unasked: usize,
 }
 
-/// Says whether to go on; asked now and then by whatever may take long.
+/// A callback that long operations call at intervals. It returns `false` to stop them.
 pub(crate) type KeepGoing<'a> = &'a (dyn Fn() -> bool + Sync);
 
-/// Bytes that are read at once.
+/// Maximum number of bytes that are read at once.
 const STEP: usize = 1 << 20;
 
 impl<'a> CaptureReader<'a> {
-    /// A stream is read once: a second reader of it finds it empty.
+    /// Creates a reader. A stream can be read once: a second reader finds it empty.
     pub(crate) fn new(bytes: &'a Bytes, goes_on: KeepGoing<'a>) -> Self {
         let stream = match bytes {
             Bytes::Stream(stream) => Some(locked(stream).take()),
@@ -97,11 +98,12 @@ impl<'a> CaptureReader<'a> {
         self.position
     }
 
-    /// Reads until the batch holds `want` bytes or the capture ends; was that its end?
+    /// Reads until the batch holds `want` bytes or the capture ends. Returns `true` if the capture
+    /// ended.
     ///
-    /// The memory grows with what is really there, not with `want`.
+    /// Memory grows with the bytes that are present, not with `want`.
     pub(crate) fn fill(&mut self, batch: &mut Batch, want: usize) -> bool {
-        // Of a small capture no more memory is touched than it fills, and one byte to see its end.
+        // For a small capture, allocate only its size, and one byte to detect the end.
         let left = self.left().and_then(|left| usize::try_from(left).ok());
         let most =
             left.map_or(usize::MAX, |left| batch.filled.saturating_add(left).saturating_add(1));
@@ -119,7 +121,8 @@ impl<'a> CaptureReader<'a> {
         false
     }
 
-    /// Reads some bytes; 0 at the end, and where nothing more can be read: [`failure`](Self::failure) says why.
+    /// Reads some bytes and returns their number. Returns 0 at the end and after an error:
+    /// [`failure`](Self::failure) returns the error.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> usize {
         const CALL: usize = 64;
         self.unasked += buffer.len().min(STEP) + CALL;
@@ -129,7 +132,7 @@ impl<'a> CaptureReader<'a> {
                 return 0;
             }
         }
-        // What was read before the failure and given back is there all the same.
+        // Bytes that were read before the failure and given back can still be read.
         let has_rest = self.stream.as_ref().is_some_and(UnreadBuffer::has_rest);
         if self.failure.is_some() && !has_rest {
             return 0;
@@ -148,12 +151,12 @@ impl<'a> CaptureReader<'a> {
         count
     }
 
-    /// Why nothing more could be read, if that is not the end of the capture.
+    /// Takes the error that ended the reading. `None` if the capture was read to its end.
     pub(crate) fn failure(&mut self) -> Option<io::Error> {
         self.failure.take()
     }
 
-    /// Gives the last bytes of what was read back, to be read again.
+    /// Gives the last bytes that were read back, so that they are read again.
     pub(crate) fn unread(&mut self, tail: &[u8]) {
         self.position -= tail.len() as u64;
         if let Some(stream) = &mut self.stream {
@@ -161,12 +164,13 @@ impl<'a> CaptureReader<'a> {
         }
     }
 
-    /// True where the capture can be read at any position.
+    /// Returns `true` if the capture can be read at any position.
     pub(crate) fn is_seekable(&self) -> bool {
         self.bytes.is_seekable()
     }
 
-    /// Goes on at another place; `false` where that cannot be. What is packed is unpacked again up to there.
+    /// Continues at another position. Returns `false` if that is impossible. A compressed capture
+    /// is unpacked again from its start.
     pub(crate) fn go_to(&mut self, position: u64) -> bool {
         if let Bytes::Packed(packed) = self.bytes {
             (self.stream, self.position, self.failure) =
@@ -179,7 +183,7 @@ impl<'a> CaptureReader<'a> {
         self.bytes.is_seekable()
     }
 
-    /// Steps over bytes; how many there really were.
+    /// Skips bytes and returns how many were present.
     pub(crate) fn skip(&mut self, count: u64) -> u64 {
         if self.bytes.is_seekable() {
             let length = self.bytes.length().unwrap_or(u64::MAX);
@@ -199,7 +203,8 @@ impl<'a> CaptureReader<'a> {
         skipped
     }
 
-    /// Bytes at any position, without moving; fewer at the end, `None` where the capture cannot be read by position.
+    /// Reads bytes at any position without moving, and returns their number, which is smaller at
+    /// the end. `None` if the capture cannot be read by position.
     pub(crate) fn peek(&self, offset: u64, buffer: &mut [u8]) -> Option<usize> {
         if !self.bytes.is_seekable() {
             return None;
@@ -216,7 +221,7 @@ impl<'a> CaptureReader<'a> {
         Some(filled)
     }
 
-    /// How many bytes are left, where that is known.
+    /// Number of bytes that are left. `None` if the length is not known.
     pub(crate) fn left(&self) -> Option<u64> {
         Some(self.bytes.length()?.saturating_sub(self.position))
     }
@@ -224,15 +229,15 @@ impl<'a> CaptureReader<'a> {
 
 #[cfg(test)]
 thread_local! {
-    /// Bytes that were read on this thread, each as often as it was.
+    /// Number of bytes that were read on this thread; a byte that is read twice counts twice.
     pub(crate) static LOOKED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
-/// A stream of which the last bytes can be given back at no cost.
+/// A stream whose last bytes can be given back cheaply.
 struct UnreadBuffer {
     inner: ByteStream,
     buffer: Vec<u8>,
-    /// The next byte in the buffer; those before it were read already.
+    /// Index of the next byte in the buffer. The bytes before it were read.
     at: usize,
 }
 
@@ -241,7 +246,7 @@ impl UnreadBuffer {
         Self { inner, buffer: Vec::new(), at: 0 }
     }
 
-    /// True where the buffer holds bytes that were not read yet, or were given back.
+    /// Returns `true` if the buffer has bytes that were not read yet or were given back.
     fn has_rest(&self) -> bool {
         self.at < self.buffer.len()
     }
@@ -257,7 +262,7 @@ impl UnreadBuffer {
         Ok(count)
     }
 
-    /// Reads the next piece. Where much was read already, its memory is used again.
+    /// Reads the next piece. If much of the buffer was read, its memory is reused.
     fn refill(&mut self) -> io::Result<()> {
         if self.at >= STEP {
             self.buffer.clear();
@@ -285,7 +290,8 @@ impl UnreadBuffer {
     }
 }
 
-/// How much to read ahead, so that what is read again at damaged places is at most some times what was of use.
+/// Number of bytes to read ahead. It adapts so that the bytes read again at damaged places are at
+/// most a few times the bytes that were used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReadAhead {
     most: usize,
@@ -295,7 +301,7 @@ pub(crate) struct ReadAhead {
 impl ReadAhead {
     const LEAST: usize = 64;
 
-    /// `most` bytes at once, as long as nothing is damaged.
+    /// Starts with `most` bytes, which applies as long as nothing is damaged.
     pub(crate) fn new(most: usize) -> Self {
         let most = most.max(Self::LEAST);
         Self { most, want: most }
@@ -309,35 +315,37 @@ impl ReadAhead {
         self.most
     }
 
-    /// So many bytes of what was read were of use.
+    /// Notes that `bytes` of the bytes that were read could be used.
     pub(crate) fn used(&mut self, bytes: usize) {
         self.want = bytes.saturating_mul(4).clamp(Self::LEAST, self.most);
     }
 
-    /// Nothing of what was read was enough.
+    /// Notes that the bytes that were read did not suffice.
     pub(crate) fn grow(&mut self) {
         self.want = self.want.saturating_mul(2).min(self.most);
     }
 }
 
-/// Bytes that were looked at in vain: of records that do not end, or are none.
+/// Budget of bytes that may be searched in vain: bytes of records that do not end, or of data that
+/// is not a record.
 #[derive(Debug, Default)]
 pub(crate) struct SearchBudget {
     spent: u64,
 }
 
 impl SearchBudget {
-    /// As many times the bytes that are behind may be looked at in vain.
+    /// Bytes that may be searched in vain for each byte that was already read.
     const TIMES: u64 = 6;
 
-    /// Bytes that may be in any case.
+    /// Bytes that may be searched in vain in any case.
     const FREE: u64 = 256 << 10;
 
     pub(crate) fn spend(&mut self, bytes: usize) {
         self.spent = self.spent.saturating_add(bytes as u64);
     }
 
-    /// True where more was looked at in vain than a capture may cost of which `behind` bytes are read.
+    /// Returns `true` if the search has exceeded the budget of a capture of which `behind` bytes
+    /// are read.
     pub(crate) fn is_over(&self, behind: u64) -> bool {
         self.spent > Self::FREE + behind.saturating_mul(Self::TIMES)
     }
@@ -373,7 +381,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is read and given back, the bytes come in their order.
+        /// A stream gives its bytes in order, for any sequence of reads and bytes given back.
         #[test]
         fn a_stream_is_read_as_memory_is(
             steps in prop::collection::vec((1_usize..400_000, 0_usize..400_000), 1..40),

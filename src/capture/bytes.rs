@@ -1,4 +1,4 @@
-//! Where bytes come from: a file by positioned reads, a pipe, or memory.
+//! Sources of bytes: a file that is read by position, a pipe, or memory.
 
 pub(crate) mod unpack;
 
@@ -11,34 +11,35 @@ use crate::capture::bytes::unpack::Packed;
 use crate::capture::location::{FileIdentity, Location, identity_of, open_plain};
 use crate::limits;
 
-/// What can only be read from front to back.
+/// A source that can only be read from front to back.
 pub(crate) type ByteStream = Box<dyn Read + Send>;
 
 /// The bytes of one capture.
 pub(crate) enum Bytes {
-    /// Anything that can be read at a position.
+    /// A file, which can be read at any position.
     File(File),
-    /// A file that is open only while it is read: there may be more captures than a program may have files open.
+    /// A file that is open only while it is read. There may be more captures than a process can
+    /// have open files.
     Closed(Closed),
-    /// A pipe, or what became of it.
+    /// A pipe, in its current state.
     Stream(Mutex<Stream>),
     Memory(Vec<u8>),
-    /// Unpacked while it is read, from the front each time.
+    /// Compressed bytes that are unpacked while they are read, each time from the front.
     Packed(Packed),
 }
 
-/// What can be read once.
+/// The state of a source that can be read once.
 pub(crate) enum Stream {
-    /// What was read off it to find out its format, and the rest.
+    /// The bytes that were read to detect the format, and the rest.
     Unread(Vec<u8>, ByteStream),
-    /// Somebody reads it.
+    /// A reader has taken the stream.
     Taken,
-    /// It was put into a file.
+    /// The stream was copied to a file.
     Spooled(Arc<Bytes>),
 }
 
 impl Stream {
-    /// All that is left of it, from the front.
+    /// Takes all bytes that are left, from the front.
     pub(crate) fn take(&mut self) -> ByteStream {
         match std::mem::replace(self, Self::Taken) {
             Self::Unread(head, rest) => Box::new(io::Cursor::new(head).chain(rest)),
@@ -51,7 +52,7 @@ impl Stream {
     }
 }
 
-/// A file by its path, and what it was when it was found.
+/// The path of a file, and the identity and length that the file had when it was found.
 pub(crate) struct Closed {
     path: PathBuf,
     location: Option<Location>,
@@ -60,7 +61,7 @@ pub(crate) struct Closed {
 }
 
 impl Closed {
-    /// The file, if it is still the one that was found.
+    /// Opens the file. Fails if another file has its place.
     pub(crate) fn open(&self) -> io::Result<File> {
         let file = match &self.location {
             Some(location) => location.open()?,
@@ -69,7 +70,7 @@ impl Closed {
         if identity_of(&file.metadata()?) == self.identity {
             Ok(file)
         } else {
-            Err(io::Error::other("it was exchanged for another file while it was read"))
+            Err(io::Error::other("it was replaced by another file while it was read"))
         }
     }
 }
@@ -100,14 +101,15 @@ impl Bytes {
         Ok(Self::stream(Box::new(file)))
     }
 
-    /// Standard input: read by position where it is a file.
+    /// Standard input. It is read by position if it is a file.
     pub(crate) fn standard_input() -> Self {
         #[cfg(unix)]
         {
             use std::os::fd::AsFd;
             if let Ok(fd) = io::stdin().as_fd().try_clone_to_owned() {
                 let mut file = File::from(fd);
-                // What somebody else has read of it already is not ours.
+                // If another process has already read a part of the file, only the rest is the
+                // capture.
                 let is_at_start = file.stream_position().is_ok_and(|at| at == 0);
                 if is_at_start && file.metadata().is_ok_and(|metadata| metadata.is_file()) {
                     return Self::File(file);
@@ -122,7 +124,7 @@ impl Bytes {
         Self::Stream(Mutex::new(Stream::Unread(Vec::new(), stream)))
     }
 
-    /// The length in bytes now, where it is known.
+    /// The current length in bytes. `None` if it is not known.
     pub(crate) fn length(&self) -> Option<u64> {
         match self {
             Self::File(file) => file.metadata().ok().map(|metadata| metadata.len()),
@@ -132,12 +134,12 @@ impl Bytes {
         }
     }
 
-    /// Can it be read at any position?
+    /// Returns `true` if the bytes can be read at any position.
     pub(crate) fn is_seekable(&self) -> bool {
         matches!(self, Self::File(_) | Self::Closed(_) | Self::Memory(_))
     }
 
-    /// All of it, from front to back.
+    /// All bytes, from front to back.
     pub(crate) fn into_stream(self) -> ByteStream {
         match self {
             Self::Stream(stream) => {
@@ -148,7 +150,7 @@ impl Bytes {
         }
     }
 
-    /// Puts what can be read once into a file that has no name.
+    /// Copies a source that can be read once to a file without a name.
     pub(crate) fn spool(&self) -> io::Result<()> {
         if let Self::Stream(stream) = self
             && let mut stream = locked(stream)
@@ -160,7 +162,7 @@ impl Bytes {
         Ok(())
     }
 
-    /// The first bytes, at most `limit`, which are not used up by it.
+    /// Returns the first bytes, at most `limit`. They can be read again.
     pub(crate) fn head(&self, limit: usize) -> io::Result<Vec<u8>> {
         let mut head = vec![0; limit];
         let mut filled = 0;
@@ -176,7 +178,7 @@ impl Bytes {
             Self::Packed(packed) => {
                 let mut unpacked = Vec::new();
                 packed.open().take(limit as u64).read_to_end(&mut unpacked).or_else(|error| {
-                    // What came before the damage says what it is.
+                    // The bytes before the damage suffice to detect the format.
                     if unpacked.is_empty() { Err(error) } else { Ok(0) }
                 })?;
                 return Ok(unpacked);
@@ -194,7 +196,8 @@ impl Bytes {
         Ok(head)
     }
 
-    /// Some bytes in the middle. What a length claims is not believed before it was read.
+    /// Reads a range of bytes. Memory is allocated only after the length was compared with that of
+    /// the source.
     pub(crate) fn range(&self, offset: u64, length: u64) -> io::Result<Vec<u8>> {
         let available = self.length().unwrap_or_default().saturating_sub(offset);
         if length > available {
@@ -240,11 +243,11 @@ fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     }
 }
 
-/// Lets more bytes wait in a pipe: of the 64 kB that it holds at first, its two programs wait for each other most of the time.
-/// (Where it is no pipe, or may not grow, it works as well.)
+/// Enlarges the buffer of a pipe. With the default of 64 kB, the two programs wait for each other
+/// most of the time. Has no effect on anything that is not a pipe, or if the system refuses.
 #[cfg(target_os = "linux")]
 fn widen_pipe(pipe: &impl std::os::fd::AsFd) {
-    /// As much as everybody may have: `/proc/sys/fs/pipe-max-size`.
+    /// The limit for unprivileged processes on Linux: `/proc/sys/fs/pipe-max-size`, in bytes.
     const PIPE_BYTES: usize = 1 << 20;
     rustix::pipe::fcntl_setpipe_size(pipe, PIPE_BYTES).ok();
 }
@@ -256,14 +259,14 @@ pub(super) fn locked(stream: &Mutex<Stream>) -> MutexGuard<'_, Stream> {
     stream.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Puts bytes into a file that has no name.
+/// Copies a stream to a file without a name.
 pub(crate) fn spooled(stream: &mut ByteStream) -> io::Result<Bytes> {
     let mut file = tempfile::tempfile()?;
     copy_bounded(stream, &mut file)?;
     Ok(Bytes::File(file))
 }
 
-/// Copies all of a stream, up to what a temporary file may hold.
+/// Copies a whole stream, up to the maximum size of a temporary file.
 pub(crate) fn copy_bounded(stream: &mut dyn Read, file: &mut File) -> io::Result<()> {
     let copied = io::copy(&mut stream.take(limits::MAX_SPOOLED_BYTES), file)?;
     if copied == limits::MAX_SPOOLED_BYTES {
@@ -274,7 +277,7 @@ pub(crate) fn copy_bounded(stream: &mut dyn Read, file: &mut File) -> io::Result
     Ok(())
 }
 
-/// Reads a part of a capture.
+/// A reader of a part of a capture.
 pub(crate) struct Section {
     bytes: Arc<Bytes>,
     position: u64,

@@ -1,19 +1,19 @@
-//! What framers and decoders of captures give: chunks of a capture, and what is found in them.
+//! Results of framers and decoders: chunks of a capture, and the items found in them.
 
 use crate::flow::Flow;
 use crate::skip::SkipReason;
 
-/// What came next in a capture.
+/// The next part of a capture.
 pub(crate) enum Chunk {
-    /// Whole records, in the batch.
+    /// The batch holds whole records.
     Batch,
-    /// Bytes that are none; they are stepped over.
+    /// Bytes that are not a record were skipped.
     Damage(Damage),
-    /// Nothing.
+    /// The capture has ended.
     End,
 }
 
-/// Something that could not be read.
+/// A part of a capture that could not be read.
 #[derive(Debug)]
 pub(crate) struct Damage {
     pub(crate) reason: SkipReason,
@@ -23,20 +23,21 @@ pub(crate) struct Damage {
 
 /// One result of decoding a batch.
 pub(crate) enum CaptureItem<'a> {
-    /// An exchange. Whether it was HTTP at all, [`Flow::is_http`] says.
+    /// An exchange. [`Flow::is_http`] tells whether it is HTTP.
     Flow(&'a Flow<'a>),
-    /// An exchange in a row of mitmproxy-mcp's database, with the columns of which a flow does not hold everything.
+    /// An exchange in a row of mitmproxy-mcp's database, with columns that a flow does not hold
+    /// completely.
     #[cfg(feature = "sqlite")]
     Row(&'a Flow<'a>, &'a RowColumns<'a>),
-    /// Skipped on purpose, or damaged: then with a message.
+    /// A skipped record, and a message if it is damaged.
     Skipped(SkipReason, String),
 }
 
-/// The columns of a row of mitmproxy-mcp's database as they are stored, for the answer of the original tool.
+/// The columns of a row of mitmproxy-mcp's database as they are stored, for the compat answer.
 #[cfg(feature = "sqlite")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RowColumns<'a> {
-    /// The status as text, if there was a response: SQLite stores any text as a status.
+    /// The status as text; `None` if there was no response. SQLite stores any text as a status.
     pub(crate) status: Option<&'a [u8]>,
     pub(crate) has_method: bool,
     pub(crate) has_url: bool,
@@ -45,7 +46,7 @@ pub(crate) struct RowColumns<'a> {
 }
 
 impl<'a> CaptureItem<'a> {
-    /// The exchange, unless something was skipped.
+    /// The exchange; `None` if the record was skipped.
     pub(crate) fn flow(&self) -> Option<&'a Flow<'a>> {
         match self {
             Self::Flow(flow) => Some(flow),
@@ -56,20 +57,20 @@ impl<'a> CaptureItem<'a> {
     }
 }
 
-/// Which rows a database has.
+/// The range of the rows of a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RowExtent {
     pub(crate) first: Option<i64>,
     pub(crate) last: u64,
-    /// The id of the flow in the row that was asked for; `None` where there is no such row.
+    /// The id of the flow in the requested row; `None` if the row does not exist.
     pub(crate) id: Option<Vec<u8>>,
 }
 
-/// Whether a run asks for the bodies of messages. Where they are part of the record that is read anyway, they are always
-/// offered, and cost nothing until they are decoded.
+/// Whether a run needs the bodies of messages. Bodies that are part of a record that is read anyway
+/// are always available, and cost nothing until they are decoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Bodies {
-    /// Bodies are left where they are, if that saves reading them.
+    /// Bodies are not read if that saves time.
     #[default]
     Left,
     Read,

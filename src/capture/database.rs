@@ -1,8 +1,9 @@
 //! The database of mitmproxy-mcp, read while its server writes it.
 //!
-//! The server waits five seconds for a reader and then drops the flow that it wanted to save. So nothing is written, and a
-//! lock is held for milliseconds: while a statement is stepped to its end ([`rows`]).
-//! What they gave is decoded afterwards. The table and the server's habits: <https://github.com/snapspecter/mitmproxy-mcp>, `core/recorder.py`.
+//! The server waits five seconds for a reader and then drops the flow that it wanted to save.
+//! Therefore nothing is written, and a lock is held only for the milliseconds of one statement
+//! ([`rows`]). Rows are copied first and decoded afterwards. The schema of the table and the
+//! behaviour of the server: <https://github.com/snapspecter/mitmproxy-mcp>, `core/recorder.py`.
 
 mod copy;
 mod headers;
@@ -33,21 +34,22 @@ pub(crate) use headers::header_problem;
 pub(crate) use headers::laws as header_laws;
 pub(crate) use ranges::RowRanges;
 
-/// How long a statement waits for the server to finish saving.
+/// Time that a statement waits for the server to finish saving.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Pages that a connection keeps.
+/// Pages that a connection caches.
 const CACHED_PAGES: i32 = 64;
 
-/// Steps of SQLite's machine between two looks at the time.
+/// Instructions of SQLite's virtual machine between two checks of the time.
 const STEPS: i32 = 100_000;
 
-/// Why a database cannot be read where nothing may be written. SQLite opens a write-ahead log for writing also to read.
+/// Message for a database that cannot be read without writing. SQLite opens a write-ahead log for
+/// writing even to read it.
 const NEEDS_WRITING: &str = "this SQLite database can only be read by opening files for writing (it has a write-ahead log, or \
                              its writer was stopped in the middle), which is not done here; open it once with sqlite3 and \
                              PRAGMA journal_mode=DELETE";
 
-/// The columns that are used; all before `size` must be there.
+/// The columns that are used. All before `size` are required.
 const COLUMNS: [&str; 10] = [
     "id",
     "url",
@@ -61,7 +63,7 @@ const COLUMNS: [&str; 10] = [
     "response_body",
 ];
 
-/// The longest text of each of [`COLUMNS`] that is used, in bytes; what is longer is read as missing.
+/// Maximum length of the text of each of [`COLUMNS`], in bytes. A longer value is read as missing.
 const MAX_COLUMN_BYTES: [usize; COLUMNS.len()] = {
     let mut most = [limits::MAX_LINE_BYTES; COLUMNS.len()];
     (most[STATUS], most[TIMESTAMP], most[SIZE]) = (64, 64, 64);
@@ -69,7 +71,7 @@ const MAX_COLUMN_BYTES: [usize; COLUMNS.len()] = {
     most
 };
 
-/// The order of [`COLUMNS`].
+/// Indices of [`COLUMNS`].
 const ID: usize = 0;
 const URL: usize = 1;
 const METHOD: usize = 2;
@@ -81,33 +83,35 @@ const SIZE: usize = 7;
 const REQUEST_BODY: usize = 8;
 const RESPONSE_BODY: usize = 9;
 
-/// A connection, and memory for the rows that come through it.
+/// A connection, and memory for the rows that are read through it.
 struct ReadConnection {
     connection: Connection,
     copied: CopiedRows,
 }
 
-/// A database that was found readable.
+/// A database that can be read.
 pub(crate) struct Database {
     path: PathBuf,
-    /// Where the copy stands that is read instead, until it is dropped.
+    /// The temporary folder of the copy that is read instead. Dropping it deletes the copy.
     copy: Option<tempfile::TempDir>,
-    /// May SQLite open files for writing, as it does with a write-ahead log also to read?
+    /// Whether SQLite may open files for writing, as it does with a write-ahead log even to read.
     may_write: bool,
-    /// The statement without bodies, and the one with them.
+    /// The statement without bodies, and the statement with bodies.
     queries: [String; 2],
     idle: Mutex<Vec<ReadConnection>>,
-    /// Where the file must be.
+    /// The location that the file must have.
     location: Option<Location>,
-    /// The file itself. It stays open as long as there are connections: closing it would give their locks up (POSIX).
+    /// The file itself. It stays open as long as there are connections, because closing it would
+    /// release their locks (POSIX).
     file: Option<Bytes>,
     patience: Arc<TimeBudget>,
 }
 
 impl Database {
-    /// Opens it, or says in a sentence why not. Where that needs more than reading and nothing may be written, that is why.
+    /// Opens a database. The error is a sentence with the reason, also if reading requires writing
+    /// and nothing may be written.
     ///
-    /// `file` is the file at `path`, opened; where there is a `location`, nothing else is opened.
+    /// `file` is the opened file at `path`. With a `location`, no other file is opened.
     pub(crate) fn open(
         path: &Path,
         file: File,
@@ -146,12 +150,13 @@ impl Database {
         Ok(database)
     }
 
-    /// Opens a database that comes out of an archive or a pipe: SQLite needs a file.
+    /// Opens a database that comes out of an archive or a pipe. SQLite needs a file, so it is
+    /// copied.
     pub(crate) fn unpacked(stream: &mut ByteStream) -> Result<Self, String> {
         Self::of_copy(copy::unpacked(stream))
     }
 
-    /// Opens a copy, which is repaired by that if it has a journal.
+    /// Opens a copy. If it has a journal, opening it repairs it.
     fn of_copy(folder: io::Result<tempfile::TempDir>) -> Result<Self, String> {
         let folder = folder.map_err(|error| {
             format!("this SQLite database must be copied to be read, which failed ({error})")
@@ -175,7 +180,7 @@ impl Database {
         }
     }
 
-    /// Is it one of mitmproxy-mcp, by its columns?
+    /// Checks by the columns that the database is one of mitmproxy-mcp.
     fn check(&mut self, columns: &[String]) -> Result<(), String> {
         let has = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
         if columns.is_empty() {
@@ -192,8 +197,9 @@ impl Database {
         Ok(())
     }
 
-    /// The columns of the table, or none. A view may be endless, a virtual table may be anything, and what is computed may be
-    /// of any size: they are not asked.
+    /// The columns of the table; empty if the table does not exist. Only a plain table counts: a
+    /// view may be endless, a virtual table may run any code, and a computed column may have any
+    /// size.
     fn columns(&self) -> rusqlite::Result<Vec<String>> {
         let session = self.session()?;
         let query = "SELECT x.name FROM pragma_table_list('flows') AS t, pragma_table_xinfo('flows') AS x \
@@ -205,12 +211,13 @@ impl Database {
         names
     }
 
-    /// A connection that can only read. A copy is repaired by opening it, so it can be written.
+    /// Returns a read-only connection. The connection to a copy can write, because opening the copy
+    /// repairs it.
     fn session(&self) -> rusqlite::Result<ReadConnection> {
         if let Some(idle) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
             return Ok(idle);
         }
-        // Its writer may have begun a log since.
+        // The server may have started a write-ahead log since.
         if !self.is_in_place() {
             return Err(rusqlite::Error::InvalidPath(self.path.clone()));
         }
@@ -219,19 +226,21 @@ impl Database {
         } else {
             OpenFlags::SQLITE_OPEN_READ_ONLY
         };
-        // SQLite opens it by its path: what is there must be the file that was opened before, and still be it afterwards.
+        // SQLite opens the file by its path, so check before and after that it is the file opened
+        // earlier.
         if self.location.is_some() {
             mode |= OpenFlags::SQLITE_OPEN_NOFOLLOW;
         }
         let mut connection =
             Connection::open_with_flags(&self.path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(LOCK_PATIENCE)?;
-        // What the file says of itself is not believed: no triggers or functions of its schema. Values are capped one by one by
-        // the statement, because a limit on lengths would also refuse a row for the length of a body that nobody asks for.
+        // Do not trust the file: run no triggers or functions of its schema. The statement caps
+        // each value, because a limit on all lengths would also reject a row for a body that is not
+        // read.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.pragma_update(None, "cell_size_check", true)?;
-        // Pages are read once, in order: memory for more of them would only have to be cleared.
+        // Pages are read once, in order, so a larger cache would not help.
         connection.pragma_update(None, "cache_size", CACHED_PAGES)?;
         let patience = Arc::clone(&self.patience);
         connection.progress_handler(STEPS, Some(move || patience.is_over()))?;
@@ -242,8 +251,8 @@ impl Database {
         }
     }
 
-    /// True where the path still leads to the file that was opened, and SQLite can read it without writing and without opening
-    /// a link or a pipe beside it.
+    /// Returns `true` if the path still leads to the file that was opened, and SQLite can read it
+    /// without writing and without opening a link or a pipe beside it.
     fn is_in_place(&self) -> bool {
         let Some(Bytes::File(file)) = &self.file else { return true };
         if copy::check_beside(&self.path).is_err() {
@@ -259,19 +268,21 @@ impl Database {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
     }
 
-    /// Bytes of the file now.
+    /// The current length of the file in bytes.
     pub(crate) fn length(&self) -> u64 {
         std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len())
     }
 
-    /// Hands out its rows, as they are now, in ranges, from a row number on; 0 stands for the first.
+    /// Returns an iterator over the current rows in ranges, from a row number on; 0 means the first
+    /// row.
     pub(crate) fn rows(&self, start: u64) -> RowRanges<'_> {
         self.patience.begin(self.length());
         let start = if start == 0 { i64::MIN } else { i64::try_from(start).unwrap_or(i64::MAX) };
         RowRanges::new(self, start)
     }
 
-    /// The first and the last row number, and the id of the flow in a row.
+    /// The first and the last row number, and the id of the flow in `row`. `None` if the database
+    /// cannot be read.
     pub(crate) fn extent(&self, row: u64) -> Option<RowExtent> {
         let first = self.row("SELECT min(rowid) FROM flows", []).ok()?;
         let last = self.row("SELECT max(rowid) FROM flows", []).ok()?;
@@ -288,7 +299,7 @@ impl Database {
         id
     }
 
-    /// Reads and decodes one row, if it is still there.
+    /// Reads and decodes one row, if it still exists.
     pub(crate) fn decode_row(&self, row: u64, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
         let Ok(row) = i64::try_from(row) else { return };
         self.decode_range((row, row), Bodies::Left, &|| true, found);
@@ -301,7 +312,7 @@ impl Database {
         row
     }
 
-    /// Reads and decodes the rows of a range, as long as `goes_on` says so.
+    /// Reads and decodes the rows of a range, as long as `goes_on` returns `true`.
     pub(crate) fn decode(
         &self,
         batch: &Batch,
@@ -334,19 +345,20 @@ impl Database {
     }
 }
 
-/// A row's number as the place of a flow: in the order of the rows, negative ones first.
+/// The place of a row: its number, or 0 for a negative number.
 fn place_of(row: i64) -> u64 {
     if row >= 0 { row.unsigned_abs() } else { 0 }
 }
 
-/// What went wrong, without the statement that SQLite quotes.
+/// Describes an error without the statement that SQLite quotes.
 fn in_words(error: &rusqlite::Error) -> String {
     match error.sqlite_error() {
         Some(error) if error.code == ErrorCode::DatabaseBusy => {
             "its server kept the database locked for 5 seconds; try again".to_owned()
         }
         Some(error) if error.code == ErrorCode::NotADatabase => {
-            "this begins as a SQLite database and is none; it is damaged or encrypted".to_owned()
+            "this begins like a SQLite database and is not one; it is damaged or encrypted"
+                .to_owned()
         }
         Some(error) if error.code == ErrorCode::OperationInterrupted => TimeBudget::OVER.to_owned(),
         Some(error) => {

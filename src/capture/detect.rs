@@ -1,33 +1,33 @@
-//! What a file is, by its first bytes; and what to do about the ones that cannot be read.
+//! Detection of the format of a file by its first bytes, and advice for files that cannot be read.
 
 use crate::capture::source::Format;
 use crate::capture::tnetstring::{LengthPrefix, prefix};
 use crate::capture::{har, jsonl};
 
-/// How many bytes are looked at.
+/// Number of bytes that are examined.
 pub(crate) const HEAD_BYTES: usize = 64 << 10;
 
-/// Is it a SQLite database?
+/// Returns `true` for a SQLite database.
 pub(crate) fn is_database(head: &[u8]) -> bool {
     head.starts_with(b"SQLite format 3\0")
 }
 
-/// What bytes are that are no capture, in a sentence.
+/// A sentence about bytes that are not a capture.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NotACapture {
-    /// Something else that could be made into a capture.
+    /// Another known format, which could be converted to a capture.
     Known(&'static str),
-    /// Anything: a page, a list, a body that lies beside a capture.
+    /// Anything else: a page, a list, a body that is stored beside a capture.
     Vague(&'static str),
 }
 
-/// The format, or what it is instead.
+/// Detects the format. The error describes bytes that are not a capture.
 pub(crate) fn detect(head: &[u8]) -> Result<Format, NotACapture> {
     let (has_bom, text) =
         head.strip_prefix(b"\xef\xbb\xbf").map_or((false, head), |text| (true, text));
     let text = text.trim_ascii_start();
     match text {
-        // An empty file is a dump into which nothing was written yet.
+        // An empty file is a dump to which nothing was written yet.
         [] if head.is_empty() => Ok(Format::Mitmproxy),
         [] => Ok(Format::JsonLines),
         [b'0'..=b'9', ..] if !has_bom && looks_like_dump(text) => Ok(Format::Mitmproxy),
@@ -36,18 +36,19 @@ pub(crate) fn detect(head: &[u8]) -> Result<Format, NotACapture> {
         _ if har::opening_bracket(text).is_some_and(|at| begins_har(&text[at..])) => {
             Ok(Format::Har)
         }
-        // A bad first line is no reason to give the others up.
+        // A damaged first line does not make the other lines unreadable.
         _ if has_flow_line(text) => Ok(Format::JsonLines),
         _ => Err(what_it_is(text, head)),
     }
 }
 
-/// Is one of the lines at the front a flow?
+/// Returns `true` if one of the first lines is a flow.
 fn has_flow_line(text: &[u8]) -> bool {
     text.split(|b| *b == b'\n').any(|line| jsonl::is_flow(line.trim_ascii()))
 }
 
-/// Is it an object whose first line goes on beyond these bytes, and may that line be a flow?
+/// Returns `true` if the bytes are an object whose first line is longer than they are and may be a
+/// flow.
 pub(crate) fn is_open_line(head: &[u8]) -> bool {
     head.len() == HEAD_BYTES
         && head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start().first()
@@ -56,7 +57,7 @@ pub(crate) fn is_open_line(head: &[u8]) -> bool {
         && !matches!(detect(head), Ok(_) | Err(NotACapture::Known(_)))
 }
 
-/// Is `log` the first key, with an object?
+/// Returns `true` if the first key is `log` and its value is an object.
 fn begins_har(text: &[u8]) -> bool {
     let after = ["{", "\"log\"", ":", "{"]
         .iter()
@@ -64,7 +65,7 @@ fn begins_har(text: &[u8]) -> bool {
     after.is_some()
 }
 
-/// Does a list begin with an entry of a HAR, an exchange of Charles, or a flow?
+/// Returns `true` if a list begins with an entry of a HAR, an exchange of Charles, or a flow.
 fn begins_entries(text: &[u8]) -> bool {
     let inside = text[1..].trim_ascii_start();
     let has = |key: &str| memchr::memmem::find(inside, key.as_bytes()).is_some();
@@ -72,11 +73,12 @@ fn begins_entries(text: &[u8]) -> bool {
         || inside.starts_with(b"]")
 }
 
-/// A length and a colon, or nothing but a length's digits.
+/// Returns `true` for a length and a colon, or for only the digits of a length.
 fn looks_like_dump(text: &[u8]) -> bool {
     match prefix(text) {
         LengthPrefix::Length { bytes, length } => {
-            // Right after the colon a dict has the length of its first key; another value ends with its tag.
+            // After the colon, a dict has the length of its first key. Any other value is complete
+            // and has its tag.
             let inside = &text[bytes..];
             length == 0
                 || inside.is_empty()
@@ -141,12 +143,12 @@ fn what_it_is(text: &[u8], head: &[u8]) -> NotACapture {
         )
     } else if has("<items") && has("<item") {
         NotACapture::Known(
-            "these are items saved by Burp, which is no HAR; in Burp install the extension \"HAR Exporter\" from the BApp \
+            "these are items saved by Burp, which is not a HAR; in Burp install the extension \"HAR Exporter\" from the BApp \
              store, export the same items with it, and give that file",
         )
     } else if text.starts_with(b"<") {
         NotACapture::Vague(
-            "this is XML or HTML, no capture; export the traffic as HAR, or record it with mitmdump -w dump.mitm",
+            "this is XML or HTML and not a capture; export the traffic as HAR, or record it with mitmdump -w dump.mitm",
         )
     } else if is(b"\xac\xed") || has("com.xk72.charles") {
         NotACapture::Known(
@@ -155,7 +157,7 @@ fn what_it_is(text: &[u8], head: &[u8]) -> NotACapture {
         )
     } else {
         NotACapture::Vague(
-            "this is no capture that can be read; give a mitmproxy dump (mitmdump -w dump.mitm), a HAR, the database of \
+            "this is not a capture that can be read; give a mitmproxy dump (mitmdump -w dump.mitm), a HAR, the database of \
              mitmproxy-mcp, or JSON lines",
         )
     }
@@ -189,13 +191,13 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_named_with_a_way_out() {
         for (head, word) in [
-            (&b"\x89PNG\r\n"[..], "no capture"),
+            (&b"\x89PNG\r\n"[..], "not a capture"),
             (b"\x0a\x0d\x0d\x0a\x6c\0\0\0", "packet capture"),
             (b"\xd4\xc3\xb2\xa1", "packet capture"),
             (b"<items burpVersion='1'><item>", "Burp"),
             (b"\xac\xed\0\x05", "Charles"),
             (b"[1, 2]", "array"),
-            (b"2026-11-22 08:00:00 GET /", "no capture"),
+            (b"2026-11-22 08:00:00 GET /", "not a capture"),
             (b"{}", "neither a HAR"),
         ] {
             let (NotACapture::Known(message) | NotACapture::Vague(message)) =

@@ -1,7 +1,8 @@
-//! Cuts a mitmproxy dump into batches of whole records, and finds the next record after damage.
+//! Framer of mitmproxy dumps: cuts a dump into batches of whole records, and finds the next record
+//! after damage.
 //!
-//! A dump has no index and no checksum: only lengths. A record is trusted where its end tag stands where it should and a
-//! length follows it; where one of them is missing its fields are walked over to be sure.
+//! A dump has no index and no checksum, only lengths. A record is accepted if its end tag is in
+//! place and a length follows it. If one of these is missing, its fields are checked.
 
 use std::cell::Cell;
 
@@ -11,7 +12,7 @@ use crate::capture::tnetstring::{self, LengthPrefix, Pairs, Tnetstring};
 use crate::limits;
 use crate::skip::SkipReason;
 
-/// The keys at the top level of records of all versions that are not keys of something inside as well.
+/// Keys at the top level of records of all versions that do not also occur inside records.
 const TOP_KEYS: [&[u8]; 16] = [
     b"version",
     b"type",
@@ -31,33 +32,34 @@ const TOP_KEYS: [&[u8]; 16] = [
     b"messages",
 ];
 
-/// The fields of a request or response that are used, however long they are.
+/// Fields of a request or response that are kept, however long they are.
 const USED_KEYS: [&[u8]; 6] = [b"headers", b"path", b"authority", b"host", b"method", b"scheme"];
 
-/// The most fields that a record is walked over for.
+/// Maximum number of fields of a record that are checked.
 const TOP_FIELDS: usize = 64;
 
-/// Fields that may be walked over in search of records, for each byte of the capture that is behind: a real record has
-/// fewer than one in ten bytes.
+/// Bytes that must have been read for each field that may be checked in search of records. A real
+/// record has fewer fields than one in ten bytes.
 const BYTES_A_FIELD: u64 = 8;
 
-/// Fields that may be walked over in any case.
+/// Number of fields that may be checked in any case.
 const FREE_FIELDS: u64 = 4096;
 
 pub(crate) struct DumpFramer<'a> {
     reader: CaptureReader<'a>,
     ahead: ReadAhead,
-    /// Fields that were walked over in search of records.
+    /// Number of fields that were checked in search of records.
     fields: Cell<u64>,
     effort: SearchBudget,
-    /// Is what is not whole at the end still being written?
+    /// Whether the file is still being written, so that an incomplete record at its end is left for
+    /// later.
     is_live: bool,
 }
 
-/// What a search for a record came to.
+/// The result of a search for a record.
 enum RecordSearch {
     Found(usize),
-    /// One may begin at `at`; to know it, the batch must hold all before `end`.
+    /// A record may begin at `at`. To decide, the batch must hold all bytes before `end`.
     NeedsMore {
         at: usize,
         end: usize,
@@ -65,13 +67,13 @@ enum RecordSearch {
     Nothing,
 }
 
-/// How far the records at the front of a batch are whole.
+/// The reason why the sequence of whole records at the front of a batch stops.
 enum RecordStop {
-    /// The record that begins here needs this many bytes in all.
+    /// The record needs this many bytes in total.
     NeedsMore(u64),
-    /// No length, or one that leads to no end of a record.
+    /// There is no length, or the length does not lead to the end of a record.
     Garbage,
-    /// Nothing follows.
+    /// The bytes are used up.
     Done,
 }
 
@@ -120,7 +122,8 @@ impl<'a> DumpFramer<'a> {
                     if is_cut_off {
                         return self.resync(batch, ended, Some(total));
                     }
-                    // Too many that were read were none: this one is taken for another such.
+                    // The search budget is used up by earlier candidates, so this candidate is
+                    // taken for damage.
                     if total > 4 * want as u64 && self.effort.is_over(self.reader.position()) {
                         return self.resync(batch, ended, None);
                     }
@@ -140,7 +143,7 @@ impl<'a> DumpFramer<'a> {
         }
     }
 
-    /// Steps over damage to the next record, if there is one.
+    /// Skips damage up to the next record, if there is one.
     fn resync(&mut self, batch: &mut Batch, mut ended: bool, claimed: Option<u64>) -> Chunk {
         const OVERLAP: usize = 64;
         let start = batch.offset;
@@ -161,9 +164,9 @@ impl<'a> DumpFramer<'a> {
                         if claimed.is_some() { SkipReason::BadRecord } else { SkipReason::Garbage };
                     return Chunk::Damage(Damage { reason, offset: start, message });
                 }
-                // Where nothing can be read by position, a record is held to be looked at.
+                // In a source that cannot be read by position, the batch must hold the candidate.
                 RecordSearch::NeedsMore { at, end } => {
-                    // What is behind is let go now and then, so that what is held stays bounded.
+                    // Drop bytes that were searched, so that the memory stays bounded.
                     let kept = if at > self.ahead.most() { at - OVERLAP } else { 0 };
                     if kept > 0 {
                         self.reader.unread(&batch.bytes()[kept..]);
@@ -190,7 +193,7 @@ impl<'a> DumpFramer<'a> {
         }
     }
 
-    /// The first place in the batch from `from` on where a record begins.
+    /// Finds the first place in the batch, at `from` or after it, at which a record begins.
     fn find_record(&self, batch: &Batch, from: usize, ended: bool) -> RecordSearch {
         let bytes = batch.bytes();
         // A colon has at least one digit before it.
@@ -223,8 +226,8 @@ impl<'a> DumpFramer<'a> {
         RecordSearch::Nothing
     }
 
-    /// Is there a whole record at this place, with fields that can be walked over? `None` where more of it must be read to
-    /// know that.
+    /// Returns `true` if a whole record with valid fields begins at this place. `None` if more
+    /// bytes are needed to decide.
     fn is_record(&self, batch: &Batch, at: usize, ended: bool) -> Option<bool> {
         let bytes = &batch.bytes()[at..];
         let LengthPrefix::Length { length, bytes: header } = tnetstring::prefix(bytes) else {
@@ -254,7 +257,8 @@ impl<'a> DumpFramer<'a> {
         self.fields.set(self.fields.get() + fields);
     }
 
-    /// Walks over the fields of a record by position; true where they fill it and one of them is its type or request.
+    /// Checks the fields of a record by position. Returns `true` if they fill the record exactly
+    /// and one of them is its type or request.
     fn walk(&self, mut at: u64, end: u64) -> bool {
         let mut is_flow = false;
         for field in 0..2 * TOP_FIELDS {
@@ -279,7 +283,7 @@ impl<'a> DumpFramer<'a> {
         false
     }
 
-    /// Reads a record too large to hold, without its bodies and certificates.
+    /// Reads a record that is too large to hold, without its bodies and certificates.
     fn compact(&mut self, batch: &mut Batch, total: u64) -> Chunk {
         let offset = batch.offset;
         let end = offset + total;
@@ -299,13 +303,13 @@ impl<'a> DumpFramer<'a> {
         }
         let position = self.reader.position();
         if !self.reader.is_seekable() && result != Err(SkipReason::TooLarge) {
-            // Nothing says that the length was true: what was taken for a record may hold whole ones.
+            // The length may be wrong, and the bytes taken for a record may contain whole records.
             batch.clear();
             batch.offset = position;
             let ended = self.reader.fill(batch, self.ahead.want());
             return self.resync(batch, ended, None);
         }
-        // The framing at the top holds, so the record is left behind as a whole.
+        // The framing at the top level is intact, so skip the whole record.
         self.reader.skip(end.saturating_sub(position));
         let message = match result {
             Err(SkipReason::TooLarge) => {
@@ -321,7 +325,8 @@ impl<'a> DumpFramer<'a> {
         Chunk::Damage(Damage { reason, offset, message })
     }
 
-    /// Copies the pairs of a dict of `length` bytes; long values are left out, request and response are looked into.
+    /// Copies the pairs of a dict of `length` bytes. Long values are left out, except that the
+    /// pairs of a request or response are copied in the same way.
     fn compact_dict(
         &mut self,
         length: u64,
@@ -400,7 +405,8 @@ impl<'a> DumpFramer<'a> {
     }
 }
 
-/// Steps over the whole records at the front; where they end, and why there.
+/// Steps over the whole records at the front. Returns the end of the last one, and the reason why
+/// the sequence stops there.
 fn hop(bytes: &[u8], ended: bool) -> (usize, RecordStop) {
     let mut at = 0;
     loop {
@@ -429,11 +435,12 @@ fn hop(bytes: &[u8], ended: bool) -> (usize, RecordStop) {
     }
 }
 
-/// Does a value end with a tag and is it followed by a record, so that its content need not be looked at?
+/// Returns `true` if a value has an end tag and a record follows, so that its content need not be
+/// checked.
 fn is_trusted(tag: u8, next: &[u8], ended: bool) -> bool {
     match tnetstring::prefix(next) {
         LengthPrefix::Length { .. } if tag == b'}' => true,
-        // What is no dict is no record: then what follows must look like one.
+        // A value that is not a dict is not a record, so a record must follow.
         LengthPrefix::Length { bytes, .. } => {
             b",;#^!~]".contains(&tag) && begins_with_top_key(&next[bytes..])
         }
@@ -442,12 +449,13 @@ fn is_trusted(tag: u8, next: &[u8], ended: bool) -> bool {
     }
 }
 
-/// Can the fields of this dict be walked over, and is one of them the type or the request of a flow?
+/// Returns `true` if the fields of this dict are valid and one of them is the type or the request
+/// of a flow.
 fn is_record_dict(value: Tnetstring<'_>) -> bool {
     walk_dict(value).0
 }
 
-/// The same, and over how many fields it went.
+/// As [`is_record_dict`], with the number of fields that were checked.
 fn walk_dict(value: Tnetstring<'_>) -> (bool, u64) {
     if value.tag != b'}' {
         return (false, 1);
@@ -466,7 +474,7 @@ fn walk_dict(value: Tnetstring<'_>) -> (bool, u64) {
     (is_flow, fields)
 }
 
-/// Do these bytes begin with the key of a record's field?
+/// Returns `true` if the bytes begin with the key of a field at the top level of a record.
 fn begins_with_top_key(bytes: &[u8]) -> bool {
     let Some(colon) = bytes.iter().take(3).position(|b| *b == b':') else { return false };
     let Some(length) =
@@ -484,7 +492,7 @@ fn end_of_file_damage(offset: u64, missing: u64, claimed: Option<u64>) -> Damage
         Some(claimed) => (
             SkipReason::Truncated,
             format!(
-                "the last record is cut off ({missing} of {claimed} bytes are there): the capture is still being \
+                "the last record is cut off ({missing} of {claimed} bytes are present): the capture is still being \
                  written, or its writer was stopped"
             ),
         ),

@@ -1,4 +1,4 @@
-//! Fields that the captures written in JSON share.
+//! Fields that the JSON formats have in common.
 
 use std::borrow::Cow;
 
@@ -6,10 +6,11 @@ use crate::capture::json::{JsonError, JsonReader};
 use crate::flow::OwnedHeader;
 use crate::limits;
 
-/// Text as it was captured, or what an escape made of it.
+/// Optional text: borrowed from the capture, or owned if an escape was decoded.
 pub(super) type Text<'a> = Option<Cow<'a, [u8]>>;
 
-/// Headers or parameters: objects with `name` (or `key`) and `value`, pairs, or one object of all.
+/// Reads headers or parameters: objects with `name` (or `key`) and `value`, pairs, or one object
+/// with all of them.
 pub(super) fn read_pairs<'a>(
     json: &mut JsonReader<'a>,
     pairs: &mut Vec<OwnedHeader<'a>>,
@@ -56,19 +57,19 @@ pub(super) fn read_pairs<'a>(
     })
 }
 
-/// A whole number, also where it is written as a float.
+/// Parses a whole number, which may be written as a float.
 pub(super) fn integer(text: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(text).ok()?.trim();
     let whole = text.split_once('.').filter(|(_, rest)| rest.bytes().all(|b| b == b'0'));
     whole.map_or(text, |(whole, _)| whole).parse().ok().or_else(|| {
-        // As `2e2` is: nobody writes it by hand, but programs do.
+        // Programs write numbers with an exponent, such as `2e2`.
         let number: f64 = text.parse().ok()?;
         #[expect(clippy::cast_possible_truncation, reason = "whole, and bounded before")]
         (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64)
     })
 }
 
-/// A size; -1 says that nobody knows it.
+/// Parses a size in bytes. `None` for -1, which stands for an unknown size.
 pub(super) fn size(text: &Text<'_>) -> Option<u64> {
     text.as_deref().and_then(integer).and_then(|size| u64::try_from(size).ok())
 }

@@ -1,4 +1,4 @@
-//! The table of formats: for each, how a capture is cut into batches and how a batch is decoded.
+//! Table of the formats: how each is cut into batches, and how a batch is decoded.
 
 use std::io;
 
@@ -20,7 +20,8 @@ pub(crate) enum Framer<'a> {
 }
 
 impl<'a> Framer<'a> {
-    /// `goes_on` is asked now and then; once it says no, the capture ends.
+    /// Creates the framer of a source. `goes_on` is called at intervals; the capture ends as soon
+    /// as it returns `false`.
     pub(crate) fn new(
         source: &'a CaptureSource,
         batch_bytes: usize,
@@ -39,7 +40,7 @@ impl<'a> Framer<'a> {
             Format::JsonLines => {
                 Self::Lines(jsonl::LineFramer::new(reader, batch_bytes, source.is_live))
             }
-            // Rows were handed out above; bytes are never taken for a database.
+            // The rows of databases are handled above. Bytes are never decoded as a database.
             Format::Mitmproxy | Format::McpDatabase => {
                 Self::Records(dump_framing::DumpFramer::new(reader, batch_bytes, source.is_live))
             }
@@ -60,7 +61,7 @@ impl<'a> Framer<'a> {
         }
     }
 
-    /// How far it has read, in bytes.
+    /// Number of bytes that were read.
     pub(crate) fn position(&mut self) -> u64 {
         match self {
             #[cfg(feature = "sqlite")]
@@ -69,7 +70,7 @@ impl<'a> Framer<'a> {
         }
     }
 
-    /// Why the end came too soon.
+    /// Takes the error that ended the reading early. `None` if there was none.
     pub(crate) fn failure(&mut self) -> Option<io::Error> {
         match self {
             #[cfg(feature = "sqlite")]
@@ -89,9 +90,9 @@ impl<'a> Framer<'a> {
     }
 }
 
-/// Decodes a batch of a source: every flow and everything skipped, in order, with its place (byte offset, or row).
-/// `goes_on` is asked now and then where one batch may take long.
-#[cfg_attr(not(feature = "sqlite"), expect(unused_variables, reason = "rows may take long"))]
+/// Decodes a batch of a source: reports every flow and every skipped item, in order, with its place
+/// (byte offset, or row number). `goes_on` is called at intervals in batches that may take long.
+#[cfg_attr(not(feature = "sqlite"), expect(unused_variables, reason = "only rows may take long"))]
 pub(crate) fn decode(
     source: &CaptureSource,
     batch: &Batch,

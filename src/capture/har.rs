@@ -1,8 +1,9 @@
-//! Cuts a HAR into batches of whole entries without building it, and finds the next entry after damage.
+//! Framer of HAR files: cuts a HAR into batches of whole entries without building it, and finds the
+//! next entry after damage.
 //!
-//! A HAR is one JSON object (`{"log": {"entries": [...]}}`) in which the order of the keys is free; the list of entries
-//! alone, and the list that Charles saves as `.chlsj`, are read as well. Whatever stands around the list is stepped over
-//! by its brackets, piece by piece, however long it is.
+//! A HAR is one JSON object (`{"log": {"entries": [...]}}`) in which the order of the keys is free.
+//! A list of entries alone, and the list that Charles saves as `.chlsj`, are read as well. The
+//! parts around the list are skipped by their brackets, piece by piece, however long they are.
 
 mod bounds;
 mod charles;
@@ -22,24 +23,24 @@ use crate::skip::SkipReason;
 
 pub(super) use bounds::opening_bracket;
 
-/// How much is held while what stands around the entries is read.
+/// Bytes that are held while the parts around the entries are read.
 const WINDOW: usize = 64 << 10;
 
-/// Objects inside each other that are looked into for the list of entries.
+/// Depth of nested objects that are searched for the list of entries.
 const OPEN_OBJECTS: usize = 8;
 
 pub(crate) struct HarFramer<'a> {
     reader: CaptureReader<'a>,
     ahead: ReadAhead,
     state: HarState,
-    /// The objects around: is it the `log`?
+    /// For each open object, whether it is the `log`.
     open: Vec<bool>,
     found_list: bool,
-    /// Where the HAR begins that is being read, until its list is found.
+    /// Offset of the HAR that is being read, until its list of entries is found.
     start: u64,
-    /// Was the list looked for among all that the HAR holds?
+    /// Whether this HAR was already searched for entries outside of a list.
     was_rescued: bool,
-    /// Where the last entry begins that was handed out.
+    /// Offset of the last entry that was handed out.
     last_entry: Option<u64>,
     effort: SearchBudget,
 }
@@ -48,7 +49,7 @@ pub(crate) struct HarFramer<'a> {
 enum HarState {
     /// Before the first bracket.
     Start,
-    /// In an object that may have the list.
+    /// In an object that may contain the list.
     Members,
     /// In the list.
     Elements,
@@ -91,7 +92,7 @@ impl<'a> HarFramer<'a> {
         }
     }
 
-    /// Reads what comes next into an empty batch; is that all there is?
+    /// Reads the next bytes into an empty batch. Returns `true` if the capture ends with them.
     fn window(&mut self, batch: &mut Batch, want: usize) -> bool {
         batch.clear();
         batch.shrink(self.ahead.most().max(WINDOW));
@@ -117,7 +118,7 @@ impl<'a> HarFramer<'a> {
                 self.ahead.grow();
                 return None;
             }
-            return Some(self.seek_anywhere(batch, ended, "no HAR begins here"));
+            return Some(self.seek_anywhere(batch, ended, "a HAR does not begin here"));
         };
         let is_list = bytes[bracket] == b'[';
         self.reader.unread(&bytes[bracket + 1..]);
@@ -133,7 +134,7 @@ impl<'a> HarFramer<'a> {
         None
     }
 
-    /// Reads keys, and goes into their values or steps over them.
+    /// Reads keys, and enters or skips their values.
     fn member(&mut self, batch: &mut Batch) -> Option<Chunk> {
         let want = self.ahead.want().min(WINDOW);
         let ended = self.window(batch, want);
@@ -172,7 +173,7 @@ impl<'a> HarFramer<'a> {
                     && !self.effort.is_over(self.reader.position());
                 if !ended && bytes[at] == b'"' && (at > 0 || may_grow) {
                     self.effort.spend(bytes.len() - at);
-                    // It may be whole once there is more to see.
+                    // The value may be complete once more bytes are read.
                     self.reader.unread(&bytes[at..]);
                     if at > want / 4 {
                         self.ahead.used(at)
@@ -181,7 +182,7 @@ impl<'a> HarFramer<'a> {
                     }
                     return None;
                 }
-                // How deep this is can no longer be known: as deep as the list of entries.
+                // The depth is no longer known, so assume the depth of the list of entries.
                 self.open = vec![true];
                 return Some(self.resync(batch, ended, at));
             };
@@ -211,7 +212,7 @@ impl<'a> HarFramer<'a> {
         }
     }
 
-    /// Steps over a value of any length.
+    /// Skips a value of any length.
     fn skip_value(&mut self, batch: &mut Batch, first: u8) -> Option<Chunk> {
         let start = self.reader.position();
         let is_scalar = !matches!(first, b'{' | b'[' | b'"');
@@ -225,14 +226,14 @@ impl<'a> HarFramer<'a> {
                 return None;
             }
             if ended {
-                // A quote or bracket too few in front of the list hides it.
+                // A missing quote or bracket before the list can make the list part of this value.
                 let length = self.reader.position() - start;
                 return Some(self.end_early(batch, start, length));
             }
         }
     }
 
-    /// The HAR is over before its last bracket.
+    /// Handles a HAR that ends before its last bracket.
     fn end_early(&mut self, batch: &mut Batch, offset: u64, bytes: u64) -> Chunk {
         if let Some(cut) = self.rescue(batch) {
             return cut;
@@ -246,14 +247,15 @@ impl<'a> HarFramer<'a> {
         if let Some(cut) = self.rescue(batch) {
             return cut;
         }
-        // What comes after it may be another one.
+        // Another HAR may follow.
         self.reader.go_to(position);
         self.state = HarState::After;
         self.open.clear();
         no_list(offset)
     }
 
-    /// Looks for entries in all of a HAR in which no list of them was found: damage may have hidden it. Once for each.
+    /// Searches a whole HAR without a list of entries for entries, because damage may have hidden
+    /// the list. Does this once for each HAR.
     fn rescue(&mut self, batch: &mut Batch) -> Option<Chunk> {
         let can_search = !self.found_list && !std::mem::replace(&mut self.was_rescued, true);
         if !can_search || !self.reader.go_to(self.start) {
@@ -299,7 +301,8 @@ impl<'a> HarFramer<'a> {
                     }
                     return Some(self.list_is_open(batch));
                 }
-                // Too many that began did not end: this one is taken for another such.
+                // The search budget is used up by entries without an end, so this entry is taken
+                // for damage.
                 EntryStop::NeedsMore if self.effort.is_over(self.reader.position()) => {
                     let start = entry_start(batch.bytes());
                     return Some(self.resync(batch, ended, start));
@@ -317,7 +320,8 @@ impl<'a> HarFramer<'a> {
         }
     }
 
-    /// The list is not closed: where brackets are missing in its last entry, others may stand in that.
+    /// Handles a list that is not closed. If brackets are missing in its last entry, that entry may
+    /// contain others.
     fn list_is_open(&mut self, batch: &mut Batch) -> Chunk {
         let (offset, length) = (batch.offset, batch.bytes().len() as u64);
         let position = self.reader.position();
@@ -335,7 +339,8 @@ impl<'a> HarFramer<'a> {
         self.cut_off(offset, length)
     }
 
-    /// Reads an entry too large to hold; of long strings (bodies) only the beginning is kept.
+    /// Reads an entry that is too large to hold. Only the beginning of long strings (bodies) is
+    /// kept.
     fn compact(&mut self, batch: &mut Batch) -> Option<Chunk> {
         let start = self.reader.position();
         let mut compactor = Compactor::default();
@@ -345,8 +350,9 @@ impl<'a> HarFramer<'a> {
                 self.reader.unread(&batch.bytes()[end..]);
                 let Some(entry) = compactor.finish() else {
                     let length = self.reader.position() - start;
-                    let message =
-                        format!("entry of {length} bytes has more than can be read; skipped");
+                    let message = format!(
+                        "entry of {length} bytes has more content than can be read; skipped"
+                    );
                     let reason = SkipReason::TooLarge;
                     return Some(Chunk::Damage(Damage { reason, offset: start, message }));
                 };
@@ -355,20 +361,21 @@ impl<'a> HarFramer<'a> {
                 return Some(Chunk::Batch);
             }
             if ended {
-                // There may be whole entries among what was taken for one.
+                // The bytes that were taken for one entry may contain whole entries.
                 return Some(self.go_back(batch, start));
             }
         }
     }
 
-    /// Steps over what is no entry, from `at` in the batch on, to the next one if there is any.
+    /// Skips bytes that are not an entry, from index `at` of the batch, up to the next entry if
+    /// there is one.
     fn resync(&mut self, batch: &mut Batch, ended: bool, at: usize) -> Chunk {
         let start = batch.offset + at as u64;
         let found = self.seek(batch, ended, at + 1);
         self.after_damage(start, found)
     }
 
-    /// The same from a place that was passed long ago, where the bytes can be read again.
+    /// As [`resync`](Self::resync), from an earlier offset, if the source can be read again.
     fn go_back(&mut self, batch: &mut Batch, start: u64) -> Chunk {
         let end = self.reader.position();
         self.effort.spend(usize::try_from(end - start).unwrap_or(usize::MAX));
@@ -388,15 +395,16 @@ impl<'a> HarFramer<'a> {
             return self.cut_off(start, next - start);
         }
         let message = format!(
-            "{} bytes are no entry that can be read and were skipped; reading went on at byte {next}",
+            "{} bytes are not an entry that can be read and were skipped; reading went on at byte {next}",
             next - start
         );
         Chunk::Damage(Damage { reason: SkipReason::BadRecord, offset: start, message })
     }
 
-    /// Goes on to the next entry, from `from` in the batch on; `false` where there is none up to the end.
+    /// Searches for the next entry from index `from` of the batch on, and continues there. Returns
+    /// `false` if there is none up to the end.
     fn seek(&mut self, batch: &mut Batch, mut ended: bool, mut from: usize) -> bool {
-        // Enough for what stands before an entry, and again for its first key.
+        // Enough for the bytes before an entry, and again for its first key.
         const OVERLAP: usize = 128;
         let mut may_begin = true;
         let mut piece = ReadAhead::new(self.ahead.most().max(WINDOW));
@@ -417,7 +425,7 @@ impl<'a> HarFramer<'a> {
             let passed = length.saturating_sub(2 * OVERLAP).max(from.saturating_sub(OVERLAP));
             let is_patient = piece.want() < piece.most() && !self.effort.is_over(batch.offset);
             if let Some(at) = search.open.filter(|_| is_patient) {
-                // It may be an entry: more of it must be seen.
+                // The candidate may be an entry; read more of it.
                 self.effort.spend(length - at);
                 let keep = passed.min(at.saturating_sub(OVERLAP));
                 self.reader.unread(&batch.bytes()[keep..]);
@@ -432,7 +440,8 @@ impl<'a> HarFramer<'a> {
         }
     }
 
-    /// Looks for entries where the structure around them is lost: how deep this is, is as deep as the list of entries.
+    /// Searches for entries at an unknown depth, which is assumed to be that of the list of
+    /// entries.
     fn seek_anywhere(&mut self, batch: &mut Batch, ended: bool, why: &str) -> Chunk {
         let start = batch.offset;
         self.open = vec![true];
@@ -460,22 +469,22 @@ impl<'a> HarFramer<'a> {
         };
         self.reader.unread(&bytes[at..]);
         self.ahead.used(at + 1);
-        // Files that were put one after the other.
+        // Several HAR files may be concatenated.
         if matches!(bytes[at], b'{' | b'[') {
             self.state = HarState::Start;
             return None;
         }
-        // Damage may have closed the list too soon: entries that come after its end are looked for.
+        // Damage may have closed the list too early, so search for entries after its end.
         let want = self.ahead.want().min(WINDOW);
         let ended = self.window(batch, want);
-        Some(self.seek_anywhere(batch, ended, "the end of the HAR is passed"))
+        Some(self.seek_anywhere(batch, ended, "the HAR has already ended"))
     }
 
     fn cut_off(&self, offset: u64, bytes: u64) -> Chunk {
         let what = if self.found_list { "" } else { ", before its list of entries" };
         let message = format!(
-            "the file ends in the middle{what} ({bytes} bytes of what begins here are there); what came before was read. \
-             Save it again to have the rest"
+            "the file ends in the middle{what} ({bytes} bytes of the part that begins here are present); everything before it \
+             was read. Save the file again to get the rest"
         );
         Chunk::Damage(Damage { reason: SkipReason::Truncated, offset, message })
     }
@@ -487,7 +496,7 @@ fn no_list(offset: u64) -> Chunk {
     Chunk::Damage(Damage { reason: SkipReason::BadRecord, offset, message: message.to_owned() })
 }
 
-/// Where what is neither an object, a list nor a string ends.
+/// The end of a value that is not an object, a list or a string.
 fn end_of_word(bytes: &[u8], at: usize) -> usize {
     memchr::memchr(b',', &bytes[at..]).map_or(bytes.len(), |comma| at + comma)
 }
@@ -508,7 +517,8 @@ pub(crate) fn decode(batch: &Batch, found: &mut dyn FnMut(u64, CaptureItem<'_>))
             Err(why) => {
                 let message = format!("entry cannot be used: {why}; skipped");
                 found(offset, CaptureItem::Skipped(SkipReason::BadRecord, message));
-                // Damage may have joined several entries into one: those after it are looked for.
+                // Damage may have joined several entries into one, so search for the entries after
+                // the first.
                 let end = match bytes[at] {
                     first @ (b'{' | b'[' | b'"') => end_of_value(&bytes[at..], first),
                     _ => None,

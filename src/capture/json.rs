@@ -1,8 +1,8 @@
-//! A tolerant reader of JSON text that builds nothing: it steps over values and hands out slices.
+//! A tolerant reader of JSON text that builds nothing: it skips values and returns slices.
 //!
-//! Captures are written by hand, by old programs and by ones that were stopped: what is not asked for is stepped over by
-//! its brackets and quotes alone, whatever it holds (`NaN`, lone surrogates, bytes that are not UTF-8), at any depth and
-//! without recursion.
+//! Captures may be edited by hand, written by old programs or cut off. Therefore values that are
+//! not requested are skipped by their brackets and quotes only, whatever they contain (`NaN`, lone
+//! surrogates, bytes that are not UTF-8), at any depth and without recursion.
 
 mod scan;
 
@@ -14,16 +14,17 @@ use crate::flow::json_string::JsonString;
 
 pub(crate) use scan::JsonScanner;
 
-/// Not even the brackets and quotes fit together here.
+/// Error of text in which not even the brackets and quotes match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct JsonError {
-    /// Where, in the bytes that were read.
+    /// Index of the error in the bytes that were read.
     pub(crate) at: usize,
 }
 
-/// A place in JSON text, and what is read from there on.
+/// A position in JSON text, and methods that read from there on.
 ///
-/// What is not of the asked type is not read, and the caller's object or list steps over it.
+/// A method that requests a type reads nothing if the value has another type; the object or list
+/// around it then skips the value.
 #[derive(Clone, Debug)]
 pub(crate) struct JsonReader<'a> {
     bytes: &'a [u8],
@@ -36,23 +37,24 @@ impl<'a> JsonReader<'a> {
         Self { bytes, at: 0, strict: false }
     }
 
-    /// Takes what Python's `json.loads` takes, as far as it is looked at: no commas too many, no words but its own.
+    /// Creates a reader that accepts only JSON that Python's `json.loads` accepts, in the parts
+    /// that are read: no extra commas, and no words other than Python's own.
     #[cfg(feature = "sqlite")]
     pub(crate) fn strict(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0, strict: true }
     }
 
-    /// Where the next byte stands.
+    /// Index of the next byte.
     pub(crate) fn at(&self) -> usize {
         self.at
     }
 
-    /// Goes on elsewhere.
+    /// Continues at another index.
     pub(crate) fn go_to(&mut self, at: usize) {
         self.at = at;
     }
 
-    /// The first byte of what comes next.
+    /// The first byte of the next token; `None` at the end.
     #[inline]
     pub(crate) fn peek(&mut self) -> Option<u8> {
         while let Some(byte) = self.bytes.get(self.at) {
@@ -64,7 +66,7 @@ impl<'a> JsonReader<'a> {
         None
     }
 
-    /// Reads that byte, if it comes next.
+    /// Reads `byte` if it is next. Returns `true` if it was.
     #[inline]
     pub(crate) fn take(&mut self, byte: u8) -> bool {
         let is_next = self.peek() == Some(byte);
@@ -76,7 +78,8 @@ impl<'a> JsonReader<'a> {
         JsonError { at: self.at }
     }
 
-    /// Calls `each` for the members of an object, with the raw key. What `each` leaves unread is stepped over.
+    /// Calls `each` for the members of an object, with the raw key. A value that `each` does not
+    /// read is skipped.
     #[inline]
     pub(crate) fn members(
         &mut self,
@@ -85,7 +88,7 @@ impl<'a> JsonReader<'a> {
         self.raw_members(|key, json| each(key.bytes, json))
     }
 
-    /// The same with keys that can be unescaped.
+    /// As [`members`](Self::members), with keys that can be unescaped.
     #[inline]
     pub(crate) fn raw_members(
         &mut self,
@@ -110,14 +113,14 @@ impl<'a> JsonReader<'a> {
             if !self.take(b',') {
                 return Err(self.bad());
             }
-            // A comma too many is what hand-made files have.
+            // Files that are edited by hand can have an extra comma.
             if !self.strict && self.take(b'}') {
                 return Ok(());
             }
         }
     }
 
-    /// Calls `each` for the items of a list. What it leaves unread is stepped over.
+    /// Calls `each` for the items of a list. An item that `each` does not read is skipped.
     pub(crate) fn items(
         &mut self,
         mut each: impl FnMut(&mut Self) -> Result<(), JsonError>,
@@ -149,7 +152,8 @@ impl<'a> JsonReader<'a> {
         if self.at == before { self.skip() } else { Ok(()) }
     }
 
-    /// `{"name": "...", "value": "..."}`, as nearly all headers of a HAR are; where anything is otherwise, nothing is read.
+    /// Reads `{"name": "...", "value": "..."}`, the form of nearly all headers in a HAR. Reads
+    /// nothing and returns `None` for any other form.
     #[inline]
     pub(crate) fn named_pair(&mut self) -> Option<(JsonString<'a>, JsonString<'a>)> {
         let mut json = Self { bytes: self.bytes, at: self.at, strict: self.strict };
@@ -168,7 +172,7 @@ impl<'a> JsonReader<'a> {
         Some((name, value))
     }
 
-    /// Reads that text, if it comes next.
+    /// Reads `text` if it is next. Returns `true` if it was.
     #[inline]
     fn take_text(&mut self, text: &[u8]) -> bool {
         self.peek();
@@ -177,7 +181,7 @@ impl<'a> JsonReader<'a> {
         is_next
     }
 
-    /// Steps over a value.
+    /// Skips a value.
     pub(crate) fn skip(&mut self) -> Result<(), JsonError> {
         match self.peek() {
             Some(b'{' | b'[') => {
@@ -190,7 +194,7 @@ impl<'a> JsonReader<'a> {
         }
     }
 
-    /// What stands between the quotes of a string, still escaped.
+    /// Reads a string without decoding its escapes.
     #[inline]
     fn raw_string(&mut self) -> Result<JsonString<'a>, JsonError> {
         if self.peek() != Some(b'"') {
@@ -202,7 +206,7 @@ impl<'a> JsonReader<'a> {
         Ok(JsonString::new(&rest[..end], is_escaped))
     }
 
-    /// A number, `true`, `NaN`, ...
+    /// Reads a number or a word, such as `true` or `NaN`.
     fn token(&mut self) -> Result<&'a [u8], JsonError> {
         self.peek();
         let rest = &self.bytes[self.at..];
@@ -217,17 +221,18 @@ impl<'a> JsonReader<'a> {
         Ok(token)
     }
 
-    /// A string, still escaped.
+    /// Reads a string without decoding its escapes; `None` for other values.
     pub(crate) fn raw_text(&mut self) -> Result<Option<JsonString<'a>>, JsonError> {
         if self.peek() == Some(b'"') { self.raw_string().map(Some) } else { Ok(None) }
     }
 
-    /// A string.
+    /// Reads a string; `None` for other values.
     pub(crate) fn text(&mut self) -> Result<Option<Cow<'a, [u8]>>, JsonError> {
         Ok(self.raw_text()?.map(JsonString::unescaped))
     }
 
-    /// A string, still escaped, or a number or boolean as its text; `None` for null, lists and objects.
+    /// Reads a string without decoding its escapes, or a number or boolean as its text. `None` for
+    /// null, lists and objects.
     pub(crate) fn raw_scalar(&mut self) -> Result<Option<JsonString<'a>>, JsonError> {
         match self.peek() {
             Some(b'"') => self.raw_string().map(Some),
@@ -239,7 +244,7 @@ impl<'a> JsonReader<'a> {
         }
     }
 
-    /// A body: the text of a string, or any other value as it is written; absent for null.
+    /// Reads a body: the text of a string, or the JSON text of any other value. Absent for null.
     pub(crate) fn body(&mut self) -> Result<Body<'a>, JsonError> {
         if let Some(text) = self.raw_text()? {
             return Ok(Body::json_text(text));
@@ -251,13 +256,13 @@ impl<'a> JsonReader<'a> {
         Ok(if value == b"null" { Body::default() } else { Body::decoded(value) })
     }
 
-    /// A string, or a number or boolean as its text; `None` for null, lists and objects.
+    /// Reads a string, or a number or boolean as its text. `None` for null, lists and objects.
     pub(crate) fn scalar(&mut self) -> Result<Option<Cow<'a, [u8]>>, JsonError> {
         Ok(self.raw_scalar()?.map(JsonString::unescaped))
     }
 }
 
-/// What numbers and words are made of.
+/// For each byte, whether it can be part of a number or word.
 const IN_TOKEN: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0_u8;
@@ -281,8 +286,8 @@ pub(crate) fn is_space(byte: u8) -> bool {
 pub(crate) mod laws {
     use super::{JsonReader, JsonScanner};
 
-    /// Brackets and quotes are counted the same at once and one byte after the other, in any two pieces; and where
-    /// `serde_json` steps over a list, object or string, so do we, to the same place.
+    /// Checks that the fast scan equals the scan byte by byte, for any division into two pieces,
+    /// and that it ends where `serde_json` ends if `serde_json` accepts the list, object or string.
     pub(crate) fn scan(bytes: &[u8]) {
         let plain = JsonScanner::default().bytes(bytes);
         assert_eq!(JsonScanner::default().step(bytes), plain);
@@ -293,7 +298,7 @@ pub(crate) mod laws {
         let mut values =
             serde_json::Deserializer::from_slice(bytes).into_iter::<serde::de::IgnoredAny>();
         let mut json = JsonReader::new(bytes);
-        // (`serde_json` lets a number end at a bracket.)
+        // `serde_json` lets a number end at a bracket, so compare only enclosed values.
         let is_enclosed = matches!(json.peek(), Some(b'{' | b'[' | b'"'));
         if is_enclosed && matches!(values.next(), Some(Ok(_))) {
             assert_eq!(json.skip(), Ok(()));
@@ -327,7 +332,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4000))]
 
-        /// Where serde_json reads a string, so do we.
+        /// Strings are read as `serde_json` reads them.
         #[test]
         fn strings_are_what_serde_json_reads(text in any::<String>()) {
             let encoded = serde_json::to_string(&text).unwrap();

@@ -1,4 +1,4 @@
-//! JSON lines: one flow a line, in two spellings, or anything between them.
+//! Reader of JSON lines: one flow per line, in a nested or a flat form, or in a mixture of both.
 //!
 //! ```json
 //! {"id":"f1","request":{"url":"https://h/a","method":"GET","headers":{"x":"1"}},"response":{"status_code":200,"headers":{}},"timestamp":1700000000.5}
@@ -81,7 +81,7 @@ impl<'a> LineFramer<'a> {
     }
 }
 
-/// Is this line a flow?
+/// Returns `true` if the line is a flow.
 pub(crate) fn is_flow(text: &[u8]) -> bool {
     let mut json = JsonReader::new(text);
     let mut line = FlowLine::default();
@@ -110,7 +110,7 @@ pub(crate) fn decode(batch: &Batch, found: &mut dyn FnMut(u64, CaptureItem<'_>))
     }
 }
 
-/// Reads the objects of a line: one, or several where the line breaks between them were lost.
+/// Reads the objects of a line. There are several if the line breaks between them were lost.
 pub(crate) fn decode_line(text: &[u8], offset: u64, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
     FlowLine::default().find(text, offset, found);
 }
@@ -121,13 +121,13 @@ fn bad_line(
     offset: u64,
     found: &mut dyn FnMut(u64, CaptureItem<'_>),
 ) {
-    // The line may hold a secret: say only where, and of what sort it is.
-    let what = if error.at >= text.len() { "ends in the middle" } else { "is no JSON" };
+    // The line may contain a secret, so report only the position and the sort of the error.
+    let what = if error.at >= text.len() { "ends in the middle" } else { "is not JSON" };
     let message = format!("line {what}, at its byte {}; skipped", error.at);
     found(offset, CaptureItem::Skipped(SkipReason::BadLine, message));
 }
 
-/// A line in both spellings.
+/// The fields of a line, in both forms.
 #[derive(Default)]
 struct FlowLine<'a> {
     id: Text<'a>,
@@ -151,7 +151,7 @@ struct FlowLine<'a> {
 }
 
 impl<'a> FlowLine<'a> {
-    /// Forgets all but the memory of its lists.
+    /// Clears all fields, but keeps the memory of the lists.
     fn reset(&mut self) {
         let mut request_headers = std::mem::take(&mut self.request_headers);
         let mut response_headers = std::mem::take(&mut self.response_headers);
@@ -168,7 +168,7 @@ impl<'a> FlowLine<'a> {
                 self.reset();
                 if let Err(error) = self.read(&mut json) {
                     bad_line(text, error, offset + start as u64, found);
-                    // After an object that was whole there may be another one.
+                    // Another object may follow an object that was complete.
                     let next = memchr::memchr(b'{', &text[start..]).filter(|_| start > 0);
                     match next {
                         Some(next) if next > 0 => json.go_to(start + next),
@@ -251,7 +251,7 @@ impl<'a> FlowLine<'a> {
         found(offset, CaptureItem::Flow(&flow));
     }
 
-    /// Fills in all but method and URL.
+    /// Sets all fields of the flow except the method and the URL.
     fn complete<'f>(&'f self, flow: &mut Flow<'f>) {
         flow.id = self.id.as_deref().unwrap_or_default();
         flow.request_headers = Headers::owned(&self.request_headers);

@@ -1,19 +1,21 @@
-//! A file among the captures of an operator, opened such that nothing outside of them ever is.
+//! Location of a capture below the folder of an operator, opened so that no file outside of the
+//! folder is ever opened.
 //!
-//! Who may write to a folder of captures can put a link or a pipe in the place of a file at any moment. So a path is never
-//! followed after it was looked at: a file is opened from the handle of the operator's folder, no part of the way may be a
-//! link, nothing waits, and what was opened must be a plain file.
+//! Anyone who can write to a folder of captures can replace a file by a link or a pipe at any time.
+//! Therefore a path is not checked first and opened later: a file is opened from the handle of the
+//! operator's folder, no part of its path may be a link, opening never waits, and the opened file
+//! must be a plain file.
 
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Where a file is, and the folder that it must not lead out of.
+/// The path of a file, and the folder that it must not leave.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Location {
-    /// A real path, without links.
+    /// The real path of the folder, without links.
     root: PathBuf,
-    /// The rest of the way.
+    /// The path of the file relative to the folder.
     inside: PathBuf,
 }
 
@@ -23,7 +25,8 @@ impl Location {
         Self { root: root.to_owned(), inside: inside.to_owned() }
     }
 
-    /// A file on its own: its folder is what it must not lead out of.
+    /// A file that was named directly. It must not leave its own folder. `None` if the path has no
+    /// parent or no name.
     pub(crate) fn of_file(path: &Path) -> Option<Self> {
         Some(Self::new(path.parent()?, Path::new(path.file_name()?)))
     }
@@ -32,11 +35,11 @@ impl Location {
         self.root.join(&self.inside)
     }
 
-    /// Opens it for reading.
+    /// Opens the file for reading.
     ///
     /// # Errors
     ///
-    /// Where a part of the way below the folder is a link, and where it is no plain file.
+    /// Fails if a part of the path below the folder is a link, and if the file is not a plain file.
     pub(crate) fn open(&self) -> io::Result<File> {
         let file = open_below(&self.root, &self.inside)?;
         if is_plain(&file.metadata()?) {
@@ -46,25 +49,25 @@ impl Location {
         }
     }
 
-    /// What stands there now, a link as a link.
+    /// The metadata of the file that has this path now. A link is not followed.
     pub(crate) fn metadata(&self) -> io::Result<Metadata> {
         self.path().symlink_metadata()
     }
 
-    /// Is this file what stands there now?
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "asked of databases alone"))]
+    /// Returns `true` if this open file has the path now.
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only databases use it"))]
     pub(crate) fn is(&self, file: &File) -> bool {
         let identities = (self.metadata(), file.metadata());
         matches!(identities, (Ok(there), Ok(open)) if is_plain(&there) && identity_of(&there) == identity_of(&open))
     }
 }
 
-/// Is it a file, and no folder, link, pipe or device?
+/// Returns `true` for a plain file, and `false` for a folder, link, pipe or device.
 pub(crate) fn is_plain(metadata: &Metadata) -> bool {
     metadata.file_type().is_file()
 }
 
-/// Device and number of a file.
+/// Device number and inode number of a file.
 pub(crate) type FileIdentity = (u64, u64);
 
 #[cfg(unix)]
@@ -74,7 +77,7 @@ pub(crate) fn identity_of(metadata: &Metadata) -> FileIdentity {
     (metadata.dev(), metadata.ino())
 }
 
-/// Elsewhere the time of creation tells files apart.
+/// The identity of a file on systems without inodes: 0 and the time of its creation.
 #[cfg(not(unix))]
 pub(crate) fn identity_of(metadata: &Metadata) -> FileIdentity {
     let created = metadata.created().ok();
@@ -82,7 +85,8 @@ pub(crate) fn identity_of(metadata: &Metadata) -> FileIdentity {
     (0, since.map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(0)))
 }
 
-/// Opens a file that an operator named, links or not, without waiting for a pipe's other end.
+/// Opens a file that an operator named. Links are followed. Does not wait for the other end of a
+/// pipe.
 pub(crate) fn open_plain(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     let file = {
@@ -110,7 +114,7 @@ fn open_below(root: &Path, inside: &Path) -> io::Result<File> {
 
         let how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         match rustix::fs::openat2(&root, inside, FILE, Mode::empty(), how) {
-            // Old kernels, and some sandboxes, do not have it.
+            // Old kernels and some sandboxes do not support it.
             Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => {}
             file => return Ok(File::from(file?)),
         }
@@ -118,7 +122,7 @@ fn open_below(root: &Path, inside: &Path) -> io::Result<File> {
     open_stepwise(root, inside)
 }
 
-/// A folder from which files are opened; where it can be, one that is not read itself.
+/// Flags with which a folder is opened. On Linux the handle only serves to open files in it.
 #[cfg(unix)]
 const FOLDER: rustix::fs::OFlags = {
     use rustix::fs::OFlags;
@@ -136,7 +140,7 @@ const FILE: rustix::fs::OFlags = rustix::fs::OFlags::RDONLY
     .union(rustix::fs::OFlags::NOCTTY)
     .union(rustix::fs::OFlags::NOFOLLOW);
 
-/// Opens folder after folder, none of which may be a link.
+/// Opens folder after folder. None of them may be a link.
 #[cfg(unix)]
 fn open_stepwise(root: std::os::fd::OwnedFd, inside: &Path) -> io::Result<File> {
     use rustix::fs::Mode;
@@ -207,7 +211,7 @@ mod tests {
         for inside in ["a/link/c", "a/b/d", "pipe", "a/b", "../outside/c", "a/b/none"] {
             assert_eq!(open(inside), None, "{inside}");
         }
-        // The folder itself was exchanged for a link.
+        // The folder itself was replaced by a link.
         symlink(&root, temporary.path().join("other")).unwrap();
         assert!(Location::new(&temporary.path().join("other"), Path::new("a/b/c")).open().is_err());
     }

@@ -1,6 +1,7 @@
-//! One record of a mitmproxy dump -> one flow. One tolerant decoder for the format versions 0.11 to 21.
+//! Decoder of mitmproxy dumps: converts one record to one flow, for the format versions 0.11 to 21.
 //!
-//! Field names by version: mitmproxy's `io/compat.py`; the layout of version 21: `flow.py`, `http.py`, `connection.py`.
+//! The names of fields by version are those of mitmproxy's `io/compat.py`; the layout of version 21
+//! is that of `flow.py`, `http.py` and `connection.py`.
 
 use crate::capture::batch::Batch;
 use crate::capture::chunk::CaptureItem;
@@ -11,10 +12,10 @@ use crate::flow::{Body, Flow, Header, HeaderEncoding, Headers, Outcome, Protocol
 use crate::simd::is_same;
 use crate::skip::SkipReason;
 
-/// The newest flow format version that is known (mitmproxy 11 to 13).
+/// The newest flow format version that is supported (mitmproxy 11 to 13).
 const NEWEST_VERSION: i64 = 21;
 
-/// What became of one record.
+/// The result of decoding one record.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
@@ -40,7 +41,7 @@ pub(crate) fn decode_batch(batch: &Batch, found: &mut dyn FnMut(u64, CaptureItem
     }
 }
 
-/// The fields of a record that matter, undecoded.
+/// The fields of a record that are used, not yet decoded.
 #[derive(Default)]
 struct FlowRecord<'a> {
     version: Option<Tnetstring<'a>>,
@@ -53,10 +54,10 @@ struct FlowRecord<'a> {
     client: Option<Tnetstring<'a>>,
 }
 
-/// Decodes one record, given as the value at the top level of a dump.
+/// Decodes one record, which is a value at the top level of a dump.
 pub(crate) fn decode(record: Tnetstring<'_>) -> DecodedRecord<'_> {
     if record.tag != b'}' {
-        return bad("it is no dict");
+        return bad("it is not a dict");
     }
     let Ok(record) = fields(record) else { return bad("its fields are damaged") };
     if let Some(refused) = refused_version(record.version) {
@@ -69,8 +70,8 @@ pub(crate) fn decode(record: Tnetstring<'_>) -> DecodedRecord<'_> {
         Some(b"dns") => return skipped(SkipReason::Dns),
         Some(b"websocket") => return skipped(SkipReason::WebsocketMessages),
         Some(_) => {
-            // What stands there may be anything, so it is not repeated.
-            let message = "record of a type that is not known; skipped".to_owned();
+            // The type is captured text, so it is not repeated in the message.
+            let message = "record of an unknown type; skipped".to_owned();
             return DecodedRecord::Skipped(SkipReason::UnknownType, message);
         }
     }
@@ -108,7 +109,8 @@ fn fields(record: Tnetstring<'_>) -> Result<FlowRecord<'_>, TnetstringError> {
     Ok(found)
 }
 
-/// Versions are `[major, minor, patch]` up to 2.0 and whole numbers from 3 on.
+/// Checks the version and returns the skipped record if it is not supported. Versions are `[major,
+/// minor, patch]` up to 2.0 and whole numbers from 3 on.
 fn refused_version<'a>(version: Option<Tnetstring<'a>>) -> Option<DecodedRecord<'a>> {
     let version = version?;
     let refuse = |version: String, advice: &str| {
@@ -127,7 +129,9 @@ fn refused_version<'a>(version: Option<Tnetstring<'a>>) -> Option<DecodedRecord<
                 format!("0.{minor}"),
                 "which mitmproxy itself no longer reads (0.11 is the oldest)",
             ),
-            (major, minor) => refuse(format!("{major}.{minor}"), "which no mitmproxy wrote"),
+            (major, minor) => {
+                refuse(format!("{major}.{minor}"), "which no version of mitmproxy writes")
+            }
         };
     }
     match version.integer() {
@@ -136,8 +140,8 @@ fn refused_version<'a>(version: Option<Tnetstring<'a>>) -> Option<DecodedRecord<
             newer.to_string(),
             "newer than this program knows (21); update it, or save the flows as HAR",
         ),
-        Some(other) => refuse(other.to_string(), "which no mitmproxy wrote"),
-        None => refuse("?".to_owned(), "which no mitmproxy wrote"),
+        Some(other) => refuse(other.to_string(), "which no version of mitmproxy writes"),
+        None => refuse("?".to_owned(), "which no version of mitmproxy writes"),
     }
 }
 
@@ -188,7 +192,8 @@ fn response(value: Tnetstring<'_>) -> Result<(Response<'_>, Option<i64>), Tnetst
     for pair in value.pairs() {
         let (key, value) = pair?;
         match key {
-            // Versions up to 0.13 say `code`, and `content` until 0.13 and from 0.16 on, `body` between.
+            // Versions up to 0.13 have `code`. The body is `content` until 0.13 and from 0.16 on,
+            // and `body` in between.
             b"status_code" | b"code" => found.status = value.integer().unwrap_or_default(),
             b"headers" => found.headers = headers(value),
             b"content" | b"body" => {
@@ -202,7 +207,8 @@ fn response(value: Tnetstring<'_>) -> Result<(Response<'_>, Option<i64>), Tnetst
     Ok((found, ended))
 }
 
-/// A body as it was on the wire; one that was left out where a large record was compacted has its length.
+/// Reads a body, which is stored as it was on the wire. Only its length is known if it was left out
+/// of a large record.
 fn body(value: Tnetstring<'_>) -> Body<'_> {
     match value.text() {
         Some(b"") => Body::default(),
@@ -216,11 +222,11 @@ fn headers(value: Tnetstring<'_>) -> Headers<'_> {
     if value.tag == b']' { Headers::encoded(value.payload, &LIST) } else { Headers::default() }
 }
 
-/// A header is a list of name and value, and stands in a list of headers.
+/// The encoding of headers: a list of pairs of name and value.
 static LIST: HeaderEncoding =
     HeaderEncoding { next: next_header, beside: |list, names| beside(list, names, after_header) };
 
-/// What comes after a header whose name is this one.
+/// The rest after a header with this name. `None` if the header has another name.
 #[inline]
 fn after_header<'b>(list: &'b [u8], name: &[u8]) -> Option<&'b [u8]> {
     let (pair, rest) = take(list)?;

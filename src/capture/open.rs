@@ -1,4 +1,5 @@
-//! Opening captures: files, folders, pipes, archives; and what could not be opened.
+//! Opening of captures: files, folders, pipes and archives, with the reasons why some cannot be
+//! opened.
 
 use std::fmt;
 use std::io;
@@ -35,22 +36,22 @@ pub struct Captures {
     refused: Vec<Error>,
     ignored: Vec<String>,
     has_standard_input: bool,
-    /// Is nothing written, not even a temporary file?
+    /// Whether nothing may be written, not even a temporary file.
     only_read: bool,
-    /// Where the file is that is being added, if it must not lead anywhere else.
+    /// Location of the file that is being added, if its path must not leave a folder.
     location: Option<Location>,
 }
 
-/// What some bytes were unpacked from.
+/// The layers of compression around some bytes.
 #[derive(Clone)]
 struct UnpackContext {
-    /// How many packings there are around them.
+    /// Number of layers.
     packings: usize,
     budget: Arc<UnpackBudget>,
 }
 
 impl UnpackContext {
-    /// Goes into one packing more.
+    /// Enters one more layer. Fails if there are too many.
     fn enter(&mut self, name: &str) -> Result<(), Error> {
         self.packings += 1;
         if self.packings > limits::MAX_COMPRESSION_DEPTH {
@@ -74,12 +75,21 @@ impl fmt::Debug for CaptureSource {
 }
 
 impl Captures {
-    /// Opens files and folders (walked, sorted by name) and standard input (`-`).
+    /// Opens files, folders (walked, sorted by name) and standard input (`-`).
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat};
+    ///
+    /// let paths = ["fixtures/demo.mitm", "fixtures/demo.har"];
+    /// let captures = Captures::open(&paths, InputFormat::Detect)?;
+    /// assert_eq!(captures.len(), 2);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// Where nothing can be opened, the first reason. Where at least one capture can, the others are left out:
-    /// [`refused`](Self::refused) has the reasons.
+    /// Returns the first error if no capture can be opened. If at least one can, the others are
+    /// left out, and [`refused`](Self::refused) returns their errors.
     pub fn open(paths: &[impl AsRef<Path>], format: InputFormat) -> Result<Self, Error> {
         let mut captures = Self::default();
         for path in paths {
@@ -94,20 +104,22 @@ impl Captures {
         Ok(captures)
     }
 
-    /// A file that another program writes, from a byte on: what is not whole at its end is left for the next time.
+    /// Opens a file that another program writes, from a byte on. An incomplete record at its end is
+    /// left for later.
     pub(crate) fn open_live(path: &Path, format: InputFormat, start: u64) -> Result<Self, Error> {
         let mut captures = Self::open_from(path, format, start)?;
         captures.sources.iter_mut().for_each(|source| source.is_live = true);
         Ok(captures)
     }
 
-    /// No captures yet; whatever is added, nothing is written for it, not even a temporary file.
+    /// Creates an empty list of captures. Adding to it writes nothing, not even a temporary file.
     pub(crate) fn only_read() -> Self {
         Self { only_read: true, ..Self::default() }
     }
 
-    /// Adds one file of which all before `start` (a byte, or a row) is known, and gives its captures: several for an archive.
-    /// What another program may still be adding to is read as far as it is whole.
+    /// Adds a file whose content before `start` (a byte offset or row number) is already known.
+    /// Returns the indices of its captures, which are several for an archive. An incomplete record
+    /// at the end of a file that grows is left for later.
     pub(crate) fn add_growing(
         &mut self,
         location: &Location,
@@ -128,7 +140,7 @@ impl Captures {
         Ok(before..self.sources.len())
     }
 
-    /// How the captures of one file grow.
+    /// The way in which the captures of one file grow.
     pub(crate) fn growth(&self, sources: &std::ops::Range<usize>) -> GrowthKind {
         match &self.sources[sources.clone()] {
             [source] if source.is_appended() => GrowthKind::AtEnd,
@@ -138,7 +150,8 @@ impl Captures {
         }
     }
 
-    /// Which rows a database has now, and the id of the flow in one row; `None` where it is none or cannot be read.
+    /// The range of the rows of a database, and the id of the flow in one row. `None` if the
+    /// capture is not a database or cannot be read.
     #[cfg_attr(
         not(feature = "sqlite"),
         expect(unused_variables, reason = "without databases nothing has rows")
@@ -151,7 +164,7 @@ impl Captures {
         }
     }
 
-    /// Decodes one row of a database, if it is still there.
+    /// Decodes one row of a database, if it still exists.
     #[cfg_attr(
         not(feature = "sqlite"),
         expect(
@@ -169,7 +182,9 @@ impl Captures {
         }
     }
 
-    /// The rest of a file that another program writes, from a byte on, as if nothing more were to come.
+    /// Opens the rest of a file that another program writes, from a byte on, and reads an
+    /// incomplete record at its end as damage. `None` if the file cannot be opened or does not grow
+    /// at its end.
     pub(crate) fn rest_of(location: &Location, format: InputFormat, start: u64) -> Option<Self> {
         let mut captures = Self::only_read();
         let sources = captures.add_growing(location, format, start).ok()?;
@@ -178,7 +193,7 @@ impl Captures {
         is_appended.then_some(captures)
     }
 
-    /// A file from a byte on.
+    /// Opens a file from a byte on.
     pub(crate) fn open_from(path: &Path, format: InputFormat, start: u64) -> Result<Self, Error> {
         let mut captures = Self::open(&[path], format)?;
         for source in &mut captures.sources {
@@ -192,22 +207,40 @@ impl Captures {
         Ok(captures)
     }
 
-    /// A capture that is already in memory.
+    /// Opens a capture that is already in memory. `name` is used in messages.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat};
+    ///
+    /// let line = br#"{"method": "GET", "url": "https://api.example.com/users/42"}"#;
+    /// let captures = Captures::from_bytes("one line", line.to_vec(), InputFormat::Detect)?;
+    /// assert_eq!(captures.name(0), Some("one line"));
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// Where the bytes are no capture.
+    /// Fails if the bytes are not a capture.
     pub fn from_bytes(name: &str, bytes: Vec<u8>, format: InputFormat) -> Result<Self, Error> {
         let mut captures = Self::default();
         captures.add(name.to_owned(), None, Bytes::Memory(bytes), format)?;
         Ok(captures)
     }
 
-    /// A capture that is read from front to back, once.
+    /// Opens a capture that is read from front to back, once. `name` is used in messages.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat};
+    ///
+    /// let line: &[u8] = br#"{"method": "GET", "url": "https://api.example.com/users/42"}"#;
+    /// let captures = Captures::from_reader("a reader", Box::new(line), InputFormat::Detect)?;
+    /// assert_eq!(captures.len(), 1);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// Where its first bytes cannot be read or are no capture.
+    /// Fails if its first bytes cannot be read or are not a capture.
     pub fn from_reader(
         name: &str,
         reader: Box<dyn io::Read + Send>,
@@ -218,7 +251,7 @@ impl Captures {
         Ok(captures)
     }
 
-    /// Makes all of them such that they can be read more than once: what comes through a pipe is put into a temporary file.
+    /// Makes all captures readable more than once, by copying pipes to temporary files.
     pub(crate) fn spool(&self) -> Result<(), Error> {
         for source in &self.sources {
             #[cfg_attr(
@@ -235,37 +268,93 @@ impl Captures {
         Ok(())
     }
 
-    /// Why files that were named are not among the captures.
+    /// Errors of the files that were named and could not be opened.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat};
+    ///
+    /// let paths = ["fixtures/demo.mitm", "no-such-file.mitm"];
+    /// let captures = Captures::open(&paths, InputFormat::Detect)?;
+    /// assert!(captures.refused()[0].is_io());
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn refused(&self) -> &[Error] {
         &self.refused
     }
 
-    /// Files in folders that are not read: name and reason, in a sentence.
+    /// Files in folders that are not read, one sentence each: name and reason.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat};
+    ///
+    /// let captures = Captures::open(&["fixtures"], InputFormat::Detect)?;
+    /// assert!(captures.ignored().iter().any(|file| file.contains("README.md")));
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn ignored(&self) -> &[String] {
         &self.ignored
     }
 
-    /// The name of a capture, as [`SkipPlace::source`](crate::SkipPlace::source) counts them.
+    /// The name of a capture by its index, which is that of
+    /// [`SkipPlace::source`](crate::SkipPlace::source). `None` if there is no such capture.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat};
+    ///
+    /// let captures = Captures::open(&["fixtures/demo.har"], InputFormat::Detect)?;
+    /// assert_eq!(captures.name(0), Some("fixtures/demo.har"));
+    /// assert_eq!(captures.name(1), None);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn name(&self, source: usize) -> Option<&str> {
         self.sources.get(source).map(|source| &*source.name)
     }
 
-    /// How many captures there are.
+    /// The number of captures.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat};
+    ///
+    /// let captures = Captures::open(&["fixtures/demo.har"], InputFormat::Detect)?;
+    /// assert_eq!(captures.len(), 1);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.sources.len()
     }
 
-    /// Is there none?
+    /// Returns `true` if there are no captures.
+    ///
+    /// ```
+    /// assert!(api_patterns::Captures::default().is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.sources.is_empty()
     }
 
-    /// How many bytes they have in all, where that is known of each.
+    /// The total length of all captures in bytes. `None` if one of the lengths is not known.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat};
+    ///
+    /// let captures = Captures::open(&["fixtures/demo.har"], InputFormat::Detect)?;
+    /// let length = std::fs::metadata("fixtures/demo.har").unwrap().len();
+    /// assert_eq!(captures.bytes(), Some(length));
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn bytes(&self) -> Option<u64> {
         self.sources.iter().map(CaptureSource::length).sum()
     }
 
-    /// What the places in a capture are counted in: `byte`, or `row` in a database.
+    /// The unit of the places in a capture: `byte`, or `row` in a database.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat};
+    ///
+    /// let captures = Captures::open(&["fixtures/demo.har"], InputFormat::Detect)?;
+    /// assert_eq!(captures.unit(0), "byte");
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn unit(&self, source: usize) -> &'static str {
         self.sources.get(source).map_or("byte", CaptureSource::unit)
     }
@@ -290,7 +379,7 @@ impl Captures {
         }
     }
 
-    /// Adds what the bytes hold, unpacked: one capture, or those of a zip archive.
+    /// Adds the captures in some bytes: one, or those of a zip archive.
     fn add(
         &mut self,
         name: String,
@@ -309,7 +398,7 @@ impl Captures {
         self.add_inside(name, path, bytes, format, outside)
     }
 
-    /// Adds what the bytes hold, which were unpacked from some others.
+    /// Adds the captures in bytes that may have been unpacked from others.
     fn add_inside(
         &mut self,
         name: String,
@@ -335,7 +424,7 @@ impl Captures {
             let is_plain = matches!(bytes, Bytes::File(_) | Bytes::Closed(_));
             return self.add_database(name, path.filter(|_| is_plain), bytes, format);
         }
-        // A line may be long before it shows what it is.
+        // A line may be longer than the head, so more bytes are needed to detect its format.
         let asked = format.exactly();
         if asked.is_none() && detect::is_open_line(&head) {
             head = bytes
@@ -348,7 +437,7 @@ impl Captures {
                 NotACapture::Vague(why) => Error::format(&name, why),
             })?,
             Some(Format::McpDatabase) => {
-                return Err(Error::format(&name, "this is no SQLite database"));
+                return Err(Error::format(&name, "this is not a SQLite database"));
             }
             Some(named @ (Format::Mitmproxy | Format::Har | Format::JsonLines)) => named,
         };
@@ -412,8 +501,8 @@ impl Captures {
         Err(Error::format(&name, why))
     }
 
-    /// Adds the captures of a zip archive. Where a HAR or a dump is among them, its other files are only what that names
-    /// (the bodies that Playwright keeps beside its HAR).
+    /// Adds the captures of a zip archive. If it has a HAR or a dump, its other files belong to
+    /// that (such as the bodies that Playwright stores beside its HAR) and are not read.
     fn add_zip(
         &mut self,
         name: &str,
@@ -452,7 +541,7 @@ impl Captures {
             let what = "no file in this zip archive is a capture that can be read";
             return Err(Error::format(name, what.to_owned() + &first.unwrap_or_default()));
         }
-        // What lies beside a HAR is mostly bodies that it names; of what is known to be something else a word is due.
+        // Files beside a HAR are mostly its bodies. Report only those of a known other format.
         let foreign = inside.refused.iter().filter(|error| error.is_foreign());
         self.ignored.extend(foreign.map(ToString::to_string));
         self.sources.append(&mut inside.sources);
@@ -464,12 +553,12 @@ impl Captures {
         let mut files = Vec::new();
         self.walk(folder, &mut files, 0).map_err(|error| Error::io(&name, "read", error))?;
         let before = self.sources.len();
-        // What somebody may have meant comes first.
+        // List files of known other formats first, because the user may want to convert them.
         let mut foreign = Vec::new();
         for file in files {
             let name = file.display().to_string();
             match Bytes::open(&file) {
-                // An empty file in a folder is nothing that somebody meant.
+                // An empty file in a folder is ignored.
                 Ok(bytes) if bytes.length() == Some(0) => {
                     self.ignored.push(format!("{name}: this file is empty"))
                 }

@@ -1,28 +1,28 @@
-//! One opened capture: its name, its format, and where its flows come from.
+//! One opened capture: its name, its format and its content.
 
 use crate::capture::bytes::Bytes;
 #[cfg(feature = "sqlite")]
 use crate::capture::database::Database;
 
-/// The formats that can be read.
+/// The format of a capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InputFormat {
-    /// Whatever the first bytes say; the name of a file says nothing.
+    /// The format is detected from the first bytes. The name of a file has no influence.
     #[default]
     Detect,
     /// A mitmproxy dump (flow format versions 0.11 to 21).
     Mitmproxy,
-    /// HAR 1.1 or 1.2; also the list of entries alone, and a Charles session saved as JSON (`.chlsj`).
+    /// HAR 1.1 or 1.2, a list of entries alone, or a Charles session saved as JSON (`.chlsj`).
     Har,
-    /// One flow a line, as JSON.
+    /// One flow per line, as JSON.
     JsonLines,
     /// The database of mitmproxy-mcp.
     McpDatabase,
 }
 
 impl InputFormat {
-    /// The format that was asked for; `None` where it is to be found out.
+    /// The requested format; `None` if it is to be detected.
     pub(crate) fn exactly(self) -> Option<Format> {
         match self {
             Self::Detect => None,
@@ -34,7 +34,7 @@ impl InputFormat {
     }
 }
 
-/// The format of an opened capture. A new one is a line here, and the compiler then asks for each of its parts in
+/// The format of an opened capture. For a new variant, the compiler then requires its parts in
 /// `capture/format.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -45,7 +45,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// True if a program that writes it adds records to the end of the file.
+    /// Returns `true` if programs write this format by adding records to the end of the file.
     fn is_appended(self) -> bool {
         match self {
             Self::Mitmproxy | Self::JsonLines => true,
@@ -59,13 +59,14 @@ pub(crate) struct CaptureSource {
     pub(crate) name: String,
     pub(crate) format: Format,
     pub(crate) content: Content,
-    /// Where reading begins: a byte, or a row.
+    /// The byte offset or row number at which reading begins.
     pub(crate) start: u64,
-    /// Is it still being written, so that what is not whole at its end is waited for?
+    /// Whether the capture is still being written, so that an incomplete record at its end is left
+    /// for later.
     pub(crate) is_live: bool,
 }
 
-/// Where flows come from.
+/// The content of a capture.
 pub(crate) enum Content {
     Bytes(Bytes),
     #[cfg(feature = "sqlite")]
@@ -73,12 +74,12 @@ pub(crate) enum Content {
 }
 
 impl CaptureSource {
-    /// All of a capture.
+    /// Creates a source that is read completely.
     pub(super) fn new(name: String, format: Format, content: Content) -> Self {
         Self { name, format, content, start: 0, is_live: false }
     }
 
-    /// The length in bytes now, where it is known.
+    /// The current length in bytes. `None` if it is not known.
     pub(crate) fn length(&self) -> Option<u64> {
         match &self.content {
             Content::Bytes(bytes) => bytes.length(),
@@ -87,13 +88,13 @@ impl CaptureSource {
         }
     }
 
-    /// Is it a file whose writer adds to its end?
+    /// Returns `true` if it is a file whose writer adds to its end.
     pub(crate) fn is_appended(&self) -> bool {
         self.format.is_appended()
             && matches!(&self.content, Content::Bytes(bytes) if bytes.is_seekable())
     }
 
-    /// What its places are counted in.
+    /// The unit of its places: `byte` or `row`.
     pub(super) fn unit(&self) -> &'static str {
         match &self.content {
             Content::Bytes(_) => "byte",
@@ -103,17 +104,17 @@ impl CaptureSource {
     }
 }
 
-/// How a file of captures changes while its writer is at work.
+/// The way in which a file of captures changes while it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GrowthKind {
     /// Records are added at its end.
     AtEnd,
-    /// Rows are added, and the newest are changed.
+    /// Rows are added, and the newest rows are changed.
     #[cfg_attr(
         not(feature = "sqlite"),
         expect(dead_code, reason = "without databases nothing has rows")
     )]
     InRows,
-    /// It is written anew.
+    /// The file is written again as a whole.
     AsWhole,
 }

@@ -1,5 +1,6 @@
-//! The law of the readers: whatever is in a capture, and however it is damaged, each byte of it is read a bounded number of
-//! times. Bytes are counted instead of time, which machines differ in.
+//! Test of a property of the readers: each byte of a capture is read a bounded number of times,
+//! whatever the content and the damage. The test counts bytes and not time, which differs between
+//! machines.
 
 use proptest::prelude::*;
 
@@ -11,13 +12,14 @@ use crate::capture::format::{Framer, decode};
 use crate::capture::source::{CaptureSource, Content, Format};
 use crate::limits;
 
-/// Bytes are read at most as many times.
+/// Maximum number of times that a byte is read, on average.
 const TIMES: u64 = 20;
 
-/// And so many in any case: a batch, and what a search reads ahead.
+/// Bytes that may be read in addition: a batch, and the bytes that a search reads ahead.
 const FREE: u64 = 4 << 20;
 
-/// How many bytes a reader reads of a capture, and how many flows it finds.
+/// Returns the number of bytes that a reader reads of a capture, and the number of flows that it
+/// finds.
 fn reading(format: Format, bytes: Vec<u8>, is_stream: bool) -> (u64, u64) {
     let bytes = if is_stream {
         Bytes::stream(Box::new(std::io::Cursor::new(bytes)))
@@ -87,14 +89,14 @@ fn entries_that_never_end_are_not_all_read_to_the_end() {
     assert_eq!(flows, 1);
 }
 
-/// Each entry stands in the one before it, and the list is not closed.
+/// Each entry contains the next one, and the list is not closed.
 #[test]
 fn entries_in_entries_of_an_open_list_are_not_all_gone_back_for() {
     let nested = format!("{}{}", r#"{"request":{},"x":["#.repeat(20_000), "]}".repeat(20_000));
     check(Format::Har, format!("[{nested}").as_bytes());
 }
 
-/// Candidates that all lead into one chain of fields, which is no record.
+/// All candidates lead into one chain of fields, which is not a record.
 #[test]
 fn candidates_that_share_their_fields_are_not_all_walked_over() {
     let chain = "1:a;1:b;".repeat(62);
@@ -130,7 +132,7 @@ fn piece() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// Any pieces of captures in any order, each many times over.
+    /// Any mixture of pieces of captures, each of them repeated.
     #[test]
     fn any_mixture_is_read_a_bounded_number_of_times(
         pieces in prop::collection::vec((piece(), 1_usize..400), 1..40), head in 0_usize..3,

@@ -1,4 +1,4 @@
-//! Times as captures write them, in nanoseconds since the Unix epoch.
+//! Times as captures write them, converted to nanoseconds since the Unix epoch.
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -6,10 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::capture::tnetstring;
 
-/// A number of seconds (milliseconds, microseconds or nanoseconds where it is too large for that), a date in ISO 8601 with or
-/// without time, fraction and zone, or the time of an access log (`22/Nov/2026:15:10:37 +0100`). Without a zone it is taken for UTC: where it was written is not known.
+/// Parses a time and returns it in nanoseconds since the Unix epoch.
 ///
-/// `None` where it is neither, or before the year 1677 or after 2262.
+/// Accepts a number of seconds (of milliseconds, microseconds or nanoseconds if it has 12 digits or
+/// more), a date in ISO 8601 with or without time, fraction and zone, and the time of an access log
+/// (`22/Nov/2026:15:10:37 +0100`). A time without a zone is read as UTC.
+///
+/// `None` if the text has none of these forms, or if the time is before 1677 or after 2262.
 ///
 /// ```
 /// use api_patterns::time::nanoseconds;
@@ -24,7 +27,7 @@ pub fn nanoseconds(text: &[u8]) -> Option<i64> {
         return Some(nanos);
     }
     let text = std::str::from_utf8(text).ok()?;
-    // With an exponent a unit is only seen when it is written out.
+    // A number with an exponent must be written out before its unit can be determined.
     if let Some(float) = text.parse::<f64>().ok().filter(|float| float.is_finite()) {
         return number(float.to_string().as_bytes());
     }
@@ -33,8 +36,10 @@ pub fn nanoseconds(text: &[u8]) -> Option<i64> {
     i64::try_from(timestamp.as_nanosecond()).ok()
 }
 
-/// Seconds as programs hold them, in nanoseconds: what [`nanoseconds`] makes of the float as it is written out, which has seven
-/// decimals at most for times of today. A dump or a line with the same time says the same. `None` where there is no such time.
+/// Converts seconds, as a float, to nanoseconds.
+///
+/// The result equals that of [`nanoseconds`] for the shortest decimal text of the float, which has
+/// at most seven decimals for present times. `None` if the number is not finite or out of range.
 ///
 /// ```
 /// use api_patterns::time::of_seconds;
@@ -43,7 +48,8 @@ pub fn nanoseconds(text: &[u8]) -> Option<i64> {
 /// assert_eq!(of_seconds(f64::NAN), None);
 /// ```
 pub fn of_seconds(seconds: f64) -> Option<i64> {
-    // From 2004 to 2106 neighbours are .2 to .5 microseconds apart: one microsecond names at most one of them, and tenths name all.
+    // Between 2004 and 2106, neighbouring floats are .2 to .5 microseconds apart. Therefore at most
+    // one float has a text with whole microseconds, and each has a text with tenths.
     if !(1_073_741_824.0..4_294_967_296.0).contains(&seconds) {
         return number(seconds.to_string().as_bytes());
     }
@@ -56,14 +62,15 @@ pub fn of_seconds(seconds: f64) -> Option<i64> {
     let whole = floor(seconds);
     let part = seconds - f64::from(whole);
     let microseconds = nearest(part * 1e6);
-    #[expect(clippy::float_cmp, reason = "is it the same float?")]
+    #[expect(clippy::float_cmp, reason = "an exact comparison is intended")]
     let is_same = f64::from(whole) + f64::from(microseconds) / 1e6 == seconds;
     let nanos =
         if is_same { i64::from(microseconds) * 1000 } else { i64::from(nearest(part * 1e7)) * 100 };
     Some(i64::from(whole) * 1_000_000_000 + nanos)
 }
 
-/// How long something took, given in milliseconds; in nanoseconds. `None` for the -1 that says nobody knows.
+/// Parses a duration in milliseconds and returns it in nanoseconds. `None` if the text is not a
+/// number or is negative, such as the -1 of a duration that is not known.
 ///
 /// ```
 /// use api_patterns::time::milliseconds;
@@ -75,7 +82,8 @@ pub fn milliseconds(text: &[u8]) -> Option<u64> {
     u64::try_from(tnetstring::nanoseconds(text.trim_ascii())?).ok().map(|nanos| nanos / 1000)
 }
 
-/// Seconds end in the year 5138, which leaves what is larger for finer units.
+/// Parses a number of seconds up to the year 5138, or a larger number as milliseconds, microseconds
+/// or nanoseconds.
 fn number(text: &[u8]) -> Option<i64> {
     let digits = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
     let unit: u32 = match digits {
@@ -89,7 +97,7 @@ fn number(text: &[u8]) -> Option<i64> {
     if is_number { whole.checked_mul(10_i64.pow(unit)) } else { None }
 }
 
-/// As in the common log format: nginx's `$time_local`.
+/// Parses a time of the common log format, such as nginx's `$time_local`.
 fn of_access_log(text: &str) -> Option<Timestamp> {
     const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
     let (date, time) = text.split_once(':')?;
@@ -98,7 +106,8 @@ fn of_access_log(text: &str) -> Option<Timestamp> {
     unusual(&format!("{year}-{month:02}-{day}T{}", time.replace(' ', "")))
 }
 
-/// What is no RFC 3339: no zone, no time, more digits than nanoseconds have.
+/// Parses times that are not valid in RFC 3339: without a zone, without a time of day, or with more
+/// than nine decimals.
 fn unusual(text: &str) -> Option<Timestamp> {
     let cut;
     let text = match text.split_once('.') {

@@ -1,32 +1,34 @@
-//! Tnetstrings as mitmproxy writes them: `LENGTH ":" PAYLOAD TAG`, borrowed from the bytes they stand in.
+//! Tnetstrings as mitmproxy writes them: `LENGTH ":" PAYLOAD TAG`, borrowed from their bytes.
 //!
-//! Grammar and tags: the module docs of mitmproxy's `io/tnetstring.py`; `;` (text) is mitmproxy's own addition.
+//! The grammar and the tags are those of mitmproxy's `io/tnetstring.py`. The tag `;` (text) is an
+//! addition of mitmproxy.
 
-/// The tag of a value that was left out when a large record was compacted; its payload is the length it had.
+/// Tag of a value that was left out when a large record was compacted. Its payload is the length of
+/// the value.
 pub(crate) const LEFT_OUT: u8 = b'*';
 
-/// The most digits that mitmproxy accepts in a length.
+/// Maximum number of digits that mitmproxy accepts in a length.
 const LENGTH_DIGITS: usize = 12;
 
-/// One value: its tag, and its payload undecoded.
+/// One value: its tag, and its payload, not decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tnetstring<'a> {
     pub(crate) tag: u8,
     pub(crate) payload: &'a [u8],
 }
 
-/// What stands where a length is expected.
+/// The length prefix at the front of some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LengthPrefix {
-    /// A length, and how many bytes it takes up with its colon.
+    /// A length, and the number of bytes of its digits and colon.
     Length { length: u64, bytes: usize },
     /// The bytes end before the colon.
     Incomplete,
-    /// No length.
+    /// The bytes do not begin with a length.
     Bad,
 }
 
-/// Reads the length at the front of `bytes`.
+/// Reads the length prefix at the front of `bytes`.
 #[inline]
 pub(crate) fn prefix(bytes: &[u8]) -> LengthPrefix {
     // Nearly all lengths have up to three digits.
@@ -44,7 +46,7 @@ pub(crate) fn prefix(bytes: &[u8]) -> LengthPrefix {
     }
 }
 
-/// The same for a length of any number of digits.
+/// Reads a length prefix with any number of digits.
 fn any_prefix(bytes: &[u8]) -> LengthPrefix {
     let mut length = 0_u64;
     for (i, byte) in bytes.iter().enumerate() {
@@ -57,7 +59,7 @@ fn any_prefix(bytes: &[u8]) -> LengthPrefix {
     LengthPrefix::Incomplete
 }
 
-/// Takes the value at the front of `bytes` off them.
+/// Splits the value at the front of `bytes` off. `None` if it is incomplete or damaged.
 pub(crate) fn take(bytes: &[u8]) -> Option<(Tnetstring<'_>, &[u8])> {
     let LengthPrefix::Length { length, bytes: start } = prefix(bytes) else { return None };
     let end = start.checked_add(usize::try_from(length).ok()?)?;
@@ -65,12 +67,12 @@ pub(crate) fn take(bytes: &[u8]) -> Option<(Tnetstring<'_>, &[u8])> {
     Some((Tnetstring { tag, payload: &bytes[start..end] }, &bytes[end + 1..]))
 }
 
-/// The pairs of a dict's payload; an `Err` ends them where the payload is damaged.
+/// Iterator over the pairs of a dict's payload. It ends with an `Err` if the payload is damaged.
 pub(crate) struct Pairs<'a> {
     rest: &'a [u8],
 }
 
-/// Something in a dict is no tnetstring.
+/// Error of a payload that contains bytes that are not a tnetstring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TnetstringError;
 
@@ -92,17 +94,18 @@ impl<'a> Iterator for Pairs<'a> {
 }
 
 impl<'a> Tnetstring<'a> {
-    /// The pairs of a dict; none for another type. Keys are given as bytes: old versions wrote them so.
+    /// The pairs of a dict; empty for another type. Keys are bytes, because old versions wrote them
+    /// as bytes.
     pub(crate) fn pairs(self) -> Pairs<'a> {
         Pairs { rest: if self.tag == b'}' { self.payload } else { b"" } }
     }
 
-    /// Bytes or text.
+    /// The payload of bytes or text; `None` for another type.
     pub(crate) fn text(self) -> Option<&'a [u8]> {
         matches!(self.tag, b',' | b';').then_some(self.payload)
     }
 
-    /// An integer, or a float without a fraction.
+    /// The value of an integer, or of a float without a fraction; `None` for another type.
     pub(crate) fn integer(self) -> Option<i64> {
         let digits = std::str::from_utf8(self.payload).ok()?.trim();
         match self.tag {
@@ -112,7 +115,7 @@ impl<'a> Tnetstring<'a> {
         }
     }
 
-    /// Seconds, as integer or float, in nanoseconds.
+    /// The value of an integer or float in seconds, converted to nanoseconds.
     pub(crate) fn nanoseconds(self) -> Option<i64> {
         if matches!(self.tag, b'#' | b'^') { nanoseconds(self.payload) } else { None }
     }
@@ -121,7 +124,8 @@ impl<'a> Tnetstring<'a> {
         self.tag == b'~'
     }
 
-    /// The length of a body; `None` where it was not recorded. (Versions 0.11 to 0.15 wrote the number 0 for that.)
+    /// The length of a body in bytes. `None` if it was not recorded, for which versions 0.11 to
+    /// 0.15 wrote the number 0.
     pub(crate) fn body_bytes(self) -> Option<u64> {
         match self.tag {
             b',' | b';' => Some(self.payload.len() as u64),
@@ -131,7 +135,8 @@ impl<'a> Tnetstring<'a> {
     }
 }
 
-/// Decimal seconds in nanoseconds; what is smaller is cut off. (A float of today's times has seven decimals at most.)
+/// Converts decimal seconds to nanoseconds. Further decimals are cut off. A float of present times
+/// has at most seven decimals.
 pub(crate) fn nanoseconds(text: &[u8]) -> Option<i64> {
     let (negative, digits) = text.strip_prefix(b"-").map_or((false, text), |rest| (true, rest));
     let mut seconds = 0_i64;
@@ -227,7 +232,7 @@ mod tests {
             let text = format!("{seconds}.{micros:06}");
             let fast = nanoseconds(text.as_bytes()).unwrap();
             prop_assert_eq!(fast, (i64::from(seconds) * 1_000_000 + i64::from(micros)) * 1000);
-            // A float has about seven decimals here.
+            // A float of this size has about seven decimals.
             prop_assert!(float_nanoseconds(text.as_bytes()).unwrap().abs_diff(fast) <= 500);
         }
 

@@ -47,7 +47,7 @@ impl<'a> Messages<'a> {
         if not_told_apart > 0 {
             problems.push(format!(
                 "{} were not told apart, because there were too many at one place or on one host, and may be names of \
-                 endpoints: --domain HOST looks at one host alone, and the reasons of the parameters say where",
+                 endpoints: --domain HOST analyzes one host alone, and the reasons of the parameters name the places",
                 counted(not_told_apart, "segment")
             ));
         }
@@ -126,7 +126,7 @@ impl<'a> Messages<'a> {
                 size(totals.bytes)
             ));
         } else if is_no_http(skips) {
-            complain(&format!("no endpoint found, because nothing was asked over HTTP; {read}"));
+            complain(&format!("no endpoint found, because none of the traffic is HTTP; {read}"));
         } else {
             complain(&format!("no endpoint found; {read}"));
         }

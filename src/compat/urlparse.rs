@@ -78,17 +78,15 @@ fn check_authority(authority: &[u8]) -> Result<(), String> {
             let inside = &after[..memchr::memchr(b']', after).unwrap_or(after.len())];
             if !is_bracketed_host(inside) {
                 return Err(format!(
-                    "\"{}\" in its URL is no IPv6 address",
+                    "\"{}\" in its URL is not an IPv6 address",
                     text::shortened(inside, 40)
                 ));
             }
         }
-        _ => return Err("its URL has a bracket without its partner".to_owned()),
+        _ => return Err("its URL has an unmatched bracket".to_owned()),
     }
     if changes_under_nfkc(authority) {
-        return Err(
-            "the host of its URL becomes another under Unicode normalization (NFKC)".to_owned()
-        );
+        return Err("the host of its URL changes under Unicode normalization (NFKC)".to_owned());
     }
     Ok(())
 }

@@ -14,30 +14,33 @@ use crate::report::decision::{Decision, Explanation};
 use crate::schema::Schemas;
 use crate::skip::{SkipReason, Skips};
 
-/// A report, and what happened on the way to it.
+/// The result of a run: the report, and what could not be used.
 #[derive(Debug)]
 pub struct Analysis {
-    /// The endpoints.
+    /// The endpoints and the totals.
     pub report: Report,
-    /// The schemas of the endpoints, with [`Options::bodies`].
+    /// The schemas of the endpoints. `None` without [`Options::bodies`], and if the run was
+    /// stopped.
     pub schemas: Option<Schemas>,
-    /// The endpoints that were asked to be explained.
+    /// Explanations of the endpoints that [`ReportOptions::explain`](crate::ReportOptions::explain)
+    /// selects.
     pub explanations: Vec<Explanation>,
-    /// Rules that matched nothing, in words.
+    /// The rules that matched nothing, in words.
     pub unmatched_rules: Vec<String>,
-    /// What was not used, with the first places.
+    /// The items that were not used, counted by reason, with the first places.
     pub skips: Skips,
-    /// Captures that could not be read to their end; what came before is in the report.
+    /// Errors of captures that could not be read to their end. The report contains the flows before
+    /// them.
     pub failures: Vec<Error>,
-    /// Bytes read.
+    /// Number of bytes that were read.
     pub bytes: u64,
-    /// Did the monitor stop it?
+    /// Whether the monitor stopped the run.
     pub stopped: bool,
 }
 
 /// Reads captures and reports the endpoints of the APIs behind them.
 ///
-/// The report is the same for any number of threads and any size of batches.
+/// The report does not depend on the number of threads or the size of batches.
 ///
 /// ```
 /// use api_patterns::{Captures, InputFormat, Options, Progress, analyze};
@@ -53,7 +56,8 @@ pub struct Analysis {
 ///
 /// # Errors
 ///
-/// Where an option does not fit, or no thread can be started. Damage in a capture is no error: see
+/// Fails if an option is invalid, if bodies are requested and a capture cannot be copied to a
+/// temporary file, and if a thread cannot be started. Damage in a capture is not an error: see
 /// [`Analysis::skips`] and [`Analysis::failures`].
 pub fn analyze(
     captures: &Captures,
@@ -98,7 +102,7 @@ impl Analysis {
     }
 }
 
-/// Everything of the captures that the options leave, in one state.
+/// Observes all flows that the options select into one state.
 pub(super) fn observe(
     captures: &Captures,
     options: &Options,

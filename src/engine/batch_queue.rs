@@ -1,4 +1,4 @@
-//! Hands out batch after batch of all captures, one capture after the other.
+//! Queue of the batches of all captures, one capture after the other.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,7 +14,7 @@ pub(super) struct BatchQueue<'a> {
     source: usize,
     cutter: Option<Framer<'a>>,
     sequence: u64,
-    /// Bytes of the captures that were read to their end, one running sum for each.
+    /// Total of the bytes of all captures before each one, as far as they were read.
     read: Vec<u64>,
     ends: Vec<u64>,
     pub(super) skips: Skips,
@@ -37,14 +37,14 @@ impl<'a> BatchQueue<'a> {
         }
     }
 
-    /// Fills the batch with the next records; `false` where there are none left.
+    /// Fills the batch with the next records. Returns `false` if there are none left.
     pub(super) fn next(&mut self, batch: &mut Batch) -> bool {
         while let Some(source) = self.captures.sources.get(self.source) {
             let cutter = self
                 .cutter
                 .get_or_insert_with(|| Framer::new(source, self.batch_bytes, self.goes_on));
             match cutter.next(batch) {
-                // What looks like its end is where reading was stopped.
+                // A stopped reader reports an end or damage where the reading stopped.
                 Chunk::Damage(_) | Chunk::End if !(self.goes_on)() => return false,
                 Chunk::Batch => {
                     batch.source = self.source;
@@ -80,7 +80,7 @@ impl<'a> BatchQueue<'a> {
         self.source += 1;
     }
 
-    /// Bytes of all captures up to the end of a batch.
+    /// Number of bytes of all captures up to the end of a batch.
     pub(super) fn bytes_behind(&mut self, batch: &Batch) -> u64 {
         if self.captures.unit(batch.source) != "byte" {
             return self.bytes();
@@ -89,21 +89,23 @@ impl<'a> BatchQueue<'a> {
         before + batch.offset + batch.bytes().len() as u64
     }
 
-    /// Where the reading of each capture ended; of the one that is being read, where it stands.
+    /// The position at which the reading of each capture ended; for the current one, the position
+    /// so far.
     pub(super) fn ends(&mut self) -> Vec<u64> {
         let mut ends = std::mem::take(&mut self.ends);
         ends.extend(self.cutter.as_mut().map(Framer::position));
         ends
     }
 
-    /// Bytes read.
+    /// Number of bytes that were read.
     pub(super) fn bytes(&mut self) -> u64 {
         self.read.last().copied().unwrap_or_default()
             + self.cutter.as_mut().map_or(0, Framer::position)
     }
 }
 
-/// Locks even where another thread panicked: the feed is consistent between two calls.
+/// Locks a mutex, also after another thread panicked. The queue is consistent between any two
+/// calls.
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

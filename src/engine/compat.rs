@@ -1,4 +1,4 @@
-//! The rows that the original tool would have of the captures, and its answer about them.
+//! The rows that the original tool would store for the captures, and its answer about them.
 
 use crate::capture::{CaptureItem, Captures};
 #[cfg(feature = "sqlite")]
@@ -14,34 +14,35 @@ use crate::error::Error;
 use crate::limits;
 use crate::skip::{SkipReason, Skips};
 
-/// What [`compat_answer`] gives.
+/// The result of [`compat_answer`].
 #[derive(Clone, Debug)]
 pub struct CompatAnswer {
-    /// The JSON text, as the original writes it.
+    /// The JSON text, as the original tool writes it.
     pub text: String,
-    /// What was not used.
+    /// The items that were not used, counted by reason.
     pub skips: Skips,
-    /// Captures that could not be read to their end.
+    /// Errors of captures that could not be read to their end.
     pub failures: Vec<Error>,
-    /// Patterns in the answer.
+    /// Number of patterns in the answer.
     pub patterns: u64,
-    /// Flows that the answer counts.
+    /// Number of flows that the answer counts.
     pub flows: u64,
-    /// Bytes read.
+    /// Number of bytes that were read.
     pub bytes: u64,
 }
 
-/// Flows as the original sees them, in any order.
+/// Flows as the original tool stores them, in any order.
 #[derive(Clone, Default)]
 pub(super) struct CompatRows {
     flows: Vec<(CapturePosition, CompatFlow)>,
-    /// What they take. Beyond a bound nothing is held, and there is no answer.
+    /// Estimate of the memory that the flows take, in bytes. Beyond a bound no flow is held, and
+    /// there is no answer.
     bytes: usize,
     skips: Skips,
 }
 
 impl FlowCollector for CompatRows {
-    /// What is no HTTP counts as well, unless only some flows are wanted.
+    /// Without a filter, flows that are not HTTP count as well.
     fn take(&mut self, filter: &Filter, place: CapturePosition, found: CaptureItem<'_>) {
         let checked = match found.flow() {
             Some(_) if filter.is_empty() => Ok(()),
@@ -89,12 +90,13 @@ impl CompatRows {
         self.bytes > limits::MAX_HELD_ROW_BYTES
     }
 
-    /// How many flows there are.
+    /// The number of flows.
     pub(super) fn len(&self) -> usize {
         self.flows.len()
     }
 
-    /// The answer, with captured words as `shown` says; failures and bytes are left empty.
+    /// The answer, in which captured words are shown as `shown` specifies. Failures and bytes are
+    /// empty.
     pub(super) fn answer(
         mut self,
         domain: Option<&str>,
@@ -103,7 +105,7 @@ impl CompatRows {
     ) -> Result<CompatAnswer, Error> {
         if self.is_full() {
             return Err(Error::usage(format!(
-                "the original's answer needs all flows in memory, and these take more than {} MB; ask without compat",
+                "the answer of the original needs all flows in memory, and these take more than {} MB; ask without compat",
                 limits::MAX_HELD_ROW_BYTES >> 20
             )));
         }
@@ -128,7 +130,7 @@ impl CompatRows {
     }
 }
 
-/// The columns of a row as the original loads them.
+/// The columns of a row as the original tool loads them.
 #[cfg(feature = "sqlite")]
 fn stored_row<'a>(columns: &RowColumns<'a>) -> StoredRow<'a> {
     let response_headers =
@@ -142,13 +144,27 @@ fn stored_row<'a>(columns: &RowColumns<'a>) -> StoredRow<'a> {
     StoredRow { status: columns.status, has_method: columns.has_method, problem }
 }
 
-/// Answers as mitmproxy-mcp 0.6's `get_api_patterns` does after importing the captures: see [`compat`].
+/// Answers as `get_api_patterns` of mitmproxy-mcp 0.6 does after importing the captures: see
+/// [`compat`].
 ///
-/// `domain` and `limit` mean what they mean there; of `options` only `threads` and `batch_bytes` count.
+/// `domain` and `limit` have the meaning that they have in that tool. Of `options`, only `threads`
+/// and `batch_bytes` are used.
+///
+/// ```
+/// use api_patterns::{Captures, InputFormat, Options, compat_answer};
+///
+/// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
+/// let answer = compat_answer(&captures, None, None, &Options::default(), &())?;
+/// assert!(answer.text.starts_with('['));
+/// assert_eq!(answer.flows, 65);
+/// # Ok::<(), api_patterns::Error>(())
+/// ```
 ///
 /// # Errors
 ///
-/// As [`analyze`](crate::analyze); where the monitor stopped the run; and where the original raises, with the flow's name.
+/// Fails as [`analyze`](crate::analyze) does, if the monitor stopped the run, if the flows take
+/// more than 1 GiB of memory, and if the original tool raises an exception for a flow, which the
+/// error names.
 pub fn compat_answer(
     captures: &Captures,
     domain: Option<&str>,

@@ -1,4 +1,4 @@
-//! Which flows the options leave.
+//! Selection of flows by the options.
 
 use crate::capture::CaptureItem;
 use crate::engine::options::Options;
@@ -7,7 +7,8 @@ use crate::flow::noise::Noise;
 use crate::patterns::host_name;
 use crate::skip::SkipReason;
 
-/// Which flows some options leave, for who reads flows on his own. Their limit is not looked at.
+/// The selection of flows by domains, methods and exclusions, for programs that read flows
+/// themselves. The limit of the options is ignored.
 ///
 /// ```
 /// use api_patterns::{Filter, Flow, Options, SkipReason};
@@ -26,7 +27,17 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// The flows that domains, methods and exclusions leave.
+    /// Creates the selection of some options.
+    ///
+    /// ```
+    /// use api_patterns::{Filter, Flow, Options, SkipReason};
+    ///
+    /// let mut options = Options::default();
+    /// options.methods = vec!["POST".to_owned()];
+    /// let filter = Filter::new(&options);
+    /// let flow = Flow::new("GET", "https://api.example.com/").unwrap();
+    /// assert_eq!(filter.leaves_out(&flow), Some(SkipReason::OtherMethod));
+    /// ```
     pub fn new(options: &Options) -> Self {
         Self {
             domains: options.domains.iter().map(|domain| plain_domain(domain)).collect(),
@@ -39,12 +50,12 @@ impl Filter {
         }
     }
 
-    /// Does it leave everything?
+    /// Returns `true` if every flow is selected.
     pub(super) fn is_empty(&self) -> bool {
         self.domains.is_empty() && self.methods.is_empty() && self.exclude.is_empty()
     }
 
-    /// The flow, or why it is not used.
+    /// Returns the flow, or the reason why it is not used.
     pub(super) fn check<'f>(&self, found: &CaptureItem<'f>) -> Result<&'f Flow<'f>, SkipReason> {
         if let CaptureItem::Skipped(reason, _) = found {
             return Err(*reason);
@@ -53,7 +64,15 @@ impl Filter {
         self.leaves_out(flow).map_or(Ok(flow), Err)
     }
 
-    /// Why a flow is left out; `None` where it is not.
+    /// The reason why a flow is left out. `None` if it is selected.
+    ///
+    /// ```
+    /// use api_patterns::{Filter, Flow, Options};
+    ///
+    /// let filter = Filter::new(&Options::default());
+    /// let flow = Flow::new("GET", "https://api.example.com/").unwrap();
+    /// assert_eq!(filter.leaves_out(&flow), None);
+    /// ```
     pub fn leaves_out(&self, flow: &Flow<'_>) -> Option<SkipReason> {
         if !self.domains.is_empty()
             && !self.domains.iter().any(|domain| is_in_domain(&host_name(flow), domain))
@@ -69,17 +88,18 @@ impl Filter {
     }
 }
 
-/// Is it a flow of that host or a subdomain of it?
+/// Returns `true` if the host of the flow is `domain` or a subdomain of it.
 pub(super) fn in_domain(flow: &Flow<'_>, domain: &str) -> bool {
     is_in_domain(&host_name(flow), &plain_domain(domain))
 }
 
-/// A domain without what says nothing.
+/// Normalizes a domain: lower case, without `*.` and surrounding dots.
 fn plain_domain(domain: &str) -> Vec<u8> {
     domain.trim_start_matches("*.").trim_matches('.').to_ascii_lowercase().into_bytes()
 }
 
-/// Is it that host or a subdomain of it? A port counts only where the domain names one.
+/// Returns `true` if the host is `domain` or a subdomain of it. The port is ignored unless the
+/// domain has one.
 fn is_in_domain(host: &[u8], domain: &[u8]) -> bool {
     let matches = |host: &[u8]| {
         host.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with(b"."))

@@ -1,4 +1,4 @@
-//! Every flow of some captures, one after the other, on the calling thread.
+//! Iteration over the flows of captures on the calling thread.
 
 use crate::capture::batch::Batch;
 use crate::capture::{Bodies, CaptureItem, Captures, decode};
@@ -8,11 +8,24 @@ use crate::flow::Flow;
 use crate::limits;
 use crate::skip::{SkipPlace, SkipReason, Skips};
 
-/// Calls `visit` for every flow of the captures, in input order, on the calling thread.
+/// Calls `visit` for every HTTP flow of the captures, in input order, on the calling thread.
+/// Returns the items that were skipped.
+///
+/// ```
+/// use api_patterns::{Captures, InputFormat, for_each_flow};
+///
+/// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
+/// let mut count = 0;
+/// let skips = for_each_flow(&captures, |_flow| count += 1)?;
+/// assert_eq!(count, 65);
+/// assert_eq!(skips.total(), 0);
+/// # Ok::<(), api_patterns::Error>(())
+/// ```
 ///
 /// # Errors
 ///
-/// The first capture that cannot be read to its end.
+/// Returns the error of the first capture that cannot be read to its end. All captures are read
+/// before.
 pub fn for_each_flow(
     captures: &Captures,
     mut visit: impl FnMut(&Flow<'_>),

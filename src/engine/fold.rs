@@ -1,4 +1,4 @@
-//! What a run collects: a state that takes in what is found, and merges.
+//! States that collect the items of a run and can be merged.
 
 use crate::capture::{CaptureItem, Captures};
 use crate::engine::filter::Filter;
@@ -9,21 +9,21 @@ use crate::error::Error;
 use crate::patterns::Patterns;
 use crate::skip::{SkipPlace, SkipReason, Skips};
 
-/// Where a flow stands: (capture, byte offset or row).
+/// The place of a flow: (index of the capture, byte offset or row number).
 pub(super) type CapturePosition = (usize, u64);
 
-/// A state that takes in what is found in captures.
+/// A state that collects the items found in captures.
 pub(super) trait FlowCollector: Send {
-    /// Takes in one flow, if the filter leaves it, or counts what is none.
+    /// Adds a flow that the filter selects, and counts any other item.
     fn take(&mut self, filter: &Filter, place: CapturePosition, found: CaptureItem<'_>);
 
-    /// Takes in all that `other` has.
+    /// Adds everything that `other` has collected.
     fn merge(&mut self, other: Self);
 
-    /// What was not used.
+    /// The items that were not used.
     fn skips(&mut self) -> &mut Skips;
 
-    /// Counts what was skipped; the place is remembered where something is wrong there.
+    /// Counts a skipped item, and keeps its place if it is damage.
     fn skip(
         &mut self,
         reason: SkipReason,

@@ -1,4 +1,4 @@
-//! A capture that grows while it is read: an incremental source.
+//! Incremental reading of a capture that grows.
 
 use std::path::{Path, PathBuf};
 
@@ -12,10 +12,12 @@ use crate::engine::run::RunResult;
 use crate::error::Error;
 use crate::patterns::Patterns;
 
-/// Follows a mitmproxy dump or JSON lines that another program writes: each [`poll`](Self::poll) reads what was added.
+/// Follows a mitmproxy dump or JSON lines that another program writes. Each [`poll`](Self::poll)
+/// reads the records that were added.
 ///
-/// A record that is not whole yet is waited for. Where the file became shorter or is another one (its writer began anew),
-/// what was read of the old one is forgotten: the analysis is always about what the file holds.
+/// An incomplete record at the end is left for the next poll. If the file became shorter or was
+/// replaced, the old content is forgotten, so the analysis always describes the current content of
+/// the file.
 ///
 /// ```no_run
 /// use api_patterns::{Change, Follower, InputFormat, Options};
@@ -37,35 +39,46 @@ pub struct Follower {
     options: Options,
     patterns: Patterns,
     outcome: RunResult<()>,
-    /// How far it was read.
+    /// The position up to which the file was read.
     mark: ReadPosition,
 }
 
-/// What a [`Follower`] found.
+/// The result of [`Follower::poll`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Nothing new.
+    /// Nothing was added.
     Nothing,
-    /// More of the same file.
+    /// Records were added.
     More,
     /// The file was cut off or replaced, and was read from its start.
     Restarted,
 }
 
 impl Follower {
-    /// Follows the file at `path` from its start. Nothing is read yet.
+    /// Follows the file at `path` from its start. Does not read records yet.
+    ///
+    /// ```
+    /// use api_patterns::{Follower, InputFormat, Options};
+    ///
+    /// let path = "fixtures/demo.mitm";
+    /// let follower = Follower::open(path, InputFormat::Detect, Options::default())?;
+    /// assert_eq!(follower.analysis().report.totals.used, 0);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// Where there is no such file, where it is neither a dump nor JSON lines, and where `options` has a limit (the newest
-    /// flows are known only when the last one is).
+    /// Fails if the file does not exist, if it is neither a dump nor JSON lines, and if `options`
+    /// has a limit, because the newest flows are only known at the end.
     pub fn open(
         path: impl AsRef<Path>,
         format: InputFormat,
         options: Options,
     ) -> Result<Self, Error> {
         if options.limit.is_some() {
-            return Err(Error::usage("a capture that is followed takes no limit"));
+            return Err(Error::usage(
+                "limit cannot be combined with a capture that is followed; leave it out",
+            ));
         }
         let mut follower = Self {
             path: path.as_ref().to_owned(),
@@ -79,16 +92,27 @@ impl Follower {
         Ok(follower)
     }
 
-    /// The file now, from where it was read to.
+    /// Opens the current file at the position up to which it was read.
     fn captures(&mut self) -> Result<Captures, Error> {
         Captures::open_live(&self.path, self.format, self.mark.position)
     }
 
-    /// Reads what was added since the last time.
+    /// Reads the records that were added since the last call.
+    ///
+    /// ```
+    /// use api_patterns::{Change, Follower, InputFormat, Options};
+    ///
+    /// let path = "fixtures/demo.mitm";
+    /// let mut follower = Follower::open(path, InputFormat::Detect, Options::default())?;
+    /// assert_eq!(follower.poll(&())?, Change::More);
+    /// assert_eq!(follower.poll(&())?, Change::Nothing);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// Where the file is there and cannot be read. A file that is gone is waited for.
+    /// Fails if the file exists and cannot be read. A file that does not exist is not an error,
+    /// because it may be created again.
     pub fn poll(&mut self, monitor: &dyn Monitor) -> Result<Change, Error> {
         let file = match open_plain(&self.path) {
             Ok(file) => file,
@@ -123,14 +147,37 @@ impl Follower {
         })
     }
 
-    /// What is known now.
+    /// The analysis of all records that were read so far.
+    ///
+    /// ```
+    /// use api_patterns::{Follower, InputFormat, Options};
+    ///
+    /// let path = "fixtures/demo.mitm";
+    /// let mut follower = Follower::open(path, InputFormat::Detect, Options::default())?;
+    /// follower.poll(&())?;
+    /// assert_eq!(follower.analysis().report.totals.used, 65);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn analysis(&self) -> Analysis {
         let decision = self.options.decide(&self.patterns);
         Analysis::new(decision, self.patterns.skips().clone(), self.outcome.clone())
     }
 
-    /// Reads what is left, as if nothing more were to come, and gives the last analysis: a record that is not whole is
+    /// Reads the rest of the file and returns the last analysis. An incomplete record at the end is
     /// counted as cut off.
+    ///
+    /// ```
+    /// use api_patterns::{Follower, InputFormat, Options};
+    ///
+    /// let path = "fixtures/demo.mitm";
+    /// let follower = Follower::open(path, InputFormat::Detect, Options::default())?;
+    /// assert_eq!(follower.finish()?.report.totals.used, 65);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is a rest that cannot be opened. A file that no longer exists has none.
     pub fn finish(mut self) -> Result<Analysis, Error> {
         let rest = std::fs::metadata(&self.path).is_ok_and(|now| now.len() > self.mark.position);
         if rest {

@@ -1,4 +1,5 @@
-//! Each flow with its endpoint: one pass to learn the endpoints, a second to name them.
+//! Labels each flow with its endpoint: a first pass finds the endpoints, a second pass assigns the
+//! flows.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -33,14 +34,26 @@ struct LabelLine<'a> {
     path_pattern: Option<&'a str>,
 }
 
-/// Reads captures and writes one JSON object a line for every flow that was used, in input order: its `id`, `method`,
-/// `host`, `endpoint` and `path_pattern`. The report and all else is given back as from [`analyze`](crate::analyze).
+/// Reads captures and writes one JSON object per line for every flow that was used, in input order,
+/// with its `id`, `method`, `host`, `endpoint` and `path_pattern`. Returns the analysis that
+/// [`analyze`](crate::analyze) returns.
 ///
-/// Captures are read twice; what comes through a pipe is put into a temporary file first.
+/// Captures are read twice. Pipes are copied to temporary files first.
+///
+/// ```
+/// use api_patterns::{Captures, InputFormat, Options, label};
+///
+/// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
+/// let mut out: Vec<u8> = Vec::new();
+/// let analysis = label(&captures, &Options::default(), &(), &mut out)?;
+/// assert_eq!(analysis.report.totals.used, 65);
+/// assert_eq!(String::from_utf8(out).unwrap().lines().count(), 65);
+/// # Ok::<(), api_patterns::Error>(())
+/// ```
 ///
 /// # Errors
 ///
-/// As [`analyze`](crate::analyze), and where `out` cannot be written to.
+/// Fails as [`analyze`](crate::analyze) does, and if `out` cannot be written to.
 pub fn label(
     captures: &Captures,
     options: &Options,
@@ -48,7 +61,7 @@ pub fn label(
     out: &mut (dyn Write + Send),
 ) -> Result<Analysis, Error> {
     let failed = |error| Error::io("the output", "write", error);
-    // The flows of which few are wanted are held in memory.
+    // With a limit, the selected flows are held in memory.
     if let Some(limit) = options.limit {
         let (newest, outcome) = collect(captures, options, monitor, || NewestFlows::new(limit))?;
         let (flows, mut patterns) = newest.into_flows();
@@ -95,7 +108,7 @@ fn write_line(out: &mut Vec<u8>, flow: &Flow<'_>, routes: &Routes) {
     }
     let (id, method, host) = (masked::flow_id(flow.id), method_name(&flow.method), host_name(flow));
     let host = text::printable(&host);
-    // A flow of a host that is one of several has its own.
+    // If the label has a group of hosts, show the host of the flow.
     let is_own = |label: &&Label| !label.host.contains('{');
     let shown = label.filter(is_own).map(|label| Cow::Borrowed(&*label.host));
     let line = LabelLine {

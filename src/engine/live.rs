@@ -1,5 +1,5 @@
-//! Captures that grow while they are asked about: every look reads what is new since the last one, and what is known is what
-//! a run over all of them would find now.
+//! Captures that grow. Each look reads the changes since the last one, and the state always equals
+//! that of a run over all current files.
 
 mod files;
 mod fingerprint;
@@ -25,42 +25,43 @@ use crate::error::Error;
 use crate::limits;
 use crate::skip::Skips;
 
-/// How many changes there were.
+/// Number of changes of all [`Live`] states.
 static GENERATIONS: AtomicU64 = AtomicU64::new(0);
 
-/// Captures, and a state of all that is in them.
+/// Captures, and a state of their content.
 pub(super) struct Live<S> {
     paths: Vec<NamedPath>,
     format: InputFormat,
     options: Options,
     filter: Filter,
     new: Box<dyn Fn() -> S + Send + Sync>,
-    /// Every file that is there, by its real path. Numbers stay; those of files that are gone are free.
+    /// All current files, by real path. Indices are stable; the entry of a removed file is `None`.
     files: Vec<Option<TrackedFile<S>>>,
-    /// Files share states, so that there are never too many of them: file `n` belongs to group `n % LIVE_STATES`.
+    /// States, which files share so that their number is bounded. File `n` belongs to group `n %
+    /// MAX_LIVE_STATES`.
     groups: Vec<FileGroup<S>>,
-    /// What could not be listed.
+    /// Errors of paths that could not be listed.
     problems: Vec<Error>,
     generation: u64,
 }
 
-/// What is known of some files and stays as it is.
+/// The state of the content of some files that no longer changes.
 struct FileGroup<S> {
     settled: S,
-    /// Was something of it replaced, so that it must be read anew?
+    /// Whether some content was replaced, so that all files of the group must be read again.
     is_stale: bool,
 }
 
-/// What one thread fills.
+/// The state that one thread fills.
 struct ThreadState<S> {
     settled: S,
-    /// By capture.
+    /// By capture, the state of content that may still change.
     recent: Vec<Option<S>>,
     boundaries: Vec<SettledBoundary>,
 }
 
 impl<S: FlowCollector + Clone + Sync> Live<S> {
-    /// Nothing is read yet.
+    /// Creates a state without reading anything.
     pub(super) fn new(
         paths: Vec<PathBuf>,
         format: InputFormat,
@@ -80,22 +81,22 @@ impl<S: FlowCollector + Clone + Sync> Live<S> {
         }
     }
 
-    /// Another number after every change, and in every `Live`.
+    /// Number of the last change. Different for every change of every `Live`.
     pub(super) fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// What could not be read.
+    /// Errors of content that could not be read.
     pub(super) fn problems(&self) -> impl Iterator<Item = &Error> {
         self.problems.iter().chain(self.files.iter().flatten().flat_map(|file| &file.problems))
     }
 
-    /// How many files are read.
+    /// Number of files that are read.
     pub(super) fn readable(&self) -> usize {
         self.files.iter().flatten().filter(|file| !matches!(file.kind, ChangeKind::New)).count()
     }
 
-    /// All that is known.
+    /// The state of all content.
     pub(super) fn total(&self) -> S {
         let mut total = (self.new)();
         self.groups.iter().for_each(|group| total.merge(group.settled.clone()));
@@ -104,17 +105,17 @@ impl<S: FlowCollector + Clone + Sync> Live<S> {
         total
     }
 
-    /// The files as they are now, opened to be read from their beginning.
+    /// Opens the current files from their start.
     pub(super) fn open_all(&self) -> Captures {
         let mut captures = Captures::only_read();
         for location in Listing::of(&self.paths).files {
-            // What cannot be opened was told when it was looked at.
+            // An error was reported when the file was looked at.
             drop(captures.add_growing(&location, self.format, 0));
         }
         captures
     }
 
-    /// Is this file one of them now?
+    /// Returns `true` if the file is one of the current files.
     pub(super) fn has_file(&self, identity: FileIdentity) -> bool {
         let listing = Listing::of(&self.paths);
         let is_it = |location: &Location| {
@@ -123,11 +124,12 @@ impl<S: FlowCollector + Clone + Sync> Live<S> {
         listing.files.iter().any(is_it)
     }
 
-    /// Reads what is new.
+    /// Reads the changes.
     ///
     /// # Errors
     ///
-    /// Where no thread can be started, and where the monitor stopped it: then everything is read anew the next time.
+    /// Fails if a thread cannot be started and if the monitor stopped the run. All files are then
+    /// read again the next time.
     pub(super) fn look(&mut self, monitor: &dyn Monitor) -> Result<(), Error> {
         let looked = self.look_once(monitor);
         if looked.is_err() {
@@ -137,7 +139,8 @@ impl<S: FlowCollector + Clone + Sync> Live<S> {
         looked
     }
 
-    /// Is what is known of few files still all there is? Costs a look at their times, and reads nothing.
+    /// Returns `true` if the state describes the current files, and `false` if this is not known,
+    /// as for a large number of files. Compares the times of files and reads nothing.
     pub(super) fn is_current(&self) -> bool {
         let files: Vec<&TrackedFile<S>> = self.files.iter().flatten().collect();
         if files.is_empty() || files.len() > limits::MAX_FILES_CHECKED_INLINE {
@@ -174,7 +177,8 @@ impl<S: FlowCollector + Clone + Sync> Live<S> {
         Ok(())
     }
 
-    /// Takes up the files that are there. One that is gone takes what is known of its group with it. Is anything different?
+    /// Updates the list of files. If a file was removed, its group becomes stale. Returns `true` if
+    /// a file was added or removed.
     fn update_files(&mut self, listing: &Listing) -> bool {
         let listed: BTreeSet<&Location> = listing.files.iter().collect();
         let mut is_other = false;
@@ -202,8 +206,9 @@ impl<S: FlowCollector + Clone + Sync> Live<S> {
         in_words(self.problems()).collect()
     }
 
-    /// The files that are to be read: those that changed (and whether there is one), and those that could not be read. Where
-    /// one did not merely grow, its group is stale.
+    /// Returns the files to read, and whether one of them changed: files that changed, and files
+    /// that could not be read before. If a file changed in another way than by growing, its group
+    /// becomes stale.
     fn changed(&mut self) -> (Vec<usize>, bool) {
         let (mut changed, mut has_changed) = (Vec::new(), false);
         for (number, file) in self.files.iter_mut().enumerate() {
@@ -221,7 +226,7 @@ impl<S: FlowCollector + Clone + Sync> Live<S> {
         (changed, has_changed)
     }
 
-    /// Forgets what is known of stale groups: all of their files are to be read.
+    /// Resets the state of stale groups. All of their files must be read again.
     fn forget_stale(&mut self, changed: &mut Vec<usize>) {
         for (number, file) in self.files.iter_mut().enumerate() {
             let Some(file) = file else { continue };
@@ -238,7 +243,7 @@ impl<S: FlowCollector + Clone + Sync> Live<S> {
         }
     }
 
-    /// Reads what is new in some files of one group.
+    /// Reads the changes of some files of one group.
     fn read(
         &mut self,
         group: usize,
@@ -246,7 +251,7 @@ impl<S: FlowCollector + Clone + Sync> Live<S> {
         monitor: &dyn Monitor,
     ) -> Result<(), Error> {
         let mut captures = Captures::only_read();
-        // For each capture its file, and up to where it is settled.
+        // For each capture, the index of its file, and the boundary of its settled content.
         let mut plan: Vec<(usize, SettledBoundary)> = Vec::new();
         for &number in numbers {
             let Some(file) = &mut self.files[number] else { continue };
@@ -287,7 +292,7 @@ impl<S: FlowCollector + Clone + Sync> Live<S> {
         self.read_rests(numbers, monitor)
     }
 
-    /// Takes over what a run found.
+    /// Adds the result of a run to the state.
     fn finish(
         &mut self,
         group: usize,
@@ -334,7 +339,7 @@ impl<S: FlowCollector + Clone + Sync> Live<S> {
         self.groups[group].settled.merge(settled);
     }
 
-    /// Reads what stands behind the last whole record of files that grow, as if nothing more were to come.
+    /// Reads the incomplete record at the end of files that grow, as damage.
     fn read_rests(&mut self, numbers: &[usize], monitor: &dyn Monitor) -> Result<(), Error> {
         for &number in numbers {
             let Some(file) = &self.files[number] else { continue };
@@ -378,7 +383,7 @@ fn in_words<'a>(problems: impl IntoIterator<Item = &'a Error>) -> impl Iterator<
     problems.into_iter().map(ToString::to_string)
 }
 
-/// The same skips, their places in the numbers of files.
+/// The skips with the indices of captures replaced by those of files.
 fn in_files(skips: &Skips, files: &[usize]) -> Skips {
     skips.with_sources(|source| files.get(source).copied().unwrap_or(source))
 }

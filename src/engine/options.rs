@@ -6,30 +6,32 @@ use crate::patterns::Patterns;
 use crate::report::decision::Decision;
 use crate::report::options::ReportOptions;
 
-/// What to use of the captures, and how.
+/// The options of a run: the selection of flows, and how they are read and reported.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Options {
-    /// Only flows of these hosts and their subdomains; all where empty.
+    /// Only flows of these hosts and their subdomains. Empty for all.
     pub domains: Vec<String>,
-    /// Only flows with these methods, in any case; all where empty.
+    /// Only flows with these methods, in any case. Empty for all.
     pub methods: Vec<String>,
-    /// Noise that is left out; none where empty.
+    /// Kinds of noise that are left out. Empty for none.
     pub exclude: Vec<Noise>,
-    /// Only this many of the newest flows that the other options leave. They are held in memory.
+    /// Only this many of the newest flows that the other options select. They are held in memory,
+    /// about 500 bytes each.
     pub limit: Option<usize>,
-    /// How many threads; 0 for as many as there are cores.
+    /// Number of threads; 0 for one per core.
     pub threads: usize,
-    /// How many bytes a thread reads at once; 0 for the default. Answers don't depend on it.
+    /// Number of bytes that a thread reads at once; 0 for the default of 1 MiB. Results do not
+    /// depend on it.
     pub batch_bytes: usize,
-    /// Whether the shapes of JSON bodies, forms and parameters are observed: see [`Schemas`](crate::Schemas).
+    /// Whether the bodies and parameters are observed for schemas: see [`Schemas`](crate::Schemas).
     pub bodies: bool,
-    /// How the templates are decided.
+    /// The options of the report.
     pub report: ReportOptions,
 }
 
 impl Options {
-    /// Whether readers have to read bodies.
+    /// Whether the readers must read bodies.
     pub(super) fn read_bodies(&self) -> Bodies {
         if self.bodies { Bodies::Read } else { Bodies::Left }
     }

@@ -1,4 +1,4 @@
-//! What went wrong, in sentences: what the program says on stderr, and other shells give back.
+//! Sentences about problems of a run, for stderr and for the callers of the library.
 
 use crate::capture::Captures;
 use crate::engine::CompatAnswer;
@@ -10,15 +10,36 @@ use crate::report::decision::rule_problems;
 use crate::skip::Skips;
 
 impl Analysis {
-    /// What went wrong, one sentence each: damage with its place, rules that matched nothing, and captures that could not be
-    /// opened or read to their end. `captures` are those that were analyzed.
+    /// The problems of the run, one sentence each: damage with its place, rules that matched
+    /// nothing, and captures that could not be opened or read to their end. `captures` must be the
+    /// captures that were analyzed.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat, Options, analyze};
+    ///
+    /// let lines = br#"{"method": "GET", "url": "https://api.example.com/users/42"}
+    /// not JSON"#;
+    /// let captures = Captures::from_bytes("two lines", lines.to_vec(), InputFormat::Detect)?;
+    /// let analysis = analyze(&captures, &Options::default(), &())?;
+    /// assert!(analysis.problems(&captures)[0].starts_with("two lines: at byte "));
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn problems(&self, captures: &Captures) -> Vec<String> {
         problems(captures, &self.skips, rule_problems(&self.unmatched_rules), &self.failures)
     }
 }
 
 impl CompatAnswer {
-    /// What went wrong, as [`Analysis::problems`].
+    /// The problems of the run, as [`Analysis::problems`].
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat, Options, compat_answer};
+    ///
+    /// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
+    /// let answer = compat_answer(&captures, None, None, &Options::default(), &())?;
+    /// assert!(answer.problems(&captures).is_empty());
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn problems(&self, captures: &Captures) -> Vec<String> {
         problems(captures, &self.skips, Vec::new(), &self.failures)
     }

@@ -1,20 +1,34 @@
-//! How far a run is, and who watches it.
+//! Progress of a run, and its monitor.
 
-/// How far a run is.
+/// The progress of a run.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Bytes read.
+    /// Number of bytes that were read.
     pub bytes: u64,
-    /// Bytes there are to read, where that is known.
+    /// Total number of bytes; `None` if it is not known.
     pub total_bytes: Option<u64>,
-    /// Flows found.
+    /// Number of flows that were found.
     pub flows: u64,
 }
 
-/// Watches a run, and may stop it. `()` watches nothing.
+/// Observer of a run that can stop it. `()` never stops it, and closures are monitors as well.
+///
+/// ```
+/// use api_patterns::{Monitor, Progress};
+///
+/// struct FirstThousand;
+///
+/// impl Monitor for FirstThousand {
+///     fn progress(&self, progress: &Progress) -> bool {
+///         progress.flows < 1000
+///     }
+/// }
+/// assert!(FirstThousand.progress(&Progress::default()));
+/// ```
 pub trait Monitor: Sync {
-    /// Called now and then, from any thread. The run ends early where it returns `false`, with what was read so far.
+    /// Called at intervals, from any thread. If it returns `false`, the run ends early with the
+    /// flows that were read so far.
     fn progress(&self, _progress: &Progress) -> bool {
         true
     }

@@ -1,4 +1,5 @@
-//! Captures that are asked about again and again: each question sees what is there now, and what is known is not read twice.
+//! Captures for repeated queries: each query sees the current content, and known content is not
+//! read again.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -26,21 +27,23 @@ use crate::report::{OTHER_HOSTS, Report};
 use crate::schema::Schemas;
 use crate::sketch::stable_hash;
 
-/// How long a call waits for another one that reads the captures: less than clients wait for an answer.
+/// Time that a call waits for another call that reads the captures. Clients wait longer for an
+/// answer.
 const PATIENCE: Duration = Duration::from_secs(50);
 
-/// Time between two looks whether the other call has ended.
+/// Time between two checks whether the other call has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
-/// How many views were decided.
+/// Number of views that were decided.
 static VIEWS_DECIDED: AtomicU64 = AtomicU64::new(0);
 
-/// Captures that are asked about again and again, by any number of threads: what a server keeps.
+/// Captures for repeated queries by any number of threads, as a server needs them.
 ///
-/// Each question sees the files as they are now and reads only what is new: what was added to dumps and JSON lines, new and
-/// changed rows of databases, HAR files that were written anew, files that came into a folder. The answer is the one that
-/// [`analyze`](crate::analyze) gives for the same files. Nothing is written, not even a temporary file, and links in a folder
-/// are followed only where they stay in it.
+/// Each query sees the current files and reads only the changes: records that were added to dumps
+/// and JSON lines, new and changed rows of databases, HAR files that were written again, and new
+/// files in a folder. The answer equals that of [`analyze`](crate::analyze) for the same files.
+/// Nothing is written, not even a temporary file. A link in a folder is followed only if it leads
+/// to a file in that folder.
 ///
 /// ```
 /// use api_patterns::{InputFormat, LiveCaptures, Options, Scope};
@@ -56,19 +59,19 @@ pub struct LiveCaptures {
     options: Options,
     paths: Vec<PathBuf>,
     format: InputFormat,
-    /// One question after the other looks at the captures: the second finds what the first read.
+    /// Only one query at a time reads the captures, and the next one uses its result.
     known: Mutex<CacheState>,
     patience: Duration,
 }
 
 struct CacheState {
     all: Live<Patterns>,
-    /// The newest flows, once somebody asked for some.
+    /// The newest flows, once a query requested some.
     recent: Option<Live<NewestFlows>>,
-    /// Narrower ones that were asked for, the last one last.
+    /// States of narrower scopes that were requested, the most recently used last.
     narrow: Vec<(Scope, ScopedState)>,
     original: Option<Live<CompatRows>>,
-    /// What was decided, the last one last.
+    /// Views that were decided, the newest last.
     views: Vec<(Scope, u64, Arc<Snapshot>)>,
     answers: Vec<((u64, Option<String>, Option<i64>), Arc<Result<CompatAnswer, Error>>)>,
     /// The schemas of the captures with this fingerprint.
@@ -80,34 +83,35 @@ enum ScopedState {
     Patterns(Live<Patterns>),
 }
 
-/// Which flows are asked about.
+/// The flows that a query is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "all that can be asked of flows before they are looked at"
-)]
+#[expect(clippy::exhaustive_structs, reason = "callers create it")]
 pub struct Scope {
-    /// Only those of this host and its subdomains. What it leaves out of a report without a limit, the reader leaves out.
+    /// Only flows of this host and its subdomains. A report without a limit may contain other hosts
+    /// as well, which the caller must leave out: see [`Snapshot::is_narrowed`].
     pub domain: Option<String>,
-    /// Only the newest of these; the templates are then decided from them alone.
+    /// Only this many of the newest of these flows. The templates are then decided from these flows
+    /// only.
     pub limit: Option<u64>,
 }
 
-/// What was decided about some flows.
+/// The report about some flows at one time.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// The endpoints.
+    /// The endpoints and the totals.
     pub report: Report,
-    /// The same for the same report.
+    /// Hash of the content of the report. Equal reports have equal fingerprints.
     pub fingerprint: u64,
-    /// Rises with every view that is decided: of two views the later one knows the captures better.
+    /// Number that rises with every snapshot that is decided, so that the later of two snapshots is
+    /// known.
     pub sequence: u64,
-    /// How many files were read.
+    /// Number of files that were read.
     pub readable: usize,
-    /// Why others were not, or not to their end.
+    /// Errors of files that were not read, or not to their end.
     pub problems: Vec<Error>,
-    /// Are all flows of the domain that was asked for, so that the reader must leave nothing out?
+    /// Whether the report contains only flows of the requested domain. If not, the caller must
+    /// leave the other hosts out.
     pub is_narrowed: bool,
     state: Patterns,
 }
@@ -119,7 +123,16 @@ impl std::fmt::Debug for LiveCaptures {
 }
 
 impl LiveCaptures {
-    /// Nothing is read yet. `options` say what is seen of the captures at all.
+    /// Creates the captures without reading anything. `options` apply to all queries.
+    ///
+    /// ```
+    /// use api_patterns::{InputFormat, LiveCaptures, Options, Scope};
+    ///
+    /// let paths = vec!["fixtures/demo.mitm".into()];
+    /// let captures = LiveCaptures::new(paths, InputFormat::Detect, Options::default());
+    /// assert_eq!(captures.view(&Scope::default(), &())?.readable, 1);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn new(paths: Vec<PathBuf>, format: InputFormat, options: Options) -> Self {
         let all = Live::new(paths.clone(), format, options.clone(), Patterns::new);
         let known = CacheState {
@@ -134,11 +147,24 @@ impl LiveCaptures {
         Self { options, paths, format, known: Mutex::new(known), patience: PATIENCE }
     }
 
-    /// What the captures hold now. Where the scope has a domain and no limit, the report may have other hosts as well.
+    /// Returns the report about the current content of the captures. If the scope has a domain and
+    /// no limit, the report may contain other hosts as well: see [`Snapshot::is_narrowed`].
+    ///
+    /// ```
+    /// use api_patterns::{InputFormat, LiveCaptures, Options, Scope};
+    ///
+    /// let paths = vec!["fixtures/demo.mitm".into()];
+    /// let captures = LiveCaptures::new(paths, InputFormat::Detect, Options::default());
+    /// let newest = captures.view(&Scope { domain: None, limit: Some(5) }, &())?;
+    /// assert_eq!(newest.report.totals.used, 5);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// Where the monitor stopped the reading, and where no thread can be started.
+    /// Fails if the monitor stopped the reading, if a thread cannot be started, if the limit is too
+    /// high to hold the flows in memory, and if another call reads the captures for 50 seconds or
+    /// longer.
     pub fn view(&self, scope: &Scope, monitor: &dyn Monitor) -> Result<Arc<Snapshot>, Error> {
         let known = &mut *self.wait(monitor)?;
         known.all.look(monitor)?;
@@ -167,8 +193,8 @@ impl LiveCaptures {
         Ok(known.keep(scope.clone(), generation, view))
     }
 
-    /// Waits for whoever reads the captures now, but not for ever: a capture on a disk that does not answer keeps one call
-    /// busy, and no other.
+    /// Waits for the call that reads the captures now, up to a maximum time. A capture on a disk
+    /// that does not answer then blocks only one call.
     fn wait(&self, monitor: &dyn Monitor) -> Result<MutexGuard<'_, CacheState>, Error> {
         let start = Instant::now();
         loop {
@@ -189,7 +215,7 @@ impl LiveCaptures {
         }
     }
 
-    /// A view of the newest flows, where they are among those that are kept in any case.
+    /// A view of the newest flows. `None` if the flows that are always kept do not contain them.
     fn recent_view(
         &self,
         scope: &Scope,
@@ -209,7 +235,7 @@ impl LiveCaptures {
         Ok(patterns.map(|patterns| self.decide(patterns, recent, scope.domain.is_some())))
     }
 
-    /// A view for which the captures are read anew.
+    /// A view for which the captures are read separately.
     fn narrow_view(
         &self,
         scope: &Scope,
@@ -230,7 +256,19 @@ impl LiveCaptures {
         }
     }
 
-    /// The same where it is known already and nothing changed since: without reading, and without waiting for who reads.
+    /// As [`view`](Self::view), without reading and without waiting. `None` if the captures have
+    /// changed, are being read, or the view is not kept.
+    ///
+    /// ```
+    /// use api_patterns::{InputFormat, LiveCaptures, Options, Scope};
+    ///
+    /// let paths = vec!["fixtures/demo.mitm".into()];
+    /// let captures = LiveCaptures::new(paths, InputFormat::Detect, Options::default());
+    /// assert!(captures.unchanged(&Scope::default()).is_none());
+    /// captures.view(&Scope::default(), &())?;
+    /// assert!(captures.unchanged(&Scope::default()).is_some());
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn unchanged(&self, scope: &Scope) -> Option<Arc<Snapshot>> {
         let known = self.known.try_lock().ok()?;
         if !known.all.is_current() {
@@ -243,18 +281,38 @@ impl LiveCaptures {
         known.view(scope, known.all.generation())
     }
 
-    /// Is this file one of the captures now, whatever it is called? Who writes to one would change what is asked about.
+    /// Returns `true` if this file is one of the current captures, under any name. Writing to such
+    /// a file would change the captures.
+    ///
+    /// ```
+    /// use api_patterns::{InputFormat, LiveCaptures, Options};
+    ///
+    /// let paths = vec!["fixtures/demo.mitm".into()];
+    /// let captures = LiveCaptures::new(paths, InputFormat::Detect, Options::default());
+    /// assert!(captures.has_file(&std::fs::File::open("fixtures/demo.mitm").unwrap()));
+    /// assert!(!captures.has_file(&std::fs::File::open("fixtures/demo.har").unwrap()));
+    /// ```
     pub fn has_file(&self, file: &File) -> bool {
         let Ok(metadata) = file.metadata() else { return false };
         locked(&self.known).all.has_file(identity_of(&metadata))
     }
 
-    /// The schemas of all endpoints of the captures as they are now. The captures are read once more for it, and the schemas
-    /// are kept until one of them changes.
+    /// Returns the schemas of all endpoints of the current captures, and the view that they belong
+    /// to. The captures are read once more, and the schemas are kept until one of them changes.
+    ///
+    /// ```
+    /// use api_patterns::{InputFormat, LiveCaptures, Options};
+    ///
+    /// let paths = vec!["fixtures/demo.mitm".into()];
+    /// let captures = LiveCaptures::new(paths, InputFormat::Detect, Options::default());
+    /// let (view, schemas) = captures.schemas(&())?;
+    /// assert!(schemas.all(&view.report).is_object());
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// As [`view`](Self::view).
+    /// Fails as [`view`](Self::view) does.
     pub fn schemas(&self, monitor: &dyn Monitor) -> Result<(Arc<Snapshot>, Arc<Schemas>), Error> {
         let view = self.view(&Scope::default(), monitor)?;
         let captures = {
@@ -279,15 +337,39 @@ impl LiveCaptures {
         Ok((view, schemas))
     }
 
-    /// A view that was given before and is still kept.
+    /// Returns a view by its fingerprint. `None` if it is no longer kept.
+    ///
+    /// ```
+    /// use api_patterns::{InputFormat, LiveCaptures, Options, Scope};
+    ///
+    /// let paths = vec!["fixtures/demo.mitm".into()];
+    /// let captures = LiveCaptures::new(paths, InputFormat::Detect, Options::default());
+    /// let view = captures.view(&Scope::default(), &())?;
+    /// let kept = captures.kept(view.fingerprint).unwrap();
+    /// assert_eq!(kept.sequence, view.sequence);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn kept(&self, fingerprint: u64) -> Option<Arc<Snapshot>> {
         let known = self.wait(&()).ok()?;
         let kept = known.views.iter().find(|(_, _, view)| view.fingerprint == fingerprint);
         kept.map(|(_, _, view)| Arc::clone(view))
     }
 
-    /// One endpoint of a view, by its id, with what was nearly judged otherwise. An endpoint of another view that was given
-    /// before and is still kept is found as well.
+    /// Explains one endpoint of a view by its id: the pattern, and the decisions on its path that
+    /// were close. An endpoint of an earlier view that is still kept is found as well. `None` if
+    /// there is no such endpoint.
+    ///
+    /// ```
+    /// use api_patterns::{InputFormat, LiveCaptures, Options, Scope};
+    ///
+    /// let paths = vec!["fixtures/demo.mitm".into()];
+    /// let captures = LiveCaptures::new(paths, InputFormat::Detect, Options::default());
+    /// let view = captures.view(&Scope::default(), &())?;
+    /// let id = &view.report.patterns[0].id;
+    /// let explanation = captures.explain(&view, id).unwrap();
+    /// assert_eq!(explanation.pattern.id, *id);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn explain(&self, view: &Snapshot, id: &str) -> Option<Explanation> {
         let has = |view: &Snapshot| view.report.patterns.iter().any(|pattern| pattern.id == id);
         if has(view) {
@@ -308,12 +390,22 @@ impl LiveCaptures {
         options.decide(&view.state).explanations.into_iter().next()
     }
 
-    /// The original's answer about what the captures hold now, but for captured words: none acts on a terminal, is longer than 240 bytes, or
-    /// looks like a secret.
+    /// Returns the compat answer about the current captures. Captured words are changed if they
+    /// would control a terminal, are longer than 240 bytes, or look like a secret.
+    ///
+    /// ```
+    /// use api_patterns::{InputFormat, LiveCaptures, Options};
+    ///
+    /// let paths = vec!["fixtures/demo.mitm".into()];
+    /// let captures = LiveCaptures::new(paths, InputFormat::Detect, Options::default());
+    /// let answer = captures.original(None, Some(10), &())?;
+    /// assert_eq!(answer.flows, 10);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// As [`view`](Self::view), and where the original raises.
+    /// Fails as [`view`](Self::view) does, and if the original tool raises an exception for a flow.
     pub fn original(
         &self,
         domain: Option<&str>,
@@ -331,7 +423,8 @@ impl LiveCaptures {
         });
         live.look(monitor)?;
         let rows = live.total();
-        // The original holds every flow in memory; what is many is read again instead.
+        // The original tool holds every flow in memory. If there are many flows, read them again
+        // the next time.
         if rows.len() > limits::MAX_CACHED_COMPAT_ROWS {
             known.original = None;
         }
@@ -359,7 +452,7 @@ impl LiveCaptures {
         let report = self.options.decide(&state).report;
         let (readable, problems): (_, Vec<Error>) =
             (live.readable(), live.problems().cloned().collect());
-        // Plain data in memory: there is nothing that could fail.
+        // Serializing plain data in memory cannot fail.
         let bytes = serde_json::to_vec(&(&report, readable, problems.len()))
             .expect("plain data in memory is serialized");
         let fingerprint = stable_hash(&bytes);
@@ -367,7 +460,7 @@ impl LiveCaptures {
         Snapshot { report, fingerprint, sequence, readable, problems, is_narrowed, state }
     }
 
-    /// Where the narrower captures of a scope stand.
+    /// Returns the index of the state of a narrower scope, which is created if it is not kept.
     fn narrow(&self, scope: &Scope, narrow: &mut Vec<(Scope, ScopedState)>) -> usize {
         let new = || {
             let mut options = self.options.clone();
@@ -402,7 +495,7 @@ impl CacheState {
         let view = Arc::new(view);
         self.views.push((scope, generation, Arc::clone(&view)));
         if self.views.len() > limits::MAX_CACHED_REPORTS {
-            // Every question asks for that of everything first.
+            // Every query requests the view of everything first, so keep it.
             let is_needed = |(scope, at, _): &(Scope, u64, Arc<Snapshot>)| {
                 *scope == Scope::default() && *at == self.all.generation()
             };
@@ -420,8 +513,9 @@ fn keep_last<T>(list: &mut Vec<T>, entry: T, most: usize) {
     }
 }
 
-/// Can the report of all flows not answer for the scope? A limit that leaves all of them asks for no less; hosts that did not
-/// fit into a state of all, and one of several that were taken for one, are only found by looking for them.
+/// Returns `true` if the report of all flows cannot answer for the scope: if a limit excludes some
+/// flows, and if flows of the domain were merged into the rest of the hosts or into a group of
+/// hosts.
 fn needs_own_flows(scope: &Scope, all: &Report) -> bool {
     let in_scope = |host: &str| scope.domain.as_ref().is_none_or(|domain| is_host_in(host, domain));
     let flows = || -> u64 {
@@ -437,14 +531,14 @@ fn needs_own_flows(scope: &Scope, all: &Report) -> bool {
     }
 }
 
-/// The hosts that are in one of the domains (all where there is none) and in that one as well.
+/// The domains that contain exactly the hosts of both `domains` (all hosts if empty) and `domain`.
 fn both(domains: &[String], domain: &str) -> Vec<String> {
     if domains.is_empty() || domains.iter().any(|outer| is_host_in(domain, outer)) {
         return vec![domain.to_owned()];
     }
     let inside: Vec<String> =
         domains.iter().filter(|inner| is_host_in(inner, domain)).cloned().collect();
-    // No host is called that.
+    // No host has this name, so no flow is selected.
     if inside.is_empty() { vec!["\0".to_owned()] } else { inside }
 }
 

@@ -1,4 +1,4 @@
-//! Puts what the threads finish out of order back into the order of the batches.
+//! Buffer that restores the order of batches that threads finish out of order.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -15,7 +15,8 @@ impl<'a> ReorderBuffer<'a> {
         Self { out, next: 0, waiting: BTreeMap::new(), failure: None }
     }
 
-    /// Takes what became of a batch; writes it, and what waited for it, when its turn has come.
+    /// Adds the text of a batch. Writes it, and the texts that waited for it, as soon as all
+    /// batches before it are written.
     pub(super) fn put(&mut self, sequence: u64, text: Vec<u8>) {
         self.waiting.insert(sequence, text);
         while let Some(text) = self.waiting.remove(&self.next) {

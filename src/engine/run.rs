@@ -1,4 +1,4 @@
-//! Captures -> batches -> threads -> one state a thread.
+//! Runs several threads over all captures. Each thread decodes batches into a state of its own.
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,15 +14,15 @@ use crate::flow::Flow;
 use crate::limits;
 use crate::skip::Skips;
 
-/// What a run over all captures gave.
+/// The result of a run over all captures.
 #[derive(Clone, Debug)]
 pub(super) struct RunResult<S> {
-    /// One state a thread.
+    /// One state per thread.
     pub(super) states: Vec<S>,
     pub(super) skips: Skips,
     pub(super) failures: Vec<Error>,
     pub(super) bytes: u64,
-    /// Where the reading of each capture ended.
+    /// The position at which the reading of each capture ended.
     pub(super) ends: Vec<u64>,
     pub(super) stopped: bool,
 }
@@ -52,8 +52,9 @@ impl<S> RunResult<S> {
     }
 }
 
-/// Reads all captures with several threads. Each takes the next batch under a lock, which costs reading it and finding
-/// where its last record ends, and decodes it into a state of its own.
+/// Reads all captures with several threads. Each thread takes the next batch under a lock, which is
+/// held for reading the batch and finding the end of its last record, and decodes it into a state
+/// of its own.
 pub(super) fn run<S: Send>(
     captures: &Captures,
     options: &Options,
@@ -70,7 +71,7 @@ pub(super) fn run<S: Send>(
     })
 }
 
-/// The same for whole batches.
+/// As [`run`], with a function that decodes whole batches.
 pub(super) fn run_batches<S: Send>(
     captures: &Captures,
     options: &Options,
@@ -83,7 +84,7 @@ pub(super) fn run_batches<S: Send>(
     let total_bytes = captures.bytes();
     let (bytes, flows) = (AtomicU64::new(0), AtomicU64::new(0));
     let stopped = AtomicBool::new(false);
-    // Asked within a batch, and where a reader finds none for long.
+    // Called within a batch, and by readers that find no record for a long time.
     let goes_on = || {
         let (bytes, flows) = (bytes.load(Ordering::Relaxed), flows.load(Ordering::Relaxed));
         if !stopped.load(Ordering::Relaxed)
@@ -118,7 +119,8 @@ pub(super) fn run_batches<S: Send>(
     })
 }
 
-/// Runs `worker` on this thread and, at the same time, on as many others as make `threads`; 0 for all cores.
+/// Runs `worker` on this thread and on further threads at the same time, `threads` in total; 0 for
+/// one per core.
 fn on_threads<S: Send>(threads: usize, worker: impl Fn() -> S + Sync) -> Result<Vec<S>, Error> {
     let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
     let others = if threads == 0 { cores() } else { threads } - 1;
@@ -133,7 +135,7 @@ fn on_threads<S: Send>(threads: usize, worker: impl Fn() -> S + Sync) -> Result<
         let state = worker();
         locked(&states).push(state);
     };
-    // This thread need not wait for the others to start.
+    // This thread starts at once and does not wait for the others.
     pool.in_place_scope(|scope| {
         scope.spawn_broadcast(|_, _| work());
         work();

@@ -1,4 +1,5 @@
-//! The second pass over captures: with the templates decided, the bodies of each endpoint are observed.
+//! The second pass over captures, which observes the bodies of each endpoint after the templates
+//! were decided.
 
 use crate::capture::{CaptureItem, Captures};
 use crate::engine::filter::Filter;
@@ -13,14 +14,14 @@ use crate::shape::messages::BodyScratch;
 use crate::shape::store::ShapeStore;
 use crate::sketch::Merge;
 
-/// What one thread observes.
+/// The state that one thread fills.
 #[derive(Default)]
 struct Observer {
     store: ShapeStore,
     scratch: BodyScratch,
 }
 
-/// Observes the messages of all flows that the options leave, by the endpoints of a decision.
+/// Observes the messages of all flows that the options select, by the endpoints of a decision.
 pub(super) fn observe_shapes(
     captures: &Captures,
     options: &Options,

@@ -1,4 +1,5 @@
-//! One capture, read by many machines: parts that each decode on their own, whose states merge to that of the whole.
+//! Splits of one capture that several machines can read. The states of the splits merge to the
+//! state of the whole capture.
 
 use std::path::Path;
 
@@ -15,24 +16,25 @@ use crate::limits;
 use crate::patterns::Patterns;
 use crate::skip::SkipPlace;
 
-/// A part of a capture file: places where whole records stand, as (offset, length) in bytes.
+/// A part of a capture file, as the places of whole records in the file.
 ///
-/// A file that cannot be cut (packed, or a database) is one part without places.
+/// A file that cannot be cut (compressed, or a database) is one part without places.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_structs,
-    reason = "it is sent to other machines by whatever means there are"
+    reason = "callers send it to other machines in a format of their own"
 )]
 pub struct Split {
-    /// Where its records stand; `None` for all of the file.
+    /// Places of its records, as (offset, length) in bytes; `None` for the whole file.
     pub places: Option<Vec<(u64, u64)>>,
 }
 
-/// Cuts a capture file into parts of about `bytes` each, at the boundaries of its records.
+/// Cuts a capture file into parts of about `bytes` bytes each, at the boundaries of its records.
 ///
-/// The file is read once, which is as fast as the disk, to find them. The state that comes with the parts holds what is in
-/// none of them: damage between records, and records so large that only a part of them is read. Sentences about damage, as
-/// of [`Analysis::problems`](crate::Analysis::problems), come beside it.
+/// Reads the file once, at the speed of the disk. Returns the parts, a state, and sentences about
+/// damage as of [`Analysis::problems`](crate::Analysis::problems). The state contains everything
+/// that is not in one of the parts: damage between records, and records so large that only a part
+/// of them is read.
 ///
 /// ```
 /// use api_patterns::{InputFormat, Options, observe_split, split};
@@ -52,8 +54,8 @@ pub struct Split {
 ///
 /// # Errors
 ///
-/// Where the file cannot be opened or read to its end, or is no capture; and where the options have a limit, for which all
-/// flows must be known at once.
+/// Fails if the file cannot be opened or read to its end, if it is not a capture, and if the
+/// options have a limit, because the newest flows can only be chosen among all flows.
 pub fn split(
     path: impl AsRef<Path>,
     format: InputFormat,
@@ -62,7 +64,7 @@ pub fn split(
 ) -> Result<(Vec<Split>, Patterns, Vec<String>), Error> {
     if options.limit.is_some() {
         return Err(Error::usage(
-            "the newest flows are only known where all are; leave the limit out",
+            "the newest flows can only be chosen among all flows; leave the limit out",
         ));
     }
     let captures = Captures::open(&[path], format)?;
@@ -82,7 +84,7 @@ pub fn split(
         match cutter.next(&mut batch) {
             Chunk::Batch => {
                 let length = batch.bytes().len() as u64;
-                // What was left out of a large record is not what stands in the file.
+                // The batch of a compacted record differs from the bytes in the file.
                 if stands_at(file, batch.offset, batch.bytes(), &mut held) {
                     places.push((batch.offset, length));
                     taken += length;
@@ -113,12 +115,24 @@ pub fn split(
     Ok((parts, rest, sentences))
 }
 
-/// Observes one part of a capture file. Beside what was seen come sentences about damage, and where a file that is no part but
-/// a whole could not be read to its end.
+/// Observes one part of a capture file. Returns the state and sentences about problems: damage, and
+/// for a part that is a whole file, the error after which it could not be read further.
+///
+/// ```
+/// use api_patterns::{InputFormat, Options, Split, observe_split};
+///
+/// let whole = Split { places: None };
+/// let options = Options::default();
+/// let (state, _problems) =
+///     observe_split("fixtures/demo.mitm", InputFormat::Detect, &whole, &options, &())?;
+/// assert_eq!(state.used(), 65);
+/// # Ok::<(), api_patterns::Error>(())
+/// ```
 ///
 /// # Errors
 ///
-/// Where the file cannot be opened or read at a place of the part, and where the monitor stopped it.
+/// Fails if the file cannot be opened or read at a place of the part, and if the monitor stopped
+/// the run.
 pub fn observe_split(
     path: impl AsRef<Path>,
     format: InputFormat,
@@ -159,7 +173,8 @@ pub fn observe_split(
     Ok((patterns, sentences))
 }
 
-/// The file of the one capture that stands in it as it is.
+/// The file of the only capture. `None` if there are several captures, or if it cannot be read by
+/// position.
 fn file_of(captures: &Captures) -> Option<&Bytes> {
     let [source] = &captures.sources[..] else { return None };
     #[cfg_attr(
@@ -170,7 +185,7 @@ fn file_of(captures: &Captures) -> Option<&Bytes> {
     bytes.is_seekable().then_some(bytes)
 }
 
-/// Do these bytes stand in the file at that place?
+/// Returns `true` if the file has these bytes at the offset.
 fn stands_at(file: &Bytes, offset: u64, bytes: &[u8], held: &mut Vec<u8>) -> bool {
     held.resize(bytes.len(), 0);
     let mut filled = 0;

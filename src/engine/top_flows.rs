@@ -1,4 +1,4 @@
-//! The newest flows only: a bounded heap in each thread, merged at the end.
+//! Selection of the newest flows: a bounded heap in each thread, merged at the end.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -12,7 +12,8 @@ use crate::limits;
 use crate::patterns::Patterns;
 use crate::skip::{SkipReason, Skips};
 
-/// Flows in the order of their age: without a time they are older than all with one, and the later in the input is newer.
+/// A flow with its age. Flows are ordered from old to new: first those without a time, then by
+/// time, then by place in the input.
 #[derive(Clone)]
 struct TimedFlow {
     age: (Option<i64>, CapturePosition),
@@ -39,13 +40,14 @@ impl Ord for TimedFlow {
     }
 }
 
-/// The `limit` newest of the flows that it was shown.
+/// The newest flows, at most `limit`.
 #[derive(Clone)]
 pub(super) struct NewestFlows {
     limit: usize,
-    /// The oldest of them on top.
+    /// Heap with the oldest flow on top.
     heap: BinaryHeap<Reverse<TimedFlow>>,
-    /// What the flows take; the newest for which there is room are kept, whatever the limit.
+    /// Memory that the flows take, in bytes. If it exceeds a bound, the oldest flows are removed
+    /// even below the limit.
     bytes: usize,
     skips: Skips,
 }
@@ -76,26 +78,27 @@ impl NewestFlows {
         }
     }
 
-    /// The flows in input order, and a state that counts only what was skipped.
+    /// The flows in input order, and a state that counts only the skipped flows.
     pub(super) fn into_flows(self) -> (Vec<OwnedFlow>, Patterns) {
         let mut flows: Vec<TimedFlow> = self.heap.into_iter().map(|Reverse(flow)| flow).collect();
         flows.sort_by_key(|flow| flow.age.1);
         (flows.into_iter().map(|flow| flow.flow).collect(), Patterns::of_skips(self.skips))
     }
 
-    /// Were no flows too old to be kept?
+    /// Returns `true` if no flow was too old to be kept.
     pub(super) fn has_all(&self) -> bool {
         self.skips.count(SkipReason::Older) == 0
     }
 
-    /// What was seen of the `limit` newest in a domain, where they are among these for sure.
+    /// A state of the `limit` newest flows of a domain. `None` if flows that were not kept may be
+    /// among them.
     pub(super) fn among(&self, domain: Option<&str>, limit: usize) -> Option<Patterns> {
         let is_in = |aged: &&TimedFlow| {
             domain.is_none_or(|domain| aged.flow.with(|flow| in_domain(flow, domain)))
         };
         let mut kept: Vec<&TimedFlow> =
             self.heap.iter().map(|Reverse(aged)| aged).filter(is_in).collect();
-        // Of flows that are gone it is not known whether they were of the domain.
+        // It is not known whether the flows that were not kept belong to the domain.
         if !self.has_all() && (domain.is_some() || kept.len() < limit) {
             return None;
         }
@@ -111,7 +114,7 @@ impl NewestFlows {
         Some(patterns)
     }
 
-    /// What was seen of them.
+    /// A state of these flows.
     pub(super) fn patterns(self) -> Patterns {
         let (flows, mut patterns) = self.into_flows();
         flows.iter().for_each(|flow| flow.with(|flow| patterns.observe(flow)));

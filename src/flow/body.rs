@@ -1,4 +1,4 @@
-//! The body of a message as a capture holds it: borrowed, still encoded, and decoded only on demand.
+//! The body of a message as a capture stores it: borrowed, encoded, and decoded only on demand.
 
 pub(crate) mod decode;
 pub(crate) mod media;
@@ -8,11 +8,10 @@ use std::fmt;
 
 use crate::flow::json_string::JsonString;
 
-/// The body of a request or response as the capture holds it.
+/// The body of a request or response as the capture stores it.
 ///
-/// A body is borrowed and not decoded; reading it is the business of whoever asks for it, so that a run that asks for no body
-/// pays for none. It may be absent, and it may be known by its length alone, where a reader left out a body that is too large
-/// to hold.
+/// A body is borrowed and not decoded, so a run that does not use bodies spends no time on them. It
+/// may be absent. If a reader left out a body that is too large to hold, only its length is known.
 ///
 /// ```
 /// use api_patterns::Body;
@@ -27,12 +26,12 @@ pub struct Body<'a> {
     pub(crate) content: RecordedContent<'a>,
 }
 
-/// The forms in which captures hold the bytes of a body.
+/// The form in which a capture stores the bytes of a body.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum RecordedContent<'a> {
     #[default]
     Absent,
-    /// As on the wire: the header `content-encoding` says how it is compressed.
+    /// As on the wire; the header `content-encoding` tells how it is compressed.
     Wire(&'a [u8]),
     /// Decompressed by the program that recorded it, whatever the headers say.
     Decoded(&'a [u8]),
@@ -40,12 +39,12 @@ pub(crate) enum RecordedContent<'a> {
     JsonText(JsonString<'a>),
     /// Decompressed bytes in Base64, in a JSON string.
     Base64(JsonString<'a>),
-    /// Too large to hold: its length in bytes.
+    /// Length in bytes of a body that was too large to hold.
     LeftOut(u64),
 }
 
 impl<'a> Body<'a> {
-    /// A body as it was on the wire, compressed as the header `content-encoding` says.
+    /// Creates a body as it was on the wire, compressed as the header `content-encoding` says.
     ///
     /// ```
     /// use api_patterns::Body;
@@ -56,7 +55,8 @@ impl<'a> Body<'a> {
         Self { content: RecordedContent::Wire(bytes) }
     }
 
-    /// A body that was decompressed before, so that the header `content-encoding` no longer applies.
+    /// Creates a body that was decompressed before, so that the header `content-encoding` no longer
+    /// applies.
     ///
     /// ```
     /// use api_patterns::{Body, Flow};
@@ -68,27 +68,43 @@ impl<'a> Body<'a> {
         Self { content: RecordedContent::Decoded(bytes) }
     }
 
-    /// Text of a JSON capture.
+    /// Creates a body from the text of a JSON capture.
     pub(crate) fn json_text(text: JsonString<'a>) -> Self {
         Self { content: RecordedContent::JsonText(text) }
     }
 
-    /// Base64 in a JSON capture.
+    /// Creates a body from Base64 in a JSON capture.
     pub(crate) fn base64(text: JsonString<'a>) -> Self {
         Self { content: RecordedContent::Base64(text) }
     }
 
-    /// A body of which only the length is known, because a reader left it out.
+    /// Creates a body of which only the length is known, because a reader left it out.
     pub(crate) fn left_out(bytes: u64) -> Self {
         Self { content: RecordedContent::LeftOut(bytes) }
     }
 
-    /// Returns `true` if the capture has the bytes of the body, or left out a body that is too large.
+    /// Returns `true` if the capture has the bytes of the body, or if a reader left them out
+    /// because the body is too large.
+    ///
+    /// ```
+    /// use api_patterns::Body;
+    ///
+    /// assert!(Body::decoded(b"{}").is_recorded());
+    /// assert!(!Body::default().is_recorded());
+    /// ```
     pub fn is_recorded(&self) -> bool {
         self.content != RecordedContent::Absent
     }
 
-    /// Length in bytes as recorded (compressed, escaped or in Base64 as the capture has it); `None` if no body was recorded.
+    /// Length in bytes as recorded (compressed, escaped or in Base64 as in the capture). `None` if
+    /// no body was recorded.
+    ///
+    /// ```
+    /// use api_patterns::Body;
+    ///
+    /// assert_eq!(Body::decoded(b"{}").recorded_bytes(), Some(2));
+    /// assert_eq!(Body::default().recorded_bytes(), None);
+    /// ```
     pub fn recorded_bytes(&self) -> Option<u64> {
         match self.content {
             RecordedContent::Absent => None,
@@ -102,8 +118,9 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// The bytes, if no more than a JSON string has to be unescaped to read them; `None` for compressed bodies, Base64, and
-    /// bodies that are absent or were left out. `is_compressed` tells whether the message names a `content-encoding`.
+    /// The bytes, if reading them requires at most unescaping a JSON string. `None` for compressed
+    /// bodies, Base64, and bodies that are absent or were left out. `is_compressed` returns whether
+    /// the message has a `content-encoding`.
     pub(crate) fn plain(self, is_compressed: impl FnOnce() -> bool) -> Option<Cow<'a, [u8]>> {
         match self.content {
             RecordedContent::Decoded(bytes) => Some(Cow::Borrowed(bytes)),
@@ -115,7 +132,7 @@ impl<'a> Body<'a> {
 }
 
 impl fmt::Debug for Body<'_> {
-    /// The form and the length alone: a body may hold secrets.
+    /// Formats only the form and the length, because a body may contain secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let form = match self.content {
             RecordedContent::Absent => "absent",

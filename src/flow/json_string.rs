@@ -1,19 +1,20 @@
-//! A JSON string between its quotes, unescaped only on demand.
+//! A JSON string without its quotes, unescaped only on demand.
 
 use std::borrow::Cow;
 
-/// The bytes between the quotes of a JSON string, still escaped.
+/// The bytes between the quotes of a JSON string, with their escapes.
 ///
-/// Captures are written by many programs: the bytes need not be UTF-8, and what is not a valid escape is kept as it is.
+/// Captures are written by many programs: the bytes need not be UTF-8, and an invalid escape is
+/// kept unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct JsonString<'a> {
-    /// Still escaped.
+    /// The bytes with their escapes.
     pub(crate) bytes: &'a [u8],
     is_escaped: bool,
 }
 
 impl<'a> JsonString<'a> {
-    /// A string whose scanner already knows whether it contains a backslash.
+    /// Creates a string whose scanner knows whether it contains a backslash.
     pub(crate) fn new(bytes: &'a [u8], is_escaped: bool) -> Self {
         Self { bytes, is_escaped }
     }
@@ -25,7 +26,8 @@ impl<'a> JsonString<'a> {
     }
 }
 
-/// A raw string without its escapes. Lone surrogates come out as the three bytes of WTF-8; what is no escape stays.
+/// Decodes the escapes of a raw string. A lone surrogate becomes the three bytes of WTF-8; an
+/// invalid escape is kept unchanged.
 pub(crate) fn unescape(raw: &[u8]) -> Cow<'_, [u8]> {
     let Some(first) = memchr::memchr(b'\\', raw) else { return Cow::Borrowed(raw) };
     let mut out = Vec::with_capacity(raw.len());
@@ -57,7 +59,8 @@ pub(crate) fn unescape(raw: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
-/// Writes the character of `\u` and four digits, or of a pair of them; how many bytes it took.
+/// Writes the character of `\u` and four digits, or of a pair of them. Returns the number of bytes
+/// of the escape.
 fn unescape_unicode(escape: &[u8], out: &mut Vec<u8>) -> usize {
     let unit = |at: usize| {
         let digits = escape.get(at..at + 6)?.strip_prefix(b"\\u")?;

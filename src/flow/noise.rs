@@ -1,4 +1,4 @@
-//! Traffic that says nothing of an API: what a person may ask to leave out.
+//! Noise: traffic without information about an API, which users can leave out.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -6,23 +6,25 @@ use std::sync::LazyLock;
 use crate::flow::Flow;
 use crate::skip::SkipReason;
 
-/// A kind of noise that can be left out of an analysis. Nothing is left out unless it is asked for.
+/// A kind of noise that can be left out of an analysis. Nothing is left out unless requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Noise {
-    /// Files of a web page: style sheets, scripts, fonts, images (by the ending of the path; the first three also by the
-    /// content type).
+    /// Files of a web page: style sheets, scripts, fonts and images, by the ending of the path, and
+    /// the first three also by the content type.
     Static,
     /// CORS preflights: OPTIONS that a browser sends before the request (Fetch standard, 3.2.2).
     Preflight,
-    /// Measurements: hosts of analytics, crash reports and advertising, and paths that such scripts post to on any host.
+    /// Hosts of analytics, crash reports and advertising, and paths to which their scripts post on
+    /// any host.
     Telemetry,
-    /// Endpoints that never answered anything but 404: somebody guessed, or scanned.
+    /// Endpoints that answered only with 404, as for guessed or scanned paths.
     ErrorsOnly404,
 }
 
 impl Noise {
-    /// The noise that this one flow is, if it is among `kinds`. [`Noise::ErrorsOnly404`] takes more than one flow to see.
+    /// The noise to which this flow belongs, among `kinds`. [`Noise::ErrorsOnly404`] is never
+    /// returned, because one flow does not suffice to detect it.
     pub(crate) fn of(flow: &Flow<'_>, kinds: &[Self]) -> Option<SkipReason> {
         kinds.iter().find_map(|kind| match kind {
             Self::Static => is_static(flow).then_some(SkipReason::Static),
@@ -90,7 +92,7 @@ fn is_preflight(flow: &Flow<'_>) -> bool {
             || headers.iter().next().is_none())
 }
 
-/// Where scripts of well-known makers post to on the site's own host.
+/// Paths on the site's own host to which widely used scripts post.
 const PATHS: [&[u8]; 9] = [
     b"/cdn-cgi/rum",
     b"/cdn-cgi/challenge-platform/",

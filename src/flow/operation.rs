@@ -1,4 +1,5 @@
-//! Several operations behind one path: GraphQL, Relay, JSON-RPC, tRPC batches, SOAP, AWS targets, `?action=`.
+//! Operations behind one path: GraphQL, Relay, JSON-RPC, tRPC batches, SOAP, AWS targets,
+//! `?action=`.
 
 use std::borrow::Cow;
 
@@ -7,12 +8,12 @@ use serde::Deserialize;
 use crate::flow::Flow;
 use crate::limits;
 
-/// The mark of a name that a protocol has a place for.
+/// Mark of a name from a field that the protocol defines.
 const PROTOCOL: u8 = b'p';
-/// The mark of a name in a query parameter that may be one: `?action=`.
+/// Mark of a name from a query parameter that may be an operation, such as `?action=`.
 const QUERY: u8 = b'q';
 
-/// Query parameters that APIs with one path name their operation in.
+/// Query parameters in which APIs with one path name the operation.
 const QUERY_NAMES: [&[u8]; 13] = [
     b"action",
     b"method",
@@ -29,16 +30,16 @@ const QUERY_NAMES: [&[u8]; 13] = [
     b"func",
 ];
 
-/// Query parameters without a value that ask a SOAP service for its description.
+/// Query parameters without a value that request the description of a SOAP service.
 const DESCRIPTIONS: [&[u8]; 3] = [b"wsdl", b"singlewsdl", b"disco"];
 
-/// The operation of a request as it is kept: a mark, then the name. Empty where it has none.
+/// The key of the operation of a request: a mark, then the name. Empty if there is no operation.
 pub(crate) fn operation_key(flow: &Flow<'_>) -> Vec<u8> {
     let (path, query) = flow.path_and_query();
     operation_key_of(flow, path, query)
 }
 
-/// The same for who has taken the target apart.
+/// As [`operation_key`], if the target was already split.
 pub(crate) fn operation_key_of(flow: &Flow<'_>, path: &[u8], query: &[u8]) -> Vec<u8> {
     if let Some(known) = flow.known_operation {
         return known.to_vec();
@@ -55,13 +56,14 @@ pub(crate) fn operation_key_of(flow: &Flow<'_>, path: &[u8], query: &[u8]) -> Ve
     }
 }
 
-/// The name in a key, and whether a protocol gave it.
+/// Splits a key into the name, and whether the protocol defines its field. `None` for an empty key.
 pub(crate) fn parse_key(key: &[u8]) -> Option<(bool, &[u8])> {
     let (mark, name) = key.split_first()?;
     Some((*mark == PROTOCOL, name))
 }
 
-/// A name is short and made of what identifiers are made of: anything else may be a value.
+/// Returns `true` for a short name with the characters of identifiers. Any other text may be a
+/// value.
 fn is_plain(name: &[u8]) -> bool {
     (1..=limits::MAX_OPERATION_BYTES).contains(&name.len())
         && name[0].is_ascii_alphabetic()
@@ -96,8 +98,8 @@ fn in_protocol<'a>(flow: &Flow<'a>, path: &[u8], query: &'a [u8]) -> Option<Cow<
     flow.request_body.plain(is_compressed).and_then(|body| in_bytes(&body)).map(Cow::Owned)
 }
 
-/// The operation that a query names in the place of a protocol: a GraphQL query that the server keeps, the first of a batch
-/// of tRPC procedures, the description of a SOAP service.
+/// The operation that a query names: a GraphQL query that the server stores, the first of a batch
+/// of tRPC procedures, or the description of a SOAP service.
 fn in_query<'a>(path: &[u8], query: &'a [u8]) -> Option<Cow<'a, [u8]>> {
     if let Some(name) = query_value(query, &[b"operationName"]) {
         let is_graphql = memchr::memmem::find(path, b"graphql").is_some()
@@ -115,7 +117,7 @@ fn in_query<'a>(path: &[u8], query: &'a [u8]) -> Option<Cow<'a, [u8]>> {
     Some(query).filter(is_description).map(|name| Cow::Owned(name.to_ascii_lowercase()))
 }
 
-/// The name of a query in the form that Relay sends: its friendly name, or else the number of its document.
+/// The name of a query in a form of Relay: its friendly name, otherwise the number of its document.
 fn in_form(body: &[u8]) -> Option<Cow<'_, [u8]>> {
     let head = &body[..body.len().min(FORM_HEAD)];
     if !head.first().is_some_and(u8::is_ascii_alphabetic) {
@@ -133,10 +135,11 @@ fn in_form(body: &[u8]) -> Option<Cow<'_, [u8]>> {
         .or_else(|| Some(Cow::Owned([b"doc_id:", value_of(b"doc_id=")?].concat())))
 }
 
-/// Where in a form the name of its query is looked for.
+/// Number of bytes at the front of a form in which the name of its query is searched.
 const FORM_HEAD: usize = 64 << 10;
 
-/// The first `X-Amz-Target`, `X-FB-Friendly-Name` and `SOAPAction`, in one pass: headers may have to be decoded for it.
+/// The first `X-Amz-Target`, `X-FB-Friendly-Name` and `SOAPAction`, found in one pass because the
+/// headers may have to be decoded.
 fn header_values<'a>(flow: &Flow<'a>) -> [Option<&'a [u8]>; 3] {
     const NAMES: [&[u8]; 3] = [b"x-amz-target", b"x-fb-friendly-name", b"soapaction"];
     let mut first = [None, None, None];
@@ -151,7 +154,7 @@ fn header_values<'a>(flow: &Flow<'a>) -> [Option<&'a [u8]>; 3] {
 }
 
 fn query_value<'a>(query: &'a [u8], names: &[&[u8]]) -> Option<&'a [u8]> {
-    // Without a query there is not even one pair.
+    // An empty query has no pairs.
     if query.is_empty() {
         return None;
     }
@@ -161,7 +164,7 @@ fn query_value<'a>(query: &'a [u8], names: &[&[u8]]) -> Option<&'a [u8]> {
     })
 }
 
-/// The fields of GraphQL and JSON-RPC requests that matter.
+/// Fields of GraphQL and JSON-RPC requests that name the operation.
 #[derive(Deserialize)]
 struct CallBody<'a> {
     #[serde(borrow, default)]
@@ -174,14 +177,14 @@ struct CallBody<'a> {
     query: Option<Cow<'a, str>>,
 }
 
-/// Looks only into JSON that has one of the words near its beginning.
+/// The operation in a JSON body. Parses only JSON with one of the keys near its beginning.
 fn in_body(body: &[u8]) -> Option<Cow<'_, [u8]>> {
     const HEAD: usize = 4096;
     if body.len() > limits::MAX_OPERATION_BODY_BYTES {
         return None;
     }
     let text = body.trim_ascii_start();
-    // Of several requests in one, the first stands for all.
+    // In a batch of requests, the first stands for all.
     let text = text.strip_prefix(b"[").map_or(text, <[u8]>::trim_ascii_start);
     let head = &text[..text.len().min(HEAD)];
     let has = |word: &[u8]| memchr::memmem::find(head, word).is_some();

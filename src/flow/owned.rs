@@ -1,4 +1,4 @@
-//! A flow that outlives the bytes it was read from.
+//! A flow that outlives the bytes from which it was read.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,8 @@ use crate::flow::{Body, Flow, Header, Headers, Outcome, Protocol, Response};
 use crate::limits;
 use crate::sketch::stable_hash;
 
-/// A copy of a [`Flow`] with all that the rest of the library uses of it: header values are left behind, but for the
-/// content type.
+/// A copy of the parts of a [`Flow`] that the library uses. Header values are not copied, except
+/// the content type.
 #[derive(Clone, Debug)]
 pub(crate) struct OwnedFlow {
     id: Box<[u8]>,
@@ -26,23 +26,24 @@ pub(crate) struct OwnedFlow {
     protocol: Protocol,
 }
 
-/// What an allocation takes beside its bytes, with its pointer.
+/// Estimate of the memory of an allocation beside its bytes, including its pointer, in bytes.
 const PER_BOX: usize = 32;
 
-/// Header names of one flow that are held.
+/// Maximum number of header names that are kept.
 const MAX_HEADERS: usize = 512;
 
-/// Bytes of a query that are held.
+/// Maximum length of a query that is kept, in bytes.
 const MAX_QUERY_BYTES: usize = 16 << 10;
 
-/// Bytes of a segment that are held, with a hash of the rest: any that are longer than those of a name are one value.
+/// Maximum length of a segment that is kept, in bytes. A longer segment is a value, and is kept as
+/// its beginning and a hash.
 const MAX_SEGMENT_BYTES: usize = 2 * limits::MAX_SEGMENT_BYTES;
 
 fn bounded(bytes: &[u8], most: usize) -> &[u8] {
     &bytes[..bytes.len().min(most)]
 }
 
-/// A target of which a pattern is the same, in at most some kilobytes.
+/// A target of bounded length that leads to the same pattern.
 fn bounded_target(target: &[u8]) -> Cow<'_, [u8]> {
     let path_end = memchr::memchr2(b'?', b'#', target).unwrap_or(target.len());
     let (path, query) = target.split_at(path_end);
@@ -58,7 +59,7 @@ fn bounded_target(target: &[u8]) -> Cow<'_, [u8]> {
         if i > 0 {
             out.push(b'/');
         }
-        // Segments beyond those that are told apart are one.
+        // Segments beyond the maximum depth are one segment.
         if i > limits::MAX_PATH_SEGMENTS + 1 {
             break;
         }
@@ -74,7 +75,7 @@ fn bounded_target(target: &[u8]) -> Cow<'_, [u8]> {
 }
 
 impl OwnedFlow {
-    /// About how much memory it takes, in bytes.
+    /// Estimate of the memory that the flow takes, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         let names: usize = self.request_header_names.iter().map(|name| name.len() + PER_BOX).sum();
         let media_type = self.response.as_ref().and_then(|response| response.1.as_ref());
@@ -116,7 +117,7 @@ impl OwnedFlow {
         }
     }
 
-    /// Hands the flow on, borrowed.
+    /// Calls `use_it` with the flow, borrowed from this copy.
     pub(crate) fn with<R>(&self, use_it: impl FnOnce(&Flow<'_>) -> R) -> R {
         let pairs: Vec<Header<'_>> =
             self.request_header_names.iter().map(|name| (&**name, None)).collect();

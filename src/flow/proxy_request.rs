@@ -1,10 +1,11 @@
-//! A request as a proxy has it, and the host that it meant.
+//! A request as a proxy records it, and the host that the client requested.
 
 use std::borrow::Cow;
 
 use crate::flow::{Flow, Headers, url};
 
-/// A request as a proxy has it: what the client wrote, and the address that the proxy connected to.
+/// A request as a proxy records it: the fields that the client sent, and the address that the proxy
+/// connected to.
 ///
 /// ```
 /// use api_patterns::{Header, Headers, Proxied};
@@ -22,27 +23,45 @@ use crate::flow::{Flow, Headers, url};
 /// assert_eq!(request.flow(|| None).unwrap().host, &b"api.example.com"[..]);
 /// ```
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "it is made by who has a proxy")]
+#[expect(clippy::exhaustive_structs, reason = "callers create it")]
 pub struct Proxied<'a> {
     /// The method, in any case.
     pub method: &'a [u8],
-    /// `http` or `https`.
+    /// The scheme: `http` or `https`.
     pub scheme: &'a [u8],
-    /// The authority of the request line or of HTTP/2, `host[:port]`; empty where there was none.
+    /// The authority of the request line or of HTTP/2, `host[:port]`; empty if there was none.
     pub authority: &'a [u8],
     /// Path and query as sent.
     pub path: &'a [u8],
     /// The request headers.
     pub headers: Headers<'a>,
-    /// Host and port that the proxy connected to.
+    /// Host and port that the proxy connected to; `None` if they are not known.
     pub address: Option<(&'a [u8], i64)>,
-    /// Was it asked over HTTP/2 or HTTP/3, where the authority is the `Host`?
+    /// Whether the request was sent over HTTP/2 or HTTP/3, where the authority has the role of
+    /// `Host`.
     pub is_multiplexed: bool,
 }
 
 impl<'a> Proxied<'a> {
-    /// The flow, without id, times and response; `None` where it has no method or host. `server_name` gives the name that the
-    /// client asked for in its TLS handshake; it is asked for where nothing else names a host.
+    /// Converts the request to a flow without id, times and response. `None` if it has no method or
+    /// host. `server_name` returns the name that the client sent in its TLS handshake; it is called
+    /// only if no other field names a host.
+    ///
+    /// ```
+    /// use api_patterns::{Headers, Proxied};
+    ///
+    /// let request = Proxied {
+    ///     method: b"GET",
+    ///     scheme: b"https",
+    ///     authority: b"",
+    ///     path: b"/users/42",
+    ///     headers: Headers::default(),
+    ///     address: Some((b"192.0.2.7", 443)),
+    ///     is_multiplexed: false,
+    /// };
+    /// let flow = request.flow(|| Some(&b"api.example.com"[..])).unwrap();
+    /// assert_eq!(flow.host, &b"api.example.com"[..]);
+    /// ```
     pub fn flow(self, server_name: impl FnOnce() -> Option<&'a [u8]>) -> Option<Flow<'a>> {
         let (host, port) = self.meant_host(server_name);
         if host.is_empty() || self.method.is_empty() {
@@ -61,7 +80,7 @@ impl<'a> Proxied<'a> {
         })
     }
 
-    /// The host as an analyst means it: what the client asked for, before the address that the proxy connected to.
+    /// The host that the client requested; otherwise the address that the proxy connected to.
     fn meant_host(
         &self,
         server_name: impl FnOnce() -> Option<&'a [u8]>,
@@ -84,7 +103,8 @@ impl<'a> Proxied<'a> {
     }
 }
 
-/// Splits `host[:port]` where the host is one: letters, digits, `.`, `-`, `_`, non-ASCII, or an address.
+/// Splits `host[:port]`. `None` if the host has bytes other than letters, digits, `.`, `-`, `_`,
+/// non-ASCII bytes, and the bytes of IPv6 addresses.
 fn valid_host(authority: &[u8]) -> Option<(&[u8], Option<u16>)> {
     let (host, port) = url::split_port(authority);
     let bare = host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")).unwrap_or(host);

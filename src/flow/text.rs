@@ -1,15 +1,24 @@
-//! Captured bytes as text that is safe to show: no control characters, nothing that reorders or hides what follows.
+//! Conversion of captured bytes to text that is safe to show: without control characters, and
+//! without characters that reorder or hide text.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
 use unicode_normalization::char::is_combining_mark;
 
-/// Would this character let captured text act on a terminal, hide itself, or change the order of what is read?
+/// Returns `true` for a character with which captured text could control a terminal, hide itself,
+/// or change the order in which text is shown.
 ///
-/// Controls (C0, DEL, C1), bidi marks and overrides, letters that are written from right to left, zero-width and invisible
-/// format characters, separators other than the blank, private use, tags (Unicode 16, general categories Cc, Cf, Co, Zl, Zp,
-/// Zs; bidi classes R and AL).
+/// These are controls (C0, DEL, C1), bidi marks and overrides, letters that are written from right
+/// to left, zero-width and invisible format characters, separators other than the space, private
+/// use, and tags (Unicode 16, general categories Cc, Cf, Co, Zl, Zp, Zs; bidi classes R and AL).
+///
+/// ```
+/// use api_patterns::text::is_unsafe;
+///
+/// assert!(is_unsafe('\u{1b}'));
+/// assert!(!is_unsafe('a'));
+/// ```
 pub fn is_unsafe(c: char) -> bool {
     c.is_control()
         || (c.is_whitespace() && c != ' ')
@@ -23,27 +32,28 @@ pub fn is_unsafe(c: char) -> bool {
             | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// The blocks of scripts that are written from right to left.
+/// Returns `true` for the blocks of scripts that are written from right to left.
 fn is_right_to_left(c: char) -> bool {
     matches!(c,
         '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}' | '\u{10800}'..='\u{10fff}'
             | '\u{1e800}'..='\u{1efff}')
 }
 
-/// Marks on one letter that are shown; more can cover what stands around it.
+/// Maximum number of marks on one letter that are shown. More could cover the text around it.
 const MARKS: usize = 3;
 
-/// How many marks in a row `c` is the last of, given those before it.
+/// Number of consecutive marks that end with `c`, given the number before it.
 fn marks_with(before: usize, c: char) -> usize {
     if !c.is_ascii() && is_combining_mark(c) { before + 1 } else { 0 }
 }
 
-/// Returns `true` if [`printable`] shows the bytes as they are.
+/// Returns `true` if [`printable`] returns the bytes unchanged.
 pub(crate) fn is_printable(bytes: &[u8]) -> bool {
     matches!(printable(bytes), Cow::Borrowed(_))
 }
 
-/// The bytes as text in which every unsafe character, and every byte that is not UTF-8, is percent-encoded.
+/// Converts bytes to text in which every unsafe character (see [`is_unsafe`]), and every byte that
+/// is not UTF-8, is percent-encoded.
 ///
 /// ```
 /// use api_patterns::text::printable;
@@ -83,7 +93,7 @@ fn has_many_marks(text: &str) -> bool {
     })
 }
 
-/// The same for a name that is kept: cut to `limit` bytes first, with an ellipsis where something is missing.
+/// As [`printable`], with the bytes cut to `limit` first. An ellipsis marks the cut.
 pub(crate) fn shortened(bytes: &[u8], limit: usize) -> Cow<'_, str> {
     if bytes.len() <= limit {
         return printable(bytes);

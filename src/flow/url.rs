@@ -1,23 +1,24 @@
-//! Splitting URLs: the plain ones by hand (the `url` crate takes seven times as long), everything unusual by that crate.
+//! Splitting of URLs. Plain URLs take a fast path; the `url` crate, which takes seven times as
+//! long, handles all others.
 
 use std::borrow::Cow;
 
 use crate::simd::{self, ByteMask};
 
-/// An URL in the parts that matter here.
+/// The parts of a URL that this crate uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UrlParts<'a> {
-    /// In lower case, without `:`; empty where there is none.
+    /// The scheme in lower case, without `:`; empty if there is none.
     pub scheme: Cow<'a, [u8]>,
-    /// In lower case, IPv6 addresses in brackets.
+    /// The host in lower case, with IPv6 addresses in brackets.
     pub host: Cow<'a, [u8]>,
-    /// Where it is not the scheme's own.
+    /// The port; `None` for the default port of the scheme.
     pub port: Option<u16>,
-    /// Path and query, without fragment; the path begins with `/`.
+    /// Path and query, without fragment. The path begins with `/`.
     pub target: Cow<'a, [u8]>,
 }
 
-/// Bytes that the URL standard leaves as they are, in a path as well as in a query.
+/// Bytes that the URL standard leaves unchanged both in a path and in a query.
 const PLAIN: [bool; 256] = {
     let mut table = [false; 256];
     let plain =
@@ -30,7 +31,7 @@ const PLAIN: [bool; 256] = {
     table
 };
 
-/// Splits an absolute URL; `None` where it names nothing that is asked over HTTP.
+/// Splits an absolute URL. `None` if it is not absolute or has no host, such as a `data:` URL.
 ///
 /// ```
 /// let parts = api_patterns::url::split(b"https://API.example.com:443/a/../b?x=1#top").unwrap();
@@ -42,7 +43,7 @@ pub fn split(url: &[u8]) -> Option<UrlParts<'_>> {
     split_plain(url).or_else(|| split_any(url))
 }
 
-/// The fast path: `None` wherever the standard would change or refuse anything.
+/// The fast path. `None` if the URL standard would change or refuse any part.
 fn split_plain(url: &[u8]) -> Option<UrlParts<'_>> {
     let (scheme, rest, default_port): (&[u8], _, _) =
         if let Some(rest) = url.strip_prefix(b"https://") {
@@ -73,7 +74,7 @@ fn split_plain(url: &[u8]) -> Option<UrlParts<'_>> {
 
 /// Splits a host of ordinary labels off the front.
 fn plain_host(rest: &[u8]) -> Option<(&[u8], &[u8])> {
-    // Most are shorter than half of what can be looked at.
+    // Most hosts are shorter than half of the maximum that a mask covers.
     for most in [simd::MOST / 2, simd::MOST] {
         let bits = ByteMask::of(&rest[..rest.len().min(most)])?;
         let of_host = bits.find(|lane| {
@@ -92,18 +93,18 @@ fn plain_host(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     long_plain_host(rest)
 }
 
-/// See [`is_plain_host`].
+/// As [`is_plain_host`], for a short host and its mask.
 fn is_plain_short_host(host: &[u8], bits: &ByteMask<'_>) -> bool {
     let (dots, dashes) = (bits.equal(b'.'), bits.equal(b'-'));
     let last_label = simd::MOST - dots.leading_zeros() as usize;
     host.get(last_label).is_some_and(u8::is_ascii_lowercase)
         && dots & 1 == 0
         && dots & (dots >> 1) == 0
-        // What is punycode has two dashes.
+        // Punycode contains two consecutive dashes.
         && (dashes & (dashes >> 1) == 0 || memchr::memmem::find(host, b"xn--").is_none())
 }
 
-/// The same for a host of any length, byte for byte.
+/// As [`plain_host`], for a host of any length, byte by byte.
 fn long_plain_host(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = rest.iter().position(|b| !is_host_byte(*b)).unwrap_or(rest.len());
     let (host, tail) = rest.split_at(end);
@@ -114,7 +115,8 @@ fn is_host_byte(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'_')
 }
 
-/// A host of ordinary labels: no punycode to check, no number that would be read as an IPv4 address.
+/// Returns `true` for a host of ordinary labels: without punycode, and without numbers that could
+/// be read as an IPv4 address.
 fn is_plain_host(host: &[u8]) -> bool {
     let last_label = host.iter().rposition(|b| *b == b'.').map_or(host, |dot| &host[dot + 1..]);
     last_label.first().is_some_and(u8::is_ascii_lowercase)
@@ -130,19 +132,20 @@ fn plain_port(digits: &[u8]) -> Option<u16> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// Is it that for sure? (What is only perhaps so goes the careful way.)
+/// Returns `true` if the fast check proves that the target is plain. Otherwise [`plain_target`]
+/// decides.
 fn is_plain_target(tail: &[u8]) -> bool {
     let Some(bits) = ByteMask::of(tail) else { return false };
     let usual = bits.find(|lane| lane.letter_or_digit() | lane.equal(b'/'));
     simd::places(bits.all() & !usual).all(|place| {
         let byte = tail[place];
-        // What begins with a dot may be a dot segment.
+        // A segment that begins with a dot may be a dot segment.
         PLAIN[usize::from(byte)]
             && !(matches!(byte, b'.' | b'%') && place > 0 && tail[place - 1] == b'/')
     })
 }
 
-/// `tail` up to its fragment where no byte of it needs encoding and no segment is a dot segment.
+/// `tail` up to its fragment. `None` if a byte needs encoding or a segment may be a dot segment.
 fn plain_target(tail: &[u8]) -> Option<&[u8]> {
     let mut previous = 0;
     let mut in_query = false;
@@ -150,7 +153,7 @@ fn plain_target(tail: &[u8]) -> Option<&[u8]> {
         if !PLAIN[byte as usize] {
             return if byte == b'#' { Some(&tail[..i]) } else { None };
         }
-        // A segment that begins with a dot, or with what may be an encoded one, goes the careful way.
+        // A segment that begins with a dot, or with the encoding of one, may be a dot segment.
         if previous == b'/'
             && !in_query
             && (byte == b'.' || (byte == b'%' && tail.get(i + 1) == Some(&b'2')))
@@ -163,7 +166,7 @@ fn plain_target(tail: &[u8]) -> Option<&[u8]> {
     Some(tail)
 }
 
-/// Everything else: the URL standard, and where it refuses, what can be made of it by hand.
+/// Splits any URL by the URL standard, and URLs that it refuses by [`split_roughly`].
 fn split_any(url: &[u8]) -> Option<UrlParts<'_>> {
     let text = String::from_utf8_lossy(url);
     match url::Url::parse(&text) {
@@ -188,7 +191,8 @@ fn split_any(url: &[u8]) -> Option<UrlParts<'_>> {
     }
 }
 
-/// What is left: unbracketed IPv6 addresses, odd ports, hosts that the standard forbids.
+/// Splits URLs that the standard refuses: unbracketed IPv6 addresses, unusual ports, forbidden
+/// hosts.
 fn split_roughly(url: &[u8]) -> Option<UrlParts<'_>> {
     let start = memchr::memmem::find(url, b"://")?;
     let (scheme, rest) = (&url[..start], &url[start + 3..]);
@@ -214,7 +218,8 @@ fn split_roughly(url: &[u8]) -> Option<UrlParts<'_>> {
     })
 }
 
-/// The target of a CONNECT request, `host:port`, also where a proxy wrote `https://host:port/`.
+/// Splits the target of a CONNECT request, `host:port`, which some proxies write as
+/// `https://host:port/`.
 pub(crate) fn split_connect(authority: &[u8]) -> UrlParts<'_> {
     let rest = memchr::memmem::find(authority, b"://").map_or(authority, |at| &authority[at + 3..]);
     let rest = &rest[..memchr::memchr3(b'/', b'?', b'#', rest).unwrap_or(rest.len())];
@@ -227,7 +232,8 @@ pub(crate) fn split_connect(authority: &[u8]) -> UrlParts<'_> {
     }
 }
 
-/// Splits `host[:port]`; a colon belongs to the host where no valid port follows it, or where the host is IPv6.
+/// Splits `host[:port]`. A colon is part of the host if no valid port follows it, or if the host is
+/// an IPv6 address.
 pub(crate) fn split_port(authority: &[u8]) -> (&[u8], Option<u16>) {
     let Some(colon) = memchr::memrchr(b':', authority) else { return (authority, None) };
     let (host, digits) = (&authority[..colon], &authority[colon + 1..]);
@@ -250,12 +256,13 @@ fn is_ipv6_address(text: &[u8]) -> bool {
     std::str::from_utf8(text).is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok())
 }
 
-/// Is it one of those that requests are made with? (`chrome-extension:` and `ftp:` have hosts as well.)
+/// Returns `true` for the schemes of HTTP requests. Other schemes, such as `chrome-extension:` and
+/// `ftp:`, can have hosts as well.
 pub(crate) fn is_http(scheme: &[u8]) -> bool {
     [&b"http"[..], b"https", b"ws", b"wss", b""].contains(&scheme)
 }
 
-/// The port that a scheme means when none is given.
+/// The default port of a scheme.
 pub(crate) fn default_port(scheme: &[u8]) -> Option<u16> {
     if scheme.eq_ignore_ascii_case(b"https") || scheme.eq_ignore_ascii_case(b"wss") {
         Some(443)
@@ -270,7 +277,7 @@ pub(crate) fn default_port(scheme: &[u8]) -> Option<u16> {
 pub(crate) mod laws {
     use super::{split_connect, split_plain};
 
-    /// Where the plain way answers, the `url` crate answers the same.
+    /// Checks that the fast path, if it gives a result, equals the `url` crate.
     pub(crate) fn split(bytes: &[u8]) {
         let _connect = split_connect(bytes);
         let (Some(fast), Ok(text)) = (split_plain(bytes), std::str::from_utf8(bytes)) else {
@@ -330,7 +337,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(20_000))]
 
-        /// Wherever the fast path answers, the `url` crate gives the same parts.
+        /// The result of the fast path, if there is one, equals that of the `url` crate.
         #[test]
         fn fast_split_equals_the_url_crate(
             scheme in "https?|wss?|HTTP",

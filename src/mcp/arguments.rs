@@ -108,7 +108,7 @@ fn check_max_bytes(max_bytes: u64, advice: &str) -> Result<(), String> {
     if (least..=most).contains(&max_bytes) {
         Ok(())
     } else {
-        Err(format!("max_bytes is from {least} to {most}; {advice}"))
+        Err(format!("max_bytes must be from {least} to {most}; {advice}"))
     }
 }
 
@@ -239,12 +239,14 @@ impl PatternsArguments {
         check_limit(self.limit)?;
         if self.path_prefix.contains(['?', '#']) || self.path_prefix.contains("://") {
             return Err(
-                "path_prefix is the start of a path alone, as in /api/v1; put the host into domain"
+                "path_prefix must be the start of a path, as in /api/v1; put the host into domain"
                     .to_owned(),
             );
         }
         if self.method.contains(|c: char| !c.is_ascii_graphic()) {
-            return Err("method is one HTTP method, as in GET; leave it out for all".to_owned());
+            return Err(
+                "method must be one HTTP method, as in GET; leave it out for all".to_owned()
+            );
         }
         check_max_bytes(self.max_bytes, "what does not fit follows with next_cursor")
     }
@@ -285,7 +287,7 @@ impl EndpointArguments {
     pub(super) fn check(&self) -> Result<(), String> {
         if self.id.is_empty() || self.id.len() > 64 {
             return Err(
-                "id is that of an endpoint in an answer of get_api_patterns, as in 0f3a5c7e9b1d"
+                "id must be the id of an endpoint in an answer of get_api_patterns, as in 0f3a5c7e9b1d"
                     .to_owned(),
             );
         }
@@ -310,7 +312,7 @@ fn scope(domain: &str, limit: Option<i64>) -> Scope {
 fn check_domain(domain: &str) -> Result<(), String> {
     if domain.contains(['/', '?', '#', '@']) || domain.len() > limits::MAX_HOST_BYTES {
         return Err(
-            "domain is a host name alone, as in api.example.com; leave it out for all hosts"
+            "domain must be a host name, as in api.example.com; leave it out for all hosts"
                 .to_owned(),
         );
     }
@@ -320,7 +322,8 @@ fn check_domain(domain: &str) -> Result<(), String> {
 fn check_limit(limit: Option<i64>) -> Result<(), String> {
     if limit.is_some_and(|limit| limit < 0) {
         return Err(
-            "limit is how many of the newest flows to use; leave it out for all of them".to_owned()
+            "limit must be the number of the newest flows to use; leave it out for all of them"
+                .to_owned(),
         );
     }
     Ok(())

@@ -54,7 +54,7 @@ impl AuditLog {
         let open = || -> io::Result<File> {
             if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
                 return Err(io::Error::other(
-                    "an audit log is a file, which keeps what is written; a pipe, a terminal or a folder is none",
+                    "an audit log must be a file, which keeps its lines; a pipe, a terminal or a folder does not",
                 ));
             }
             OpenOptions::new().create(true).append(true).read(true).open(path)

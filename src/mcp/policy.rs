@@ -95,10 +95,10 @@ impl TryFrom<RateLimitText> for RateLimit {
 
     fn try_from(text: RateLimitText) -> Result<Self, &'static str> {
         if text.max == 0 || text.max > 100_000 {
-            return Err("max is from 1 to 100000 calls; to allow none, set action to deny");
+            return Err("max must be from 1 to 100000 calls; to allow none, set action to deny");
         }
         if !(text.window > 0.0 && text.window <= 31_536_000.0) {
-            return Err("window is a number of seconds above 0, and a year at most");
+            return Err("window must be a number of seconds above 0, and a year at most");
         }
         Ok(Self { max: text.max as usize, window: Duration::from_secs_f64(text.window) })
     }
@@ -129,7 +129,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for UniqueMap<T> {
                 let mut entries = BTreeMap::new();
                 while let Some(name) = map.next_key::<String>()? {
                     if entries.contains_key(&name) {
-                        return Err(de::Error::custom(format!("{name} comes twice")));
+                        return Err(de::Error::custom(format!("{name} appears twice")));
                     }
                     entries.insert(name, map.next_value::<Object<T>>()?.0);
                 }
@@ -178,7 +178,7 @@ fn identities<'de, D: Deserializer<'de>>(
         let shown = identity(&name);
         if compared.insert(shown.clone(), rules).is_some() {
             return Err(de::Error::custom(format!(
-                "two identities are {shown} once they are cut to {IDENTITY_BYTES} bytes and cleaned of invisible characters"
+                "two identities are both {shown} once cut to {IDENTITY_BYTES} bytes, with invisible characters escaped"
             )));
         }
     }
@@ -235,7 +235,7 @@ impl Policy {
         let policy: Object<Self> =
             serde_json::from_str(text).map_err(|error| refused(&error.to_string()))?;
         if policy.0.version != VERSION {
-            return Err(refused("version is \"1\""));
+            return Err(refused("version must be \"1\""));
         }
         Ok(policy.0)
     }
@@ -297,7 +297,7 @@ mod tests {
         for (policy, said) in [
             ("{", "EOF while parsing"),
             ("{}", "missing field `version`"),
-            (r#"{"version":"2"}"#, "version is"),
+            (r#"{"version":"2"}"#, "version must be"),
             (r#"["1","allow",{},{}]"#, "expected an object"),
             (r#"{"version":"1","tools":{"get_endpoint":[]}}"#, "expected an object"),
             (
@@ -314,15 +314,15 @@ mod tests {
             ),
             (
                 r#"{"version":"1","tools":{"get_endpoint":{},"get_endpoint":{"action":"deny"}}}"#,
-                "get_endpoint comes twice",
+                "get_endpoint appears twice",
             ),
             (
                 r#"{"version":"1","tools":{"get_endpoint":{"rate_limit":{"max":0,"window":1}}}}"#,
-                "max is from 1",
+                "max must be from 1",
             ),
             (
                 r#"{"version":"1","tools":{"get_endpoint":{"rate_limit":{"max":1,"window":0}}}}"#,
-                "window is a number",
+                "window must be a number",
             ),
             (
                 r#"{"version":"1","tools":{"get_endpoint":{"rate_limit":{"max":1,"window":1,"per":"day"}}}}"#,

@@ -5,6 +5,20 @@ use std::io::{self, Write};
 use crate::report::decision::Explanation;
 
 /// A format in which explanations can be written.
+///
+/// ```
+/// use api_patterns::output::{ExplanationOutput, ExplanationText};
+/// use api_patterns::{Flow, Patterns, ReportOptions};
+///
+/// let mut patterns = Patterns::new();
+/// patterns.observe(&Flow::new("GET", "https://api.example.com/users/42").unwrap());
+/// let mut options = ReportOptions::default();
+/// options.explain = Some("GET /users/{user_id}".to_owned());
+/// let mut out = Vec::new();
+/// ExplanationText.write(&patterns.decide(&options).explanations, &mut out).unwrap();
+/// let text = String::from_utf8(out).unwrap();
+/// assert!(text.starts_with("GET /users/{user_id}  on api.example.com"));
+/// ```
 pub trait ExplanationOutput {
     /// Writes all explanations, and a final newline.
     ///
@@ -56,14 +70,14 @@ impl ExplanationOutput for ExplanationText {
                 }
             }
             if near_misses.is_empty() {
-                writeln!(out, "  nothing on its path was nearly judged otherwise")?;
+                writeln!(out, "  no decision about its path was close")?;
             } else {
-                writeln!(out, "  nearly judged otherwise:")?;
+                writeln!(out, "  close decisions:")?;
             }
             for miss in near_misses {
                 writeln!(
                     out,
-                    "    segment {} \"{}\" is a {} ({:.0} % likely to be a value), most of all by {}",
+                    "    segment {} \"{}\" is a {} ({:.0} % likely to be a value), mainly because of {}",
                     miss.segment,
                     miss.text,
                     miss.judged,

@@ -20,7 +20,7 @@ use crate::report::Report;
 /// ```
 pub fn rules_of(report: &Report) -> String {
     let mut out = String::from(
-        "# Rules for api-patterns: what is decided today, to be edited. A template pins its literals, and names what varies.\n\
+        "# Rules for api-patterns: the current decisions, to be edited. A template pins its literals and names its parameters.\n\
          # Beside [[template]] there are [[literal]] (a segment that is kept), [[forbid]] (a place, /auth/*, where nothing is\n\
          # merged), [[rename]] (a parameter's name) and [[host]] (hosts that are one, {tenant}.example.com).\n",
     );

@@ -114,15 +114,15 @@ impl Patterns {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let refuse = |why: &str| Err(Error::format("state", why));
         let Some((header, payload)) = bytes.split_at_checked(HEADER) else {
-            return refuse("these bytes are no state: they are too short");
+            return refuse("these bytes are not a state: they are too short");
         };
         if !header.starts_with(MAGIC) {
-            return refuse("these bytes are no state: they do not begin with APST");
+            return refuse("these bytes are not a state: they do not begin with APST");
         }
         let version = header[MAGIC.len()];
         if version != VERSION {
             return refuse(&format!(
-                "this state has version {version}, and this library reads version {VERSION}; make it anew with the \
+                "this state has version {version}, and this library reads version {VERSION}; create it again with the \
                  same version on all machines"
             ));
         }
@@ -133,9 +133,9 @@ impl Patterns {
         }
         match postcard::take_from_bytes::<StoredPatterns<'_, StoredTrie<Endpoint>>>(payload) {
             Ok((stored, [])) => stored.patterns(),
-            _ => {
-                refuse("this state is damaged: it has parts that do not fit together; make it anew")
-            }
+            _ => refuse(
+                "this state is damaged: it has parts that do not fit together; create it again",
+            ),
         }
     }
 }
@@ -148,7 +148,7 @@ impl StoredPatterns<'_, StoredTrie<Endpoint>> {
             let Some(reason) = SkipReason::ALL.iter().find(|reason| reason.name() == name) else {
                 return Err(Error::format(
                     "state",
-                    "this state skipped for a reason that is not known",
+                    "this state has a skip reason that is not known",
                 ));
             };
             counts_fit &= count <= limits::MAX_COUNT && places.len() as u64 <= count;
@@ -162,13 +162,16 @@ impl StoredPatterns<'_, StoredTrie<Endpoint>> {
         }
         let trie = |stored, bounds| {
             Trie::from_stored(bounds, stored).map_err(|why| {
-                Error::format("state", format!("this state is damaged: it has {why}; make it anew"))
+                Error::format(
+                    "state",
+                    format!("this state is damaged: it has {why}; create it again"),
+                )
             })
         };
         let answered = trie(self.answered, TrieBounds::ANSWERED)?;
         let not_found = trie(self.not_found, TrieBounds::NOT_FOUND)?;
         if !counts_fit || !answered.hosts().chain(not_found.hosts()).all(|(_, node)| fits(node)) {
-            return Err(Error::format("state", "this state counts more than can be counted"));
+            return Err(Error::format("state", "this state has counts that are too large"));
         }
         Ok(Patterns { used: self.used, skips, answered, not_found, ..Patterns::default() })
     }

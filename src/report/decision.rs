@@ -53,7 +53,7 @@ impl Decision {
 
 /// One sentence for users per rule that matched nothing.
 pub(crate) fn rule_problems(unmatched: &[String]) -> Vec<String> {
-    let advice = "check its path and host (ids and long numbers are kept by kind, and no rule tells them apart)";
+    let advice = "check its path and host (ids and long numbers are kept by kind, so a rule cannot tell them apart)";
     unmatched.iter().map(|rule| format!("the rule {rule} matched nothing; {advice}")).collect()
 }
 

@@ -38,7 +38,7 @@ pub(crate) struct Candidate<'t, T> {
     /// The trie nodes of the segment: one for each value of its ancestors.
     pub(crate) places: NodeGroup<'t, T>,
     /// False if the segment only ever got 404 beside siblings with other answers. It is then
-    /// classified, but is no evidence for its siblings.
+    /// classified, but is not evidence for its siblings.
     pub(crate) votes: bool,
 }
 
@@ -76,7 +76,7 @@ const ANY_VALUE: u64 = 1;
 const METHOD: u64 = 2;
 /// Added to the keys of grandchildren, to keep them apart from those of children.
 const TWO_BELOW: u64 = 0x9e37_79b9_7f4a_7c15;
-/// Upper bound of the logarithm of a number of siblings; further siblings are no further evidence.
+/// Upper bound of the logarithm of a number of siblings; further siblings add no evidence.
 const MANY: f64 = 4.5;
 /// Maximum number of keys of one signature.
 const KEYS: usize = 256;

@@ -104,7 +104,7 @@ fn decide_group<'t, T: LeafStats>(
         .into_iter()
         .map(|(literal, places)| {
             let requests = places.all().map(|node| node.count).sum();
-            // If most words of a host are unknown, an unknown word is no sign of a secret.
+            // If most words of a host are unknown, an unknown word is not a sign of a secret.
             let seen =
                 if index.is_foreign() { Frequency::Often } else { Frequency::times(requests) };
             let part = Part::literal(literal.text, seen, masked);

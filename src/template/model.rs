@@ -131,7 +131,7 @@ fn topic(name: &str) -> &'static str {
         "items_below",
         "host_shared",
     ]) {
-        "what stands below it"
+        "the segments below it"
     } else if begins(&[
         "sibling",
         "only_child",
@@ -152,9 +152,9 @@ fn topic(name: &str) -> &'static str {
         "host_siblings",
         "host_only_child",
     ]) {
-        "what stands beside it"
+        "the segments beside it"
     } else if begins(&["children_per", "singletons", "once", "traffic"]) {
-        "how often it comes"
+        "how often it occurs"
     } else if begins(&[
         "get",
         "post",
@@ -174,15 +174,15 @@ fn topic(name: &str) -> &'static str {
         "host_get",
         "host_post",
     ]) {
-        "how it is asked for"
+        "how it is requested"
     } else if begins(&["root", "second", "parent", "two_values"]) {
-        "where it stands"
+        "its position in the path"
     } else if begins(&["host_", "habit_", "place_unknown", "place_known"]) {
-        "how the host writes its words"
+        "how the host spells its words"
     } else if begins(&["elsewhere"]) {
-        "where else it stands"
+        "where else it occurs"
     } else {
-        "how it is written"
+        "how it is spelled"
     }
 }
 

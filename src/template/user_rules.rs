@@ -167,17 +167,19 @@ impl Rules {
             };
             if !fits || to.as_ref().is_some_and(|to| !is_name(to)) {
                 let wanted = match kind {
-                    RuleKind::Template => "a template has literals and {parameters}, and no *",
-                    RuleKind::Literal => "a literal's path ends with the segment that is kept",
-                    RuleKind::Forbid => "a forbidden merge's path ends with *",
+                    RuleKind::Template => {
+                        "the path of a template has literals and {parameters}, and no *"
+                    }
+                    RuleKind::Literal => "the path of a literal ends with the segment that is kept",
+                    RuleKind::Forbid => "the path of a forbidden merge ends with *",
                     RuleKind::Rename => {
-                        "a rename's path ends with the {parameter}, and `to` is made of letters, digits and _"
+                        "the path of a rename ends with the {parameter}, and `to` has letters, digits and _ only"
                     }
                 };
                 return Err(Error::format(
                     name,
                     format!(
-                        "the rule for {} cannot be followed: {wanted}",
+                        "the rule for {} cannot be applied: {wanted}",
                         text::printable(path.as_bytes())
                     ),
                 ));
@@ -252,7 +254,7 @@ fn parse_path(name: &str, path: &str) -> Result<Vec<RuleSegment>, Error> {
         Error::format(
             name,
             format!(
-                "the path {path} is none: it begins with / and holds literals, {{names}} and *"
+                "{path} is not a path of a rule, which begins with / and has literals, {{names}} and *"
             ),
         )
     };
@@ -328,8 +330,7 @@ fn parse_host(name: &str, template: String) -> Result<HostRule, Error> {
             Ok(HostRule { template, before, after })
         }
         _ => {
-            let message =
-                "a host's template has one {label} and what follows it, as in {tenant}.example.com";
+            let message = "a template of hosts has one {label} and the text after it, as in {tenant}.example.com";
             Err(Error::format(name, message))
         }
     }

@@ -137,7 +137,7 @@ impl<'t> Variable<'t> {
             .collect();
         for (reason, count) in &self.judged {
             reasons.push(format!(
-                "{count} segments that could be names are values, most of all by {reason}"
+                "{count} segments that could be names are values, mainly because of {reason}"
             ));
         }
         if self.folded() > 0 {
@@ -147,7 +147,7 @@ impl<'t> Variable<'t> {
             ));
         }
         if *self.frame != *self.key.slot {
-            reasons.push("all values share what stands around the varying part".to_owned());
+            reasons.push("all values have the same text around the varying part".to_owned());
         }
         reasons
     }

@@ -171,7 +171,7 @@ fn bad_usage_is_one_sentence_and_exit_code_2() {
     );
     refused(
         &program(&["analyze", &inside("x.mitm", b"\x89PNG\r\n\x1a\n")]),
-        &["x.mitm: ", "no capture", "mitmdump -w"],
+        &["x.mitm: ", "not a capture", "mitmdump -w"],
     );
     refused(
         &program(&["analyze", &inside("y", b"\xd4\xc3\xb2\xa1\x02\0\x04\0")]),
@@ -192,10 +192,10 @@ fn bad_usage_is_one_sentence_and_exit_code_2() {
         &["--group-hosts", "as the original"],
     );
     refused(&program(&["analyze", &demo(), "--compat", "other"]), &["other", "mitmproxy-mcp"]);
-    refused(&program(&["analyze", &demo(), "--domain", ""]), &["--domain", "names no host"]);
+    refused(&program(&["analyze", &demo(), "--domain", ""]), &["--domain", "is not a host name"]);
     refused(
         &program(&["analyze", &demo(), "--domain", "https://h.example/"]),
-        &["names no host", "--domain example.com"],
+        &["is not a host name", "--domain example.com"],
     );
     refused(&program(&["analyze", &demo(), "--method", ""]), &["--method is empty"]);
     refused(

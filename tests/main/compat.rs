@@ -139,8 +139,8 @@ fn quirks_of_the_original_are_kept() {
 fn a_flow_that_the_original_raises_for_is_named() {
     for (url, content_type, why) in [
         ("https://[::1/1", "\"text/html\"", "bracket"),
-        ("https://[zz]/1", "\"text/html\"", "no IPv6 address"),
-        ("https://[1.2.3.4]/1", "\"text/html\"", "no IPv6 address"),
+        ("https://[zz]/1", "\"text/html\"", "not an IPv6 address"),
+        ("https://[1.2.3.4]/1", "\"text/html\"", "not an IPv6 address"),
         ("https://ex\u{2100}mple.com/1", "\"text/html\"", "NFKC"),
         ("https://h/c", "null", "content type without a value"),
     ] {
@@ -152,7 +152,7 @@ fn a_flow_that_the_original_raises_for_is_named() {
         assert_eq!(run.code, Some(2));
         assert_eq!(run.stdout, "");
         assert!(
-            run.stderr.starts_with("api-patterns: flow f7 cannot be answered for: "),
+            run.stderr.starts_with("api-patterns: flow f7 cannot be part of the answer: "),
             "{}",
             run.stderr
         );

@@ -121,7 +121,7 @@ fn unknown_types_and_versions_cost_one_record_each() {
         .iter()
         .flat_map(|(_, _, places)| places.iter().map(|place| &*place.message))
         .collect();
-    assert!(messages[0].contains("type that is not known"), "{messages:?}");
+    assert!(messages[0].contains("of an unknown type"), "{messages:?}");
     assert!(messages[1].contains("22") && messages[1].contains("update"), "{messages:?}");
 }
 

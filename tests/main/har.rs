@@ -263,7 +263,7 @@ fn what_has_no_traffic_is_named_with_exit_code_2() {
         ("{\"log\": {\"version\": \"1.2\", \"creator\": {}}}", "no list of entries"),
         (
             "{\"log\": {\"entries\": [{\"request\": {\"method\": \"GET\", \"url\": \"about:blank\"}}]}}",
-            "nothing was asked over HTTP",
+            "none of the traffic is HTTP",
         ),
         ("{\"info\": {\"_postman_id\": \"x\"}, \"item\": []}", "Postman"),
         ("{\"_type\":\"export\",\"__export_format\":4}", "Insomnia"),

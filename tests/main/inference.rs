@@ -367,7 +367,7 @@ fn an_endpoint_is_explained_with_its_near_misses() {
     let explanation: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(explanation[0]["pattern"]["endpoint"], **endpoint);
     let reasons = explanation[0]["pattern"]["parameters"][0]["reasons"].to_string();
-    assert!(reasons.contains("most of all by"), "{reasons}");
+    assert!(reasons.contains("mainly because of"), "{reasons}");
     let text = program_with_input(
         &["analyze", "-", "--explain", endpoint, "--format", "table"],
         input.as_bytes(),

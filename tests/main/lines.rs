@@ -40,7 +40,7 @@ fn bad_lines_are_counted_named_and_skipped() {
     assert_eq!(analysis.skips.count(SkipReason::NotHttp), 1);
     let (_, _, places) = analysis.skips.iter().next().unwrap();
     assert_eq!(places[0].offset, 37);
-    assert!(places[0].message.starts_with("line is no JSON"), "{}", places[0].message);
+    assert!(places[0].message.starts_with("line is not JSON"), "{}", places[0].message);
     assert!(places[1].message.contains("no \"url\""), "{}", places[1].message);
 }
 

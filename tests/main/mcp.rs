@@ -147,13 +147,13 @@ fn bad_arguments_are_answered_with_what_to_change() {
     for (arguments, said) in [
         (json!({"domains": "a"}), "unknown field `domains`"),
         (json!({"limit": "ten"}), "invalid type: string \"ten\""),
-        (json!({"limit": -1}), "limit is how many"),
+        (json!({"limit": -1}), "limit must be the number"),
         (json!({"detail": "most"}), "unknown variant `most`"),
-        (json!({"max_bytes": 10}), "max_bytes is from 2000 to 40000"),
-        (json!({"max_bytes": 1_000_000}), "max_bytes is from 2000 to 40000"),
-        (json!({"domain": "https://a.example/"}), "domain is a host name alone"),
-        (json!({"path_prefix": "https://a.example/b"}), "path_prefix is the start of a path"),
-        (json!({"method": "GET POST"}), "method is one HTTP method"),
+        (json!({"max_bytes": 10}), "max_bytes must be from 2000 to 40000"),
+        (json!({"max_bytes": 1_000_000}), "max_bytes must be from 2000 to 40000"),
+        (json!({"domain": "https://a.example/"}), "domain must be a host name"),
+        (json!({"path_prefix": "https://a.example/b"}), "path_prefix must be the start of a path"),
+        (json!({"method": "GET POST"}), "method must be one HTTP method"),
         (json!({"cursor": "x"}), "ask again without cursor"),
         (json!({"detail": "compat", "method": "GET"}), "takes domain and limit alone"),
     ] {
@@ -440,7 +440,11 @@ fn every_format_is_served_and_a_folder_as_well() {
 fn what_a_server_cannot_start_with_is_said() {
     let run = program(&["mcp", "-"]);
     assert_eq!(run.code, Some(2));
-    assert!(run.stderr.contains("standard input (-) is where the client speaks"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("standard input (-) has the messages of the client"),
+        "{}",
+        run.stderr
+    );
     let run = program(&["mcp"]);
     assert!(run.stderr.contains("no capture was named"), "{}", run.stderr);
     let run = crate::support::program_with_input(&["mcp", &demo()], b"hello\n");

@@ -319,7 +319,7 @@ fn an_audit_log_is_a_file_of_its_own() {
         (&*other_name, "one of the captures"),
         (&link, "one of the captures"),
         (&policy, "is the policy"),
-        ("/dev/null", "an audit log is a file"),
+        ("/dev/null", "an audit log must be a file"),
     ] {
         let run = program(&["mcp", &capture, "--policy", &policy, "--audit-log", log]);
         assert_eq!(run.code, Some(2), "{log}");

@@ -423,7 +423,7 @@ fn compat_shows_no_words_in_our_sentences_and_none_that_act() {
     fs::write(&path, bad.to_string() + "\n").unwrap();
     let refusal = agent.refusal("get_api_patterns", json!({"detail": "compat"}));
     assert!(
-        refusal.starts_with("The original tool raises for one of these flows")
+        refusal.starts_with("The original tool raises an exception for one of these flows")
             && !refusal.contains(INJECTION),
         "{refusal}"
     );

@@ -1,4 +1,5 @@
-//! Packed captures: gzip, zlib (`.zhar`), zstd, and the files of a zip archive, unpacked while they are read.
+//! Compressed captures: gzip, zlib (`.zhar`), zstd, and the files of a zip archive, which are
+//! unpacked while they are read.
 
 mod archive;
 mod budget;
@@ -17,20 +18,20 @@ use crate::capture::bytes::unpack::budget::UnpackProgress;
 use crate::capture::bytes::{ByteStream, Bytes, Section};
 use crate::limits;
 
-/// How bytes are packed.
+/// A format of compressed bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compression {
     Gzip,
     Zlib,
     Zstd,
-    /// A file of a zip archive, compressed.
+    /// A file of a zip archive that is compressed.
     Deflate,
-    /// A file of a zip archive, as it is.
+    /// A file of a zip archive that is stored without compression.
     Stored,
 }
 
 impl Compression {
-    /// What the first bytes say.
+    /// Detects the format from the first bytes. `None` if they are not compressed.
     pub(crate) fn of(head: &[u8]) -> Option<Self> {
         match head {
             [0x1f, 0x8b, 8, ..] => Some(Self::Gzip),
@@ -50,7 +51,7 @@ impl Compression {
     }
 }
 
-/// One packing of some bytes, and how far it was ever unpacked.
+/// One layer of compression, and how far it was unpacked at most.
 pub(crate) struct CompressionLayer {
     packing: Compression,
     reach: UnpackProgress,
@@ -61,7 +62,8 @@ impl CompressionLayer {
         Self { packing, reach: UnpackProgress::default() }
     }
 
-    /// Unpacks a stream; `window` is the memory that it may ask for to look back into, in bytes.
+    /// Returns a reader that unpacks a stream. `window` is the maximum size of the decoder's window
+    /// in bytes.
     fn reader(&self, packed: ByteStream, budget: &Arc<UnpackBudget>, window: u64) -> ByteStream {
         let inner: ByteStream = match self.packing {
             Compression::Gzip => Box::new(MultiGzDecoder::new(packed)),
@@ -75,12 +77,12 @@ impl CompressionLayer {
     }
 }
 
-/// A part of a file or of memory that is unpacked anew for every reading.
+/// A part of a file or of memory that is unpacked again for every reading.
 pub(crate) struct Packed {
     bytes: Arc<Bytes>,
     start: u64,
     length: u64,
-    /// From the outside in.
+    /// The layers, the outermost first.
     layers: Vec<CompressionLayer>,
     budget: Arc<UnpackBudget>,
 }
@@ -99,7 +101,7 @@ impl Packed {
     }
 }
 
-/// The same bytes unpacked, where they are packed.
+/// Wraps compressed bytes in one more layer.
 pub(crate) fn unpack(bytes: Bytes, packing: Compression, budget: &Arc<UnpackBudget>) -> Bytes {
     let layer = CompressionLayer::new(packing);
     match bytes {
@@ -121,7 +123,8 @@ pub(crate) fn unpack(bytes: Bytes, packing: Compression, budget: &Arc<UnpackBudg
     }
 }
 
-/// Says in words what is wrong with packed bytes, and stops where they unpack to far more than traffic can.
+/// Reader that describes errors in compressed bytes in words, and stops if they unpack to far more
+/// than traffic can.
 struct UnpackReader {
     packing: Compression,
     inner: ByteStream,
@@ -135,7 +138,7 @@ impl Read for UnpackReader {
         let name = self.packing.name();
         let count = self.inner.read(buffer).map_err(|error| match error.kind() {
             io::ErrorKind::Interrupted => error,
-            // What is packed in it has said what is wrong.
+            // An inner layer has already described the error.
             _ if is_in_words(&error) => error,
             io::ErrorKind::UnexpectedEof => {
                 io::Error::other(UnpackError(format!("the {name} data ends in the middle")))
@@ -147,7 +150,7 @@ impl Read for UnpackReader {
             return Ok(count);
         }
         let why = format!(
-            "the {name} data unpacks to more than {} times the size of its file, which no traffic does",
+            "the {name} data unpacks to more than {} times the size of its file, which captured traffic never does",
             limits::MAX_UNPACKED_RATIO
         );
         Err(io::Error::other(UnpackError(why)))
@@ -158,7 +161,7 @@ fn is_in_words(error: &io::Error) -> bool {
     matches!(error.get_ref(), Some(inner) if inner.is::<UnpackError>())
 }
 
-/// What is wrong with packed data, in words.
+/// An error in compressed data, in words.
 #[derive(Debug)]
 struct UnpackError(String);
 
@@ -170,7 +173,8 @@ impl std::fmt::Display for UnpackError {
     }
 }
 
-/// zlib, or deflate alone. (The readers of `flate2` take the end of the input for the end of the data.)
+/// Reader of zlib or raw deflate data. Unlike the readers of `flate2`, it reports input that ends
+/// before the data does.
 struct Inflate {
     source: BufReader<ByteStream>,
     state: Decompress,
@@ -205,7 +209,7 @@ impl Read for Inflate {
     }
 }
 
-/// The frames of a zstd file, one after the other; what stands between them to be skipped is skipped.
+/// Reader of the frames of a zstd file, one after the other. Skippable frames are skipped.
 struct ZstdFrames {
     source: BufReader<ByteStream>,
     decoder: FrameDecoder,
@@ -256,7 +260,8 @@ impl Read for ZstdFrames {
     }
 }
 
-/// The end of the file is what most of this decoder's errors are about; it has no kind for that.
+/// Describes an error of the decoder. The decoder has no error kind for the end of the file, which
+/// causes most of its errors.
 fn in_words(error: &FrameDecoderError) -> io::Error {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(inner) = cause {

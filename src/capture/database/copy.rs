@@ -1,4 +1,4 @@
-//! When a database cannot be read where it stands, and the copy that is read instead.
+//! Cases in which a database cannot be read in place, and the copy that is read instead.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,44 +10,47 @@ use tempfile::{TempDir, tempdir};
 use crate::capture::bytes::{ByteStream, Bytes, copy_bounded};
 use crate::capture::location::{is_plain, open_plain};
 
-/// Where the copy stands in its temporary folder.
+/// The path of the copy in its temporary folder.
 pub(super) fn database_in(folder: &TempDir) -> PathBuf {
     folder.path().join("copy.db")
 }
 
-/// Has it a write-ahead log that nobody uses now? Reading it would make files beside it, so a copy is read.
+/// Returns `true` if the database has a write-ahead log that no process uses. Reading it would
+/// create files beside it, so a copy is read.
 pub(super) fn has_idle_log(bytes: &Bytes, path: &Path) -> bool {
     has_log(bytes) && !beside(path, "-shm").exists()
 }
 
-/// Would SQLite open files for writing to read it? Whatever stands beside it under the name of a log is opened.
+/// Returns `true` if SQLite would open files for writing to read the database. It opens any file
+/// with the name of a log.
 pub(super) fn needs_writing(bytes: &Bytes, path: &Path) -> bool {
     has_log(bytes) || beside(path, "-wal").symlink_metadata().is_ok()
 }
 
-/// Has it a write-ahead log?
+/// Returns `true` if the header of the database says that it has a write-ahead log.
 fn has_log(bytes: &Bytes) -> bool {
     bytes.head(20).is_ok_and(|header| header.get(19) == Some(&2))
 }
 
-/// Refuses a database beside which a link, a pipe or a folder has the name of a journal or log: SQLite would follow the link
-/// or wait for the pipe.
+/// Refuses a database beside which a link, a pipe or a folder has the name of a journal or log.
+/// SQLite would follow the link or wait for the pipe.
 pub(super) fn check_beside(path: &Path) -> Result<(), String> {
     for suffix in SIDE_FILES {
         let metadata = beside(path, suffix).symlink_metadata();
         if metadata.is_ok_and(|metadata| !is_plain(&metadata)) {
             return Err(format!(
-                "beside this SQLite database stands {suffix}, which is a link, a pipe or a folder and not a file; remove it"
+                "the {suffix} file beside this SQLite database is a link, a pipe or a folder and not a plain file; remove it"
             ));
         }
     }
     Ok(())
 }
 
-/// What may stand beside a database.
+/// Suffixes of the files that SQLite keeps beside a database.
 const SIDE_FILES: [&str; 3] = ["-journal", "-wal", "-shm"];
 
-/// Was a transaction left in the middle, so that reading alone cannot see the state before it?
+/// Returns `true` if a transaction was left unfinished, so that the state before it cannot be read
+/// without writing.
 pub(super) fn needs_copy(path: &Path, error: &rusqlite::Error) -> bool {
     let left_over = ["-journal", "-wal"].iter().any(|suffix| {
         std::fs::metadata(beside(path, suffix)).is_ok_and(|metadata| metadata.len() > 0)
@@ -62,11 +65,11 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Copies the database with its journal: opening the copy puts the last whole state back.
+/// Copies the database with its journal. Opening the copy restores the last complete state.
 pub(super) fn copied(bytes: &Bytes, path: &Path) -> io::Result<TempDir> {
     let folder = tempdir()?;
     let copy = database_in(&folder);
-    // Only the bytes: the copy is repaired by writing to it, whatever the mode of the original.
+    // Copy only the bytes and not the mode, because the copy is written to when it is repaired.
     copy_bounded(&mut PositionedReader { bytes, position: 0 }, &mut File::create(&copy)?)?;
     for suffix in ["-journal", "-wal"] {
         let from = beside(path, suffix);
@@ -77,14 +80,14 @@ pub(super) fn copied(bytes: &Bytes, path: &Path) -> io::Result<TempDir> {
     Ok(folder)
 }
 
-/// Puts a database that comes out of an archive or a pipe into a file.
+/// Copies a database that comes out of an archive or a pipe to a file.
 pub(super) fn unpacked(stream: &mut ByteStream) -> io::Result<TempDir> {
     let folder = tempdir()?;
     copy_bounded(stream, &mut File::create(database_in(&folder))?)?;
     Ok(folder)
 }
 
-/// Reads a file from its start, wherever others read it.
+/// Reader of a file from its start that does not move the shared file position.
 struct PositionedReader<'a> {
     bytes: &'a Bytes,
     position: u64,

@@ -8,13 +8,14 @@ use crate::flow::{Header, HeaderEncoding, Headers, OwnedHeader};
 use crate::limits;
 use crate::simd::{self, is_same};
 
-/// Why the original tool raises when it loads a column of headers; `None` if it does not.
+/// The reason why the original tool raises an exception when it loads a header column; `None` if it
+/// does not.
 pub(crate) fn header_problem(column: &[u8]) -> Option<&'static str> {
     read(column, &mut Vec::new()).err()
 }
 
-/// Headers that are read when somebody looks; `None` where they must be taken apart first, because something is escaped
-/// or they have the old form.
+/// Headers that are decoded on demand. `None` if they must be decoded at once, because something is
+/// escaped or they have the old form.
 pub(super) fn lazy(text: &[u8]) -> Option<Headers<'_>> {
     let list = text.trim_ascii_start().strip_prefix(b"[")?;
     let is_plain =
@@ -22,7 +23,7 @@ pub(super) fn lazy(text: &[u8]) -> Option<Headers<'_>> {
     is_plain.then(|| Headers::encoded(list, &LIST))
 }
 
-/// A list of pairs in JSON, without its first bracket.
+/// The encoding of a JSON list of pairs without its opening bracket.
 static LIST: HeaderEncoding =
     HeaderEncoding { next, beside: |list, names| beside(list, names, after) };
 
@@ -33,7 +34,7 @@ fn next(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
     next_plain(list).or_else(|| next_any(list))
 }
 
-/// Two strings, as nearly all headers are; nothing is escaped in them.
+/// Reads a pair of two strings without escapes, which is the form of nearly all headers.
 #[inline]
 fn next_plain(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
     let name = without_comma(list).strip_prefix(b"[\"")?;
@@ -42,7 +43,7 @@ fn next_plain(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
     Some(((name, Some(value)), rest))
 }
 
-/// What comes after a header whose name is this one, in which there is no quote.
+/// The rest after a header with this name. The name must not contain a quote.
 #[inline]
 fn after<'b>(list: &'b [u8], name: &[u8]) -> Option<&'b [u8]> {
     debug_assert!(!name.contains(&b'"'), "a name with a quote is known");
@@ -53,7 +54,8 @@ fn after<'b>(list: &'b [u8], name: &[u8]) -> Option<&'b [u8]> {
     value(rest).map(|(_, rest)| rest)
 }
 
-/// The value of a header, and what follows the header, where its name was taken off up to its last quote.
+/// Reads the value of a header whose name was read up to its closing quote. Returns the value and
+/// the rest after the header.
 #[inline]
 fn value(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     let value = rest.strip_prefix(b"\", \"").or_else(|| rest.strip_prefix(b"\",\""))?;
@@ -61,7 +63,7 @@ fn value(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((value, rest.strip_prefix(b"\"]")?))
 }
 
-/// Python writes a space behind a comma, and others do not.
+/// Removes a comma, and the space that Python writes after it.
 #[inline]
 fn without_comma(list: &[u8]) -> &[u8] {
     list.strip_prefix(b", ").or_else(|| list.strip_prefix(b",")).unwrap_or(list)
@@ -89,13 +91,14 @@ fn next_any(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
     Some(((name?.bytes, value.map(|value| value.bytes)), &list[json.at()..]))
 }
 
-/// Reads headers as the server does: `json.loads`, then `dict`. The error says in words why it would raise.
+/// Reads headers as the server does: `json.loads`, then `dict`. The error is the reason, in words,
+/// why this raises an exception.
 pub(super) fn read<'a>(
     text: &'a [u8],
     pairs: &mut Vec<OwnedHeader<'a>>,
 ) -> Result<(), &'static str> {
     pairs.clear();
-    let no_json = |_: JsonError| "its headers are no JSON";
+    let no_json = |_: JsonError| "its headers are not JSON";
     let mut json = JsonReader::strict(text);
     match json.peek() {
         Some(b'[') => {
@@ -108,7 +111,7 @@ pub(super) fn read<'a>(
             });
             read.map_err(no_json)?;
             if !is_pairs {
-                return Err("its headers are no list of pairs");
+                return Err("its headers are not a list of pairs");
             }
         }
         Some(b'{') => {
@@ -119,10 +122,10 @@ pub(super) fn read<'a>(
             read.map_err(no_json)?;
         }
         Some(b'n') => return Err("its headers are null"),
-        _ => return Err("its headers are no JSON"),
+        _ => return Err("its headers are not JSON"),
     }
     if json.peek().is_some() {
-        return Err("its headers are no JSON");
+        return Err("its headers are not JSON");
     }
     Ok(())
 }
@@ -133,7 +136,7 @@ fn push<'a>(pairs: &mut Vec<OwnedHeader<'a>>, pair: Option<OwnedHeader<'a>>) {
     }
 }
 
-/// Two items, or a string of two characters, which Python takes apart as well.
+/// Reads two items, or a string of two characters, which Python accepts as a pair as well.
 fn pair<'a>(json: &mut JsonReader<'a>) -> Result<Option<OwnedHeader<'a>>, JsonError> {
     if let Some(text) = json.text()? {
         let owned = |part: &[u8]| Cow::Owned(part.to_vec());
@@ -152,7 +155,7 @@ fn pair<'a>(json: &mut JsonReader<'a>) -> Result<Option<OwnedHeader<'a>>, JsonEr
     Ok(name.filter(|_| count == 2).map(|name| (name, value)))
 }
 
-/// The two characters of a text that has no more.
+/// Splits a text of exactly two characters. `None` for any other length.
 fn split_pair(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut characters = std::str::from_utf8(text).ok()?.char_indices();
     let (_, Some((at, _)), None) = (characters.next(), characters.next(), characters.next()) else {
@@ -168,7 +171,8 @@ pub(crate) mod laws {
     /// A list of pairs of text, as `serde_json` reads it.
     type Names = Vec<(String, String)>;
 
-    /// Lazily read headers are those that are read at once, and both are what `serde_json` reads.
+    /// Checks that headers read on demand equal headers read at once, and that both equal the
+    /// result of `serde_json`.
     pub(crate) fn read(bytes: &[u8]) {
         let mut pairs = Vec::new();
         let result = super::read(bytes, &mut pairs);
@@ -204,7 +208,7 @@ mod tests {
         fn names_beside_known_ones_are_the_names(
             (headers, keep) in laws::headers(), is_plain in any::<bool>(), comma in "[, ]{0,2}", inner in "(\"?[, ]{0,3}\"?|\", \")",
         ) {
-            // What holds a quote is read at once, which is not what is tried.
+            // Headers with a quote are read at once, and this test is about the others.
             let plain = |text: &str| if is_plain { text.replace(['"', '\\'], "-") } else { text.to_owned() };
             let headers: Vec<_> = headers.iter().map(|(name, value)| (plain(name), plain(value))).collect();
             let text = serde_json::to_string(&headers).unwrap().replace("],[", &format!("],{comma}[")).replace("\",\"", &inner);

@@ -1,4 +1,4 @@
-//! How long SQLite may work on one file: a damaged one can keep it busy for ever.
+//! Time limit for SQLite on one file, because a damaged file can keep it busy forever.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 /// Time that is granted to any file.
 const LEAST: Duration = Duration::from_secs(2);
 
-/// Bytes for which a second more is granted: the slowest of disks reads faster.
+/// Bytes of the file for which one more second is granted. The slowest disks read faster than this.
 const BYTES_A_SECOND: u64 = 4 << 20;
 
-/// The time that is left for the statements over one database.
+/// The time budget of the statements over one database.
 #[derive(Debug, Default)]
 pub(super) struct TimeBudget {
     left: Mutex<TimeSpent>,
@@ -17,24 +17,25 @@ pub(super) struct TimeBudget {
 
 #[derive(Debug, Default)]
 struct TimeSpent {
-    /// Time that finished statements took, and what is granted to all.
+    /// Time that finished statements took. `granted` is the time for all of them.
     used: Duration,
     granted: Option<Duration>,
-    /// When the statements began that are running now; the first is enough.
+    /// Start of the statements that run now, and their number. With several, the start of the first
+    /// counts.
     running: Option<(Instant, usize)>,
 }
 
 impl TimeBudget {
-    /// The sentence for a database over which SQLite used up its time.
+    /// The message for a database over which SQLite used up its time.
     pub(super) const OVER: &str = "SQLite was busy with this database for longer than an undamaged one of its size can keep it";
 
-    /// Begins anew, for a file of that many bytes.
+    /// Resets the budget for a file of `bytes` bytes.
     pub(super) fn begin(&self, bytes: u64) {
         let granted = LEAST + Duration::from_secs(bytes / BYTES_A_SECOND);
         *self.budget() = TimeSpent { granted: Some(granted), ..TimeSpent::default() };
     }
 
-    /// Is all time used up? Asked by SQLite while a statement runs.
+    /// Returns `true` if the time is used up. SQLite calls this while a statement runs.
     pub(super) fn is_over(&self) -> bool {
         let budget = self.budget();
         let running = budget.running.map_or(Duration::ZERO, |(since, _)| since.elapsed());
@@ -54,7 +55,7 @@ impl TimeBudget {
     }
 }
 
-/// A statement that is running.
+/// Guard of a running statement.
 pub(super) struct StatementTimer<'p> {
     patience: &'p TimeBudget,
 }

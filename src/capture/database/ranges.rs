@@ -1,4 +1,4 @@
-//! The rows of a database in ranges that threads read on their own.
+//! Ranges of the rows of a database, which threads read on their own.
 
 use std::io;
 
@@ -6,13 +6,14 @@ use crate::capture::batch::Batch;
 use crate::capture::chunk::Chunk;
 use crate::capture::database::{Database, in_words, place_of};
 
-/// Rows that one statement reads.
+/// Row numbers in a range. One statement reads a range.
 const ROWS: i64 = 1024;
 
-/// Where row numbers span more than this, rows may be few and far between: the next one is asked for.
+/// Span of row numbers above which rows may be sparse, so that the next existing row is queried
+/// before each range.
 const SPAN: i64 = 1 << 22;
 
-/// Hands out ranges of rows, by their numbers.
+/// Iterator over the ranges of rows, by row number.
 pub(crate) struct RowRanges<'a> {
     database: &'a Database,
     next: i64,
@@ -28,7 +29,7 @@ impl<'a> RowRanges<'a> {
         rows
     }
 
-    /// The first and the last row number.
+    /// Queries the first and the last row number.
     fn find_range(&mut self) {
         let first = self.database.row("SELECT min(rowid) FROM flows", []);
         let last = self.database.row("SELECT max(rowid) FROM flows", []);
@@ -71,7 +72,8 @@ impl<'a> RowRanges<'a> {
         Chunk::Batch
     }
 
-    /// About how many bytes of the file are behind it.
+    /// Estimate of the bytes of the file that were read: the length times the share of the row
+    /// numbers.
     pub(crate) fn position(&self) -> u64 {
         let length = self.database.length();
         match self.last {

@@ -1,4 +1,5 @@
-//! Rows -> flows: what a statement gives is copied, the statement is reset, and then it is decoded.
+//! Conversion of rows to flows: rows are copied, the statement is reset, and then the copies are
+//! decoded.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -19,20 +20,20 @@ use crate::flow::{Body, Flow, Headers, OwnedHeader, Response};
 use crate::math::decimal;
 use crate::skip::SkipReason;
 
-/// Rows are decoded when this much is held.
+/// Bytes of copied rows after which they are decoded.
 const HELD_BYTES: usize = 8 << 20;
 
-/// Rows that are held at most, in as much memory.
+/// Maximum number of copied rows. Their fixed part takes at most as much memory as their text.
 const HELD_ROWS: usize = HELD_BYTES / size_of::<DatabaseRow>();
 
-/// Rows after which it is asked whether to go on.
+/// Rows between two calls of `goes_on`.
 const ROWS_A_LOOK: usize = 64;
 
-/// Rows after one that cannot be read that are tried before the range is given up.
+/// Rows that are tried after an unreadable one before the range is given up.
 const TRIES: u32 = 8;
 
-/// The statement that reads a range of rows, given the first and the last number. Columns that the table does not have are
-/// null, and so is a body that nobody asks for.
+/// Returns the statement that reads a range of rows, given the first and the last row number.
+/// Columns that the table does not have are null, and so is a body that is not needed.
 pub(super) fn query(has: impl Fn(&str) -> bool, bodies: Bodies) -> String {
     let column = |place: usize| {
         let (name, most) = (COLUMNS[place], MAX_COLUMN_BYTES[place]);
@@ -40,7 +41,7 @@ pub(super) fn query(has: impl Fn(&str) -> bool, bodies: Bodies) -> String {
             return "NULL".to_owned();
         }
         let value = format!("CASE WHEN octet_length({name}) <= {most} THEN {name} END");
-        // Only a POST has the name of an operation in its body.
+        // Only the body of a POST can contain the name of an operation.
         match (place, bodies) {
             (REQUEST_BODY, Bodies::Left) => format!("CASE WHEN method = 'POST' THEN {value} END"),
             _ => value,
@@ -51,18 +52,18 @@ pub(super) fn query(has: impl Fn(&str) -> bool, bodies: Bodies) -> String {
     format!("SELECT rowid, {columns} FROM main.flows WHERE rowid BETWEEN ?1 AND ?2 ORDER BY rowid")
 }
 
-/// A row, copied.
+/// A copied row.
 struct DatabaseRow {
     number: i64,
     started: Option<i64>,
-    /// The status and the size, where they are whole numbers.
+    /// The status and the size, if they are whole numbers.
     status: Option<i64>,
     size: Option<i64>,
-    /// Where the text of each begins and ends.
+    /// Start and end of the text of each column.
     cells: [(u32, u32); COLUMNS.len()],
 }
 
-/// No text: it would end before it begins.
+/// A column without text. Its start is after its end.
 const NO_CELL: (u32, u32) = (1, 0);
 
 impl DatabaseRow {
@@ -97,7 +98,7 @@ impl DatabaseRow {
             // Writing into memory does not fail.
             ValueRef::Real(number) => write!(text, "{number}").unwrap_or_default(),
         }
-        // Far less is held than a number of 32 bits counts.
+        // The held text is far shorter than `u32::MAX` bytes.
         let bounded = |place| u32::try_from(place).unwrap_or(u32::MAX);
         self.cells[place] = (bounded(start), bounded(text.len()));
     }
@@ -108,8 +109,8 @@ impl DatabaseRow {
     }
 }
 
-/// Memory in which the rows of a statement are copied. It is kept for the next one: that it is new costs as much as all that
-/// is done in it.
+/// Memory for the copied rows of a statement. It is reused, because allocating it again would take
+/// as long as filling it.
 #[derive(Default)]
 pub(super) struct CopiedRows {
     text: Vec<u8>,
@@ -134,13 +135,13 @@ pub(super) struct Statement<'a> {
     patience: &'a TimeBudget,
 }
 
-/// How far a statement came.
+/// The reason why a statement stopped.
 enum ReadStatus {
     /// There are no more rows.
     Done,
-    /// As much is held as may be.
+    /// The memory for copied rows is full.
     Full,
-    /// The rows do not rise, as those of every undamaged table do.
+    /// The row numbers do not rise, as they do in every undamaged table.
     Disorder,
     Canceled,
 }
@@ -154,7 +155,8 @@ impl<'a> Statement<'a> {
         Self { connection, query, patience }
     }
 
-    /// Decodes the rows from `first` to `last`, as long as `goes_on` says so. A row that SQLite cannot read costs itself.
+    /// Decodes the rows from `first` to `last`, as long as `goes_on` returns `true`. A row that
+    /// SQLite cannot read is skipped.
     pub(super) fn decode(
         &self,
         first: i64,
@@ -193,7 +195,8 @@ impl<'a> Statement<'a> {
                     ) {
                         return;
                     }
-                    // Where nothing came, the row that cannot be read may be any: a few are tried, not all there could be.
+                    // If no row was read, the number of the unreadable row is not known, so try
+                    // only a few of the next ones.
                     tries = if copied.rows.is_empty() { tries + 1 } else { 0 };
                     if tries > TRIES {
                         return;
@@ -204,7 +207,7 @@ impl<'a> Statement<'a> {
         }
     }
 
-    /// Copies rows until there are none left, or enough is held.
+    /// Copies rows until there are none left or the memory is full.
     fn read(
         &self,
         first: i64,
@@ -285,7 +288,7 @@ fn headers_of<'a>(column: Option<&'a [u8]>, pairs: &'a mut Vec<OwnedHeader<'a>>)
     if let Some(headers) = headers::lazy(column) {
         return headers;
     }
-    // What is wrong with them matters to the original alone.
+    // Errors in headers concern only the compat answer.
     let _problem = headers::read(column, pairs);
     Headers::owned(pairs)
 }

@@ -1,9 +1,9 @@
-//! Where entries begin and end in bytes, whole or damaged.
+//! The bounds of entries in bytes that may be damaged.
 
 use crate::capture::batch::SearchBudget;
 use crate::capture::json::{self, JsonError, JsonReader, JsonScanner};
 
-/// The first keys that writers give an entry, beside those that begin with `_`.
+/// Keys with which programs begin an entry, beside keys that begin with `_`.
 const ENTRY_KEYS: [&[u8]; 14] = [
     b"startedDateTime",
     b"time",
@@ -21,17 +21,18 @@ const ENTRY_KEYS: [&[u8]; 14] = [
     b"host",
 ];
 
-/// Why there are no more whole entries at the front.
+/// The reason why the sequence of whole entries at the front stops.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum EntryStop {
     NeedsMore,
-    /// What begins here is no entry, or is not followed by another one.
+    /// The next value is not an entry, or is not followed by another one.
     Bad,
-    /// The list is closed: where.
+    /// The list is closed, at this index.
     Closed(usize),
 }
 
-/// Where the first bracket stands, after a byte order mark and the call of a function.
+/// The index of the first bracket, after a byte order mark and the call of a function. `None` if
+/// another byte comes first.
 pub(crate) fn opening_bracket(bytes: &[u8]) -> Option<usize> {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
     let name = text
@@ -46,7 +47,8 @@ pub(crate) fn opening_bracket(bytes: &[u8]) -> Option<usize> {
     matches!(text.first(), Some(b'{' | b'[')).then(|| bytes.len() - text.len())
 }
 
-/// The key at the front, and where the first byte of its value stands.
+/// The key at the front, and the index of the first byte of its value. `None` if they are
+/// incomplete.
 pub(super) fn key_and_value(bytes: &[u8]) -> Option<(&[u8], usize)> {
     let end = if bytes.first() == Some(&b'"') {
         JsonScanner::default().step(bytes)?
@@ -62,28 +64,28 @@ pub(super) fn key_and_value(bytes: &[u8]) -> Option<(&[u8], usize)> {
     Some((&bytes[1..end - 1], value))
 }
 
-/// Where the first entry begins, after commas and blanks.
+/// The index of the first entry, after commas and white space.
 pub(super) fn entry_start(bytes: &[u8]) -> usize {
     let is_between = |byte: &u8| json::is_space(*byte) || *byte == b',';
     bytes.iter().position(|byte| !is_between(byte)).unwrap_or(bytes.len())
 }
 
-/// How far the entries at the front are whole.
+/// The sequence of whole entries at the front of some bytes.
 pub(super) struct WholeEntries {
-    /// Where they end.
+    /// Index of the end of the last whole entry.
     pub(super) end: usize,
-    /// Where the last of them begins.
+    /// Index of the start of the last whole entry.
     pub(super) last: usize,
-    /// What comes after them.
+    /// The reason why the sequence stops.
     pub(super) stop: EntryStop,
 }
 
 /// Steps over the entries at the front.
 pub(super) fn whole_entries(bytes: &[u8], ended: bool) -> WholeEntries {
     let mut whole = 0;
-    // Where the last entry began, and where what stands before it ends.
+    // For the last entry: its start, and the end of the entry before it.
     let mut last = (0, 0);
-    // The same of the one before it.
+    // The values of `last` before the last entry was read.
     let mut before = (0, 0);
     let found = |end, last, stop| WholeEntries { end, last, stop };
     loop {
@@ -107,7 +109,8 @@ pub(super) fn whole_entries(bytes: &[u8], ended: bool) -> WholeEntries {
         match bytes[end..].iter().find(|byte| !json::is_space(**byte)) {
             Some(b',' | b']') => {}
             None if !ended => return found(whole, last.0, EntryStop::NeedsMore),
-            // What follows is damaged, or the entry itself: a quote too few turns what is inside of strings outside.
+            // Either the next bytes or this entry are damaged: after a missing quote, strings and
+            // the bytes between them are exchanged.
             _ if is_damaged(&bytes[start..end]) => return found(whole, last.0, EntryStop::Bad),
             _ => {}
         }
@@ -117,10 +120,11 @@ pub(super) fn whole_entries(bytes: &[u8], ended: bool) -> WholeEntries {
     }
 }
 
-/// Is an entry, which quotes and brackets say is whole, no JSON after all? Asked where something about it is odd, and of the
-/// last one of the list, which damage may have closed too soon.
+/// Returns `true` if an entry whose quotes and brackets match is not valid JSON. Called for entries
+/// before unexpected bytes, and for the last entry, because damage may have closed the list too
+/// early.
 fn is_damaged(entry: &[u8]) -> bool {
-    /// Deeper than entries go, brackets are enough.
+    /// Deeper than this, only brackets are checked.
     const DEPTH: usize = 64;
 
     fn check(json: &mut JsonReader<'_>, depth: usize) -> Result<(), JsonError> {
@@ -134,7 +138,7 @@ fn is_damaged(entry: &[u8]) -> bool {
     entry.len() > 1 && check(&mut JsonReader::new(entry), 0).is_err()
 }
 
-/// Where the value at the front ends, which begins with the byte `first`; `None` where it does not end here.
+/// The end of the value at the front, whose first byte is `first`. `None` if it is incomplete.
 pub(super) fn end_of_value(bytes: &[u8], first: u8) -> Option<usize> {
     match first {
         b'{' | b'[' | b'"' => JsonScanner::default().step(bytes),
@@ -142,17 +146,18 @@ pub(super) fn end_of_value(bytes: &[u8], first: u8) -> Option<usize> {
     }
 }
 
-/// What a search for an entry came to.
+/// The result of a search for an entry.
 #[derive(Debug, Default)]
 pub(super) struct EntrySearch {
-    /// Where one seems to begin.
+    /// Index at which an entry seems to begin.
     pub(super) entry: Option<usize>,
-    /// Where else one may begin, if more of it shows that.
+    /// Index of an object that may be an entry, if more of its bytes are read.
     pub(super) open: Option<usize>,
 }
 
-/// The first place from `from` on where an entry seems to begin (right there only if it may): an object in a list that has
-/// what an entry must have, or whose end is not here and that begins with one of the keys that writers put first.
+/// Finds the first place, at `from` or after it, at which an entry seems to begin (at `from` itself
+/// only with `may_begin`). This is an object in a list that has the members of an entry, or that is
+/// incomplete and begins with one of the [`ENTRY_KEYS`].
 pub(super) fn find_entry(
     bytes: &[u8],
     from: usize,
@@ -182,8 +187,8 @@ pub(super) fn find_entry(
     EntrySearch { entry, open }
 }
 
-/// Has the object at the front a request in it, whatever its other keys are? `None` where it is not whole, or where too much
-/// was looked through in vain already. `length` is how much is looked through in all.
+/// Returns `true` if the object at the front contains a request. `None` if it is incomplete, or if
+/// the budget `effort` is used up. `length` is the number of bytes that are searched in total.
 fn is_entry(bytes: &[u8], length: usize, effort: &mut SearchBudget) -> Option<bool> {
     if effort.is_over(length as u64) {
         return None;

@@ -1,4 +1,5 @@
-//! One exchange of a Charles session saved as JSON (`.chlsj`): the format has no description, so this follows files.
+//! One exchange of a Charles session saved as JSON (`.chlsj`). The format is not documented, so
+//! this reader is based on recorded files.
 
 use std::borrow::Cow;
 
@@ -8,7 +9,7 @@ use crate::capture::json::{JsonError, JsonReader};
 use crate::flow::json_string::JsonString;
 use crate::flow::{Body, Outcome};
 
-/// The parts of an URL, which Charles keeps apart.
+/// The parts of a URL, which Charles stores separately.
 #[derive(Default)]
 struct CharlesUrl<'a> {
     scheme: Text<'a>,
@@ -18,7 +19,7 @@ struct CharlesUrl<'a> {
     query: Text<'a>,
 }
 
-/// Reads an exchange; it has no URL where it has no host.
+/// Reads an exchange. It has no URL if it has no host.
 pub(super) fn read(bytes: &[u8]) -> Result<HarEntry<'_>, JsonError> {
     let mut entry = HarEntry::default();
     let mut place = CharlesUrl::default();
@@ -78,13 +79,13 @@ fn read_one<'a>(
     })
 }
 
-/// The text of a body, and whether it is in Base64.
+/// Reads the text of a body, and whether it is in Base64.
 fn read_body<'a>(json: &mut JsonReader<'a>) -> Result<(Option<JsonString<'a>>, bool), JsonError> {
     let (mut text, mut is_base64) = (None, false);
     json.members(|key, json| {
         match key {
             b"text" => text = json.raw_text()?,
-            // Charles keeps what is not text beside it, under this name.
+            // Charles stores a body that is not text under this key.
             b"encoded" => {
                 text = json.raw_text()?;
                 is_base64 = text.is_some();

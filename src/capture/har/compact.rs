@@ -1,22 +1,23 @@
-//! Copies an entry that is too large to hold, without the rest of long strings.
+//! Copies an entry that is too large to hold, with only the beginning of long strings.
 
 use crate::capture::json::JsonScanner;
 use crate::limits;
 
-/// Takes an entry piece by piece.
+/// Copies an entry piece by piece.
 #[derive(Default)]
 pub(super) struct Compactor {
     scan: JsonScanner,
     out: Vec<u8>,
     in_string: bool,
     escaped: bool,
-    /// How long this string is so far.
+    /// Length of the current string so far, in bytes.
     length: u64,
     is_too_large: bool,
 }
 
 impl Compactor {
-    /// Copies what these bytes have of the entry; the index after it, if it ends here.
+    /// Copies the part of the entry that is in these bytes. Returns the index after the entry if it
+    /// ends here.
     pub(super) fn step(&mut self, bytes: &[u8]) -> Option<usize> {
         let end = self.scan.step(bytes);
         let mut rest = &bytes[..end.unwrap_or(bytes.len())];
@@ -27,7 +28,7 @@ impl Compactor {
         end
     }
 
-    /// The entry; `None` where even so it is too large.
+    /// Returns the copied entry; `None` if it is still too large.
     pub(super) fn finish(self) -> Option<Vec<u8>> {
         (!self.is_too_large).then_some(self.out)
     }
@@ -57,7 +58,7 @@ impl Compactor {
             self.push(b"\"");
         } else {
             self.escaped = true;
-            // An escape is kept whole or not at all.
+            // Keep an escape completely or not at all.
             if self.length + 1 >= limits::MAX_COMPACT_VALUE_BYTES {
                 self.length = limits::MAX_COMPACT_VALUE_BYTES;
             }

@@ -1,7 +1,7 @@
-//! One entry of a HAR -> one flow.
+//! Conversion of one HAR entry to a flow.
 //!
-//! The specification is <http://www.softwareishard.com/blog/har-12-spec/>; what writers do otherwise is taken as they
-//! mean it: parts that are missing or null, headers as pairs, numbers as text, Insomnia's `queryString`.
+//! The specification is <http://www.softwareishard.com/blog/har-12-spec/>. Common deviations are
+//! accepted: missing or null parts, headers as pairs, numbers as text, Insomnia's `queryString`.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use crate::capture::time;
 use crate::flow::json_string::JsonString;
 use crate::flow::{Body, Flow, Headers, Outcome, OwnedHeader, Protocol, Response};
 
-/// An entry, as far as it is used.
+/// The fields of an entry that are used.
 #[derive(Default)]
 pub(super) struct HarEntry<'a> {
     id: Text<'a>,
@@ -33,12 +33,12 @@ pub(super) struct HarEntry<'a> {
     pub(super) content_size: Text<'a>,
     pub(super) outcome: Outcome,
     protocol: Protocol,
-    /// Does it have what only a Charles session has?
+    /// Whether the entry has a key that only Charles sessions have.
     pub(super) is_charles: bool,
 }
 
 impl<'a> HarEntry<'a> {
-    /// Forgets all but the memory of its lists.
+    /// Clears all fields, but keeps the memory of the lists.
     pub(super) fn reset(&mut self) {
         let mut lists = [
             std::mem::take(&mut self.request_headers),
@@ -148,7 +148,8 @@ impl<'a> HarEntry<'a> {
         flow.request_body = self.request_body;
         flow.started = self.started.as_deref().and_then(time::nanoseconds);
         let status = self.status.as_deref().and_then(integer);
-        // 0 is what programs write where there was no answer; the original stores no response then.
+        // Programs write status 0 if there was no response. The original tool then stores no
+        // response.
         if self.has_response && status != Some(0) {
             let headers = Headers::owned(&self.response_headers);
             let in_headers = headers.get(b"content-type").is_some();
@@ -166,7 +167,7 @@ impl<'a> HarEntry<'a> {
     }
 }
 
-/// The parameters that Insomnia keeps beside the URL.
+/// Appends the parameters that Insomnia stores beside the URL.
 fn with_query(target: &[u8], query: &[OwnedHeader<'_>]) -> Vec<u8> {
     let path = &target[..memchr::memchr(b'#', target).unwrap_or(target.len())];
     let mut out = path.to_vec();

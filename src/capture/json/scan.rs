@@ -1,17 +1,17 @@
-//! Stepping over JSON by its brackets and quotes, 64 bytes at once.
+//! Scanner that skips JSON by its brackets and quotes, 64 bytes at once.
 
 use wide::u8x16;
 
-/// Steps over one list, object or string, piece by piece.
+/// Skips one list, object or string, piece by piece.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct JsonScanner {
     depth: usize,
     in_string: bool,
-    /// Is the next byte escaped?
+    /// Whether the next byte is escaped.
     escaped: bool,
 }
 
-/// Which of 64 bytes matter, one bit each.
+/// Bit masks of the relevant bytes in a block of 64.
 struct BlockMasks {
     quotes: u64,
     backslashes: u64,
@@ -23,11 +23,12 @@ const BLOCK: usize = 64;
 
 const LANE: usize = 16;
 
-/// So many lanes are looked at one by one before a string is taken for a long one.
+/// Lanes that are examined one by one before a string is treated as long.
 const SHORT_LANES: usize = 3;
 
 impl JsonScanner {
-    /// Goes on over `bytes`, which begin where the last piece ended; the index after the value, if it ends here.
+    /// Continues with `bytes`, which begin where the last piece ended. Returns the index after the
+    /// value if it ends here.
     pub(crate) fn step(&mut self, bytes: &[u8]) -> Option<usize> {
         let (blocks, _) = bytes.as_chunks::<BLOCK>();
         for (i, block) in blocks.iter().enumerate() {
@@ -39,7 +40,7 @@ impl JsonScanner {
         self.bytes(&bytes[done..]).map(|end| done + end)
     }
 
-    /// One byte after the other: what [`block`](Self::block) does for 64 at once.
+    /// Continues byte by byte. This is the slow form of [`block`](Self::block).
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Option<usize> {
         for (i, byte) in bytes.iter().enumerate() {
             if self.escaped {
@@ -60,12 +61,13 @@ impl JsonScanner {
         None
     }
 
-    /// The method of simdjson (Langdale and Lemire 2019): quotes that are not escaped, the strings between them by a
-    /// prefix sum of parities, then the brackets outside.
+    /// Scans a block with the method of simdjson (Langdale and Lemire 2019): finds quotes that are
+    /// not escaped, the strings between them by a prefix sum of parities, then the brackets outside
+    /// of strings.
     fn block(&mut self, block: &[u8; BLOCK]) -> Option<usize> {
         let before = self.clone();
         let bits = bits_of(block);
-        // Backslashes outside of strings are no JSON: let the plain way say what happens then.
+        // Backslashes outside of strings are not valid JSON; the slow form handles them.
         let escaped = self.escapes(bits.backslashes);
         let quotes = bits.quotes & !escaped;
         let inside = parity_prefix(quotes) ^ if self.in_string { u64::MAX } else { 0 };
@@ -93,10 +95,11 @@ impl JsonScanner {
     }
 }
 
-/// Which bytes are escaped by a backslash before them, and whether the first byte after these 64 is.
+/// Returns the mask of bytes that are escaped by a backslash before them, and whether the first
+/// byte after these 64 is escaped.
 ///
-/// Runs of backslashes that begin on an odd bit are added to all backslashes: the sum turns over the parity of what comes
-/// after such a run (Langdale and Lemire 2019, 3.1.1).
+/// Runs of backslashes that begin on an odd bit are added to all backslashes. The sum inverts the
+/// parity of the bytes after such a run (Langdale and Lemire 2019, 3.1.1).
 fn escapes(backslashes: u64, first_is_escaped: bool) -> (u64, bool) {
     const EVEN: u64 = 0x5555_5555_5555_5555;
     let first = u64::from(first_is_escaped);
@@ -107,11 +110,11 @@ fn escapes(backslashes: u64, first_is_escaped: bool) -> (u64, bool) {
     ((EVEN ^ (even_starts << 1)) & follows, carry)
 }
 
-/// The index of the quote that ends a string, given what comes after the one that began it, and whether there is a backslash
-/// before it.
+/// Returns the index of the quote that ends a string, and whether there is a backslash before it.
+/// `bytes` begin after the opening quote. `None` if the string is incomplete.
 #[inline]
 pub(super) fn string_end(bytes: &[u8]) -> Option<(usize, bool)> {
-    // Nearly all strings are short and have nothing escaped.
+    // Nearly all strings are short and have no escapes.
     let (lanes, _) = bytes.as_chunks::<LANE>();
     for (i, lane) in lanes.iter().take(SHORT_LANES).enumerate() {
         let lane = u8x16::new(*lane);
@@ -125,7 +128,7 @@ pub(super) fn string_end(bytes: &[u8]) -> Option<(usize, bool)> {
     long_string_end(bytes, lanes.len().min(SHORT_LANES) * LANE)
 }
 
-/// The same where what stands before `from` is neither.
+/// As [`string_end`], for bytes without a quote or backslash before `from`.
 fn long_string_end(bytes: &[u8], from: usize) -> Option<(usize, bool)> {
     let (blocks, rest) = bytes[from..].as_chunks::<BLOCK>();
     let mut is_escaped = false;
@@ -173,7 +176,7 @@ fn bits_of(block: &[u8; BLOCK]) -> BlockMasks {
     let (lanes, _) = block.as_chunks::<16>();
     for (i, lane) in lanes.iter().enumerate() {
         let bytes = u8x16::new(*lane);
-        // { and [, } and ] differ in one bit.
+        // `{` and `[` differ in one bit, and so do `}` and `]`.
         let folded = bytes | u8x16::splat(0x20);
         let mask = |found: u8x16| u64::from(found.to_bitmask()) << (16 * i);
         bits.quotes |= mask(bytes.simd_eq(u8x16::splat(b'"')));
@@ -184,7 +187,7 @@ fn bits_of(block: &[u8; BLOCK]) -> BlockMasks {
     bits
 }
 
-/// Bit i of the result: is the number of bits set in 0..=i odd?
+/// Returns a mask whose bit i is set if the number of bits set in 0..=i is odd.
 fn parity_prefix(mut bits: u64) -> u64 {
     for shift in [1, 2, 4, 8, 16, 32] {
         bits ^= bits << shift;
@@ -200,7 +203,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4000))]
 
-        /// 64 bytes at once, in any pieces, come to the same as one byte after the other.
+        /// The fast scan equals the scan byte by byte, for any division into two pieces.
         #[test]
         fn fast_scan_equals_the_plain_one(
             text in "([\\[{]|\"[a\\\\\"]{0,3}|\\\\{1,3}\"|[\\]}]|[a-z:, ]{1,20}){0,60}", cut in 0usize..400,

@@ -1,4 +1,4 @@
-//! Which files the captures of an operator are now: nothing outside of what was named is among them.
+//! The current files of the captures that an operator named. No other file is among them.
 
 use std::fs;
 use std::io;
@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 use crate::capture::location::{Location, is_plain};
 use crate::error::Error;
 
-/// Folders inside each other that are walked.
+/// Maximum depth of nested folders.
 const DEPTH: usize = 64;
 
 /// A path that the operator named.
 #[derive(Clone, Debug)]
 pub(super) struct NamedPath {
     path: PathBuf,
-    /// Was it a link then? Where it was none, it is not followed if it becomes one.
+    /// Whether the path was a link at first. If not, and it becomes a link, the link is not
+    /// followed.
     is_link: bool,
 }
 
@@ -24,9 +25,10 @@ impl NamedPath {
         Self { path, is_link }
     }
 
-    /// Its path without links, but for one in the place of what was none.
+    /// The path with links resolved, except a link in the last component if the path was not a link
+    /// at first.
     fn real(&self) -> io::Result<PathBuf> {
-        // The path of a folder may end with dots, which have no name.
+        // The path of a folder may end with dots, so that it has no name.
         let (Some(name), false) = (self.path.file_name(), self.is_link) else {
             return fs::canonicalize(&self.path);
         };
@@ -35,17 +37,19 @@ impl NamedPath {
     }
 }
 
-/// The files behind some paths, and what could not be listed.
+/// The files behind some paths, and the errors of those that could not be listed.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     pub(super) files: Vec<Location>,
     pub(super) problems: Vec<Error>,
-    /// Files named on their own: what is wrong with one is said, where a file in a folder may be anything.
+    /// Files that were named directly. Errors of these are reported; a file in a folder may be
+    /// anything.
     pub(super) named: Vec<Location>,
 }
 
 impl Listing {
-    /// Lists them anew. A link in a folder is followed only where it stays in that folder.
+    /// Lists the current files. A link in a folder is followed only if it leads to a file in that
+    /// folder.
     pub(super) fn of(paths: &[NamedPath]) -> Self {
         let mut listing = Self::default();
         for named in paths {
@@ -72,7 +76,7 @@ impl Listing {
         }
         let location = Location::of_file(&real).filter(|_| is_plain(&metadata));
         let location = location.ok_or_else(|| {
-            io::Error::other("it is not a file, and only files and folders can be asked about")
+            io::Error::other("it is neither a file nor a folder, and nothing else can be read")
         })?;
         self.named.push(location.clone());
         self.files.push(location);
@@ -84,7 +88,7 @@ impl Listing {
             fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
         entries.sort();
         for path in entries {
-            // What is gone since the folder was listed is no problem.
+            // A file that was removed after the folder was listed is not an error.
             let Ok(kind) = fs::symlink_metadata(&path).map(|metadata| metadata.file_type()) else {
                 continue;
             };
@@ -104,14 +108,14 @@ impl Listing {
         Ok(())
     }
 
-    /// Takes a file up where it is in the folder.
+    /// Adds a file if it is in the folder.
     fn put(&mut self, root: &Path, real: &Path) {
         let inside = real.strip_prefix(root).ok();
         self.files.extend(inside.map(|inside| Location::new(root, inside)));
     }
 }
 
-/// The log or the shared memory of a database, which is no capture of its own.
+/// Returns `true` for the log, the journal or the shared memory of a database.
 fn is_beside_database(path: &Path) -> bool {
     let name = path.to_string_lossy();
     let base = ["-wal", "-shm", "-journal"].iter().find_map(|suffix| name.strip_suffix(suffix));
@@ -137,7 +141,7 @@ mod tests {
         let listing = Listing::of(&[NamedPath::new(inside.clone())]);
         assert_eq!(paths(&listing), [fs::canonicalize(inside.join("a.har")).unwrap()]);
         assert!(listing.problems.is_empty());
-        // A link that the operator named is his capture.
+        // A link that the operator named is followed.
         let named = Listing::of(&[NamedPath::new(inside.join("b.har"))]);
         assert_eq!(paths(&named), [fs::canonicalize(&outside).unwrap()]);
     }

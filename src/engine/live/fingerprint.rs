@@ -1,4 +1,4 @@
-//! Is a file still the one that was read, and what was added to it?
+//! Detection of changes to a file: whether it is unchanged, has grown, or was replaced.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -9,34 +9,35 @@ use crate::capture::bytes::Bytes;
 use crate::capture::location::{FileIdentity, Location, identity_of, is_plain};
 use crate::sketch::stable_hash;
 
-/// Bytes of one sample by which a file is known again.
+/// Size of a sample by which a file is recognized, in bytes.
 const SAMPLE: u64 = 256;
 
-/// Samples of what was read, beside its first and last bytes.
+/// Number of intervals between the samples of the content that was read.
 const SAMPLES: u64 = 32;
 
-/// A file changed so short a time ago may change again without its times showing it.
+/// Age below which a file may change again without a change of its times.
 const CLOCK: Duration = Duration::from_millis(50);
 
-/// The head of a SQLite file, which holds its counter of changes.
+/// Size of the head of a SQLite file, which contains its change counter, in bytes.
 const COUNTERS: usize = 100;
 
-/// What a file was like when it was looked at.
+/// The properties of a file at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FileFingerprint {
     identity: FileIdentity,
     length: u64,
     modified: Option<SystemTime>,
-    /// When its permissions or its place changed last, where the system says so.
+    /// Time of the last change of its permissions or path, as seconds and nanoseconds, if the
+    /// system has it.
     status_changed: Option<(i64, i64)>,
-    /// Of a database: the head of its file, and whether there is a write-ahead log.
+    /// For a database: the head of its file, and whether there is a write-ahead log.
     counters: Vec<u8>,
-    /// Could it have changed since, with the same times?
+    /// Whether the file may have changed later without a change of its times.
     is_fresh: bool,
 }
 
 impl FileFingerprint {
-    /// The stamp of a file now.
+    /// Reads the properties of a file.
     pub(super) fn of(location: &Location, is_database: bool) -> io::Result<Self> {
         let metadata = location.metadata()?;
         if !is_plain(&metadata) {
@@ -44,18 +45,18 @@ impl FileFingerprint {
         }
         let mut counters = Vec::new();
         if is_database {
-            // A file that cannot be read has no counter.
+            // A file that cannot be read has an empty head.
             counters = location
                 .open()
                 .and_then(|file| Bytes::File(file).head(COUNTERS))
                 .unwrap_or_default();
-            // With a log it is not read, so that there is one is all there is to know.
+            // A database with a log is not read, so only the existence of the log matters.
             let mut log = location.path().into_os_string();
             log.push("-wal");
             counters.push(u8::from(PathBuf::from(log).symlink_metadata().is_ok()));
         }
         let modified = metadata.modified().ok();
-        #[expect(clippy::disallowed_methods, reason = "only whether to look again depends on it")]
+        #[expect(clippy::disallowed_methods, reason = "it only decides whether to look again")]
         let now = SystemTime::now();
         let age = modified.and_then(|time| now.duration_since(time).ok());
         Ok(Self {
@@ -64,12 +65,12 @@ impl FileFingerprint {
             modified,
             status_changed: status_changed(&metadata),
             counters,
-            // A database has its counter, other files have but their times.
+            // A database has a change counter; other files have only their times.
             is_fresh: !is_database && age.is_none_or(|age| age < CLOCK),
         })
     }
 
-    /// Is the file as it was then?
+    /// Returns `true` if the file has not changed since `before`.
     pub(super) fn is_same(&self, before: &Self) -> bool {
         !before.is_fresh
             && (self.identity, self.length, self.modified, self.status_changed, &self.counters)
@@ -83,21 +84,21 @@ impl FileFingerprint {
     }
 }
 
-/// How far a file was read that its writer adds to.
+/// The position up to which a growing file was read.
 #[derive(Clone, Debug, Default)]
 pub(in crate::engine) struct ReadPosition {
     identity: Option<FileIdentity>,
-    /// The first byte that was not read.
+    /// Offset of the first byte that was not read.
     pub(in crate::engine) position: u64,
-    /// How long the file was then.
+    /// Length of the file at that time, in bytes.
     length: u64,
-    /// Of what was read: a writer that began anew and is already further has other bytes somewhere.
+    /// Hash of samples of the bytes that were read, which detects a file that was written again.
     samples: u64,
 }
 
 impl ReadPosition {
-    /// Did the file only grow since, so that reading can go on? A file that was written anew with the same bytes at all
-    /// samples is not noticed.
+    /// Returns `true` if the file has only grown, so that reading can continue. A file that was
+    /// replaced by one with equal bytes in all samples is not detected.
     pub(in crate::engine) fn goes_on(&self, file: &File) -> bool {
         let Ok(metadata) = file.metadata() else { return false };
         let Some(known) = self.identity else { return true };
@@ -106,12 +107,13 @@ impl ReadPosition {
             && samples_of(file, self.position).is_ok_and(|samples| samples == self.samples)
     }
 
-    /// The mark of a file that cannot be found again: it goes on from nowhere.
+    /// A position in a file that cannot be opened. Reading never continues there.
     pub(super) fn lost() -> Self {
         Self { identity: Some((u64::MAX, u64::MAX)), ..Self::default() }
     }
 
-    /// The file was read up to `position`. (Where it cannot be read any more, it is another one the next time.)
+    /// Records that the file was read up to `position`. If the samples cannot be read, the file
+    /// counts as replaced the next time.
     pub(in crate::engine) fn at(file: &File, position: u64) -> Self {
         let metadata = file.metadata().ok();
         Self {
@@ -123,7 +125,8 @@ impl ReadPosition {
     }
 }
 
-/// A hash of samples of the bytes before a position: the first, the last, and some between them at even distances.
+/// A hash of samples of the bytes before a position: the first, the last, and some at equal
+/// distances between them.
 fn samples_of(file: &File, position: u64) -> io::Result<u64> {
     let bytes = Bytes::File(file.try_clone()?);
     let length = position.min(SAMPLE);
@@ -140,9 +143,9 @@ fn samples_of(file: &File, position: u64) -> io::Result<u64> {
     Ok(stable_hash(&all))
 }
 
-/// Seconds and nanoseconds.
+/// Time of the last change of the file status, in seconds and nanoseconds.
 #[cfg(unix)]
-#[expect(clippy::unnecessary_wraps, reason = "elsewhere there is none")]
+#[expect(clippy::unnecessary_wraps, reason = "other systems return None")]
 fn status_changed(metadata: &Metadata) -> Option<(i64, i64)> {
     use std::os::unix::fs::MetadataExt;
 

@@ -1,24 +1,25 @@
-//! A database that its server writes to: a row is inserted with its request and changed once, when the response is there.
+//! Rows of a database that is being written. The server inserts a row with the request and changes
+//! it once, when the response arrives.
 
 use crate::capture::location::Location;
 use crate::capture::{CaptureItem, Captures, InputFormat};
 
-/// Rows at the end of a database that are read at every look.
+/// Number of rows at the end of a database that are read at every look.
 const WINDOW: u64 = 1024;
 
-/// Older rows without a response that are waited for; where there are more, the newest.
+/// Maximum number of older rows without a response that are read again at every look.
 const OPEN_ROWS: usize = 4096;
 
-/// The rows of a database that are known.
+/// The rows of a database that were read.
 #[derive(Debug, Default)]
 pub(super) struct KnownRows {
     first: Option<i64>,
-    /// The last row that is settled, and the id of its flow.
+    /// The last settled row. `id` is the id of its flow.
     last: u64,
     id: Option<Vec<u8>>,
     /// Rows before it that have no response yet.
     open: Vec<u64>,
-    /// Could some row not be read?
+    /// Whether a row could not be read.
     is_doubtful: bool,
 }
 
@@ -28,7 +29,8 @@ impl KnownRows {
         if self.last == 0 { 0 } else { self.last + 1 }
     }
 
-    /// Were rows only added? Whoever deletes rows, as the server's `clear_traffic` does, changes the first, or the last known.
+    /// Returns `true` if rows were only added. Deleting rows, as the server's `clear_traffic` does,
+    /// changes the first row or the last known one.
     pub(super) fn goes_on(&self, location: &Location, format: InputFormat) -> bool {
         let mut captures = Captures::only_read();
         let opened = captures.add_growing(location, format, 0).is_ok();
@@ -40,10 +42,11 @@ impl KnownRows {
     }
 }
 
-/// Up to where what is found in a capture is settled, and which rows before are not.
+/// The boundary of the settled items of a capture, and the open rows before it.
 #[derive(Clone, Debug)]
 pub(super) struct SettledBoundary {
-    /// The last row that is settled; of what is no database all is.
+    /// The last settled row; the maximum for a capture that is not a database, where all items are
+    /// settled.
     last: u64,
     open: Vec<u64>,
     is_doubtful: bool,
@@ -60,7 +63,7 @@ impl SettledBoundary {
         }
     }
 
-    /// Is this found for good?
+    /// Returns `true` if the item will not change.
     pub(super) fn settles(&mut self, row: u64, found: &CaptureItem<'_>) -> bool {
         if self.last == u64::MAX {
             return true;
@@ -77,12 +80,13 @@ impl SettledBoundary {
     }
 
     pub(super) fn merge(&mut self, other: Self) {
-        // As many as there are threads times the most: what is read again is bounded all the same.
+        // Each thread has at most `OPEN_ROWS`, so the sum is bounded as well.
         self.open.extend(other.open);
         self.is_doubtful |= other.is_doubtful;
     }
 
-    /// What is known now. Rows that were waited for are looked at again: `again` is told each, and whether it is settled.
+    /// The known rows after a run. Open rows are read again: `again` is called with each of them,
+    /// and with whether it is settled.
     pub(super) fn known(
         self,
         captures: &Captures,

@@ -1,4 +1,4 @@
-//! Whatever happens to the files: what is known is what a run over all of them finds.
+//! Whatever happens to the files, the state equals that of a run over all of them.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -20,7 +20,7 @@ fn live(paths: &[PathBuf]) -> Live<Patterns> {
     Live::new(paths.to_vec(), InputFormat::Detect, options, Patterns::new)
 }
 
-/// What a run from the start finds.
+/// The report of a run from the start.
 fn anew(paths: &[PathBuf]) -> Report {
     Captures::open(paths, InputFormat::Detect).map_or_else(
         |_| Patterns::new().report(),
@@ -43,10 +43,10 @@ fn append(path: &Path, bytes: &[u8]) {
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Appends a part of the dump, in thousandths of what is left.
+    /// Appends a part of the dump, in thousandths of the rest.
     Dump(usize),
     Line(u32),
-    /// The start of a line, without its end.
+    /// Appends the start of a line.
     HalfLine(u32),
     Har(bool),
     NewFile(u8),
@@ -152,7 +152,7 @@ fn an_empty_file_may_become_anything() {
         live.look(&()).unwrap();
         assert_eq!(live.total().used(), 0);
         for _ in 0..2 {
-            // In place, as a program writes that had it open.
+            // Write in place, as a program does that has the file open.
             let whole = fs::read(fixture(name)).unwrap();
             OpenOptions::new()
                 .write(true)
@@ -281,7 +281,7 @@ fn what_cannot_be_read_is_no_change_each_time() {
     let (lines, notes) = (folder.path().join("a.jsonl"), folder.path().join("notes.txt"));
     append(&lines, line(1).as_bytes());
     append(&notes, b"no capture");
-    // Later than the clock of the files can hide.
+    // Wait until the file is older than the resolution of its times.
     std::thread::sleep(std::time::Duration::from_millis(80));
     let mut live = live(&[lines, notes.clone()]);
     live.look(&()).unwrap();
@@ -289,15 +289,15 @@ fn what_cannot_be_read_is_no_change_each_time() {
     assert_eq!(live.problems().count(), 1);
     live.look(&()).unwrap();
     assert_eq!(live.generation(), generation);
-    // What is made a capture is one at the next look.
+    // A file that becomes a capture is read at the next look.
     fs::write(&notes, line(2)).unwrap();
     live.look(&()).unwrap();
     assert_ne!(live.generation(), generation);
     assert_eq!((live.problems().count(), live.total().used()), (0, 2));
 }
 
-/// Whoever may write to the folder puts links and pipes in the place of files while they are read: nothing outside is seen,
-/// and nothing waits.
+/// If someone replaces files by links and pipes while they are read, no file outside the folder is
+/// read, and nothing waits.
 #[cfg(unix)]
 #[test]
 fn files_that_are_exchanged_while_they_are_read_lead_nowhere() {
@@ -350,7 +350,8 @@ fn files_that_are_exchanged_while_they_are_read_lead_nowhere() {
     });
 }
 
-/// A writer that begins anew and is further already, with the same bytes at the end of what was read.
+/// A writer starts again and has already written more, with equal bytes at the end of the part that
+/// was read.
 #[test]
 fn a_file_that_was_written_anew_is_read_anew() {
     let folder = tempfile::tempdir().unwrap();

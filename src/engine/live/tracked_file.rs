@@ -1,4 +1,4 @@
-//! One file of the captures: how it changes, and from where it is to be read.
+//! One file of the captures: how it changes, and the position from which it is to be read.
 
 use crate::capture::location::Location;
 use crate::capture::{Captures, GrowthKind, InputFormat};
@@ -10,32 +10,33 @@ use std::ops::Range;
 /// One file.
 pub(super) struct TrackedFile<S> {
     pub(super) location: Location,
-    /// Did the operator name it, so that what is wrong with it must be said?
+    /// Whether the operator named the file, so that its errors must be reported.
     pub(super) is_named: bool,
     pub(super) stamp: Option<FileFingerprint>,
-    /// Could it not be opened, so that it is tried again at every look?
+    /// Whether the file could not be opened, so that it is tried again at every look.
     pub(super) is_unreadable: bool,
     pub(super) kind: ChangeKind,
-    /// What may still change: a record that is not whole yet, the newest rows of a database.
+    /// State of the content that may still change: an incomplete record, or the newest rows of a
+    /// database.
     pub(super) recent: Option<S>,
-    /// Why it is not read, or not to its end.
+    /// Errors of the file: why it is not read, or not to its end.
     pub(super) problems: Vec<Error>,
 }
 
-/// How a file changes.
+/// The way in which a file changes.
 pub(super) enum ChangeKind {
-    /// Nothing is known of it.
+    /// The file was not read yet.
     New,
     /// Its writer adds to its end.
     Grows(ReadPosition),
     /// A database: rows are added, and the newest are changed in place.
     Rows(KnownRows),
-    /// It is written anew as a whole.
+    /// The file is written again as a whole.
     Whole,
 }
 
 impl<S> TrackedFile<S> {
-    /// A file of which nothing is known.
+    /// Creates the entry of a file that was not read yet.
     pub(super) fn new(location: Location, is_named: bool) -> Self {
         Self {
             location,
@@ -48,17 +49,17 @@ impl<S> TrackedFile<S> {
         }
     }
 
-    /// Is it still as it was looked at?
+    /// Returns `true` if the file has not changed since the last look.
     pub(super) fn is_same(&self, now: Option<&FileFingerprint>) -> bool {
         now.zip(self.stamp.as_ref()).is_some_and(|(now, before)| now.is_same(before))
     }
 
-    /// What it is like now.
+    /// Reads the current properties of the file. `None` if it cannot be read.
     pub(super) fn look(&self) -> Option<FileFingerprint> {
         FileFingerprint::of(&self.location, matches!(self.kind, ChangeKind::Rows(_))).ok()
     }
 
-    /// Was only added to what is known of it?
+    /// Returns `true` if data was only added to the file.
     pub(super) fn goes_on(&self, format: InputFormat) -> bool {
         match &self.kind {
             ChangeKind::New => true,
@@ -72,7 +73,7 @@ impl<S> TrackedFile<S> {
         if let ChangeKind::Rows(known) = &self.kind { Some(known) } else { None }
     }
 
-    /// Opens it from where it is known to.
+    /// Opens the file at the position up to which it is known. Returns the indices of its captures.
     pub(super) fn open(&mut self, captures: &mut Captures, format: InputFormat) -> Range<usize> {
         self.problems.clear();
         self.is_unreadable = false;
@@ -83,7 +84,7 @@ impl<S> TrackedFile<S> {
         };
         match captures.add_growing(&self.location, format, start) {
             Ok(sources) => {
-                // A file of which nothing was read may have become anything.
+                // A file that was empty may become a file of any format.
                 if start == 0 {
                     self.kind = match captures.growth(&sources) {
                         GrowthKind::AtEnd => ChangeKind::Grows(ReadPosition::default()),
@@ -97,7 +98,7 @@ impl<S> TrackedFile<S> {
                 sources
             }
             Err(error) => {
-                // In a folder lies much that nobody meant.
+                // Files in a folder may be anything, so only errors of reading are reported.
                 if self.is_named || error.is_io() {
                     self.problems.push(error);
                     self.is_unreadable = true;

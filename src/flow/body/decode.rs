@@ -1,4 +1,5 @@
-//! The one place that decodes bodies: Base64, `content-encoding`, leftovers of chunked transfer, and the charset.
+//! The one place that decodes bodies: Base64, `content-encoding`, remains of chunked transfer, and
+//! the charset.
 
 use std::borrow::Cow;
 use std::io::{self, Read};
@@ -10,25 +11,27 @@ use crate::flow::body::{Body, RecordedContent};
 use crate::flow::headers::Headers;
 use crate::limits;
 
-/// The reason why a recorded body cannot be read. Bodies with a problem are counted by reason and never end a run.
+/// The reason why a recorded body cannot be read. Bodies with a problem are counted by reason and
+/// never end a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum BodyProblem {
-    /// It is, or unpacks to, more than [`limits::MAX_BODY_BYTES`], or the reader left it out for its length.
+    /// The body is larger than [`limits::MAX_BODY_BYTES`], unpacked or not, or a reader left it out
+    /// because of its length.
     TooLarge,
     /// The header `content-encoding` names an encoding that is not supported, or too many of them.
     UnknownEncoding,
-    /// The compressed bytes or the Base64 are damaged or end too soon.
+    /// The compressed bytes or the Base64 are damaged or end too early.
     DamagedEncoding,
 }
 
-/// Decodes bodies one after the other in memory that is used again.
+/// Decoder of bodies that reuses its memory.
 #[derive(Default)]
 pub(crate) struct BodyDecoder {
-    /// The output of the last step, and that of the step before.
+    /// Output of the last step, and of the step before it.
     buffers: [Vec<u8>; 2],
 }
 
-/// One content coding of HTTP (RFC 9110, section 8.4.1; RFC 8878 for `zstd`).
+/// A content coding of HTTP (RFC 9110, section 8.4.1; RFC 8878 for `zstd`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Coding {
     Gzip,
@@ -37,16 +40,16 @@ enum Coding {
     Zstd,
 }
 
-/// Content codings of one body that are undone; real messages have one, seldom two.
+/// Maximum number of content codings of one body. Real messages have one, rarely two.
 const MAX_CODINGS: usize = 4;
 
 impl BodyDecoder {
-    /// Decodes the body of a message with these headers; `None` if no body was recorded. The result is as the
-    /// content type describes it: text is still in its own charset (see [`to_utf8`]).
+    /// Decodes the body of a message with these headers. `None` if no body was recorded. The result
+    /// is as the content type describes it: text is still in its own charset (see [`to_utf8`]).
     ///
     /// # Errors
     ///
-    /// The reason why the body cannot be read.
+    /// Returns the reason why the body cannot be read.
     pub(crate) fn decode<'b>(
         &'b mut self,
         body: Body<'b>,
@@ -83,7 +86,7 @@ impl BodyDecoder {
         }
     }
 
-    /// Undoes the codings, the last one first.
+    /// Reverses the codings, the last one first.
     fn decompress<'b>(
         &'b mut self,
         bytes: Cow<'b, [u8]>,
@@ -108,7 +111,8 @@ impl BodyDecoder {
 }
 
 impl Coding {
-    /// True unless the bytes show that they are not in this coding: they lack its magic number, or are JSON.
+    /// Returns `false` if the bytes cannot be in this coding, because they lack its magic number or
+    /// are JSON.
     fn is_plausible(self, bytes: &[u8]) -> bool {
         match self {
             Self::Gzip => bytes.starts_with(&[0x1f, 0x8b]),
@@ -149,7 +153,8 @@ fn unpack(coding: Coding, packed: &[u8], out: &mut Vec<u8>) -> Result<(), BodyPr
         Coding::Brotli => {
             brotli_decompressor::Decompressor::new(packed, 4096).take(most).read_to_end(out)
         }
-        // The specification means zlib, and some servers send the bare stream (RFC 9110, section 8.4.1.2).
+        // The specification means zlib, but some servers send raw deflate data (RFC 9110, section
+        // 8.4.1.2).
         Coding::Deflate if matches!(packed, [0x78, ..]) => {
             ZlibDecoder::new(packed).take(most).read_to_end(out)
         }
@@ -165,7 +170,8 @@ fn unpack(coding: Coding, packed: &[u8], out: &mut Vec<u8>) -> Result<(), BodyPr
     }
 }
 
-/// The body without the framing of a chunked transfer, where a recorder left it in (RFC 9112, section 7.1).
+/// Removes the framing of a chunked transfer, if the recorder left it in the body (RFC 9112,
+/// section 7.1).
 fn dechunked(bytes: &[u8]) -> Cow<'_, [u8]> {
     let mut out = Vec::new();
     let mut rest = bytes;
@@ -187,8 +193,8 @@ fn dechunked(bytes: &[u8]) -> Cow<'_, [u8]> {
     Cow::Borrowed(bytes)
 }
 
-/// Converts text to UTF-8: from the charset of a byte order mark, else of the content type, else as it is. Text that is not
-/// valid in its charset is left as it is, and fails where UTF-8 is required.
+/// Converts text to UTF-8 from the charset of a byte order mark, otherwise from that of the content
+/// type. Text without either, and text that is not valid in its charset, is returned unchanged.
 pub(crate) fn to_utf8<'t>(text: Cow<'t, [u8]>, content_type: Option<&[u8]>) -> Cow<'t, [u8]> {
     let marked = encoding_rs::Encoding::for_bom(&text);
     let named = || {
@@ -220,7 +226,7 @@ fn charset_of(content_type: &[u8]) -> Option<&[u8]> {
     })
 }
 
-/// Removes quotes around a value.
+/// Removal of quotes around a value.
 trait TrimQuotes {
     fn trim_matches_quotes(&self) -> &[u8];
 }
@@ -258,7 +264,7 @@ mod tests {
         let encoding = |value: &'static str| [(&b"Content-Encoding"[..], Some(value.as_bytes()))];
         assert_eq!(decoded(Body::wire(&once), &encoding("gzip")), Ok(Some(text.to_vec())));
         assert_eq!(decoded(Body::wire(&twice), &encoding("gzip, x-gzip")), Ok(Some(text.to_vec())));
-        // Decompressed by the recorder, which kept the header.
+        // The recorder decompressed the body and kept the header.
         for name in ["gzip", "br", "deflate", "zstd"] {
             assert_eq!(decoded(Body::wire(text), &encoding(name)), Ok(Some(text.to_vec())));
         }

@@ -5,9 +5,9 @@
 pub(crate) enum BodySyntax {
     /// One JSON value.
     Json,
-    /// One JSON value a line.
+    /// One JSON value per line.
     JsonLines,
-    /// Server-sent events; their `data` is JSON.
+    /// Server-sent events with JSON in `data`.
     EventStream,
     /// `application/x-www-form-urlencoded`.
     Form,
@@ -15,14 +15,14 @@ pub(crate) enum BodySyntax {
     Multipart,
 }
 
-/// The media type of a content type: without parameters, trimmed.
+/// The media type in a content type, without parameters and surrounding spaces.
 pub(crate) fn essence(content_type: &[u8]) -> &[u8] {
     content_type.split(|byte| matches!(byte, b';' | b',')).next().unwrap_or_default().trim_ascii()
 }
 
 impl BodySyntax {
-    /// The syntax of a body with this content type. A body whose type says nothing is JSON if it begins as an object or a list.
-    /// `None` for every other body.
+    /// The syntax of a body with this content type. A body whose type is not specific is JSON if it
+    /// begins as an object or a list. `None` for every other body.
     pub(crate) fn of(content_type: Option<&[u8]>, body: &[u8]) -> Option<Self> {
         let essence = essence(content_type.unwrap_or_default()).to_ascii_lowercase();
         let has = |word: &[u8]| memchr::memmem::find(&essence, word).is_some();
@@ -50,7 +50,8 @@ impl BodySyntax {
         } else if essence == b"text/event-stream" {
             Some(Self::EventStream)
         } else if essence == b"application/x-www-form-urlencoded" {
-            // Programs that forget to set a type send JSON under this one, because it is the default of others.
+            // Some programs send JSON without setting a type, and their HTTP library then sets this
+            // type.
             Some(if begins_as_json() { Self::Json } else { Self::Form })
         } else if essence == b"multipart/form-data" {
             Some(Self::Multipart)

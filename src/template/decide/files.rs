@@ -78,7 +78,7 @@ struct Files<'t> {
 
 /// Returns `true` if a subtree is a file tree: names with endings occur directly below the root and
 /// at two further depths at least, and 40 % of all ends have endings, of two kinds at least, that
-/// are not common on the host. Endings that the whole API uses are no evidence of files.
+/// are not common on the host. Endings that the whole API uses are not evidence of files.
 pub(super) fn are_one_value<T>(group: &NodeGroup<'_, T>, index: &HostIndex<'_>) -> bool {
     let mut found = Files::default();
     for node in group.evidence() {

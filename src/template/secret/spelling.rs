@@ -7,7 +7,7 @@ use crate::template::vocabulary::Vocabulary;
 pub(super) enum Word {
     /// The vocabulary contains the word, or its parts.
     Known,
-    /// Up to two letters, which are no evidence.
+    /// Up to two letters, which are not evidence.
     Tiny,
     /// Its letters are as likely as those of names.
     Likely,

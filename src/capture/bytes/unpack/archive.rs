@@ -10,11 +10,12 @@ use crate::capture::bytes::{Bytes, Section, spooled};
 /// A file of a zip archive.
 pub(crate) struct ZipFile {
     pub(crate) name: String,
-    /// Its bytes, or why they cannot be read.
+    /// The bytes of the file, or the reason why they cannot be read.
     pub(crate) bytes: Result<Bytes, String>,
 }
 
-/// The files of a zip archive, sorted by name. An archive that is packed itself is put into a temporary file.
+/// Returns the files of a zip archive, sorted by name. An archive that is itself compressed is
+/// copied to a temporary file.
 pub(crate) fn zip_files(bytes: Bytes, budget: &Arc<UnpackBudget>) -> io::Result<Vec<ZipFile>> {
     let bytes =
         Arc::new(if bytes.is_seekable() { bytes } else { spooled(&mut bytes.into_stream())? });
@@ -53,8 +54,9 @@ pub(crate) fn zip_files(bytes: Bytes, budget: &Arc<UnpackBudget>) -> io::Result<
     Ok(files)
 }
 
-/// Refuses files that share bytes with one before them: no program writes such, and a few bytes could be unpacked any number
-/// of times. `places` has the start, the length and the number of each file.
+/// Refuses files that share bytes with a file before them. No program writes such archives, and a
+/// few shared bytes could be unpacked any number of times. `places` has the start, the length and
+/// the index of each file.
 fn refuse_shared(files: &mut [ZipFile], mut places: Vec<(u64, u64, usize)>) {
     places.sort_unstable();
     let mut end = 0;

@@ -1,4 +1,4 @@
-//! What may come out of one file, however often and in whatever way it is packed.
+//! Bound on the bytes that may be unpacked from one file, over all layers and archives in it.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -7,35 +7,36 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::capture::bytes::{ByteStream, Bytes};
 use crate::limits;
 
-/// Bounds all that is unpacked from one file: the bytes of every packing and of every archive in it count together.
+/// Budget of the bytes that are unpacked from one file. All layers and all archives in it count
+/// together.
 #[derive(Debug, Default)]
 pub(crate) struct UnpackBudget {
-    /// Bytes of the file, or those read so far where it has no length.
+    /// Bytes of the file, or the bytes that were read so far if its length is not known.
     packed: AtomicU64,
-    /// Bytes that all of its packings gave; what is read twice counts once.
+    /// Bytes that all layers gave. Bytes that are read twice count once.
     given: AtomicU64,
-    /// Files of all archives in it.
+    /// Number of files of all archives in it.
     files: AtomicUsize,
 }
 
 impl UnpackBudget {
-    /// The budget of a file.
+    /// Creates the budget of a file.
     pub(crate) fn of(bytes: &Bytes) -> Arc<Self> {
         let packed = bytes.length().unwrap_or(0).into();
         Arc::new(Self { packed, ..Self::default() })
     }
 
-    /// Counts what is read off a stream as bytes of the file.
+    /// Wraps a stream so that the bytes read from it count as bytes of the file.
     pub(super) fn counted(self: &Arc<Self>, stream: ByteStream) -> ByteStream {
         Box::new(CountingReader { inner: stream, budget: Arc::clone(self) })
     }
 
-    /// May one more file of an archive be looked at?
+    /// Counts one file of an archive. Returns `false` if there are too many.
     pub(super) fn takes_file(&self) -> bool {
         self.files.fetch_add(1, Ordering::Relaxed) < limits::MAX_ZIP_FILES
     }
 
-    /// Takes bytes out of the budget. Are there that many?
+    /// Counts unpacked bytes. Returns `false` if they exceed the budget.
     fn takes(&self, bytes: u64) -> bool {
         let given = self.given.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         let packed = self.packed.load(Ordering::Relaxed);
@@ -43,12 +44,12 @@ impl UnpackBudget {
     }
 }
 
-/// How far one packing was ever read, over all readings of it.
+/// The furthest position that one layer was unpacked to, over all readings of it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct UnpackProgress(Arc<AtomicU64>);
 
 impl UnpackProgress {
-    /// Notes that a reading came to `position`; `false` where the budget has not so much.
+    /// Notes that a reading reached `position`. Returns `false` if this exceeds the budget.
     pub(super) fn extend(&self, position: u64, budget: &UnpackBudget) -> bool {
         let before = self.0.fetch_max(position, Ordering::Relaxed);
         position <= before || budget.takes(position - before)
