@@ -75,6 +75,14 @@ pub(crate) const MAX_LINES_OF_BODY: usize = 10_000;
 /// Nodes of all shapes of one set of captures, which its endpoints share fairly.
 pub(crate) const MAX_SHAPE_NODES: usize = 400_000;
 
+/// Flows after which the nodes of shapes are counted anew: between two counts a flow adds at most as many nodes as its bodies
+/// have values.
+pub(crate) const FLOWS_A_COUNT: u64 = 256;
+
+/// Bytes of bodies after which the nodes of shapes are counted anew, however few flows they came with: wide bodies have a node
+/// for every few bytes.
+pub(crate) const BYTES_A_COUNT: u64 = 4 << 20;
+
 /// Nodes of the shapes of one endpoint.
 pub(crate) const MAX_ENDPOINT_SHAPE_NODES: usize = 12_000;
 

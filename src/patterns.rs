@@ -11,9 +11,13 @@ use crate::flow::operation::operation_key_of;
 use crate::flow::{Flow, path_and_query_of};
 use crate::limits;
 use crate::patterns::endpoint::{Endpoint, method_name};
+use crate::shape::merge_option;
+use crate::shape::messages::BodyScratch;
+use crate::shape::path_shapes::{PathShapes, RequestRoute};
 use crate::simd::{self, ByteMask};
 use crate::sketch::{HeapSize, Merge};
 use crate::skip::{SkipReason, Skips};
+use crate::template::path_step::PathSteps;
 use crate::template::trie::{Trie, TrieBounds};
 
 /// The aggregated state of any number of flows: observe flows, merge states, and report at any
@@ -21,8 +25,9 @@ use crate::template::trie::{Trie, TrieBounds};
 ///
 /// The report is a pure function of the observed flows: any order, any split over several
 /// `Patterns` that are merged, and any number of threads give the same report, to the byte. Memory
-/// is bounded by limits and grows with the number of endpoints, not of flows. No body and no query
-/// value is kept, and of header values only the media type.
+/// is bounded by limits and grows with the number of endpoints, not of flows. Of header values only
+/// the media type is kept, and of bodies and query values only what [`with_bodies`](Self::with_bodies)
+/// asks for: short values that are neither secret nor personal.
 ///
 /// ```
 /// use api_patterns::{Flow, Patterns};
@@ -49,8 +54,11 @@ pub struct Patterns {
     /// Number of observed flows.
     pub(crate) used: u64,
     pub(crate) skips: Skips,
+    /// Shapes of the bodies by path; `None` if bodies are not observed.
+    pub(crate) bodies: Option<Box<PathShapes>>,
     /// Scratch buffer, reused between flows.
     scratch: Vec<u8>,
+    body_scratch: BodyScratch,
 }
 
 impl Default for Patterns {
@@ -60,7 +68,9 @@ impl Default for Patterns {
             not_found: Trie::new(TrieBounds::NOT_FOUND),
             used: 0,
             skips: Skips::default(),
+            bodies: None,
             scratch: Vec::new(),
+            body_scratch: BodyScratch::default(),
         }
     }
 }
@@ -73,6 +83,24 @@ impl Patterns {
     /// ```
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Creates an empty state that also observes the bodies and parameters of flows, for schemas: see
+    /// [`Schemas::of`](crate::Schemas::of). Their shapes are kept by path, in bounded memory.
+    ///
+    /// ```
+    /// use api_patterns::{Flow, Patterns, ReportOptions, Schemas};
+    ///
+    /// let flow = Flow::new("GET", "https://api.example.com/users/7?limit=2").unwrap();
+    /// let mut patterns = Patterns::with_bodies();
+    /// patterns.observe(&flow);
+    /// let decision = patterns.decide(&ReportOptions::default());
+    /// let schemas = Schemas::of(&patterns, &decision).unwrap();
+    /// let schema = schemas.endpoint(&decision.report.patterns[0].id).unwrap();
+    /// assert_eq!(schema["parameters"]["properties"]["limit"]["type"], "integer");
+    /// ```
+    pub fn with_bodies() -> Self {
+        Self { bodies: Some(Box::default()), ..Self::default() }
     }
 
     /// Observes one flow. A flow is counted in [`used`](Self::used) whatever its content.
@@ -98,9 +126,19 @@ impl Patterns {
         let bits = bits.filter(|_| matches!(path, Cow::Borrowed(_)));
         let segments = Segments::new(&path, bits.as_ref());
         let trie = if is_not_found(flow) { &mut self.not_found } else { &mut self.answered };
-        trie.observe(&host, segments, &method, &operation, |endpoint| {
+        trie.observe(&host, segments.clone(), &method, &operation, |endpoint| {
             endpoint.observe(flow, query, trailing_slash, &mut self.scratch);
         });
+        if let Some(bodies) = &mut self.bodies {
+            let route = RequestRoute {
+                host: (*host).into(),
+                method: (*method).into(),
+                operation: (*operation).into(),
+                not_found: is_not_found(flow),
+                steps: Vec::new(),
+            };
+            bodies.observe(flow, query, PathSteps::of(segments), route, &mut self.body_scratch);
+        }
     }
 
     /// Counts one item that was skipped. It appears in [`Totals::skipped`](crate::Totals::skipped)
@@ -135,6 +173,7 @@ impl Patterns {
         self.skips.merge(other.skips);
         self.answered.merge(other.answered);
         self.not_found.merge(other.not_found);
+        merge_option(&mut self.bodies, other.bodies);
     }
 
     /// A state without flows, with the given skips.
@@ -156,7 +195,8 @@ impl Patterns {
     /// assert!(patterns.size() > empty);
     /// ```
     pub fn size(&self) -> usize {
-        size_of::<Self>() + self.answered.heap_bytes() + self.not_found.heap_bytes()
+        let bodies = self.bodies.as_ref().map_or(0, |bodies| bodies.heap_bytes());
+        size_of::<Self>() + self.answered.heap_bytes() + self.not_found.heap_bytes() + bodies
     }
 
     /// The number of observed flows, in this state and in all states merged into it.

@@ -26,8 +26,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::limits;
+use crate::patterns::Patterns;
+use crate::report::decision::Decision;
 use crate::report::{Pattern, Report};
-use crate::schema::graph::{Message, PlaceId, PlaceRule};
+use crate::schema::graph::{Message, PlaceId};
 use crate::schema::host::{HostBuilder, HostSchemas};
 use crate::schema::names::MessageNames;
 use crate::schema::prior::Prior;
@@ -35,6 +37,7 @@ use crate::shape::messages::{ACCEPTED, BodyStats, Direction, MessageKey, UNREADA
 use crate::shape::observe::observe_json;
 use crate::shape::store::ShapeStore;
 use crate::shape::{Caps, Shape};
+use crate::template::property_rules::{PropertyDecision, PropertyRules};
 
 pub use explain::SchemaReason;
 
@@ -60,12 +63,15 @@ const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 /// assert_eq!(schema["properties"]["id"]["type"], serde_json::json!(["integer", "null"]));
 /// # Ok::<(), api_patterns::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Schemas {
     hosts: Vec<HostSchemas>,
     /// By the number of the endpoint.
     endpoints: BTreeMap<u64, EndpointSchemas>,
     prior: Prior,
+    unassigned: u64,
+    /// The rules for properties that matched nothing, in words.
+    pub(crate) unmatched_rules: Vec<String>,
 }
 
 /// The messages of one endpoint, with their places in the graph of its host.
@@ -79,12 +85,13 @@ struct EndpointSchemas {
 }
 
 impl Schemas {
-    /// Decides schemas from observed shapes, for the endpoints of a report.
-    pub(crate) fn new(mut store: ShapeStore, report: &Report) -> Self {
+    /// Decides schemas from observed shapes, for the endpoints of a decision and by its rules.
+    pub(crate) fn new(mut store: ShapeStore, decision: &Decision) -> Self {
+        let rules = PropertyRules::new(&decision.property_rules);
         store.fit();
         let prior = Prior::of(&store);
         let mut by_host: BTreeMap<&str, Vec<&Pattern>> = BTreeMap::new();
-        for pattern in &report.patterns {
+        for pattern in &decision.report.patterns {
             by_host.entry(&pattern.host).or_default().push(pattern);
         }
         let (mut hosts, mut endpoints) = (Vec::new(), BTreeMap::new());
@@ -94,12 +101,40 @@ impl Schemas {
                 let number = number_of(&pattern.id);
                 let taken = number.and_then(|number| Some((number, store.take(number)?)));
                 let Some((number, messages)) = taken else { continue };
-                let (query, bodies) = builder.add_endpoint(pattern, messages);
+                let (query, bodies) = builder.add_endpoint(pattern, messages, &rules);
                 endpoints.insert(number, EndpointSchemas { host: hosts.len(), query, bodies });
             }
             hosts.push(builder.build(patterns, &prior));
         }
-        Self { hosts, endpoints, prior }
+        Self { hosts, endpoints, prior, unassigned: 0, unmatched_rules: rules.unmatched() }
+    }
+
+    /// Decides the schemas of the endpoints of a decision from the shapes in a state; `None` if the state is not one
+    /// [with bodies](Patterns::with_bodies).
+    ///
+    /// They are those that a second pass over the captures gives, but for requests whose path was not told apart from others
+    /// in bounded memory: see [`unassigned`](Self::unassigned).
+    ///
+    /// ```
+    /// use api_patterns::{Flow, Patterns, ReportOptions, Schemas};
+    ///
+    /// let patterns = Patterns::new();
+    /// let decision = patterns.decide(&ReportOptions::default());
+    /// assert!(Schemas::of(&patterns, &decision).is_none());
+    /// let patterns = Patterns::with_bodies();
+    /// assert_eq!(Schemas::of(&patterns, &decision).unwrap().unassigned(), 0);
+    /// ```
+    pub fn of(patterns: &Patterns, decision: &Decision) -> Option<Self> {
+        let bodies = patterns.bodies.as_ref()?;
+        let routes = &decision.routes;
+        let (store, unassigned) = bodies.resolve(|route| number_of(&routes.label_of(route)?.id));
+        Some(Self { unassigned, ..Self::new(store, decision) })
+    }
+
+    /// Number of requests whose messages are in no schema, because their path was not told apart from others when they were
+    /// observed, or because their endpoint was left out of the report. 0 after a second pass.
+    pub fn unassigned(&self) -> u64 {
+        self.unassigned
     }
 
     fn get(&self, id: &str) -> Option<(&HostSchemas, &EndpointSchemas)> {
@@ -119,7 +154,7 @@ impl Schemas {
     }
 
     /// All endpoints of a report that have schemas, as one JSON object by [`Pattern::endpoint`](crate::Pattern::endpoint) of
-    /// each host: `{"$schema": ..., "hosts": {HOST: {ENDPOINT: {...}}}}`.
+    /// each host: `{"$schema": ..., "hosts": {HOST: {ENDPOINT: {...}}}}`, and `unassigned_requests` if there are any.
     pub fn all(&self, report: &Report) -> Value {
         let mut hosts = Map::new();
         for pattern in &report.patterns {
@@ -132,7 +167,11 @@ impl Schemas {
                 host.insert(pattern.endpoint.clone(), endpoint);
             }
         }
-        json!({ "$schema": DIALECT, "hosts": hosts })
+        let mut all = json!({ "$schema": DIALECT, "hosts": hosts });
+        if let Some(all) = all.as_object_mut().filter(|_| self.unassigned > 0) {
+            all.insert("unassigned_requests".to_owned(), json!(self.unassigned));
+        }
+        all
     }
 
     /// The schema at a place of an endpoint; `path` as for [`explain`](Self::explain). `None` if there is no such place.
@@ -249,7 +288,7 @@ pub fn schema_of_json<'t>(texts: impl IntoIterator<Item = &'t [u8]>) -> (Value, 
         is_request: false,
         is_text: false,
         caps: Caps::at(level),
-        rules: &|_| PlaceRule::default(),
+        rules: &|_| PropertyDecision::default(),
     };
     let place = builder.add(shape, &message);
     let prior = Prior::default();

@@ -17,15 +17,17 @@ pub(crate) mod items;
 pub(crate) mod messages;
 pub(crate) mod numbers;
 pub(crate) mod observe;
+pub(crate) mod path_shapes;
 pub(crate) mod sensitive;
 pub(crate) mod store;
+mod stored;
 pub(crate) mod strings;
 pub(crate) mod tags;
 
 #[cfg(test)]
 mod tests;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::shape::fields::Fields;
 use crate::shape::items::Items;
@@ -40,7 +42,7 @@ pub(crate) const MAX_VALUE_BYTES: usize = 48;
 pub(crate) const MAX_DEPTH: usize = 24;
 
 /// A summary of the JSON values at one place.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Shape {
     pub(crate) nulls: u64,
     pub(crate) trues: u64,

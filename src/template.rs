@@ -15,6 +15,8 @@ pub(crate) mod model;
 pub(crate) mod naming;
 pub(crate) mod node_group;
 mod operations;
+pub(crate) mod path_step;
+pub(crate) mod property_rules;
 pub(crate) mod secret;
 pub(crate) mod segment;
 mod trees;

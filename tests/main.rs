@@ -51,6 +51,9 @@ mod many;
 #[cfg(feature = "mcp")]
 #[path = "main/mcp.rs"]
 mod mcp;
+/// Schemas in one pass: shapes by path give the schemas that a second pass gives.
+#[path = "main/one_pass.rs"]
+mod one_pass;
 /// Templates, from a table of cases in plain text.
 #[path = "main/templates.rs"]
 mod templates;

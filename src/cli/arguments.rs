@@ -67,7 +67,7 @@ pub(super) struct AnalyzeArguments {
     pub(super) interval: f64,
 
     /// Read the bodies too: which endpoints have schemas, and where secret or personal content is (see `schema`)
-    #[arg(long, conflicts_with_all = ["compat", "limit", "follow"])]
+    #[arg(long, conflicts_with_all = ["compat", "limit"])]
     pub(super) bodies: bool,
 
     /// Explain one endpoint (for example `GET /users/{user_id}`): why each segment is a parameter, and which decisions

@@ -72,18 +72,16 @@ pub fn analyze(
         }
         captures.spool()?;
     }
-    let (patterns, outcome) = observe(captures, options, monitor)?;
+    // Templates first: bodies are read in the second pass alone.
+    let first = Options { bodies: false, ..options.clone() };
+    let (patterns, outcome) = observe(captures, &first, monitor)?;
     let decision = options.decide(&patterns);
     let schemas = if options.bodies && !outcome.stopped {
-        Some(observe_shapes(captures, options, monitor, (&decision.report, &decision.routes))?)
+        Some(observe_shapes(captures, options, monitor, &decision)?)
     } else {
         None
     };
-    let mut analysis = Analysis::new(decision, patterns.skips, outcome);
-    if let Some(schemas) = &schemas {
-        schemas.summarize(&mut analysis.report);
-    }
-    Ok(Analysis { schemas, ..analysis })
+    Ok(Analysis::new(decision, patterns.skips, outcome).with_schemas(schemas))
 }
 
 impl Analysis {
@@ -100,6 +98,15 @@ impl Analysis {
             stopped: outcome.stopped,
         }
     }
+
+    /// Adds schemas, and their summaries to the report.
+    pub(super) fn with_schemas(mut self, schemas: Option<Schemas>) -> Self {
+        if let Some(schemas) = &schemas {
+            schemas.summarize(&mut self.report);
+            self.unmatched_rules.extend_from_slice(&schemas.unmatched_rules);
+        }
+        Self { schemas, ..self }
+    }
 }
 
 /// Observes all flows that the options select into one state.
@@ -112,5 +119,5 @@ pub(super) fn observe(
         let (newest, outcome) = collect(captures, options, monitor, || NewestFlows::new(limit))?;
         return Ok((newest.patterns(), outcome));
     }
-    collect(captures, options, monitor, Patterns::new)
+    collect(captures, options, monitor, || options.new_patterns())
 }

@@ -11,6 +11,7 @@ use crate::engine::progress::Monitor;
 use crate::engine::run::RunResult;
 use crate::error::Error;
 use crate::patterns::Patterns;
+use crate::schema::Schemas;
 
 /// Follows a mitmproxy dump or JSON lines that another program writes. Each [`poll`](Self::poll)
 /// reads the records that were added.
@@ -83,8 +84,8 @@ impl Follower {
         let mut follower = Self {
             path: path.as_ref().to_owned(),
             format,
+            patterns: options.new_patterns(),
             options,
-            patterns: Patterns::new(),
             outcome: RunResult::default(),
             mark: ReadPosition::default(),
         };
@@ -124,7 +125,7 @@ impl Follower {
         let length = file.metadata().map_or(0, |metadata| metadata.len());
         let restarted = !self.mark.goes_on(&file);
         if restarted {
-            self.patterns = Patterns::new();
+            self.patterns = self.options.new_patterns();
             self.outcome = RunResult::default();
             self.mark = ReadPosition::default();
         } else if length == self.mark.position {
@@ -160,7 +161,9 @@ impl Follower {
     /// ```
     pub fn analysis(&self) -> Analysis {
         let decision = self.options.decide(&self.patterns);
+        let schemas = Schemas::of(&self.patterns, &decision);
         Analysis::new(decision, self.patterns.skips().clone(), self.outcome.clone())
+            .with_schemas(schemas)
     }
 
     /// Reads the rest of the file and returns the last analysis. An incomplete record at the end is

@@ -105,16 +105,6 @@ impl<S: FlowCollector + Clone + Sync> Live<S> {
         total
     }
 
-    /// Opens the current files from their start.
-    pub(super) fn open_all(&self) -> Captures {
-        let mut captures = Captures::only_read();
-        for location in Listing::of(&self.paths).files {
-            // An error was reported when the file was looked at.
-            drop(captures.add_growing(&location, self.format, 0));
-        }
-        captures
-    }
-
     /// Returns `true` if the file is one of the current files.
     pub(super) fn has_file(&self, identity: FileIdentity) -> bool {
         let listing = Listing::of(&self.paths);

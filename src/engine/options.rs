@@ -36,6 +36,11 @@ impl Options {
         if self.bodies { Bodies::Read } else { Bodies::Left }
     }
 
+    /// An empty state that observes what these options ask for in one pass.
+    pub(super) fn new_patterns(&self) -> Patterns {
+        if self.bodies { Patterns::with_bodies() } else { Patterns::new() }
+    }
+
     pub(super) fn decide(&self, patterns: &Patterns) -> Decision {
         let mut report = self.report.clone();
         report.exclude_errors_only_404 |= self.exclude.contains(&Noise::ErrorsOnly404);

@@ -15,7 +15,6 @@ use crate::engine::compat::{CompatAnswer, CompatRows};
 use crate::engine::live::Live;
 use crate::engine::options::Options;
 use crate::engine::progress::{Monitor, Progress};
-use crate::engine::schemas::observe_shapes;
 use crate::engine::top_flows::NewestFlows;
 use crate::error::Error;
 use crate::limits;
@@ -61,6 +60,7 @@ pub struct LiveCaptures {
     format: InputFormat,
     /// Only one query at a time reads the captures, and the next one uses its result.
     known: Mutex<CacheState>,
+    bodies: Mutex<BodyCache>,
     patience: Duration,
 }
 
@@ -74,8 +74,14 @@ struct CacheState {
     /// Views that were decided, the newest last.
     views: Vec<(Scope, u64, Arc<Snapshot>)>,
     answers: Vec<((u64, Option<String>, Option<i64>), Arc<Result<CompatAnswer, Error>>)>,
-    /// The schemas of the captures with this fingerprint.
-    schemas: Option<(u64, Arc<Schemas>)>,
+}
+
+/// The bodies of the captures, from the first query for schemas on.
+#[derive(Default)]
+struct BodyCache {
+    state: Option<Live<Patterns>>,
+    /// The schemas of a generation of the state.
+    decided: Option<(u64, Arc<Schemas>)>,
 }
 
 enum ScopedState {
@@ -142,9 +148,15 @@ impl LiveCaptures {
             original: None,
             views: Vec::new(),
             answers: Vec::new(),
-            schemas: None,
         };
-        Self { options, paths, format, known: Mutex::new(known), patience: PATIENCE }
+        Self {
+            options,
+            paths,
+            format,
+            known: Mutex::new(known),
+            bodies: Mutex::default(),
+            patience: PATIENCE,
+        }
     }
 
     /// Returns the report about the current content of the captures. If the scope has a domain and
@@ -193,26 +205,8 @@ impl LiveCaptures {
         Ok(known.keep(scope.clone(), generation, view))
     }
 
-    /// Waits for the call that reads the captures now, up to a maximum time. A capture on a disk
-    /// that does not answer then blocks only one call.
     fn wait(&self, monitor: &dyn Monitor) -> Result<MutexGuard<'_, CacheState>, Error> {
-        let start = Instant::now();
-        loop {
-            match self.known.try_lock() {
-                Ok(known) => return Ok(known),
-                Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
-                Err(TryLockError::WouldBlock) => {}
-            }
-            if !monitor.progress(&Progress::default()) {
-                return Err(Error::canceled());
-            }
-            if start.elapsed() > self.patience {
-                return Err(Error::usage(
-                    "the captures are still being read for another call; ask again later, or for fewer of them",
-                ));
-            }
-            std::thread::sleep(LOOK_EVERY);
-        }
+        wait_for(&self.known, self.patience, monitor)
     }
 
     /// A view of the newest flows. `None` if the flows that are always kept do not contain them.
@@ -298,7 +292,8 @@ impl LiveCaptures {
     }
 
     /// Returns the schemas of all endpoints of the current captures, and the view that they belong
-    /// to. The captures are read once more, and the schemas are kept until one of them changes.
+    /// to. Bodies are read from the first call on, in one pass beside that of the views; later calls
+    /// read what was added.
     ///
     /// ```
     /// use api_patterns::{InputFormat, LiveCaptures, Options};
@@ -315,25 +310,21 @@ impl LiveCaptures {
     /// Fails as [`view`](Self::view) does.
     pub fn schemas(&self, monitor: &dyn Monitor) -> Result<(Arc<Snapshot>, Arc<Schemas>), Error> {
         let view = self.view(&Scope::default(), monitor)?;
-        let captures = {
-            let known = self.wait(monitor)?;
-            let kept =
-                known.schemas.as_ref().filter(|(fingerprint, _)| *fingerprint == view.fingerprint);
-            if let Some((_, schemas)) = kept {
-                return Ok((view, Arc::clone(schemas)));
-            }
-            known.all.open_all()
-        };
         // Other calls are answered while the bodies are read.
-        let decision = self.options.decide(&view.state);
-        let options = Options { bodies: true, ..self.options.clone() };
-        let schemas = Arc::new(observe_shapes(
-            &captures,
-            &options,
-            monitor,
-            (&decision.report, &decision.routes),
-        )?);
-        self.wait(monitor)?.schemas = Some((view.fingerprint, Arc::clone(&schemas)));
+        let bodies = &mut *wait_for(&self.bodies, self.patience, monitor)?;
+        let state = bodies.state.get_or_insert_with(|| {
+            let options = Options { bodies: true, ..self.options.clone() };
+            Live::new(self.paths.clone(), self.format, options, Patterns::with_bodies)
+        });
+        state.look(monitor)?;
+        let generation = state.generation();
+        if let Some((_, schemas)) = bodies.decided.as_ref().filter(|(of, _)| *of == generation) {
+            return Ok((view, Arc::clone(schemas)));
+        }
+        let patterns = state.total();
+        let schemas = Schemas::of(&patterns, &self.options.decide(&patterns)).unwrap_or_default();
+        let schemas = Arc::new(schemas);
+        bodies.decided = Some((generation, Arc::clone(&schemas)));
         Ok((view, schemas))
     }
 
@@ -510,6 +501,32 @@ fn keep_last<T>(list: &mut Vec<T>, entry: T, most: usize) {
     list.push(entry);
     if list.len() > most {
         list.remove(0);
+    }
+}
+
+/// Waits for the call that reads the captures now, up to a maximum time. A capture on a disk that
+/// does not answer then blocks only one call.
+fn wait_for<'m, T>(
+    mutex: &'m Mutex<T>,
+    patience: Duration,
+    monitor: &dyn Monitor,
+) -> Result<MutexGuard<'m, T>, Error> {
+    let start = Instant::now();
+    loop {
+        match mutex.try_lock() {
+            Ok(guard) => return Ok(guard),
+            Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => {}
+        }
+        if !monitor.progress(&Progress::default()) {
+            return Err(Error::canceled());
+        }
+        if start.elapsed() > patience {
+            return Err(Error::usage(
+                "the captures are still being read for another call; ask again later, or for fewer of them",
+            ));
+        }
+        std::thread::sleep(LOOK_EVERY);
     }
 }
 

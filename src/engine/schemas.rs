@@ -7,8 +7,7 @@ use crate::engine::options::Options;
 use crate::engine::progress::Monitor;
 use crate::engine::run::run;
 use crate::error::Error;
-use crate::report::Report;
-use crate::report::routes::Routes;
+use crate::report::decision::Decision;
 use crate::schema::{Schemas, number_of};
 use crate::shape::messages::BodyScratch;
 use crate::shape::store::ShapeStore;
@@ -26,12 +25,14 @@ pub(super) fn observe_shapes(
     captures: &Captures,
     options: &Options,
     monitor: &dyn Monitor,
-    (report, routes): (&Report, &Routes),
+    decision: &Decision,
 ) -> Result<Schemas, Error> {
     let filter = Filter::new(options);
     let visit = |observer: &mut Observer, _: usize, _: u64, found: CaptureItem<'_>| {
         let Ok(flow) = filter.check(&found) else { return };
-        let Some(id) = routes.label(flow).and_then(|label| number_of(&label.id)) else { return };
+        let Some(id) = decision.routes.label(flow).and_then(|label| number_of(&label.id)) else {
+            return;
+        };
         let response = flow.response.as_ref().and_then(|response| response.body.recorded_bytes());
         let bytes = [flow.request_body.recorded_bytes(), response].into_iter().flatten().sum();
         observer.store.endpoint(id, bytes).observe(flow, flow.query(), &mut observer.scratch);
@@ -41,5 +42,5 @@ pub(super) fn observe_shapes(
     for observer in outcome.states {
         all.merge(observer.store);
     }
-    Ok(Schemas::new(all, report))
+    Ok(Schemas::new(all, decision))
 }

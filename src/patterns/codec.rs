@@ -13,6 +13,7 @@ use crate::flow::text;
 use crate::limits;
 use crate::patterns::Patterns;
 use crate::patterns::endpoint::Endpoint;
+use crate::shape::path_shapes::PathShapes;
 use crate::sketch::stable_hash;
 use crate::skip::{SkipPlace, SkipReason, Skips};
 use crate::template::trie::{Node, StoredTrie, Trie, TrieBounds};
@@ -21,7 +22,7 @@ const MAGIC: &[u8; 4] = b"APST";
 
 /// Version of the format. Must be increased with every change to the stored fields or to a hashed
 /// input.
-pub(crate) const VERSION: u8 = 3;
+pub(crate) const VERSION: u8 = 4;
 
 /// Size of the header in bytes.
 const HEADER: usize = MAGIC.len() + 1 + 8;
@@ -35,6 +36,7 @@ struct StoredPatterns<'a, T> {
     skips: Vec<(Cow<'a, str>, u64, Vec<(u64, u64, Cow<'a, str>)>)>,
     answered: T,
     not_found: T,
+    bodies: Option<Cow<'a, PathShapes>>,
 }
 
 impl Patterns {
@@ -72,6 +74,11 @@ impl Patterns {
             skips: skips.map(|(reason, n, at)| (reason.name().into(), n, places(at))).collect(),
             answered: &*answered,
             not_found: &*not_found,
+            bodies: self.bodies.as_deref().map(|bodies| {
+                let mut bodies = bodies.clone();
+                bodies.fit();
+                Cow::Owned(bodies)
+            }),
         };
         // Serialising plain data to memory cannot fail.
         let payload = postcard::to_stdvec(&stored).expect("plain data in memory is serialized");
@@ -173,7 +180,14 @@ impl StoredPatterns<'_, StoredTrie<Endpoint>> {
         if !counts_fit || !answered.hosts().chain(not_found.hosts()).all(|(_, node)| fits(node)) {
             return Err(Error::format("state", "this state has counts that are too large"));
         }
-        Ok(Patterns { used: self.used, skips, answered, not_found, ..Patterns::default() })
+        let bodies = self.bodies.map(|bodies| Box::new(bodies.into_owned()));
+        if bodies.as_ref().is_some_and(|bodies| !bodies.is_sound()) {
+            return Err(Error::format(
+                "state",
+                "this state is damaged: it has shapes that do not fit together; create it again",
+            ));
+        }
+        Ok(Patterns { used: self.used, skips, answered, not_found, bodies, ..Patterns::default() })
     }
 }
 

@@ -16,6 +16,7 @@ use crate::template::context::LeafStats;
 use crate::template::decide::decide;
 use crate::template::decided::{CloseCall, DecidedNode};
 use crate::template::model::Model;
+use crate::template::property_rules::PropertyRule;
 use crate::template::user_rules::{MatchedRules, WithRules};
 use crate::template::variable::Variable;
 
@@ -31,6 +32,8 @@ pub struct Decision {
     pub explanations: Vec<Explanation>,
     /// The rules that matched nothing, such as `[[literal]] /v1/me on api.example.com`.
     pub unmatched_rules: Vec<String>,
+    /// The rules for properties, which decide when schemas are.
+    pub(crate) property_rules: Vec<PropertyRule>,
     /// Number of requests to endpoints left out by [`ReportOptions::exclude_errors_only_404`].
     pub errors_only_404: u64,
 }
@@ -241,6 +244,7 @@ pub(crate) fn build(
         routes,
         explanations,
         unmatched_rules,
+        property_rules: options.rules.properties.clone(),
         errors_only_404,
     }
 }

@@ -7,7 +7,9 @@ use crate::flow::operation::operation_key;
 use crate::limits;
 use crate::patterns::endpoint::method_name;
 use crate::patterns::{encoded_path, host_name, is_not_found, segments};
+use crate::shape::path_shapes::RequestRoute;
 use crate::template::decided::DecidedLiteral;
+use crate::template::path_step::PathStep;
 use crate::template::segment::{PLAIN_FRAME, Segment};
 use crate::template::user_rules::fits_frame;
 use crate::template::variable::VariableKey;
@@ -77,6 +79,15 @@ pub(crate) struct RouteNode {
     ends: BTreeMap<(Box<[u8]>, Box<[u8]>), usize>,
 }
 
+/// One step through the lookup tree.
+#[derive(Clone, Copy)]
+enum Step<'s> {
+    /// A segment.
+    Text(&'s [u8]),
+    /// Any value of a slot.
+    Slot(&'s [u8]),
+}
+
 /// A literal child, and the kinds of responses that requests with this literal had. Requests with
 /// the other kind of response were counted under a parameter, because a trie that exceeded its
 /// bounds had folded the literal.
@@ -131,24 +142,45 @@ impl Routes {
 
     /// The index of the label of a flow; an index without a label for an endpoint that was left out.
     pub(crate) fn label_index(&self, flow: &Flow<'_>) -> Option<usize> {
-        let host = self.hosts.get(&*host_name(flow)).copied().or(self.other_hosts)?;
+        let path = encoded_path(flow);
+        let steps = segments(&path).map(Step::Text);
+        let ends = (&*method_name(&flow.method), &*operation_key(flow));
+        self.walk(&host_name(flow), steps, ends, is_not_found(flow))
+    }
+
+    /// The endpoint of all requests that a route stands for; `None` if they have none, or several as far as is known.
+    pub(crate) fn label_of(&self, route: &RequestRoute) -> Option<&Label> {
+        let steps = route.steps.iter().map(|step| match step {
+            PathStep::Literal(text) => Step::Text(text),
+            PathStep::Value(slot) => Step::Slot(slot),
+        });
+        let ends = (&*route.method, &*route.operation);
+        self.labels.get(self.walk(&route.host, steps, ends, route.not_found)?)
+    }
+
+    fn walk<'s>(
+        &self,
+        host: &[u8],
+        steps: impl Iterator<Item = Step<'s>>,
+        (method, operation): (&[u8], &[u8]),
+        not_found: bool,
+    ) -> Option<usize> {
+        let host = self.hosts.get(host).copied().or(self.other_hosts)?;
         let mut route = self.starts.get(host)?;
-        let not_found = is_not_found(flow);
-        for (depth, segment) in segments(&encoded_path(flow)).enumerate() {
+        for (depth, step) in steps.enumerate() {
             if let (true, Some(rest)) = (
-                depth + 1 >= limits::MAX_PATH_SEGMENTS || route.step(segment, not_found).is_none(),
+                depth + 1 >= limits::MAX_PATH_SEGMENTS || route.step(step, not_found).is_none(),
                 &route.rest,
             ) {
                 route = rest;
                 break;
             }
-            route = route.step(segment, not_found)?;
+            route = route.step(step, not_found)?;
         }
-        let method = method_name(&flow.method);
         let end_of =
             |method: &[u8], operation: &[u8]| route.ends.get(&(method.into(), operation.into()));
-        let end = end_of(&method, &operation_key(flow))
-            .or_else(|| end_of(&method, b""))
+        let end = end_of(method, operation)
+            .or_else(|| end_of(method, b""))
             .or_else(|| end_of(b"OTHER", b""))?;
         Some(*end)
     }
@@ -174,8 +206,19 @@ impl RouteNode {
         }
     }
 
-    /// The child that a segment leads to. `not_found` says whether the response was 404.
-    fn step(&self, segment: &[u8], not_found: bool) -> Option<&Self> {
+    /// The child that a step leads to. `not_found` says whether the response was 404.
+    fn step(&self, step: Step<'_>, not_found: bool) -> Option<&Self> {
+        let segment = match step {
+            Step::Text(segment) => segment,
+            // A rule's parameter takes any value that has its frame around it.
+            Step::Slot(slot) => {
+                let pinned = self.pinned.iter().find(|(frame, _)| fits_frame(frame, slot));
+                return pinned
+                    .map(|found| &found.1)
+                    .or_else(|| self.variables.get(slot))
+                    .or_else(|| self.variables.get(&*PLAIN_FRAME));
+            }
+        };
         let literal = self.literals.get(segment);
         let seen = |literal: &&LiteralRoute| {
             if not_found { literal.not_found } else { literal.answered }

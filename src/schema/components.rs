@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::schema::graph::{Object, ObjectId, PlaceGraph, PlaceId, is_named_beside_map};
+use crate::schema::graph::{Object, ObjectId, PlaceGraph, PlaceId};
 use crate::schema::names::{ERROR, pascal_case, singular_of};
 
 /// Keys that an object must have to be a component.
@@ -87,7 +87,7 @@ impl<'g> Walk<'g> {
         let found = self.graph.object(object);
         for (hash, _, present, child) in found.keys() {
             // The values of a map stand in one place.
-            let is_value = found.is_map && !is_named_beside_map(present, found.fields.count);
+            let is_value = found.is_map && !found.is_named(present);
             self.place(child, Context::Key(object, if is_value { 0 } else { hash }));
         }
         if let Some(rest) = found.rest {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::schema::enumeration::{EnumEvidence, IS_ENUM};
-use crate::schema::graph::{Object, ObjectId, Place, PlaceGraph, PlaceId, is_named_beside_map};
+use crate::schema::graph::{Object, ObjectId, Place, PlaceGraph, PlaceId};
 use crate::schema::prior::Prior;
 use crate::schema::sensitive::sensitive_name;
 use crate::shape::formats::StringFormat;
@@ -196,9 +196,7 @@ impl Decider<'_> {
 
     /// All fields are values of one map, but for those that nearly every object has.
     fn map(&self, object: &Object) -> ObjectSchema {
-        let named = object
-            .keys()
-            .filter(|(_, _, present, _)| is_named_beside_map(*present, object.fields.count));
+        let named = object.keys().filter(|(_, _, present, _)| object.is_named(*present));
         let mut properties: Vec<(String, SchemaNode)> = named
             .map(|(_, key, _, place)| {
                 let name = String::from_utf8_lossy(key).into_owned();

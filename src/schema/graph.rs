@@ -13,6 +13,7 @@ use crate::schema::names::{MessageNames, property_weight};
 use crate::shape::fields::{Fields, MAX_FIELDS};
 use crate::shape::{Caps, Shape};
 use crate::sketch::{Merge, stable_hash};
+use crate::template::property_rules::PropertyDecision;
 
 /// A place, by its index in a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,7 +32,7 @@ pub(crate) struct Place {
     /// Number of values here that are objects. [`object`](Self::object) may have been observed at other places too.
     pub(crate) objects: u64,
     pub(crate) object: Option<ObjectId>,
-    pub(crate) rule: PlaceRule,
+    pub(crate) rule: PropertyDecision,
 }
 
 /// The objects that were found to be one thing.
@@ -53,15 +54,7 @@ pub(crate) struct Object {
     pub(crate) is_text: bool,
     /// Keys with larger hashes are not told apart, because some of these objects were cut down to this hash.
     limit: Option<u64>,
-    pub(crate) rule: PlaceRule,
-}
-
-/// Decisions about a place that a user's rules made.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct PlaceRule {
-    pub(crate) map: Option<bool>,
-    pub(crate) enumeration: Option<bool>,
-    pub(crate) name: Option<Box<str>>,
+    pub(crate) rule: PropertyDecision,
 }
 
 /// A message that is added to a graph.
@@ -73,7 +66,7 @@ pub(crate) struct Message<'r> {
     /// Fields of one object that were kept of the message: see [`Caps`].
     pub(crate) caps: Caps,
     /// The rules for a place at a path of keys, of which items of lists are `[]`.
-    pub(crate) rules: &'r dyn Fn(&[&str]) -> PlaceRule,
+    pub(crate) rules: &'r dyn Fn(&[&str]) -> PropertyDecision,
 }
 
 /// Places and objects with their evidence.
@@ -279,7 +272,7 @@ impl PlaceGraph {
         let mut object = std::mem::take(&mut self.objects[id.0 as usize]);
         let mut values = Vec::new();
         for (_, key, present, child) in object.keys() {
-            if is_named_beside_map(present, object.fields.count) {
+            if object.is_named(present) {
                 continue;
             }
             values.push(child);
@@ -395,6 +388,13 @@ impl Object {
         Some((self.fields.present(hash), self.children[at].1))
     }
 
+    /// True if a key of a map that so many of the objects have is a name nevertheless, because nearly all have it. Where a
+    /// rule says that the object is a map, all keys are values.
+    pub(crate) fn is_named(&self, present: u64) -> bool {
+        let objects = self.fields.count;
+        self.rule.map != Some(true) && objects >= 3 && present * 20 >= objects * 19
+    }
+
     /// True if the keys that are not kept are more than keys that are values.
     pub(crate) fn is_cut(&self) -> bool {
         self.limit.is_some()
@@ -411,21 +411,4 @@ impl Place {
     pub(crate) fn not_null(&self) -> u64 {
         self.shape.not_null() + self.objects
     }
-}
-
-impl Merge for PlaceRule {
-    /// Where two rules are about places that are one, `true` and the first name in order win.
-    fn merge(&mut self, other: Self) {
-        self.map = self.map.max(other.map);
-        self.enumeration = self.enumeration.max(other.enumeration);
-        self.name = match (self.name.take(), other.name) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
-    }
-}
-
-/// A field that nearly every object has is named, also where the others are a map.
-pub(crate) fn is_named_beside_map(present: u64, objects: u64) -> bool {
-    objects >= 3 && present * 20 >= objects * 19
 }

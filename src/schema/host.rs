@@ -8,12 +8,13 @@ use crate::report::Pattern;
 use crate::schema::components::components;
 use crate::schema::decide::{Decider, ObjectNode, SchemaNode};
 use crate::schema::emit::Emitter;
-use crate::schema::graph::{Message, ObjectId, PlaceGraph, PlaceId, PlaceRule};
+use crate::schema::graph::{Message, ObjectId, PlaceGraph, PlaceId};
 use crate::schema::names::{MessageNames, message_names, path_nouns};
 use crate::schema::pool::pool;
 use crate::schema::prior::Prior;
 use crate::shape::messages::{BodyStats, Direction, EndpointMessages, MessageKey};
 use crate::shape::{Caps, Shape};
+use crate::template::property_rules::PropertyRules;
 
 /// Where the definitions of components stand in a JSON Schema.
 const DEFINITIONS: &str = "#/$defs/";
@@ -49,25 +50,33 @@ impl HostBuilder {
         &mut self,
         pattern: &Pattern,
         messages: EndpointMessages,
+        rules: &PropertyRules<'_>,
     ) -> (PlaceId, Vec<(MessageKey, BodyStats, PlaceId)>) {
         let caps = Caps::at(messages.level);
         let none = MessageNames::default();
+        let rules_of = |message: &str, path: &[&str]| {
+            rules.decision(&pattern.host, &pattern.endpoint, message, path)
+        };
         let query = Message {
             names: &none,
             is_request: true,
             is_text: true,
             caps,
-            rules: &|_| PlaceRule::default(),
+            rules: &|path| rules_of("query", path),
         };
         let place = self.graph.add(messages.query.clone(), &query);
         let bodies = messages.into_bodies().into_iter().map(|(key, mut bodies)| {
+            let kind = match key.direction {
+                Direction::Request => "request".to_owned(),
+                Direction::Response => key.status.to_string(),
+            };
             let message = Message {
                 names: &message_names(pattern, &key),
                 is_request: key.direction == Direction::Request,
                 // Values of forms are text.
                 is_text: bodies.json == 0,
                 caps,
-                rules: &|_| PlaceRule::default(),
+                rules: &|path| rules_of(&kind, path),
             };
             let shape = std::mem::take(&mut bodies.shape);
             let place = self.add(shape, &message);

@@ -3,6 +3,7 @@
 use crate::schema::EndpointSchemas;
 use crate::schema::graph::{Object, Place, PlaceGraph, PlaceId};
 use crate::shape::messages::{ACCEPTED, Direction, MessageKey};
+use crate::template::property_rules::steps_of;
 
 /// A place that a path leads to.
 pub(crate) struct SelectedPlace<'g> {
@@ -20,8 +21,8 @@ pub(super) fn place<'g>(
     endpoint: &EndpointSchemas,
     path: &str,
 ) -> Option<SelectedPlace<'g>> {
-    let path = path.replace("[]", ".[]");
-    let mut parts = path.split('.').filter(|part| !part.is_empty());
+    let steps = steps_of(path);
+    let mut parts = steps.iter().map(String::as_str);
     let first = parts.next()?;
     let (mut place, is_text) = if first == "query" {
         (endpoint.query, true)

@@ -69,9 +69,16 @@ pub(crate) const UNREADABLE: [&str; 5] =
     ["too_large", "unknown_encoding", "damaged_encoding", "truncated", "invalid"];
 
 /// Memory to observe bodies in.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct BodyScratch {
     decoder: BodyDecoder,
+}
+
+impl Clone for BodyScratch {
+    /// Memory is not worth a copy.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 impl MessageKey {

@@ -41,6 +41,11 @@ impl Numbers {
         self.integers + self.fractions
     }
 
+    /// The largest counter.
+    pub(crate) fn largest_count(&self) -> u64 {
+        self.integers.max(self.fractions).max(self.wide)
+    }
+
     /// The smallest and the largest number; `None` if there are none.
     #[cfg(test)]
     pub(crate) fn range(&self) -> Option<(f64, f64)> {

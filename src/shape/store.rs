@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::limits;
 use crate::shape::Caps;
 use crate::shape::messages::EndpointMessages;
-use crate::sketch::{HeapSize, Merge, fair_share};
+use crate::sketch::{Merge, fair_share};
 
 /// The messages of endpoints by their ids.
 ///
@@ -25,27 +25,18 @@ pub(crate) struct ShapeStore {
     uncounted_bytes: u64,
 }
 
-/// Flows after which the nodes are counted anew: between two counts a flow adds at most as many nodes as its bodies have
-/// values.
-const FLOWS_A_COUNT: u64 = 256;
-
-/// Bytes of bodies after which the nodes are counted anew, however few flows they came with: wide bodies have a node for every few
-/// bytes.
-const BYTES_A_COUNT: u64 = 4 << 20;
-
 impl ShapeStore {
     /// The messages of an endpoint to which a flow belongs, whose bodies have so many bytes.
     pub(crate) fn endpoint(&mut self, id: u64, bytes: u64) -> &mut EndpointMessages {
         self.uncounted += 1;
-        if self.uncounted >= FLOWS_A_COUNT.max(self.endpoints.len() as u64 * 8)
-            || self.uncounted_bytes >= BYTES_A_COUNT
+        if self.uncounted >= limits::FLOWS_A_COUNT.max(self.endpoints.len() as u64 * 8)
+            || self.uncounted_bytes >= limits::BYTES_A_COUNT
         {
             self.fit();
         }
         self.uncounted_bytes = self.uncounted_bytes.saturating_add(bytes);
         self.endpoints.entry(id).or_default()
     }
-
 
     /// Takes the messages of an endpoint out.
     pub(crate) fn take(&mut self, id: u64) -> Option<EndpointMessages> {
@@ -73,13 +64,6 @@ impl ShapeStore {
                 nodes = messages.nodes();
             }
         }
-    }
-
-    /// Memory of the store, in bytes.
-    #[cfg(test)]
-    pub(crate) fn size(&self) -> usize {
-        let entries = self.endpoints.values();
-        entries.map(|messages| size_of::<EndpointMessages>() + 8 + messages.heap_bytes()).sum()
     }
 }
 

@@ -88,6 +88,11 @@ impl TaggedObjects {
         self.keys.retain(|(key, _)| is_kept(*key));
     }
 
+    /// The largest counter.
+    pub(crate) fn largest_count(&self) -> u64 {
+        self.keys.iter().map(|(_, count)| *count).chain([self.count]).max().unwrap_or_default()
+    }
+
     /// How many of the objects have the key with this hash.
     pub(crate) fn present(&self, key: u64) -> u64 {
         self.keys.binary_search_by_key(&key, |entry| entry.0).map_or(0, |at| self.keys[at].1)

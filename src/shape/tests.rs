@@ -4,8 +4,9 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use crate::schema::schema_of_json;
+use crate::shape::items::Items;
 use crate::shape::observe::observe_json;
-use crate::shape::{Caps, Shape};
+use crate::shape::{Caps, MAX_DEPTH, Shape};
 use crate::sketch::Merge;
 
 /// JSON as APIs write it, with names and values that every decision stumbles over.
@@ -171,6 +172,25 @@ fn half_a_surrogate_pair_is_read_and_never_stated() {
     let (schema, unread) = schema_of_json(texts.iter().map(String::as_bytes));
     assert_eq!((unread, &schema["properties"]["status"]["enum"]), (0, &Value::Null), "{schema}");
     assert_eq!(schema["properties"]["b"]["type"], "string");
+}
+
+#[test]
+fn shapes_nested_more_deeply_than_any_observation_are_refused() {
+    let nested = |depth: usize| {
+        let mut shape = Shape { trues: 1, ..Shape::default() };
+        for _ in 0..depth {
+            let items = Items { count: 1, item: shape, ..Items::default() };
+            shape = Shape { items: Some(Box::new(items)), ..Shape::default() };
+        }
+        postcard::to_stdvec(&shape).unwrap()
+    };
+    let read = |bytes: &[u8]| postcard::from_bytes::<Shape>(bytes);
+    assert!(read(&nested(MAX_DEPTH)).is_ok());
+    assert!(read(&nested(MAX_DEPTH + 2)).is_err());
+    // The count is right again after a refusal.
+    assert!(read(&nested(MAX_DEPTH)).is_ok());
+    let many = Shape { nulls: crate::limits::MAX_COUNT + 1, ..Shape::default() };
+    assert!(read(&postcard::to_stdvec(&many).unwrap()).is_err());
 }
 
 #[test]

@@ -388,7 +388,7 @@ fn rank(hash: u64, known: bool) -> u64 {
 
 /// Returns `true` if the segment is a value in any context, so that no literal child is kept for
 /// it. Numbers of up to three digits may be versions or names and do have literal children.
-fn is_value(segment: &Segment<'_>) -> bool {
+pub(crate) fn is_value(segment: &Segment<'_>) -> bool {
     segment.is_key()
         || segment.kind.is_unmistakable()
         || (segment.kind.is_integer() && segment.core.len() > 3)

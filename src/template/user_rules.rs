@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::flow::text;
 use crate::template::classifier::{Classification, Classifier};
 use crate::template::context::SiblingSet;
+use crate::template::property_rules::{PropertyEntry, PropertyRule};
 use crate::template::{Part, Template};
 
 /// User-defined rules that override the classifier, from a TOML file. The default has no rules.
@@ -37,12 +38,19 @@ use crate::template::{Part, Template};
 ///
 ///     [[host]]                        # hosts that are one
 ///     template = "{tenant}.example.com"
+///
+///     [[property]]                    # in schemas: this is a map, an enumeration, or called so
+///     endpoint = "GET /users/{user_id}"   # any endpoint where it is left out
+///     path = "200.settings"           # query, request or a status, then keys; * and ** match any
+///     map = true
+///     name = "Settings"
 /// "#).unwrap();
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     rules: Vec<PathRule>,
     hosts: Vec<HostRule>,
+    pub(crate) properties: Vec<PropertyRule>,
 }
 
 /// One rule for paths.
@@ -102,6 +110,8 @@ struct RulesFile {
     rename: Vec<RenameEntry>,
     #[serde(default)]
     host: Vec<HostEntry>,
+    #[serde(default)]
+    property: Vec<PropertyEntry>,
 }
 
 #[derive(Deserialize)]
@@ -194,6 +204,9 @@ impl Rules {
         }
         for entry in file.host {
             rules.hosts.push(parse_host(name, entry.template)?);
+        }
+        for entry in file.property {
+            rules.properties.push(PropertyRule::parse(name, entry)?);
         }
         Ok(rules)
     }

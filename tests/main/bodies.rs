@@ -1,6 +1,6 @@
 //! Schemas of bodies, from captures to the command line and the report.
 
-use api_patterns::{Analysis, Captures, InputFormat, Options, analyze};
+use api_patterns::{Analysis, Captures, InputFormat, Options, Rules, analyze};
 use serde_json::{Value, json};
 
 use crate::support::{fixture, program as run};
@@ -130,6 +130,116 @@ fn objects_with_a_tag_are_a_union() {
     assert!(validator.is_valid(&json!({ "type": "push", "commits": 1 })));
     assert!(!validator.is_valid(&json!({ "type": "push", "version": "x" })), "{item}");
     assert!(!validator.is_valid(&json!({ "type": "deleted", "commits": 1 })), "{item}");
+}
+
+#[test]
+fn objects_in_several_places_are_one_component() {
+    let user = |n: u64| json!({ "id": n, "login": format!("name{n}"), "avatar": format!("https://h.example/{n}.png"), "admin": n % 2 == 0 });
+    let mut lines: Vec<Value> = (1..40).map(|n| self::user(n, &user(n))).collect();
+    lines.extend((1..10).map(|n| {
+        let body = json!({ "id": n, "title": "a title", "author": user(n), "reviewers": [user(n + 1)], "body": "text" });
+        let url = format!("https://api.example.com/posts/{}", 1000 + n);
+        json!({ "method": "GET", "url": url, "status": 200, "content_type": "application/json", "response_body": body.to_string() })
+    }));
+    let analysis = analyzed(&lines);
+    let all = analysis.schemas.as_ref().unwrap().all(&analysis.report);
+    let host = &all["hosts"]["api.example.com"];
+    let schema = |endpoint: &str| &host[endpoint]["responses"]["200"]["application/json"]["schema"];
+    assert_eq!(schema("GET /users/{user_id}")["title"], "User");
+    let post = schema("GET /posts/{post_id}");
+    assert_eq!(post["properties"]["author"]["$ref"], "#/$defs/User", "{post}");
+    assert_eq!(post["properties"]["reviewers"]["items"]["$ref"], "#/$defs/User", "{post}");
+    // Nine posts tell what 57 users tell: no place says null of it, and all fields are required.
+    let user = &post["$defs"]["User"];
+    assert_eq!(user["required"], json!(["admin", "avatar", "id", "login"]));
+    assert_eq!(user["properties"]["login"]["type"], "string");
+}
+
+#[test]
+fn an_object_in_an_object_of_its_kind_is_a_reference() {
+    fn comment(depth: u64) -> Value {
+        let replies: Vec<Value> = (0..depth).map(|_| comment(depth - 1)).collect();
+        json!({ "id": depth, "text": "some words", "author_name": "x", "replies": replies })
+    }
+    let lines: Vec<Value> = (1..6).map(|n| user(n, &comment(n % 4))).collect();
+    let schema = schema_of(&analyzed(&lines));
+    let component = schema["properties"]["replies"]["items"]["$ref"].as_str().unwrap();
+    let name = component.strip_prefix("#/$defs/").unwrap();
+    let items = &schema["$defs"][name]["properties"]["replies"]["items"];
+    assert_eq!(items["$ref"], component, "{schema}");
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    assert!(validator.is_valid(&comment(5)));
+    assert!(!validator.is_valid(
+        &json!({ "id": 1, "text": "x", "author_name": "x", "replies": [{ "id": "x" }] })
+    ));
+}
+
+#[test]
+fn lists_with_a_kind_for_each_position_are_tuples() {
+    let lines: Vec<Value> =
+        (0..8).map(|n| user(n, &json!({ "point": [n, "north", true], "pair": [n, n] }))).collect();
+    let schema = schema_of(&analyzed(&lines));
+    let point = &schema["properties"]["point"];
+    let kinds = json!([{ "type": "number" }, { "type": "string" }, { "type": "boolean" }]);
+    assert_eq!((&point["prefixItems"], &point["maxItems"]), (&kinds, &json!(3)), "{schema}");
+    assert!(schema["properties"]["pair"]["items"].is_object());
+}
+
+#[test]
+fn rules_decide_about_properties_that_were_observed_before() {
+    let lines: Vec<Value> = (0..20)
+        .map(|n| {
+            let settings = json!({ "color": "red", "size": n, "shape": "round" });
+            user(
+                n,
+                &json!({ "id": n, "state": if n % 2 == 0 { "on" } else { "off" }, "settings": settings }),
+            )
+        })
+        .collect();
+    let text = lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
+    let captures = Captures::from_bytes("lines", text.into_bytes(), InputFormat::Detect).unwrap();
+    let analyzed = |rules: &str| {
+        let mut options = Options::default();
+        options.bodies = true;
+        options.report.rules = Rules::parse("rules.toml", rules).unwrap();
+        analyze(&captures, &options, &()).unwrap()
+    };
+    let plain = schema_of(&analyzed(""));
+    assert!(plain["properties"]["settings"]["properties"]["color"].is_object());
+    assert_eq!(plain["properties"]["state"]["enum"], json!(["off", "on"]));
+    let ruled = analyzed(
+        r#"
+        [[property]]
+        path = "200.settings"
+        map = true
+        [[property]]
+        endpoint = "GET /users/{user_id}"
+        path = "**.state"
+        enum = false
+        [[property]]
+        path = "200"
+        name = "Account"
+        [[property]]
+        path = "404.nothing"
+        map = true
+        "#,
+    );
+    let schema = schema_of(&ruled);
+    let settings = &schema["properties"]["settings"];
+    assert!(settings["properties"].is_null() && settings["additionalProperties"].is_object());
+    assert!(schema["properties"]["state"]["enum"].is_null());
+    assert_eq!(schema["title"], "Account");
+    assert_eq!(ruled.unmatched_rules, ["[[property]] 404.nothing"]);
+    let id = &ruled.report.patterns[0].id;
+    let reasons = ruled.schemas.as_ref().unwrap().explain(id, "200.settings").unwrap();
+    assert!(
+        reasons.iter().any(|reason| reason.reason.starts_with("a rule says so")),
+        "{reasons:?}"
+    );
+    for broken in ["path = \"\"\nmap = true", "path = \"200\"", "path = \"200\"\nname = \"2x\""] {
+        let error = Rules::parse("rules.toml", &format!("[[property]]\n{broken}")).unwrap_err();
+        assert!(error.to_string().contains("cannot be applied"), "{error}");
+    }
 }
 
 #[test]

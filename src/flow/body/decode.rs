@@ -25,7 +25,7 @@ pub(crate) enum BodyProblem {
 }
 
 /// Decoder of bodies that reuses its memory.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct BodyDecoder {
     /// Output of the last step, and of the step before it.
     buffers: [Vec<u8>; 2],

@@ -1,0 +1,62 @@
+//! The path of a request as what is known of it before templates are decided.
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
+use crate::sketch::stable_hash;
+use crate::template::segment::Segment;
+use crate::template::trie::is_value;
+use crate::template::vocabulary::Vocabulary;
+
+/// One segment of a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum PathStep {
+    /// A segment that may be a name.
+    Literal(Box<[u8]>),
+    /// Any segment of a slot: see [`Segment::slot`]. The text is not kept.
+    Value(Box<[u8]>),
+}
+
+/// The path of a request, in two degrees of detail.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PathSteps {
+    /// With a literal for each segment that may be a name.
+    pub(crate) all: Vec<PathStep>,
+    /// With a literal for each segment that is in the vocabulary.
+    pub(crate) known: Vec<PathStep>,
+    /// Whether the two differ.
+    pub(crate) has_unknown: bool,
+}
+
+impl PathSteps {
+    /// The steps of the segments of a path.
+    pub(crate) fn of<'s>(segments: impl Iterator<Item = &'s [u8]>) -> Self {
+        let mut steps = Self::default();
+        for text in segments.take(limits::MAX_PATH_SEGMENTS) {
+            let segment = Segment::parse(text);
+            let literal = || PathStep::Literal(text.into());
+            let value = || PathStep::Value((*segment.slot()).into());
+            let is_name = !is_value(&segment);
+            let is_known = is_name && Vocabulary::shipped().knows(segment.core);
+            steps.all.push(if is_name { literal() } else { value() });
+            steps.known.push(if is_known { literal() } else { value() });
+            steps.has_unknown |= is_name != is_known;
+        }
+        steps
+    }
+}
+
+/// A hash of steps that depends on nothing else.
+pub(crate) fn hash_of(steps: &[PathStep]) -> u64 {
+    let mut bytes = Vec::new();
+    for step in steps {
+        let (kind, text) = match step {
+            PathStep::Literal(text) => (b'l', text),
+            PathStep::Value(slot) => (b'v', slot),
+        };
+        bytes.push(kind);
+        bytes.extend((text.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(text);
+    }
+    stable_hash(&bytes)
+}
