@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::capture::batch::Batch;
 use crate::capture::bytes::Bytes;
-use crate::capture::{Bodies, CaptureItem, Captures, Chunk, Content, Framer, InputFormat, decode};
+use crate::capture::{CaptureItem, Captures, Chunk, Content, Framer, InputFormat, decode};
 use crate::engine::filter::Filter;
 use crate::engine::fold::{FlowCollector, collect};
 use crate::engine::options::Options;
@@ -69,11 +69,11 @@ pub fn split(
     }
     let captures = Captures::open(&[path], format)?;
     let Some(file) = file_of(&captures) else {
-        return Ok((vec![Split { places: None }], Patterns::new(), Vec::new()));
+        return Ok((vec![Split { places: None }], options.new_patterns(), Vec::new()));
     };
     let source = &captures.sources[0];
     let filter = Filter::new(options);
-    let mut rest = Patterns::new();
+    let mut rest = options.new_patterns();
     let mut parts = Vec::new();
     let mut places: Vec<(u64, u64)> = Vec::new();
     let mut taken = 0;
@@ -89,7 +89,7 @@ pub fn split(
                     places.push((batch.offset, length));
                     taken += length;
                 } else {
-                    decode(source, &batch, Bodies::Left, &|| true, &mut |offset, found| {
+                    decode(source, &batch, options.read_bodies(), &|| true, &mut |offset, found| {
                         rest.take(&filter, (0, offset), found);
                     });
                 }
@@ -142,7 +142,7 @@ pub fn observe_split(
 ) -> Result<(Patterns, Vec<String>), Error> {
     let captures = Captures::open(&[path], format)?;
     let (Some(file), Some(places)) = (file_of(&captures), &part.places) else {
-        let (patterns, outcome) = collect(&captures, options, monitor, Patterns::new)?;
+        let (patterns, outcome) = collect(&captures, options, monitor, || options.new_patterns())?;
         if outcome.stopped {
             return Err(Error::canceled());
         }
@@ -151,7 +151,7 @@ pub fn observe_split(
     };
     let source = &captures.sources[0];
     let filter = Filter::new(options);
-    let mut patterns = Patterns::new();
+    let mut patterns = options.new_patterns();
     let mut batch = Batch::default();
     let mut read = 0;
     for &(offset, length) in places {
@@ -160,7 +160,7 @@ pub fn observe_split(
             .map_err(|error| Error::io(&source.name, "read on in", error).at(offset))?;
         batch.replace(bytes);
         batch.offset = offset;
-        decode(source, &batch, Bodies::Left, &|| true, &mut |offset, found: CaptureItem<'_>| {
+        decode(source, &batch, options.read_bodies(), &|| true, &mut |offset, found: CaptureItem<'_>| {
             patterns.take(&filter, (0, offset), found);
         });
         read += length;
