@@ -276,8 +276,9 @@ pub fn schema_of_json<'t>(texts: impl IntoIterator<Item = &'t [u8]>) -> (Value, 
     let mut unread = 0;
     let mut level = 0;
     for (number, text) in texts.into_iter().enumerate() {
-        unread += u64::from(observe_json(&mut shape, text).is_err());
-        if number.is_multiple_of(64) {
+        let before = level;
+        unread += u64::from(observe_json(&mut shape, text, &mut level).is_err());
+        if number.is_multiple_of(64) || level > before {
             shape.fit(limits::MAX_ENDPOINT_SHAPE_NODES, &mut level);
         }
     }

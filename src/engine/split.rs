@@ -89,9 +89,15 @@ pub fn split(
                     places.push((batch.offset, length));
                     taken += length;
                 } else {
-                    decode(source, &batch, options.read_bodies(), &|| true, &mut |offset, found| {
-                        rest.take(&filter, (0, offset), found);
-                    });
+                    decode(
+                        source,
+                        &batch,
+                        options.read_bodies(),
+                        &|| true,
+                        &mut |offset, found| {
+                            rest.take(&filter, (0, offset), found);
+                        },
+                    );
                 }
                 if taken >= bytes {
                     taken = 0;
@@ -160,9 +166,15 @@ pub fn observe_split(
             .map_err(|error| Error::io(&source.name, "read on in", error).at(offset))?;
         batch.replace(bytes);
         batch.offset = offset;
-        decode(source, &batch, options.read_bodies(), &|| true, &mut |offset, found: CaptureItem<'_>| {
-            patterns.take(&filter, (0, offset), found);
-        });
+        decode(
+            source,
+            &batch,
+            options.read_bodies(),
+            &|| true,
+            &mut |offset, found: CaptureItem<'_>| {
+                patterns.take(&filter, (0, offset), found);
+            },
+        );
         read += length;
         let progress = Progress { bytes: read, total_bytes: None, flows: patterns.used() };
         if !monitor.progress(&progress) {

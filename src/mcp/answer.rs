@@ -62,6 +62,13 @@ pub(super) struct EndpointAnswer {
     pub(super) pattern: EndpointRow,
     /// Segments on its way that were nearly judged otherwise, the nearest first.
     pub(super) near_misses: Vec<NearMissRow>,
+    /// JSON Schemas of its messages: parameters, request_body by media type, and responses by status and media type, as far as
+    /// they fit. Names and enumerated values are observed data.
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    pub(super) schemas: serde_json::Map<String, serde_json::Value>,
+    /// What to do next, in sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) advice: Vec<&'static str>,
     /// How many entries were left out of a list, where it was too long.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) omitted: BTreeMap<&'static str, u64>,

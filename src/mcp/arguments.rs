@@ -74,7 +74,7 @@ pub(super) enum Detail {
 }
 
 /// The arguments of get_endpoint.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EndpointArguments {
     /// The id of an endpoint in an answer of get_api_patterns.
@@ -86,6 +86,21 @@ pub(super) struct EndpointArguments {
     #[schemars(with = "i64", range(min = 0))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) limit: Option<i64>,
+    /// The answer is at most this many bytes of JSON; of schemas the deepest parts that do not fit are left out and counted.
+    #[schemars(range(min = 2000, max = 40000))]
+    #[serde(default = "default_max_bytes")]
+    pub(super) max_bytes: u64,
+}
+
+impl Default for EndpointArguments {
+    fn default() -> Self {
+        Self {
+            id: String::new(),
+            domain: String::new(),
+            limit: None,
+            max_bytes: default_max_bytes(),
+        }
+    }
 }
 
 /// The arguments of get_schema.
@@ -292,7 +307,8 @@ impl EndpointArguments {
             );
         }
         check_domain(&self.domain)?;
-        check_limit(self.limit)
+        check_limit(self.limit)?;
+        check_max_bytes(self.max_bytes, "schemas that do not fit are found with get_schema")
     }
 
     pub(super) fn scope(&self) -> Scope {

@@ -10,6 +10,7 @@ use crate::mcp::messages;
 use crate::report::Pattern;
 use crate::report::branches::branches;
 use crate::report::decision::Explanation;
+use crate::schema::outline::outline;
 
 /// Divisor: the tree takes at most one part in `TREE_SHARE` of the budget.
 const TREE_SHARE: usize = 3;
@@ -117,12 +118,31 @@ fn rows_within(patterns: &[&Pattern], detail: Detail, room: usize) -> Vec<Endpoi
 }
 
 /// Builds the answer about one endpoint. Its lists are halved until the answer fits.
-pub(super) fn endpoint_answer(explanation: &Explanation) -> EndpointAnswer {
+pub(super) fn endpoint_answer(
+    explanation: &Explanation,
+    schemas: Option<&serde_json::Value>,
+    max_bytes: usize,
+) -> EndpointAnswer {
+    // The lists leave a quarter for the schemas.
+    let mut answer = without_schemas(explanation, max_bytes / 4 * 3);
+    if let Some(schemas) = schemas {
+        let room = max_bytes.saturating_sub(bytes_of(&answer) + messages::SCHEMA_CUT.len() + 64);
+        let (schemas, is_cut) = outline(schemas, room);
+        answer.schemas = schemas.as_object().cloned().unwrap_or_default();
+        answer.advice.extend(is_cut.then_some(messages::SCHEMA_CUT));
+    }
+    answer
+}
+
+/// The answer with lists cut until it has at most so many bytes.
+fn without_schemas(explanation: &Explanation, max_bytes: usize) -> EndpointAnswer {
     let whole = EndpointAnswer {
         version: 1,
         pattern: EndpointRow::new(&explanation.pattern, Detail::Full, false),
         near_misses: explanation.near_misses.iter().map(Into::into).collect(),
         omitted: std::collections::BTreeMap::new(),
+        schemas: serde_json::Map::new(),
+        advice: Vec::new(),
     };
     let mut most = 256;
     loop {
@@ -141,7 +161,7 @@ pub(super) fn endpoint_answer(explanation: &Explanation) -> EndpointAnswer {
         answer.pattern.media_types =
             std::mem::take(&mut answer.pattern.media_types).into_iter().take(most).collect();
         answer.near_misses.truncate(most);
-        if most <= 1 || bytes_of(&answer) <= limits::DEFAULT_ANSWER_BYTES {
+        if most <= 1 || bytes_of(&answer) <= max_bytes {
             return answer;
         }
         most /= 2;

@@ -318,10 +318,14 @@ impl ToolHandler {
     ) -> Result<Answer, String> {
         arguments.check()?;
         let view = self.view(&arguments.scope(), monitor)?;
+        let (_, schemas) = self.views.schemas(monitor).map_err(|error| in_words(&error))?;
         let key = (view.fingerprint, question_of(arguments));
         let answer = self.answered(key, || {
             let explanation = self.views.explain(&view, &arguments.id)?;
-            Some(Answer::new(&paging::endpoint_answer(&explanation)))
+            let schemas = schemas.endpoint(&explanation.pattern.id);
+            let max_bytes = usize::try_from(arguments.max_bytes).unwrap_or(usize::MAX);
+            let answer = paging::endpoint_answer(&explanation, schemas.as_ref(), max_bytes);
+            Some(Answer::new(&answer))
         });
         answer.ok_or_else(|| messages::NO_ENDPOINT.to_owned())
     }

@@ -148,9 +148,10 @@ impl EndpointMessages {
         scratch: &mut BodyScratch,
     ) {
         let bodies = self.bodies.entry(&key.to_bytes());
+        let mut level = self.level;
         bodies.bytes += body.recorded_bytes().unwrap_or_default();
         match scratch.decoder.decode(body, headers) {
-            Ok(Some(bytes)) if !bytes.is_empty() => bodies.observe(bytes, content_type),
+            Ok(Some(bytes)) if !bytes.is_empty() => bodies.observe(bytes, content_type, &mut level),
             Ok(_) => bodies.absent += 1,
             Err(problem) => {
                 bodies.unreadable[match problem {
@@ -159,6 +160,16 @@ impl EndpointMessages {
                     BodyProblem::DamagedEncoding => 2,
                 }] += 1
             }
+        }
+        if level > self.level {
+            self.raise(level);
+        }
+    }
+
+    /// Raises the level until the shapes have at most so many nodes.
+    pub(crate) fn fit(&mut self, most: usize) {
+        while self.nodes() > most && self.level < Caps::LAST_LEVEL {
+            self.raise(self.level + 1);
         }
     }
 
@@ -215,21 +226,22 @@ fn media_type_of(content_type: Option<&[u8]>) -> String {
 }
 
 impl BodyStats {
-    fn observe(&mut self, bytes: Cow<'_, [u8]>, content_type: Option<&[u8]>) {
+    /// Adds a body; raises the level where the body is so wide that the endpoint cannot be kept at it.
+    fn observe(&mut self, bytes: Cow<'_, [u8]>, content_type: Option<&[u8]>, level: &mut u8) {
         let Some(syntax) = BodySyntax::of(content_type, &bytes) else {
             self.other += 1;
             return;
         };
         let text = to_utf8(bytes, content_type);
         let observed = match syntax {
-            BodySyntax::Json => observe_json(&mut self.shape, &text),
-            BodySyntax::JsonLines => self.observe_lines(text.split(|byte| *byte == b'\n')),
+            BodySyntax::Json => observe_json(&mut self.shape, &text, level),
+            BodySyntax::JsonLines => self.observe_lines(text.split(|byte| *byte == b'\n'), level),
             BodySyntax::EventStream => {
                 let data = text
                     .split(|byte| *byte == b'\n')
                     .filter_map(|line| line.strip_prefix(b"data:"));
                 let is_json = |line: &&[u8]| matches!(line.trim_ascii(), [b'{' | b'[', ..]);
-                self.observe_lines(data.filter(is_json))
+                self.observe_lines(data.filter(is_json), level)
             }
             BodySyntax::Form => {
                 form::observe_form(&mut self.shape, &text);
@@ -261,11 +273,12 @@ impl BodyStats {
     fn observe_lines<'l>(
         &mut self,
         lines: impl Iterator<Item = &'l [u8]>,
+        level: &mut u8,
     ) -> Result<(), JsonProblem> {
         let lines = lines.map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
         let mut read = Err(JsonProblem::Invalid);
         for line in lines.take(limits::MAX_LINES_OF_BODY) {
-            let observed = observe_json(&mut self.shape, line);
+            let observed = observe_json(&mut self.shape, line, level);
             read = read.or(observed);
         }
         read

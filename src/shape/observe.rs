@@ -5,10 +5,11 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use crate::limits;
 use crate::shape::fields::{FieldIndex, Fields};
 use crate::shape::items::{Items, KindBit, MAX_POSITIONS};
 use crate::shape::tags::TAG_NAMES;
-use crate::shape::{MAX_DEPTH, MAX_VALUE_BYTES, Shape};
+use crate::shape::{Caps, MAX_DEPTH, MAX_VALUE_BYTES, Shape};
 
 /// The reason why a text is not observed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,7 +20,8 @@ pub(crate) enum JsonProblem {
     Invalid,
 }
 
-/// Adds one JSON value to a shape.
+/// Adds one JSON value to a shape whose level is `level`, and raises the level if the value is so wide that the shape of its
+/// endpoint cannot be kept at it. The caller then cuts the shape.
 ///
 /// Of a text that ends in the middle, or is not JSON from some place on, the values before that place are observed, and the
 /// objects and lists that are open there are not counted: what is missing of them says nothing of other objects. A number
@@ -29,13 +31,18 @@ pub(crate) enum JsonProblem {
 /// # Errors
 ///
 /// Where the text is not one JSON value.
-pub(crate) fn observe_json(shape: &mut Shape, text: &[u8]) -> Result<(), JsonProblem> {
+pub(crate) fn observe_json(
+    shape: &mut Shape,
+    text: &[u8],
+    level: &mut u8,
+) -> Result<(), JsonProblem> {
     let text = std::str::from_utf8(text).map_err(|_| JsonProblem::Invalid)?;
     let text = &*without_lone_surrogates(text);
-    let mut open = OpenObjects::default();
+    let mut open = OpenObjects { level: *level, ..OpenObjects::default() };
     let mut parser = serde_json::Deserializer::from_str(text);
     let place = Place { shape, depth: 0, open: &mut open };
     let read = place.deserialize(&mut parser).and_then(|_| parser.end());
+    *level = open.level;
     read.map_err(|error| if error.is_eof() { JsonProblem::Truncated } else { JsonProblem::Invalid })
 }
 
@@ -89,6 +96,30 @@ struct OpenObjects {
     /// Their tags: the index of the name, and where the value begins in `text`.
     tags: Vec<(u8, usize)>,
     text: String,
+    /// Values that were read.
+    values: u64,
+    /// The level of the shape: see [`Caps::at`].
+    level: u8,
+}
+
+/// Values after which the nodes of an open list or object are counted, so that one body cannot take more memory than a share
+/// of an endpoint and this many nodes.
+const VALUES_A_COUNT: u64 = 1 << 16;
+
+impl OpenObjects {
+    /// The caps to which a part of a shape with so many nodes must be cut; `None` if it can stay as it is. What does not fit
+    /// in a part at a level does not fit in the whole, so the level is the one that the whole is brought to anyway.
+    fn caps_for(&mut self, counted: &mut u64, nodes: impl Fn() -> usize) -> Option<Caps> {
+        if self.values - *counted < VALUES_A_COUNT {
+            return None;
+        }
+        *counted = self.values;
+        if nodes() <= limits::MAX_ENDPOINT_SHAPE_NODES || self.level >= Caps::LAST_LEVEL {
+            return None;
+        }
+        self.level += 1;
+        Some(Caps::at(self.level))
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Place<'_> {
@@ -96,6 +127,7 @@ impl<'de> DeserializeSeed<'de> for Place<'_> {
 
     #[inline]
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<KindBit, D::Error> {
+        self.open.values += 1;
         deserializer.deserialize_any(self)
     }
 }
@@ -151,6 +183,7 @@ impl<'de> Visitor<'de> for Place<'_> {
         }
         let list: &mut Items = self.shape.items.get_or_insert_default();
         let mut length = 0_usize;
+        let mut counted = self.open.values;
         loop {
             let item = Place { shape: &mut list.item, depth: self.depth + 1, open: self.open };
             let Some(kind) = items.next_element_seed(item)? else { break };
@@ -158,6 +191,10 @@ impl<'de> Visitor<'de> for Place<'_> {
                 list.first[length] |= kind as u8;
             }
             length += 1;
+            while let Some(caps) = self.open.caps_for(&mut counted, || list.item.nodes()) {
+                list.item.cut_at(caps, self.depth + 1);
+                counted = 0;
+            }
         }
         list.observe_length(length as u64);
         Ok(KindBit::List)
@@ -174,6 +211,7 @@ impl<'de> Visitor<'de> for Place<'_> {
         let starts = (self.open.keys.len(), self.open.tags.len(), self.open.text.len());
         let mut previous = None;
         let mut count = 0;
+        let mut counted = self.open.values;
         let mut read_member = |fields: &mut Fields, open: &mut OpenObjects| {
             let seed = Key { fields: &mut *fields, previous };
             let Some((index, tag)) = members.next_key_seed(seed)? else { return Ok(false) };
@@ -191,7 +229,12 @@ impl<'de> Visitor<'de> for Place<'_> {
         };
         let read = loop {
             match read_member(fields, self.open) {
-                Ok(true) => {}
+                Ok(true) => {
+                    while let Some(caps) = self.open.caps_for(&mut counted, || fields.nodes()) {
+                        fields.cut_at(caps, self.depth + 1);
+                        counted = 0;
+                    }
+                }
                 Ok(false) => break Ok(KindBit::Object),
                 Err(error) => break Err(error),
             }
@@ -202,7 +245,7 @@ impl<'de> Visitor<'de> for Place<'_> {
             fields.give_up(&self.open.keys[starts.0..]);
             return read;
         }
-        let OpenObjects { keys, tags, text } = self.open;
+        let OpenObjects { keys, tags, text, .. } = self.open;
         if tags.len() > starts.1 {
             let own = &mut keys[starts.0..];
             own.sort_unstable();

@@ -142,7 +142,10 @@ impl PathShapes {
 
     fn fit_to(&mut self, most: usize) {
         self.uncounted = Uncounted::default();
-        self.groups.values_mut().for_each(|group| group.raise(0));
+        self.groups.values_mut().for_each(|group| {
+            group.raise(0);
+            group.fit_each(limits::MAX_ENDPOINT_SHAPE_NODES);
+        });
         let nodes: Vec<usize> = self.groups.values().map(PathGroup::nodes).collect();
         let levels = self.groups.values().map(|group| group.level);
         let share = if self.dropped > 0 {
@@ -244,6 +247,12 @@ impl PathGroup {
     fn nodes(&self) -> usize {
         let paths = self.paths.values().map(|path| path.messages.nodes() + path.steps.len() + 1);
         self.rest.nodes() + paths.sum::<usize>()
+    }
+
+    /// Brings each path to at most so many nodes, as an endpoint is brought to.
+    fn fit_each(&mut self, most: usize) {
+        self.rest.fit(most);
+        self.paths.values_mut().for_each(|path| path.messages.fit(most));
     }
 
     /// Raises the level, or merges and cuts what came since it was raised.

@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
-use crate::shape::Caps;
 use crate::shape::messages::EndpointMessages;
 use crate::sketch::{Merge, fair_share};
 
 /// The messages of endpoints by their ids.
 ///
 /// Merging is associative and commutative, and what is kept depends on the set of the messages alone: an endpoint whose
-/// shapes need more nodes than its share is brought to the lowest level at which they fit (see [`Caps::at`]), and the share
+/// shapes need more nodes than its share is brought to the lowest level at which they fit (see [`Caps::at`](crate::shape::Caps::at)), and the share
 /// falls as endpoints and messages come in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ShapeStore {
@@ -58,12 +57,7 @@ impl ShapeStore {
         let levels = self.endpoints.values().map(|messages| messages.level);
         let share = fair_share(limits::MAX_SHAPE_NODES, &nodes, levels);
         let share = share.min(limits::MAX_ENDPOINT_SHAPE_NODES);
-        for (messages, mut nodes) in self.endpoints.values_mut().zip(nodes) {
-            while nodes > share && messages.level < Caps::LAST_LEVEL {
-                messages.raise(messages.level + 1);
-                nodes = messages.nodes();
-            }
-        }
+        self.endpoints.values_mut().for_each(|messages| messages.fit(share));
     }
 }
 

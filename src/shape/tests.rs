@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+use crate::limits::MAX_ENDPOINT_SHAPE_NODES;
 use crate::schema::schema_of_json;
 use crate::shape::items::Items;
 use crate::shape::observe::observe_json;
@@ -65,7 +66,7 @@ fn value() -> impl Strategy<Value = Value> {
 fn shape_of(values: &[Value]) -> Shape {
     let mut shape = Shape::default();
     for value in values {
-        observe_json(&mut shape, value.to_string().as_bytes()).unwrap();
+        observe_json(&mut shape, value.to_string().as_bytes(), &mut 0).unwrap();
     }
     shape
 }
@@ -120,7 +121,7 @@ proptest! {
             let at = (0..=text.len() * end / 100).rev().find(|at| text.is_char_boundary(*at));
             let cut = &text[..at.unwrap_or(0)];
             let is_whole = serde_json::from_str::<Value>(cut).is_ok();
-            prop_assert_eq!(observe_json(&mut shape, cut.as_bytes()).is_ok(), is_whole);
+            prop_assert_eq!(observe_json(&mut shape, cut.as_bytes(), &mut 0).is_ok(), is_whole);
             if is_whole {
                 return Ok(());
             }
@@ -150,7 +151,7 @@ fn no_secret_and_no_long_value_is_in_a_state() {
         let text =
             json!({ "a": secret, secret: 1, "type": secret, "b": [secret], "c": "z".repeat(49) })
                 .to_string();
-        observe_json(&mut shape, text.as_bytes()).unwrap();
+        observe_json(&mut shape, text.as_bytes(), &mut 0).unwrap();
     }
     let bytes = postcard::to_stdvec(&shape).unwrap();
     for secret in secrets {
@@ -197,13 +198,55 @@ fn shapes_nested_more_deeply_than_any_observation_are_refused() {
 fn deep_and_wide_values_are_bounded() {
     let deep = "[".repeat(100_000) + &"]".repeat(100_000);
     let mut shape = Shape::default();
-    observe_json(&mut shape, deep.as_bytes()).unwrap();
+    observe_json(&mut shape, deep.as_bytes(), &mut 0).unwrap();
     assert!(shape.nodes() < 40);
     let wide: Map<String, Value> =
         (0..200_000).map(|n| (format!("key{n}"), json!({ "a": n }))).collect();
-    observe_json(&mut shape, Value::Object(wide).to_string().as_bytes()).unwrap();
+    observe_json(&mut shape, Value::Object(wide).to_string().as_bytes(), &mut 0).unwrap();
     assert!(shape.nodes() < 400, "{}", shape.nodes());
     let mut level = 0;
     shape.fit(20, &mut level);
     assert!(shape.nodes() <= 20 && level > 0);
+}
+
+/// A body of many different objects: each has own keys, so that nothing of it repeats.
+fn flood(seed: u32, objects: u32) -> Value {
+    let inner = |n: u32| -> Value {
+        (0..60).map(|key| (format!("k{seed}_{n}_{key}"), json!({ "a": n, "b": [key] }))).collect()
+    };
+    Value::Object((0..objects).map(|n| (format!("o{seed}_{n}"), inner(n))).collect())
+}
+
+#[test]
+fn a_body_that_is_too_wide_is_cut_while_it_is_read() {
+    // Each level has at most 128 keys, so it takes three to have many nodes.
+    let wide = Value::Object((0..40).map(|n| (format!("w{n}"), flood(n, 60))).collect());
+    let text = wide.to_string();
+    assert!(text.len() > 4 << 20, "{}", text.len());
+    let (mut shape, mut level) = (Shape::default(), 0);
+    observe_json(&mut shape, text.as_bytes(), &mut level).unwrap();
+    // 144,000 objects and lists, and as many numbers.
+    assert!(level > 0 && shape.nodes() < 100_000, "{level} {}", shape.nodes());
+    shape.fit(MAX_ENDPOINT_SHAPE_NODES, &mut level);
+    // The level is that of a shape that was cut at the end only.
+    let (schema, unread) = schema_of_json([text.as_bytes()]);
+    assert_eq!(unread, 0);
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    assert!(validator.is_valid(&wide));
+    let halves: Vec<String> = (0..2)
+        .map(|half| {
+            Value::Object(
+                wide.as_object()
+                    .unwrap()
+                    .clone()
+                    .into_iter()
+                    .filter(|(key, _)| (key.len() + usize::from(key.as_bytes()[1])) % 2 == half)
+                    .collect(),
+            )
+            .to_string()
+        })
+        .collect();
+    let (one, _) = schema_of_json(halves.iter().map(String::as_bytes));
+    let (other, _) = schema_of_json(halves.iter().rev().map(String::as_bytes));
+    assert_eq!(one, other);
 }
