@@ -1,46 +1,110 @@
 //! Secret and personal content that the name of a field tells.
 
 use crate::shape::formats::StringFormat;
-use crate::shape::strings::Strings;
+use crate::shape::strings::{KeptValue, Strings};
+use crate::template::vocabulary::{Vocabulary, words_of};
+
+/// Ends of names whose values are credentials.
+const CREDENTIALS: [&str; 12] = [
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "apikey",
+    "accesskey",
+    "privatekey",
+    "authorization",
+    "credential",
+    "passphrase",
+    "jwt",
+    "xhubsignature",
+];
+
+/// Words beside `token` of names of positions in a list.
+const POSITIONS: [&str; 7] = ["continuation", "cursor", "next", "page", "prev", "previous", "sync"];
+
+/// Words of names whose values tell where something is or how it is called.
+const ABOUT: [&str; 7] = ["attr", "attribute", "column", "field", "mapping", "path", "selector"];
+
+/// Ends of names whose values are a part of the name of a person.
+const PARTS_OF_NAMES: [&str; 7] =
+    ["firstname", "lastname", "givenname", "familyname", "surname", "middlename", "maidenname"];
+
+/// Ends of names whose values are the names of a person, or of anything: repositories and settings have a `full_name` too.
+const NAMES: [&str; 3] = ["fullname", "cardholder", "cardholdername"];
 
 /// A sensitive kind that the name of a field tells, where its values are text.
 pub(super) fn sensitive_name(name: &str, strings: &Strings) -> Option<&'static str> {
-    const CREDENTIALS: [&str; 12] = [
-        "password",
-        "passwd",
-        "secret",
-        "token",
-        "apikey",
-        "accesskey",
-        "privatekey",
-        "authorization",
-        "credential",
-        "signature",
-        "passphrase",
-        "jwt",
-    ];
-    const PEOPLE: [&str; 10] = [
-        "firstname",
-        "lastname",
-        "fullname",
-        "givenname",
-        "familyname",
-        "surname",
-        "middlename",
-        "nickname",
-        "maidenname",
-        "cardholder",
-    ];
-    let plain: String =
-        name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-    let has_values = strings.count > strings.empty;
-    let is_flag = strings.formats[StringFormat::Uri as usize] * 2 > strings.count
-        || strings.formats[StringFormat::DateTime as usize] * 2 > strings.count;
-    if !has_values || is_flag {
+    let words = words_of(name.as_bytes());
+    let plain = words.concat();
+    let ends_with = |ends: &[&str]| ends.iter().any(|end| plain.ends_with(end));
+    let has = |listed: &[&str]| words.iter().any(|word| listed.contains(&&**word));
+    let filled = strings.count - strings.empty;
+    let is_other = [StringFormat::Uri, StringFormat::DateTime]
+        .into_iter()
+        .any(|format| strings.formats[format as usize] * 2 > strings.count);
+    if filled == 0 || is_other || has(&ABOUT) {
         return None;
     }
-    if CREDENTIALS.iter().any(|word| plain.ends_with(word)) {
-        return Some("credential");
+    if ends_with(&CREDENTIALS) {
+        return (!has(&POSITIONS)).then_some("credential");
     }
-    PEOPLE.iter().any(|word| plain.ends_with(word)).then_some("person-name")
+    let is_person = (ends_with(&PARTS_OF_NAMES) && !are_mostly(strings, is_slug))
+        || (ends_with(&NAMES) && strings.proper * 2 > filled && !are_mostly(strings, is_known))
+        || (plain.ends_with("nickname")
+            && !are_mostly(strings, |text| is_slug(text) || is_known(text)));
+    is_person.then_some("person-name")
+}
+
+/// True if more than half of the kept strings are shown, and such.
+fn are_mostly(strings: &Strings, is: fn(&str) -> bool) -> bool {
+    let count_if = |is: &dyn Fn(&KeptValue) -> bool| -> u64 {
+        strings.values.iter().filter(|value| is(value)).map(|value| value.count).sum()
+    };
+    count_if(&|value| !value.is_hidden() && is(&value.text)) * 2 > count_if(&|_| true)
+}
+
+fn is_slug(text: &str) -> bool {
+    text.bytes().any(|byte| b"/_@:#".contains(&byte))
+}
+
+/// True if the vocabulary of APIs has all words of a text, as it has those of settings and plans.
+fn is_known(text: &str) -> bool {
+    words_of(text.as_bytes()).iter().all(|word| Vocabulary::shipped().word(word) > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(name: &str, texts: &[&str], kind: Option<&str>) {
+        let mut strings = Strings::default();
+        texts.iter().for_each(|text| strings.observe(text));
+        assert_eq!(sensitive_name(name, &strings), kind, "{name}");
+    }
+
+    #[test]
+    fn credentials_are_told_from_positions_and_places() {
+        check("client_secret", &["REDACTED"], Some("credential"));
+        check("DD-API-KEY", &["abc"], Some("credential"));
+        check("sessionToken", &["abc"], Some("credential"));
+        check("nextPageToken", &["abc"], None);
+        check("path_to_token", &["$.token"], None);
+        check("tokenUrl", &["https://example.com/token"], None);
+        check("token", &["", ""], None);
+    }
+
+    #[test]
+    fn names_of_people_are_told_from_those_of_things() {
+        check("firstName", &["Johanna", "Ada"], Some("person-name"));
+        check("full_name", &["Johanna Miller", "Ada Lovelace"], Some("person-name"));
+        check("nickName", &["Johnny", "Adalove"], Some("person-name"));
+        check("full_name", &["octocat/hello-world", "octocat/Spoon-Knife"], None);
+        check("full_name", &["Token duration", "Login page footer text"], None);
+        check("full_name", &["Example Domain", "My Group"], None);
+        check("author_fullname", &["t2_4cixf"], None);
+        check("nickname", &["Small Monthly", "Default"], None);
+        check("attr_firstname", &["givenName"], None);
+    }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::template::secret;
+use crate::template::segment::{SegmentKind, kind_of};
 
 /// A kind of sensitive content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -10,9 +11,9 @@ pub(crate) enum SensitiveKind {
     /// A JSON Web Token, or a key of a known issuer.
     Token,
     Email,
-    /// International form: a plus sign and 8 to 15 digits.
+    /// International form (E.164): a plus sign, 8 to 15 digits, the first of which is not zero.
     Phone,
-    /// 13 to 19 digits that satisfy the Luhn check of ISO/IEC 7812.
+    /// 14 to 19 digits that satisfy the Luhn check of ISO/IEC 7812, with the first digits and the length of a network of cards.
     PaymentCard,
     /// ISO 13616, with its check digits.
     Iban,
@@ -44,17 +45,21 @@ impl SensitiveKind {
                 Some(Self::PaymentCard)
             }
             b'A'..=b'Z' if (15..=42).contains(&text.len()) && is_iban(text) => Some(Self::Iban),
-            _ if text.len() >= 16 && text.len() <= 4096 && secret::is_token(text) => {
-                Some(Self::Token)
-            }
+            _ if (16..=4096).contains(&text.len()) && is_token(text) => Some(Self::Token),
             _ => None,
         }
     }
 }
 
+/// True for a key of a known issuer and for a JSON Web Token. (Base64 of any JSON object, such as a cursor, begins as one.)
+fn is_token(text: &[u8]) -> bool {
+    secret::is_token(text) && (!text.starts_with(b"eyJ") || kind_of(text) == SegmentKind::Jwt)
+}
+
 fn is_phone(text: &[u8]) -> bool {
     let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
     (8..=15).contains(&digits)
+        && text[1..].iter().find(|byte| byte.is_ascii_digit()) != Some(&b'0')
         && text[1..].iter().all(|byte| byte.is_ascii_digit() || b" -().".contains(byte))
 }
 
@@ -77,8 +82,24 @@ fn is_card(text: &[u8]) -> bool {
             (_, double) => double,
         })
         .sum();
-    // Counters and times in milliseconds have 13 digits and no check digit, but one in ten passes.
-    (14..=19).contains(&digits.len()) && luhn.is_multiple_of(10)
+    // One number in ten passes the check, so that ids and times must not look like the cards of a network.
+    luhn.is_multiple_of(10) && has_network(&digits, digits.len() < text.len())
+}
+
+/// True for the first digits and the length of a network of cards. Longer numbers than usual must be grouped.
+fn has_network(digits: &[u32], is_grouped: bool) -> bool {
+    let prefix =
+        |length: usize| digits[..length].iter().fold(0, |number, digit| number * 10 + digit);
+    match digits.len() {
+        14 => matches!(prefix(2), 30 | 36 | 38 | 39),
+        15 => matches!(prefix(2), 34 | 37),
+        16 => {
+            matches!(prefix(2), 40..=49 | 51..=55 | 60 | 62 | 64 | 65)
+                || matches!(prefix(4), 2221..=2720 | 3528..=3589)
+        }
+        17..=19 => is_grouped && matches!(prefix(2), 40..=49 | 50 | 56..=58 | 62 | 63 | 67),
+        _ => false,
+    }
 }
 
 fn is_iban(text: &[u8]) -> bool {
@@ -109,13 +130,19 @@ mod tests {
         for (text, kind) in [
             ("+49 170 1234567", Some(SensitiveKind::Phone)),
             ("+1-555", None),
+            ("+0000000001", None),
             ("4111 1111 1111 1111", Some(SensitiveKind::PaymentCard)),
             ("4111 1111 1111 1112", None),
+            ("5555555555554444", Some(SensitiveKind::PaymentCard)),
+            ("378282246310005", Some(SensitiveKind::PaymentCard)),
             ("1700000000000", None),
+            ("20180730223407", None),
+            ("6379325368393251179", None),
             ("DE89 3704 0044 0532 0130 00", Some(SensitiveKind::Iban)),
             ("DE89370400440532013001", None),
             ("ACTIVE_SUBSCRIPTION", None),
             ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl", Some(SensitiveKind::Token)),
+            ("eyJhZnRlciI6IkFnQUFBWUdDRldoUV9BZHZQZ0FB", None),
             ("", None),
         ] {
             assert_eq!(SensitiveKind::of(text.as_bytes()), kind, "{text}");

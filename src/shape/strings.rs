@@ -27,6 +27,8 @@ pub(crate) struct Strings {
     pub(crate) sensitive: [u64; SENSITIVE_KINDS],
     /// Strings longer than [`MAX_VALUE_BYTES`].
     pub(crate) long: u64,
+    /// Strings that are written as the full names of people are.
+    pub(crate) proper: u64,
     pub(crate) values: Values,
 }
 
@@ -40,6 +42,7 @@ impl Default for Strings {
             formats: [0; FORMATS],
             sensitive: [0; SENSITIVE_KINDS],
             long: 0,
+            proper: 0,
             values: Values::default(),
         }
     }
@@ -136,6 +139,7 @@ impl Strings {
         if text.len() > MAX_VALUE_BYTES {
             self.long += 1;
         } else if format.is_none() && sensitive.is_none() {
+            self.proper += u64::from(is_proper(text));
             self.values.observe(text);
         }
     }
@@ -160,6 +164,15 @@ impl Strings {
     }
 }
 
+/// True for two to four words of letters that begin with capitals: `Ada Lovelace`, `Jean-Luc O'Neil`.
+fn is_proper(text: &str) -> bool {
+    let is_word = |word: &str| {
+        word.starts_with(char::is_uppercase)
+            && word.chars().all(|letter| letter.is_alphabetic() || "-'.’".contains(letter))
+    };
+    text.contains(' ') && text.split(' ').all(is_word) && text.split(' ').count() <= 4
+}
+
 impl Merge for Values {
     fn merge(&mut self, other: Self) {
         for value in other.kept {
@@ -180,6 +193,7 @@ impl Merge for Strings {
         self.shortest = self.shortest.min(other.shortest);
         self.longest = self.longest.max(other.longest);
         self.long += other.long;
+        self.proper += other.proper;
         for (one, other) in self.formats.iter_mut().zip(other.formats) {
             *one += other;
         }
