@@ -5,7 +5,7 @@ use crate::template::segment::{SegmentKind, kind_of};
 use crate::template::vocabulary::words_of;
 
 /// From this probability on an object is a map.
-const IS_MAP: f64 = 0.5;
+const IS_MAP: f64 = 0.4;
 
 /// Last words of the names of maps.
 const MAP_NAMES: [&str; 32] = [
@@ -112,8 +112,8 @@ impl MapEvidence {
         if self.keys < 3 && self.as_values < 1.0 {
             return 0.0;
         }
-        // What nearly every object has is a field.
-        if self.most_present >= 0.95 && self.objects >= 3 && self.as_values < 0.5 {
+        // Objects that nearly all have all keys are not a map. One key that nearly all have is a field beside a map.
+        if self.occupancy >= 0.95 && self.objects >= 3 && self.as_values < 0.5 {
             return 0.0;
         }
         if self.objects < 3 && self.as_values < 0.5 {
