@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::schema::enumeration::{EnumEvidence, IS_ENUM};
+use crate::schema::enumeration::{EnumEvidence, IS_ENUM, may_be_enumeration};
 use crate::schema::graph::{Object, ObjectId, Place, PlaceGraph, PlaceId};
 use crate::schema::prior::Prior;
 use crate::schema::sensitive::sensitive_name;
@@ -298,6 +298,9 @@ fn as_written(strings: &Strings) -> Option<SchemaNode> {
 
 /// True if the values to come are among those that were seen.
 pub(crate) fn is_enumeration(strings: &Strings, place: &Place, name: &str) -> bool {
+    if place.rule.enumeration.is_none() && !may_be_enumeration(strings) {
+        return false;
+    }
     let Some(evidence) = EnumEvidence::of(strings, name) else { return false };
     place.rule.enumeration.unwrap_or_else(|| evidence.probability() >= IS_ENUM)
 }

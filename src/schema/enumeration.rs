@@ -59,6 +59,12 @@ pub(crate) struct EnumEvidence {
     pub(crate) named_free: bool,
 }
 
+/// True if so much was seen that strings may be an enumeration. Most are not, and their evidence need not be looked at.
+pub(crate) fn may_be_enumeration(strings: &Strings) -> bool {
+    let distinct = strings.values.distinct();
+    distinct >= 2 && strings.count >= MIN_REPEATS * distinct
+}
+
 impl EnumEvidence {
     /// The evidence of strings at a field with this name; `None` if not every value is kept, so that an enumeration would
     /// refuse one that was seen.
