@@ -5,6 +5,7 @@ mod arguments;
 mod exit;
 mod follow;
 mod messages;
+mod openapi;
 mod progress;
 mod schema;
 
@@ -79,6 +80,7 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Analyze(arguments) => analyze(arguments),
         Command::Label(arguments) => label(arguments),
         Command::Schema(arguments) => schema::schema(arguments),
+        Command::Openapi(arguments) => openapi::openapi(arguments),
         Command::Rules(RulesCommand::Init(arguments)) => rules_init(arguments),
         #[cfg(feature = "mcp")]
         Command::Mcp(arguments) => mcp(arguments),

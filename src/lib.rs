@@ -115,6 +115,7 @@ mod limits;
 mod math;
 #[cfg(feature = "mcp")]
 mod mcp;
+mod openapi;
 pub mod output;
 mod patterns;
 mod report;
@@ -137,6 +138,7 @@ pub use error::Error;
 pub use flow::noise::Noise;
 pub use flow::proxy_request::Proxied;
 pub use flow::{Body, Flow, Header, Headers, Outcome, Protocol, Response, text, url};
+pub use openapi::{OpenApiOptions, OpenApiVersion, openapi_descriptions};
 pub use patterns::Patterns;
 pub use report::bodies::{BodySummaries, BodySummary};
 pub use report::decision::{Decision, Explanation, NearMiss};

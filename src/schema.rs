@@ -5,14 +5,14 @@
 //! observed.
 
 mod components;
-mod decide;
-mod emit;
+pub(crate) mod decide;
+pub(crate) mod emit;
 mod enumeration;
 mod explain;
-mod graph;
-mod host;
+pub(crate) mod graph;
+pub(crate) mod host;
 mod map;
-mod names;
+pub(crate) mod names;
 #[cfg(feature = "mcp")]
 pub(crate) mod outline;
 mod pool;
@@ -33,6 +33,7 @@ use crate::schema::graph::{Message, PlaceId};
 use crate::schema::host::{HostBuilder, HostSchemas};
 use crate::schema::names::MessageNames;
 use crate::schema::prior::Prior;
+use crate::shape::credentials::Credentials;
 use crate::shape::messages::{ACCEPTED, BodyStats, Direction, MessageKey, UNREADABLE};
 use crate::shape::observe::observe_json;
 use crate::shape::store::ShapeStore;
@@ -68,7 +69,7 @@ pub struct Schemas {
     hosts: Vec<HostSchemas>,
     /// By the number of the endpoint.
     endpoints: BTreeMap<u64, EndpointSchemas>,
-    prior: Prior,
+    pub(crate) prior: Prior,
     unassigned: u64,
     /// The rules for properties that matched nothing, in words.
     pub(crate) unmatched_rules: Vec<String>,
@@ -76,12 +77,16 @@ pub struct Schemas {
 
 /// The messages of one endpoint, with their places in the graph of its host.
 #[derive(Clone, Debug)]
-struct EndpointSchemas {
+pub(crate) struct EndpointSchemas {
     /// Index into the hosts.
     host: usize,
-    query: PlaceId,
+    pub(crate) requests: u64,
+    /// Requests without encryption.
+    pub(crate) unencrypted: u64,
+    pub(crate) credentials: Credentials,
+    pub(crate) query: PlaceId,
     /// In the order of their keys. Their shapes are in the graph.
-    bodies: Vec<(MessageKey, BodyStats, PlaceId)>,
+    pub(crate) bodies: Vec<(MessageKey, BodyStats, PlaceId)>,
 }
 
 impl Schemas {
@@ -101,8 +106,8 @@ impl Schemas {
                 let number = number_of(&pattern.id);
                 let taken = number.and_then(|number| Some((number, store.take(number)?)));
                 let Some((number, messages)) = taken else { continue };
-                let (query, bodies) = builder.add_endpoint(pattern, messages, &rules);
-                endpoints.insert(number, EndpointSchemas { host: hosts.len(), query, bodies });
+                let endpoint = builder.add_endpoint(hosts.len(), pattern, messages, &rules);
+                endpoints.insert(number, endpoint);
             }
             hosts.push(builder.build(patterns, &prior));
         }
@@ -137,7 +142,8 @@ impl Schemas {
         self.unassigned
     }
 
-    fn get(&self, id: &str) -> Option<(&HostSchemas, &EndpointSchemas)> {
+    /// The messages of an endpoint by its id, with the schemas of its host.
+    pub(crate) fn get(&self, id: &str) -> Option<(&HostSchemas, &EndpointSchemas)> {
         let endpoint = self.endpoints.get(&number_of(id)?)?;
         Some((self.hosts.get(endpoint.host)?, endpoint))
     }

@@ -10,6 +10,7 @@
 //! its object, so that a schema still accepts it. No value is kept that is longer than [`MAX_VALUE_BYTES`], or that looks
 //! like a secret or like something personal.
 
+pub(crate) mod credentials;
 pub(crate) mod fields;
 pub(crate) mod form;
 pub(crate) mod formats;

@@ -54,6 +54,9 @@ mod mcp;
 /// Schemas in one pass: shapes by path give the schemas that a second pass gives.
 #[path = "main/one_pass.rs"]
 mod one_pass;
+/// OpenAPI descriptions: valid, deterministic, without captured values, and true of the traffic.
+#[path = "main/openapi.rs"]
+mod openapi;
 /// Templates, from a table of cases in plain text.
 #[path = "main/templates.rs"]
 mod templates;

@@ -28,6 +28,8 @@ pub(super) enum Command {
     Label(InputArguments),
     /// Write the JSON Schemas of request and response bodies, by endpoint
     Schema(SchemaArguments),
+    /// Write OpenAPI descriptions, one for each host
+    Openapi(OpenApiArguments),
     /// Manage rules, which pin templates, keep segments, rename parameters and group hosts
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -100,6 +102,49 @@ pub(super) struct SchemaArguments {
     /// Explain one place of the endpoint instead: `request`, `query` or a status, then keys (for example `200.items[].id`)
     #[arg(long, value_name = "PATH", requires = "endpoint")]
     pub(super) explain: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct OpenApiArguments {
+    #[command(flatten)]
+    pub(super) input: InputArguments,
+
+    /// Write to this file or, if it is a folder or there are several hosts, to HOST.yaml or HOST.json for each host in
+    /// this folder [default: standard output]
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(super) output: Option<PathBuf>,
+
+    /// Format of the descriptions
+    #[arg(long, value_enum, default_value_t = DescriptionFormat::Yaml)]
+    pub(super) format: DescriptionFormat,
+
+    /// Version of OpenAPI
+    #[arg(long, value_enum, value_name = "VERSION", default_value_t = OpenApiArgument::V3_1)]
+    pub(super) openapi: OpenApiArgument,
+
+    /// Add counts, confidence and reasons (`x-evidence`)
+    #[arg(long)]
+    pub(super) evidence: bool,
+}
+
+/// A format of descriptions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DescriptionFormat {
+    /// YAML
+    Yaml,
+    /// JSON
+    Json,
+}
+
+/// A version of OpenAPI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum OpenApiArgument {
+    /// OpenAPI 3.1.0
+    #[value(name = "3.1")]
+    V3_1,
+    /// OpenAPI 3.0.3, for tools that do not read 3.1
+    #[value(name = "3.0")]
+    V3_0,
 }
 
 /// Options for input and inference that all commands share.

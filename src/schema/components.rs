@@ -21,30 +21,61 @@ enum Context {
     Key(ObjectId, u64),
 }
 
-/// The objects that are components, with their names.
+/// The objects of a host that have names.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Components {
+    /// Objects that stand in several places, and those at the top of messages, with their names.
+    pub(crate) names: BTreeMap<ObjectId, String>,
+    pub(crate) named: BTreeSet<ObjectId>,
+    /// Those among them that stand in several places, or lead to themselves.
+    pub(crate) shared: BTreeSet<ObjectId>,
+}
+
+/// Finds the components of a graph, and names them.
 pub(crate) fn components(
     graph: &PlaceGraph,
     messages: &[PlaceId],
     path_nouns: &BTreeSet<String>,
-) -> BTreeMap<ObjectId, String> {
+) -> Components {
     let mut walk = Walk::new(graph);
     for (number, place) in messages.iter().enumerate() {
         walk.place(*place, Context::Message(number));
     }
     let Walk { contexts, recursive, .. } = walk;
-    let is_component = |id: &ObjectId, contexts: &BTreeSet<Context>| {
+    let is_large = |id: &ObjectId| {
         let object = graph.object(*id);
-        let keys = object.fields.keys.len();
         let is_error = object.names.contains_key(ERROR);
-        let is_large = keys >= if is_error { MIN_KEYS_OF_ERROR } else { MIN_KEYS };
-        let is_named = object.rule.name.is_some();
-        let is_shared = contexts.len() > 1 && is_large && !object.is_map;
-        !object.is_text && (is_shared || is_named || recursive.contains(id))
+        let least = if is_error { MIN_KEYS_OF_ERROR } else { MIN_KEYS };
+        object.fields.keys.len() >= least && !object.is_map
     };
-    let found: BTreeMap<ObjectId, BTreeSet<Context>> =
-        contexts.into_iter().filter(|(id, contexts)| is_component(id, contexts)).collect();
-    Namer { graph, path_nouns, contexts: &found, names: BTreeMap::new(), taken: BTreeSet::new() }
-        .name_all()
+    let is_shared = |id: &ObjectId, contexts: &BTreeSet<Context>| {
+        let is_named = graph.object(*id).rule.name.is_some();
+        (contexts.len() > 1 && is_large(id)) || is_named || recursive.contains(id)
+    };
+    let is_top = |contexts: &BTreeSet<Context>| {
+        contexts.iter().any(|context| matches!(context, Context::Message(_)))
+    };
+    let (mut found, mut shared) = (BTreeMap::new(), BTreeSet::new());
+    for (id, contexts) in contexts {
+        if graph.object(id).is_text {
+            continue;
+        }
+        let is_shared = is_shared(&id, &contexts);
+        if is_shared {
+            shared.insert(id);
+        }
+        if is_shared || (is_top(&contexts) && is_large(&id)) {
+            found.insert(id, contexts);
+        }
+    }
+    let namer = Namer {
+        graph,
+        path_nouns,
+        contexts: &found,
+        names: BTreeMap::new(),
+        taken: BTreeSet::new(),
+    };
+    Components { names: namer.name_all(), named: found.keys().copied().collect(), shared }
 }
 
 /// A walk over all objects that messages lead to.

@@ -82,6 +82,7 @@ impl Emitter<'_> {
             let length = list.tuple.len();
             let kinds: Vec<Value> = list.tuple.iter().map(|kind| json!({ "type": kind })).collect();
             out.insert("prefixItems".to_owned(), Value::Array(kinds));
+            out.insert("items".to_owned(), json!({}));
             out.insert("minItems".to_owned(), json!(length));
             out.insert("maxItems".to_owned(), json!(length));
         }

@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use crate::report::Pattern;
-use crate::schema::components::components;
-use crate::schema::decide::{Decider, ObjectNode, SchemaNode};
+use crate::schema::EndpointSchemas;
+use crate::schema::components::{Components, components};
+use crate::schema::decide::{Decider, ObjectNode, ObjectSchema, SchemaNode};
 use crate::schema::emit::Emitter;
 use crate::schema::graph::{Message, ObjectId, PlaceGraph, PlaceId};
 use crate::schema::names::{MessageNames, message_names, path_nouns};
 use crate::schema::pool::pool;
 use crate::schema::prior::Prior;
-use crate::shape::messages::{BodyStats, Direction, EndpointMessages, MessageKey};
+use crate::shape::messages::{Direction, EndpointMessages};
 use crate::shape::{Caps, Shape};
 use crate::template::property_rules::PropertyRules;
 
@@ -23,9 +24,7 @@ const DEFINITIONS: &str = "#/$defs/";
 #[derive(Clone, Debug)]
 pub(crate) struct HostSchemas {
     pub(crate) graph: PlaceGraph,
-    /// The names of the components.
-    names: BTreeMap<ObjectId, String>,
-    components: BTreeSet<ObjectId>,
+    pub(crate) components: Components,
     definitions: BTreeMap<ObjectId, Definition>,
 }
 
@@ -45,13 +44,16 @@ pub(crate) struct HostBuilder {
 }
 
 impl HostBuilder {
-    /// Adds the messages of an endpoint; gives the places of its query and of its bodies.
+    /// Adds the messages of an endpoint of the host with this index.
     pub(crate) fn add_endpoint(
         &mut self,
+        host: usize,
         pattern: &Pattern,
-        messages: EndpointMessages,
+        mut messages: EndpointMessages,
         rules: &PropertyRules<'_>,
-    ) -> (PlaceId, Vec<(MessageKey, BodyStats, PlaceId)>) {
+    ) -> EndpointSchemas {
+        let (requests, unencrypted) = (messages.requests, messages.unencrypted);
+        let credentials = std::mem::take(&mut messages.credentials);
         let caps = Caps::at(messages.level);
         let none = MessageNames::default();
         let rules_of = |message: &str, path: &[&str]| {
@@ -64,7 +66,7 @@ impl HostBuilder {
             caps,
             rules: &|path| rules_of("query", path),
         };
-        let place = self.graph.add(messages.query.clone(), &query);
+        let query = self.graph.add(std::mem::take(&mut messages.query), &query);
         let bodies = messages.into_bodies().into_iter().map(|(key, mut bodies)| {
             let kind = match key.direction {
                 Direction::Request => "request".to_owned(),
@@ -83,7 +85,7 @@ impl HostBuilder {
             (key, bodies, place)
         });
         let bodies = bodies.collect();
-        (place, bodies)
+        EndpointSchemas { host, requests, unencrypted, credentials, query, bodies }
     }
 
     /// Adds one message.
@@ -97,11 +99,10 @@ impl HostBuilder {
     pub(crate) fn build(mut self, patterns: &[&Pattern], prior: &Prior) -> HostSchemas {
         pool(&mut self.graph);
         let nouns = path_nouns(patterns.iter().copied());
-        let names = components(&self.graph, &self.messages, &nouns);
-        let components: BTreeSet<ObjectId> = names.keys().copied().collect();
-        let mut host =
-            HostSchemas { graph: self.graph, names, components, definitions: BTreeMap::new() };
-        let definitions = host.components.iter().map(|id| (*id, host.definition(*id, prior)));
+        let components = components(&self.graph, &self.messages, &nouns);
+        let mut host = HostSchemas { graph: self.graph, components, definitions: BTreeMap::new() };
+        let definitions =
+            host.components.shared.iter().map(|id| (*id, host.definition(*id, prior)));
         host.definitions = definitions.collect();
         host
     }
@@ -109,11 +110,16 @@ impl HostBuilder {
 
 impl HostSchemas {
     pub(crate) fn decider<'h>(&'h self, prior: &'h Prior, is_text: bool) -> Decider<'h> {
-        Decider { graph: &self.graph, prior, components: &self.components, is_text }
+        Decider { graph: &self.graph, prior, components: &self.components.shared, is_text }
+    }
+
+    /// As [`decider`](Self::decider), with all objects that have names as components.
+    pub(crate) fn named_decider<'h>(&'h self, prior: &'h Prior) -> Decider<'h> {
+        Decider { graph: &self.graph, prior, components: &self.components.named, is_text: false }
     }
 
     fn emitter(&self) -> Emitter<'_> {
-        Emitter { names: &self.names, prefix: DEFINITIONS }
+        Emitter { names: &self.components.names, prefix: DEFINITIONS }
     }
 
     fn definition(&self, id: ObjectId, prior: &Prior) -> Definition {
@@ -122,10 +128,7 @@ impl HostSchemas {
         schema.insert("type".to_owned(), json!("object"));
         schema.extend(self.emitter().of_object(&object, true));
         let mut refers_to = BTreeSet::new();
-        for (_, node) in &object.properties {
-            add_references(node, &mut refers_to);
-        }
-        object.additional.iter().for_each(|node| add_references(node, &mut refers_to));
+        object.add_references(&mut refers_to);
         Definition { schema: Value::Object(schema), refers_to }
     }
 
@@ -137,7 +140,7 @@ impl HostSchemas {
         let mut references = BTreeSet::new();
         let mut title = None;
         if let Some(ObjectNode::Component(id)) = node.object {
-            title = self.names.get(&id);
+            title = self.components.names.get(&id);
             node.object = Some(ObjectNode::Inline(Box::new(decider.object(id))));
         }
         add_references(&node, &mut references);
@@ -162,7 +165,7 @@ impl HostSchemas {
             let (true, Some(definition)) = (seen.insert(id), self.definitions.get(&id)) else {
                 continue;
             };
-            found.insert(self.names[&id].clone(), definition.schema.clone());
+            found.insert(self.components.names[&id].clone(), definition.schema.clone());
             open.extend(&definition.refers_to);
         }
         found.into_iter().collect()
@@ -175,14 +178,19 @@ impl HostSchemas {
     }
 }
 
+impl ObjectSchema {
+    /// Adds the components that the fields refer to.
+    pub(crate) fn add_references(&self, into: &mut BTreeSet<ObjectId>) {
+        let nodes = self.properties.iter().map(|(_, node)| node).chain(&self.additional);
+        nodes.for_each(|node| add_references(node, into));
+    }
+}
+
 /// Adds the components that a schema refers to.
-fn add_references(node: &SchemaNode, into: &mut BTreeSet<ObjectId>) {
+pub(crate) fn add_references(node: &SchemaNode, into: &mut BTreeSet<ObjectId>) {
     match &node.object {
         Some(ObjectNode::Component(id)) => drop(into.insert(*id)),
-        Some(ObjectNode::Inline(object)) => {
-            let nodes = object.properties.iter().map(|(_, node)| node).chain(&object.additional);
-            nodes.for_each(|node| add_references(node, into));
-        }
+        Some(ObjectNode::Inline(object)) => object.add_references(into),
         None => {}
     }
     if let Some(item) = node.list.as_ref().and_then(|list| list.item.as_ref()) {

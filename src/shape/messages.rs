@@ -8,6 +8,7 @@ use crate::flow::body::decode::{BodyDecoder, BodyProblem, to_utf8};
 use crate::flow::body::media::{BodySyntax, essence};
 use crate::flow::{Body, Flow, Headers};
 use crate::limits;
+use crate::shape::credentials::Credentials;
 use crate::shape::observe::{JsonProblem, observe_json};
 use crate::shape::{Caps, Shape, form};
 use crate::sketch::{BottomK, HeapSize, Merge};
@@ -22,6 +23,9 @@ const MAX_MEDIA_TYPE_BYTES: usize = 80;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct EndpointMessages {
     pub(crate) requests: u64,
+    /// Those among them that were sent without encryption.
+    pub(crate) unencrypted: u64,
+    pub(crate) credentials: Credentials,
     /// Parameters of the query, as an object of strings and lists of strings.
     pub(crate) query: Shape,
     /// By [`MessageKey`].
@@ -110,6 +114,8 @@ impl EndpointMessages {
     /// Adds the messages of one flow; `query` is its query.
     pub(crate) fn observe(&mut self, flow: &Flow<'_>, query: &[u8], scratch: &mut BodyScratch) {
         self.requests += 1;
+        self.unencrypted += u64::from(matches!(&*flow.scheme, b"http" | b"ws"));
+        self.credentials.observe(flow, query);
         let status =
             flow.response.as_ref().map(|response| response.status).filter(|status| *status > 0);
         let is_refused = status.is_some_and(|status| status >= 400);
@@ -302,6 +308,8 @@ impl Merge for BodyStats {
 impl Merge for EndpointMessages {
     fn merge(&mut self, other: Self) {
         self.requests += other.requests;
+        self.unencrypted += other.unencrypted;
+        self.credentials.merge(other.credentials);
         self.query.merge(other.query);
         self.bodies.merge(other.bodies);
         self.raise(other.level);
@@ -315,5 +323,6 @@ impl HeapSize for EndpointMessages {
             + shapes.sum::<usize>()
             + self.bodies.rest.shape.heap_bytes()
             + self.query.heap_bytes()
+            + self.credentials.heap_bytes()
     }
 }

@@ -111,7 +111,8 @@ impl EndpointMessages {
     /// True if no counter is so large that sums overflow, and the level is one.
     pub(crate) fn is_sound(&self) -> bool {
         let bodies = self.bodies.iter().map(|entry| &entry.value).chain([&self.bodies.rest]);
-        self.requests <= limits::MAX_COUNT
+        let counts = [self.requests, self.unencrypted, self.credentials.largest_count()];
+        counts.into_iter().all(|count| count <= limits::MAX_COUNT)
             && self.level <= Caps::LAST_LEVEL
             && bodies.into_iter().all(BodyStats::is_sound)
     }

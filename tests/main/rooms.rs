@@ -21,13 +21,20 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("schema", &["flow", "template", "patterns", "report", "shape"]),
         ("patterns", &["flow", "template", "shape"]),
         ("report", &["flow", "template", "patterns", "shape"]),
+        ("openapi", &["report", "schema", "shape", "template"]),
         ("output", &["report"]),
         ("compat", &["flow"]),
         ("engine", &["capture", "flow", "patterns", "report", "compat", "schema", "shape"]),
         ("fuzzing", &["capture", "engine", "flow", "patterns"]),
         ("training", &["flow", "template", "patterns", "report"]),
         ("mcp", &["capture", "engine", "flow", "report", "schema"]),
-        ("cli", &["capture", "engine", "mcp", "output", "flow", "report", "schema", "template"]),
+        (
+            "cli",
+            &[
+                "capture", "engine", "mcp", "openapi", "output", "flow", "report", "schema",
+                "template",
+            ],
+        ),
     ])
 }
 

@@ -1,0 +1,133 @@
+//! The command `openapi`.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::cli::arguments::{DescriptionFormat, OpenApiArgument, OpenApiArguments};
+use crate::cli::exit::Exit;
+use crate::cli::messages::Messages;
+use crate::cli::progress::ProgressMonitor;
+use crate::cli::{Failure, open, options};
+use crate::engine;
+use crate::error::Error;
+use crate::flow::text;
+use crate::openapi::{OpenApiOptions, OpenApiVersion, openapi_descriptions};
+
+/// Writes the descriptions of all hosts.
+pub(super) fn openapi(arguments: &OpenApiArguments) -> Result<Exit, Failure> {
+    let input = &arguments.input;
+    let mut options = options(input)?;
+    options.bodies = true;
+    let start = Instant::now();
+    let captures = open(input)?;
+    if let Some(output) = &arguments.output {
+        refuse_captures(output, &input.source.captures)?;
+    }
+    let monitor = ProgressMonitor::new(input.progress, input.source.quiet);
+    let analysis = engine::analyze(&captures, &options, &monitor)?;
+    monitor.finish();
+    if let Some(schemas) = &analysis.schemas {
+        let mut options = OpenApiOptions::default();
+        options.evidence = arguments.evidence;
+        options.version = match arguments.openapi {
+            OpenApiArgument::V3_0 => OpenApiVersion::V3_0,
+            OpenApiArgument::V3_1 => OpenApiVersion::V3_1,
+        };
+        let described = openapi_descriptions(&analysis.report, schemas, &options);
+        write(&described, arguments)?;
+    }
+    Ok(Messages::new(&captures, input.source.quiet).after(&analysis, start.elapsed()))
+}
+
+fn write(described: &[(String, Value)], arguments: &OpenApiArguments) -> Result<(), Failure> {
+    let written = |api: &Value| in_format(api, arguments.format);
+    match (&arguments.output, described) {
+        (_, []) => Ok(()),
+        (None, [(_, api)]) => {
+            let mut out = io::stdout().lock();
+            out.write_all(written(api)?.as_bytes())?;
+            Ok(out.flush()?)
+        }
+        (None, several) => {
+            let hosts: Vec<&str> = several.iter().take(5).map(|(host, _)| &**host).collect();
+            let more = if several.len() > hosts.len() { ", ..." } else { "" };
+            let what = format!(
+                "the captures have {} hosts ({}{more}), and each has a description of its own: choose one with --domain, or write \
+                 all to a folder with --output DIR",
+                several.len(),
+                hosts.join(", ")
+            );
+            Err(Error::usage(text::printable(what.as_bytes())).into())
+        }
+        (Some(file), [(_, api)]) if !is_folder(file) => Ok(save(file, &written(api)?)?),
+        (Some(folder), several) => {
+            std::fs::create_dir_all(folder)
+                .map_err(|error| Error::io(&folder.display().to_string(), "create", error))?;
+            for (host, api) in several {
+                let extension =
+                    if arguments.format == DescriptionFormat::Json { "json" } else { "yaml" };
+                let name = format!("{}.{extension}", file_name(host));
+                save(&folder.join(name), &written(api)?)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// True for a folder that is there, and for a path that ends as one.
+fn is_folder(path: &Path) -> bool {
+    path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/")
+}
+
+fn in_format(api: &Value, format: DescriptionFormat) -> io::Result<String> {
+    let mut text = match format {
+        DescriptionFormat::Json => serde_json::to_string_pretty(api)?,
+        DescriptionFormat::Yaml => serde_saphyr::to_string(api).map_err(io::Error::other)?,
+    };
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+fn save(path: &Path, text: &str) -> Result<(), Error> {
+    std::fs::write(path, text)
+        .map_err(|error| Error::io(&path.display().to_string(), "write", error))
+}
+
+/// The name of the file for a host, in which nothing leads to another folder.
+fn file_name(host: &str) -> String {
+    let plain = |letter: char| {
+        if letter.is_ascii_alphanumeric() || ".-".contains(letter) { letter } else { '_' }
+    };
+    let name: String = host.chars().map(plain).take(200).collect();
+    let name = name.trim_start_matches('.');
+    if name.is_empty() { "host".to_owned() } else { name.to_owned() }
+}
+
+/// Refuses to write over a capture.
+fn refuse_captures(output: &Path, captures: &[PathBuf]) -> Result<(), Error> {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    let is_capture =
+        |path: &PathBuf| path.is_file() && real(path).is_some() && real(path) == real(output);
+    if captures.iter().any(is_capture) {
+        let what = format!("--output {}: this is a capture; name another file", output.display());
+        return Err(Error::usage(text::printable(what.as_bytes())));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_stay_in_their_folder() {
+        assert_eq!(file_name("api.example.com:8080"), "api.example.com_8080");
+        assert_eq!(file_name("../../etc/passwd"), "_.._etc_passwd");
+        assert_eq!(file_name(""), "host");
+    }
+}

@@ -1,0 +1,71 @@
+//! OpenAPI descriptions of the captured APIs, one for each host.
+//!
+//! A description states what was observed and decided: paths from templates, parameters, bodies and answers from schemas,
+//! security from the credentials that were sent, refused and asked for. It has no captured value but enumerated ones.
+
+mod dialect;
+mod document;
+mod names;
+mod operation;
+mod parameters;
+mod security;
+mod servers;
+
+use serde_json::Value;
+
+use crate::report::{Pattern, Report};
+use crate::schema::Schemas;
+
+/// The version of OpenAPI that a description is written in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OpenApiVersion {
+    /// OpenAPI 3.0.3, for tools that do not read 3.1.
+    V3_0,
+    /// OpenAPI 3.1.0, whose schemas are JSON Schema 2020-12.
+    #[default]
+    V3_1,
+}
+
+/// Options of an OpenAPI description.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OpenApiOptions {
+    /// The version of OpenAPI.
+    pub version: OpenApiVersion,
+    /// Whether counts, confidence and reasons are added as `x-evidence`.
+    pub evidence: bool,
+}
+
+/// Describes each host of a report, in the order of the report: the host and its OpenAPI description.
+///
+/// ```
+/// use api_patterns::{Captures, InputFormat, OpenApiOptions, Options, analyze, openapi_descriptions};
+///
+/// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
+/// let mut options = Options::default();
+/// options.bodies = true;
+/// let analysis = analyze(&captures, &options, &())?;
+/// let schemas = analysis.schemas.unwrap();
+/// let described = openapi_descriptions(&analysis.report, &schemas, &OpenApiOptions::default());
+/// let (host, api) = &described[0];
+/// assert_eq!(host, "api.shop.example");
+/// assert_eq!(api["paths"]["/v1/users"]["get"]["operationId"], "listUsers");
+/// # Ok::<(), api_patterns::Error>(())
+/// ```
+pub fn openapi_descriptions(
+    report: &Report,
+    schemas: &Schemas,
+    options: &OpenApiOptions,
+) -> Vec<(String, Value)> {
+    let mut hosts: Vec<(&str, Vec<&Pattern>)> = Vec::new();
+    for pattern in &report.patterns {
+        match hosts.iter_mut().find(|(host, _)| *host == pattern.host) {
+            Some((_, patterns)) => patterns.push(pattern),
+            None => hosts.push((&pattern.host, vec![pattern])),
+        }
+    }
+    let described = hosts.iter().map(|(host, patterns)| {
+        ((*host).to_owned(), document::describe(host, patterns, &hosts, schemas, options))
+    });
+    described.collect()
+}

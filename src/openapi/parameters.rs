@@ -1,0 +1,122 @@
+//! Parameters of an operation: in the path, in the query, and headers of the application.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::openapi::OpenApiOptions;
+use crate::openapi::dialect::in_dialect;
+use crate::report::Pattern;
+use crate::schema::decide::{ObjectNode, SchemaNode};
+use crate::schema::emit::Emitter;
+
+/// The schema of a path parameter by the kind of its values.
+fn path_schema(kind: &str) -> Value {
+    match kind {
+        "integer" => json!({ "type": "integer" }),
+        "number" => json!({ "type": "number" }),
+        "uuid" => json!({ "type": "string", "format": "uuid" }),
+        _ => json!({ "type": "string" }),
+    }
+}
+
+/// The parameters in the path of an operation, with the names that the path has.
+pub(super) fn path_parameters(
+    pattern: &Pattern,
+    names: &[String],
+    options: &OpenApiOptions,
+) -> Vec<Value> {
+    let of_path = pattern.parameters.iter().filter(|parameter| parameter.location == "path");
+    let described = of_path.zip(names).map(|(parameter, name)| {
+        let mut out = Map::new();
+        out.insert("name".to_owned(), json!(name));
+        out.insert("in".to_owned(), json!("path"));
+        out.insert("required".to_owned(), json!(true));
+        out.insert("schema".to_owned(), path_schema(&parameter.kind));
+        if options.evidence {
+            let evidence = json!({
+                "distinct": parameter.distinct, "confidence": parameter.confidence, "reasons": parameter.reasons,
+            });
+            out.insert("x-evidence".to_owned(), evidence);
+        }
+        Value::Object(out)
+    });
+    described.collect()
+}
+
+/// The parameters in the query of an operation, from the schema of the query as an object. Names such as `filter[name]` are
+/// members of one deep object.
+pub(super) fn query_parameters(
+    query: &SchemaNode,
+    emitter: &Emitter<'_>,
+    is_credential: impl Fn(&str) -> bool,
+    options: &OpenApiOptions,
+) -> Vec<Value> {
+    let Some(ObjectNode::Inline(object)) = &query.object else { return Vec::new() };
+    let mut plain: BTreeMap<String, Value> = BTreeMap::new();
+    let mut deep: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+    for (name, node) in object.properties.iter().filter(|(name, _)| !is_credential(name)) {
+        let mut schema = emitter.emit(node);
+        in_dialect(options.version, &mut schema);
+        let member = name.strip_suffix(']').and_then(|name| name.split_once('['));
+        match member.filter(|(of, member)| !of.is_empty() && !member.is_empty()) {
+            Some((of, member)) if !member.contains(['[', ']']) => {
+                deep.entry(of.to_owned()).or_default().insert(member.to_owned(), schema);
+            }
+            _ => drop(plain.insert(name.clone(), schema)),
+        }
+    }
+    let parameter = |name: &str, schema: Value| {
+        let mut out = Map::new();
+        out.insert("name".to_owned(), json!(name));
+        out.insert("in".to_owned(), json!("query"));
+        out.insert("required".to_owned(), json!(object.required.iter().any(|known| known == name)));
+        out.insert("schema".to_owned(), schema);
+        out
+    };
+    let mut all: Vec<Value> = plain
+        .into_iter()
+        .filter(|(name, _)| !deep.contains_key(name))
+        .map(|(name, schema)| Value::Object(parameter(&name, schema)))
+        .collect();
+    for (name, members) in &deep {
+        let schema = json!({ "type": "object", "properties": members });
+        let mut out = parameter(name, schema);
+        out.insert("style".to_owned(), json!("deepObject"));
+        out.insert("explode".to_owned(), json!(true));
+        all.push(Value::Object(out));
+    }
+    all
+}
+
+/// Headers that clients, proxies and browsers add themselves.
+const NOT_OF_APPLICATIONS: [&str; 8] = [
+    "x-forwarded-",
+    "x-real-ip",
+    "x-requested-with",
+    "x-http-method-override",
+    "x-amzn-trace",
+    "x-cloud-trace",
+    "x-b3-",
+    "x-client-data",
+];
+
+/// The headers that the application sends, without credentials.
+pub(super) fn header_parameters(
+    pattern: &Pattern,
+    is_credential: impl Fn(&str) -> bool,
+) -> Vec<Value> {
+    let is_own = |name: &str| {
+        name.starts_with("x-") && !NOT_OF_APPLICATIONS.iter().any(|start| name.starts_with(start))
+    };
+    let names =
+        pattern.common_headers.iter().map(|(name, count)| (name.to_ascii_lowercase(), *count));
+    let mut own: Vec<(String, u64)> = names
+        .filter(|(name, _)| is_own(name) && !is_credential(name) && !name.contains('['))
+        .collect();
+    own.sort();
+    let described = own.into_iter().map(|(name, _)| {
+        json!({ "name": name, "in": "header", "required": false, "schema": { "type": "string" } })
+    });
+    described.collect()
+}
