@@ -18,7 +18,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Union
 
-from . import CaptureError, Path, Patterns, Report, UsageError, _wanted
+from . import CaptureError, Path, Patterns, Report, UsageError, _report, _wanted
 from ._native import observe_split, split
 
 if TYPE_CHECKING:
@@ -144,11 +144,6 @@ def patterns(
     return _of_captures(spark, source, wanted, split_bytes, depth)  # type: ignore[arg-type]
 
 
-def _report(state: bytes, wanted: dict[str, Any], problems: Iterable[str] = ()) -> Report:
-    text, unmatched = Patterns.from_bytes(state).report_json(wanted)
-    return Report.from_json(text, [*problems, *unmatched])
-
-
 def _of_captures(
     spark: SparkSession, paths: Path | Iterable[Path], wanted: dict[str, Any], split_bytes: int, depth: int
 ) -> Report:
@@ -184,7 +179,7 @@ def _of_captures(
             (observed, problems), tasks.map(lambda part: _observe_part(*part, wanted)).treeReduce(_both, depth)
         )
     # Tasks end in random order, so sort the problems by their parts.
-    return _report(observed, wanted, [sentence for _, sentence in sorted(problems, key=lambda problem: problem[0])])
+    return _report(Patterns.from_bytes(observed), wanted, [sentence for _, sentence in sorted(problems, key=lambda problem: problem[0])])
 
 
 def _of_table(table: DataFrame, wanted: dict[str, Any], depth: int) -> Report:
@@ -196,4 +191,4 @@ def _of_table(table: DataFrame, wanted: dict[str, Any], depth: int) -> Report:
     states = table.select(*chosen).mapInArrow(_observer(wanted), "state binary")
     # A table without rows gives no state, so the aggregation starts from an empty one.
     observed = states.rdd.map(lambda row: bytes(row["state"])).treeAggregate(Patterns().to_bytes(), _merged, _merged, depth)
-    return _report(observed, wanted)
+    return _report(Patterns.from_bytes(observed), wanted)
