@@ -50,7 +50,7 @@
 //! | capture files, and one report | [`Captures::open`], then [`analyze`] |
 //! | flows in a proxy or a server | [`Patterns`], with [`Proxied`] or [`Flow::new`] for each request |
 //! | the endpoint of each flow | [`label`], or [`Patterns::report_and_routes`] and [`Routes::label`] |
-//! | JSON Schemas of bodies | [`analyze`] with [`Options::bodies`]; [`schema_of_json`] for plain JSON texts |
+//! | JSON Schemas of bodies | [`analyze`] with [`Options::bodies`], or [`Patterns::decide_with_schemas`]; [`schema_of_json`] for plain JSON texts |
 //! | captures that grow | [`Follower`] for one file; [`LiveCaptures`] for repeated queries |
 //! | a capture read by many machines | [`split`] and [`observe_split`] |
 //! | states on other machines | [`Patterns::to_bytes`], [`Patterns::from_bytes`] and [`Patterns::merge`] |

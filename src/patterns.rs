@@ -103,6 +103,21 @@ impl Patterns {
         Self { bodies: Some(Box::default()), ..Self::default() }
     }
 
+    /// Whether the state observes bodies: it was created [with bodies](Self::with_bodies), or one
+    /// that was is merged into it.
+    ///
+    /// ```
+    /// use api_patterns::Patterns;
+    ///
+    /// let mut patterns = Patterns::new();
+    /// assert!(!patterns.has_bodies());
+    /// patterns.merge(Patterns::with_bodies());
+    /// assert!(patterns.has_bodies());
+    /// ```
+    pub fn has_bodies(&self) -> bool {
+        self.bodies.is_some()
+    }
+
     /// Observes one flow. A flow is counted in [`used`](Self::used) whatever its content.
     ///
     /// ```

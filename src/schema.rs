@@ -28,6 +28,7 @@ use serde_json::{Map, Value, json};
 use crate::limits;
 use crate::patterns::Patterns;
 use crate::report::decision::Decision;
+use crate::report::options::ReportOptions;
 use crate::report::{Pattern, Report};
 use crate::schema::graph::{Message, PlaceId};
 use crate::schema::host::{HostBuilder, HostSchemas};
@@ -47,7 +48,8 @@ const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// The schemas of the endpoints of a report.
 ///
-/// They come from [`analyze`](crate::analyze) with [`Options::bodies`](crate::Options::bodies).
+/// They come from [`analyze`](crate::analyze) with [`Options::bodies`](crate::Options::bodies), or from a state:
+/// [`Patterns::decide_with_schemas`].
 ///
 /// ```
 /// use api_patterns::{Captures, InputFormat, Options, analyze};
@@ -251,6 +253,36 @@ impl Schemas {
             out.insert("unreadable".to_owned(), Value::Object(unreadable));
         }
         Value::Object(out)
+    }
+}
+
+impl Patterns {
+    /// As [`decide`](Self::decide), with the schemas of the endpoints, if the state is one
+    /// [with bodies](Self::with_bodies).
+    ///
+    /// The report then has summaries of the bodies ([`Pattern::request_body`], [`Pattern::responses`]), and
+    /// [`Decision::unmatched_rules`] has the rules for properties too. [`Schemas::of`] gives the schemas alone.
+    ///
+    /// ```
+    /// use api_patterns::{Body, Flow, Patterns, ReportOptions};
+    ///
+    /// let mut flow = Flow::new("PUT", "https://api.example.com/users/7").unwrap();
+    /// flow.request_body = Body::decoded(br#"{"name": "x"}"#);
+    /// let mut patterns = Patterns::with_bodies();
+    /// patterns.observe(&flow);
+    /// let (decision, schemas) = patterns.decide_with_schemas(&ReportOptions::default());
+    /// let endpoint = &decision.report.patterns[0];
+    /// assert_eq!(endpoint.request_body["(none)"].properties, 1);
+    /// assert!(schemas.unwrap().endpoint(&endpoint.id).is_some());
+    /// ```
+    pub fn decide_with_schemas(&self, options: &ReportOptions) -> (Decision, Option<Schemas>) {
+        let mut decision = self.decide(options);
+        let schemas = Schemas::of(self, &decision);
+        if let Some(schemas) = &schemas {
+            schemas.summarize(&mut decision.report);
+            decision.unmatched_rules.extend_from_slice(&schemas.unmatched_rules);
+        }
+        (decision, schemas)
     }
 }
 

@@ -138,9 +138,11 @@ def get_api_patterns(
         source: The path of a capture (a mitmproxy dump, HAR, JSON lines, the database of mitmproxy-mcp, a folder of these), a
             list of paths, or an iterable of flow dicts, newest first. A flow dict is nested,
             `{"id", "request": {"url", "method", "headers"}, "response": {"status_code", "headers"} or None}`, or flat with
-            `method`, `url`, `status`, `request_headers`, `response_headers`, `content_type`, `request_body`. Optional members
-            of both are `timestamp` (seconds since the epoch, text, or a `datetime`, which is taken as UTC if it is naive),
-            `duration_ms`, `response_bytes`, `failed` and `websocket`. None, NaN and pandas' NA are missing values.
+            `method`, `url`, `status`, `request_headers`, `response_headers`, `content_type`, `request_body`, `response_body`
+            (nested: `body` or `content`). Optional members of both are `timestamp` (seconds since the epoch, text, or a
+            `datetime`, which is taken as UTC if it is naive), `duration_ms`, `response_bytes`, `failed` and `websocket`. None,
+            NaN and pandas' NA are missing values. A body is bytes as on the wire, to which the header `content-encoding`
+            applies, or text, or a JSON value.
         domain: Only this host and its subdomains.
         limit: Only the newest N flows; of an iterable, the first N.
         compat: Answer byte for byte as mitmproxy-mcp 0.6 does. `domain` is then any substring of the URL, and a negative `limit`
@@ -185,7 +187,8 @@ def analyze(
         rules: A rules file (TOML) that templates follow.
         group_hosts: Treat hosts as one if they have the same endpoints and their names differ only in the first label.
         threads: Number of threads; 0 for one per core. The report does not depend on it.
-        bodies: Read the bodies in a second pass over the captures, which must be files: see `Report.schema`.
+        bodies: Read the bodies too, so that the report has schemas: see `Report.schema`. Captures are read twice, and without a
+            `limit`; an iterable is read once, as by `Patterns(bodies=True)`.
         progress: As for `get_api_patterns`.
 
     Raises:
@@ -197,19 +200,31 @@ def analyze(
     return Report.from_json(text, problems, schemas)
 
 
+def _report(patterns: _Patterns, wanted: dict[str, Any], problems: Iterable[str] = ()) -> Report:
+    text, schemas, unmatched = patterns.report_json(wanted)
+    return Report.from_json(text, [*problems, *unmatched], schemas)
+
+
 class Patterns(_Patterns):
     """Mergeable state of any number of flows: observe flows, merge states, and request a report at any time.
 
     The report depends only on the set of flows: any order, and any division into states that are merged, give identical bytes.
     Memory grows with the number of endpoints, not of flows. States can be pickled, compared, and used from several threads.
+
+    Args:
+        bodies: Observe the bodies too, so that the report has schemas: see `Report.schema`. Of a body the state keeps counts, names
+            of fields, and short values that are neither secret nor personal. It has them from then on, also if a state with
+            bodies is merged into one without.
     """
 
     # Accept any arguments, because subclasses may take some.
     def __new__(cls, *_args: object, **_more: object) -> Self:
         return super().__new__(cls)
 
-    def __init__(self) -> None:
-        pass
+    # Bodies are turned on here, so that an argument of a subclass can have any meaning.
+    def __init__(self, *, bodies: bool = False) -> None:
+        if _flag("bodies", bodies):
+            self._observe_bodies()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return copyreg.__newobj__, (type(self),), (self.to_bytes(), self.__dict__)  # type: ignore[attr-defined]
@@ -247,7 +262,10 @@ class Patterns(_Patterns):
     ) -> Report:
         """Decide the templates and describe every endpoint. Of `exclude` only `errors-only-404` has an effect here.
 
+        If the state has `bodies`, the report has schemas. They are those that `analyze` gives of files, but for requests whose
+        path was not told apart from others in bounded memory, which `Report.schemas_json` counts.
+
         Raises:
             UsageError: If the rules are invalid.
         """
-        return Report.from_json(*self.report_json(_wanted(rules=rules, group_hosts=group_hosts, exclude=exclude)))
+        return _report(self, _wanted(rules=rules, group_hosts=group_hosts, exclude=exclude))

@@ -15,6 +15,9 @@ class Patterns:
     @property
     def used(self) -> int:
         """Number of flows observed."""
+    @property
+    def bodies(self) -> bool:
+        """Whether bodies are observed: the state was created with `bodies=True`, or one that was is merged into it."""
     def observe(self, flow: Mapping[str, Any]) -> None:
         """Observe one flow, a dict as `get_api_patterns` takes it.
 
@@ -38,8 +41,9 @@ class Patterns:
     def to_bytes(self) -> bytes:
         """Serialize the state to a versioned binary format with a checksum. Equal states give equal bytes."""
     def _load(self, data: bytes) -> None: ...
+    def _observe_bodies(self) -> None: ...
     def _skip(self, protocol: str) -> None: ...
-    def report_json(self, wanted: Mapping[str, Any] | None) -> tuple[str, list[str]]: ...
+    def report_json(self, wanted: Mapping[str, Any] | None) -> tuple[str, str | None, list[str]]: ...
 
 def get_api_patterns(
     source: object, wanted: Mapping[str, Any], compat: bool, progress: Callable[..., object] | None

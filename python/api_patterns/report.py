@@ -162,11 +162,9 @@ class Report:
 
         Raises:
             KeyError: If there is no such endpoint, or no message of it was read.
-            ValueError: If the report was made without `bodies=True`.
+            ValueError: If the report was made without `bodies=True` (of `analyze`, `Patterns`, the addon or Spark's `patterns`).
         """
-        if self._schemas is None:
-            raise ValueError("this report was made without bodies; pass bodies=True to analyze")
-        for name, endpoints in json.loads(self._schemas)["hosts"].items():
+        for name, endpoints in json.loads(self.schemas_json())["hosts"].items():
             if host is not None and name != host:
                 continue
             for known, messages in endpoints.items():
@@ -174,6 +172,22 @@ class Report:
                     found: dict[str, Any] = messages
                     return found
         raise KeyError(endpoint)
+
+    def schemas_json(self) -> str:
+        """Return the schemas of all endpoints as `api-patterns schema` writes them, but on one line.
+
+        Its object has `hosts`, by host and endpoint what `schema` returns, and `unassigned_requests`: the number of requests that
+        are in no schema, if there are any.
+
+        Raises:
+            ValueError: If the report was made without `bodies=True`.
+        """
+        if self._schemas is None:
+            raise ValueError(
+                "this report has no schemas, because it was made without bodies; "
+                "call analyze(..., bodies=True), or observe the flows into Patterns(bodies=True)"
+            )
+        return self._schemas
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON report as dicts and lists."""

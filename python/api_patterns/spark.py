@@ -2,7 +2,8 @@
 
 Captures are divided at the boundaries of their records, tasks observe the splits, states of a few kilobytes are merged in a
 tree, and the driver builds the report. It equals the report of a single machine byte for byte, for any division of the work and
-whichever tasks are repeated after a failure. ::
+whichever tasks are repeated after a failure. With `bodies=True` the states have the shapes of bodies too, up to some megabytes,
+and the report has schemas. ::
 
     from api_patterns import spark as patterns_on_spark
 
@@ -18,7 +19,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Union
 
-from . import CaptureError, Path, Patterns, Report, UsageError, _wanted
+from . import CaptureError, Path, Patterns, Report, UsageError, _report, _wanted
 from ._native import observe_split, split
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ __all__ = ["patterns"]
 #: Supported columns of a table of flows. `method` and `url`, or `request`, are required.
 COLUMNS = (
     "id", "method", "url", "status", "status_code", "request_headers", "response_headers", "content_type", "timestamp",
-    "duration_ms", "response_bytes", "request_body", "request", "response", "failed", "websocket",
+    "duration_ms", "response_bytes", "request_body", "response_body", "request", "response", "failed", "websocket",
 )
 
 Part = tuple[str, Union[list[tuple[int, int]], None]]
@@ -96,7 +97,7 @@ def _observer(wanted: dict[str, Any]) -> Callable[[Iterator[Any]], Iterator[Any]
     def observe(batches: Iterator[Any]) -> Iterator[Any]:
         import pyarrow
 
-        state = Patterns()
+        state = Patterns(bodies=wanted["bodies"])
         for batch in batches:
             state.observe_rows(_rows(batch), wanted)
         yield pyarrow.RecordBatch.from_pydict({"state": pyarrow.array([state.to_bytes()], pyarrow.binary())})
@@ -113,6 +114,7 @@ def patterns(
     exclude: str | Iterable[str] | None = None,
     rules: Path | None = None,
     group_hosts: bool = False,
+    bodies: bool = False,
     split_bytes: int = 64 << 20,
     depth: int = 2,
 ) -> Report:
@@ -122,10 +124,14 @@ def patterns(
         spark: The session.
         source: Paths of captures and folders, or a data frame with the columns `method` and `url`, and any of `id`, `status`,
             `request_headers` and `response_headers` (maps, arrays of structs of two, or JSON text), `content_type`,
-            `timestamp` (a timestamp, seconds, or text), `duration_ms`, `response_bytes`, `request_body`, `failed`,
-            `websocket`. The case of the names is ignored. A row without method or URL is counted as a `bad_record`.
+            `timestamp` (a timestamp, seconds, or text), `duration_ms`, `response_bytes`, `request_body` and `response_body`
+            (binary as on the wire, or text), `failed`, `websocket`. The case of the names is ignored. A row without method or URL
+            is counted as a `bad_record`.
         domain, method, exclude, rules, group_hosts: As for `api_patterns.analyze`. There is no `limit`, because no task knows
             the newest flows.
+        bodies: Observe the bodies too, so that the report has schemas: see `Report.schema`. The source is read once, as by
+            `Patterns(bodies=True)`; the schemas are those that `api_patterns.analyze` decides in two passes over files, but for
+            the `unassigned_requests` that `Report.schemas_json` counts.
         split_bytes: Approximate number of bytes of a capture that one task reads. Compressed captures and databases are not split.
         depth: Depth of the tree in which states are merged.
 
@@ -133,7 +139,7 @@ def patterns(
         CaptureError, UsageError: On the driver, as for `api_patterns.analyze`. An unreadable capture among several is not an
             error: see `Report.problems`.
     """
-    wanted = _wanted(domain=domain, method=method, exclude=exclude, rules=rules, group_hosts=group_hosts)
+    wanted = _wanted(domain, method, exclude, rules=rules, group_hosts=group_hosts, bodies=bodies)
     if split_bytes < 1 or depth < 1:
         raise UsageError("split_bytes and depth must be 1 or more")
     # Only Spark data frames have `mapInArrow`; everything else is a path or several.
@@ -144,18 +150,13 @@ def patterns(
     return _of_captures(spark, source, wanted, split_bytes, depth)  # type: ignore[arg-type]
 
 
-def _report(state: bytes, wanted: dict[str, Any], problems: Iterable[str] = ()) -> Report:
-    text, unmatched = Patterns.from_bytes(state).report_json(wanted)
-    return Report.from_json(text, [*problems, *unmatched])
-
-
 def _of_captures(
     spark: SparkSession, paths: Path | Iterable[Path], wanted: dict[str, Any], split_bytes: int, depth: int
 ) -> Report:
     from . import ApiPatternsError
 
     parts: list[Part] = []
-    state = Patterns()
+    state = Patterns(bodies=wanted["bodies"])
     # With the number of the part that follows the problem, so that problems can be sorted.
     problems: list[tuple[int, str]] = []
     refused: ApiPatternsError | None = None
@@ -184,16 +185,18 @@ def _of_captures(
             (observed, problems), tasks.map(lambda part: _observe_part(*part, wanted)).treeReduce(_both, depth)
         )
     # Tasks end in random order, so sort the problems by their parts.
-    return _report(observed, wanted, [sentence for _, sentence in sorted(problems, key=lambda problem: problem[0])])
+    return _report(Patterns.from_bytes(observed), wanted, [sentence for _, sentence in sorted(problems, key=lambda problem: problem[0])])
 
 
 def _of_table(table: DataFrame, wanted: dict[str, Any], depth: int) -> Report:
-    # Column names are case-insensitive, as in SQL. The first of several wins.
-    known = {name.lower(): name for name in reversed(table.columns) if name.lower() in COLUMNS}
+    # Column names are case-insensitive, as in SQL. The first of several wins. Response bodies are read only for schemas.
+    columns = [name for name in COLUMNS if wanted["bodies"] or name != "response_body"]
+    known = {name.lower(): name for name in reversed(table.columns) if name.lower() in columns}
     if not {"method", "url"} <= known.keys() and "request" not in known:
         raise UsageError(f"the table has no columns \"method\" and \"url\"; it has {', '.join(table.columns)}")
     chosen = [table[f"`{name}`"].alias(lower) for lower, name in known.items()]
     states = table.select(*chosen).mapInArrow(_observer(wanted), "state binary")
     # A table without rows gives no state, so the aggregation starts from an empty one.
-    observed = states.rdd.map(lambda row: bytes(row["state"])).treeAggregate(Patterns().to_bytes(), _merged, _merged, depth)
-    return _report(observed, wanted)
+    empty = Patterns(bodies=wanted["bodies"]).to_bytes()
+    observed = states.rdd.map(lambda row: bytes(row["state"])).treeAggregate(empty, _merged, _merged, depth)
+    return _report(Patterns.from_bytes(observed), wanted)

@@ -2,7 +2,8 @@
 //!
 //! A mapping has the members of the library's JSON lines, either nested, `{"id", "request": {"url", "method",
 //! "headers"}, "response": {"status_code", "headers"}, "timestamp"}`, or flat. Instead of a URL it may have `scheme`,
-//! `authority`, `host`, `port`, `path`, `sni` and `http_version`, as a proxy records them.
+//! `authority`, `host`, `port`, `path`, `sni` and `http_version`, as a proxy records them. Bodies are `body` or `content` of
+//! the nested messages, `request_body` and `response_body`.
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
@@ -14,8 +15,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::values::{
-    Bytes, PyText, bytes_of, dict_of, headers_of, integer, is_missing, is_true, milliseconds,
-    nanoseconds, pairs, word,
+    Bytes, PyBody, PyText, bytes_of, dict_of, headers_of, integer, is_missing, is_true,
+    milliseconds, nanoseconds, pairs, word,
 };
 
 /// Time for which the interpreter's lock is held before other threads get a turn. It is longer than Python's switch
@@ -60,11 +61,24 @@ impl<'py> FlowMembers<'py> {
     }
 
     fn get(&self, name: Name<'_, 'py>, flat: Name<'_, 'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let nested = self.nested.as_ref().map(|nested| member(nested, name)).transpose()?;
-        match nested.flatten() {
+        match self.nested(name)? {
             Some(value) => Ok(Some(value)),
             None => member(&self.flat, flat),
         }
+    }
+
+    fn nested(&self, name: Name<'_, 'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        Ok(self.nested.as_ref().map(|nested| member(nested, name)).transpose()?.flatten())
+    }
+
+    /// The body, by the names that the reader of JSON lines knows.
+    fn body(&self, flat: Name<'_, 'py>) -> PyResult<Option<PyBody<'py>>> {
+        let py = flat.py();
+        let value = match self.nested(intern!(py, "body"))? {
+            Some(value) => Some(value),
+            None => self.get(intern!(py, "content"), flat)?,
+        };
+        value.map_or(Ok(None), PyBody::of)
     }
 }
 
@@ -86,6 +100,20 @@ pub(crate) enum Strictness {
     Lenient,
     /// Any text is accepted as URL, as mitmproxy-mcp does.
     AnyUrl,
+}
+
+/// Whether the state that observes a flow asks for its bodies. Request bodies are read in any case, because they can have
+/// the name of an operation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bodies {
+    Left,
+    Read,
+}
+
+impl Bodies {
+    pub(crate) fn asked(are_asked_for: bool) -> Self {
+        if are_asked_for { Self::Read } else { Self::Left }
+    }
 }
 
 /// Request line and address as a proxy records them, the input of [`Proxied`].
@@ -124,6 +152,7 @@ impl<'py> ProxyFields<'py> {
 pub(crate) fn with_flow<'py, R>(
     flow: &Bound<'py, PyAny>,
     care: Strictness,
+    bodies: Bodies,
     use_it: impl FnOnce(Option<&Flow<'_>>) -> R,
 ) -> Result<R, ObserveError> {
     let py = flow.py();
@@ -156,10 +185,13 @@ pub(crate) fn with_flow<'py, R>(
     let (request_bytes, response_bytes) = (Bytes::of(&request_pairs), Bytes::of(&response_pairs));
     let (request_headers, response_headers) =
         (headers_of(&request_bytes), headers_of(&response_bytes));
-    let body = word(request.get(intern!(py, "body"), intern!(py, "request_body"))?)?;
-    let body = bytes_of(&body);
-    let response_body = word(response.get(intern!(py, "body"), intern!(py, "response_body"))?)?;
-    let response_body = bytes_of(&response_body);
+    let request_body = request.body(intern!(py, "request_body"))?;
+    let response_body = match bodies {
+        Bodies::Read => response.body(intern!(py, "response_body"))?,
+        Bodies::Left => None,
+    };
+    let [request_content, response_content] =
+        [&request_body, &response_body].map(|body| body.as_ref().map(PyBody::bytes));
     let id = word(member(&dict, intern!(py, "id"))?)?;
     let content_type = word(member(&dict, intern!(py, "content_type"))?)?;
     let content_type = bytes_of(&content_type);
@@ -205,7 +237,7 @@ pub(crate) fn with_flow<'py, R>(
     }
     flow.id = &id;
     flow.request_headers = Headers::new(&request_headers);
-    flow.request_body = body.as_deref().map(Body::decoded).unwrap_or_default();
+    flow.request_body = body_of(request_body.as_ref(), request_content.as_deref());
     flow.started = started.map_or(Ok(None), |time| nanoseconds(&time))?;
     flow.duration = took.map_or(Ok(None), |took| milliseconds(&took))?;
     flow.response = (response.nested.is_some() || status.is_some()).then(|| Response {
@@ -213,18 +245,29 @@ pub(crate) fn with_flow<'py, R>(
         headers: Headers::new(&response_headers),
         content_type: content_type.as_deref(),
         body_bytes: size.and_then(|size| u64::try_from(size).ok()),
-        body: response_body.as_deref().map(Body::decoded).unwrap_or_default(),
+        body: body_of(response_body.as_ref(), response_content.as_deref()),
     });
     Ok(use_it(Some(&flow)))
 }
 
+/// The body of a flow, whose content is borrowed from `body`.
+fn body_of<'a>(body: Option<&PyBody<'_>>, content: Option<&'a [u8]>) -> Body<'a> {
+    match (body, content) {
+        (Some(PyBody::Wire(_)), Some(content)) => Body::wire(content),
+        (_, Some(content)) => Body::decoded(content),
+        _ => Body::default(),
+    }
+}
+
 /// Calls `each` for every item of an iterable and returns their number. Regularly lets other threads run, and checks
-/// for Ctrl-C.
+/// for Ctrl-C: with bodies after each flow, because a body can take longer than all else.
 pub(crate) fn for_each<'py>(
     flows: &Bound<'py, PyAny>,
+    bodies: Bodies,
     mut each: impl FnMut(&Bound<'py, PyAny>) -> PyResult<()>,
 ) -> PyResult<u64> {
     let py = flows.py();
+    let flows_a_check = if bodies == Bodies::Read { 1 } else { 1024 };
     let mut count = 0;
     let mut held = Instant::now();
     let is_alone = flows.is_instance_of::<PyString>()
@@ -243,7 +286,7 @@ pub(crate) fn for_each<'py>(
     for flow in iterator {
         each(&flow?)?;
         count += 1;
-        if count % 1024 == 0 {
+        if count % flows_a_check == 0 {
             py.check_signals()?;
             if held.elapsed() > TURN {
                 py.detach(|| {});

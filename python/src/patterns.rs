@@ -8,8 +8,8 @@ use pyo3::sync::MutexExt;
 use pyo3::types::PyBytes;
 
 use crate::errors::{UsageError, python_error};
-use crate::flows::{ObserveError, Strictness, for_each, with_flow};
-use crate::run::CallOptions;
+use crate::flows::{Bodies, ObserveError, Strictness, for_each, with_flow};
+use crate::run::{CallOptions, DecidedJson, decided_json};
 
 /// Mergeable state of any number of flows.
 ///
@@ -23,6 +23,10 @@ pub(crate) struct PyPatterns {
 impl PyPatterns {
     fn lock(&self, py: Python<'_>) -> MutexGuard<'_, Patterns> {
         self.inner.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn bodies(&self, py: Python<'_>) -> Bodies {
+        Bodies::asked(self.lock(py).has_bodies())
     }
 
     fn observe_one(&self, py: Python<'_>, flow: Option<&Flow<'_>>, filter: Option<&Filter>) {
@@ -50,7 +54,9 @@ impl PyPatterns {
     /// Raises:
     ///     TypeError, ValueError: If it is not a dict, or has no URL or method.
     fn observe(&self, flow: &Bound<'_, PyAny>) -> PyResult<()> {
-        Ok(with_flow(flow, Strictness::Strict, |found| self.observe_one(flow.py(), found, None))?)
+        let py = flow.py();
+        let observe = |found: Option<&Flow<'_>>| self.observe_one(py, found, None);
+        Ok(with_flow(flow, Strictness::Strict, self.bodies(py), observe)?)
     }
 
     /// Observe the flows of an iterable and return their number.
@@ -62,15 +68,16 @@ impl PyPatterns {
     ///     TypeError, ValueError: As for `observe`. Earlier flows stay observed.
     ///     KeyboardInterrupt: On Ctrl-C. Earlier flows stay observed.
     fn observe_many(&self, flows: &Bound<'_, PyAny>) -> PyResult<u64> {
-        for_each(flows, |flow| self.observe(flow))
+        for_each(flows, self.bodies(flows.py()), |flow| self.observe(flow))
     }
 
     /// Observe the rows of a table that pass the filter. A row that is not a flow is counted as skipped.
     fn observe_rows(&self, rows: &Bound<'_, PyAny>, wanted: CallOptions) -> PyResult<u64> {
         let filter = Filter::new(&wanted.options()?);
-        for_each(rows, |row| {
+        let bodies = self.bodies(rows.py());
+        for_each(rows, bodies, |row| {
             let py = row.py();
-            match with_flow(row, Strictness::Lenient, |flow| {
+            match with_flow(row, Strictness::Lenient, bodies, |flow| {
                 self.observe_one(py, flow, Some(&filter))
             }) {
                 Err(ObserveError::NoFlow(_)) => self.lock(py).skip(SkipReason::BadRecord),
@@ -112,6 +119,11 @@ impl PyPatterns {
         Ok(())
     }
 
+    /// Observe bodies from now on.
+    fn _observe_bodies(&self, py: Python<'_>) {
+        self.lock(py).merge(Patterns::with_bodies());
+    }
+
     /// Count a flow of another protocol, given by mitmproxy's name for it: `tcp`, `udp`, or `dns`.
     fn _skip(&self, py: Python<'_>, protocol: &str) {
         self.lock(py).skip(match protocol {
@@ -127,22 +139,24 @@ impl PyPatterns {
         self.lock(py).used()
     }
 
-    /// Return the report as JSON, and a sentence for each rule that matched nothing.
-    fn report_json(
-        &self,
-        py: Python<'_>,
-        wanted: Option<CallOptions>,
-    ) -> PyResult<(String, Vec<String>)> {
+    /// Whether bodies are observed: the state was created with `bodies=True`, or one that was is merged into it.
+    #[getter(bodies)]
+    fn has_bodies(&self, py: Python<'_>) -> bool {
+        self.lock(py).has_bodies()
+    }
+
+    /// Return the report as JSON, the schemas as JSON if bodies are observed, and a sentence for each rule that matched
+    /// nothing.
+    fn report_json(&self, py: Python<'_>, wanted: Option<CallOptions>) -> PyResult<DecidedJson> {
         let options = match wanted {
             Some(wanted) => wanted.options()?.report,
             None => ReportOptions::default(),
         };
         // Work on a copy, so that other threads can observe flows meanwhile.
         let state = self.lock(py).clone();
-        let (json, problems) = py.detach(|| {
-            let decision = state.decide(&options);
-            (serde_json::to_string(&decision.report), decision.problems())
-        });
-        Ok((json.map_err(|error| UsageError::new_err(error.to_string()))?, problems))
+        py.detach(|| {
+            let (decision, schemas) = state.decide_with_schemas(&options);
+            decided_json(&decision.report, schemas.as_ref(), decision.problems())
+        })
     }
 }

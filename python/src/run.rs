@@ -15,7 +15,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::errors::{UsageError, python_error};
-use crate::flows::{Strictness, for_each, with_flow};
+use crate::flows::{Bodies, Strictness, for_each, with_flow};
 use crate::source::Source;
 use crate::values::PyText;
 
@@ -172,11 +172,12 @@ fn noise(name: &str) -> PyResult<Noise> {
 
 /// Observes flows from dicts, given newest first, as filtered by the options.
 fn observe_flows(flows: &Bound<'_, PyAny>, options: &Options) -> PyResult<Patterns> {
-    let mut patterns = Patterns::new();
+    let mut patterns = if options.bodies { Patterns::with_bodies() } else { Patterns::new() };
+    let bodies = Bodies::asked(options.bodies);
     let filter = Filter::new(options);
     let mut left = options.limit.unwrap_or(usize::MAX);
-    for_each(flows, |flow| {
-        with_flow(flow, Strictness::Strict, |flow| {
+    for_each(flows, bodies, |flow| {
+        with_flow(flow, Strictness::Strict, bodies, |flow| {
             let Some(flow) = flow else { return patterns.skip(SkipReason::NotHttp) };
             match filter.leaves_out(flow) {
                 Some(reason) => patterns.skip(reason),
@@ -195,8 +196,9 @@ fn observe_flows(flows: &Bound<'_, PyAny>, options: &Options) -> PyResult<Patter
 /// Converts dicts to the flows of mitmproxy-mcp, in the given order.
 fn compat_flows(flows: &Bound<'_, PyAny>) -> PyResult<Vec<CompatFlow>> {
     let mut rows = Vec::new();
-    for_each(flows, |flow| {
-        let row = with_flow(flow, Strictness::AnyUrl, |flow| flow.map(CompatFlow::new))?;
+    for_each(flows, Bodies::Left, |flow| {
+        let row =
+            with_flow(flow, Strictness::AnyUrl, Bodies::Left, |flow| flow.map(CompatFlow::new))?;
         let id = flow
             .get_item(intern!(flow.py(), "id"))
             .ok()
@@ -220,14 +222,11 @@ fn report_of(
 ) -> PyResult<(Report, Option<Schemas>, Vec<String>)> {
     let options = wanted.options()?;
     match Source::of(source)? {
-        Source::Flows(_) if options.bodies => Err(UsageError::new_err(
-            "bodies are read from files in a second pass, and an iterable can be read once; write the flows to a file",
-        )),
         Source::Flows(flows) => {
             let patterns = observe_flows(&flows, &options)?;
-            let decision = py.detach(|| patterns.decide(&options.report));
+            let (decision, schemas) = py.detach(|| patterns.decide_with_schemas(&options.report));
             let problems = decision.problems();
-            Ok((decision.report, None, problems))
+            Ok((decision.report, schemas, problems))
         }
         Source::Paths(paths) => watched(py, progress, move |monitor| {
             let captures = Captures::open(&paths, InputFormat::Detect)?;
@@ -270,18 +269,29 @@ pub(crate) fn get_api_patterns(
     }
 }
 
-/// Return the report as JSON, and a sentence for each input that could not be read.
+/// A report as JSON, the schemas of its endpoints as JSON, and sentences about problems.
+pub(crate) type DecidedJson = (String, Option<String>, Vec<String>);
+
+pub(crate) fn decided_json(
+    report: &Report,
+    schemas: Option<&Schemas>,
+    problems: Vec<String>,
+) -> PyResult<DecidedJson> {
+    let schemas = schemas.map(|schemas| schemas.all(report).to_string());
+    let json =
+        serde_json::to_string(report).map_err(|error| UsageError::new_err(error.to_string()))?;
+    Ok((json, schemas, problems))
+}
+
+/// Return the report as JSON, the schemas as JSON if bodies are asked for, and a sentence for each input that could not be
+/// read.
 #[pyfunction]
 pub(crate) fn analyze(
     py: Python<'_>,
     source: Bound<'_, PyAny>,
     wanted: CallOptions,
     progress: Option<Py<PyAny>>,
-) -> PyResult<(String, Option<String>, Vec<String>)> {
-    let (report, schemas, said) = report_of(py, source, &wanted, progress.as_ref())?;
-    let schemas = schemas.map(|schemas| py.detach(|| schemas.all(&report).to_string()));
-    let json = py
-        .detach(|| serde_json::to_string(&report))
-        .map_err(|error| UsageError::new_err(error.to_string()))?;
-    Ok((json, schemas, said))
+) -> PyResult<DecidedJson> {
+    let (report, schemas, problems) = report_of(py, source, &wanted, progress.as_ref())?;
+    py.detach(|| decided_json(&report, schemas.as_ref(), problems))
 }

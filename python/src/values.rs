@@ -9,7 +9,10 @@ use pyo3::exceptions::{PyRecursionError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
+use pyo3::types::{
+    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMemoryView, PyString, PyTuple,
+    PyType,
+};
 
 use crate::flows::ObserveError;
 
@@ -114,6 +117,69 @@ pub(crate) fn word<'py>(value: Option<Bound<'py, PyAny>>) -> PyResult<Option<PyT
 
 pub(crate) fn bytes_of<'a>(word: &'a Option<PyText<'_>>) -> Option<Cow<'a, [u8]>> {
     word.as_ref().map(PyText::bytes)
+}
+
+/// The body of a message.
+pub(crate) enum PyBody<'py> {
+    /// Bytes as on the wire: the header `content-encoding` says how they are compressed.
+    Wire(Bound<'py, PyBytes>),
+    /// Text, which is not compressed.
+    Text(PyText<'py>),
+}
+
+impl<'py> PyBody<'py> {
+    /// Converts a value to a body. A list or mapping is a JSON value, as in a JSON line. Bytes that are empty are not a body,
+    /// as in a dump.
+    pub(crate) fn of(value: Bound<'py, PyAny>) -> PyResult<Option<Self>> {
+        let py = value.py();
+        let bytes = match value.cast::<PyBytes>() {
+            Ok(bytes) => Some(bytes.clone()),
+            Err(_)
+                if value.is_instance_of::<PyByteArray>()
+                    || value.is_instance_of::<PyMemoryView>() =>
+            {
+                let bytes = py.get_type::<PyBytes>().call1((&value,))?;
+                Some(bytes.cast_into::<PyBytes>()?)
+            }
+            Err(_) => None,
+        };
+        if let Some(bytes) = bytes {
+            return Ok(Some(bytes).filter(|bytes| !bytes.as_bytes().is_empty()).map(Self::Wire));
+        }
+        let text = if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
+            json_text(&value)?
+        } else if let Some(dict) = dict_of(&value)? {
+            json_text(&dict)?
+        } else {
+            PyText::of(value)?
+        };
+        Ok(text.map(Self::Text))
+    }
+
+    pub(crate) fn bytes(&self) -> Cow<'_, [u8]> {
+        match self {
+            Self::Wire(bytes) => Cow::Borrowed(bytes.as_bytes()),
+            Self::Text(text) => text.bytes(),
+        }
+    }
+}
+
+/// Returns a list or mapping as JSON text; `None` if it contains itself, or is nested too deep. What JSON does not have is
+/// the text of `str`.
+fn json_text<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<PyText<'py>>> {
+    let py = value.py();
+    let how = PyDict::new(py);
+    how.set_item(intern!(py, "default"), py.get_type::<PyString>())?;
+    how.set_item(intern!(py, "skipkeys"), true)?;
+    match py.import("json")?.call_method(intern!(py, "dumps"), (value,), Some(&how)) {
+        Err(error)
+            if error.is_instance_of::<PyValueError>(py)
+                || error.is_instance_of::<PyRecursionError>(py) =>
+        {
+            Ok(None)
+        }
+        other => Ok(PyText::of_text(other?)),
+    }
 }
 
 /// Headers as Python objects, which own the text that the flow borrows. The value is `None` if it is missing.

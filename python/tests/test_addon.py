@@ -1,5 +1,6 @@
 """Tests of the addon in a real mitmdump with a real client."""
 
+import gzip
 import http.client
 import http.server
 import json
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from random import Random
 
 import pytest
@@ -43,6 +45,9 @@ class Upstream(http.server.BaseHTTPRequestHandler):
         body = json.dumps({"path": self.path}).encode()
         self.send_response(404 if "missing" in self.path else 200)
         self.send_header("Content-Type", "application/json")
+        if "packed" in self.path:
+            body = gzip.compress(json.dumps({"id": 5, "name": "x", "kind": "cat"}).encode())
+            self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -50,6 +55,8 @@ class Upstream(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
         self.do_GET()
+
+    do_PUT = do_POST
 
     def log_message(self, *_):
         pass
@@ -87,11 +94,12 @@ def mitmdump(folder, *arguments):
     raise AssertionError("mitmdump does not listen")
 
 
-def with_addon(folder, script):
+def with_addon(folder, script, *more):
     """mitmdump with the addon and a script, its port, and the paths of the report and the dump."""
     report, dump = folder / "report.json", folder / "dump.mitm"
     addon = str(ROOT / "examples" / "patterns_addon.py")
-    return *mitmdump(folder, "-s", addon, "-s", str(script), "-w", str(dump), "--set", f"patterns_file={report}"), report, dump
+    set_file = ("--set", f"patterns_file={report}")
+    return *mitmdump(folder, "-s", addon, "-s", str(script), "-w", str(dump), *set_file, *more), report, dump
 
 
 def send(proxy, upstream, requests):
@@ -125,6 +133,44 @@ def test_the_report_is_that_of_the_dump(tmp_path, upstream):
     assert whole["totals"]["used"] == len(requests) + 3
     assert live == whole
     assert "secret-value" not in report.read_text()
+
+
+def test_the_schemas_are_those_of_the_dump(tmp_path, upstream):
+    saver, saved, schemas = (tmp_path / name for name in ("saver.py", "saved.json", "schemas.json"))
+    saver.write_text(
+        "from mitmproxy import ctx\n"
+        "def response(flow):\n"
+        "    if 'save-now' in flow.request.path:\n"
+        f"        ctx.master.commands.call('patterns.save_schemas', {str(saved)!r})\n"
+    )
+    process, port, report, dump = with_addon(tmp_path, saver, "--set", f"patterns_schemas={schemas}")
+    body = lambda n: json.dumps({"name": "x" * (n % 5), "tags": ["a"], "password": f"kD8s0qPz2mVx{n}"})
+    requests = [("GET", f"/users/{n}?page={n}", None) for n in range(1001, 1021)]
+    requests += [("PUT", f"/users/{n}/packed", body(n)) for n in range(1001, 1021)]
+    requests += [("GET", "/missing", None), ("POST", "/graphql", json.dumps({"operationName": "GetUser", "query": "query GetUser { a }"}))]
+    send(port, upstream, requests + [("GET", "/save-now", None)])
+    send(port, upstream, [("GET", "/broken-off/1", None)])
+    # A request that is unfinished at the end is in the dump, and in the schemas.
+    with socket.create_connection(("127.0.0.1", port)) as waiting:
+        text = body(7)
+        head = f"POST http://127.0.0.1:{upstream}/never-answered HTTP/1.1\r\nHost: a.example\r\nContent-Length: {len(text)}\r\n\r\n"
+        waiting.sendall((head + text).encode())
+        for _ in range(300):
+            if "/never-answered" in Upstream.asked:
+                break
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=30)
+    live, whole = json.loads(report.read_text()), api_patterns.analyze(dump, bodies=True)
+    assert live == whole.to_dict() and whole.totals.used == len(requests) + 3
+    assert json.loads(schemas.read_text()) == json.loads(whole.schemas_json())
+    packed = whole.schema("PUT /users/{user_id}/packed")["responses"]["200"]["application/json"]
+    assert packed["bodies"] == 20 and set(packed["schema"]["properties"]) == {"id", "name", "kind"}
+    [unfinished] = [pattern for pattern in whole.patterns if pattern.method == "POST" and pattern.status_codes == {}]
+    assert whole.schema(unfinished.id)["request_body"]["(none)"]["bodies"] == 1
+    [endpoints] = json.loads(saved.read_text())["hosts"].values()
+    assert endpoints.keys() >= {"GET /users/{user_id}", "PUT /users/{user_id}/packed", "POST /graphql#GetUser"}
+    assert not any("kD8s0qPz2mVx" in file.read_text() for file in (report, schemas, saved))
 
 
 def test_what_is_under_way_or_sent_again_is_as_in_the_dump(tmp_path, upstream):
@@ -195,6 +241,87 @@ def test_hosts_and_paths_are_those_of_the_dump(tmp_path):
         with open(dump, "wb") as file:
             FlowWriter(file).add(flow)
         assert api_patterns.analyze([flow_dict(flow)]).to_json() == api_patterns.analyze(dump).to_json(), number
+
+
+def test_bodies_are_those_of_the_dump(tmp_path, fixture):
+    """The addon and a dump of the same flows give equal schemas, however the bodies are encoded."""
+    from mitmproxy.io import FlowReader, FlowWriter
+    from mitmproxy.test import tflow
+
+    from api_patterns.mitmproxy import flow_dict
+
+    with open(fixture("demo.mitm"), "rb") as file:
+        flows = [flow for flow in FlowReader(file).stream() if flow.type == "http"]
+    whole, live = api_patterns.analyze(fixture("demo.mitm"), bodies=True), api_patterns.Patterns(bodies=True)
+    for flow in flows:
+        live.observe(flow_dict(flow, bodies=True))
+    assert live.used == whole.totals.used == 65
+    assert live.report().schemas_json() == whole.schemas_json()
+    one_pass = api_patterns.analyze((flow_dict(flow, bodies=True) for flow in flows), bodies=True)
+    assert one_pass.to_dict()["patterns"] == whole.to_dict()["patterns"]
+
+    plain = b'{"id": 5, "operationName": "GetUser", "query": "query GetUser { a }"}'
+    contents = [
+        (plain, {}), (gzip.compress(plain), {"content-encoding": "gzip"}), (zlib.compress(plain), {"content-encoding": "deflate"}),
+        (plain, {"content-encoding": "gzip"}), (gzip.compress(plain)[:20], {"content-encoding": "gzip"}), (b"", {}), (None, {}),
+        (b"[" + b" " * (16 << 20) + b"]", {}), ('{"a": "\u00e9"}'.encode("latin-1"), {"content-type": "application/json; charset=latin-1"}),
+        (b"a=1&b=2", {"content-type": "application/x-www-form-urlencoded"}), (b"\x89PNG", {"content-type": "image/png"}),
+    ]
+    for number, (content, headers) in enumerate(contents):
+        for method in (b"POST", b"PUT"):
+            flow = tflow.tflow(resp=True)
+            for message in (flow.request, flow.response):
+                message.headers.clear()
+                message.headers.update({"content-type": "application/json"} | headers)
+                message.raw_content = content
+            flow.request.data.method = method
+            dump = tmp_path / f"{number}.mitm"
+            with open(dump, "wb") as file:
+                FlowWriter(file).add(flow)
+            with_bodies, without = flow_dict(flow, bodies=True), flow_dict(flow)
+            assert api_patterns.analyze([with_bodies], bodies=True) == api_patterns.analyze(dump, bodies=True), (number, method)
+            assert api_patterns.analyze([without]) == api_patterns.analyze([with_bodies]) == api_patterns.analyze(dump), (number, method)
+            assert with_bodies.get("response_body") is flow.response.raw_content
+
+
+def test_bodies_are_observed_if_an_option_or_the_script_says_so(tmp_path):
+    from mitmproxy import exceptions
+    from mitmproxy.test import taddons, tflow
+
+    from api_patterns.mitmproxy import PatternsAddon
+
+    def answered(addon):
+        flow = tflow.tflow(resp=True)
+        flow.response.headers["content-type"], flow.response.content = "application/json", b'{"id": 5}'
+        addon.response(flow)
+        return addon.report()
+
+    addon, schemas = PatternsAddon(), tmp_path / "schemas.json"
+    with taddons.context(addon) as context:
+        with pytest.raises(ValueError, match="made without bodies"):
+            answered(addon).schemas_json()
+        with pytest.raises(exceptions.CommandError, match="set patterns_bodies to true first"):
+            context.master.commands.call("patterns.save_schemas", str(schemas))
+        context.configure(addon, patterns_bodies=True)
+        assert [len(endpoints) for endpoints in json.loads(answered(addon).schemas_json())["hosts"].values()] == [1]
+        context.master.commands.call("patterns.save_schemas", str(schemas))
+        assert json.loads(schemas.read_text()) == json.loads(addon.report().schemas_json())
+        with pytest.raises(exceptions.CommandError, match="cannot be written"):
+            context.master.commands.call("patterns.save_schemas", str(tmp_path / "no" / "such.json"))
+        # A script that is loaded anew goes on with the bodies of the one before.
+        context.master.addons.remove(addon)
+        again = PatternsAddon()
+        context.master.addons.add(again)
+        assert again.patterns.bodies and again.patterns == addon.patterns
+    for addon in (PatternsAddon(bodies=True), PatternsAddon(api_patterns.Patterns(bodies=True)), PatternsAddon(api_patterns.Patterns(), bodies=True)):
+        with taddons.context(addon):
+            assert json.loads(answered(addon).schemas_json())["hosts"]
+    addon = PatternsAddon()
+    with taddons.context(addon) as context:
+        context.configure(addon, patterns_schemas=str(schemas))
+        answered(addon)
+        context.master.addons.remove(addon)
+        assert json.loads(schemas.read_text()) == json.loads(addon.report().schemas_json())
 
 
 def test_times_are_those_of_the_dump(tmp_path):

@@ -3,6 +3,7 @@
 import copy
 import datetime
 import decimal
+import gzip
 import json
 import os
 import pathlib
@@ -15,6 +16,7 @@ import threading
 import time
 import types
 import uuid
+import zlib
 
 import pytest
 
@@ -64,10 +66,190 @@ def test_schemas_of_bodies(fixture):
     assert pattern.responses["200"]["application/json"]["bodies"] == body["bodies"]
     with pytest.raises(KeyError):
         report.schema("GET /nothing")
-    with pytest.raises(ValueError, match="bodies=True"):
-        api_patterns.analyze(fixture("demo.mitm")).schema(messages["id"])
-    with pytest.raises(api_patterns.UsageError, match="file"):
-        api_patterns.analyze([{"method": "GET", "url": "https://h.example/"}], bodies=True)
+    assert json.loads(report.schemas_json())["hosts"][pattern.host][pattern.endpoint] == messages
+    for without in (api_patterns.analyze(fixture("demo.mitm")), api_patterns.Patterns().report()):
+        with pytest.raises(ValueError, match=r"call analyze\(\.\.\., bodies=True\), or .* Patterns\(bodies=True\)"):
+            without.schema(messages["id"])
+        with pytest.raises(ValueError, match="made without bodies"):
+            without.schemas_json()
+    with pytest.raises(api_patterns.UsageError, match="leave the limit out"):
+        api_patterns.analyze(fixture("demo.mitm"), bodies=True, limit=5)
+
+
+def with_bodies(n):
+    """A flow with bodies."""
+    body = {"id": n, "name": "x" * (n % 7), "tags": ["a"] * (n % 3), "state": ["open", "closed"][n % 2]}
+    return {
+        "id": str(n), "method": "PUT" if n % 3 else "GET", "url": f"https://api.example.com/users/{1000 + n}?page={n}",
+        "request_headers": {"Content-Type": "application/json"}, "request_body": json.dumps({"name": "x"}) if n % 3 else None,
+        "status": 404 if n % 10 == 0 else 200, "content_type": "application/json", "response_body": json.dumps(body),
+    }
+
+
+def test_one_pass_gives_the_schemas_of_two(fixture):
+    for name in ("demo.mitm", "demo.har", "demo.db"):
+        whole = api_patterns.analyze(fixture(name), bodies=True)
+        state, problems = api_patterns._native.observe_split(fixture(name), None, api_patterns._wanted(bodies=True))
+        assert (api_patterns.Patterns.from_bytes(state).report(), problems) == (whole, []), name
+        assert "unassigned_requests" not in json.loads(whole.schemas_json())
+
+
+def test_dicts_and_lines_give_the_same_schemas(tmp_path):
+    text = json.dumps({"id": 5, "name": "\u00e9"}, ensure_ascii=False)
+    url, head = "https://api.example.com/", {"headers": {"content-type": "application/json"}}
+    flows = [with_bodies(n) for n in range(100)] + [
+        {"request": {"method": "POST", "url": url + "a", **head, member: text}, "response": {"status_code": 201, **head, member: text}}
+        for member in ("body", "content")
+    ] + [
+        {"method": "POST", "url": url + "graphql", "request_body": {"operationName": "GetUser", "query": "query GetUser { a }"},
+         "status": 200, "content_type": "application/json", "response_body": {"data": {"a": [1, 2.5, None, True]}}},
+        {"method": "GET", "url": url + "lists", "status": 200, "content_type": "application/json", "response_body": [{"a": 1}]},
+        {"method": "GET", "url": url + "numbers", "status": 200, "content_type": "application/json", "response_body": 5},
+        {"method": "PUT", "url": url + "empty", "request_body": "", "status": 204, "response_body": ""},
+        {"method": "PUT", "url": url + "none", "request_body": None, "status": 204, "response_body": None},
+        {"method": "PUT", "url": url + "damaged", "status": 200, "content_type": "application/json", "response_body": "{"},
+        {"method": "POST", "url": url + "form", "request_headers": [["Content-Type", "application/x-www-form-urlencoded"]],
+         "request_body": "name=x&kind=y"},
+    ]
+    path = tmp_path / "flows.jsonl"
+    path.write_text("".join(json.dumps(each) + "\n" for each in flows))
+    whole = api_patterns.analyze(path, bodies=True)
+    assert whole.schema("POST /graphql#GetUser")["responses"]["200"]["application/json"]["bodies"] == 1
+    assert whole.schema("POST /a")["request_body"]["application/json"]["bodies"] == 2
+    state = api_patterns.Patterns(bodies=True)
+    assert state.observe_many(flows) == len(flows)
+    for report in (api_patterns.analyze(flows, bodies=True), api_patterns.analyze(iter(flows[::-1]), bodies=True), state.report()):
+        assert report.schemas_json() == whole.schemas_json()
+        assert report.to_dict()["totals"] == whole.to_dict()["totals"]
+    assert api_patterns.analyze(flows, bodies=True) == whole
+    # The endpoints do not depend on whether bodies are asked for, and without them no summary is made.
+    without, names = api_patterns.analyze(flows), lambda report: [pattern.endpoint for pattern in report.patterns]
+    assert names(without) == names(whole)
+    assert without.patterns[0].responses is None and whole.patterns[0].responses
+    # Of an iterable the first flows are chosen before bodies are read.
+    first = api_patterns.analyze(flows, bodies=True, limit=2, method="PUT")
+    assert first.schema("PUT /users/{user_id}")["request_body"]["application/json"]["bodies"] == 2
+
+
+def test_bytes_are_bodies_as_on_the_wire_and_text_is_decoded():
+    text = json.dumps({"id": 5, "name": "x"})
+    packed = gzip.compress(text.encode())
+
+    def of(body, encoding="gzip"):
+        headers = {"content-type": "application/json", "content-encoding": encoding}
+        flow = {"method": "PUT", "url": "https://h.example/a", "request_headers": headers, "request_body": body, "status": 200,
+                "response_headers": headers, "response_body": body}
+        return api_patterns.analyze([flow], bodies=True).schema("PUT /a")
+
+    plain = of(text)
+    assert plain["request_body"]["application/json"]["schema"] == plain["responses"]["200"]["application/json"]["schema"]
+    assert set(plain["request_body"]["application/json"]["schema"]["properties"]) == {"id", "name"}
+    for body in (packed, bytearray(packed), memoryview(packed), text.encode(), {"id": 5, "name": "x"}):
+        assert of(body) == plain, body
+    assert of(zlib.compress(text.encode()), "deflate") == plain
+    assert of(packed[:-20])["responses"]["200"]["application/json"] == {"bodies": 0, "unreadable": {"damaged_encoding": 1}}
+    assert of(text.encode(), "x-unknown")["request_body"]["application/json"]["unreadable"] == {"unknown_encoding": 1}
+    # As in a dump, no bytes are no body.
+    assert "request_body" not in of(b"")
+    # What JSON does not have is its text, and what contains itself is no body.
+    circle = []
+    circle.append(circle)
+    assert of({"id": 5, "name": datetime.date(2026, 1, 1), 7.5: uuid.UUID(int=5), (1, 2): 3})["request_body"]
+    assert "request_body" not in of(circle)
+    large = b"[" + b" " * (16 << 20) + b"]"
+    assert of(large, "identity")["responses"]["200"]["application/json"] == {"bodies": 0, "unreadable": {"too_large": 1}}
+
+
+def test_a_response_body_that_is_not_asked_for_is_not_read():
+    flow = {"method": "GET", "url": "https://h.example/a", "status": 200, "response_body": Raises()}
+    nested = {"request": {"method": "GET", "url": "https://h.example/a"}, "response": {"status_code": 200, "content": Raises()}}
+    for each in (flow, nested):
+        assert api_patterns.analyze([each]).totals.used == 1
+        api_patterns.Patterns().observe(each)
+        api_patterns.get_api_patterns([each], compat=True)
+        for call in (lambda: api_patterns.analyze([each], bodies=True), lambda: api_patterns.Patterns(bodies=True).observe(each)):
+            with pytest.raises(KeyboardInterrupt, match="in the middle"):
+                call()
+
+
+def test_states_with_bodies_merge_and_travel():
+    flows = [with_bodies(n) for n in range(200)]
+    whole, left, right = (api_patterns.Patterns(bodies=True) for _ in range(3))
+    whole.observe_many(flows)
+    left.observe_many(flows[:50])
+    for each in flows[50:]:
+        right.observe(each)
+    report = whole.report()
+    assert report == api_patterns.analyze(flows, bodies=True)
+    for other in (pickle.loads(pickle.dumps(right)), copy.deepcopy(right), api_patterns.Patterns.from_bytes(right.to_bytes())):
+        assert other.bodies and other == right
+        other.merge(left)
+        assert other == whole and other.report() == report
+    # A state without bodies takes in one with them, and observes them from then on.
+    late = api_patterns.Patterns()
+    assert not late.bodies and late != api_patterns.Patterns(bodies=True)
+    late.merge(left)
+    assert late.bodies
+    late.observe_many(flows[50:])
+    assert late == whole
+    rows = api_patterns.Patterns(bodies=True)
+    rows.observe_rows(flows, api_patterns._wanted())
+    assert rows == whole
+    assert pickle.loads(pickle.dumps(api_patterns.Patterns(bodies=True))).bodies
+    for wrong in (1, "yes", None):
+        with pytest.raises(TypeError, match="bodies must be True or False"):
+            api_patterns.Patterns(bodies=wrong)
+    with pytest.raises(TypeError):
+        api_patterns.Patterns(True)
+
+
+def test_states_with_bodies_can_be_subclassed():
+    class Always(api_patterns.Patterns):
+        def __init__(self, bodies):
+            super().__init__(bodies=True)
+            self.mine = bodies
+
+    class Never(api_patterns.Patterns):
+        def __init__(self, *, bodies):
+            self.mine = bodies
+
+    always, never = Always("mine"), Never(bodies="mine")
+    assert always.bodies and not never.bodies and always.mine == never.mine == "mine"
+    always.observe(with_bodies(1))
+    assert copy.copy(always).report().schema("PUT /users/{user_id}") and copy.copy(always).mine == "mine"
+
+
+def test_rules_for_properties_that_match_nothing_are_problems(fixture, tmp_path):
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[[property]]\npath = "200.no_such_key"\nmap = true\n[[literal]]\npath = "/nope/none"\n')
+    state = api_patterns.Patterns(bodies=True)
+    state.observe(with_bodies(1))
+    reports = [
+        state.report(rules=rules), api_patterns.analyze([with_bodies(1)], rules=rules, bodies=True),
+        api_patterns.analyze(fixture("demo.mitm"), rules=rules, bodies=True),
+    ]
+    for report in reports:
+        assert ["no_such_key" in problem for problem in report.problems] == [False, True]
+        assert all("matched nothing" in problem for problem in report.problems)
+    rules.write_text('[[property]]\npath = "200.tags"\nname = "Label"\n')
+    assert state.report(rules=rules).problems == []
+
+
+def test_a_secret_in_a_body_is_not_in_the_state():
+    secrets = {
+        "password": "Tr0ub4dor3kE9x2Qw", "token": "ghp_16C7e42F292c6912E7710c838347Ae178B4a", "mail": "jane.roe@example.com",
+        "jwt": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5lIn0.dBjftJeZ4CVPmB92K27uhbUJU1p1rwW1", "card": "4111111111111111",
+    }
+    state = api_patterns.Patterns(bodies=True)
+    for n in range(20):
+        state.observe(with_bodies(n) | {"request_body": secrets, "response_body": {"items": [secrets], "state": "shipped"}})
+    report = state.report()
+    kept = (state.to_bytes(), pickle.dumps(state), report.to_json().encode(), report.schemas_json().encode())
+    assert all(b"password" in each for each in (kept[0], kept[1], kept[3]))
+    for secret in secrets.values():
+        assert not any(secret.encode() in each for each in kept), secret
+    body = report.schema("PUT /users/{user_id}")["request_body"]["application/json"]["schema"]
+    assert body["properties"]["mail"]["x-sensitive"] == ["email"]
 
 
 def test_paths_of_every_kind(fixture, tmp_path):
@@ -262,8 +444,9 @@ def test_what_pandas_has_for_nothing_is_nothing():
         pass
     for nothing in missing:
         for name in ("id", "status", "request_headers", "response_headers", "content_type", "timestamp", "duration_ms",
-                     "response_bytes", "request_body", "failed", "websocket", "request", "response"):
-            assert api_patterns.analyze([plain | {name: nothing}]).to_json() == expected, (name, nothing)
+                     "response_bytes", "request_body", "response_body", "failed", "websocket", "request", "response"):
+            for bodies in (False, True):
+                assert api_patterns.analyze([plain | {name: nothing}], bodies=bodies).to_json() == expected, (name, nothing)
         with pytest.raises(ValueError, match='no "url"'):
             api_patterns.analyze([plain | {"url": nothing}])
     for yes in (True, 1, "true", "false", 0.0):
@@ -432,6 +615,7 @@ def test_other_threads_run_meanwhile(tmp_path, kind):
 @pytest.mark.parametrize("call", ["api_patterns.analyze({path!r}, threads=1)", "api_patterns.analyze([flow] * 100_000)",
                                   "api_patterns.analyze([types.MappingProxyType(flow | {{'id': uuid.uuid4()}})] * 100_000)",
                                   "api_patterns.Patterns().observe_many([flow] * 100_000)",
+                                  "api_patterns.Patterns(bodies=True).observe_many([flow] * 100_000)",
                                   "api_patterns.get_api_patterns([flow] * 100_000, compat=True)"])
 def test_control_c_ends_a_call(tmp_path, call):
     call = call.format(path=str(large(tmp_path)))

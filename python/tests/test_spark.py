@@ -62,6 +62,41 @@ def test_captures_in_parts_are_the_bytes_of_one_machine(spark, captures):
         assert on_spark.patterns(spark, captures, **arguments).to_json() == api_patterns.analyze(captures, **arguments).to_json()
 
 
+def test_schemas_of_parts_are_those_of_two_passes(spark, captures):
+    whole = api_patterns.analyze(captures, bodies=True)
+    for arguments in ({"split_bytes": 1 << 20}, {"split_bytes": 5 << 20, "depth": 3}):
+        report = on_spark.patterns(spark, captures, bodies=True, **arguments)
+        assert report == whole
+        schemas, others = (json.loads(each.schemas_json()) for each in (report, whole))
+        assert schemas["hosts"] == others["hosts"] and len(schemas["hosts"]) > 1
+        assert "unassigned_requests" not in schemas
+    report = on_spark.patterns(spark, captures, bodies=True, method="POST", domain="shop.example")
+    assert report == api_patterns.analyze(captures, bodies=True, method="POST", domain="shop.example")
+    with pytest.raises(ValueError, match="bodies=True"):
+        on_spark.patterns(spark, captures, domain="b.example").schemas_json()
+
+
+def test_schemas_of_a_table_are_those_of_its_rows(spark):
+    body = lambda n: json.dumps({"id": n, "name": "x" * (n % 7), "tags": ["a"] * (n % 3)})
+    rows = [
+        {"method": "PUT", "url": f"https://a.example/users/{n}?page={n}", "status": 200, "content_type": "application/json",
+         "response_headers": {"content-encoding": "gzip"}, "request_body": body(n), "response_body": gzip.compress(body(n).encode())}
+        for n in range(300)
+    ]
+    schema = (
+        "method string, url string, status int, content_type string, response_headers map<string,string>, request_body string, "
+        "Response_Body binary"
+    )
+    columns = ("method", "url", "status", "content_type", "response_headers", "request_body", "response_body")
+    table = spark.createDataFrame([tuple(row[name] for name in columns) for row in rows], schema)
+    whole = api_patterns.analyze(rows, bodies=True)
+    assert whole.schema("PUT /users/{user_id}")["responses"]["200"]["application/json"]["bodies"] == 300
+    for count in (1, 5):
+        assert on_spark.patterns(spark, table.repartition(count), bodies=True) == whole
+    assert on_spark.patterns(spark, table) == api_patterns.analyze(rows)
+    assert json.loads(on_spark.patterns(spark, table.limit(0), bodies=True).schemas_json())["hosts"] == {}
+
+
 def test_a_task_that_is_killed_is_run_again(spark, captures, tmp_path):
     marker, path, wanted = str(tmp_path / "killed"), str(captures / "large.mitm"), on_spark._wanted()
     parts, _ = api_patterns._native.split(path, 1 << 20, True, wanted)

@@ -1,8 +1,8 @@
 //! Schemas in one pass: shapes by path give the schemas that a second pass gives.
 
 use api_patterns::{
-    Captures, Follower, InputFormat, LiveCaptures, Options, Patterns, ReportOptions, Schemas,
-    analyze, for_each_flow,
+    Captures, Follower, InputFormat, LiveCaptures, Options, Patterns, ReportOptions, Rules,
+    Schemas, analyze, for_each_flow,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -63,6 +63,22 @@ fn a_followed_file_and_the_server_give_them_too() {
     let live = LiveCaptures::new(vec![path.into()], InputFormat::Detect, Options::default());
     let (view, schemas) = live.schemas(&()).unwrap();
     assert_eq!(schemas.all(&view.report), two);
+}
+
+#[test]
+fn a_state_gives_the_report_and_the_problems_of_two_passes() {
+    let captures = Captures::open(&[fixture("demo.mitm")], InputFormat::Detect).unwrap();
+    let toml = "[[property]]\npath = \"200.no_such_key\"\nmap = true";
+    let mut options = with_bodies();
+    options.report.rules = Rules::parse("rules.toml", toml).unwrap();
+    let analysis = analyze(&captures, &options, &()).unwrap();
+    let (decision, schemas) = state(&captures).decide_with_schemas(&options.report);
+    assert_eq!(decision.report, analysis.report);
+    assert_eq!(decision.unmatched_rules, analysis.unmatched_rules);
+    assert_eq!(decision.unmatched_rules.len(), 1);
+    let two = analysis.schemas.unwrap().all(&analysis.report);
+    assert_eq!(schemas.unwrap().all(&decision.report), two);
+    assert!(Patterns::new().decide_with_schemas(&options.report).1.is_none());
 }
 
 #[test]
