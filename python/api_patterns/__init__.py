@@ -212,9 +212,9 @@ class Patterns(_Patterns):
     Memory grows with the number of endpoints, not of flows. States can be pickled, compared, and used from several threads.
 
     Args:
-        bodies: Observe the bodies too, so that the report has schemas: see `Report.schema`. Of a body the state keeps counts, names
-            of fields, and short values that are neither secret nor personal. It has them from then on, also if a state with
-            bodies is merged into one without.
+        bodies: Observe the bodies too, so that the report has schemas: see `Report.schema`. Of a body the state keeps counts,
+            names of fields, and short values that look neither secret nor personal. Merging a state with bodies into one
+            without turns them on.
     """
 
     # Accept any arguments, because subclasses may take some.

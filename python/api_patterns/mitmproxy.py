@@ -93,7 +93,7 @@ class PatternsAddon:
 
     Args:
         patterns: An initial state; by default an empty one.
-        bodies: Observe bodies, as with the option `patterns_bodies`. So does an initial state that has bodies.
+        bodies: Observe bodies, as the option `patterns_bodies` does. An initial state with bodies turns them on as well.
     """
 
     def __init__(self, patterns: Patterns | None = None, *, bodies: bool = False) -> None:

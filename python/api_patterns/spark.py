@@ -2,8 +2,8 @@
 
 Captures are divided at the boundaries of their records, tasks observe the splits, states of a few kilobytes are merged in a
 tree, and the driver builds the report. It equals the report of a single machine byte for byte, for any division of the work and
-whichever tasks are repeated after a failure. With `bodies=True` the states have the shapes of bodies too, up to some megabytes,
-and the report has schemas. ::
+whichever tasks are repeated after a failure. With `bodies=True` the report has schemas, and a state has up to some tens of
+megabytes. ::
 
     from api_patterns import spark as patterns_on_spark
 

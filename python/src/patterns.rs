@@ -121,7 +121,10 @@ impl PyPatterns {
 
     /// Observe bodies from now on.
     fn _observe_bodies(&self, py: Python<'_>) {
-        self.lock(py).merge(Patterns::with_bodies());
+        let mut patterns = self.lock(py);
+        if !patterns.has_bodies() {
+            patterns.merge(Patterns::with_bodies());
+        }
     }
 
     /// Count a flow of another protocol, given by mitmproxy's name for it: `tcp`, `udp`, or `dns`.
