@@ -1,56 +1,30 @@
 //! Secret and personal content that the name of a field tells.
 
 use crate::shape::formats::StringFormat;
+use crate::shape::sensitive::NameKind;
 use crate::shape::strings::{KeptValue, Strings};
 use crate::template::vocabulary::{Vocabulary, words_of};
-
-/// Ends of names whose values are credentials.
-const CREDENTIALS: [&str; 12] = [
-    "password",
-    "passwd",
-    "secret",
-    "token",
-    "apikey",
-    "accesskey",
-    "privatekey",
-    "authorization",
-    "credential",
-    "passphrase",
-    "jwt",
-    "xhubsignature",
-];
-
-/// Words beside `token` of names of positions in a list.
-const POSITIONS: [&str; 7] = ["continuation", "cursor", "next", "page", "prev", "previous", "sync"];
-
-/// Words of names whose values tell where something is or how it is called.
-const ABOUT: [&str; 7] = ["attr", "attribute", "column", "field", "mapping", "path", "selector"];
-
-/// Ends of names whose values are a part of the name of a person.
-const PARTS_OF_NAMES: [&str; 7] =
-    ["firstname", "lastname", "givenname", "familyname", "surname", "middlename", "maidenname"];
 
 /// Ends of names whose values are the names of a person, or of anything: repositories and settings have a `full_name` too.
 const NAMES: [&str; 3] = ["fullname", "cardholder", "cardholdername"];
 
 /// A sensitive kind that the name of a field tells, where its values are text.
 pub(super) fn sensitive_name(name: &str, strings: &Strings) -> Option<&'static str> {
-    let words = words_of(name.as_bytes());
-    let plain = words.concat();
-    let ends_with = |ends: &[&str]| ends.iter().any(|end| plain.ends_with(end));
-    let has = |listed: &[&str]| words.iter().any(|word| listed.contains(&&**word));
     let filled = strings.count - strings.empty;
     let is_other = [StringFormat::Uri, StringFormat::DateTime]
         .into_iter()
         .any(|format| strings.formats[format as usize] * 2 > strings.count);
-    if filled == 0 || is_other || has(&ABOUT) {
+    if filled == 0 || is_other {
         return None;
     }
-    if ends_with(&CREDENTIALS) {
-        return (!has(&POSITIONS)).then_some("credential");
+    let kind = NameKind::of(name.as_bytes());
+    if kind == Some(NameKind::Credential) {
+        return Some("credential");
     }
-    let is_person = (ends_with(&PARTS_OF_NAMES) && !are_mostly(strings, is_slug))
-        || (ends_with(&NAMES) && strings.proper * 2 > filled && !are_mostly(strings, is_known))
+    let plain = words_of(name.as_bytes()).concat();
+    let is_name = NAMES.iter().any(|end| plain.ends_with(end));
+    let is_person = (kind == Some(NameKind::PersonName) && !are_mostly(strings, is_slug))
+        || (is_name && strings.proper * 2 > filled && !are_mostly(strings, is_known))
         || (plain.ends_with("nickname")
             && !are_mostly(strings, |text| is_slug(text) || is_known(text)));
     is_person.then_some("person-name")

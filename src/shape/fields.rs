@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::flow::text;
+use crate::shape::sensitive::NameKind;
 use crate::shape::tags::Tag;
 use crate::shape::{Caps, Shape};
 use crate::sketch::{BottomK, DistinctCounter, HeapSize, Merge, vec_bytes};
@@ -45,6 +46,8 @@ pub(crate) struct Field {
     /// Objects that have it; 0 in the rest of an object, whose values are counted by its shape.
     pub(crate) present: u64,
     pub(crate) shape: Shape,
+    /// Whether its name says that its values are secret or personal, so that they are counted and not kept.
+    is_secret: bool,
     /// The last object that had it: see [`Fields::begun`].
     stamp: u64,
 }
@@ -95,6 +98,7 @@ impl Fields {
         }
         let was_full = self.keys.len() >= MAX_FIELDS;
         let index = self.keys.insert(key)?;
+        self.keys.value_at(index).is_secret = NameKind::of(key).is_some();
         self.forget_order();
         if was_full {
             self.drop_evicted();
@@ -116,6 +120,15 @@ impl Fields {
             let is_kept = |hash: u64| keys.has_hash(hash);
             tag.values.values_mut().for_each(|objects| objects.retain_keys(is_kept));
             tag.values.rest.retain_keys(is_kept);
+        }
+    }
+
+    /// True if the name of a field says that its values are secret or personal.
+    #[inline]
+    pub(super) fn is_secret(&mut self, index: &FieldIndex, key: &str) -> bool {
+        match index {
+            FieldIndex::Kept(index) => self.keys.value_at(*index).is_secret,
+            FieldIndex::Rest => NameKind::of(key.as_bytes()).is_some(),
         }
     }
 
@@ -223,6 +236,7 @@ fn is_hidden(key: &[u8]) -> bool {
 impl Merge for Field {
     fn merge(&mut self, other: Self) {
         self.present += other.present;
+        self.is_secret |= other.is_secret;
         self.shape.merge(other.shape);
     }
 }
@@ -291,7 +305,7 @@ impl Serialize for Field {
 impl<'de> Deserialize<'de> for Field {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (present, shape) = <(u64, Shape)>::deserialize(deserializer)?;
-        Ok(Self { present, shape, stamp: 0 })
+        Ok(Self { present, shape, ..Self::default() })
     }
 }
 
@@ -314,6 +328,11 @@ impl<'de> Deserialize<'de> for Fields {
         }
         let [count, fewest, most] = counts;
         let first = u16::MAX;
-        Ok(Self { count, fewest, most, keys, hidden, tags, first, ..Self::default() })
+        let mut fields = Self { count, fewest, most, keys, hidden, tags, first, ..Self::default() };
+        for index in 0..fields.keys.len() {
+            let is_secret = fields.keys.key_at(index).and_then(NameKind::of).is_some();
+            fields.keys.value_at(index).is_secret = is_secret;
+        }
+        Ok(fields)
     }
 }

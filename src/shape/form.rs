@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::shape::Shape;
 use crate::shape::fields::{FieldIndex, Fields};
 use crate::shape::items::Items;
+use crate::shape::strings::Strings;
 
 /// Pairs of one form or query that are looked at.
 const MAX_PAIRS: usize = 1024;
@@ -34,13 +35,15 @@ pub(crate) fn observe_pairs(shape: &mut Shape, pairs: &[(Cow<'_, str>, Cow<'_, s
         if let FieldIndex::Kept(kept) = index {
             previous = Some(kept);
         }
+        let is_secret = fields.is_secret(&index, name);
+        let observe = if is_secret { Strings::observe_secret } else { Strings::observe };
         let value = fields.shape_at(&index);
         if group.len() == 1 && !name.ends_with("[]") {
-            value.strings.get_or_insert_default().observe(&pairs[group[0]].1);
+            observe(value.strings.get_or_insert_default(), &pairs[group[0]].1);
         } else {
             let list: &mut Items = value.items.get_or_insert_default();
             for at in group {
-                list.item.strings.get_or_insert_default().observe(&pairs[*at].1);
+                observe(list.item.strings.get_or_insert_default(), &pairs[*at].1);
             }
             list.observe_length(group.len() as u64);
         }

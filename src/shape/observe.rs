@@ -40,7 +40,7 @@ pub(crate) fn observe_json(
     let text = &*without_lone_surrogates(text);
     let mut open = OpenObjects { level: *level, ..OpenObjects::default() };
     let mut parser = serde_json::Deserializer::from_str(text);
-    let place = Place { shape, depth: 0, open: &mut open };
+    let place = Place { shape, depth: 0, is_secret: false, open: &mut open };
     let read = place.deserialize(&mut parser).and_then(|_| parser.end());
     *level = open.level;
     read.map_err(|error| if error.is_eof() { JsonProblem::Truncated } else { JsonProblem::Invalid })
@@ -85,6 +85,8 @@ fn without_lone_surrogates(text: &str) -> Cow<'_, str> {
 struct Place<'s> {
     shape: &'s mut Shape,
     depth: usize,
+    /// Whether the strings here are secret or personal by the name of their field.
+    is_secret: bool,
     open: &'s mut OpenObjects,
 }
 
@@ -107,18 +109,29 @@ struct OpenObjects {
 const VALUES_A_COUNT: u64 = 1 << 16;
 
 impl OpenObjects {
-    /// The caps to which a part of a shape with so many nodes must be cut; `None` if it can stay as it is. What does not fit
-    /// in a part at a level does not fit in the whole, so the level is the one that the whole is brought to anyway.
-    fn caps_for(&mut self, counted: &mut u64, nodes: impl Fn() -> usize) -> Option<Caps> {
+    /// Cuts a part of a shape that is too large, if enough was read since it was `counted`. What does not fit in a part at a
+    /// level does not fit in the whole, so the level is one that the whole is brought to anyway.
+    fn fit<P>(
+        &mut self,
+        counted: &mut u64,
+        part: &mut P,
+        nodes: fn(&P) -> usize,
+        cut: impl Fn(&mut P, Caps),
+    ) {
         if self.values - *counted < VALUES_A_COUNT {
-            return None;
+            return;
         }
         *counted = self.values;
-        if nodes() <= limits::MAX_ENDPOINT_SHAPE_NODES || self.level >= Caps::LAST_LEVEL {
-            return None;
+        loop {
+            // What came since the level was raised is still to be cut.
+            if self.level > 0 {
+                cut(part, Caps::at(self.level));
+            }
+            if nodes(part) <= limits::MAX_ENDPOINT_SHAPE_NODES || self.level >= Caps::LAST_LEVEL {
+                return;
+            }
+            self.level += 1;
         }
-        self.level += 1;
-        Some(Caps::at(self.level))
     }
 }
 
@@ -171,7 +184,12 @@ impl<'de> Visitor<'de> for Place<'_> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<KindBit, E> {
-        self.shape.strings.get_or_insert_default().observe(text);
+        let strings = self.shape.strings.get_or_insert_default();
+        if self.is_secret {
+            strings.observe_secret(text);
+        } else {
+            strings.observe(text);
+        }
         Ok(KindBit::String)
     }
 
@@ -185,16 +203,19 @@ impl<'de> Visitor<'de> for Place<'_> {
         let mut length = 0_usize;
         let mut counted = self.open.values;
         loop {
-            let item = Place { shape: &mut list.item, depth: self.depth + 1, open: self.open };
+            let item = Place {
+                shape: &mut list.item,
+                depth: self.depth + 1,
+                is_secret: self.is_secret,
+                open: self.open,
+            };
             let Some(kind) = items.next_element_seed(item)? else { break };
             if length < MAX_POSITIONS {
                 list.first[length] |= kind as u8;
             }
             length += 1;
-            while let Some(caps) = self.open.caps_for(&mut counted, || list.item.nodes()) {
-                list.item.cut_at(caps, self.depth + 1);
-                counted = 0;
-            }
+            let cut = |item: &mut Shape, caps| item.cut_at(caps, self.depth + 1);
+            self.open.fit(&mut counted, &mut list.item, Shape::nodes, cut);
         }
         list.observe_length(length as u64);
         Ok(KindBit::List)
@@ -214,12 +235,15 @@ impl<'de> Visitor<'de> for Place<'_> {
         let mut counted = self.open.values;
         let mut read_member = |fields: &mut Fields, open: &mut OpenObjects| {
             let seed = Key { fields: &mut *fields, previous };
-            let Some((index, tag)) = members.next_key_seed(seed)? else { return Ok(false) };
+            let Some((index, tag, is_secret)) = members.next_key_seed(seed)? else {
+                return Ok(false);
+            };
             if let FieldIndex::Kept(kept) = index {
                 open.keys.push(fields.keys.hash_at(kept));
                 previous = Some(kept);
             }
-            let value = Place { shape: fields.shape_at(&index), depth: self.depth + 1, open };
+            let shape = fields.shape_at(&index);
+            let value = Place { shape, depth: self.depth + 1, is_secret, open };
             match tag {
                 Some(name) => members.next_value_seed(TagValue(value, name))?,
                 None => drop(members.next_value_seed(value)?),
@@ -230,10 +254,8 @@ impl<'de> Visitor<'de> for Place<'_> {
         let read = loop {
             match read_member(fields, self.open) {
                 Ok(true) => {
-                    while let Some(caps) = self.open.caps_for(&mut counted, || fields.nodes()) {
-                        fields.cut_at(caps, self.depth + 1);
-                        counted = 0;
-                    }
+                    let cut = |fields: &mut Fields, caps| fields.cut_at(caps, self.depth + 1);
+                    self.open.fit(&mut counted, fields, Fields::nodes, cut);
                 }
                 Ok(false) => break Ok(KindBit::Object),
                 Err(error) => break Err(error),
@@ -264,14 +286,15 @@ impl<'de> Visitor<'de> for Place<'_> {
     }
 }
 
-/// The next key of an object: gives its field, and its index among [`TAG_NAMES`] if it is one.
+/// The next key of an object: gives its field, its index among [`TAG_NAMES`] if it is one, and whether it says that its values
+/// are secret or personal.
 struct Key<'f> {
     fields: &'f mut Fields,
     previous: Option<usize>,
 }
 
 impl<'de> DeserializeSeed<'de> for Key<'_> {
-    type Value = (FieldIndex, Option<u8>);
+    type Value = (FieldIndex, Option<u8>, bool);
 
     #[inline]
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -280,7 +303,7 @@ impl<'de> DeserializeSeed<'de> for Key<'_> {
 }
 
 impl Visitor<'_> for Key<'_> {
-    type Value = (FieldIndex, Option<u8>);
+    type Value = (FieldIndex, Option<u8>, bool);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")
@@ -289,7 +312,8 @@ impl Visitor<'_> for Key<'_> {
     #[inline]
     fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
         let index = self.fields.index(key, self.previous);
-        Ok((index, tag_index(key)))
+        let is_secret = self.fields.is_secret(&index, key);
+        Ok((index, tag_index(key), is_secret))
     }
 }
 

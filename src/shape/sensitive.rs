@@ -3,6 +3,60 @@
 use serde::{Deserialize, Serialize};
 
 use crate::template::secret;
+use crate::template::vocabulary::words_of;
+
+/// Ends of names whose values are credentials.
+const CREDENTIALS: [&str; 12] = [
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "apikey",
+    "accesskey",
+    "privatekey",
+    "authorization",
+    "credential",
+    "passphrase",
+    "jwt",
+    "xhubsignature",
+];
+
+/// Words beside `token` of names of positions in a list.
+const POSITIONS: [&str; 7] = ["continuation", "cursor", "next", "page", "prev", "previous", "sync"];
+
+/// Words of names whose values tell where something is or how it is called.
+const ABOUT: [&str; 7] = ["attr", "attribute", "column", "field", "mapping", "path", "selector"];
+
+/// Ends of names whose values are a part of the name of a person.
+const PARTS_OF_NAMES: [&str; 7] =
+    ["firstname", "lastname", "givenname", "familyname", "surname", "middlename", "maidenname"];
+
+/// What the name of a field tells about its values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NameKind {
+    Credential,
+    /// A part of the name of a person.
+    PersonName,
+}
+
+impl NameKind {
+    /// The kind of a name; `None` if it tells nothing.
+    pub(crate) fn of(name: &[u8]) -> Option<Self> {
+        let words = words_of(name);
+        let plain = words.concat();
+        let one = plain.strip_suffix('s').unwrap_or(&plain);
+        let ends_with =
+            |ends: &[&str]| ends.iter().any(|end| plain.ends_with(end) || one.ends_with(end));
+        let has = |listed: &[&str]| words.iter().any(|word| listed.contains(&&**word));
+        if has(&ABOUT) {
+            None
+        } else if ends_with(&CREDENTIALS) {
+            (!has(&POSITIONS)).then_some(Self::Credential)
+        } else {
+            ends_with(&PARTS_OF_NAMES).then_some(Self::PersonName)
+        }
+    }
+}
 use crate::template::segment::{SegmentKind, kind_of};
 
 /// A kind of sensitive content.

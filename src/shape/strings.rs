@@ -114,8 +114,18 @@ impl Values {
 }
 
 impl Strings {
+    /// Adds a string of a place whose name says that its values are secret or personal.
+    pub(crate) fn observe_secret(&mut self, text: &str) {
+        self.observe_as(text, true);
+    }
+
     #[inline]
     pub(crate) fn observe(&mut self, text: &str) {
+        self.observe_as(text, false);
+    }
+
+    #[inline]
+    fn observe_as(&mut self, text: &str, is_secret: bool) {
         let length = text.len() as u64;
         self.count += 1;
         self.shortest = self.shortest.min(length);
@@ -140,7 +150,11 @@ impl Strings {
             self.long += 1;
         } else if format.is_none() && sensitive.is_none() {
             self.proper += u64::from(is_proper(text));
-            self.values.observe(text);
+            if is_secret {
+                self.values.rest += 1;
+            } else {
+                self.values.observe(text);
+            }
         }
     }
 
