@@ -65,7 +65,7 @@ pub fn openapi_descriptions(
         }
     }
     let described = hosts.iter().map(|(host, patterns)| {
-        ((*host).to_owned(), document::describe(host, patterns, &hosts, schemas, options))
+        ((*host).to_owned(), document::describe(host, patterns, &hosts, schemas, *options))
     });
     described.collect()
 }

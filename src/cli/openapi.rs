@@ -30,12 +30,11 @@ pub(super) fn openapi(arguments: &OpenApiArguments) -> Result<Exit, Failure> {
     let analysis = engine::analyze(&captures, &options, &monitor)?;
     monitor.finish();
     if let Some(schemas) = &analysis.schemas {
-        let mut options = OpenApiOptions::default();
-        options.evidence = arguments.evidence;
-        options.version = match arguments.openapi {
+        let version = match arguments.openapi {
             OpenApiArgument::V3_0 => OpenApiVersion::V3_0,
             OpenApiArgument::V3_1 => OpenApiVersion::V3_1,
         };
+        let options = OpenApiOptions { version, evidence: arguments.evidence };
         let described = openapi_descriptions(&analysis.report, schemas, &options);
         write(&described, arguments)?;
     }

@@ -25,7 +25,7 @@ pub(super) fn describe(
     patterns: &[&Pattern],
     hosts: &[(&str, Vec<&Pattern>)],
     schemas: &Schemas,
-    options: &OpenApiOptions,
+    options: OpenApiOptions,
 ) -> Value {
     let base = base_path(patterns);
     let operations = operations(patterns, &base);
@@ -124,7 +124,7 @@ fn definitions(
     host: &HostSchemas,
     schemas: &Schemas,
     mut open: BTreeSet<ObjectId>,
-    options: &OpenApiOptions,
+    options: OpenApiOptions,
 ) -> Map<String, Value> {
     let emitter = Emitter { names: &host.components.names, prefix: COMPONENTS };
     let decider = host.named_decider(&schemas.prior);

@@ -27,7 +27,7 @@ pub(super) struct OperationInput<'o> {
     pub(super) names: &'o OperationNames,
     /// The names of the parameters in the path.
     pub(super) path_names: &'o [String],
-    pub(super) options: &'o OpenApiOptions,
+    pub(super) options: OpenApiOptions,
 }
 
 /// Media types with their schemas.
@@ -110,10 +110,6 @@ impl OperationInput<'_> {
         })
     }
 
-    fn emitter<'h>(&self, host: &'h HostSchemas) -> Emitter<'h> {
-        Emitter { names: &host.components.names, prefix: COMPONENTS }
-    }
-
     fn parameters(&self, first: &Pattern) -> Vec<Value> {
         let mut all = path_parameters(first, self.path_names, self.options);
         let mut seen: BTreeSet<(String, String)> = BTreeSet::new();
@@ -124,7 +120,7 @@ impl OperationInput<'_> {
             let query = host.decider(&self.schemas.prior, true).place(endpoint.query, "");
             let is_credential =
                 |name: &str| kinds.contains(&CredentialKind::Query(name.to_owned()));
-            let query = query_parameters(&query, &self.emitter(host), is_credential, self.options);
+            let query = query_parameters(&query, &emitter(host), is_credential, self.options);
             let is_credential =
                 |name: &str| kinds.contains(&CredentialKind::Header(name.to_owned()));
             let own = query.into_iter().chain(header_parameters(pattern, is_credential));
@@ -160,7 +156,7 @@ impl OperationInput<'_> {
             host.named_decider(&self.schemas.prior).place(place, "")
         };
         add_references(&node, references);
-        let mut schema = self.emitter(host).emit(&node);
+        let mut schema = emitter(host).emit(&node);
         in_dialect(self.options.version, &mut schema);
         if !schemas.contains(&schema) {
             schemas.push(schema);
@@ -225,6 +221,10 @@ impl OperationInput<'_> {
     }
 }
 
+fn emitter(host: &HostSchemas) -> Emitter<'_> {
+    Emitter { names: &host.components.names, prefix: COMPONENTS }
+}
+
 fn contents_value(contents: Contents) -> Value {
     let content = contents.into_iter().map(|(media_type, mut schemas)| {
         let schema = match schemas.len() {
@@ -277,10 +277,10 @@ fn reason_phrase(status: u16) -> &'static str {
         502 => "Bad Gateway",
         503 => "Service Unavailable",
         504 => "Gateway Timeout",
-        100..200 => "Informational",
-        200..300 => "Success",
-        300..400 => "Redirection",
-        400..500 => "Client error",
+        _ if status < 200 => "Informational",
+        _ if status < 300 => "Success",
+        _ if status < 400 => "Redirection",
+        _ if status < 500 => "Client error",
         _ => "Server error",
     }
 }

@@ -24,7 +24,7 @@ fn path_schema(kind: &str) -> Value {
 pub(super) fn path_parameters(
     pattern: &Pattern,
     names: &[String],
-    options: &OpenApiOptions,
+    options: OpenApiOptions,
 ) -> Vec<Value> {
     let of_path = pattern.parameters.iter().filter(|parameter| parameter.location == "path");
     let described = of_path.zip(names).map(|(parameter, name)| {
@@ -50,7 +50,7 @@ pub(super) fn query_parameters(
     query: &SchemaNode,
     emitter: &Emitter<'_>,
     is_credential: impl Fn(&str) -> bool,
-    options: &OpenApiOptions,
+    options: OpenApiOptions,
 ) -> Vec<Value> {
     let Some(ObjectNode::Inline(object)) = &query.object else { return Vec::new() };
     let mut plain: BTreeMap<String, Value> = BTreeMap::new();

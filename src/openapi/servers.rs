@@ -25,7 +25,7 @@ pub(super) fn base_path(patterns: &[&Pattern]) -> String {
             }
         });
     }
-    base.unwrap_or_default().iter().map(|segment| format!("/{segment}")).collect()
+    base.unwrap_or_default().iter().flat_map(|segment| ["/", segment]).collect()
 }
 
 fn is_base(segment: &str) -> bool {

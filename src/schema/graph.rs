@@ -115,11 +115,11 @@ impl PlaceGraph {
         self.add_at(shape, new, &mut Vec::new(), &new.names.top)
     }
 
-    fn add_at<'k>(
+    fn add_at(
         &mut self,
         mut shape: Shape,
         new: &Message<'_>,
-        path: &mut Vec<&'k str>,
+        path: &mut Vec<&str>,
         names: &[(Box<str>, u64)],
     ) -> PlaceId {
         let id = PlaceId(index(self.places.len()));

@@ -137,11 +137,7 @@ pub(crate) fn pascal_case(name: &str) -> String {
     });
     let name: String = capitalized.collect();
     // A name begins with a letter.
-    if name.starts_with(|first: char| first.is_ascii_digit()) {
-        format!("N{name}")
-    } else {
-        name.to_owned()
-    }
+    if name.starts_with(|first: char| first.is_ascii_digit()) { format!("N{name}") } else { name }
 }
 
 #[cfg(test)]

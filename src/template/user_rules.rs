@@ -48,7 +48,7 @@ use crate::template::{Part, Template};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
-    rules: Vec<PathRule>,
+    paths: Vec<PathRule>,
     hosts: Vec<HostRule>,
     pub(crate) properties: Vec<PropertyRule>,
 }
@@ -194,7 +194,7 @@ impl Rules {
                     ),
                 ));
             }
-            rules.rules.push(PathRule {
+            rules.paths.push(PathRule {
                 kind,
                 host: host.map(|host| host.to_ascii_lowercase()),
                 path,
@@ -227,7 +227,7 @@ impl Rules {
             RuleKind::Forbid => "forbid",
             RuleKind::Rename => "rename",
         };
-        let rules = self.rules.iter().enumerate().filter(|(i, _)| !matched.rules.contains(i)).map(
+        let rules = self.paths.iter().enumerate().filter(|(i, _)| !matched.rules.contains(i)).map(
             |(_, rule)| {
                 let host = rule.host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
                 format!("[[{}]] {}{host}", kinds(rule.kind), rule.path)
@@ -242,7 +242,7 @@ impl Rules {
 
     /// Returns `true` if there are no rules.
     pub(crate) fn is_empty(&self) -> bool {
-        self.rules.is_empty() && self.hosts.is_empty()
+        self.paths.is_empty() && self.hosts.is_empty()
     }
 }
 
@@ -366,7 +366,7 @@ impl<T> WithRules<'_, T> {
         kind: RuleKind,
         template: &'a Template,
     ) -> impl Iterator<Item = (usize, &'a PathRule, &'a RuleSegment)> {
-        let rules = self.rules.rules.iter().enumerate().filter(move |(_, rule)| {
+        let rules = self.rules.paths.iter().enumerate().filter(move |(_, rule)| {
             rule.kind == kind && rule.host.as_deref().is_none_or(|host| host == self.host)
         });
         rules.filter_map(|(i, rule)| {

@@ -134,7 +134,7 @@ fn objects_with_a_tag_are_a_union() {
 
 #[test]
 fn objects_in_several_places_are_one_component() {
-    let user = |n: u64| json!({ "id": n, "login": format!("name{n}"), "avatar": format!("https://h.example/{n}.png"), "admin": n % 2 == 0 });
+    let user = |n: u64| json!({ "id": n, "login": format!("name{n}"), "avatar": format!("https://h.example/{n}.png"), "admin": n.is_multiple_of(2) });
     let mut lines: Vec<Value> = (1..40).map(|n| self::user(n, &user(n))).collect();
     lines.extend((1..10).map(|n| {
         let body = json!({ "id": n, "title": "a title", "author": user(n), "reviewers": [user(n + 1)], "body": "text" });
@@ -192,7 +192,7 @@ fn rules_decide_about_properties_that_were_observed_before() {
             let settings = json!({ "color": "red", "size": n, "shape": "round" });
             user(
                 n,
-                &json!({ "id": n, "state": if n % 2 == 0 { "on" } else { "off" }, "settings": settings }),
+                &json!({ "id": n, "state": if n.is_multiple_of(2) { "on" } else { "off" }, "settings": settings }),
             )
         })
         .collect();

@@ -60,7 +60,7 @@ fn a_followed_file_and_the_server_give_them_too() {
     assert_eq!(analysis.schemas.unwrap().all(&analysis.report), two);
     let has_summary = |pattern: &api_patterns::Pattern| !pattern.responses.is_empty();
     assert!(analysis.report.patterns.iter().any(has_summary));
-    let live = LiveCaptures::new(vec![path.into()], InputFormat::Detect, Options::default());
+    let live = LiveCaptures::new(vec![path], InputFormat::Detect, Options::default());
     let (view, schemas) = live.schemas(&()).unwrap();
     assert_eq!(schemas.all(&view.report), two);
 }

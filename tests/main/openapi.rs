@@ -29,7 +29,7 @@ fn flow(method: &str, path: &str, status: u16, headers: &Value, response: &Value
 }
 
 fn user(n: u64) -> Value {
-    json!({ "id": n, "login": format!("name{n}"), "admin": n % 2 == 0, "email": null })
+    json!({ "id": n, "login": format!("name{n}"), "admin": n.is_multiple_of(2), "email": null })
 }
 
 #[test]
