@@ -163,6 +163,12 @@ impl<V: Merge + Default, const K: usize> BottomK<V, K> {
         self.entries.get_mut(at).map(|entry| &mut entry.value)
     }
 
+    /// Removes the kept key with this hash, and gives its value.
+    pub(crate) fn remove_hash(&mut self, hash: u64) -> Option<V> {
+        let at = self.entries.binary_search_by_key(&hash, |entry| entry.hash).ok()?;
+        Some(self.entries.remove(at).value)
+    }
+
     /// The hash of the key at an index; 0 beyond the kept ones.
     pub(crate) fn hash_at(&self, index: usize) -> u64 {
         self.entries.get(index).map_or(0, |entry| entry.hash)

@@ -36,7 +36,8 @@ impl SecuritySchemes {
         let mut challenges: BTreeSet<String> = BTreeSet::new();
         for pattern in patterns {
             let Some((_, endpoint)) = schemas.get(&pattern.id) else { continue };
-            for (kinds, used) in endpoint.credentials.sets() {
+            for (mut kinds, used) in endpoint.credentials.sets() {
+                kinds.retain(|kind| !kind.looks_secret(used.sent));
                 let sum = sets.entry(kinds).or_default();
                 sum.sent += used.sent;
                 sum.accepted += used.accepted;

@@ -14,6 +14,7 @@ use crate::shape::fields::{Fields, MAX_FIELDS};
 use crate::shape::{Caps, Shape};
 use crate::sketch::{Merge, stable_hash};
 use crate::template::property_rules::PropertyDecision;
+use crate::template::secret::{Frequency, looks_secret};
 
 /// A place, by its index in a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -272,17 +273,9 @@ impl PlaceGraph {
         let mut object = std::mem::take(&mut self.objects[id.0 as usize]);
         let mut values = Vec::new();
         for (_, key, present, child) in object.keys() {
-            if object.is_named(present) {
-                continue;
-            }
-            values.push(child);
-            let mut place = child;
-            while let Some(item) = self.place(place).item {
-                place = item;
-            }
-            if let (Some(below), Ok(key)) = (self.place(place).object, std::str::from_utf8(key)) {
-                let below = self.object_root(below);
-                self.objects[below.0 as usize].names.remove(key);
+            if !object.is_named(present) {
+                values.push(child);
+                self.forget_name(child, key);
             }
         }
         if let Some(first) = values.first() {
@@ -290,6 +283,43 @@ impl PlaceGraph {
             self.queue.extend(values.into_iter().map(|child| Pair::Places(rest, child)));
         }
         self.objects[id.0 as usize] = object;
+    }
+
+    /// Hides the keys that were seen so seldom that they may be values, and look like secrets: their values are those of keys
+    /// that are not kept.
+    pub(crate) fn hide_secret_keys(&mut self) {
+        let ids: Vec<ObjectId> = self.objects().map(|(id, _)| id).collect();
+        for id in ids {
+            let id = self.object_root(id);
+            let object = self.object(id);
+            let is_secret = |key: &[u8], present: u64| looks_secret(key, Frequency::times(present));
+            let found: Vec<(u64, Box<[u8]>, PlaceId)> = object
+                .keys()
+                .filter(|(_, key, present, _)| is_secret(key, *present))
+                .map(|(hash, key, _, child)| (hash, key.into(), child))
+                .collect();
+            for (hash, key, child) in found {
+                self.forget_name(child, &key);
+                let id = self.object_root(id);
+                let object = &mut self.objects[id.0 as usize];
+                object.fields.keys.remove_hash(hash);
+                object.children.retain(|(have, _)| *have != hash);
+                let rest = *object.rest.get_or_insert(child);
+                self.queue.push(Pair::Places(rest, child));
+                self.close();
+            }
+        }
+    }
+
+    /// Takes the name of a key from the object that it leads to.
+    fn forget_name(&mut self, mut place: PlaceId, key: &[u8]) {
+        while let Some(item) = self.place(place).item {
+            place = item;
+        }
+        if let (Some(below), Ok(key)) = (self.place(place).object, std::str::from_utf8(key)) {
+            let below = self.object_root(below);
+            self.objects[below.0 as usize].names.remove(key);
+        }
     }
 
     fn close(&mut self) {

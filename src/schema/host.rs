@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use crate::report::Pattern;
+use crate::report::{Pattern, masked};
 use crate::schema::EndpointSchemas;
 use crate::schema::components::{Components, components};
 use crate::schema::decide::{Decider, ObjectNode, ObjectSchema, SchemaNode};
@@ -67,7 +67,11 @@ impl HostBuilder {
             rules: &|path| rules_of("query", path),
         };
         let query = self.graph.add(std::mem::take(&mut messages.query), &query);
-        let bodies = messages.into_bodies().into_iter().map(|(key, mut bodies)| {
+        let bodies = messages.into_bodies().into_iter().map(|(mut key, mut bodies)| {
+            if !key.media_type.is_empty() {
+                let shown = masked::media_type(key.media_type.as_bytes(), bodies.messages());
+                key.media_type = shown.into_owned();
+            }
             let kind = match key.direction {
                 Direction::Request => "request".to_owned(),
                 Direction::Response => key.status.to_string(),
@@ -98,6 +102,7 @@ impl HostBuilder {
     /// Decides what the messages of a host, which has these endpoints, have in common.
     pub(crate) fn build(mut self, patterns: &[&Pattern], prior: &Prior) -> HostSchemas {
         pool(&mut self.graph);
+        self.graph.hide_secret_keys();
         let nouns = path_nouns(patterns.iter().copied());
         let components = components(&self.graph, &self.messages, &nouns);
         let mut host = HostSchemas { graph: self.graph, components, definitions: BTreeMap::new() };

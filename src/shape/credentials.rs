@@ -66,6 +66,16 @@ impl CredentialKind {
         }
     }
 
+    /// True if the name was seen so seldom that it may be a value, and looks like a secret.
+    pub(crate) fn looks_secret(&self, requests: u64) -> bool {
+        match self {
+            Self::Http(_) | Self::Authorization => false,
+            Self::Header(name) | Self::Query(name) | Self::Cookie(name) => {
+                looks_secret(name.as_bytes(), Frequency::times(requests))
+            }
+        }
+    }
+
     fn of_text(text: &str) -> Option<Self> {
         let (kind, name) = text.split_once(':')?;
         let name = name.to_owned();

@@ -232,6 +232,11 @@ fn media_type_of(content_type: Option<&[u8]>) -> String {
 }
 
 impl BodyStats {
+    /// Number of messages of this kind.
+    pub(crate) fn messages(&self) -> u64 {
+        self.observed + self.other + self.absent + self.unreadable.iter().sum::<u64>()
+    }
+
     /// Adds a body; raises the level where the body is so wide that the endpoint cannot be kept at it.
     fn observe(&mut self, bytes: Cow<'_, [u8]>, content_type: Option<&[u8]>, level: &mut u8) {
         let Some(syntax) = BodySyntax::of(content_type, &bytes) else {

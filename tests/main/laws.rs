@@ -167,7 +167,7 @@ fn damaged_states_are_named() {
     let bytes = observe(&[("GET".to_owned(), "https://h.example/a/1".to_owned())]).to_bytes();
     let error = |bytes: &[u8]| Patterns::from_bytes(bytes).unwrap_err().to_string();
     assert!(error(b"APST").contains("too short"));
-    assert!(error(&[b"x", &bytes[..]].concat()).contains("no state"));
+    assert!(error(&[b"x", &bytes[..]].concat()).contains("not a state"));
     let mut newer = bytes.clone();
     newer[4] = 9;
     assert!(error(&newer).contains("version 9"), "{}", error(&newer));
