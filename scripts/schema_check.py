@@ -90,7 +90,7 @@ class Schemas:
         return self.validators[key]
 
 
-def resolved(schema, definitions):
+def resolved(schema, definitions, _value=None):
     """The schema that a reference to a component stands for, also where the place may be something else too."""
     if not isinstance(schema, dict):
         return {}
@@ -99,13 +99,13 @@ def resolved(schema, definitions):
     return definitions[reference.removeprefix("#/$defs/")] if reference else schema
 
 
-def mutations(body, schema, draw):
+def mutations(body, schema, draw, resolved=resolved):
     """One mutated copy for each kind of change that the schema states something about."""
     places = []
     definitions = schema.get("$defs", {})
 
     def walk(value, schema, path):
-        schema = resolved(schema, definitions)
+        schema = resolved(schema, definitions, value)
         types = schema.get("type")
         if path and types:
             places.append(("kind", path, schema))
@@ -266,4 +266,5 @@ def main():
         raise SystemExit("a schema refuses a body that it was decided from")
 
 
-main()
+if __name__ == "__main__":
+    main()
