@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+pub use crate::patterns::endpoint::durations::Latency;
+pub use crate::patterns::endpoint::response_sizes::Sizes;
 use crate::report::bodies::BodySummaries;
 
 /// Displayed name of the group of hosts beyond the bound of the trie.
@@ -208,46 +210,4 @@ pub struct Parameter {
     /// Query parameters: the share of requests that had it, 0 to 1, with three decimals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<f64>,
-}
-
-/// Latency percentiles in milliseconds, with one decimal. Relative error at most 1/32.
-///
-/// ```
-/// use api_patterns::{Flow, Patterns};
-///
-/// let mut flow = Flow::new("GET", "https://api.example.com/health").unwrap();
-/// flow.duration = Some(20_000_000); // nanoseconds
-/// let mut patterns = Patterns::new();
-/// patterns.observe(&flow);
-/// let latency = patterns.report().patterns[0].latency_ms.clone().unwrap();
-/// assert!((latency.p50 - 20.0).abs() <= 20.0 / 32.0 + 0.05);
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Latency {
-    /// The median.
-    pub p50: f64,
-    /// The 95th percentile.
-    pub p95: f64,
-    /// The 99th percentile.
-    pub p99: f64,
-}
-
-/// Size percentiles in bytes. Relative error at most 1/32.
-///
-/// ```
-/// use api_patterns::{Flow, Patterns, Response};
-///
-/// let mut flow = Flow::new("GET", "https://api.example.com/health").unwrap();
-/// flow.response = Some(Response { status: 200, body_bytes: Some(1000), ..Response::default() });
-/// let mut patterns = Patterns::new();
-/// patterns.observe(&flow);
-/// let sizes = patterns.report().patterns[0].response_bytes.clone().unwrap();
-/// assert!(sizes.p50.abs_diff(1000) <= 1000 / 32);
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sizes {
-    /// The median.
-    pub p50: u64,
-    /// The 95th percentile.
-    pub p95: u64,
 }
