@@ -1,8 +1,8 @@
 //! The mergeable state of all observed flows.
 
+pub(crate) mod aggregate;
 pub(crate) mod codec;
 pub(crate) mod endpoint;
-mod headers;
 pub(crate) mod names;
 
 use std::borrow::Cow;
@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use crate::flow::operation::operation_key_of;
 use crate::flow::{Flow, path_and_query_of};
 use crate::limits;
+use crate::patterns::aggregate::{Aggregate, Observation};
 use crate::patterns::endpoint::{Endpoint, method_name};
 use crate::shape::merge_option;
 use crate::shape::messages::BodyScratch;
@@ -142,7 +143,8 @@ impl Patterns {
         let segments = Segments::new(&path, bits.as_ref());
         let trie = if is_not_found(flow) { &mut self.not_found } else { &mut self.answered };
         trie.observe(&host, segments.clone(), &method, &operation, |endpoint| {
-            endpoint.observe(flow, query, trailing_slash, &mut self.scratch);
+            let scratch = &mut self.scratch;
+            endpoint.observe(&mut Observation::new(flow, query, trailing_slash, scratch));
         });
         if let Some(bodies) = &mut self.bodies {
             let route = RequestRoute {

@@ -6,9 +6,11 @@
 //! key that is in the sample has been in it since its first observation, so its count is exact.
 
 mod codec;
+mod summary;
 
 use crate::limits;
 use crate::simd::is_same;
+pub(crate) use summary::{HeapSize, KeepsNames, LargestCount, Merge, summary, vec_bytes};
 
 /// The hash used for sampling and ids: XXH3, equal on every machine and in every version.
 pub(crate) fn stable_hash(bytes: &[u8]) -> u64 {
@@ -22,43 +24,6 @@ pub(crate) fn respread(mut hash: u64) -> u64 {
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     hash ^ (hash >> 33)
-}
-
-/// An aggregate that can absorb another one of its type.
-pub(crate) trait Merge {
-    /// Adds the observations of `other`. Associative and commutative; a new aggregate is the
-    /// neutral element.
-    fn merge(&mut self, other: Self);
-}
-
-/// An aggregate that reports its memory use.
-pub(crate) trait HeapSize {
-    /// Heap memory owned by the aggregate in bytes, by capacity, excluding `size_of::<Self>()`.
-    fn heap_bytes(&self) -> usize;
-}
-
-/// Heap memory of a vector's buffer in bytes, excluding heap memory owned by its items.
-pub(crate) fn vec_bytes<T>(items: &Vec<T>) -> usize {
-    items.capacity() * size_of::<T>()
-}
-
-/// An aggregate with tables of names that can be pruned.
-pub(crate) trait KeepsNames {
-    /// Upper bound of [`extra_names`](Self::extra_names), in constant time per table.
-    fn extra_names_at_most(&self) -> usize;
-    /// Number of names beyond the first [`limits::FREE_NAMES`] of each table, summed over the
-    /// tables.
-    fn extra_names(&self) -> usize;
-    /// Prunes every table to the `most` names with the smallest hashes; the others are merged into
-    /// the table's rest. The threshold of a bottom-k sample never rises, so the counts of kept
-    /// names stay exact however often and whenever this is called.
-    fn keep_names(&mut self, most: usize);
-}
-
-impl Merge for u64 {
-    fn merge(&mut self, other: Self) {
-        *self += other;
-    }
 }
 
 /// One key of a [`BottomK`], its hash and its value.
@@ -200,14 +165,14 @@ impl<V: Merge + Default, const K: usize> BottomK<V, K> {
         self.entries.iter_mut().map(|entry| &mut entry.value)
     }
 
-    /// Number of keys beyond the first [`limits::FREE_NAMES`].
-    pub(crate) fn extra(&self) -> usize {
-        self.entries.len().saturating_sub(limits::FREE_NAMES)
-    }
-
     /// The kept keys in the order of their hashes.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &BottomKEntry<V>> {
         self.entries.iter()
+    }
+
+    /// The kept keys in the order of their hashes, moved out.
+    pub(crate) fn into_entries(self) -> Vec<BottomKEntry<V>> {
+        self.entries
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -231,6 +196,29 @@ impl<V: Merge + Default, const K: usize> Merge for BottomK<V, K> {
         }
         self.trim();
         self.rest.merge(other.rest);
+    }
+}
+
+impl<V: LargestCount, const K: usize> LargestCount for BottomK<V, K> {
+    fn largest_count(&self) -> u64 {
+        let kept = self.entries.iter().map(|entry| entry.value.largest_count());
+        kept.fold(self.rest.largest_count(), u64::max)
+    }
+}
+
+impl<V: Merge + Default, const K: usize> KeepsNames for BottomK<V, K> {
+    #[inline]
+    fn extra_names_at_most(&self) -> usize {
+        self.extra_names()
+    }
+
+    #[inline]
+    fn extra_names(&self) -> usize {
+        self.entries.len().saturating_sub(limits::FREE_NAMES)
+    }
+
+    fn keep_names(&mut self, most: usize) {
+        self.keep(most);
     }
 }
 
@@ -343,6 +331,14 @@ impl HeapSize for Histogram {
     }
 }
 
+impl LargestCount for Histogram {
+    fn largest_count(&self) -> u64 {
+        self.buckets.iter().map(|bucket| bucket.1).max().unwrap_or_default()
+    }
+}
+
+impl KeepsNames for Histogram {}
+
 impl Merge for Histogram {
     fn merge(&mut self, other: Self) {
         if self.buckets.is_empty() {
@@ -420,8 +416,9 @@ impl<T: Ord, const K: usize> TopN<T, K> {
         }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.items.iter()
+    /// The items in descending order.
+    pub(crate) fn into_items(self) -> Vec<T> {
+        self.items
     }
 }
 
@@ -432,6 +429,21 @@ impl<T: Ord, const K: usize> Merge for TopN<T, K> {
         }
     }
 }
+
+impl<T: HeapSize, const K: usize> HeapSize for TopN<T, K> {
+    fn heap_bytes(&self) -> usize {
+        vec_bytes(&self.items) + self.items.iter().map(HeapSize::heap_bytes).sum::<usize>()
+    }
+}
+
+/// The items are not counted.
+impl<T, const K: usize> LargestCount for TopN<T, K> {
+    fn largest_count(&self) -> u64 {
+        0
+    }
+}
+
+impl<T, const K: usize> KeepsNames for TopN<T, K> {}
 
 /// The largest weight per host with which all hosts fit (max-min fairness). A folded host has
 /// needed more than every earlier share, which was at least this one, so it is granted the full
@@ -544,7 +556,7 @@ mod tests {
             naive.dedup();
             naive.reverse();
             naive.truncate(3);
-            prop_assert_eq!(merged.iter().copied().collect::<Vec<_>>(), naive);
+            prop_assert_eq!(merged.clone().into_items(), naive);
             prop_assert_eq!(merged, whole);
         }
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use crate::output::{Output, status_classes};
-use crate::report::Report;
+use crate::report::{Latency, Pattern, Report};
 
 /// Writes a line of column names, then one line per pattern. Lists within a cell are separated by spaces.
 ///
@@ -12,36 +12,55 @@ use crate::report::Report;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Csv;
 
-const COLUMNS: &str = "id,host,method,path_pattern,request_count,failed_count,1xx,2xx,3xx,4xx,5xx,path_params,query_params,\
-                       media_types,p50_ms,p95_ms,p99_ms,first_seen,last_seen,operation";
+/// A column: its name, and its cell for a pattern.
+type Column = (&'static str, fn(&Pattern) -> Cow<'_, str>);
+
+/// The columns. New ones are added at the end, so that the position of a column never changes.
+const COLUMNS: &[Column] = &[
+    ("id", |pattern| (&*pattern.id).into()),
+    ("host", |pattern| (&*pattern.host).into()),
+    ("method", |pattern| (&*pattern.method).into()),
+    ("path_pattern", |pattern| (&*pattern.path_pattern).into()),
+    ("request_count", |pattern| pattern.request_count.to_string().into()),
+    ("failed_count", |pattern| pattern.failed_count.to_string().into()),
+    ("1xx", |pattern| status_class(pattern, 1)),
+    ("2xx", |pattern| status_class(pattern, 2)),
+    ("3xx", |pattern| status_class(pattern, 3)),
+    ("4xx", |pattern| status_class(pattern, 4)),
+    ("5xx", |pattern| status_class(pattern, 5)),
+    ("path_params", |pattern| pattern.path_params.join(" ").into()),
+    ("query_params", |pattern| pattern.query_params.join(" ").into()),
+    ("media_types", media_types),
+    ("p50_ms", |pattern| latency(pattern, |latency| latency.p50)),
+    ("p95_ms", |pattern| latency(pattern, |latency| latency.p95)),
+    ("p99_ms", |pattern| latency(pattern, |latency| latency.p99)),
+    ("first_seen", |pattern| pattern.first_seen.as_deref().unwrap_or_default().into()),
+    ("last_seen", |pattern| pattern.last_seen.as_deref().unwrap_or_default().into()),
+    ("operation", |pattern| pattern.operation.as_deref().unwrap_or_default().into()),
+];
+
+/// The number of responses with a status of one class, from 1 to 5.
+fn status_class(pattern: &Pattern, class: usize) -> Cow<'_, str> {
+    status_classes(pattern)[class - 1].to_string().into()
+}
+
+fn media_types(pattern: &Pattern) -> Cow<'_, str> {
+    let names: Vec<&str> = pattern.media_types.keys().map(String::as_str).collect();
+    names.join(" ").into()
+}
+
+/// One percentile of the latency; empty if no duration is known.
+fn latency(pattern: &Pattern, percentile: fn(&Latency) -> f64) -> Cow<'_, str> {
+    let latency = pattern.latency_ms.as_ref();
+    latency.map(|latency| percentile(latency).to_string()).unwrap_or_default().into()
+}
 
 impl Output for Csv {
     fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "{COLUMNS}")?;
+        let names: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
+        writeln!(out, "{}", names.join(","))?;
         for pattern in &report.patterns {
-            let mut cells: Vec<Cow<'_, str>> = vec![
-                (&*pattern.id).into(),
-                (&*pattern.host).into(),
-                (&*pattern.method).into(),
-                (&*pattern.path_pattern).into(),
-            ];
-            cells.push(pattern.request_count.to_string().into());
-            cells.push(pattern.failed_count.to_string().into());
-            cells.extend(status_classes(pattern).map(|count| Cow::Owned(count.to_string())));
-            cells.push(pattern.path_params.join(" ").into());
-            cells.push(pattern.query_params.join(" ").into());
-            cells.push(pattern.media_types.keys().cloned().collect::<Vec<_>>().join(" ").into());
-            let latency =
-                pattern.latency_ms.as_ref().map(|latency| [latency.p50, latency.p95, latency.p99]);
-            cells.extend(
-                (0..3).map(|i| {
-                    latency.map_or(Cow::Borrowed(""), |values| values[i].to_string().into())
-                }),
-            );
-            cells.push(pattern.first_seen.as_deref().unwrap_or_default().into());
-            cells.push(pattern.last_seen.as_deref().unwrap_or_default().into());
-            cells.push(pattern.operation.as_deref().unwrap_or_default().into());
-            let cells: Vec<Cow<'_, str>> = cells.into_iter().map(cell).collect();
+            let cells: Vec<_> = COLUMNS.iter().map(|(_, text)| cell(text(pattern))).collect();
             writeln!(out, "{}", cells.join(","))?;
         }
         Ok(())

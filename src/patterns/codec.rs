@@ -14,7 +14,7 @@ use crate::limits;
 use crate::patterns::Patterns;
 use crate::patterns::endpoint::Endpoint;
 use crate::shape::path_shapes::PathShapes;
-use crate::sketch::stable_hash;
+use crate::sketch::{LargestCount, stable_hash};
 use crate::skip::{SkipPlace, SkipReason, Skips};
 use crate::template::trie::{Node, StoredTrie, Trie, TrieBounds};
 

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::limits;
 use crate::patterns::Patterns;
 use crate::patterns::endpoint::Endpoint;
+use crate::report::describe::{HostSummary, NameCounts, pattern_of};
 use crate::report::options::ReportOptions;
 use crate::report::routes::{Label, RouteNode, Routes};
-use crate::report::{HostSummary, NameCounts, Pattern, Report, Totals, hosts, masked, pattern_of};
+use crate::report::{Pattern, Report, Totals, hosts, masked};
 use crate::skip::SkipReason;
 use crate::template::classifier::{Classifier, ModelClassifier};
 use crate::template::context::LeafStats;
@@ -94,29 +95,6 @@ pub struct NearMiss {
     pub probability: f64,
     /// The group of features that contributed most to the classification.
     pub reason: String,
-}
-
-impl LeafStats for Endpoint {
-    fn count(&self) -> u64 {
-        self.count
-    }
-
-    fn not_found(&self) -> u64 {
-        self.statuses.iter().filter(|entry| &*entry.key == b"404").map(|entry| entry.value).sum()
-    }
-
-    fn query_names(&self) -> impl Iterator<Item = u64> {
-        self.query.iter().map(|entry| entry.hash)
-    }
-
-    fn media_types(&self) -> impl Iterator<Item = u64> {
-        self.media_types.iter().map(|entry| entry.hash)
-    }
-
-    fn client_errors(&self) -> u64 {
-        let is_error = |code: &[u8]| code.len() == 3 && code[0] == b'4';
-        self.statuses.iter().filter(|entry| is_error(&entry.key)).map(|entry| entry.value).sum()
-    }
 }
 
 impl Patterns {
@@ -270,7 +248,7 @@ impl<'t> Describer<'_, 't> {
         let segment = place.template.parts.len() + 1;
         for (end, seen) in &place.ends {
             if self.exclude_errors_only_404 && is_only_404(seen) {
-                self.errors_only_404 += seen.iter().map(|seen| seen.count).sum::<u64>();
+                self.errors_only_404 += seen.iter().map(|seen| seen.count()).sum::<u64>();
                 route.add_end(*end, self.routes.no_label());
                 continue;
             }
@@ -317,7 +295,7 @@ fn count_names(place: &DecidedNode<'_, Endpoint>, names: &mut NameCounts) {
 
 /// Returns `true` if every response had status 404.
 fn is_only_404(seen: &[&Endpoint]) -> bool {
-    let responses: u64 = seen.iter().map(|seen| seen.responses).sum();
+    let responses: u64 = seen.iter().map(|seen| seen.counts.responses).sum();
     responses > 0 && responses == seen.iter().map(|seen| seen.not_found()).sum::<u64>()
 }
 

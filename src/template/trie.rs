@@ -562,31 +562,11 @@ mod tests {
     use crate::sketch::BottomK;
     use proptest::prelude::*;
 
-    /// Test aggregate: requests at a leaf, and their names.
-    #[derive(Clone, Debug, Default, PartialEq)]
-    struct Requests {
-        count: u64,
-        names: BottomK<u64, { limits::MAX_NAMES }>,
-    }
-
-    impl Merge for Requests {
-        fn merge(&mut self, other: Self) {
-            self.count += other.count;
-            self.names.merge(other.names);
-        }
-    }
-
-    impl KeepsNames for Requests {
-        fn extra_names_at_most(&self) -> usize {
-            self.names.extra()
-        }
-
-        fn extra_names(&self) -> usize {
-            self.names.extra()
-        }
-
-        fn keep_names(&mut self, most: usize) {
-            self.names.keep(most);
+    crate::sketch::summary! {
+        /// Test aggregate: requests at a leaf, and their names.
+        struct Requests {
+            count: u64,
+            names: BottomK<u64, { limits::MAX_NAMES }>,
         }
     }
 

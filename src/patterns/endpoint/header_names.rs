@@ -10,8 +10,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::flow::headers::{Headers, push_name, split_name};
 use crate::limits;
+use crate::patterns::aggregate::{Aggregate, CountedName, Observation};
 use crate::patterns::names::{self, MessageNames};
-use crate::sketch::{BottomK, HeapSize, KeepsNames, Merge, stable_hash, vec_bytes};
+use crate::sketch::{BottomK, HeapSize, KeepsNames, LargestCount, Merge, stable_hash, vec_bytes};
 
 /// Maximum number of distinct header lists in the cache.
 const LISTS: usize = 4;
@@ -29,6 +30,8 @@ pub(crate) struct HeaderNames {
     names: HeaderCounts,
     /// Lists that are not expanded yet, the most recent first.
     lists: Vec<HeaderList>,
+    /// Number of names in the lists, including duplicates and names that are not counted.
+    listed: usize,
 }
 
 /// A header list and the number of requests that had it.
@@ -36,14 +39,12 @@ pub(crate) struct HeaderNames {
 struct HeaderList {
     /// The names, encoded by [`push_name`].
     bytes: Box<[u8]>,
-    /// Number of names, including duplicates and names that are not counted.
-    names: usize,
     count: u64,
 }
 
 impl HeaderNames {
     /// Counts the names of one request. `scratch` is a reusable buffer.
-    pub(crate) fn observe(&mut self, headers: Headers<'_>, scratch: &mut Vec<u8>) {
+    fn count(&mut self, headers: Headers<'_>, scratch: &mut Vec<u8>) {
         // The list usually equals the most recent one. Names may have to be decoded, so the
         // iterator is consumed only once.
         let last = self.lists.first().map_or(&b""[..], |list| &list.bytes);
@@ -81,12 +82,19 @@ impl HeaderNames {
             for list in self.lists.drain(..) {
                 take_apart(&list.bytes, list.count, &mut self.names);
             }
+            self.listed = 0;
         }
-        self.lists.push(HeaderList { bytes: list.into(), names: names_in(list).count(), count });
+        self.lists.push(HeaderList { bytes: list.into(), count });
+        self.listed += names_in(list).count();
+    }
+
+    /// The hash of each name with the number of requests that had it.
+    pub(crate) fn requests_by_hash(&self) -> Vec<(u64, u64)> {
+        self.names().iter().map(|entry| (entry.hash, entry.value)).collect()
     }
 
     /// The number of requests per header name.
-    pub(crate) fn names(&self) -> Cow<'_, HeaderCounts> {
+    fn names(&self) -> Cow<'_, HeaderCounts> {
         let mut names = Cow::Borrowed(&self.names);
         for list in &self.lists {
             take_apart(&list.bytes, list.count, names.to_mut());
@@ -115,21 +123,42 @@ fn take_apart(list: &[u8], count: u64, names: &mut HeaderCounts) {
     }
 }
 
+impl Aggregate for HeaderNames {
+    /// The most frequent names, the most frequent first. At most [`limits::MAX_COMMON_HEADERS`].
+    type Section = Vec<CountedName>;
+
+    #[inline]
+    fn observe(&mut self, seen: &mut Observation<'_>) {
+        self.count(seen.flow.request_headers, seen.scratch);
+    }
+
+    fn finish(self) -> Vec<CountedName> {
+        let mut entries = self.names().into_owned().into_entries();
+        entries.sort_by(|a, b| b.value.cmp(&a.value).then_with(|| a.key.cmp(&b.key)));
+        entries.truncate(limits::MAX_COMMON_HEADERS);
+        entries.into_iter().map(CountedName::of).collect()
+    }
+}
+
+impl LargestCount for HeaderNames {
+    fn largest_count(&self) -> u64 {
+        self.names().largest_count()
+    }
+}
+
 impl KeepsNames for HeaderNames {
+    #[inline]
     fn extra_names_at_most(&self) -> usize {
-        let listed: usize = self.lists.iter().map(|list| list.names).sum();
-        (self.names.len() + listed).saturating_sub(limits::FREE_NAMES)
+        (self.names.len() + self.listed).saturating_sub(limits::FREE_NAMES)
     }
 
     fn extra_names(&self) -> usize {
-        if self.extra_names_at_most() == 0 { 0 } else { self.names().extra() }
+        if self.extra_names_at_most() == 0 { 0 } else { self.names().extra_names() }
     }
 
     fn keep_names(&mut self, most: usize) {
-        let listed: usize = self.lists.iter().map(|list| list.names).sum();
-        if self.names.len() + listed > most {
-            self.names = self.names().into_owned();
-            self.lists = Vec::new();
+        if self.names.len() + self.listed > most {
+            *self = Self { names: self.names().into_owned(), ..Self::default() };
             self.names.keep(most);
         }
     }
@@ -167,7 +196,7 @@ impl Serialize for HeaderNames {
 
 impl<'de> Deserialize<'de> for HeaderNames {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self { names: HeaderCounts::deserialize(deserializer)?, lists: Vec::new() })
+        Ok(Self { names: HeaderCounts::deserialize(deserializer)?, ..Self::default() })
     }
 }
 
@@ -187,7 +216,7 @@ mod tests {
             let mut scratch = Vec::new();
             for (i, request) in requests.iter().enumerate() {
                 let pairs: Vec<_> = request.iter().map(|name| (name.as_bytes(), None)).collect();
-                halves[usize::from(i < split)].observe(Headers::new(&pairs), &mut scratch);
+                halves[usize::from(i < split)].count(Headers::new(&pairs), &mut scratch);
                 let mut seen = std::collections::BTreeSet::new();
                 for name in request.iter().filter_map(|name| names::header_name(name.as_bytes())) {
                     if seen.insert(name.to_vec()) {
@@ -198,6 +227,8 @@ mod tests {
             let [mut first, second] = halves;
             first.merge(second);
             prop_assert_eq!(&*first.names(), &plain);
+            let listed = first.lists.iter().map(|list| names_in(&list.bytes).count());
+            prop_assert_eq!(first.listed, listed.sum::<usize>());
         }
     }
 }
