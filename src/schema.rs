@@ -32,7 +32,7 @@ use crate::report::options::ReportOptions;
 use crate::report::{Pattern, Report};
 use crate::schema::graph::{Message, PlaceId};
 use crate::schema::host::{HostBuilder, HostSchemas};
-use crate::schema::names::MessageNames;
+use crate::schema::names::EntityNames;
 use crate::schema::prior::Prior;
 use crate::shape::credentials::Credentials;
 use crate::shape::messages::{ACCEPTED, BodyStats, Direction, MessageKey, UNREADABLE};
@@ -323,7 +323,7 @@ pub fn schema_of_json<'t>(texts: impl IntoIterator<Item = &'t [u8]>) -> (Value, 
     shape.fit(limits::MAX_ENDPOINT_SHAPE_NODES, &mut level);
     let mut builder = HostBuilder::default();
     let message = Message {
-        names: &MessageNames::default(),
+        names: &EntityNames::default(),
         is_request: false,
         is_text: false,
         caps: Caps::at(level),

@@ -81,7 +81,7 @@ pub(crate) struct RouteNode {
 
 /// One step through the lookup tree.
 #[derive(Clone, Copy)]
-enum Step<'s> {
+enum RouteStep<'s> {
     /// A segment.
     Text(&'s [u8]),
     /// Any value of a slot.
@@ -143,7 +143,7 @@ impl Routes {
     /// The index of the label of a flow; an index without a label for an endpoint that was left out.
     pub(crate) fn label_index(&self, flow: &Flow<'_>) -> Option<usize> {
         let path = encoded_path(flow);
-        let steps = segments(&path).map(Step::Text);
+        let steps = segments(&path).map(RouteStep::Text);
         let ends = (&*method_name(&flow.method), &*operation_key(flow));
         self.walk(&host_name(flow), steps, ends, is_not_found(flow))
     }
@@ -151,8 +151,8 @@ impl Routes {
     /// The endpoint of all requests that a route stands for; `None` if they have none, or several as far as is known.
     pub(crate) fn label_of(&self, route: &RequestRoute) -> Option<&Label> {
         let steps = route.steps.iter().map(|step| match step {
-            PathStep::Literal(text) => Step::Text(text),
-            PathStep::Value(slot) => Step::Slot(slot),
+            PathStep::Literal(text) => RouteStep::Text(text),
+            PathStep::Value(slot) => RouteStep::Slot(slot),
         });
         let ends = (&*route.method, &*route.operation);
         self.labels.get(self.walk(&route.host, steps, ends, route.not_found)?)
@@ -161,7 +161,7 @@ impl Routes {
     fn walk<'s>(
         &self,
         host: &[u8],
-        steps: impl Iterator<Item = Step<'s>>,
+        steps: impl Iterator<Item = RouteStep<'s>>,
         (method, operation): (&[u8], &[u8]),
         not_found: bool,
     ) -> Option<usize> {
@@ -207,11 +207,11 @@ impl RouteNode {
     }
 
     /// The child that a step leads to. `not_found` says whether the response was 404.
-    fn step(&self, step: Step<'_>, not_found: bool) -> Option<&Self> {
+    fn step(&self, step: RouteStep<'_>, not_found: bool) -> Option<&Self> {
         let segment = match step {
-            Step::Text(segment) => segment,
+            RouteStep::Text(segment) => segment,
             // A rule's parameter takes any value that has its frame around it.
-            Step::Slot(slot) => {
+            RouteStep::Slot(slot) => {
                 let pinned = self.pinned.iter().find(|(frame, _)| fits_frame(frame, slot));
                 return pinned
                     .map(|found| &found.1)

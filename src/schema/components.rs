@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::schema::graph::{Object, ObjectId, PlaceGraph, PlaceId};
+use crate::schema::graph::{ObjectEvidence, ObjectId, PlaceGraph, PlaceId};
 use crate::schema::names::{ERROR, pascal_case, singular_of};
 
 /// Keys that an object must have to be a component.
@@ -233,7 +233,7 @@ fn joined(parent: &str, name: &str) -> String {
 }
 
 /// The keys of an object in Pascal case, those that fewest of the objects have last.
-fn keys_by_rarity(object: &Object) -> impl Iterator<Item = String> {
+fn keys_by_rarity(object: &ObjectEvidence) -> impl Iterator<Item = String> {
     let mut keys: Vec<(u64, String)> = object
         .keys()
         .map(|(_, key, present, _)| (present, pascal_case(&String::from_utf8_lossy(key))))

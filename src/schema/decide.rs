@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::schema::enumeration::{EnumEvidence, IS_ENUM, may_be_enumeration};
-use crate::schema::graph::{Object, ObjectId, Place, PlaceGraph, PlaceId};
+use crate::schema::graph::{ObjectEvidence, ObjectId, PlaceEvidence, PlaceGraph, PlaceId};
 use crate::schema::prior::Prior;
 use crate::schema::sensitive::sensitive_name;
 use crate::shape::formats::StringFormat;
@@ -135,12 +135,12 @@ impl Decider<'_> {
     }
 
     /// True if a place is allowed to be null. A place at the top of a message is only what was seen.
-    pub(crate) fn is_nullable(&self, place: &Place, name: &str) -> bool {
+    pub(crate) fn is_nullable(&self, place: &PlaceEvidence, name: &str) -> bool {
         place.shape.nulls > 0
             || (!name.is_empty() && self.prior.is_nullable(place.seen()) > MIN_NULLABLE)
     }
 
-    fn list(&self, place: &Place, items: &Items, name: &str) -> ListSchema {
+    fn list(&self, place: &PlaceEvidence, items: &Items, name: &str) -> ListSchema {
         // Of lists that were always empty nothing is known.
         let item = place.item.filter(|item| self.graph.place(*item).seen() > 0);
         let tuple = item.map(|item| tuple(items, self.graph.place(item))).unwrap_or_default();
@@ -187,7 +187,7 @@ impl Decider<'_> {
     }
 
     /// True if a field that so many of the objects have is required.
-    pub(crate) fn is_required(&self, object: &Object, present: u64) -> bool {
+    pub(crate) fn is_required(&self, object: &ObjectEvidence, present: u64) -> bool {
         let objects = object.fields.count;
         present == objects
             && objects >= MIN_REQUIRED
@@ -195,7 +195,7 @@ impl Decider<'_> {
     }
 
     /// All fields are values of one map, but for those that nearly every object has.
-    fn map(&self, object: &Object) -> ObjectSchema {
+    fn map(&self, object: &ObjectEvidence) -> ObjectSchema {
         let named = object.keys().filter(|(_, _, present, _)| object.is_named(*present));
         let mut properties: Vec<(String, SchemaNode)> = named
             .map(|(_, key, _, place)| {
@@ -209,12 +209,12 @@ impl Decider<'_> {
     }
 
     /// The tagged union that explains most about which fields are present; `None` if no tag explains anything.
-    fn union(&self, object: &Object) -> Option<UnionSchema> {
+    fn union(&self, object: &ObjectEvidence) -> Option<UnionSchema> {
         let unions = object.fields.tags.iter().filter_map(|tag| self.union_by(tag, object));
         unions.max_by_key(|(gain, _)| *gain).map(|(_, union)| union)
     }
 
-    fn union_by(&self, tag: &Tag, object: &Object) -> Option<(u64, UnionSchema)> {
+    fn union_by(&self, tag: &Tag, object: &ObjectEvidence) -> Option<(u64, UnionSchema)> {
         let name = *TAG_NAMES.get(usize::from(tag.name))?;
         let tagged: u64 = tag.values.iter().map(|entry| entry.value.count).sum();
         let values = tag.values.iter().count();
@@ -256,7 +256,7 @@ impl Decider<'_> {
 
 /// The kinds at the positions of lists that are tuples: all have one length, and the kinds at their positions are single
 /// and not all equal. Empty if they are not tuples.
-fn tuple(items: &Items, item: &Place) -> Vec<&'static str> {
+fn tuple(items: &Items, item: &PlaceEvidence) -> Vec<&'static str> {
     const KINDS: [(KindBit, &str); 3] =
         [(KindBit::Boolean, "boolean"), (KindBit::Number, "number"), (KindBit::String, "string")];
 
@@ -297,7 +297,7 @@ fn as_written(strings: &Strings) -> Option<SchemaNode> {
 }
 
 /// True if the values to come are among those that were seen.
-pub(crate) fn is_enumeration(strings: &Strings, place: &Place, name: &str) -> bool {
+pub(crate) fn is_enumeration(strings: &Strings, place: &PlaceEvidence, name: &str) -> bool {
     if place.rule.enumeration.is_none() && !may_be_enumeration(strings) {
         return false;
     }
@@ -305,7 +305,7 @@ pub(crate) fn is_enumeration(strings: &Strings, place: &Place, name: &str) -> bo
     place.rule.enumeration.unwrap_or_else(|| evidence.probability() >= IS_ENUM)
 }
 
-fn string(strings: &Strings, place: &Place, name: &str) -> StringSchema {
+fn string(strings: &Strings, place: &PlaceEvidence, name: &str) -> StringSchema {
     let format = strings.format();
     let mut values: Vec<String> = Vec::new();
     if is_enumeration(strings, place, name) {

@@ -2,7 +2,7 @@
 
 use crate::schema::decide::{Decider, is_enumeration};
 use crate::schema::enumeration::EnumEvidence;
-use crate::schema::graph::Place;
+use crate::schema::graph::PlaceEvidence;
 use crate::schema::select::SelectedPlace;
 
 /// One decision about a place, with its reason.
@@ -94,7 +94,7 @@ fn ruled(
     }
 }
 
-fn kind_counts(place: &Place) -> Vec<(&'static str, u64)> {
+fn kind_counts(place: &PlaceEvidence) -> Vec<(&'static str, u64)> {
     let shape = &place.shape;
     let counts = [
         ("null", shape.nulls),

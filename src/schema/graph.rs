@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use crate::schema::map::MapEvidence;
-use crate::schema::names::{MessageNames, property_weight};
+use crate::schema::names::{EntityNames, property_weight};
 use crate::shape::fields::{Fields, MAX_FIELDS};
 use crate::shape::{Caps, Shape};
 use crate::sketch::{Merge, stable_hash};
@@ -26,7 +26,7 @@ pub(crate) struct ObjectId(u32);
 
 /// The values at one place.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Place {
+pub(crate) struct PlaceEvidence {
     /// Values that are not objects; the items of lists are at [`item`](Self::item).
     pub(crate) shape: Shape,
     pub(crate) item: Option<PlaceId>,
@@ -38,7 +38,7 @@ pub(crate) struct Place {
 
 /// The objects that were found to be one thing.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Object {
+pub(crate) struct ObjectEvidence {
     /// Counts, keys and tags. The values of the keys are at [`children`](Self::children).
     pub(crate) fields: Fields,
     /// The place of each kept key, by the hash of the key; sorted.
@@ -60,7 +60,7 @@ pub(crate) struct Object {
 
 /// A message that is added to a graph.
 pub(crate) struct Message<'r> {
-    pub(crate) names: &'r MessageNames,
+    pub(crate) names: &'r EntityNames,
     pub(crate) is_request: bool,
     /// Whether it is a form or a query.
     pub(crate) is_text: bool,
@@ -73,8 +73,8 @@ pub(crate) struct Message<'r> {
 /// Places and objects with their evidence.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PlaceGraph {
-    places: Vec<Place>,
-    objects: Vec<Object>,
+    places: Vec<PlaceEvidence>,
+    objects: Vec<ObjectEvidence>,
     /// For each place the one that it was united with; its own index if none.
     place_roots: Vec<u32>,
     object_roots: Vec<u32>,
@@ -125,7 +125,7 @@ impl PlaceGraph {
     ) -> PlaceId {
         let id = PlaceId(index(self.places.len()));
         let rule = (new.rules)(path);
-        self.places.push(Place { rule, ..Place::default() });
+        self.places.push(PlaceEvidence { rule, ..PlaceEvidence::default() });
         self.place_roots.push(id.0);
         let item = shape.items.as_mut().map(|items| std::mem::take(&mut items.item));
         let item = item.map(|item| {
@@ -150,7 +150,7 @@ impl PlaceGraph {
         let object = fields.filter(|fields| fields.count > 0 || fields.rest().seen() > 0);
         let object = object.map(|fields| self.add_object(*fields, new, path, names));
         let rule = std::mem::take(&mut self.places[id.0 as usize].rule);
-        self.places[id.0 as usize] = Place { shape, item, objects, object, rule };
+        self.places[id.0 as usize] = PlaceEvidence { shape, item, objects, object, rule };
         id
     }
 
@@ -162,7 +162,7 @@ impl PlaceGraph {
         names: &[(Box<str>, u64)],
     ) -> ObjectId {
         let id = ObjectId(index(self.objects.len()));
-        self.objects.push(Object::default());
+        self.objects.push(ObjectEvidence::default());
         self.object_roots.push(id.0);
         let is_cut = fields.keys.len() >= new.caps.fields.min(MAX_FIELDS);
         let limit = is_cut.then(|| fields.iter().last().map_or(0, |(hash, _, _)| hash));
@@ -181,7 +181,7 @@ impl PlaceGraph {
             below.push("*");
             self.add_at(rest, new, &mut below, &[])
         });
-        self.objects[id.0 as usize] = Object {
+        self.objects[id.0 as usize] = ObjectEvidence {
             fields,
             children,
             rest,
@@ -196,12 +196,12 @@ impl PlaceGraph {
     }
 
     /// The place that stands for a place, with the evidence of all that are one with it.
-    pub(crate) fn place(&self, id: PlaceId) -> &Place {
+    pub(crate) fn place(&self, id: PlaceId) -> &PlaceEvidence {
         &self.places[self.place_root(id).0 as usize]
     }
 
     /// The object that stands for an object.
-    pub(crate) fn object(&self, id: ObjectId) -> &Object {
+    pub(crate) fn object(&self, id: ObjectId) -> &ObjectEvidence {
         &self.objects[self.object_root(id).0 as usize]
     }
 
@@ -216,7 +216,7 @@ impl PlaceGraph {
     }
 
     /// The objects that stand for themselves, in the order in which they were added.
-    pub(crate) fn objects(&self) -> impl Iterator<Item = (ObjectId, &Object)> {
+    pub(crate) fn objects(&self) -> impl Iterator<Item = (ObjectId, &ObjectEvidence)> {
         let all = self.objects.iter().zip(&self.object_roots).enumerate();
         all.filter(|(at, (_, root))| *at == **root as usize)
             .map(|(at, (object, _))| (ObjectId(index(at)), object))
@@ -397,7 +397,7 @@ impl PlaceGraph {
     }
 }
 
-impl Object {
+impl ObjectEvidence {
     /// The kept keys in the order of their hashes: (hash, key, objects that have it, place of its values).
     pub(crate) fn keys(&self) -> impl Iterator<Item = (u64, &[u8], u64, PlaceId)> {
         // Both are in the order of the hashes.
@@ -431,7 +431,7 @@ impl Object {
     }
 }
 
-impl Place {
+impl PlaceEvidence {
     /// Number of values that were observed.
     pub(crate) fn seen(&self) -> u64 {
         self.shape.seen() + self.objects

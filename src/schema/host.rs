@@ -10,7 +10,7 @@ use crate::schema::components::{Components, components};
 use crate::schema::decide::{Decider, ObjectNode, ObjectSchema, SchemaNode};
 use crate::schema::emit::Emitter;
 use crate::schema::graph::{Message, ObjectId, PlaceGraph, PlaceId};
-use crate::schema::names::{MessageNames, message_names, path_nouns};
+use crate::schema::names::{EntityNames, message_names, path_nouns};
 use crate::schema::pool::pool;
 use crate::schema::prior::Prior;
 use crate::shape::messages::{Direction, EndpointMessages};
@@ -55,7 +55,7 @@ impl HostBuilder {
         let (requests, unencrypted) = (messages.requests, messages.unencrypted);
         let credentials = std::mem::take(&mut messages.credentials);
         let caps = Caps::at(messages.level);
-        let none = MessageNames::default();
+        let none = EntityNames::default();
         let rules_of = |message: &str, path: &[&str]| {
             rules.decision(&pattern.host, &pattern.endpoint, message, path)
         };

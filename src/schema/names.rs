@@ -51,7 +51,7 @@ const PATH_SAYS_NOTHING: [&str; 8] =
 
 /// Names of the objects in one kind of messages of an endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct MessageNames {
+pub(crate) struct EntityNames {
     /// For the object at the top.
     pub(crate) top: Vec<(Box<str>, u64)>,
     /// For the items of the list at the top and, of a collection, of the lists in an envelope at the top.
@@ -91,14 +91,14 @@ pub(crate) fn path_nouns<'p>(patterns: impl Iterator<Item = &'p Pattern>) -> BTr
 }
 
 /// The names of the objects in the messages of an endpoint that have a key.
-pub(crate) fn message_names(pattern: &Pattern, key: &MessageKey) -> MessageNames {
+pub(crate) fn message_names(pattern: &Pattern, key: &MessageKey) -> EntityNames {
     if key.direction == Direction::Response && key.status >= 400 {
         let top = vec![(ERROR.into(), ERROR_WEIGHT)];
-        return MessageNames { top, ..MessageNames::default() };
+        return EntityNames { top, ..EntityNames::default() };
     }
     let nouns = nouns_of(&pattern.path_pattern);
     let operation = pattern.operation.as_ref().map(|operation| snake_case(operation.as_bytes()));
-    let Some(last) = operation.as_ref().or(nouns.last()) else { return MessageNames::default() };
+    let Some(last) = operation.as_ref().or(nouns.last()) else { return EntityNames::default() };
     let ends_with_parameter = operation.is_none() && pattern.path_pattern.ends_with('}');
     let noun = singular(last);
     let is_collection = !ends_with_parameter && noun != *last;
@@ -111,7 +111,7 @@ pub(crate) fn message_names(pattern: &Pattern, key: &MessageKey) -> MessageNames
         names
     };
     if key.direction == Direction::Request {
-        return MessageNames {
+        return EntityNames {
             top: named("_input", INPUT_WEIGHT),
             items: named("_input", INPUT_WEIGHT),
             is_collection: false,
@@ -119,7 +119,7 @@ pub(crate) fn message_names(pattern: &Pattern, key: &MessageKey) -> MessageNames
     }
     let is_collection = is_collection && pattern.method == "GET";
     let top = named(if is_collection { "_list" } else { "" }, ENTITY_WEIGHT);
-    MessageNames { top, items: named("", ITEM_WEIGHT), is_collection }
+    EntityNames { top, items: named("", ITEM_WEIGHT), is_collection }
 }
 
 /// The singular of a name in snake case.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::schema::graph::{Object, ObjectId, PlaceGraph, PlaceId};
+use crate::schema::graph::{ObjectEvidence, ObjectId, PlaceGraph, PlaceId};
 use crate::shape::Shape;
 
 /// Keys that an object must have to be compared.
@@ -46,11 +46,11 @@ pub(crate) fn pool(graph: &mut PlaceGraph) {
 /// The hashes of the keys of an object, in their order.
 type Signature = Vec<u64>;
 
-fn is_comparable(object: &Object) -> bool {
+fn is_comparable(object: &ObjectEvidence) -> bool {
     !object.is_map && !object.is_text && !object.is_cut() && object.fields.keys.len() >= MIN_KEYS
 }
 
-fn signature(object: &Object) -> Signature {
+fn signature(object: &ObjectEvidence) -> Signature {
     object.keys().map(|(hash, _, _, _)| hash).collect()
 }
 
@@ -164,8 +164,8 @@ fn unite_similar(graph: &mut PlaceGraph, weights: &Weights) {
 
 /// The weighted Jaccard similarity of the keys of two objects, each by the share of the objects that have it.
 #[expect(clippy::cast_precision_loss, reason = "counts of observations")]
-fn similarity(one: &Object, other: &Object, weight: impl Fn(u64) -> f64) -> f64 {
-    let shares = |object: &Object| -> BTreeMap<u64, f64> {
+fn similarity(one: &ObjectEvidence, other: &ObjectEvidence, weight: impl Fn(u64) -> f64) -> f64 {
+    let shares = |object: &ObjectEvidence| -> BTreeMap<u64, f64> {
         let count = object.fields.count.max(1) as f64;
         object.keys().map(|(hash, _, present, _)| (hash, present as f64 / count)).collect()
     };
@@ -182,7 +182,7 @@ fn similarity(one: &Object, other: &Object, weight: impl Fn(u64) -> f64) -> f64 
     if either > 0.0 { both / either } else { 0.0 }
 }
 
-fn have_common_name(one: &Object, other: &Object) -> bool {
+fn have_common_name(one: &ObjectEvidence, other: &ObjectEvidence) -> bool {
     let is_also = |name: &str| other.names.get(name).is_some_and(|weight| *weight > 0);
     one.names.iter().any(|(name, weight)| *weight > 0 && is_also(name))
 }
@@ -237,7 +237,7 @@ fn are_places_compatible(graph: &PlaceGraph, one: PlaceId, other: PlaceId, depth
 }
 
 /// True if an object has few keys, and all of them are keys of the other.
-fn is_part_of(one: &Object, other: &Object) -> bool {
+fn is_part_of(one: &ObjectEvidence, other: &ObjectEvidence) -> bool {
     one.fields.keys.len() < MIN_KEYS
         && one.keys().all(|(hash, _, _, _)| other.key_of_hash(hash).is_some())
 }

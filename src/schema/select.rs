@@ -1,7 +1,7 @@
 //! Finding the place at a path: `200.items[].id`.
 
 use crate::schema::EndpointSchemas;
-use crate::schema::graph::{Object, Place, PlaceGraph, PlaceId};
+use crate::schema::graph::{ObjectEvidence, PlaceEvidence, PlaceGraph, PlaceId};
 use crate::shape::messages::{ACCEPTED, Direction, MessageKey};
 use crate::template::property_rules::steps_of;
 
@@ -11,7 +11,7 @@ pub(crate) struct SelectedPlace<'g> {
     /// Whether its values are text: it is in a form or a query.
     pub(crate) is_text: bool,
     /// The object that it is a field of, with its name.
-    pub(crate) parent: Option<(&'g Object, String)>,
+    pub(crate) parent: Option<(&'g ObjectEvidence, String)>,
 }
 
 /// The place at a path. The first part is `query`, `request` or a status; `[]` stands for the items of a list, and `*` for
@@ -38,7 +38,7 @@ pub(super) fn place<'g>(
     };
     let mut parent = None;
     for part in parts {
-        let found: &Place = graph.place(place);
+        let found: &PlaceEvidence = graph.place(place);
         parent = None;
         place = match part {
             "[]" => found.item?,
