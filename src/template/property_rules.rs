@@ -60,6 +60,16 @@ pub(crate) fn steps_of(path: &str) -> Vec<String> {
     path.split('.').filter(|step| !step.is_empty()).map(str::to_owned).collect()
 }
 
+/// Parses the path of a rule.
+fn rule_steps(path: &str) -> Vec<RuleStep> {
+    let step = |step: String| match &*step {
+        "*" => RuleStep::Any,
+        "**" => RuleStep::AnyNumber,
+        _ => RuleStep::Key(step),
+    };
+    steps_of(path).into_iter().map(step).collect()
+}
+
 impl PropertyRule {
     /// Checks a rule of the file with this name.
     pub(super) fn parse(file: &str, entry: PropertyEntry) -> Result<Self, Error> {
@@ -69,14 +79,7 @@ impl PropertyRule {
             let message = format!("the rule for the property {path} cannot be applied: {why}");
             Err(Error::format(file, message))
         };
-        let steps: Vec<RuleStep> = steps_of(&path)
-            .into_iter()
-            .map(|step| match &*step {
-                "*" => RuleStep::Any,
-                "**" => RuleStep::AnyNumber,
-                _ => RuleStep::Key(step),
-            })
-            .collect();
+        let steps = rule_steps(&path);
         if steps.is_empty() {
             return refuse(
                 "its path is request, query or a status, and then keys, as in 200.items[].labels; \
@@ -187,14 +190,7 @@ mod tests {
     #[test]
     fn stars_stand_for_steps() {
         let is = |rule: &str, path: &str| {
-            let steps: Vec<RuleStep> = steps_of(rule)
-                .into_iter()
-                .map(|step| match &*step {
-                    "*" => RuleStep::Any,
-                    "**" => RuleStep::AnyNumber,
-                    _ => RuleStep::Key(step),
-                })
-                .collect();
+            let steps = rule_steps(rule);
             let path = steps_of(path);
             matches(&steps, &path.iter().map(String::as_str).collect::<Vec<_>>())
         };
