@@ -25,7 +25,7 @@ environment() {
 run() {
   local name=$1
   shift
-  (cd python/tests && "$OLDPWD/$folder/$name/bin/python" -m pytest -q -p no:cacheprovider "$@")
+  (cd python/tests && "$OLDPWD/$folder/$name/bin/python" -m pytest -q -p no:cacheprovider -o tmp_path_retention_policy=none "$@")
 }
 
 environment plain

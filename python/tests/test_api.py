@@ -558,21 +558,23 @@ def test_rules_and_exclusions(fixture, tmp_path):
     assert report.patterns[0].path_pattern == "/v1/users/{who}"
 
 
-def large(tmp_path):
-    path = tmp_path / "large.jsonl"
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """Return a file of a million flows, which the tests of a module share: it is 200 MB."""
+    path = tmp_path_factory.mktemp("large") / "large.jsonl"
     line = json.dumps(flow(1)) + "\n"
     with open(path, "w") as file:
         for _ in range(200):
             file.write(line * 5000)
-    return path
+    yield path
+    path.unlink()
 
 
-def test_progress_is_told_and_may_stop(fixture, tmp_path):
-    path = large(tmp_path)
+def test_progress_is_told_and_may_stop(fixture, large):
     seen = []
-    report = api_patterns.analyze(path, threads=1, progress=lambda *now: seen.append(now))
+    report = api_patterns.analyze(large, threads=1, progress=lambda *now: seen.append(now))
     assert report.totals.used == 1_000_000
-    assert all(bytes_read <= total == path.stat().st_size for bytes_read, total, _ in seen)
+    assert all(bytes_read <= total == large.stat().st_size for bytes_read, total, _ in seen)
     assert seen and seen == sorted(seen)
     rows = []
     api_patterns.analyze(fixture("demo.db"), progress=lambda *now: rows.append(now))
@@ -586,12 +588,12 @@ def test_progress_is_told_and_may_stop(fixture, tmp_path):
         raise RuntimeError("enough")
 
     with pytest.raises(RuntimeError, match="enough"):
-        api_patterns.analyze(path, threads=1, progress=stop)
+        api_patterns.analyze(large, threads=1, progress=stop)
 
 
 @pytest.mark.parametrize("kind", ["file", "dicts"])
-def test_other_threads_run_meanwhile(tmp_path, kind):
-    source = large(tmp_path) if kind == "file" else [flow(1)] * 300_000
+def test_other_threads_run_meanwhile(large, kind):
+    source = large if kind == "file" else [flow(1)] * 300_000
     ticks, done = 0, threading.Event()
 
     def count():
@@ -617,8 +619,8 @@ def test_other_threads_run_meanwhile(tmp_path, kind):
                                   "api_patterns.Patterns().observe_many([flow] * 100_000)",
                                   "api_patterns.Patterns(bodies=True).observe_many([flow] * 100_000)",
                                   "api_patterns.get_api_patterns([flow] * 100_000, compat=True)"])
-def test_control_c_ends_a_call(tmp_path, call):
-    call = call.format(path=str(large(tmp_path)))
+def test_control_c_ends_a_call(large, call):
+    call = call.format(path=str(large))
     # In one call of C code, so that the interpreter does not check for signals itself.
     code = (
         "import api_patterns, itertools, types, uuid\n"
