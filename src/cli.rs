@@ -2,7 +2,9 @@
 //! engine.
 
 mod arguments;
+mod drift;
 mod exit;
+mod findings;
 mod follow;
 mod messages;
 mod openapi;
@@ -81,6 +83,7 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Label(arguments) => label(arguments),
         Command::Schema(arguments) => schema::schema(arguments),
         Command::Openapi(arguments) => openapi::openapi(arguments),
+        Command::Drift(arguments) => drift::drift(arguments),
         Command::Rules(RulesCommand::Init(arguments)) => rules_init(arguments),
         #[cfg(feature = "mcp")]
         Command::Mcp(arguments) => mcp(arguments),

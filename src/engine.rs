@@ -4,6 +4,8 @@
 mod analysis;
 mod batch_queue;
 mod compat;
+#[cfg(feature = "descriptions")]
+mod drift;
 mod filter;
 mod flows;
 mod fold;
@@ -22,6 +24,8 @@ mod top_flows;
 
 pub use crate::engine::analysis::{Analysis, analyze};
 pub use crate::engine::compat::{CompatAnswer, compat_answer};
+#[cfg(feature = "descriptions")]
+pub use crate::engine::drift::{Comparison, drift};
 pub use crate::engine::filter::Filter;
 pub use crate::engine::flows::for_each_flow;
 pub use crate::engine::follow::{Change, Follower};

@@ -105,8 +105,14 @@ mod capture;
 #[doc(hidden)]
 pub mod cli;
 pub mod compat;
+#[cfg(feature = "descriptions")]
+mod description;
+#[cfg(feature = "descriptions")]
+mod drift;
 mod engine;
 mod error;
+#[cfg(feature = "descriptions")]
+mod finding;
 mod flow;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -130,11 +136,19 @@ mod template;
 pub mod training;
 
 pub use capture::{Captures, InputFormat, time};
+#[cfg(feature = "descriptions")]
+pub use description::ApiDescription;
 pub use engine::{
     Analysis, Change, CompatAnswer, Filter, Follower, LiveCaptures, Monitor, Options, Progress,
     Scope, Snapshot, Split, analyze, compat_answer, for_each_flow, label, observe_split, split,
 };
+#[cfg(feature = "descriptions")]
+pub use engine::{Comparison, drift};
 pub use error::Error;
+#[cfg(feature = "descriptions")]
+pub use finding::baseline::Baseline;
+#[cfg(feature = "descriptions")]
+pub use finding::{Coverage, Covered, Finding, FindingLocation, FindingReport, Severity};
 pub use flow::noise::Noise;
 pub use flow::proxy_request::Proxied;
 pub use flow::{Body, Flow, Header, Headers, Outcome, Protocol, Response, text, url};

@@ -2,6 +2,8 @@
 
 mod csv;
 mod explanation;
+#[cfg(feature = "descriptions")]
+mod findings;
 mod json;
 mod markdown;
 mod rules;
@@ -14,6 +16,11 @@ use crate::report::Report;
 
 pub use csv::Csv;
 pub use explanation::{ExplanationJson, ExplanationOutput, ExplanationText};
+#[cfg(feature = "descriptions")]
+pub use findings::{
+    FindingsGithub, FindingsJson, FindingsJunit, FindingsMarkdown, FindingsOutput, FindingsSarif,
+    FindingsText,
+};
 pub use json::{Json, JsonLines};
 pub use markdown::Markdown;
 pub use rules::rules_of;

@@ -30,6 +30,8 @@ pub(super) enum Command {
     Schema(SchemaArguments),
     /// Write OpenAPI descriptions, one for each host
     Openapi(OpenApiArguments),
+    /// Compare captures with an OpenAPI description: what traffic does that the description does not say
+    Drift(DriftArguments),
     /// Manage rules, which pin templates, keep segments, rename parameters and group hosts
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -125,6 +127,81 @@ pub(super) struct OpenApiArguments {
     /// Add counts, confidence and reasons (`x-evidence`)
     #[arg(long)]
     pub(super) evidence: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DriftArguments {
+    #[command(flatten)]
+    pub(super) input: InputArguments,
+
+    /// The description: OpenAPI 2.0, 3.0 or 3.1 in YAML or JSON. Files beside it are read where it refers to them
+    #[arg(long, value_name = "FILE")]
+    pub(super) api: PathBuf,
+
+    /// URL of the server that the description is about, instead of those that it names
+    #[arg(long, value_name = "URL")]
+    pub(super) server: Option<String>,
+
+    /// Also say what of the description was seen in traffic, and which operations were not
+    #[arg(long)]
+    pub(super) coverage: bool,
+
+    #[command(flatten)]
+    pub(super) findings: FindingsArguments,
+}
+
+/// Options of commands that write findings.
+#[derive(Args, Debug)]
+pub(super) struct FindingsArguments {
+    /// Format of the findings
+    #[arg(long, value_enum, default_value_t = FindingsFormat::Text)]
+    pub(super) format: FindingsFormat,
+
+    /// Write the findings to this file [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+
+    /// Exit with code 1 if there is a new finding of this severity or a worse one
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = FailOn::Error)]
+    pub(super) fail_on: FailOn,
+
+    /// Known findings (a file of --update-baseline): they are counted, and only new ones fail
+    #[arg(long, value_name = "FILE")]
+    pub(super) baseline: Option<PathBuf>,
+
+    /// Write all findings of this run to the file of --baseline
+    #[arg(long, requires = "baseline")]
+    pub(super) update_baseline: bool,
+}
+
+/// A format of findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum FindingsFormat {
+    /// For people
+    Text,
+    /// One object
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// JUnit XML, for test reports
+    Junit,
+    /// A comment for a pull request
+    Markdown,
+    /// Annotations of GitHub Actions
+    Github,
+}
+
+/// Findings that make a run fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum FailOn {
+    /// Errors
+    Error,
+    /// Errors and warnings
+    Warning,
+    /// Every finding
+    Info,
+    /// None
+    Never,
 }
 
 /// A format of descriptions.

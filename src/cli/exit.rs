@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub(super) enum Exit {
     /// Exit code 0: at least one endpoint was found.
     Done,
-    /// Exit code 1: no flow matched.
+    /// Exit code 1: no flow matched, or a comparison found what it is to fail on.
     Nothing,
     /// Exit code 2: a usage or input error. Whatever could be read is still reported.
     Error,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::capture::Captures;
 use crate::cli::exit::Exit;
-use crate::engine::{Analysis, CompatAnswer};
+use crate::engine::{Analysis, Comparison, CompatAnswer};
 use crate::flow::text;
 use crate::math::grouped;
 use crate::output::counted;
@@ -59,6 +59,18 @@ impl<'a> Messages<'a> {
         let totals = RunTotals { flows, used: answer.flows, bytes: answer.bytes, stopped: false };
         let problems = answer.problems(self.captures);
         self.say(&totals, &answer.skips, &problems, !answer.failures.is_empty(), time)
+    }
+
+    pub(super) fn after_comparison(&self, comparison: &Comparison, time: Duration) -> Exit {
+        let flows = comparison.used + comparison.skips.total();
+        let totals = RunTotals {
+            flows,
+            used: comparison.used,
+            bytes: comparison.bytes,
+            stopped: comparison.stopped,
+        };
+        let problems = comparison.problems(self.captures);
+        self.say(&totals, &comparison.skips, &problems, !comparison.failures.is_empty(), time)
     }
 
     fn say(

@@ -45,6 +45,24 @@ impl CompatAnswer {
     }
 }
 
+#[cfg(feature = "descriptions")]
+impl crate::engine::Comparison {
+    /// The problems of the run, as [`Analysis::problems`].
+    ///
+    /// ```
+    /// use api_patterns::{ApiDescription, Captures, InputFormat, Options, drift};
+    ///
+    /// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
+    /// let api = ApiDescription::of_text("api.yaml", "openapi: 3.1.0\npaths: {}\n")?;
+    /// let comparison = drift(&captures, &api, &Options::default(), &())?;
+    /// assert!(comparison.problems(&captures).is_empty());
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
+    pub fn problems(&self, captures: &Captures) -> Vec<String> {
+        problems(captures, &self.skips, Vec::new(), &self.failures)
+    }
+}
+
 pub(super) fn problems(
     captures: &Captures,
     skips: &Skips,

@@ -8,7 +8,7 @@ use crate::openapi::dialect::in_dialect;
 use crate::openapi::names::name_operations;
 use crate::openapi::operation::{COMPONENTS, OperationInput};
 use crate::openapi::security::{SecuritySchemes, oauth_flows};
-use crate::openapi::servers::{base_path, server, server_url};
+use crate::openapi::servers::{base_path, server, server_url, with_parameters};
 use crate::openapi::{OpenApiOptions, OpenApiVersion};
 use crate::report::Pattern;
 use crate::schema::Schemas;
@@ -106,9 +106,9 @@ fn operations<'p>(
     operations
 }
 
-/// A path as OpenAPI writes it: parameters that span segments are plain ones, and masked text has no brackets.
+/// A path as OpenAPI writes it: parameters that span segments are plain ones, and text that is not shown is a parameter.
 fn written_path(path: &str) -> String {
-    let path = path.replace("+}", "}").replace(['[', ']'], "");
+    let path = with_parameters(&path.replace("+}", "}"));
     let path = path.replace(['?', '#'], "_");
     if path.is_empty() { "/".to_owned() } else { path }
 }

@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 use crate::openapi::OpenApiOptions;
 use crate::openapi::dialect::in_dialect;
 use crate::openapi::names::OperationNames;
-use crate::openapi::parameters::{header_parameters, path_parameters, query_parameters};
+use crate::openapi::parameters::{
+    add_parameter, header_parameters, path_parameters, query_parameters,
+};
 use crate::openapi::security::SecuritySchemes;
 use crate::report::Pattern;
 use crate::schema::Schemas;
@@ -112,7 +114,6 @@ impl OperationInput<'_> {
 
     fn parameters(&self, first: &Pattern) -> Vec<Value> {
         let mut all = path_parameters(first, self.path_names, self.options);
-        let mut seen: BTreeSet<(String, String)> = BTreeSet::new();
         for pattern in self.patterns {
             let Some((host, endpoint)) = self.schemas.get(&pattern.id) else { continue };
             let kinds: Vec<CredentialKind> =
@@ -123,11 +124,9 @@ impl OperationInput<'_> {
             let query = query_parameters(&query, &emitter(host), is_credential, self.options);
             let is_credential =
                 |name: &str| kinds.contains(&CredentialKind::Header(name.to_owned()));
-            let own = query.into_iter().chain(header_parameters(pattern, is_credential));
-            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            all.extend(own.filter(|parameter| {
-                seen.insert((text(&parameter["in"]), text(&parameter["name"])))
-            }));
+            for parameter in query.into_iter().chain(header_parameters(pattern, is_credential)) {
+                add_parameter(&mut all, parameter);
+            }
         }
         all
     }
@@ -140,10 +139,15 @@ impl OperationInput<'_> {
         contents: &mut Contents,
         references: &mut BTreeSet<ObjectId>,
     ) {
-        if media_type.is_empty() || (bodies.observed == 0 && bodies.other == 0 && bodies.bytes == 0)
-        {
+        if bodies.observed == 0 && bodies.other == 0 && bodies.bytes == 0 {
             return;
         }
+        // What came without a type, or with one that is not shown, is of any type.
+        let is_shown = media_type.contains('/');
+        if !is_shown && bodies.observed == 0 {
+            return;
+        }
+        let media_type = if is_shown { media_type } else { "*/*" };
         let schemas = contents.entry(media_type.to_owned()).or_default();
         if bodies.observed == 0 {
             // Content without a schema: pages, images, archives.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::openapi::OpenApiOptions;
 use crate::openapi::dialect::in_dialect;
+use crate::openapi::servers::is_masked;
 use crate::report::Pattern;
 use crate::schema::decide::{ObjectNode, SchemaNode};
 use crate::schema::emit::Emitter;
@@ -26,14 +27,16 @@ pub(super) fn path_parameters(
     names: &[String],
     options: OpenApiOptions,
 ) -> Vec<Value> {
-    let of_path = pattern.parameters.iter().filter(|parameter| parameter.location == "path");
-    let described = of_path.zip(names).map(|(parameter, name)| {
+    let mut of_path = pattern.parameters.iter().filter(|parameter| parameter.location == "path");
+    let described = names.iter().map(|name| {
+        let parameter = if is_masked(name) { None } else { of_path.next() };
         let mut out = Map::new();
         out.insert("name".to_owned(), json!(name));
         out.insert("in".to_owned(), json!("path"));
         out.insert("required".to_owned(), json!(true));
-        out.insert("schema".to_owned(), path_schema(&parameter.kind));
-        if options.evidence {
+        let kind = parameter.map_or("string", |parameter| &*parameter.kind);
+        out.insert("schema".to_owned(), path_schema(kind));
+        if let Some(parameter) = parameter.filter(|_| options.evidence) {
             let evidence = json!({
                 "distinct": parameter.distinct, "confidence": parameter.confidence, "reasons": parameter.reasons,
             });
@@ -74,11 +77,16 @@ pub(super) fn query_parameters(
         out.insert("schema".to_owned(), schema);
         out
     };
-    let mut all: Vec<Value> = plain
-        .into_iter()
-        .filter(|(name, _)| !deep.contains_key(name))
-        .map(|(name, schema)| Value::Object(parameter(&name, schema)))
-        .collect();
+    // Where a name also comes alone (`id=7&id[in]=8`), there is no object: each name is a parameter.
+    for (name, members) in
+        deep.extract_if(.., |name, _| plain.contains_key(name)).collect::<Vec<_>>()
+    {
+        for (member, schema) in members {
+            plain.insert(format!("{name}[{member}]"), schema);
+        }
+    }
+    let mut all: Vec<Value> =
+        plain.into_iter().map(|(name, schema)| Value::Object(parameter(&name, schema))).collect();
     for (name, members) in &deep {
         let schema = json!({ "type": "object", "properties": members });
         let mut out = parameter(name, schema);
@@ -87,6 +95,36 @@ pub(super) fn query_parameters(
         all.push(Value::Object(out));
     }
     all
+}
+
+/// Adds a parameter; one that is known already accepts what either accepts.
+pub(super) fn add_parameter(all: &mut Vec<Value>, new: Value) {
+    let is_known = |known: &&mut Value| known["in"] == new["in"] && known["name"] == new["name"];
+    let Some(known) = all.iter_mut().find(is_known) else {
+        all.push(new);
+        return;
+    };
+    if known["required"] == true && new["required"] != true {
+        known["required"] = json!(false);
+    }
+    let (own, other) = (&mut known["schema"], &new["schema"]);
+    if own == other {
+        return;
+    }
+    // Members of deep objects come together.
+    if let (Some(own), Some(other)) =
+        (own.get_mut("properties").and_then(Value::as_object_mut), other["properties"].as_object())
+    {
+        for (name, schema) in other {
+            own.entry(name.clone()).or_insert_with(|| schema.clone());
+        }
+        return;
+    }
+    match own.get_mut("anyOf").and_then(Value::as_array_mut) {
+        Some(any) if any.contains(other) => {}
+        Some(any) => any.push(other.clone()),
+        None => *own = json!({ "anyOf": [own.take(), other] }),
+    }
 }
 
 /// Headers that clients, proxies and browsers add themselves.

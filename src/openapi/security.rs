@@ -66,8 +66,8 @@ impl SecuritySchemes {
         sets.sort_by(|a, b| b.1.sent.cmp(&a.1.sent).then_with(|| a.0.cmp(&b.0)));
         sets.truncate(MAX_ALTERNATIVES);
         let mut alternatives = Vec::new();
-        // Optional where requests without credentials were accepted and none was refused.
-        if without.accepted > 0 && without.refused == 0 && !sets.is_empty() {
+        // Optional where requests without credentials were accepted, even if others were refused.
+        if without.accepted > 0 && !sets.is_empty() {
             alternatives.push(json!({}));
         }
         for (kinds, _) in &sets {

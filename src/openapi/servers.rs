@@ -53,9 +53,32 @@ pub(super) fn server_url(
         }
     }
     let scheme = if unencrypted * 2 > requests { "http" } else { "https" };
-    // What is masked has brackets, which no host has.
-    let host = host.replace(['[', ']'], "");
-    format!("{scheme}://{host}{base}")
+    format!("{scheme}://{}{base}", with_parameters(host))
+}
+
+/// The name of the parameters that stand for text that is not shown.
+const MASKED: &str = "masked";
+
+/// True for the name of a parameter that stands for text that is not shown.
+pub(crate) fn is_masked(name: &str) -> bool {
+    name.strip_prefix(MASKED).is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// A path or host in which parameters stand for text that is not shown: `/keys/[masked:2]` becomes `/keys/{masked}`, since
+/// what a reader is to put there is not known.
+pub(super) fn with_parameters(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut count = 0;
+    while let Some((before, after)) = rest.split_once("[masked") {
+        let Some((_, after)) = after.split_once(']') else { break };
+        count += 1;
+        let number = if count > 1 { format!("{count}") } else { String::new() };
+        out.push_str(&format!("{before}{{{MASKED}{number}}}"));
+        rest = after;
+    }
+    out.push_str(rest);
+    out
 }
 
 /// The object of a server; variables of a group of hosts have a default, which OpenAPI requires.
@@ -64,8 +87,12 @@ pub(super) fn server(url: &str) -> Value {
     let mut rest = url;
     while let Some((_, after)) = rest.split_once('{') {
         let Some((name, after)) = after.split_once('}') else { break };
-        let about =
-            json!({ "default": name, "description": "Differs between the hosts that are one." });
+        let said = if is_masked(name) {
+            "Not shown, because it looks like a secret."
+        } else {
+            "Differs between the hosts that are one."
+        };
+        let about = json!({ "default": name, "description": said });
         variables.insert(name.to_owned(), about);
         rest = after;
     }
@@ -89,6 +116,13 @@ mod tests {
         for segment in ["users", "v", "video", "2024", "vip1", "{id}"] {
             assert!(!is_base(segment), "{segment}");
         }
+    }
+
+    #[test]
+    fn what_is_not_shown_is_a_parameter() {
+        assert_eq!(with_parameters("/a/[masked:2]/b[masked:2.2]"), "/a/{masked}/b{masked2}");
+        assert!(is_masked("masked2") && !is_masked("masked_by"));
+        assert_eq!(with_parameters("/a/[b]"), "/a/[b]");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::template::secret::{Frequency, looks_secret};
 use crate::template::segment::{SegmentKind, kind_of};
 
 /// Replacement for a word that looks like a secret.
-const MASK: &str = "[masked]";
+pub(crate) const MASK: &str = "[masked]";
 
 /// Replacement for a `Content-Type` value that is not a media type.
 const OTHER_MEDIA_TYPE: &str = "(other)";

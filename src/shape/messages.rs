@@ -221,7 +221,7 @@ impl EndpointMessages {
 }
 
 /// The media type of a content type as it is kept: in lower case, without parameters, cut.
-fn media_type_of(content_type: Option<&[u8]>) -> String {
+pub(crate) fn media_type_of(content_type: Option<&[u8]>) -> String {
     let essence = essence(content_type.unwrap_or_default());
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/+-._*".contains(byte);
     if !essence.iter().all(is_plain) {

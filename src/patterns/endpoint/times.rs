@@ -58,6 +58,6 @@ impl Aggregate for Times {
 
 /// Formats a Unix time in RFC 3339, to the microsecond, which is the resolution that proxies
 /// record. `None` if it is out of range.
-fn rfc3339(nanoseconds: i64) -> Option<String> {
+pub(crate) fn rfc3339(nanoseconds: i64) -> Option<String> {
     Some(jiff::Timestamp::from_microsecond(nanoseconds.div_euclid(1000)).ok()?.to_string())
 }

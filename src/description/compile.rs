@@ -1,0 +1,314 @@
+//! Compiles the schemas of a description.
+
+use std::collections::HashMap;
+
+use regex::{Regex, RegexBuilder};
+use serde_json::Value;
+
+use crate::description::cursor::{DescriptionCursor, DescriptionPlace};
+use crate::description::format::CheckedFormat;
+use crate::description::schema::{
+    Branches, CompiledSchema, KindSet, ListRules, NumberRules, ObjectRules, SchemaId, SchemaSet,
+    TextRules,
+};
+
+/// Memory of one compiled regular expression, in bytes. A description may be hostile.
+const MAX_REGEX_BYTES: usize = 256 << 10;
+
+/// Regular expressions of one description.
+const MAX_REGEXES: usize = 5_000;
+
+/// Compiles schemas on demand: places are numbered first, and read afterwards, so that no reference is followed twice.
+pub(super) struct SchemaCompiler<'d> {
+    set: SchemaSet,
+    by_place: HashMap<DescriptionPlace, SchemaId>,
+    open: Vec<(SchemaId, DescriptionCursor<'d>)>,
+    /// True for OpenAPI 2.0 and 3.0, whose schemas are not yet JSON Schema 2020-12.
+    is_early: bool,
+    regexes: usize,
+    /// Parts of schemas that are not checked, in words.
+    pub(super) unchecked: Vec<String>,
+}
+
+impl<'d> SchemaCompiler<'d> {
+    pub(super) fn new(is_early: bool) -> Self {
+        Self {
+            set: SchemaSet::default(),
+            by_place: HashMap::new(),
+            open: Vec::new(),
+            is_early,
+            regexes: 0,
+            unchecked: Vec::new(),
+        }
+    }
+
+    /// The number of the schema at a place.
+    pub(super) fn id_of(&mut self, cursor: DescriptionCursor<'d>) -> SchemaId {
+        let place = cursor.place();
+        if let Some(id) = self.by_place.get(&place) {
+            return *id;
+        }
+        let id = SchemaId(u32::try_from(self.set.schemas.len()).unwrap_or(u32::MAX));
+        self.set.schemas.push(CompiledSchema::default());
+        self.set.places.push(place.clone());
+        self.by_place.insert(place, id);
+        self.open.push((id, cursor));
+        id
+    }
+
+    /// Compiles everything that was numbered.
+    pub(super) fn finish(mut self) -> (SchemaSet, Vec<String>) {
+        while let Some((id, cursor)) = self.open.pop() {
+            let schema = self.compile(&cursor);
+            self.set.schemas[id.0 as usize] = schema;
+        }
+        self.unchecked.sort_unstable();
+        self.unchecked.dedup();
+        (self.set, self.unchecked)
+    }
+
+    fn compile(&mut self, cursor: &DescriptionCursor<'d>) -> CompiledSchema {
+        let mut schema = CompiledSchema {
+            is_nullable: self.is_early
+                && (cursor.is_true("nullable") || cursor.is_true("x-nullable")),
+            ..CompiledSchema::default()
+        };
+        let Some(members) = cursor.value.as_object() else {
+            schema.is_never = cursor.value == &Value::Bool(false);
+            return schema;
+        };
+        if let Some(target) = members.get("$ref").and_then(Value::as_str) {
+            match cursor.target(target) {
+                Some(target) => schema.reference = Some(self.id_of(target)),
+                None => self.say(cursor, &format!("$ref {target} leads nowhere")),
+            }
+            if self.is_early {
+                return schema;
+            }
+        }
+        schema.kinds = self.kinds(cursor);
+        schema.values = match (members.get("const"), members.get("enum")) {
+            (Some(value), _) => Some(vec![value.clone()]),
+            (None, Some(Value::Array(values))) => Some(values.clone()),
+            _ => None,
+        };
+        schema.text = self.text(cursor);
+        schema.number = self.number(cursor);
+        schema.list = self.list(cursor);
+        schema.object = self.object(cursor);
+        schema.branches = self.branches(cursor);
+        schema.is_read_only = cursor.is_true("readOnly");
+        schema.is_write_only = cursor.is_true("writeOnly");
+        schema.is_deprecated = cursor.is_true("deprecated");
+        schema
+    }
+
+    fn kinds(&mut self, cursor: &DescriptionCursor<'d>) -> KindSet {
+        match cursor.value.get("type") {
+            None => return KindSet::ALL,
+            Some(Value::String(name)) => KindSet::of_type(name),
+            Some(Value::Array(names)) => {
+                let each = names.iter().map(|name| name.as_str().and_then(KindSet::of_type));
+                each.fold(Some(KindSet::NONE), |all, kind| Some(all?.or(kind?)))
+            }
+            Some(_) => None,
+        }
+        .unwrap_or_else(|| {
+            self.say(cursor, "this type is not one of JSON Schema");
+            KindSet::ALL
+        })
+    }
+
+    fn say(&mut self, cursor: &DescriptionCursor<'d>, what: &str) {
+        const MOST: usize = 1000;
+        if self.unchecked.len() < MOST {
+            self.unchecked.push(format!("{}: {what}", cursor.place().pointer));
+        }
+    }
+
+    fn regex(&mut self, cursor: &DescriptionCursor<'d>, pattern: &str) -> Option<Regex> {
+        self.regexes += 1;
+        if self.regexes > MAX_REGEXES {
+            self.say(cursor, "there are too many patterns; this one is not checked");
+            return None;
+        }
+        let built = RegexBuilder::new(pattern).size_limit(MAX_REGEX_BYTES).build();
+        if built.is_err() {
+            self.say(cursor, "this pattern is not checked, because it is not regular or too large");
+        }
+        built.ok()
+    }
+
+    fn text(&mut self, cursor: &DescriptionCursor<'d>) -> Option<Box<TextRules>> {
+        let format = cursor.text("format").and_then(CheckedFormat::of_text);
+        let pattern = cursor.text("pattern").and_then(|pattern| self.regex(cursor, pattern));
+        let least = count(cursor, "minLength").unwrap_or(0);
+        let most = count(cursor, "maxLength");
+        let is_stated = format.is_some() || pattern.is_some() || least > 0 || most.is_some();
+        is_stated.then(|| Box::new(TextRules { format, pattern, least, most }))
+    }
+
+    fn number(&mut self, cursor: &DescriptionCursor<'d>) -> Option<Box<NumberRules>> {
+        let number = |name: &str| cursor.value.get(name).and_then(Value::as_f64);
+        let mut rules = NumberRules {
+            format: cursor.text("format").and_then(CheckedFormat::of_number),
+            minimum: number("minimum"),
+            maximum: number("maximum"),
+            above: number("exclusiveMinimum"),
+            below: number("exclusiveMaximum"),
+            multiple_of: number("multipleOf").filter(|of| *of > 0.0),
+        };
+        // In OpenAPI 3.0 these are `true` beside the bound.
+        if cursor.is_true("exclusiveMinimum") {
+            rules.above = rules.minimum;
+        }
+        if cursor.is_true("exclusiveMaximum") {
+            rules.below = rules.maximum;
+        }
+        let bounds = [rules.minimum, rules.maximum, rules.above, rules.below, rules.multiple_of];
+        let is_stated = rules.format.is_some() || bounds.iter().any(Option::is_some);
+        is_stated.then(|| Box::new(rules))
+    }
+
+    fn list(&mut self, cursor: &DescriptionCursor<'d>) -> Option<Box<ListRules>> {
+        let first = cursor.get("prefixItems").map(|items| items.items().collect::<Vec<_>>());
+        let first: Vec<SchemaId> =
+            first.into_iter().flatten().map(|item| self.id_of(item)).collect();
+        let contains = cursor.get("contains").map(|contains| {
+            let least = count(cursor, "minContains").unwrap_or(1);
+            (self.id_of(contains), least, count(cursor, "maxContains"))
+        });
+        let rules = ListRules {
+            first,
+            rest: cursor.get("items").map(|items| self.id_of(items)),
+            contains,
+            least: count(cursor, "minItems").unwrap_or(0),
+            most: count(cursor, "maxItems"),
+            is_unique: cursor.is_true("uniqueItems"),
+            unevaluated: cursor.get("unevaluatedItems").map(|items| self.id_of(items)),
+        };
+        let is_stated = !rules.first.is_empty()
+            || rules.rest.is_some()
+            || rules.contains.is_some()
+            || rules.least > 0
+            || rules.most.is_some()
+            || rules.is_unique
+            || rules.unevaluated.is_some();
+        is_stated.then(|| Box::new(rules))
+    }
+
+    fn object(&mut self, cursor: &DescriptionCursor<'d>) -> Option<Box<ObjectRules>> {
+        let mut rules = ObjectRules::default();
+        if let Some(properties) = cursor.get("properties") {
+            for (name, property) in properties.members() {
+                rules.properties.insert(name.into(), self.id_of(property));
+            }
+        }
+        rules.required = texts(cursor.value.get("required"));
+        if let Some(patterns) = cursor.get("patternProperties") {
+            for (pattern, property) in patterns.members() {
+                let id = self.id_of(property.clone());
+                match self.regex(&property, pattern) {
+                    Some(regex) => rules.patterns.push((regex, id)),
+                    // Unknown which properties are meant: none may be called undocumented.
+                    None => rules.additional = Some(self.anything(cursor)),
+                }
+            }
+        }
+        if rules.additional.is_none() {
+            rules.additional = cursor.get("additionalProperties").map(|schema| self.id_of(schema));
+        }
+        rules.unevaluated = cursor.get("unevaluatedProperties").map(|schema| self.id_of(schema));
+        rules.names = cursor.get("propertyNames").map(|schema| self.id_of(schema));
+        rules.least = count(cursor, "minProperties").unwrap_or(0);
+        rules.most = count(cursor, "maxProperties");
+        if let Some(dependent) = cursor.get("dependentRequired") {
+            for (name, required) in dependent.members() {
+                rules.dependent_required.push((name.into(), texts(Some(required.value))));
+            }
+        }
+        if let Some(dependent) = cursor.get("dependentSchemas") {
+            for (name, schema) in dependent.members() {
+                let id = self.id_of(schema);
+                rules.dependent_schemas.push((name.into(), id));
+            }
+        }
+        let has_any = ["properties", "required", "patternProperties", "additionalProperties"]
+            .into_iter()
+            .chain(["unevaluatedProperties", "propertyNames", "minProperties", "maxProperties"])
+            .chain(["dependentRequired", "dependentSchemas"])
+            .any(|name| cursor.value.get(name).is_some());
+        has_any.then(|| Box::new(rules))
+    }
+
+    /// A schema that accepts everything.
+    fn anything(&mut self, cursor: &DescriptionCursor<'d>) -> SchemaId {
+        let id = SchemaId(u32::try_from(self.set.schemas.len()).unwrap_or(u32::MAX));
+        self.set.schemas.push(CompiledSchema::default());
+        self.set.places.push(cursor.place());
+        id
+    }
+
+    fn branches(&mut self, cursor: &DescriptionCursor<'d>) -> Option<Box<Branches>> {
+        let mut group = |name: &str| -> Vec<SchemaId> {
+            let group = cursor.get(name).map(|group| group.items().collect::<Vec<_>>());
+            group.into_iter().flatten().map(|schema| self.id_of(schema)).collect()
+        };
+        let (all, any, one) = (group("allOf"), group("anyOf"), group("oneOf"));
+        let not = cursor.get("not").map(|schema| self.id_of(schema));
+        let condition = cursor.get("if").map(|condition| {
+            let then = cursor.get("then").map(|schema| self.id_of(schema));
+            let otherwise = cursor.get("else").map(|schema| self.id_of(schema));
+            (self.id_of(condition), then, otherwise)
+        });
+        let discriminator = self.discriminator(cursor);
+        let branches = Branches { all, any, one, not, condition, discriminator };
+        let is_stated = ["allOf", "anyOf", "oneOf", "not", "if", "discriminator"]
+            .iter()
+            .any(|name| cursor.value.get(*name).is_some());
+        is_stated.then(|| Box::new(branches))
+    }
+
+    /// The property that tells branches apart: by `mapping`, otherwise by the names of the components.
+    fn discriminator(
+        &mut self,
+        cursor: &DescriptionCursor<'d>,
+    ) -> Option<(Box<str>, HashMap<Box<str>, SchemaId>)> {
+        let discriminator = cursor.get("discriminator")?;
+        let name: Box<str> = discriminator.text("propertyName")?.into();
+        let mut by_value = HashMap::new();
+        for group in ["oneOf", "anyOf"] {
+            let branches = cursor.get(group).map(|group| group.items().collect::<Vec<_>>());
+            for branch in branches.into_iter().flatten() {
+                let Some(reference) = branch.text("$ref") else { continue };
+                let component = reference.rsplit('/').next().unwrap_or_default();
+                let id = self.id_of(branch);
+                by_value.insert(component.into(), id);
+            }
+        }
+        for (value, target) in discriminator.get("mapping").into_iter().flat_map(|mapping| {
+            mapping.members().map(|(value, target)| (value, target.value)).collect::<Vec<_>>()
+        }) {
+            let Some(target) = target.as_str() else { continue };
+            let reference = if target.contains(['#', '/', '.']) {
+                target.to_owned()
+            } else {
+                format!("#/components/schemas/{target}")
+            };
+            if let Some(found) = cursor.target(&reference) {
+                let id = self.id_of(found);
+                by_value.insert(value.into(), id);
+            }
+        }
+        Some((name, by_value))
+    }
+}
+
+fn count(cursor: &DescriptionCursor<'_>, name: &str) -> Option<u64> {
+    cursor.value.get(name).and_then(Value::as_u64)
+}
+
+fn texts(list: Option<&Value>) -> Vec<Box<str>> {
+    let items = list.and_then(Value::as_array).into_iter().flatten();
+    items.filter_map(Value::as_str).map(Into::into).collect()
+}

@@ -1,0 +1,242 @@
+//! Parameters of a request as values that schemas apply to.
+
+use std::borrow::Cow;
+
+use crate::description::operation::{ApiParameter, ParameterStyle};
+use crate::description::schema::{KindSet, SchemaId, SchemaSet};
+use crate::drift::value::JsonValue;
+
+/// Pairs of one query or form that are looked at.
+const MAX_PAIRS: usize = 1024;
+
+/// The pairs of a query or form, decoded.
+pub(super) type FormPairs<'q> = Vec<(Cow<'q, str>, Cow<'q, str>)>;
+
+/// Reads `application/x-www-form-urlencoded`.
+pub(super) fn pairs(text: &[u8]) -> FormPairs<'_> {
+    url::form_urlencoded::parse(text).take(MAX_PAIRS).collect()
+}
+
+/// A text as the schema expects it: a number or a boolean where it is written as one and the schema allows that.
+pub(super) fn typed<'t>(
+    set: &SchemaSet,
+    schema: Option<SchemaId>,
+    text: Cow<'t, str>,
+) -> JsonValue<'t> {
+    let kinds = schema.map_or(KindSet::STRING, |schema| set.kinds(schema));
+    let is_number = kinds.has(KindSet::INTEGER.or(KindSet::FRACTION));
+    if is_number
+        && let Some(number @ (JsonValue::Integer(_) | JsonValue::Number(_))) = number_of(&text)
+    {
+        return number;
+    }
+    if kinds.has(KindSet::BOOLEAN) && matches!(&*text, "true" | "false") {
+        return JsonValue::Boolean(text == "true");
+    }
+    if kinds.has(KindSet::NULL)
+        && !kinds.has(KindSet::STRING)
+        && (text.is_empty() || text == "null")
+    {
+        return JsonValue::Null;
+    }
+    JsonValue::Text(text)
+}
+
+/// A number as forms write it, which may have zeros in front.
+fn number_of(text: &str) -> Option<JsonValue<'static>> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text
+            .parse()
+            .ok()
+            .map(JsonValue::Integer)
+            .or_else(|| text.parse().ok().map(JsonValue::Number));
+    }
+    match serde_json::from_str::<JsonValue<'_>>(text).ok()? {
+        JsonValue::Integer(number) => Some(JsonValue::Integer(number)),
+        JsonValue::Number(number) => Some(JsonValue::Number(number)),
+        _ => None,
+    }
+}
+
+/// The value of a parameter that was sent in these pairs; `None` if it was not. Calls `used` with the index of each pair that
+/// belongs to it.
+pub(super) fn value_of<'q>(
+    set: &SchemaSet,
+    parameter: &ApiParameter,
+    pairs: &FormPairs<'q>,
+    mut used: impl FnMut(usize),
+) -> Option<JsonValue<'q>> {
+    let schema = parameter.schema;
+    match parameter.style {
+        ParameterStyle::Deep => {
+            let mut members = FormPairs::new();
+            for (index, (name, value)) in pairs.iter().enumerate() {
+                let Some(rest) = name.strip_prefix(&*parameter.name) else { continue };
+                let Some(member) = rest.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'))
+                else {
+                    continue;
+                };
+                used(index);
+                // Members of members are not looked at.
+                if !member.contains(['[', ']']) {
+                    members.push((Cow::Owned(member.to_owned()), value.clone()));
+                }
+            }
+            (!members.is_empty()).then(|| form_value(set, schema, members))
+        }
+        ParameterStyle::Members => {
+            let mut members = Vec::new();
+            for (index, (name, value)) in pairs.iter().enumerate() {
+                let of_member = schema.and_then(|schema| property(set, schema, name));
+                if of_member.is_some() || **name == *parameter.name {
+                    used(index);
+                    members.push((name.clone(), typed(set, of_member, value.clone())));
+                }
+            }
+            (!members.is_empty()).then(|| JsonValue::object(members))
+        }
+        style => {
+            let is_list = schema.is_some_and(|schema| {
+                let kinds = set.kinds(schema);
+                kinds.has(KindSet::ARRAY)
+            });
+            let is_only_list = schema.is_some_and(|schema| !set.kinds(schema).has(KindSet::STRING));
+            let bracketed =
+                |name: &str| is_list && name.strip_suffix("[]") == Some(&*parameter.name);
+            let mut values = Vec::new();
+            for (index, (name, value)) in pairs.iter().enumerate() {
+                if **name == *parameter.name || bracketed(name) {
+                    used(index);
+                    values.push(value.clone());
+                }
+            }
+            let first = values.first()?.clone();
+            if style == ParameterStyle::Json {
+                let parsed = serde_json::from_str::<serde_json::Value>(&first).ok();
+                return Some(parsed.map_or(JsonValue::Text(first), |value| owned(&value)));
+            }
+            if !is_list
+                || (values.len() == 1
+                    && !is_only_list
+                    && style == ParameterStyle::Repeated
+                    && !parameter.name.ends_with("[]"))
+            {
+                return Some(typed(set, schema, first));
+            }
+            let item = schema.and_then(|schema| items(set, schema));
+            let texts: Vec<Cow<'q, str>> = match style {
+                ParameterStyle::Separated(separator) => values
+                    .iter()
+                    .flat_map(|value| {
+                        value.split(separator).map(|part| Cow::Owned(part.to_owned()))
+                    })
+                    .collect(),
+                _ => values,
+            };
+            Some(JsonValue::List(texts.into_iter().map(|text| typed(set, item, text)).collect()))
+        }
+    }
+}
+
+/// The value of a parameter that is one text: in the path, a header or a cookie.
+pub(super) fn value_of_text<'t>(
+    set: &SchemaSet,
+    parameter: &ApiParameter,
+    text: Cow<'t, str>,
+) -> JsonValue<'t> {
+    let Some(schema) = parameter.schema else { return JsonValue::Text(text) };
+    let kinds = set.kinds(schema);
+    if parameter.style == ParameterStyle::Json {
+        let parsed = serde_json::from_str::<serde_json::Value>(&text).ok();
+        return parsed.map_or(JsonValue::Text(text), |value| owned(&value));
+    }
+    if kinds.has(KindSet::ARRAY) && !kinds.has(KindSet::STRING) {
+        let item = items(set, schema);
+        let parts =
+            text.split(',').map(|part| typed(set, item, Cow::Owned(part.trim().to_owned())));
+        return JsonValue::List(parts.collect());
+    }
+    typed(set, Some(schema), text)
+}
+
+/// A form as an object: fields that come more than once are lists.
+pub(super) fn form_value<'q>(
+    set: &SchemaSet,
+    schema: Option<SchemaId>,
+    pairs: FormPairs<'q>,
+) -> JsonValue<'q> {
+    let mut grouped: Vec<(Cow<'q, str>, Vec<Cow<'q, str>>)> = Vec::new();
+    let mut by_name = std::collections::HashMap::new();
+    for (name, value) in pairs {
+        let at = *by_name.entry(name.clone()).or_insert_with(|| {
+            grouped.push((name, Vec::new()));
+            grouped.len() - 1
+        });
+        grouped[at].1.push(value);
+    }
+    let members = grouped.into_iter().map(|(name, values)| {
+        let own = schema.and_then(|schema| property(set, schema, &name));
+        let is_list = own.is_some_and(|own| {
+            let kinds = set.kinds(own);
+            kinds.has(KindSet::ARRAY) && (!kinds.has(KindSet::STRING) || values.len() > 1)
+        });
+        let value = match (is_list || values.len() > 1 || name.ends_with("[]"), values) {
+            (true, values) => {
+                let item = own.and_then(|own| items(set, own));
+                JsonValue::List(values.into_iter().map(|value| typed(set, item, value)).collect())
+            }
+            (false, values) => typed(set, own, values.into_iter().next().unwrap_or_default()),
+        };
+        (name, value)
+    });
+    JsonValue::object(members.collect())
+}
+
+/// The schema of a property, also behind references and combinations.
+fn property(set: &SchemaSet, schema: SchemaId, name: &str) -> Option<SchemaId> {
+    find(set, schema, 8, &|set, id| {
+        set.get(id)
+            .object
+            .as_deref()
+            .and_then(|rules| rules.properties.get(name).copied().or(rules.additional))
+    })
+}
+
+/// The schema of the items of a list.
+fn items(set: &SchemaSet, schema: SchemaId) -> Option<SchemaId> {
+    find(set, schema, 8, &|set, id| set.get(id).list.as_deref().and_then(|rules| rules.rest))
+}
+
+fn find(
+    set: &SchemaSet,
+    id: SchemaId,
+    depth: u8,
+    of: &dyn Fn(&SchemaSet, SchemaId) -> Option<SchemaId>,
+) -> Option<SchemaId> {
+    if let Some(found) = of(set, id) {
+        return Some(found);
+    }
+    if depth == 0 {
+        return None;
+    }
+    let schema = set.get(id);
+    let branches = schema.branches.iter().flat_map(|b| b.all.iter().chain(&b.any).chain(&b.one));
+    schema.reference.iter().chain(branches).find_map(|next| find(set, *next, depth - 1, of))
+}
+
+fn owned(value: &serde_json::Value) -> JsonValue<'static> {
+    match value {
+        serde_json::Value::Null => JsonValue::Null,
+        serde_json::Value::Bool(value) => JsonValue::Boolean(*value),
+        serde_json::Value::Number(number) => number.as_i64().map_or_else(
+            || JsonValue::Number(number.as_f64().unwrap_or(f64::MAX)),
+            JsonValue::Integer,
+        ),
+        serde_json::Value::String(text) => JsonValue::Text(Cow::Owned(text.clone())),
+        serde_json::Value::Array(items) => JsonValue::List(items.iter().map(owned).collect()),
+        serde_json::Value::Object(members) => JsonValue::object(
+            members.iter().map(|(name, value)| (Cow::Owned(name.clone()), owned(value))).collect(),
+        ),
+    }
+}

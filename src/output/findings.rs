@@ -1,0 +1,79 @@
+//! Outputs of findings, one file for each format.
+
+mod github;
+mod json;
+mod junit;
+mod markdown;
+mod sarif;
+mod text;
+
+use std::io::{self, Write};
+
+pub use self::github::FindingsGithub;
+pub use self::json::FindingsJson;
+pub use self::junit::FindingsJunit;
+pub use self::markdown::FindingsMarkdown;
+pub use self::sarif::FindingsSarif;
+pub use self::text::FindingsText;
+use crate::finding::{Coverage, Covered, Finding, FindingReport, Severity};
+use crate::math::grouped;
+
+/// A format that findings are written in.
+pub trait FindingsOutput {
+    /// Writes a report.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `out` cannot be written to.
+    fn write(&self, report: &FindingReport, out: &mut dyn Write) -> io::Result<()>;
+}
+
+/// Counts of findings by severity, in words: `2 errors, 1 warning`.
+fn counts(report: &FindingReport) -> String {
+    let of = |severity: Severity| {
+        report.findings.iter().filter(|found| !found.known && found.severity == severity).count()
+            as u64
+    };
+    let said =
+        [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Info, "note")]
+            .into_iter()
+            .filter_map(|(severity, noun)| {
+                let count = of(severity);
+                let plural = if count == 1 { "" } else { "s" };
+                (count > 0).then(|| format!("{} {noun}{plural}", grouped(count)))
+            });
+    let said: Vec<String> = said.collect();
+    let known = report.findings.iter().filter(|found| found.known).count() as u64;
+    let known = if known > 0 { format!(" ({} known)", grouped(known)) } else { String::new() };
+    if said.is_empty() {
+        format!("nothing new{known}")
+    } else {
+        format!("{}{known}", said.join(", "))
+    }
+}
+
+/// How often something was seen, in words: `3 of 20 exchanges`.
+fn frequency(finding: &Finding) -> Option<String> {
+    let count = finding.count?;
+    let exchanges = if finding.of.unwrap_or(count) == 1 { "exchange" } else { "exchanges" };
+    Some(match finding.of {
+        Some(of) if of != count => format!("{} of {} {exchanges}", grouped(count), grouped(of)),
+        _ => format!("{} {exchanges}", grouped(count)),
+    })
+}
+
+/// The parts of a coverage with their names.
+fn parts_of(coverage: &Coverage) -> [(&'static str, Covered); 4] {
+    [
+        ("operations", coverage.operations),
+        ("responses", coverage.responses),
+        ("parameters", coverage.parameters),
+        ("properties", coverage.properties),
+    ]
+}
+
+/// A share in percent: `12 of 30 (40 %)`.
+fn share(covered: Covered) -> String {
+    let percent = if covered.of == 0 { 100 } else { covered.seen * 100 / covered.of };
+    format!("{} of {} ({percent} %)", grouped(covered.seen), grouped(covered.of))
+}
