@@ -2,6 +2,7 @@
 //! engine.
 
 mod arguments;
+mod diff;
 mod drift;
 mod exit;
 mod findings;
@@ -10,8 +11,10 @@ mod messages;
 mod openapi;
 mod progress;
 mod schema;
+mod state;
 
 use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -22,7 +25,7 @@ use crate::capture::Captures;
 use crate::cli::arguments::McpArguments;
 use crate::cli::arguments::{
     AnalyzeArguments, Arguments, Command, InputArguments, OutputFormat, RulesCommand,
-    SourceArguments,
+    SelectionArguments,
 };
 use crate::cli::exit::Exit;
 use crate::cli::messages::Messages;
@@ -84,6 +87,8 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Schema(arguments) => schema::schema(arguments),
         Command::Openapi(arguments) => openapi::openapi(arguments),
         Command::Drift(arguments) => drift::drift(arguments),
+        Command::Diff(arguments) => diff::diff(arguments),
+        Command::State(arguments) => state::state(arguments),
         Command::Rules(RulesCommand::Init(arguments)) => rules_init(arguments),
         #[cfg(feature = "mcp")]
         Command::Mcp(arguments) => mcp(arguments),
@@ -119,7 +124,8 @@ fn analyze(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     }
     let start = Instant::now();
     let captures = open(&arguments.input)?;
-    let terminal = ProgressMonitor::new(arguments.input.progress, arguments.input.source.quiet);
+    let terminal =
+        ProgressMonitor::new(arguments.input.progress, arguments.input.source.selection.quiet);
     let analysis = engine::analyze(&captures, &options, &terminal)?;
     terminal.finish();
     let mut out = io::BufWriter::new(io::stdout().lock());
@@ -135,7 +141,7 @@ fn analyze(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         output(arguments.format()).write(&analysis.report, &mut out)?;
     }
     out.flush()?;
-    let messages = Messages::new(&captures, arguments.input.source.quiet);
+    let messages = Messages::new(&captures, arguments.input.source.selection.quiet);
     Ok(messages.after(&analysis, start.elapsed()))
 }
 
@@ -143,7 +149,7 @@ fn label(arguments: &InputArguments) -> Result<Exit, Failure> {
     let options = options(arguments)?;
     let start = Instant::now();
     let captures = open(arguments)?;
-    let terminal = ProgressMonitor::new(arguments.progress, arguments.source.quiet);
+    let terminal = ProgressMonitor::new(arguments.progress, arguments.source.selection.quiet);
     let mut out = io::BufWriter::new(io::stdout());
     let analysis = engine::label(&captures, &options, &terminal, &mut out).map_err(|error| {
         let broken = std::error::Error::source(&error)
@@ -157,7 +163,7 @@ fn label(arguments: &InputArguments) -> Result<Exit, Failure> {
     })?;
     out.flush()?;
     terminal.finish();
-    Ok(Messages::new(&captures, arguments.source.quiet).after(&analysis, start.elapsed()))
+    Ok(Messages::new(&captures, arguments.source.selection.quiet).after(&analysis, start.elapsed()))
 }
 
 /// Writes the answer of mitmproxy-mcp, byte for byte. Messages go to stderr only.
@@ -166,10 +172,16 @@ fn compat(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     if arguments.format.is_some_and(|format| format != OutputFormat::Json) {
         return Err(Error::usage("--compat answers in JSON only; leave --format out").into());
     }
-    if source.rules.is_some() || source.group_hosts || arguments.explain.is_some() {
+    if source.selection.rules.is_some()
+        || source.selection.group_hosts
+        || arguments.explain.is_some()
+    {
         return Err(Error::usage("--compat takes no --rules, --group-hosts or --explain: it answers as the original does").into());
     }
-    if source.domain.len() > 1 || !input.method.is_empty() || !source.exclude.is_empty() {
+    if source.selection.domain.len() > 1
+        || !input.method.is_empty()
+        || !source.selection.exclude.is_empty()
+    {
         return Err(Error::usage(
             "--compat takes one --domain at most, and no --method or --exclude, as the original does",
         )
@@ -177,10 +189,13 @@ fn compat(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     }
     let start = Instant::now();
     let captures = open(input)?;
-    let terminal = ProgressMonitor::new(input.progress, source.quiet);
-    let domain = source.domain.first().map(String::as_str);
-    let options =
-        Options { threads: source.threads, batch_bytes: input.batch_bytes, ..Options::default() };
+    let terminal = ProgressMonitor::new(input.progress, source.selection.quiet);
+    let domain = source.selection.domain.first().map(String::as_str);
+    let options = Options {
+        threads: source.selection.threads,
+        batch_bytes: input.batch_bytes,
+        ..Options::default()
+    };
     let answer = engine::compat_answer(&captures, domain, input.limit, &options, &terminal)?;
     terminal.finish();
     let mut out = io::stdout().lock();
@@ -190,7 +205,7 @@ fn compat(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         out.write_all(b"\n")?;
     }
     out.flush()?;
-    Ok(Messages::new(&captures, source.quiet).after_compat(&answer, start.elapsed()))
+    Ok(Messages::new(&captures, source.selection.quiet).after_compat(&answer, start.elapsed()))
 }
 
 fn options(arguments: &InputArguments) -> Result<Options, Error> {
@@ -210,12 +225,12 @@ fn options(arguments: &InputArguments) -> Result<Options, Error> {
         methods: arguments.method.clone(),
         limit,
         batch_bytes: arguments.batch_bytes,
-        ..source_options(&arguments.source)?
+        ..source_options(&arguments.source.selection)?
     })
 }
 
 /// Converts the options that every command accepts.
-fn source_options(arguments: &SourceArguments) -> Result<Options, Error> {
+fn source_options(arguments: &SelectionArguments) -> Result<Options, Error> {
     let no_host =
         |domain: &&String| domain.is_empty() || domain.contains(['/', '?', '#', '@', ' ']);
     if let Some(domain) = arguments.domain.iter().find(no_host) {
@@ -247,12 +262,12 @@ fn mcp(arguments: &McpArguments) -> Result<Exit, Failure> {
     let source = &arguments.source;
     let settings = crate::mcp::Settings {
         captures: source.captures.clone(),
-        format: source.input_format.into(),
-        options: source_options(source)?,
+        format: source.selection.input_format.into(),
+        options: source_options(&source.selection)?,
         policy: arguments.policy.clone(),
         audit_log: arguments.audit_log.clone(),
     };
-    let is_quiet = source.quiet;
+    let is_quiet = source.selection.quiet;
     let complain = move |what: &str| {
         if !is_quiet {
             messages::complain(what);
@@ -267,13 +282,13 @@ fn rules_init(arguments: &InputArguments) -> Result<Exit, Failure> {
     let options = options(arguments)?;
     let start = Instant::now();
     let captures = open(arguments)?;
-    let terminal = ProgressMonitor::new(arguments.progress, arguments.source.quiet);
+    let terminal = ProgressMonitor::new(arguments.progress, arguments.source.selection.quiet);
     let analysis = engine::analyze(&captures, &options, &terminal)?;
     terminal.finish();
     let mut out = io::stdout().lock();
     out.write_all(rules_of(&analysis.report).as_bytes())?;
     out.flush()?;
-    Ok(Messages::new(&captures, arguments.source.quiet).after(&analysis, start.elapsed()))
+    Ok(Messages::new(&captures, arguments.source.selection.quiet).after(&analysis, start.elapsed()))
 }
 
 fn explanation(format: OutputFormat) -> Box<dyn ExplanationOutput> {
@@ -285,7 +300,19 @@ fn explanation(format: OutputFormat) -> Box<dyn ExplanationOutput> {
 }
 
 fn open(arguments: &InputArguments) -> Result<Captures, Error> {
-    Captures::open(&arguments.source.captures, arguments.source.input_format.into())
+    Captures::open(&arguments.source.captures, arguments.source.selection.input_format.into())
+}
+
+/// Refuses to write over a capture.
+fn refuse_captures(output: &Path, captures: &[PathBuf]) -> Result<(), Error> {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    let is_capture =
+        |path: &PathBuf| path.is_file() && real(path).is_some() && real(path) == real(output);
+    if captures.iter().any(is_capture) {
+        let what = format!("--output {}: this is a capture; name another file", output.display());
+        return Err(Error::usage(text::printable(what.as_bytes())));
+    }
+    Ok(())
 }
 
 fn output(format: OutputFormat) -> Box<dyn Output> {

@@ -22,7 +22,7 @@ mod schemas;
 mod split;
 mod top_flows;
 
-pub use crate::engine::analysis::{Analysis, analyze};
+pub use crate::engine::analysis::{Analysis, ObservedState, analyze, observe};
 pub use crate::engine::compat::{CompatAnswer, compat_answer};
 #[cfg(feature = "descriptions")]
 pub use crate::engine::drift::{Comparison, drift};

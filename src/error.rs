@@ -107,6 +107,11 @@ impl Error {
         Self::new(ErrorKind::Canceled, "stopped before the end")
     }
 
+    /// The error with the name of the source that it is about.
+    pub(crate) fn of(self, source_name: &str) -> Self {
+        self.in_source(source_name)
+    }
+
     fn in_source(mut self, source_name: &str) -> Self {
         self.inner.source_name = Some(source_name.to_owned());
         self

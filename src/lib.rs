@@ -108,6 +108,8 @@ pub mod compat;
 #[cfg(feature = "descriptions")]
 mod description;
 #[cfg(feature = "descriptions")]
+mod diff;
+#[cfg(feature = "descriptions")]
 mod drift;
 mod engine;
 mod error;
@@ -138,9 +140,12 @@ pub mod training;
 pub use capture::{Captures, InputFormat, time};
 #[cfg(feature = "descriptions")]
 pub use description::ApiDescription;
+#[cfg(feature = "descriptions")]
+pub use diff::{DiffOptions, DiffSide, diff};
 pub use engine::{
-    Analysis, Change, CompatAnswer, Filter, Follower, LiveCaptures, Monitor, Options, Progress,
-    Scope, Snapshot, Split, analyze, compat_answer, for_each_flow, label, observe_split, split,
+    Analysis, Change, CompatAnswer, Filter, Follower, LiveCaptures, Monitor, ObservedState,
+    Options, Progress, Scope, Snapshot, Split, analyze, compat_answer, for_each_flow, label,
+    observe, observe_split, split,
 };
 #[cfg(feature = "descriptions")]
 pub use engine::{Comparison, drift};

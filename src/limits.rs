@@ -222,3 +222,6 @@ pub(crate) const MAX_SHOWN_PARAMETERS: usize = 12;
 
 /// Maximum size of the temporary file for a zip archive that is read from a pipe.
 pub(crate) const MAX_SPOOLED_BYTES: u64 = 8 << 30;
+
+/// Length of a saved state in bytes. States are bounded by themselves; this one only bounds what is read of a file.
+pub(crate) const MAX_STATE_BYTES: usize = 1 << 30;

@@ -2,7 +2,7 @@
 //! opened.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +17,12 @@ use crate::capture::location::Location;
 use crate::capture::source::{CaptureSource, Content, Format, GrowthKind, InputFormat};
 use crate::error::Error;
 use crate::limits;
+
+/// The first bytes of a saved state.
+pub(crate) const STATE_MAGIC: &[u8] = b"APST";
+
+const NO_FLOWS: &str =
+    "this is a saved state, which has no flows; name the captures that it was made from";
 
 /// Captures that were opened and whose formats are known.
 ///
@@ -33,6 +39,8 @@ use crate::limits;
 #[derive(Debug, Default)]
 pub struct Captures {
     pub(crate) sources: Vec<CaptureSource>,
+    /// Saved states that were named beside captures, or instead of them: name and bytes.
+    states: Vec<(String, Vec<u8>)>,
     refused: Vec<Error>,
     ignored: Vec<String>,
     has_standard_input: bool,
@@ -95,7 +103,7 @@ impl Captures {
         for path in paths {
             captures.add_path(path.as_ref(), format);
         }
-        if captures.sources.is_empty() {
+        if captures.sources.is_empty() && captures.states.is_empty() {
             let refused = captures.refused.into_iter().next();
             return Err(refused.unwrap_or_else(|| {
                 Error::usage("no capture was named; give files, folders or -")
@@ -196,6 +204,7 @@ impl Captures {
     /// Opens a file from a byte on.
     pub(crate) fn open_from(path: &Path, format: InputFormat, start: u64) -> Result<Self, Error> {
         let mut captures = Self::open(&[path], format)?;
+        captures.require_flows()?;
         for source in &mut captures.sources {
             if !source.is_appended() {
                 let why = "only a mitmproxy dump or JSON lines in a file can be followed, because others are not \
@@ -268,6 +277,19 @@ impl Captures {
         Ok(())
     }
 
+    /// The saved states among the captures: name and bytes.
+    pub(crate) fn states(&self) -> &[(String, Vec<u8>)] {
+        &self.states
+    }
+
+    /// Fails if there is a saved state among the captures, for runs that need the flows themselves.
+    pub(crate) fn require_flows(&self) -> Result<(), Error> {
+        match self.states.first() {
+            Some((name, _)) => Err(Error::foreign(name, NO_FLOWS)),
+            None => Ok(()),
+        }
+    }
+
     /// Errors of the files that were named and could not be opened.
     ///
     /// ```
@@ -310,7 +332,7 @@ impl Captures {
         self.sources.get(source).map(|source| &*source.name)
     }
 
-    /// The number of captures.
+    /// The number of captures, without saved states.
     ///
     /// ```
     /// use api_patterns::{Captures, InputFormat};
@@ -329,7 +351,7 @@ impl Captures {
     /// assert!(api_patterns::Captures::default().is_empty());
     /// ```
     pub fn is_empty(&self) -> bool {
-        self.sources.is_empty()
+        self.sources.is_empty() && self.states.is_empty()
     }
 
     /// The total length of all captures in bytes. `None` if one of the lengths is not known.
@@ -416,6 +438,9 @@ impl Captures {
             bytes = unpack::unpack(bytes, packing, &outside.budget);
             head = head_of(&bytes)?;
         }
+        if head.starts_with(STATE_MAGIC) && format.exactly().is_none() {
+            return self.add_state(name, bytes);
+        }
         if head.starts_with(b"PK\x03\x04") {
             outside.enter(&name)?;
             return self.add_zip(&name, bytes, format, &outside);
@@ -442,6 +467,23 @@ impl Captures {
             Some(named @ (Format::Mitmproxy | Format::Har | Format::JsonLines)) => named,
         };
         self.sources.push(CaptureSource::new(name, format, Content::Bytes(bytes)));
+        Ok(())
+    }
+
+    /// Adds a saved state, whose content is read later.
+    fn add_state(&mut self, name: String, bytes: Bytes) -> Result<(), Error> {
+        if self.only_read {
+            return Err(Error::foreign(&name, NO_FLOWS));
+        }
+        let mut content = Vec::new();
+        let most = limits::MAX_STATE_BYTES as u64;
+        let read = bytes.into_stream().take(most + 1).read_to_end(&mut content);
+        read.map_err(|error| Error::io(&name, "read", error))?;
+        if content.len() as u64 > most {
+            let why = format!("this saved state has more than {} MB", most >> 20);
+            return Err(Error::foreign(&name, why));
+        }
+        self.states.push((name, content));
         Ok(())
     }
 

@@ -32,6 +32,10 @@ pub(super) enum Command {
     Openapi(OpenApiArguments),
     /// Compare captures with an OpenAPI description: what traffic does that the description does not say
     Drift(DriftArguments),
+    /// Compare two captures, saved states or descriptions: what was added, removed or changed, and whether clients break
+    Diff(DiffArguments),
+    /// Save what was observed as a state, which every command takes where it takes captures
+    State(StateArguments),
     /// Manage rules, which pin templates, keep segments, rename parameters and group hosts
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -150,6 +154,53 @@ pub(super) struct DriftArguments {
     pub(super) findings: FindingsArguments,
 }
 
+#[derive(Args, Debug)]
+pub(super) struct DiffArguments {
+    /// One side: a capture, a folder of captures, a saved state or a description
+    #[arg(value_name = "BEFORE")]
+    pub(super) before: PathBuf,
+
+    /// The other side
+    #[arg(value_name = "AFTER")]
+    pub(super) after: PathBuf,
+
+    /// A further capture or state of the side before; can be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(super) also_before: Vec<PathBuf>,
+
+    /// A further capture or state of the side after; can be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(super) also_after: Vec<PathBuf>,
+
+    /// Also show changes that are unlikely: what was merely not seen
+    #[arg(long, conflicts_with = "min_confidence")]
+    pub(super) all: bool,
+
+    /// Least probability of a change between captures that is shown, from 0 to 1
+    #[arg(long, value_name = "P", default_value_t = 0.99, value_parser = parse_probability)]
+    pub(super) min_confidence: f64,
+
+    #[command(flatten)]
+    pub(super) selection: SelectionArguments,
+
+    #[command(flatten)]
+    pub(super) findings: FindingsArguments,
+
+    /// Show a progress bar on stderr [default: on a terminal]
+    #[arg(long, value_enum, default_value_t = ProgressWhen::Auto, hide_default_value = true)]
+    pub(super) progress: ProgressWhen,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct StateArguments {
+    #[command(flatten)]
+    pub(super) input: InputArguments,
+
+    /// The file to write. It has names and paths as captured, also those that reports do not show
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: PathBuf,
+}
+
 /// Options of commands that write findings.
 #[derive(Args, Debug)]
 pub(super) struct FindingsArguments {
@@ -194,7 +245,8 @@ pub(super) enum FindingsFormat {
 /// Findings that make a run fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum FailOn {
-    /// Errors
+    /// Errors, which are what breaks clients
+    #[value(alias = "breaking")]
     Error,
     /// Errors and warnings
     Warning,
@@ -231,6 +283,13 @@ pub(super) struct SourceArguments {
     #[arg(required = true, value_name = "CAPTURE")]
     pub(super) captures: Vec<PathBuf>,
 
+    #[command(flatten)]
+    pub(super) selection: SelectionArguments,
+}
+
+/// Options that select flows and decide templates.
+#[derive(Args, Debug)]
+pub(super) struct SelectionArguments {
     /// Format of the captures [default: detected from the content, never from the name]
     #[arg(long, value_enum, default_value_t = FormatArgument::Auto, hide_default_value = true)]
     pub(super) input_format: FormatArgument,
@@ -304,6 +363,13 @@ fn parse_threads(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(threads) if threads <= 1024 => Ok(threads),
         _ => Err("give a whole number from 0 to 1024".to_owned()),
+    }
+}
+
+fn parse_probability(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
+        _ => Err("give a number from 0 to 1".to_owned()),
     }
 }
 

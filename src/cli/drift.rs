@@ -29,7 +29,7 @@ pub(super) fn drift(arguments: &DriftArguments) -> Result<Exit, Failure> {
     }
     let start = Instant::now();
     let captures = open(input)?;
-    let is_quiet = input.source.quiet;
+    let is_quiet = input.source.selection.quiet;
     let monitor = ProgressMonitor::new(input.progress, is_quiet);
     let mut comparison = engine::drift(&captures, &api, &options, &monitor)?;
     monitor.finish();

@@ -35,7 +35,8 @@ pub(super) fn follow(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     }
     let start = Instant::now();
     let terminal = ProgressMonitor::new(input.progress, true);
-    let mut follower = Follower::open(path, input.source.input_format.into(), options(input)?)?;
+    let mut follower =
+        Follower::open(path, input.source.selection.input_format.into(), options(input)?)?;
     let captures = crate::cli::open(input)?;
     let interval = Duration::from_secs_f64(arguments.interval);
     let mut screen = Screen { lines: 0 };
@@ -60,7 +61,7 @@ pub(super) fn follow(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     } else {
         show(&analysis, format, &mut screen)?;
     }
-    Ok(Messages::new(&captures, input.source.quiet).after(&analysis, start.elapsed()))
+    Ok(Messages::new(&captures, input.source.selection.quiet).after(&analysis, start.elapsed()))
 }
 
 fn show(analysis: &Analysis, format: OutputFormat, screen: &mut Screen) -> Result<(), Failure> {

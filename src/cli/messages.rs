@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::capture::Captures;
 use crate::cli::exit::Exit;
-use crate::engine::{Analysis, Comparison, CompatAnswer};
+use crate::engine::{Analysis, Comparison, CompatAnswer, ObservedState};
 use crate::flow::text;
 use crate::math::grouped;
 use crate::output::counted;
@@ -59,6 +59,18 @@ impl<'a> Messages<'a> {
         let totals = RunTotals { flows, used: answer.flows, bytes: answer.bytes, stopped: false };
         let problems = answer.problems(self.captures);
         self.say(&totals, &answer.skips, &problems, !answer.failures.is_empty(), time)
+    }
+
+    pub(super) fn after_observation(&self, observed: &ObservedState, time: Duration) -> Exit {
+        let (used, skips) = (observed.patterns.used(), observed.patterns.skips());
+        let totals = RunTotals {
+            flows: used + skips.total(),
+            used,
+            bytes: observed.bytes,
+            stopped: observed.stopped,
+        };
+        let problems = observed.problems(self.captures);
+        self.say(&totals, skips, &problems, !observed.failures.is_empty(), time)
     }
 
     pub(super) fn after_comparison(&self, comparison: &Comparison, time: Duration) -> Exit {

@@ -1,7 +1,7 @@
 //! The command `openapi`.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use serde_json::Value;
@@ -10,7 +10,7 @@ use crate::cli::arguments::{DescriptionFormat, OpenApiArgument, OpenApiArguments
 use crate::cli::exit::Exit;
 use crate::cli::messages::Messages;
 use crate::cli::progress::ProgressMonitor;
-use crate::cli::{Failure, open, options};
+use crate::cli::{Failure, open, options, refuse_captures};
 use crate::engine;
 use crate::error::Error;
 use crate::flow::text;
@@ -26,7 +26,7 @@ pub(super) fn openapi(arguments: &OpenApiArguments) -> Result<Exit, Failure> {
     if let Some(output) = &arguments.output {
         refuse_captures(output, &input.source.captures)?;
     }
-    let monitor = ProgressMonitor::new(input.progress, input.source.quiet);
+    let monitor = ProgressMonitor::new(input.progress, input.source.selection.quiet);
     let analysis = engine::analyze(&captures, &options, &monitor)?;
     monitor.finish();
     if let Some(schemas) = &analysis.schemas {
@@ -38,7 +38,7 @@ pub(super) fn openapi(arguments: &OpenApiArguments) -> Result<Exit, Failure> {
         let described = openapi_descriptions(&analysis.report, schemas, &options);
         write(&described, arguments)?;
     }
-    Ok(Messages::new(&captures, input.source.quiet).after(&analysis, start.elapsed()))
+    Ok(Messages::new(&captures, input.source.selection.quiet).after(&analysis, start.elapsed()))
 }
 
 fn write(described: &[(String, Value)], arguments: &OpenApiArguments) -> Result<(), Failure> {
@@ -105,18 +105,6 @@ fn file_name(host: &str) -> String {
     let name: String = host.chars().map(plain).take(200).collect();
     let name = name.trim_start_matches('.');
     if name.is_empty() { "host".to_owned() } else { name.to_owned() }
-}
-
-/// Refuses to write over a capture.
-fn refuse_captures(output: &Path, captures: &[PathBuf]) -> Result<(), Error> {
-    let real = |path: &Path| std::fs::canonicalize(path).ok();
-    let is_capture =
-        |path: &PathBuf| path.is_file() && real(path).is_some() && real(path) == real(output);
-    if captures.iter().any(is_capture) {
-        let what = format!("--output {}: this is a capture; name another file", output.display());
-        return Err(Error::usage(text::printable(what.as_bytes())));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

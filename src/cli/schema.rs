@@ -22,7 +22,7 @@ pub(super) fn schema(arguments: &SchemaArguments) -> Result<Exit, Failure> {
     options.bodies = true;
     let start = Instant::now();
     let captures = open(input)?;
-    let monitor = ProgressMonitor::new(input.progress, input.source.quiet);
+    let monitor = ProgressMonitor::new(input.progress, input.source.selection.quiet);
     let analysis = engine::analyze(&captures, &options, &monitor)?;
     monitor.finish();
     if let Some(schemas) = &analysis.schemas {
@@ -32,7 +32,7 @@ pub(super) fn schema(arguments: &SchemaArguments) -> Result<Exit, Failure> {
         out.write_all(b"\n")?;
         out.flush()?;
     }
-    Ok(Messages::new(&captures, input.source.quiet).after(&analysis, start.elapsed()))
+    Ok(Messages::new(&captures, input.source.selection.quiet).after(&analysis, start.elapsed()))
 }
 
 fn answer(

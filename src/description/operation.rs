@@ -121,6 +121,15 @@ impl StatusRange {
         }
         text.parse().ok().map(Self::Exactly)
     }
+
+    /// As descriptions write it.
+    pub(crate) fn text(self) -> String {
+        match self {
+            Self::Exactly(status) => status.to_string(),
+            Self::Class(class) => format!("{class}XX"),
+            Self::Default => "default".to_owned(),
+        }
+    }
 }
 
 /// An answer of an operation.

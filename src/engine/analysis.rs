@@ -64,6 +64,9 @@ pub fn analyze(
     options: &Options,
     monitor: &dyn Monitor,
 ) -> Result<Analysis, Error> {
+    if !captures.states().is_empty() {
+        return analyze_with_states(captures, options, monitor);
+    }
     if options.bodies {
         if options.limit.is_some() {
             return Err(Error::usage(
@@ -74,7 +77,7 @@ pub fn analyze(
     }
     // Templates first: bodies are read in the second pass alone.
     let first = Options { bodies: false, ..options.clone() };
-    let (patterns, outcome) = observe(captures, &first, monitor)?;
+    let (patterns, outcome) = observe_flows(captures, &first, monitor)?;
     let decision = options.decide(&patterns);
     let schemas = if options.bodies && !outcome.stopped {
         Some(observe_shapes(captures, options, monitor, &decision)?)
@@ -82,6 +85,83 @@ pub fn analyze(
         None
     };
     Ok(Analysis::new(decision, patterns.skips, outcome).with_schemas(schemas))
+}
+
+/// As [`analyze`], where saved states are among the captures: all of it is observed in one pass.
+fn analyze_with_states(
+    captures: &Captures,
+    options: &Options,
+    monitor: &dyn Monitor,
+) -> Result<Analysis, Error> {
+    let (patterns, outcome) = observe_state(captures, options, monitor)?;
+    let decision = options.decide(&patterns);
+    let schemas = if options.bodies { Schemas::of(&patterns, &decision) } else { None };
+    Ok(Analysis::new(decision, patterns.skips, outcome).with_schemas(schemas))
+}
+
+/// A state that was collected from captures, and what could not be used.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ObservedState {
+    /// The state of all flows, and of the saved states among the captures.
+    pub patterns: Patterns,
+    /// Errors of captures that could not be read to their end.
+    pub failures: Vec<Error>,
+    /// Number of bytes that were read.
+    pub bytes: u64,
+    /// Whether the monitor stopped the run.
+    pub stopped: bool,
+}
+
+/// Reads captures into one state, to save it, to merge it or to compare it. Saved states among the captures are merged.
+///
+/// ```
+/// use api_patterns::{Captures, InputFormat, Options, observe};
+///
+/// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
+/// let observed = observe(&captures, &Options::default(), &())?;
+/// let saved = Captures::from_bytes("saved", observed.patterns.to_bytes(), InputFormat::Detect)?;
+/// assert_eq!(observe(&saved, &Options::default(), &())?.patterns.used(), 65);
+/// # Ok::<(), api_patterns::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// Fails as [`analyze`] does, and if a saved state is damaged.
+pub fn observe(
+    captures: &Captures,
+    options: &Options,
+    monitor: &dyn Monitor,
+) -> Result<ObservedState, Error> {
+    let (patterns, outcome) = observe_state(captures, options, monitor)?;
+    Ok(ObservedState {
+        patterns,
+        failures: outcome.failures,
+        bytes: outcome.bytes,
+        stopped: outcome.stopped,
+    })
+}
+
+/// Observes captures into one state, and merges the saved states among them.
+fn observe_state(
+    captures: &Captures,
+    options: &Options,
+    monitor: &dyn Monitor,
+) -> Result<(Patterns, RunResult<()>), Error> {
+    let selects =
+        !options.domains.is_empty() || !options.methods.is_empty() || !options.exclude.is_empty();
+    if let (Some((name, _)), true) = (captures.states().first(), selects || options.limit.is_some())
+    {
+        let why = "this is a saved state, of which no flows can be selected; leave domains, methods, exclusions and limits \
+                   out, or select when the state is made";
+        return Err(Error::foreign(name, why));
+    }
+    let (mut patterns, outcome) = observe_flows(captures, options, monitor)?;
+    for (name, bytes) in captures.states() {
+        let state = Patterns::from_bytes(bytes).map_err(|error| error.of(name))?;
+        patterns.merge(state);
+    }
+    Ok((patterns, outcome))
 }
 
 impl Analysis {
@@ -110,7 +190,7 @@ impl Analysis {
 }
 
 /// Observes all flows that the options select into one state.
-pub(super) fn observe(
+pub(super) fn observe_flows(
     captures: &Captures,
     options: &Options,
     monitor: &dyn Monitor,

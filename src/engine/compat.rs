@@ -172,6 +172,7 @@ pub fn compat_answer(
     options: &Options,
     monitor: &dyn Monitor,
 ) -> Result<CompatAnswer, Error> {
+    captures.require_flows()?;
     let Options { threads, batch_bytes, .. } = *options;
     let options = Options { threads, batch_bytes, ..Options::default() };
     let (rows, outcome) = collect(captures, &options, monitor, CompatRows::default)?;

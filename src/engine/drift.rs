@@ -82,6 +82,7 @@ pub fn drift(
     options: &Options,
     monitor: &dyn Monitor,
 ) -> Result<Comparison, Error> {
+    captures.require_flows()?;
     let options = Options { bodies: true, limit: None, ..options.clone() };
     let new = || Comparer { api, state: DriftState::default(), skips: Skips::default() };
     let (all, outcome) = collect(captures, &options, monitor, new)?;

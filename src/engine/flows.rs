@@ -30,6 +30,7 @@ pub fn for_each_flow(
     captures: &Captures,
     mut visit: impl FnMut(&Flow<'_>),
 ) -> Result<Skips, Error> {
+    captures.require_flows()?;
     let mut feed = BatchQueue::new(captures, limits::DEFAULT_BATCH_BYTES, &|| true);
     let mut skips = Skips::default();
     let mut batch = Batch::default();

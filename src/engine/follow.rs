@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::capture::location::open_plain;
 use crate::capture::{Captures, InputFormat};
-use crate::engine::analysis::{Analysis, observe};
+use crate::engine::analysis::{Analysis, observe_flows};
 use crate::engine::live::ReadPosition;
 use crate::engine::options::Options;
 use crate::engine::progress::Monitor;
@@ -133,7 +133,7 @@ impl Follower {
         }
         let captures = self.captures()?;
         let before = (self.mark.position, self.patterns.skips().total());
-        let (patterns, mut outcome) = observe(&captures, &self.options, monitor)?;
+        let (patterns, mut outcome) = observe_flows(&captures, &self.options, monitor)?;
         self.patterns.merge(patterns);
         let position = outcome.ends.first().copied().unwrap_or(self.mark.position);
         self.mark = ReadPosition::at(&file, position);
@@ -185,7 +185,7 @@ impl Follower {
         let rest = std::fs::metadata(&self.path).is_ok_and(|now| now.len() > self.mark.position);
         if rest {
             let captures = Captures::open_from(&self.path, self.format, self.mark.position)?;
-            let (patterns, mut outcome) = observe(&captures, &self.options, &())?;
+            let (patterns, mut outcome) = observe_flows(&captures, &self.options, &())?;
             self.patterns.merge(patterns);
             self.outcome.failures.append(&mut outcome.failures);
             self.outcome.bytes = outcome.ends.first().copied().unwrap_or(self.mark.position);

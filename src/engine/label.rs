@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::capture::batch::{Batch, KeepGoing};
 use crate::capture::{Bodies, CaptureItem, Captures, decode};
-use crate::engine::analysis::{Analysis, observe};
+use crate::engine::analysis::{Analysis, observe_flows};
 use crate::engine::batch_queue::locked;
 use crate::engine::filter::Filter;
 use crate::engine::fold::collect;
@@ -60,6 +60,7 @@ pub fn label(
     monitor: &dyn Monitor,
     out: &mut (dyn Write + Send),
 ) -> Result<Analysis, Error> {
+    captures.require_flows()?;
     let failed = |error| Error::io("the output", "write", error);
     // With a limit, the selected flows are held in memory.
     if let Some(limit) = options.limit {
@@ -76,7 +77,7 @@ pub fn label(
         return Ok(Analysis::new(decision, patterns.skips, outcome));
     }
     captures.spool()?;
-    let (patterns, outcome) = observe(captures, options, monitor)?;
+    let (patterns, outcome) = observe_flows(captures, options, monitor)?;
     let decision = options.decide(&patterns);
     let filter = Filter::new(options);
     let sequence = Mutex::new(ReorderBuffer::new(out));

@@ -2,7 +2,7 @@
 
 use crate::capture::Captures;
 use crate::engine::CompatAnswer;
-use crate::engine::analysis::Analysis;
+use crate::engine::analysis::{Analysis, ObservedState};
 use crate::error::Error;
 use crate::flow::text;
 use crate::math::grouped;
@@ -42,6 +42,21 @@ impl CompatAnswer {
     /// ```
     pub fn problems(&self, captures: &Captures) -> Vec<String> {
         problems(captures, &self.skips, Vec::new(), &self.failures)
+    }
+}
+
+impl ObservedState {
+    /// The problems of the run, as [`Analysis::problems`].
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat, Options, observe};
+    ///
+    /// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
+    /// assert!(observe(&captures, &Options::default(), &())?.problems(&captures).is_empty());
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
+    pub fn problems(&self, captures: &Captures) -> Vec<String> {
+        problems(captures, self.patterns.skips(), Vec::new(), &self.failures)
     }
 }
 

@@ -68,6 +68,7 @@ pub fn split(
         ));
     }
     let captures = Captures::open(&[path], format)?;
+    captures.require_flows()?;
     let Some(file) = file_of(&captures) else {
         return Ok((vec![Split { places: None }], options.new_patterns(), Vec::new()));
     };
@@ -147,6 +148,7 @@ pub fn observe_split(
     monitor: &dyn Monitor,
 ) -> Result<(Patterns, Vec<String>), Error> {
     let captures = Captures::open(&[path], format)?;
+    captures.require_flows()?;
     let (Some(file), Some(places)) = (file_of(&captures), &part.places) else {
         let (patterns, outcome) = collect(&captures, options, monitor, || options.new_patterns())?;
         if outcome.stopped {

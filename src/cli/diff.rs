@@ -1,0 +1,106 @@
+//! The command `diff`.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::capture::Captures;
+use crate::cli::arguments::DiffArguments;
+use crate::cli::exit::Exit;
+use crate::cli::findings::write_findings;
+use crate::cli::messages::{Messages, complain};
+use crate::cli::progress::ProgressMonitor;
+use crate::cli::{Failure, source_options};
+use crate::description::ApiDescription;
+use crate::diff::{DiffOptions, DiffSide};
+use crate::engine;
+use crate::error::Error;
+use crate::patterns::Patterns;
+
+/// Bytes at the beginning of a file in which a description says that it is one.
+const HEAD_BYTES: u64 = 4096;
+
+/// A side as it was read.
+enum ReadSide {
+    Observed(Box<Patterns>),
+    Described(Box<ApiDescription>),
+}
+
+impl ReadSide {
+    fn side(&self) -> DiffSide<'_> {
+        match self {
+            Self::Observed(patterns) => DiffSide::Observed(patterns),
+            Self::Described(api) => DiffSide::Described(api),
+        }
+    }
+}
+
+/// Compares two sides.
+pub(super) fn diff(arguments: &DiffArguments) -> Result<Exit, Failure> {
+    let mut exit = Exit::Done;
+    let before = read_side(&arguments.before, &arguments.also_before, arguments, &mut exit)?;
+    let after = read_side(&arguments.after, &arguments.also_after, arguments, &mut exit)?;
+    let mut options = DiffOptions::default();
+    options.min_confidence = if arguments.all { 0.0 } else { arguments.min_confidence };
+    options.report = source_options(&arguments.selection)?.report;
+    let mut report = crate::diff::diff(before.side(), after.side(), &options);
+    let is_quiet = arguments.selection.quiet;
+    if !is_quiet {
+        report.notes.iter().take(5).for_each(|note| complain(note));
+    }
+    let found = write_findings(&mut report, &arguments.findings, false, is_quiet)?;
+    Ok(if exit == Exit::Done { found } else { exit })
+}
+
+fn read_side(
+    path: &Path,
+    also: &[PathBuf],
+    arguments: &DiffArguments,
+    exit: &mut Exit,
+) -> Result<ReadSide, Failure> {
+    if is_description(path) {
+        if let Some(other) = also.first() {
+            let what = format!(
+                "{}: this is a description, which is a side alone; leave {} out",
+                path.display(),
+                other.display()
+            );
+            return Err(Error::usage(crate::flow::text::printable(what.as_bytes())).into());
+        }
+        return Ok(ReadSide::Described(Box::new(ApiDescription::open(path)?)));
+    }
+    let mut options = source_options(&arguments.selection)?;
+    options.bodies = true;
+    let start = Instant::now();
+    let paths: Vec<&Path> =
+        std::iter::once(path).chain(also.iter().map(PathBuf::as_path)).collect();
+    let captures = Captures::open(&paths, arguments.selection.input_format.into())?;
+    let monitor = ProgressMonitor::new(arguments.progress, arguments.selection.quiet);
+    let observed = engine::observe(&captures, &options, &monitor)?;
+    monitor.finish();
+    let messages = Messages::new(&captures, arguments.selection.quiet);
+    let own = messages.after_observation(&observed, start.elapsed());
+    // A side without any flow would make everything gone.
+    if own != Exit::Done {
+        *exit = Exit::Error;
+    }
+    Ok(ReadSide::Observed(Box::new(observed.patterns)))
+}
+
+/// True for a file that says at its beginning that it is a description.
+fn is_description(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let is_read = path.is_file()
+        && std::fs::File::open(path)
+            .and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head))
+            .is_ok();
+    let head = String::from_utf8_lossy(&head);
+    let in_json = head.trim_start().starts_with('{')
+        && (head.contains("\"openapi\"") || head.contains("\"swagger\""))
+        && !head.contains("\"url\"");
+    let is_key = |line: &str| {
+        let key = line.trim_start_matches(['"', '\'']);
+        key.starts_with("openapi") || key.starts_with("swagger")
+    };
+    is_read && (in_json || head.lines().any(is_key))
+}

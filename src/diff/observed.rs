@@ -1,0 +1,242 @@
+//! The model of a state of captures.
+
+use std::collections::BTreeMap;
+
+use crate::description::ApiDescription;
+use crate::description::schema::KindSet;
+use crate::diff::model::{ApiModel, MessagePart, ModelPlace, OperationModel, PlaceModel, Presence};
+use crate::diff::stated;
+use crate::drift::exchange::{FlowMatch, match_flow};
+use crate::patterns::Patterns;
+use crate::report::decision::Decision;
+use crate::report::{Pattern, masked};
+use crate::schema::number_of;
+use crate::shape::Shape;
+use crate::shape::credentials::CredentialKind;
+use crate::shape::formats::StringFormat;
+use crate::shape::messages::{ACCEPTED, Direction, EndpointMessages};
+
+/// Levels of a body that are compared.
+const MAX_LEVELS: usize = 12;
+
+/// The model of a state, by the endpoints of a decision; those that a description also has get its keys. The number is that of
+/// requests that belong to no endpoint as far as is known.
+pub(super) fn model(
+    patterns: &Patterns,
+    decision: &Decision,
+    described: Option<&ApiDescription>,
+) -> (ApiModel, u64) {
+    let mut model = ApiModel { is_observed: true, ..ApiModel::default() };
+    let Some(bodies) = &patterns.bodies else { return (model, 0) };
+    let (store, unassigned) =
+        bodies.resolve(|route| number_of(&decision.routes.label_of(route)?.id));
+    let endpoints: BTreeMap<u64, &EndpointMessages> = store.iter().collect();
+    for pattern in &decision.report.patterns {
+        let seen = number_of(&pattern.id).and_then(|id| endpoints.get(&id));
+        let Some(messages) = seen.filter(|messages| messages.requests > 0) else { continue };
+        *model.requests.entry(pattern.host.clone()).or_default() += messages.requests;
+        let (key, name) = key_of(pattern, described);
+        let operation = model.operations.entry(key).or_default();
+        operation.name = name;
+        operation.host.clone_from(&pattern.host);
+        add(operation, messages);
+    }
+    (model, unassigned)
+}
+
+/// The key of an endpoint, and its name.
+fn key_of(pattern: &Pattern, described: Option<&ApiDescription>) -> (String, String) {
+    if let Some(api) = described
+        && let FlowMatch::Operation(index) =
+            match_flow(api, &pattern.host, &pattern.method, &pattern.path_pattern)
+    {
+        let operation = &api.operations[index];
+        return (stated::key_of(operation), operation.name());
+    }
+    (format!("{} {}", pattern.host, pattern.id), pattern.endpoint.clone())
+}
+
+fn add(operation: &mut OperationModel, messages: &EndpointMessages) {
+    operation.requests += messages.requests;
+    if let Some(fields) = &messages.query.fields {
+        for (_, name, field) in fields.iter() {
+            let name = masked::word(name, field.present);
+            if name == masked::MASK {
+                continue;
+            }
+            let place = ModelPlace { part: MessagePart::Query, path: name.into_owned() };
+            let presence = Presence::Seen {
+                present: field.present,
+                of: messages.requests.max(field.present),
+                messages: messages.requests,
+            };
+            add_place(operation, place, None, presence, &field.shape, true);
+        }
+    }
+    for (kinds, used) in messages.credentials.sets() {
+        if used.accepted > 0 {
+            let kinds = kinds.iter().filter(|kind| !kind.looks_secret(used.sent));
+            let texts: Vec<String> = kinds.map(credential_text).collect();
+            *operation.security.entry(texts.join(" and ")).or_default() += used.accepted;
+        }
+    }
+    for (key, bodies) in messages.bodies() {
+        let part = match key.direction {
+            Direction::Request if key.status == ACCEPTED => MessagePart::Request,
+            // What was refused says what is not taken.
+            Direction::Request => continue,
+            Direction::Response => MessagePart::Response(key.status.to_string()),
+        };
+        if let MessagePart::Response(status) = &part {
+            *operation.statuses.entry(status.clone()).or_default() += bodies.messages();
+        }
+        let readable = bodies.observed + bodies.other;
+        if readable > 0 && !key.media_type.is_empty() {
+            let shown = masked::media_type(key.media_type.as_bytes(), readable);
+            let types = operation.media_types.entry(part.clone()).or_default();
+            *types.entry(shown.into_owned()).or_default() += readable;
+        }
+        if bodies.observed > 0 {
+            let presence = Presence::Seen {
+                present: bodies.observed,
+                of: bodies.observed,
+                messages: bodies.observed,
+            };
+            let place = ModelPlace { part, path: String::new() };
+            walk(operation, &place, None, presence, &bodies.shape, 0, bodies.json == 0);
+        }
+    }
+}
+
+/// A credential as text.
+fn credential_text(kind: &CredentialKind) -> String {
+    match kind {
+        CredentialKind::Http(scheme) => format!("Authorization: {scheme}"),
+        CredentialKind::Authorization => "header authorization".to_owned(),
+        CredentialKind::Header(name) => format!("header {name}"),
+        CredentialKind::Query(name) => format!("query parameter {name}"),
+        CredentialKind::Cookie(name) => format!("cookie {name}"),
+    }
+}
+
+/// Adds a place and everything below it.
+fn walk(
+    operation: &mut OperationModel,
+    place: &ModelPlace,
+    parent: Option<&str>,
+    presence: Presence,
+    shape: &Shape,
+    level: usize,
+    is_text: bool,
+) {
+    let Presence::Seen { messages, .. } = presence else { return };
+    add_place(operation, place.clone(), parent, presence, shape, is_text);
+    if level >= MAX_LEVELS {
+        return;
+    }
+    if let Some(items) = &shape.items {
+        let below = ModelPlace { part: place.part.clone(), path: format!("{}[]", place.path) };
+        let seen = items.item.seen();
+        let presence =
+            Presence::Seen { present: seen, of: seen, messages: messages.min(items.count) };
+        walk(operation, &below, Some(&place.path), presence, &items.item, level + 1, is_text);
+    }
+    let Some(fields) = &shape.fields else { return };
+    // Keys that are data are no properties: where most objects lack most keys, nothing is compared.
+    let kept: u64 = fields.iter().map(|(_, _, field)| field.present).sum();
+    let is_map =
+        fields.keys.len() as u64 > 24 && kept < fields.count * fields.keys.len() as u64 / 8;
+    if is_map {
+        return;
+    }
+    for (_, name, field) in fields.iter() {
+        let name = masked::word(name, field.present);
+        if name == masked::MASK {
+            continue;
+        }
+        let separator = if place.path.is_empty() { "" } else { "." };
+        let path = format!("{}{separator}{name}", place.path);
+        let below = ModelPlace { part: place.part.clone(), path };
+        let messages = messages.min(fields.count);
+        let presence = Presence::Seen { present: field.present, of: fields.count, messages };
+        walk(operation, &below, Some(&place.path), presence, &field.shape, level + 1, is_text);
+    }
+}
+
+fn add_place(
+    operation: &mut OperationModel,
+    place: ModelPlace,
+    parent: Option<&str>,
+    presence: Presence,
+    shape: &Shape,
+    is_text: bool,
+) {
+    let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let mut kinds = KindSet::NONE;
+    let mut add = |kind: KindSet, name: &'static str, count: u64| {
+        if count > 0 {
+            kinds = kinds.or(kind);
+            *counts.entry(name).or_default() += count;
+        }
+    };
+    add(KindSet::NULL, "null", shape.nulls);
+    add(KindSet::BOOLEAN, "boolean", shape.trues + shape.falses);
+    if let Some(numbers) = &shape.numbers {
+        add(KindSet::INTEGER, "integer", numbers.integers);
+        add(KindSet::FRACTION, "number", numbers.fractions);
+    }
+    add(KindSet::STRING, "string", shape.strings.as_ref().map_or(0, |strings| strings.count));
+    add(KindSet::ARRAY, "array", shape.items.as_ref().map_or(0, |items| items.count));
+    add(KindSet::OBJECT, "object", shape.fields.as_ref().map_or(0, |fields| fields.count));
+    // Values that nothing is known of may be of any kind, and text may stand for any.
+    if shape.opaque > 0 || is_text {
+        kinds = KindSet::ALL;
+        counts.clear();
+    }
+    let strings = shape.strings.as_deref().filter(|strings| strings.empty == 0);
+    let format = strings.and_then(|strings| strings.format()).and_then(|format| format.keyword());
+    let counted = shape.strings.iter().flat_map(|strings| {
+        let each = StringFormat::ALL.into_iter().zip(strings.formats);
+        each.filter_map(|(format, count)| Some((format.keyword()?, count)))
+    });
+    let format_counts = counted.filter(|(_, count)| *count > 0).collect();
+    let new = PlaceModel {
+        parent: parent.map(str::to_owned),
+        presence,
+        kinds,
+        kind_counts: counts,
+        values: None,
+        format: format.map(str::to_owned),
+        format_counts,
+        source: None,
+    };
+    match operation.places.entry(place) {
+        std::collections::btree_map::Entry::Vacant(free) => drop(free.insert(new)),
+        std::collections::btree_map::Entry::Occupied(mut known) => known.get_mut().merge(new),
+    }
+}
+
+impl PlaceModel {
+    /// Adds what another media type, or another endpoint of the operation, has at this place.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.kinds = self.kinds.or(other.kinds);
+        for (kind, count) in other.kind_counts {
+            *self.kind_counts.entry(kind).or_default() += count;
+        }
+        for (format, count) in other.format_counts {
+            *self.format_counts.entry(format).or_default() += count;
+        }
+        if self.format != other.format {
+            self.format = None;
+        }
+        if let (
+            Presence::Seen { present, of, messages },
+            Presence::Seen { present: p, of: o, messages: m },
+        ) = (&mut self.presence, other.presence)
+        {
+            *present += p;
+            *of += o;
+            *messages += m;
+        }
+    }
+}

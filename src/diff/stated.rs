@@ -1,0 +1,237 @@
+//! The model of a description.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::description::ApiDescription;
+use crate::description::operation::{ApiContent, ApiOperation, ParameterPlace};
+use crate::description::schema::{KindSet, SchemaId, SchemaSet};
+use crate::diff::model::{ApiModel, MessagePart, ModelPlace, OperationModel, PlaceModel, Presence};
+
+/// Levels of a body that are compared.
+const MAX_LEVELS: usize = 12;
+
+/// Places of one operation that are compared.
+const MAX_PLACES: usize = 20_000;
+
+/// The model of a description.
+pub(super) fn model(api: &ApiDescription) -> ApiModel {
+    let mut model = ApiModel::default();
+    for operation in &api.operations {
+        model.operations.insert(key_of(operation), operation_model(api, operation));
+    }
+    model
+}
+
+/// The key of an operation: method and path, whatever its parameters are called.
+pub(super) fn key_of(operation: &ApiOperation) -> String {
+    let segments = operation
+        .path
+        .split('/')
+        .map(|segment| crate::description::routing::texts_between(segment).join("{}"));
+    format!("{} {}", operation.method, segments.collect::<Vec<_>>().join("/"))
+}
+
+fn operation_model(api: &ApiDescription, operation: &ApiOperation) -> OperationModel {
+    let mut model = OperationModel {
+        name: operation.name(),
+        is_deprecated: operation.is_deprecated,
+        place: Some(operation.place.clone()),
+        ..OperationModel::default()
+    };
+    let alternatives = operation.security.iter().map(|needed| {
+        let texts = needed.iter().map(crate::description::security::SecurityScheme::text);
+        texts.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" and ")
+    });
+    model.security = alternatives.map(|text| (text, 0)).collect();
+    if model.security.is_empty() {
+        model.security.insert(String::new(), 0);
+    }
+    let mut walk = SchemaWalk { set: &api.schemas, model: &mut model, open: Vec::new() };
+    for parameter in &operation.parameters {
+        let part = match parameter.location {
+            // Path parameters are known by their position.
+            ParameterPlace::Path => continue,
+            ParameterPlace::Query => MessagePart::Query,
+            ParameterPlace::Header => MessagePart::Header,
+            ParameterPlace::Cookie => MessagePart::Cookie,
+        };
+        let path = if part == MessagePart::Header {
+            parameter.name.to_ascii_lowercase()
+        } else {
+            parameter.name.clone()
+        };
+        let place = ModelPlace { part, path };
+        let is_required = parameter.is_required;
+        match parameter.schema {
+            Some(schema) => walk.add(&place, None, is_required, &[schema]),
+            None => walk.add(&place, None, is_required, &[]),
+        }
+        if let Some(known) = walk.model.places.get_mut(&place) {
+            known.source = Some(parameter.place.clone());
+        }
+    }
+    if let Some(body) = &operation.body {
+        walk.contents(MessagePart::Request, &body.contents, body.is_required);
+    }
+    for response in operation.responses.iter().filter(|response| !response.is_placeholder) {
+        let status = response.statuses.text();
+        walk.model.statuses.insert(status.clone(), 0);
+        walk.contents(MessagePart::Response(status), &response.contents, true);
+    }
+    model
+}
+
+/// A walk through the schemas of one operation.
+struct SchemaWalk<'a> {
+    set: &'a SchemaSet,
+    model: &'a mut OperationModel,
+    /// Schemas on the way to the present place, which end a circle.
+    open: Vec<SchemaId>,
+}
+
+impl SchemaWalk<'_> {
+    fn contents(&mut self, part: MessagePart, contents: &[ApiContent], is_required: bool) {
+        let types: BTreeMap<String, u64> =
+            contents.iter().map(|content| (content.media_type.clone(), 0)).collect();
+        self.model.media_types.insert(part.clone(), types);
+        let schemas: Vec<SchemaId> = contents.iter().filter_map(|content| content.schema).collect();
+        if !schemas.is_empty() {
+            let place = ModelPlace { part, path: String::new() };
+            self.walk(&place, None, is_required, &schemas, 0);
+        }
+    }
+
+    /// Adds a place, and returns the schemas that apply to it.
+    fn add(
+        &mut self,
+        place: &ModelPlace,
+        parent: Option<&str>,
+        is_required: bool,
+        schemas: &[SchemaId],
+    ) {
+        let kinds = schemas.iter().map(|id| self.set.kinds(*id)).reduce(KindSet::or);
+        let applying = self.applying(schemas);
+        let values = applying.iter().find_map(|id| {
+            let values = self.set.get(*id).values.as_ref()?;
+            Some(
+                values
+                    .iter()
+                    .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+                    .collect(),
+            )
+        });
+        let format = applying.iter().find_map(|id| {
+            let text = self.set.get(*id).text.as_deref()?;
+            text.format.map(|format| format.name().to_owned())
+        });
+        let source = schemas.first().map(|id| self.set.place(*id).clone());
+        self.model.places.insert(
+            place.clone(),
+            PlaceModel {
+                parent: parent.map(str::to_owned),
+                presence: Presence::Described { is_required },
+                kinds: kinds.unwrap_or(KindSet::ALL),
+                kind_counts: BTreeMap::new(),
+                values,
+                format,
+                format_counts: BTreeMap::new(),
+                source,
+            },
+        );
+    }
+
+    /// The schemas and all that they refer to and combine.
+    fn applying(&self, schemas: &[SchemaId]) -> Vec<SchemaId> {
+        let mut found: Vec<SchemaId> = Vec::new();
+        let mut open: Vec<SchemaId> = schemas.iter().rev().copied().collect();
+        while let Some(id) = open.pop() {
+            if found.contains(&id) || found.len() > 256 {
+                continue;
+            }
+            found.push(id);
+            let schema = self.set.get(id);
+            open.extend(schema.reference);
+            if let Some(branches) = &schema.branches {
+                let each = branches.all.iter().chain(&branches.any).chain(&branches.one);
+                open.extend(each);
+            }
+        }
+        found
+    }
+
+    fn walk(
+        &mut self,
+        place: &ModelPlace,
+        parent: Option<&str>,
+        is_required: bool,
+        schemas: &[SchemaId],
+        level: usize,
+    ) {
+        if self.model.places.len() >= MAX_PLACES {
+            return;
+        }
+        self.add(place, parent, is_required, schemas);
+        let applying = self.applying(schemas);
+        if level >= MAX_LEVELS || applying.iter().any(|id| self.open.contains(id)) {
+            return;
+        }
+        let depth = self.open.len();
+        self.open.extend(&applying);
+        let mut properties: BTreeMap<&str, Vec<SchemaId>> = BTreeMap::new();
+        let mut items = Vec::new();
+        for id in &applying {
+            let schema = self.set.get(*id);
+            if let Some(rules) = &schema.object {
+                for (name, property) in &rules.properties {
+                    properties.entry(name).or_default().push(*property);
+                }
+            }
+            items.extend(schema.list.iter().filter_map(|rules| rules.rest));
+        }
+        let required = self.required(schemas);
+        for (name, schemas) in properties {
+            let separator = if place.path.is_empty() { "" } else { "." };
+            let path = format!("{}{separator}{name}", place.path);
+            let below = ModelPlace { part: place.part.clone(), path };
+            self.walk(&below, Some(&place.path), required.contains(name), &schemas, level + 1);
+        }
+        if !items.is_empty() {
+            let below = ModelPlace { part: place.part.clone(), path: format!("{}[]", place.path) };
+            self.walk(&below, Some(&place.path), true, &items, level + 1);
+        }
+        self.open.truncate(depth);
+    }
+
+    /// The properties that every alternative requires.
+    fn required(&self, schemas: &[SchemaId]) -> BTreeSet<String> {
+        let each = schemas.iter().map(|id| self.required_of(*id, 8));
+        each.reduce(|all, own| all.intersection(&own).cloned().collect()).unwrap_or_default()
+    }
+
+    fn required_of(&self, id: SchemaId, depth: u8) -> BTreeSet<String> {
+        let schema = self.set.get(id);
+        let mut required: BTreeSet<String> = schema
+            .object
+            .iter()
+            .flat_map(|rules| &rules.required)
+            .map(|name| name.to_string())
+            .collect();
+        if depth == 0 {
+            return required;
+        }
+        if let Some(target) = schema.reference {
+            required.extend(self.required_of(target, depth - 1));
+        }
+        if let Some(branches) = &schema.branches {
+            for all in &branches.all {
+                required.extend(self.required_of(*all, depth - 1));
+            }
+            for group in [&branches.any, &branches.one] {
+                let each = group.iter().map(|id| self.required_of(*id, depth - 1));
+                let shared = each.reduce(|all, own| all.intersection(&own).cloned().collect());
+                required.extend(shared.unwrap_or_default());
+            }
+        }
+        required
+    }
+}
