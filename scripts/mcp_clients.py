@@ -35,7 +35,8 @@ async def with_sdk(program, mode):
     server = StdioServerParameters(command=program, args=["mcp", FIXTURE])
     async with Client(server, mode=mode) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-        check(sorted(tools) == ["get_api_patterns", "get_endpoint", "get_schema"], f"{mode}: other tools are listed")
+        names = ["compare_captures", "get_api_patterns", "get_auth", "get_endpoint", "get_openapi", "get_schema"]
+        check(sorted(tools) == names, f"{mode}: other tools are listed")
         answer = await client.call_tool("get_api_patterns", {})
         check(not answer.is_error, f"{mode}: {answer}")
         check(json.loads(answer.content[0].text) == answer.structured_content, f"{mode}: text and structure differ")
@@ -56,6 +57,17 @@ async def with_sdk(program, mode):
             answer = await client.call_tool("get_schema", {"id": row["id"]})
             check(not answer.is_error, f"{mode}: {answer}")
             jsonschema.validate(answer.structured_content, tools["get_schema"].output_schema)
+        capture = os.path.basename(FIXTURE)
+        for tool, question in (
+            ("get_openapi", {"domain": "api.shop.example"}),
+            ("get_openapi", {"domain": "api.shop.example", "path_prefix": "/v1/users", "version": "3.0", "max_bytes": 3000}),
+            ("get_auth", {}),
+            ("compare_captures", {"before": capture, "after": capture}),
+        ):
+            answer = await client.call_tool(tool, question)
+            check(not answer.is_error, f"{mode}: {answer}")
+            jsonschema.validate(answer.structured_content, tools[tool].output_schema)
+            check(len(answer.content[0].text) <= question.get("max_bytes", 16000), f"{mode}: {tool} is too long")
         answer = await client.call_tool("get_api_patterns", {"limit": -1})
         check(answer.is_error and "limit" in answer.content[0].text, f"{mode}: a bad argument is not a tool error")
         together = [client.call_tool("get_api_patterns", {"min_count": n % 4}) for n in range(20)]

@@ -12,6 +12,7 @@ mod envelope;
 mod messages;
 mod paging;
 mod policy;
+mod questions;
 mod server;
 mod tools;
 mod wire;

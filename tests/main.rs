@@ -26,6 +26,9 @@ mod damage;
 /// Databases of mitmproxy-mcp.
 #[path = "main/database.rs"]
 mod database;
+/// Comparisons with descriptions and between captures, on the command line.
+#[path = "main/drift.rs"]
+mod drift;
 /// Dumps of every mitmproxy version.
 #[path = "main/dumps.rs"]
 mod dumps;

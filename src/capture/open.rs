@@ -120,6 +120,17 @@ impl Captures {
         Ok(captures)
     }
 
+    /// Opens one file without writing anything, not even a temporary file.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn open_only_read(path: &Path, format: InputFormat) -> Result<Self, Error> {
+        let mut captures = Self::only_read();
+        captures.add_path(path, format);
+        match captures.refused.pop() {
+            Some(error) if captures.is_empty() => Err(error),
+            _ => Ok(captures),
+        }
+    }
+
     /// Creates an empty list of captures. Adding to it writes nothing, not even a temporary file.
     pub(crate) fn only_read() -> Self {
         Self { only_read: true, ..Self::default() }
@@ -472,7 +483,8 @@ impl Captures {
 
     /// Adds a saved state, whose content is read later.
     fn add_state(&mut self, name: String, bytes: Bytes) -> Result<(), Error> {
-        if self.only_read {
+        // A file that is watched has to have flows.
+        if self.location.is_some() {
             return Err(Error::foreign(&name, NO_FLOWS));
         }
         let mut content = Vec::new();

@@ -149,7 +149,8 @@ fn responses<'d>(
         let schema = response.get("schema").map(|schema| compiler.id_of(schema));
         Some(ApiResponse {
             statuses,
-            contents: schema.map(|id| contents(produces, Some(id))).unwrap_or_default(),
+            // An answer without a schema may have any content.
+            contents: contents(produces, schema),
             place: response.place(),
             is_placeholder: false,
         })

@@ -76,7 +76,7 @@ fn add(operation: &mut OperationModel, messages: &EndpointMessages) {
     for (kinds, used) in messages.credentials.sets() {
         if used.accepted > 0 {
             let kinds = kinds.iter().filter(|kind| !kind.looks_secret(used.sent));
-            let texts: Vec<String> = kinds.map(credential_text).collect();
+            let texts: Vec<String> = kinds.map(CredentialKind::words).collect();
             *operation.security.entry(texts.join(" and ")).or_default() += used.accepted;
         }
     }
@@ -105,17 +105,6 @@ fn add(operation: &mut OperationModel, messages: &EndpointMessages) {
             let place = ModelPlace { part, path: String::new() };
             walk(operation, &place, None, presence, &bodies.shape, 0, bodies.json == 0);
         }
-    }
-}
-
-/// A credential as text.
-fn credential_text(kind: &CredentialKind) -> String {
-    match kind {
-        CredentialKind::Http(scheme) => format!("Authorization: {scheme}"),
-        CredentialKind::Authorization => "header authorization".to_owned(),
-        CredentialKind::Header(name) => format!("header {name}"),
-        CredentialKind::Query(name) => format!("query parameter {name}"),
-        CredentialKind::Cookie(name) => format!("cookie {name}"),
     }
 }
 

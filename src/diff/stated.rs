@@ -185,6 +185,9 @@ impl SchemaWalk<'_> {
                 for (name, property) in &rules.properties {
                     properties.entry(name).or_default().push(*property);
                 }
+                for name in &rules.required {
+                    properties.entry(name).or_default();
+                }
             }
             items.extend(schema.list.iter().filter_map(|rules| rules.rest));
         }

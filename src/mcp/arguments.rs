@@ -118,7 +118,7 @@ pub(super) struct SchemaQuestion {
     pub(super) max_bytes: u64,
 }
 
-fn check_max_bytes(max_bytes: u64, advice: &str) -> Result<(), String> {
+pub(super) fn check_max_bytes(max_bytes: u64, advice: &str) -> Result<(), String> {
     let (least, most) = (limits::MIN_ANSWER_BYTES as u64, limits::MAX_ANSWER_BYTES as u64);
     if (least..=most).contains(&max_bytes) {
         Ok(())
@@ -127,7 +127,7 @@ fn check_max_bytes(max_bytes: u64, advice: &str) -> Result<(), String> {
     }
 }
 
-fn default_max_bytes() -> u64 {
+pub(super) fn default_max_bytes() -> u64 {
     limits::DEFAULT_ANSWER_BYTES as u64
 }
 

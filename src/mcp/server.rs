@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::engine::Progress;
 use crate::mcp::audit::{self, AuditEntry, AuditLog};
 use crate::mcp::authorization::{Authorizer, CallDecision, PATIENCE};
-use crate::mcp::tools::{Answer, NAMES, ToolHandler, definitions};
+use crate::mcp::tools::{Answer, NAMES, ToolHandler, definitions, translated};
 use crate::mcp::{messages, policy};
 
 /// Minimum time between two progress notifications.
@@ -303,9 +303,13 @@ impl ServerHandler for Server {
 
     async fn call_tool(
         &self,
-        request: CallToolRequestParams,
+        mut request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        if let Some((tool, arguments)) = translated(&request.name, request.arguments.as_ref()) {
+            request.name = tool.into();
+            request.arguments = Some(arguments);
+        }
         let Some(tool) = NAMES.into_iter().find(|name| *name == request.name) else {
             let call = Call {
                 identity: identity_of(&context),

@@ -19,6 +19,10 @@ use crate::mcp::arguments::{
     Detail, EndpointArguments, PatternsArguments, SchemaQuestion, input_schema, output_schema,
     parse,
 };
+use crate::mcp::questions::{
+    AuthAnswer, AuthQuestion, CompareAnswer, CompareQuestion, OpenApiAnswer, OpenApiQuestion,
+    auth_answer, compare_answer, openapi_answer,
+};
 use crate::mcp::{messages, paging};
 use crate::report::Totals;
 use crate::schema::outline::outline;
@@ -27,9 +31,31 @@ use crate::sketch::stable_hash;
 pub(super) const GET_API_PATTERNS: &str = "get_api_patterns";
 pub(super) const GET_ENDPOINT: &str = "get_endpoint";
 pub(super) const GET_SCHEMA: &str = "get_schema";
+pub(super) const GET_OPENAPI: &str = "get_openapi";
+pub(super) const GET_AUTH: &str = "get_auth";
+pub(super) const COMPARE_CAPTURES: &str = "compare_captures";
 
 /// Names of all tools.
-pub(super) const NAMES: [&str; 3] = [GET_API_PATTERNS, GET_ENDPOINT, GET_SCHEMA];
+pub(super) const NAMES: [&str; 6] =
+    [GET_API_PATTERNS, GET_ENDPOINT, GET_SCHEMA, GET_OPENAPI, GET_AUTH, COMPARE_CAPTURES];
+
+/// The tool that answers a call in the words of mitmproxy-mcp, and the arguments of it that are taken. The policy of the tool
+/// applies.
+pub(super) fn translated(
+    name: &str,
+    arguments: Option<&Map<String, Value>>,
+) -> Option<(&'static str, Map<String, Value>)> {
+    let tool = match name {
+        "export_openapi_spec" => GET_OPENAPI,
+        "detect_auth_pattern" => GET_AUTH,
+        _ => return None,
+    };
+    let mut taken = Map::new();
+    if let Some(domain) = arguments.and_then(|arguments| arguments.get("domain")) {
+        taken.insert("domain".to_owned(), domain.clone());
+    }
+    Some((tool, taken))
+}
 
 /// The captures, and a cache of answers about them.
 pub(super) struct ToolHandler {
@@ -39,6 +65,9 @@ pub(super) struct ToolHandler {
     /// Passes a message on to the operator.
     complain: Box<dyn Fn(&str) + Send + Sync>,
     told: Mutex<ReportedProblems>,
+    /// What the operator named.
+    paths: Vec<PathBuf>,
+    options: Options,
 }
 
 /// Problems that were reported to the operator last.
@@ -122,6 +151,27 @@ pub(super) fn definitions() -> Vec<Tool> {
             input_schema::<SchemaQuestion>(),
             output_schema::<SchemaAnswer>(),
         ),
+        tool(
+            GET_OPENAPI,
+            messages::OPENAPI_TITLE,
+            messages::OPENAPI,
+            input_schema::<OpenApiQuestion>(),
+            output_schema::<OpenApiAnswer>(),
+        ),
+        tool(
+            GET_AUTH,
+            messages::AUTH_TITLE,
+            messages::AUTH,
+            input_schema::<AuthQuestion>(),
+            output_schema::<AuthAnswer>(),
+        ),
+        tool(
+            COMPARE_CAPTURES,
+            messages::COMPARE_TITLE,
+            messages::COMPARE,
+            input_schema::<CompareQuestion>(),
+            output_schema::<CompareAnswer>(),
+        ),
     ]
 }
 
@@ -133,7 +183,9 @@ impl ToolHandler {
         complain: Box<dyn Fn(&str) + Send + Sync>,
     ) -> Self {
         Self {
-            views: LiveCaptures::new(paths, format, options),
+            views: LiveCaptures::new(paths.clone(), format, options.clone()),
+            paths,
+            options,
             answers: Mutex::default(),
             complain,
             told: Mutex::default(),
@@ -176,6 +228,13 @@ impl ToolHandler {
             GET_SCHEMA => {
                 parse(arguments).and_then(|arguments| self.get_schema(&arguments, monitor))
             }
+            GET_OPENAPI => {
+                parse(arguments).and_then(|question| self.get_openapi(&question, monitor))
+            }
+            GET_AUTH => parse(arguments).and_then(|question| self.get_auth(&question, monitor)),
+            COMPARE_CAPTURES => {
+                parse(arguments).and_then(|question| self.compare_captures(&question, monitor))
+            }
             _ => parse(arguments).and_then(|arguments| self.get_endpoint(&arguments, monitor)),
         };
         answer.unwrap_or_else(Answer::error)
@@ -187,18 +246,20 @@ impl ToolHandler {
         name: &str,
         arguments: Option<Map<String, Value>>,
     ) -> Result<String, String> {
-        let (used, unasked) = if name == GET_API_PATTERNS {
-            let arguments: PatternsArguments = parse(arguments)?;
-            arguments.check()?;
-            (serde_json::to_value(arguments), serde_json::to_value(PatternsArguments::default()))
-        } else if name == GET_SCHEMA {
-            let arguments: SchemaQuestion = parse(arguments)?;
-            arguments.check()?;
-            (serde_json::to_value(arguments), serde_json::to_value(SchemaQuestion::default()))
-        } else {
-            let arguments: EndpointArguments = parse(arguments)?;
-            arguments.check()?;
-            (serde_json::to_value(arguments), serde_json::to_value(EndpointArguments::default()))
+        macro_rules! written {
+            ($arguments:ty) => {{
+                let arguments: $arguments = parse(arguments)?;
+                arguments.check()?;
+                (serde_json::to_value(arguments), serde_json::to_value(<$arguments>::default()))
+            }};
+        }
+        let (used, unasked) = match name {
+            GET_API_PATTERNS => written!(PatternsArguments),
+            GET_SCHEMA => written!(SchemaQuestion),
+            GET_OPENAPI => written!(OpenApiQuestion),
+            GET_AUTH => written!(AuthQuestion),
+            COMPARE_CAPTURES => written!(CompareQuestion),
+            _ => written!(EndpointArguments),
         };
         let (mut used, unasked) = (used.unwrap_or_default(), unasked.unwrap_or_default());
         if let Some(used) = used.as_object_mut() {
@@ -373,6 +434,49 @@ impl ToolHandler {
         let is_whole = arguments.path.is_empty() || schemas.endpoint(&arguments.id).is_none();
         let missing = if is_whole { messages::NO_SCHEMA } else { messages::NO_PLACE };
         answer.ok_or_else(|| missing.to_owned())
+    }
+
+    fn get_openapi(
+        &self,
+        question: &OpenApiQuestion,
+        monitor: &dyn Monitor,
+    ) -> Result<Answer, String> {
+        question.check()?;
+        let (view, schemas) = self.views.schemas(monitor).map_err(|error| in_words(&error))?;
+        self.tell(&view);
+        if view.readable == 0 {
+            return Err(messages::NO_CAPTURE.to_owned());
+        }
+        let mut refused = None;
+        let key = (view.fingerprint, format!("openapi {}", question_of(question)));
+        let answer = self.answered(key, || match openapi_answer(&view, &schemas, question) {
+            Ok(answer) => Some(Answer::new(&answer)),
+            Err(why) => {
+                refused = Some(why);
+                None
+            }
+        });
+        answer.ok_or_else(|| refused.unwrap_or_else(|| messages::NO_ENDPOINT.to_owned()))
+    }
+
+    fn get_auth(&self, question: &AuthQuestion, monitor: &dyn Monitor) -> Result<Answer, String> {
+        question.check()?;
+        let (view, schemas) = self.views.schemas(monitor).map_err(|error| in_words(&error))?;
+        self.tell(&view);
+        if view.readable == 0 {
+            return Err(messages::NO_CAPTURE.to_owned());
+        }
+        Ok(Answer::new(&auth_answer(&view, &schemas, question)))
+    }
+
+    fn compare_captures(
+        &self,
+        question: &CompareQuestion,
+        monitor: &dyn Monitor,
+    ) -> Result<Answer, String> {
+        question.check()?;
+        let answer = compare_answer(&self.paths, &self.options, question, monitor)?;
+        Ok(Answer::new(&answer))
     }
 
     fn view(&self, scope: &Scope, monitor: &dyn Monitor) -> Result<Arc<Snapshot>, String> {

@@ -25,7 +25,7 @@ impl Selection {
         selected
     }
 
-    fn wants(&self, pattern: &Pattern) -> bool {
+    pub(crate) fn wants(&self, pattern: &Pattern) -> bool {
         pattern.request_count >= self.min_count
             && self.method.as_ref().is_none_or(|method| pattern.method.eq_ignore_ascii_case(method))
             && self

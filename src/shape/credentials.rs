@@ -66,6 +66,17 @@ impl CredentialKind {
         }
     }
 
+    /// The kind in words, as in `header x-api-key`.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::Http(scheme) => format!("Authorization: {scheme}"),
+            Self::Authorization => "header authorization".to_owned(),
+            Self::Header(name) => format!("header {name}"),
+            Self::Query(name) => format!("query parameter {name}"),
+            Self::Cookie(name) => format!("cookie {name}"),
+        }
+    }
+
     /// True if the name was seen so seldom that it may be a value, and looks like a secret.
     pub(crate) fn looks_secret(&self, requests: u64) -> bool {
         match self {

@@ -244,6 +244,56 @@ fn schemas_are_cut_and_drilled_into() {
 }
 
 #[test]
+fn descriptions_credentials_and_changes_are_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = |removed: &str| -> String {
+        let line = |n: u32| {
+            let mut body = json!({"id": n, "name": "x", "email": null});
+            body.as_object_mut().unwrap().remove(removed);
+            json!({"method": "GET", "url": format!("https://api.example.com/v1/users/{n}"), "status": 200,
+                "request_headers": [["Authorization", "Bearer hunter2-secret"]],
+                "content_type": "application/json", "response_body": body.to_string()})
+            .to_string()
+                + "\n"
+        };
+        (100..130).map(line).collect()
+    };
+    let before = written(&folder, "before.jsonl", &lines(""));
+    let after = written(&folder, "after.jsonl", &lines("name"));
+    let mut agent = Agent::start(&[&before, &after]);
+    let openapi = agent.call("get_openapi", json!({"path_prefix": "/v1/users"}));
+    let answer = &openapi["structuredContent"];
+    assert_eq!(answer["openapi"]["paths"]["/users/{user_id}"]["get"]["operationId"], "getUser");
+    assert_eq!((&answer["matched"], &answer["truncated"]), (&json!(1), &json!(false)));
+    let small = agent.call("get_openapi", json!({"max_bytes": 2000}));
+    assert!(text_of(&small).len() <= 2000, "{}", text_of(&small).len());
+    let auth = agent.call("get_auth", json!({}));
+    let row = &auth["structuredContent"]["credentials"][0];
+    assert_eq!((&row["sent"], &row["accepted"]), (&json!(["Authorization: bearer"]), &json!(60)));
+    let changes =
+        agent.call("compare_captures", json!({"before": "before.jsonl", "after": "after.jsonl"}));
+    let found = &changes["structuredContent"]["found"][0];
+    assert_eq!(
+        (&found["rule"], &found["place"]),
+        (&json!("response-property-removed"), &json!("response 200 name"))
+    );
+    for answer in [&openapi, &auth, &changes] {
+        assert!(!text_of(answer).contains("hunter2"), "{}", text_of(answer));
+    }
+    // Only what the operator named can be compared.
+    let refused =
+        agent.refusal("compare_captures", json!({"before": "/etc/passwd", "after": "after.jsonl"}));
+    assert!(refused.ends_with("the captures are: before.jsonl, after.jsonl"), "{refused}");
+    assert!(agent.refusal("get_openapi", json!({"version": "2.0"})).contains("3.1 or 3.0"));
+    // In the words of mitmproxy-mcp.
+    let exported =
+        agent.call("export_openapi_spec", json!({"domain": "api.example.com", "limit": 50}));
+    assert_eq!(exported["structuredContent"]["openapi"]["info"]["title"], "api.example.com");
+    let detected = agent.call("detect_auth_pattern", json!({"flow_ids": "a,b"}));
+    assert_eq!(detected["structuredContent"], auth["structuredContent"]);
+}
+
+#[test]
 fn pages_hold_every_endpoint_once_whatever_their_size() {
     let folder = tempfile::tempdir().unwrap();
     let path = written(&folder, "large.jsonl", &large_api());

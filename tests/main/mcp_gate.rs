@@ -69,9 +69,9 @@ fn clients_have_rules_of_their_own_by_name() {
     let operator = Operator::new();
     let policy = json!({"version": "1", "default": "deny", "identities": {"inspector": {"default": "allow"}}});
     for (era, name, count) in [
-        (ProtocolEra::Stateless, "inspector", 3),
+        (ProtocolEra::Stateless, "inspector", 6),
         (ProtocolEra::Stateless, "other", 0),
-        (ProtocolEra::Legacy("2025-11-25"), "inspector", 3),
+        (ProtocolEra::Legacy("2025-11-25"), "inspector", 6),
         (ProtocolEra::Legacy("2025-11-25"), "other", 0),
     ] {
         let mut agent = operator.agent(era, name, json!({}), &policy);
@@ -216,7 +216,7 @@ fn a_policy_that_is_not_understood_stops_the_server() {
         ("{", "this policy cannot be used, so the server does not start"),
         (
             r#"{"version":"1","tools":{"get_flows":{}}}"#,
-            "there is no tool get_flows; the tools are get_api_patterns, get_endpoint, get_schema",
+            "there is no tool get_flows; the tools are get_api_patterns, get_endpoint, get_schema, get_openapi",
         ),
         (r#"{"version":"1","polices":{}}"#, "unknown field `polices`"),
     ] {
