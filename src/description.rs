@@ -16,6 +16,7 @@ pub(crate) mod security;
 pub(crate) mod server;
 mod swagger;
 
+use std::io::Read;
 use std::path::Path;
 
 use crate::description::compile::SchemaCompiler;
@@ -27,6 +28,9 @@ use crate::description::routing::ApiRoutes;
 use crate::description::schema::SchemaSet;
 use crate::description::server::{ApiServer, servers};
 use crate::error::Error;
+
+/// Bytes at the beginning of a file in which a description says that it is one.
+const HEAD_BYTES: u64 = 4096;
 
 /// An API description, read from a file: OpenAPI 2.0, 3.0 or 3.1 in YAML or JSON.
 ///
@@ -67,6 +71,32 @@ impl ApiDescription {
     /// the versions.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         Self::of_files(DescriptionFiles::open(path.as_ref())?)
+    }
+
+    /// Returns `true` for a file that says at its beginning that it is a description.
+    ///
+    /// ```
+    /// use api_patterns::ApiDescription;
+    ///
+    /// assert!(!ApiDescription::is_at("fixtures/demo.mitm"));
+    /// ```
+    pub fn is_at(path: impl AsRef<Path>) -> bool {
+        let path = path.as_ref();
+        let mut head = Vec::new();
+        let is_read = path.is_file()
+            && std::fs::File::open(path)
+                .and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head))
+                .is_ok();
+        let head = String::from_utf8_lossy(&head);
+        // A capture in JSON may mention a description, and has URLs of requests before it.
+        let in_json = head.trim_start().starts_with('{')
+            && (head.contains("\"openapi\"") || head.contains("\"swagger\""))
+            && !head.contains("\"method\"");
+        let is_key = |line: &str| {
+            let key = line.trim_start_matches(['"', '\'']);
+            key.starts_with("openapi") || key.starts_with("swagger")
+        };
+        is_read && (in_json || head.lines().any(is_key))
     }
 
     /// Reads a description from a text. `name` is what messages call it.

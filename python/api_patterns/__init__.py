@@ -20,7 +20,10 @@ from typing import TYPE_CHECKING, Any, Union
 from ._native import ApiPatternsError, CaptureError, FlowError, UsageError, __version__
 from ._native import Patterns as _Patterns
 from ._native import analyze as _analyze
+from ._native import diff as _diff
+from ._native import drift as _drift
 from ._native import get_api_patterns as _get_api_patterns
+from .findings import Finding, Findings
 from .report import Latency, Parameter, Pattern, Report, Sizes, Totals
 
 if TYPE_CHECKING:
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ApiPatternsError",
     "CaptureError",
+    "Finding",
+    "Findings",
     "FlowError",
     "Latency",
     "Parameter",
@@ -40,6 +45,8 @@ __all__ = [
     "UsageError",
     "__version__",
     "analyze",
+    "diff",
+    "drift",
     "get_api_patterns",
 ]
 
@@ -196,13 +203,94 @@ def analyze(
         among several: see `Report.problems`.
     """
     wanted = _wanted(domain, method, exclude, limit, rules, group_hosts, threads, bodies)
-    text, schemas, problems = _analyze(source, wanted, _callable(progress))
-    return Report.from_json(text, problems, schemas)
+    text, schemas, problems, descriptions = _analyze(source, wanted, _callable(progress))
+    return Report.from_json(text, problems, schemas, descriptions)
+
+
+def _paths(name: str, source: Source) -> list[str]:
+    """Return the paths of a source that must be paths."""
+    listed = [source] if isinstance(source, (str, bytes, os.PathLike)) else source
+    if isinstance(listed, Iterable) and not isinstance(listed, Mapping):
+        paths = list(listed)
+        if paths and all(isinstance(path, (str, bytes, os.PathLike)) for path in paths):
+            return [os.fsdecode(path) for path in paths]  # type: ignore[arg-type]
+    raise TypeError(f"{name} must be the path of a capture, or a list of paths")
+
+
+def drift(
+    source: Source,
+    api: Path,
+    *,
+    server: str | None = None,
+    baseline: Path | None = None,
+    domain: str | Iterable[str] | None = None,
+    method: str | Iterable[str] | None = None,
+    exclude: str | Iterable[str] | None = None,
+    rules: Path | None = None,
+    threads: int = 0,
+    progress: Progress | None = None,
+) -> Findings:
+    """Compare captures with an OpenAPI description: what traffic does that the description does not say.
+
+    Requests that were answered with 4xx or 5xx are not judged; their answers are.
+
+    Args:
+        source: The path of a capture, or a list of paths.
+        api: The path of the description: OpenAPI 2.0, 3.0 or 3.1 in YAML or JSON. References to files in its folder are
+            followed.
+        server: The URL of the server that the description is about, instead of those that it names.
+        baseline: A file of `api-patterns drift --update-baseline`: the findings in it are `known`.
+        domain, method, exclude, rules, threads, progress: As for `analyze`.
+
+    Raises:
+        CaptureError: If no capture can be read.
+        UsageError: If the description or the baseline cannot be read, or another argument is invalid.
+    """
+    wanted = _wanted(domain, method, exclude, None, rules, False, threads)
+    known = None
+    if baseline is not None:
+        name = os.fsdecode(baseline)
+        with open(name, encoding="utf-8") as file:
+            known = (name, file.read())
+    text, problems = _drift(
+        _paths("source", source), os.fsdecode(api), server, known, wanted, _callable(progress)
+    )
+    return Findings.from_json(text, problems)
+
+
+def diff(
+    before: Source | Patterns,
+    after: Source | Patterns,
+    *,
+    min_confidence: float = 0.99,
+    domain: str | Iterable[str] | None = None,
+    exclude: str | Iterable[str] | None = None,
+    rules: Path | None = None,
+    threads: int = 0,
+    progress: Progress | None = None,
+) -> Findings:
+    """Compare two sides of one API: what was added, removed or changed, and whether clients break by it.
+
+    Args:
+        before: A capture, a list of captures, a saved state or a description as paths, or `Patterns(bodies=True)`.
+        after: The other side.
+        min_confidence: Changes between captures that are less sure are left out, from 0 to 1.
+        domain, exclude, rules, threads, progress: As for `analyze`.
+
+    Raises:
+        CaptureError: If a side cannot be read.
+        UsageError: If an argument is invalid.
+    """
+    wanted = _wanted(domain, None, exclude, None, rules, False, threads)
+    first = before if isinstance(before, _Patterns) else _paths("before", before)
+    second = after if isinstance(after, _Patterns) else _paths("after", after)
+    text, problems = _diff(first, second, float(min_confidence), wanted, _callable(progress))
+    return Findings.from_json(text, problems)
 
 
 def _report(patterns: _Patterns, wanted: dict[str, Any], problems: Iterable[str] = ()) -> Report:
-    text, schemas, unmatched = patterns.report_json(wanted)
-    return Report.from_json(text, [*problems, *unmatched], schemas)
+    text, schemas, unmatched, descriptions = patterns.report_json(wanted)
+    return Report.from_json(text, [*problems, *unmatched], schemas, descriptions)
 
 
 class Patterns(_Patterns):

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import pandas
     import polars
 
+    from ._native import Descriptions
+
 
 def _known(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the members that are fields of a class. Newer versions of the library may add members."""
@@ -132,9 +134,24 @@ class Report:
     problems: list[str]
     _json: str = field(repr=False)
     _schemas: str | None = field(default=None, repr=False)
+    _descriptions: Descriptions | None = field(default=None, repr=False, compare=False)
+
+    # What descriptions are made of is not copied between processes.
+    def __getstate__(self) -> list[Any]:
+        return [None if place.name == "_descriptions" else getattr(self, place.name) for place in fields(self)]
+
+    def __setstate__(self, state: list[Any]) -> None:
+        for place, value in zip(fields(self), state):
+            object.__setattr__(self, place.name, value)
 
     @classmethod
-    def from_json(cls, text: str, problems: Iterable[str] = (), schemas: str | None = None) -> Report:
+    def from_json(
+        cls,
+        text: str,
+        problems: Iterable[str] = (),
+        schemas: str | None = None,
+        descriptions: Descriptions | None = None,
+    ) -> Report:
         """Create a report from its JSON."""
         values = json.loads(text)
         return cls(
@@ -144,6 +161,7 @@ class Report:
             problems=list(problems),
             _json=text,
             _schemas=schemas,
+            _descriptions=descriptions,
         )
 
     def to_json(self) -> str:
@@ -188,6 +206,33 @@ class Report:
                 "call analyze(..., bodies=True), or observe the flows into Patterns(bodies=True)"
             )
         return self._schemas
+
+    def to_openapi(
+        self, host: str | None = None, *, version: str = "3.1", evidence: bool = False
+    ) -> dict[str, Any]:
+        """Return the OpenAPI description of a host.
+
+        Args:
+            host: The host; it may be left out if the report has one.
+            version: `3.1` or `3.0`.
+            evidence: Add counts, confidence and reasons as `x-evidence`.
+
+        Raises:
+            KeyError: If there is no such host, or there are several and none was named.
+            ValueError: If the report was made without `bodies=True`, or was pickled.
+        """
+        if self._descriptions is None:
+            raise ValueError(
+                "this report has no schemas, because it was made without bodies or was pickled; "
+                "call analyze(..., bodies=True), or observe the flows into Patterns(bodies=True)"
+            )
+        described = dict(self._descriptions.openapi(version, evidence))
+        if host is None and len(described) == 1:
+            host = next(iter(described))
+        if host not in described:
+            raise KeyError(f"{host}: the hosts are {', '.join(described)}")
+        api: dict[str, Any] = json.loads(described[host])
+        return api
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON report as dicts and lists."""

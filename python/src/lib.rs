@@ -1,6 +1,7 @@
 //! Python bindings: a thin wrapper of the library. Python objects are converted to flows, and reports are returned as
 //! JSON, from which `api_patterns/*.py` builds Python objects.
 
+mod comparisons;
 mod errors;
 mod flows;
 mod patterns;
@@ -22,6 +23,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<patterns::PyPatterns>()?;
     module.add_function(wrap_pyfunction!(run::get_api_patterns, module)?)?;
     module.add_function(wrap_pyfunction!(run::analyze, module)?)?;
+    module.add_class::<comparisons::Descriptions>()?;
+    module.add_function(wrap_pyfunction!(comparisons::drift, module)?)?;
+    module.add_function(wrap_pyfunction!(comparisons::diff, module)?)?;
     module.add_function(wrap_pyfunction!(splits::split, module)?)?;
     module.add_function(wrap_pyfunction!(splits::observe_split, module)?)?;
     Ok(())

@@ -25,6 +25,11 @@ impl PyPatterns {
         self.inner.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A copy of the state, with which other threads can work meanwhile.
+    pub(crate) fn copied(&self, py: Python<'_>) -> Patterns {
+        self.lock(py).clone()
+    }
+
     fn bodies(&self, py: Python<'_>) -> Bodies {
         Bodies::asked(self.lock(py).has_bodies())
     }
@@ -159,7 +164,8 @@ impl PyPatterns {
         let state = self.lock(py).clone();
         py.detach(|| {
             let (decision, schemas) = state.decide_with_schemas(&options);
-            decided_json(&decision.report, schemas.as_ref(), decision.problems())
+            let problems = decision.problems();
+            decided_json(decision.report, schemas, problems)
         })
     }
 }

@@ -14,6 +14,7 @@ use api_patterns::{
 use pyo3::intern;
 use pyo3::prelude::*;
 
+use crate::comparisons::Descriptions;
 use crate::errors::{UsageError, python_error};
 use crate::flows::{Bodies, Strictness, for_each, with_flow};
 use crate::source::Source;
@@ -269,18 +270,18 @@ pub(crate) fn get_api_patterns(
     }
 }
 
-/// A report as JSON, the schemas of its endpoints as JSON, and sentences about problems.
-pub(crate) type DecidedJson = (String, Option<String>, Vec<String>);
+/// A report as JSON, the schemas of its endpoints as JSON, sentences about problems, and what descriptions are made of.
+pub(crate) type DecidedJson = (String, Option<String>, Vec<String>, Option<Descriptions>);
 
 pub(crate) fn decided_json(
-    report: &Report,
-    schemas: Option<&Schemas>,
+    report: Report,
+    schemas: Option<Schemas>,
     problems: Vec<String>,
 ) -> PyResult<DecidedJson> {
-    let schemas = schemas.map(|schemas| schemas.all(report).to_string());
+    let text = schemas.as_ref().map(|schemas| schemas.all(&report).to_string());
     let json =
-        serde_json::to_string(report).map_err(|error| UsageError::new_err(error.to_string()))?;
-    Ok((json, schemas, problems))
+        serde_json::to_string(&report).map_err(|error| UsageError::new_err(error.to_string()))?;
+    Ok((json, text, problems, schemas.map(|schemas| Descriptions { report, schemas })))
 }
 
 /// Return the report as JSON, the schemas as JSON if bodies are asked for, and a sentence for each input that could not be
@@ -293,5 +294,5 @@ pub(crate) fn analyze(
     progress: Option<Py<PyAny>>,
 ) -> PyResult<DecidedJson> {
     let (report, schemas, problems) = report_of(py, source, &wanted, progress.as_ref())?;
-    py.detach(|| decided_json(&report, schemas.as_ref(), problems))
+    py.detach(|| decided_json(report, schemas, problems))
 }

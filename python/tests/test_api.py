@@ -652,3 +652,45 @@ def test_control_c_ends_the_wait_for_a_pipe(tmp_path):
         _, said = process.communicate(timeout=20)
         assert "KeyboardInterrupt" in said and process.returncode != 0
     os.close(silent)
+
+
+def test_descriptions_of_a_report(fixture):
+    report = api_patterns.analyze(fixture("demo.mitm"), bodies=True)
+    api = report.to_openapi("api.shop.example")
+    assert api["openapi"].startswith("3.1") and api["paths"]["/v1/users"]["get"]["operationId"] == "listUsers"
+    assert report.to_openapi("api.shop.example", version="3.0")["openapi"].startswith("3.0")
+    with pytest.raises(KeyError, match="the hosts are"):
+        report.to_openapi()
+    copied = pickle.loads(pickle.dumps(report))
+    assert copied == report
+    for without in (copied, api_patterns.analyze(fixture("demo.mitm"))):
+        with pytest.raises(ValueError, match="bodies"):
+            without.to_openapi("api.shop.example")
+
+
+def test_drift_and_diff(fixture, tmp_path):
+    api, capture = tmp_path / "api.json", fixture("demo.mitm")
+    described = api_patterns.analyze(capture, bodies=True).to_openapi("api.shop.example")
+    api.write_text(json.dumps(described))
+    own = api_patterns.drift(capture, api)
+    assert {finding.rule for finding in own.findings} <= {"undocumented-host"} and own.coverage["operations"]["seen"] > 5
+    schema = described["paths"]["/v1/users/{user_id}"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    if "$ref" in schema:
+        schema = described["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+    schema["required"] = ["nickname"]
+    api.write_text(json.dumps(described))
+    [finding] = [finding for finding in api_patterns.drift(capture, api).findings if finding.severity == "error"]
+    assert (finding.rule, finding.place) == ("missing-required", "response 200 nickname")
+    assert finding.location["pointer"].startswith("/") and len(finding.flow_ids) == 3
+    with pytest.raises(api_patterns.UsageError, match="not an OpenAPI description"):
+        api_patterns.drift(capture, fixture("demo.har"))
+    with pytest.raises(TypeError, match="source must be the path"):
+        api_patterns.drift([flow(1)], api)
+    state = api_patterns.Patterns(bodies=True)
+    state.observe_many([flow(number) for number in range(100)])
+    assert api_patterns.diff(state, state).findings == []
+    assert api_patterns.diff(capture, capture).findings == []
+    removed = api_patterns.diff(api, capture)
+    assert "nickname" in removed.to_json() and removed.comparison == "diff"
+    with pytest.raises(api_patterns.UsageError, match="min_confidence"):
+        api_patterns.diff(state, state, min_confidence=2)

@@ -1,6 +1,5 @@
 //! The command `diff`.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -16,9 +15,6 @@ use crate::diff::{DiffOptions, DiffSide};
 use crate::engine;
 use crate::error::Error;
 use crate::patterns::Patterns;
-
-/// Bytes at the beginning of a file in which a description says that it is one.
-const HEAD_BYTES: u64 = 4096;
 
 /// A side as it was read.
 enum ReadSide {
@@ -58,7 +54,7 @@ fn read_side(
     arguments: &DiffArguments,
     exit: &mut Exit,
 ) -> Result<ReadSide, Failure> {
-    if is_description(path) {
+    if ApiDescription::is_at(path) {
         if let Some(other) = also.first() {
             let what = format!(
                 "{}: this is a description, which is a side alone; leave {} out",
@@ -85,22 +81,4 @@ fn read_side(
         *exit = Exit::Error;
     }
     Ok(ReadSide::Observed(Box::new(observed.patterns)))
-}
-
-/// True for a file that says at its beginning that it is a description.
-fn is_description(path: &Path) -> bool {
-    let mut head = Vec::new();
-    let is_read = path.is_file()
-        && std::fs::File::open(path)
-            .and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head))
-            .is_ok();
-    let head = String::from_utf8_lossy(&head);
-    let in_json = head.trim_start().starts_with('{')
-        && (head.contains("\"openapi\"") || head.contains("\"swagger\""))
-        && !head.contains("\"url\"");
-    let is_key = |line: &str| {
-        let key = line.trim_start_matches(['"', '\'']);
-        key.starts_with("openapi") || key.starts_with("swagger")
-    };
-    is_read && (in_json || head.lines().any(is_key))
 }
