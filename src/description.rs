@@ -7,6 +7,7 @@
 mod compile;
 pub(crate) mod cursor;
 mod files;
+pub(crate) mod flow_match;
 pub(crate) mod format;
 pub(crate) mod lines;
 pub(crate) mod operation;
@@ -133,7 +134,7 @@ impl ApiDescription {
         let mut notes = files.unresolved.clone();
         let name = &files.files[0].name;
         notes.extend(unchecked.into_iter().map(|note| format!("{name}: {note}")));
-        Ok(Self { servers, operations, routes, schemas, notes, files })
+        Ok(Self { files, servers, operations, routes, schemas, notes })
     }
 
     /// The number of operations.

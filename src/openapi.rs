@@ -12,8 +12,6 @@ mod security;
 mod servers;
 
 use serde_json::Value;
-#[cfg(feature = "descriptions")]
-pub(crate) use servers::is_masked;
 
 use crate::report::{Pattern, Report};
 use crate::schema::Schemas;

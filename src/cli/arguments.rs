@@ -234,7 +234,7 @@ pub(super) enum FindingsFormat {
     Json,
     /// SARIF 2.1.0, for code scanning
     Sarif,
-    /// JUnit XML, for test reports
+    /// XML of `JUnit`, for test reports
     Junit,
     /// A comment for a pull request
     Markdown,

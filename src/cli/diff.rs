@@ -36,9 +36,10 @@ pub(super) fn diff(arguments: &DiffArguments) -> Result<Exit, Failure> {
     let mut exit = Exit::Done;
     let before = read_side(&arguments.before, &arguments.also_before, arguments, &mut exit)?;
     let after = read_side(&arguments.after, &arguments.also_after, arguments, &mut exit)?;
-    let mut options = DiffOptions::default();
-    options.min_confidence = if arguments.all { 0.0 } else { arguments.min_confidence };
-    options.report = source_options(&arguments.selection)?.report;
+    let options = DiffOptions {
+        min_confidence: if arguments.all { 0.0 } else { arguments.min_confidence },
+        report: source_options(&arguments.selection)?.report,
+    };
     let mut report = crate::diff::diff(before.side(), after.side(), &options);
     let is_quiet = arguments.selection.quiet;
     if !is_quiet {

@@ -1,6 +1,6 @@
 //! Compiles the schemas of a description.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use regex::{Regex, RegexBuilder};
 use serde_json::Value;
@@ -21,7 +21,7 @@ const MAX_REGEXES: usize = 5_000;
 /// Compiles schemas on demand: places are numbered first, and read afterwards, so that no reference is followed twice.
 pub(super) struct SchemaCompiler<'d> {
     set: SchemaSet,
-    by_place: HashMap<DescriptionPlace, SchemaId>,
+    by_place: BTreeMap<DescriptionPlace, SchemaId>,
     open: Vec<(SchemaId, DescriptionCursor<'d>)>,
     /// True for OpenAPI 2.0 and 3.0, whose schemas are not yet JSON Schema 2020-12.
     is_early: bool,
@@ -34,7 +34,7 @@ impl<'d> SchemaCompiler<'d> {
     pub(super) fn new(is_early: bool) -> Self {
         Self {
             set: SchemaSet::default(),
-            by_place: HashMap::new(),
+            by_place: BTreeMap::new(),
             open: Vec::new(),
             is_early,
             regexes: 0,
@@ -93,7 +93,7 @@ impl<'d> SchemaCompiler<'d> {
             _ => None,
         };
         schema.text = self.text(cursor);
-        schema.number = self.number(cursor);
+        schema.number = number_rules(cursor);
         schema.list = self.list(cursor);
         schema.object = self.object(cursor);
         schema.branches = self.branches(cursor);
@@ -109,7 +109,10 @@ impl<'d> SchemaCompiler<'d> {
             Some(Value::String(name)) => KindSet::of_type(name),
             Some(Value::Array(names)) => {
                 let each = names.iter().map(|name| name.as_str().and_then(KindSet::of_type));
-                each.fold(Some(KindSet::NONE), |all, kind| Some(all?.or(kind?)))
+                {
+                    let mut each = each;
+                    each.try_fold(KindSet::NONE, |all: KindSet, kind| Some(all.or(kind?)))
+                }
             }
             Some(_) => None,
         }
@@ -146,28 +149,6 @@ impl<'d> SchemaCompiler<'d> {
         let most = count(cursor, "maxLength");
         let is_stated = format.is_some() || pattern.is_some() || least > 0 || most.is_some();
         is_stated.then(|| Box::new(TextRules { format, pattern, least, most }))
-    }
-
-    fn number(&mut self, cursor: &DescriptionCursor<'d>) -> Option<Box<NumberRules>> {
-        let number = |name: &str| cursor.value.get(name).and_then(Value::as_f64);
-        let mut rules = NumberRules {
-            format: cursor.text("format").and_then(CheckedFormat::of_number),
-            minimum: number("minimum"),
-            maximum: number("maximum"),
-            above: number("exclusiveMinimum"),
-            below: number("exclusiveMaximum"),
-            multiple_of: number("multipleOf").filter(|of| *of > 0.0),
-        };
-        // In OpenAPI 3.0 these are `true` beside the bound.
-        if cursor.is_true("exclusiveMinimum") {
-            rules.above = rules.minimum;
-        }
-        if cursor.is_true("exclusiveMaximum") {
-            rules.below = rules.maximum;
-        }
-        let bounds = [rules.minimum, rules.maximum, rules.above, rules.below, rules.multiple_of];
-        let is_stated = rules.format.is_some() || bounds.iter().any(Option::is_some);
-        is_stated.then(|| Box::new(rules))
     }
 
     fn list(&mut self, cursor: &DescriptionCursor<'d>) -> Option<Box<ListRules>> {
@@ -273,10 +254,10 @@ impl<'d> SchemaCompiler<'d> {
     fn discriminator(
         &mut self,
         cursor: &DescriptionCursor<'d>,
-    ) -> Option<(Box<str>, HashMap<Box<str>, SchemaId>)> {
+    ) -> Option<(Box<str>, BTreeMap<Box<str>, SchemaId>)> {
         let discriminator = cursor.get("discriminator")?;
         let name: Box<str> = discriminator.text("propertyName")?.into();
-        let mut by_value = HashMap::new();
+        let mut by_value = BTreeMap::new();
         for group in ["oneOf", "anyOf"] {
             let branches = cursor.get(group).map(|group| group.items().collect::<Vec<_>>());
             for branch in branches.into_iter().flatten() {
@@ -302,6 +283,29 @@ impl<'d> SchemaCompiler<'d> {
         }
         Some((name, by_value))
     }
+}
+
+/// The rules for numbers that a schema states.
+fn number_rules(cursor: &DescriptionCursor<'_>) -> Option<Box<NumberRules>> {
+    let number = |name: &str| cursor.value.get(name).and_then(Value::as_f64);
+    let mut rules = NumberRules {
+        format: cursor.text("format").and_then(CheckedFormat::of_number),
+        minimum: number("minimum"),
+        maximum: number("maximum"),
+        above: number("exclusiveMinimum"),
+        below: number("exclusiveMaximum"),
+        multiple_of: number("multipleOf").filter(|of| *of > 0.0),
+    };
+    // In OpenAPI 3.0 these are `true` beside the bound.
+    if cursor.is_true("exclusiveMinimum") {
+        rules.above = rules.minimum;
+    }
+    if cursor.is_true("exclusiveMaximum") {
+        rules.below = rules.maximum;
+    }
+    let bounds = [rules.minimum, rules.maximum, rules.above, rules.below, rules.multiple_of];
+    let is_stated = rules.format.is_some() || bounds.iter().any(Option::is_some);
+    is_stated.then(|| Box::new(rules))
 }
 
 fn count(cursor: &DescriptionCursor<'_>, name: &str) -> Option<u64> {

@@ -218,7 +218,7 @@ fn parse(name: &str, text: &str) -> Result<Value, Error> {
             max_events: 40_000_000,
             max_nodes: 20_000_000,
             max_depth: MAX_DEPTH,
-            max_total_scalar_bytes: MAX_FILE_BYTES as usize,
+            max_total_scalar_bytes: usize::try_from(MAX_FILE_BYTES).unwrap_or(usize::MAX),
         },
         with_snippet: false,
     };

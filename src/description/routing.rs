@@ -1,6 +1,6 @@
 //! Finds the operation that a request belongs to: the most literal path that fits.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::description::files::decoded;
 use crate::description::operation::ApiOperation;
@@ -16,7 +16,7 @@ pub(crate) struct ApiRoutes {
 
 #[derive(Debug, Default)]
 struct RouteNode {
-    literals: HashMap<Box<str>, usize>,
+    literals: BTreeMap<Box<str>, usize>,
     /// Segments with text beside a parameter: the text between parameters, and the node.
     mixed: Vec<(Vec<Box<str>>, usize)>,
     parameter: Option<usize>,

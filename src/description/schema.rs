@@ -1,6 +1,6 @@
 //! Schemas of a description, compiled: each place once, references as indices, so that cycles need no care.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use regex::Regex;
 use serde_json::Value;
@@ -83,6 +83,7 @@ impl KindSet {
 
 /// One compiled schema. What is not stated is empty.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a keyword")]
 pub(crate) struct CompiledSchema {
     /// A schema that is `false`: nothing is valid.
     pub(crate) is_never: bool,
@@ -160,7 +161,7 @@ pub(crate) struct ListRules {
 /// Rules for objects.
 #[derive(Debug, Default)]
 pub(crate) struct ObjectRules {
-    pub(crate) properties: HashMap<Box<str>, SchemaId>,
+    pub(crate) properties: BTreeMap<Box<str>, SchemaId>,
     pub(crate) required: Vec<Box<str>>,
     pub(crate) patterns: Vec<(Regex, SchemaId)>,
     pub(crate) additional: Option<SchemaId>,
@@ -181,7 +182,7 @@ pub(crate) struct Branches {
     pub(crate) not: Option<SchemaId>,
     pub(crate) condition: Option<(SchemaId, Option<SchemaId>, Option<SchemaId>)>,
     /// The property that tells which branch an object belongs to, and the branches of its values.
-    pub(crate) discriminator: Option<(Box<str>, HashMap<Box<str>, SchemaId>)>,
+    pub(crate) discriminator: Option<(Box<str>, BTreeMap<Box<str>, SchemaId>)>,
 }
 
 impl SchemaSet {

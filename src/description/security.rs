@@ -14,7 +14,7 @@ pub(crate) enum SecurityScheme {
     Cookie(String),
     /// `Authorization` with this scheme in lower case.
     Http(String),
-    /// `Authorization` with a token of OAuth 2 or OpenID Connect.
+    /// `Authorization` with a token of OAuth 2 or `OpenID` Connect.
     Token,
     /// What a capture does not show, such as a certificate of the client, or a scheme that is not described.
     Unknown,

@@ -1,7 +1,7 @@
 //! The servers of a description: which URLs belong to it.
 
 use crate::description::cursor::DescriptionCursor;
-use crate::openapi::is_masked;
+use crate::report::masked::is_masked;
 use crate::template::secret::{Frequency, looks_secret};
 
 /// A server: hosts and a base path, in which `None` stands for a variable.
@@ -106,7 +106,7 @@ impl HostPattern {
                 if is_last { left.strip_suffix(&**text).map(str::len) } else { left.find(&**text) };
             // A variable stands for at least one character.
             let Some(at) = at.filter(|at| *at > 0) else { return false };
-            if *is_masked && !looks_secret(left[..at].as_bytes(), Frequency::Seldom) {
+            if *is_masked && !looks_secret(&left.as_bytes()[..at], Frequency::Seldom) {
                 return false;
             }
             left = &left[at + text.len()..];

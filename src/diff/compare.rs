@@ -53,10 +53,10 @@ pub(super) fn compare(before: &ApiModel, after: &ApiModel) -> Vec<Change> {
                     other: requests_of(after, &old.host),
                 };
                 let confidence = confidence(before.is_observed, after.is_observed, chance, tests);
-                let mut change = Change::new(DiffRule::EndpointRemoved, old);
-                change.set(before.is_observed, chance, confidence);
-                change.sources.0.clone_from(&old.place);
-                changes.push(change);
+                let mut removed = Change::new(DiffRule::EndpointRemoved, old);
+                removed.set(before.is_observed, chance, confidence);
+                removed.sources.0.clone_from(&old.place);
+                changes.push(removed);
             }
             (None, Some(new)) => {
                 let chance = Chance {
@@ -65,10 +65,10 @@ pub(super) fn compare(before: &ApiModel, after: &ApiModel) -> Vec<Change> {
                     other: requests_of(before, &new.host),
                 };
                 let confidence = confidence(after.is_observed, before.is_observed, chance, tests);
-                let mut change = Change::new(DiffRule::EndpointAdded, new);
-                change.set(after.is_observed, chance, confidence);
-                change.sources.1.clone_from(&new.place);
-                changes.push(change);
+                let mut added = Change::new(DiffRule::EndpointAdded, new);
+                added.set(after.is_observed, chance, confidence);
+                added.sources.1.clone_from(&new.place);
+                changes.push(added);
             }
             (None, None) => {}
         }
@@ -218,15 +218,15 @@ impl OperationComparison<'_> {
         chance: Option<(bool, Chance)>,
         confidence: Option<f64>,
     ) {
-        let mut change = Change::new(rule, self.new);
-        change.place = place;
-        change.detail = detail;
-        change.confidence = confidence;
+        let mut told = Change::new(rule, self.new);
+        told.place = place;
+        told.detail = detail;
+        told.confidence = confidence;
         if let Some((is_observed, chance)) = chance {
-            change.set(is_observed, chance, confidence);
+            told.set(is_observed, chance, confidence);
         }
-        change.sources = (self.old.place.clone(), self.new.place.clone());
-        self.changes.push(change);
+        told.sources = (self.old.place.clone(), self.new.place.clone());
+        self.changes.push(told);
     }
 
     /// Tells what is in one table and not in the other.
@@ -349,7 +349,7 @@ impl OperationComparison<'_> {
     }
 
     /// Times that a place could have been there on a side that does not have it: how often its parent was.
-    fn trials(&self, place: &ModelPlace, known: &PlaceModel, side: &OperationModel) -> u64 {
+    fn trials(place: &ModelPlace, known: &PlaceModel, side: &OperationModel) -> u64 {
         let Some(parent) = &known.parent else {
             return if place.part.is_parameter() { side.requests } else { 0 };
         };
@@ -390,7 +390,7 @@ impl OperationComparison<'_> {
             MessagePart::Response(_) => DiffRule::ResponsePropertyRemoved,
             _ => DiffRule::ParameterRemoved,
         };
-        let chance = self.chance_of(place, old, self.new);
+        let chance = Self::chance_of(place, old, self.new);
         let mut sure = confidence(self.is_observed.0, self.is_observed.1, chance, self.tests);
         // What has to be in an answer and is in none is missing, however few there were.
         let is_required = old.presence == Presence::Described { is_required: true };
@@ -413,19 +413,19 @@ impl OperationComparison<'_> {
             (_, false) => DiffRule::ParameterAdded,
             (_, true) => DiffRule::RequiredParameterAdded,
         };
-        let chance = self.chance_of(place, new, self.old);
+        let chance = Self::chance_of(place, new, self.old);
         let sure = confidence(self.is_observed.1, self.is_observed.0, chance, self.tests);
         let told = Some((self.is_observed.1, chance));
         self.tell(rule, place, String::new(), told, sure, (None, Some(new)));
     }
 
     /// How often a place was there on its side, and how often it could have been on the other.
-    fn chance_of(&self, place: &ModelPlace, known: &PlaceModel, other: &OperationModel) -> Chance {
+    fn chance_of(place: &ModelPlace, known: &PlaceModel, other: &OperationModel) -> Chance {
         let (shown, of) = match known.presence {
             Presence::Seen { present, of, messages } => in_messages(present, of, messages),
             Presence::Described { .. } => (0, 0),
         };
-        Chance { shown, of, other: self.trials(place, known, other) }
+        Chance { shown, of, other: Self::trials(place, known, other) }
     }
 
     fn changed(&mut self, place: &ModelPlace, old: &PlaceModel, new: &PlaceModel) {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::description::ApiDescription;
+use crate::description::flow_match::{FlowMatch, match_flow};
 use crate::description::schema::KindSet;
 use crate::diff::model::{ApiModel, MessagePart, ModelPlace, OperationModel, PlaceModel, Presence};
 use crate::diff::stated;
-use crate::drift::exchange::{FlowMatch, match_flow};
 use crate::patterns::Patterns;
 use crate::report::decision::Decision;
 use crate::report::{Pattern, masked};
@@ -15,6 +15,7 @@ use crate::shape::Shape;
 use crate::shape::credentials::CredentialKind;
 use crate::shape::formats::StringFormat;
 use crate::shape::messages::{ACCEPTED, Direction, EndpointMessages};
+use crate::shape::strings::Strings;
 
 /// Levels of a body that are compared.
 const MAX_LEVELS: usize = 12;
@@ -183,7 +184,7 @@ fn add_place(
         counts.clear();
     }
     let strings = shape.strings.as_deref().filter(|strings| strings.empty == 0);
-    let format = strings.and_then(|strings| strings.format()).and_then(|format| format.keyword());
+    let format = strings.and_then(Strings::format).and_then(StringFormat::keyword);
     let counted = shape.strings.iter().flat_map(|strings| {
         let each = StringFormat::ALL.into_iter().zip(strings.formats);
         each.filter_map(|(format, count)| Some((format.keyword()?, count)))

@@ -78,12 +78,11 @@ fn one_cause(changes: Vec<&Change>) -> Vec<(&Change, usize)> {
         };
         let leaf = change.place.rsplit(['.', ' ']).next().unwrap_or_default();
         let key = (format!("{}\0{leaf}", change.rule.name()), &*change.detail, place);
-        match by_cause.get(&key) {
-            Some(at) => found[*at].1 += 1,
-            None => {
-                by_cause.insert(key, found.len());
-                found.push((change, 0));
-            }
+        if let Some(at) = by_cause.get(&key) {
+            found[*at].1 += 1;
+        } else {
+            by_cause.insert(key, found.len());
+            found.push((change, 0));
         }
     }
     found
@@ -141,7 +140,7 @@ impl<'a> Lines<'a> {
     }
 
     /// The place of a change: after, if it has one there, otherwise before.
-    fn place<'c>(&self, change: &'c Change) -> Option<(bool, &'c DescriptionPlace)> {
+    fn place(change: &Change) -> Option<(bool, &DescriptionPlace)> {
         let after = change.sources.1.as_ref().map(|place| (true, place));
         after.or(change.sources.0.as_ref().map(|place| (false, place)))
     }
@@ -149,7 +148,7 @@ impl<'a> Lines<'a> {
     fn find(&mut self, changes: &[(&Change, usize)]) {
         let mut wanted: BTreeMap<(bool, usize), Vec<&str>> = BTreeMap::new();
         for (change, _) in changes {
-            if let Some((is_after, place)) = self.place(change) {
+            if let Some((is_after, place)) = Self::place(change) {
                 wanted.entry((is_after, place.file)).or_default().push(&place.pointer);
             }
         }
@@ -164,7 +163,7 @@ impl<'a> Lines<'a> {
     }
 
     fn location(&self, change: &Change) -> Option<FindingLocation> {
-        let (is_after, place) = self.place(change)?;
+        let (is_after, place) = Self::place(change)?;
         let api = self.api(is_after)?;
         Some(FindingLocation {
             file: api.file(place.file).0.to_owned(),

@@ -217,7 +217,7 @@ impl SchemaWalk<'_> {
             .object
             .iter()
             .flat_map(|rules| &rules.required)
-            .map(|name| name.to_string())
+            .map(ToString::to_string)
             .collect();
         if depth == 0 {
             return required;

@@ -7,10 +7,9 @@ use crate::description::cursor::DescriptionPlace;
 use crate::description::operation::{
     ApiContent, ApiOperation, ApiParameter, ParameterPlace, ParameterStyle, StatusRange,
 };
-use crate::description::routing::{RouteMatch, texts_between};
+use crate::description::routing::texts_between;
 use crate::description::schema::SchemaId;
 use crate::description::security::SecurityScheme;
-use crate::description::server::ApiServer;
 use crate::drift::evaluate::{Evaluation, MessageDirection, SchemaMarks, evaluate};
 use crate::drift::parameters::{FormPairs, form_value, pairs, typed, value_of, value_of_text};
 use crate::drift::rule::DriftRule;
@@ -47,55 +46,6 @@ pub(crate) struct ExchangeVerdict {
     pub(crate) statuses: Vec<StatusRange>,
     /// Indices of the parameters that were sent.
     pub(crate) parameters: Vec<usize>,
-}
-
-/// What a flow belongs to in a description.
-pub(crate) enum FlowMatch {
-    Operation(usize),
-    /// The path is described by this operation, and the method is not.
-    OtherMethod(usize),
-    /// The host is one of the API, and no path fits.
-    NoPath,
-    OtherHost,
-}
-
-/// Finds the operation of a flow. `host` is [`host_name`](crate::patterns::host_name) of it.
-pub(crate) fn match_flow(api: &ApiDescription, host: &str, method: &str, path: &str) -> FlowMatch {
-    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-    let mut found = FlowMatch::OtherHost;
-    for server in api.servers.iter().filter(|server| server.has_host(host)) {
-        if matches!(found, FlowMatch::OtherHost) {
-            found = FlowMatch::NoPath;
-        }
-        match below(api, server, method, &segments) {
-            RouteMatch::Operation(index)
-                if api.operations[index].servers.is_none()
-                    || own_server(api, index, host).is_some() =>
-            {
-                return FlowMatch::Operation(index);
-            }
-            RouteMatch::OtherMethod(index) => found = FlowMatch::OtherMethod(index),
-            _ => {}
-        }
-    }
-    // Operations with servers of their own.
-    for (index, operation) in api.operations.iter().enumerate() {
-        let own = operation.servers.iter().flatten().filter(|server| server.has_host(host));
-        for server in own {
-            if below(api, server, method, &segments) == RouteMatch::Operation(index) {
-                return FlowMatch::Operation(index);
-            }
-        }
-    }
-    found
-}
-
-fn own_server<'a>(api: &'a ApiDescription, index: usize, host: &str) -> Option<&'a ApiServer> {
-    api.operations[index].servers.as_ref()?.iter().find(|server| server.has_host(host))
-}
-
-fn below(api: &ApiDescription, server: &ApiServer, method: &str, segments: &[&str]) -> RouteMatch {
-    server.without_base(segments).map_or(RouteMatch::None, |rest| api.routes.find(method, rest))
 }
 
 /// Memory that is reused between exchanges.

@@ -167,7 +167,7 @@ pub(super) fn form_value<'q>(
     pairs: FormPairs<'q>,
 ) -> JsonValue<'q> {
     let mut grouped: Vec<(Cow<'q, str>, Vec<Cow<'q, str>>)> = Vec::new();
-    let mut by_name = std::collections::HashMap::new();
+    let mut by_name = std::collections::BTreeMap::new();
     for (name, value) in pairs {
         let at = *by_name.entry(name.clone()).or_insert_with(|| {
             grouped.push((name, Vec::new()));

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::description::ApiDescription;
 use crate::description::cursor::DescriptionPlace;
+use crate::description::flow_match::{FlowMatch, match_flow};
 use crate::description::lines::lines_of;
 use crate::description::schema::SchemaId;
-use crate::drift::exchange::{FlowMatch, match_flow};
 use crate::drift::rule::DriftRule;
 use crate::drift::state::{DriftState, FindingEvidence, FindingKey};
 use crate::finding::{

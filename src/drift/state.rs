@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::description::ApiDescription;
 use crate::description::cursor::DescriptionPlace;
+use crate::description::flow_match::{FlowMatch, match_flow};
 use crate::description::operation::StatusRange;
 use crate::drift::evaluate::SchemaMarks;
-use crate::drift::exchange::{ExchangeScratch, FlowMatch, judge, match_flow};
+use crate::drift::exchange::{ExchangeScratch, judge};
 use crate::drift::rule::DriftRule;
 use crate::flow::{Flow, text};
 use crate::patterns::endpoint::method_name;

@@ -81,7 +81,6 @@ impl<'j> JsonValue<'j> {
                 other.as_i64() == Some(*own)
                     || other.as_f64().is_some_and(|other| is_worth(*own, other))
             }
-            #[expect(clippy::float_cmp, reason = "equal as written")]
             (Self::Number(own), Value::Number(other)) => other.as_f64() == Some(*own),
             (Self::List(own), Value::Array(other)) => {
                 own.len() == other.len() && own.iter().zip(other).all(|(a, b)| a.equals(b))

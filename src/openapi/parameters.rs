@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::openapi::OpenApiOptions;
 use crate::openapi::dialect::in_dialect;
-use crate::openapi::servers::is_masked;
 use crate::report::Pattern;
+use crate::report::masked::is_masked;
 use crate::schema::decide::{ObjectNode, SchemaNode};
 use crate::schema::emit::Emitter;
 

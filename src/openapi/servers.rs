@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::report::Pattern;
+use crate::report::masked::{MASKED_PARAMETER, is_masked};
 use crate::schema::Schemas;
 
 /// Leading segments that say where an API is and nothing of what it is about.
@@ -56,14 +57,6 @@ pub(super) fn server_url(
     format!("{scheme}://{}{base}", with_parameters(host))
 }
 
-/// The name of the parameters that stand for text that is not shown.
-const MASKED: &str = "masked";
-
-/// True for the name of a parameter that stands for text that is not shown.
-pub(crate) fn is_masked(name: &str) -> bool {
-    name.strip_prefix(MASKED).is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
 /// A path or host in which parameters stand for text that is not shown: `/keys/[masked:2]` becomes `/keys/{masked}`, since
 /// what a reader is to put there is not known.
 pub(super) fn with_parameters(text: &str) -> String {
@@ -74,7 +67,7 @@ pub(super) fn with_parameters(text: &str) -> String {
         let Some((_, after)) = after.split_once(']') else { break };
         count += 1;
         let number = if count > 1 { format!("{count}") } else { String::new() };
-        out.push_str(&format!("{before}{{{MASKED}{number}}}"));
+        out.extend([before, "{", MASKED_PARAMETER, &number, "}"]);
         rest = after;
     }
     out.push_str(rest);

@@ -74,6 +74,6 @@ fn parts_of(coverage: &Coverage) -> [(&'static str, Covered); 4] {
 
 /// A share in percent: `12 of 30 (40 %)`.
 fn share(covered: Covered) -> String {
-    let percent = if covered.of == 0 { 100 } else { covered.seen * 100 / covered.of };
+    let percent = (covered.seen * 100).checked_div(covered.of).unwrap_or(100);
     format!("{} of {} ({percent} %)", grouped(covered.seen), grouped(covered.of))
 }

@@ -105,6 +105,15 @@ const MEDIA_SUBTYPES: [&str; 71] = [
     "zstd",
 ];
 
+/// The name of the parameters that stand for text that is not shown, in descriptions.
+pub(crate) const MASKED_PARAMETER: &str = "masked";
+
+/// Returns `true` for the name of a parameter that stands for text that is not shown.
+pub(crate) fn is_masked(name: &str) -> bool {
+    let number = name.strip_prefix(MASKED_PARAMETER);
+    number.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// Displays a captured word, shortened to `limit` bytes. `requests` is the number of requests that
 /// contained it; frequent words are less likely secrets.
 pub(crate) fn short_word(bytes: &[u8], requests: u64, limit: usize) -> Cow<'_, str> {

@@ -5,7 +5,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use crate::finding::{FindingReport, Severity};
 use crate::output::findings::{FindingsOutput, frequency};
 
-/// Writes findings as JUnit XML, one test for each: errors and warnings fail, notes and known findings are skipped.
+/// Writes findings as XML of `JUnit`, one test for each: errors and warnings fail, notes and known findings are skipped.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FindingsJunit;
 

@@ -88,7 +88,11 @@ fn uri_of(path: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
     let mut uri = String::new();
     for byte in path.replace('\\', "/").bytes() {
-        if plain(byte) { uri.push(char::from(byte)) } else { uri.push_str(&format!("%{byte:02X}")) }
+        if plain(byte) {
+            uri.push(char::from(byte))
+        } else {
+            uri.extend(["%", &format!("{byte:02X}")])
+        }
     }
     uri
 }
