@@ -11,6 +11,7 @@ mod observed;
 mod probability;
 mod report;
 mod rule;
+mod sides;
 mod stated;
 #[cfg(test)]
 mod tests;
@@ -63,7 +64,7 @@ impl Default for DiffOptions {
 /// assert_eq!(report.findings[0].operation, "GET /orders");
 /// ```
 pub fn diff(before: DiffSide<'_>, after: DiffSide<'_>, options: &DiffOptions) -> FindingReport {
-    let (before_model, after_model, notes) = model::models(before, after, options);
+    let (before_model, after_model, notes) = sides::models(before, after, options);
     let changes = compare::compare(&before_model, &after_model);
     report::diff_report(&changes, (before, after), (&before_model, &after_model), options, notes)
 }

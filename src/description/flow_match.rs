@@ -19,7 +19,8 @@ pub(crate) fn match_flow(api: &ApiDescription, host: &str, method: &str, path: &
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let mut found = FlowMatch::OtherHost;
     for server in api.servers.iter().filter(|server| server.has_host(host)) {
-        if matches!(found, FlowMatch::OtherHost) {
+        // Whether a host is the one whose name is not shown is only known when a path fits.
+        if matches!(found, FlowMatch::OtherHost) && !server.has_masked_host() {
             found = FlowMatch::NoPath;
         }
         match below(api, server, method, &segments) {

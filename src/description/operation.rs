@@ -2,6 +2,7 @@
 
 use crate::description::compile::SchemaCompiler;
 use crate::description::cursor::{DescriptionCursor, DescriptionPlace};
+use crate::description::path_text::texts_between;
 use crate::description::schema::SchemaId;
 use crate::description::security::{SecurityRequirement, requirements};
 use crate::description::server::{ApiServer, servers};
@@ -146,6 +147,12 @@ impl ApiOperation {
     /// The operation as people write it: `GET /users/{id}`.
     pub(crate) fn name(&self) -> String {
         format!("{} {}", self.method, self.path)
+    }
+
+    /// Method and path, whatever the parameters are called.
+    pub(crate) fn key(&self) -> String {
+        let segments = self.path.split('/').map(|segment| texts_between(segment).join("{}"));
+        format!("{} {}", self.method, segments.collect::<Vec<_>>().join("/"))
     }
 
     /// The answer that is stated for a status: the status itself before its class, and that before the default.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::description::files::decoded;
 use crate::description::operation::ApiOperation;
+use crate::description::path_text::texts_between;
 
 /// Alternatives that are tried for one request. Real descriptions need a handful.
 const MAX_STEPS: u32 = 10_000;
@@ -136,19 +137,6 @@ impl RouteSearch<'_> {
         }
         operations.iter().find(|(method, _)| **method == *self.method).map(|(_, index)| *index)
     }
-}
-
-/// The text before, between and after the parameters of a segment: one text for a literal segment.
-pub(crate) fn texts_between(segment: &str) -> Vec<Box<str>> {
-    let mut texts = Vec::new();
-    let mut rest = segment;
-    while let Some((before, after)) = rest.split_once('{') {
-        let Some((_, after)) = after.split_once('}') else { break };
-        texts.push(before.into());
-        rest = after;
-    }
-    texts.push(rest.into());
-    texts
 }
 
 /// True if a segment has the texts of a template around at least one character for each parameter.

@@ -76,6 +76,11 @@ impl ApiServer {
         self.host.as_ref().is_none_or(|pattern| pattern.fits(host))
     }
 
+    /// True if the host has text that our own descriptions do not show.
+    pub(crate) fn has_masked_host(&self) -> bool {
+        self.host.as_ref().is_some_and(|host| host.rest.iter().any(|(is_masked, _)| *is_masked))
+    }
+
     /// The segments behind the base path; `None` if the path does not begin with it.
     pub(crate) fn without_base<'s, 'p>(&self, segments: &'s [&'p str]) -> Option<&'s [&'p str]> {
         let (own, rest) = segments.split_at_checked(self.base.len())?;

@@ -6,7 +6,6 @@ use crate::description::ApiDescription;
 use crate::description::flow_match::{FlowMatch, match_flow};
 use crate::description::schema::KindSet;
 use crate::diff::model::{ApiModel, MessagePart, ModelPlace, OperationModel, PlaceModel, Presence};
-use crate::diff::stated;
 use crate::patterns::Patterns;
 use crate::report::decision::Decision;
 use crate::report::{Pattern, masked};
@@ -52,7 +51,7 @@ fn key_of(pattern: &Pattern, described: Option<&ApiDescription>) -> (String, Str
             match_flow(api, &pattern.host, &pattern.method, &pattern.path_pattern)
     {
         let operation = &api.operations[index];
-        return (stated::key_of(operation), operation.name());
+        return (operation.key(), operation.name());
     }
     (format!("{} {}", pattern.host, pattern.id), pattern.endpoint.clone())
 }

@@ -17,18 +17,9 @@ const MAX_PLACES: usize = 20_000;
 pub(super) fn model(api: &ApiDescription) -> ApiModel {
     let mut model = ApiModel::default();
     for operation in &api.operations {
-        model.operations.insert(key_of(operation), operation_model(api, operation));
+        model.operations.insert(operation.key(), operation_model(api, operation));
     }
     model
-}
-
-/// The key of an operation: method and path, whatever its parameters are called.
-pub(super) fn key_of(operation: &ApiOperation) -> String {
-    let segments = operation
-        .path
-        .split('/')
-        .map(|segment| crate::description::routing::texts_between(segment).join("{}"));
-    format!("{} {}", operation.method, segments.collect::<Vec<_>>().join("/"))
 }
 
 fn operation_model(api: &ApiDescription, operation: &ApiOperation) -> OperationModel {

@@ -7,7 +7,7 @@ use crate::description::cursor::DescriptionPlace;
 use crate::description::operation::{
     ApiContent, ApiOperation, ApiParameter, ParameterPlace, ParameterStyle, StatusRange,
 };
-use crate::description::routing::texts_between;
+use crate::description::path_text::texts_between;
 use crate::description::schema::SchemaId;
 use crate::description::security::SecurityScheme;
 use crate::drift::evaluate::{Evaluation, MessageDirection, SchemaMarks, evaluate};
