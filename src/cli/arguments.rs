@@ -114,6 +114,10 @@ pub(super) struct OpenApiArguments {
     #[arg(long, value_name = "FILE|DIR")]
     pub(super) output: Option<PathBuf>,
 
+    /// Add examples that are made of kinds and formats alone
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub(super) examples: Option<ExamplesArgument>,
+
     /// Format of the descriptions
     #[arg(long, value_enum, default_value_t = DescriptionFormat::Yaml)]
     pub(super) format: DescriptionFormat,
@@ -134,6 +138,13 @@ pub(super) enum DescriptionFormat {
     Yaml,
     /// JSON
     Json,
+}
+
+/// Where examples come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExamplesArgument {
+    /// Made of kinds and formats; no captured value, but enumerated ones that the schema lists
+    Synthetic,
 }
 
 /// A version of OpenAPI.

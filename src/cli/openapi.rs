@@ -34,7 +34,11 @@ pub(super) fn openapi(arguments: &OpenApiArguments) -> Result<Exit, Failure> {
             OpenApiArgument::V3_0 => OpenApiVersion::V3_0,
             OpenApiArgument::V3_1 => OpenApiVersion::V3_1,
         };
-        let options = OpenApiOptions { version, evidence: arguments.evidence };
+        let options = OpenApiOptions {
+            version,
+            evidence: arguments.evidence,
+            synthetic_examples: arguments.examples.is_some(),
+        };
         let described = openapi_descriptions(&analysis.report, schemas, &options);
         write(&described, arguments)?;
     }
