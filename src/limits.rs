@@ -222,3 +222,15 @@ pub(crate) const MAX_SHOWN_PARAMETERS: usize = 12;
 
 /// Maximum size of the temporary file for a zip archive that is read from a pipe.
 pub(crate) const MAX_SPOOLED_BYTES: u64 = 8 << 30;
+
+/// Maximum size of a description that people have edited. The largest that are published have 10 MB.
+#[cfg(feature = "cli")]
+pub(crate) const MAX_DESCRIPTION_BYTES: usize = 32 << 20;
+
+/// Maximum number of values in a description that people have edited.
+#[cfg(feature = "cli")]
+pub(crate) const MAX_DESCRIPTION_VALUES: usize = 2_000_000;
+
+/// Maximum number of levels in a description that people have edited.
+#[cfg(feature = "cli")]
+pub(crate) const MAX_DESCRIPTION_DEPTH: usize = 120;

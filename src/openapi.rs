@@ -6,6 +6,8 @@
 mod dialect;
 mod document;
 mod examples;
+#[cfg(feature = "cli")]
+pub(crate) mod merge;
 mod names;
 mod operation;
 mod parameters;
@@ -38,6 +40,8 @@ pub struct OpenApiOptions {
     /// Whether parameters and media types get an `example`, which is made of kinds and formats: no captured value but
     /// enumerated ones.
     pub synthetic_examples: bool,
+    /// Whether schemas say what was seen beside what was decided, for a merge.
+    pub(crate) observations: bool,
 }
 
 /// Describes each host of a report, in the order of the report: the host and its OpenAPI description.
