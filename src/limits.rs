@@ -225,3 +225,15 @@ pub(crate) const MAX_SPOOLED_BYTES: u64 = 8 << 30;
 
 /// Length of a saved state in bytes. States are bounded by themselves; this one only bounds what is read of a file.
 pub(crate) const MAX_STATE_BYTES: usize = 1 << 30;
+
+/// Maximum size of a description that people have edited. The largest that are published have 10 MB.
+#[cfg(feature = "cli")]
+pub(crate) const MAX_DESCRIPTION_BYTES: usize = 32 << 20;
+
+/// Maximum number of values in a description that people have edited.
+#[cfg(feature = "cli")]
+pub(crate) const MAX_DESCRIPTION_VALUES: usize = 2_000_000;
+
+/// Maximum number of levels in a description that people have edited.
+#[cfg(feature = "cli")]
+pub(crate) const MAX_DESCRIPTION_DEPTH: usize = 120;

@@ -5,6 +5,9 @@
 
 mod dialect;
 mod document;
+mod examples;
+#[cfg(feature = "cli")]
+pub(crate) mod merge;
 mod names;
 mod operation;
 mod parameters;
@@ -34,6 +37,11 @@ pub struct OpenApiOptions {
     pub version: OpenApiVersion,
     /// Whether counts, confidence and reasons are added as `x-evidence`.
     pub evidence: bool,
+    /// Whether parameters and media types get an `example`, which is made of kinds and formats: no captured value but
+    /// enumerated ones.
+    pub synthetic_examples: bool,
+    /// Whether schemas say what was seen beside what was decided, for a merge.
+    pub(crate) observations: bool,
 }
 
 /// Describes each host of a report, in the order of the report: the host and its OpenAPI description.
@@ -65,7 +73,11 @@ pub fn openapi_descriptions(
         }
     }
     let described = hosts.iter().map(|(host, patterns)| {
-        ((*host).to_owned(), document::describe(host, patterns, &hosts, schemas, *options))
+        let mut api = document::describe(host, patterns, &hosts, schemas, *options);
+        if options.synthetic_examples {
+            examples::add_examples(&mut api);
+        }
+        ((*host).to_owned(), api)
     });
     described.collect()
 }

@@ -60,6 +60,9 @@ mod one_pass;
 /// OpenAPI descriptions: valid, deterministic, without captured values, and true of the traffic.
 #[path = "main/openapi.rs"]
 mod openapi;
+/// Merges of OpenAPI descriptions that people have edited, and examples, on the command line.
+#[path = "main/openapi_merge.rs"]
+mod openapi_merge;
 /// Templates, from a table of cases in plain text.
 #[path = "main/templates.rs"]
 mod templates;

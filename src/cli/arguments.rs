@@ -120,6 +120,15 @@ pub(super) struct OpenApiArguments {
     #[arg(long, value_name = "FILE|DIR")]
     pub(super) output: Option<PathBuf>,
 
+    /// Add what the captures show to this description (YAML or JSON, OpenAPI 3.0 or 3.1), keep all that is written in it,
+    /// and say on stderr where it contradicts the traffic; the file itself is written only if --output names it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["format", "openapi"])]
+    pub(super) merge: Option<PathBuf>,
+
+    /// Add examples that are made of kinds and formats alone
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub(super) examples: Option<ExamplesArgument>,
+
     /// Format of the descriptions
     #[arg(long, value_enum, default_value_t = DescriptionFormat::Yaml)]
     pub(super) format: DescriptionFormat,
@@ -263,6 +272,13 @@ pub(super) enum DescriptionFormat {
     Yaml,
     /// JSON
     Json,
+}
+
+/// Where examples come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExamplesArgument {
+    /// Made of kinds and formats; no captured value, but enumerated ones that the schema lists
+    Synthetic,
 }
 
 /// A version of OpenAPI.

@@ -8,12 +8,13 @@ use serde_json::Value;
 
 use crate::cli::arguments::{DescriptionFormat, OpenApiArgument, OpenApiArguments};
 use crate::cli::exit::Exit;
-use crate::cli::messages::Messages;
+use crate::cli::messages::{Messages, complain};
 use crate::cli::progress::ProgressMonitor;
 use crate::cli::{Failure, open, options, refuse_captures};
 use crate::engine;
 use crate::error::Error;
 use crate::flow::text;
+use crate::openapi::merge::EditedDescription;
 use crate::openapi::{OpenApiOptions, OpenApiVersion, openapi_descriptions};
 
 /// Writes the descriptions of all hosts.
@@ -26,19 +27,68 @@ pub(super) fn openapi(arguments: &OpenApiArguments) -> Result<Exit, Failure> {
     if let Some(output) = &arguments.output {
         refuse_captures(output, &input.source.captures)?;
     }
+    let edited = match &arguments.merge {
+        Some(file) => Some(edited(file, arguments.output.as_deref())?),
+        None => None,
+    };
     let monitor = ProgressMonitor::new(input.progress, input.source.selection.quiet);
     let analysis = engine::analyze(&captures, &options, &monitor)?;
     monitor.finish();
     if let Some(schemas) = &analysis.schemas {
-        let version = match arguments.openapi {
-            OpenApiArgument::V3_0 => OpenApiVersion::V3_0,
-            OpenApiArgument::V3_1 => OpenApiVersion::V3_1,
+        let version = match (&edited, arguments.openapi) {
+            (Some(edited), _) => edited.version,
+            (None, OpenApiArgument::V3_0) => OpenApiVersion::V3_0,
+            (None, OpenApiArgument::V3_1) => OpenApiVersion::V3_1,
         };
-        let options = OpenApiOptions { version, evidence: arguments.evidence };
+        let options = OpenApiOptions {
+            version,
+            evidence: arguments.evidence,
+            synthetic_examples: arguments.examples.is_some(),
+            observations: edited.is_some(),
+        };
         let described = openapi_descriptions(&analysis.report, schemas, &options);
-        write(&described, arguments)?;
+        match edited {
+            Some(edited) => merge(edited, &described, arguments)?,
+            None => write(&described, arguments)?,
+        }
     }
     Ok(Messages::new(&captures, input.source.selection.quiet).after(&analysis, start.elapsed()))
+}
+
+/// Reads the description to merge with.
+fn edited(file: &Path, output: Option<&Path>) -> Result<EditedDescription, Error> {
+    if let Some(folder) = output.filter(|output| is_folder(output)) {
+        let what =
+            format!("--output {}: with --merge one file is written; name a file", folder.display());
+        return Err(Error::usage(text::printable(what.as_bytes())));
+    }
+    EditedDescription::read(file)
+}
+
+/// Writes an edited description with what the captures add, and says what they contradict.
+fn merge(
+    edited: EditedDescription,
+    described: &[(String, Value)],
+    arguments: &OpenApiArguments,
+) -> Result<(), Failure> {
+    if described.is_empty() {
+        return Ok(());
+    }
+    let is_chosen = !arguments.input.source.selection.domain.is_empty();
+    let (host, api) = edited.host_of(described, is_chosen)?;
+    let merged = edited.merged_with(host, api)?;
+    if let Some(file) = &arguments.output {
+        save(file, &merged.text)?;
+    } else {
+        let mut out = io::stdout().lock();
+        out.write_all(merged.text.as_bytes())?;
+        out.flush()?;
+    }
+    merged.conflicts.iter().for_each(|conflict| complain(conflict));
+    if !arguments.input.source.selection.quiet {
+        complain(&merged.summary());
+    }
+    Ok(())
 }
 
 fn write(described: &[(String, Value)], arguments: &OpenApiArguments) -> Result<(), Failure> {

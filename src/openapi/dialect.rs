@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::openapi::OpenApiVersion;
+use crate::schema::emit::OBSERVED;
 
 /// Keywords whose values are schemas.
 const ONE: [&str; 2] = ["items", "additionalProperties"];
@@ -50,6 +51,10 @@ fn to_3_0(object: &mut Map<String, Value>) {
     // `{"anyOf": [{"$ref"}, {"type": "null"}]}`
     if let Some(Value::Array(many)) = object.get_mut("anyOf") {
         let before = many.len();
+        let observed = many
+            .iter()
+            .filter(|inner| inner["type"] == "null")
+            .find_map(|inner| inner.get(OBSERVED).cloned());
         many.retain(|inner| inner["type"] != "null");
         let is_nullable = many.len() < before;
         if let ([only], true) = (&many[..], is_nullable) {
@@ -59,6 +64,9 @@ fn to_3_0(object: &mut Map<String, Value>) {
         }
         if is_nullable {
             object.insert("nullable".to_owned(), json!(true));
+        }
+        if let Some(observed) = observed {
+            object.insert(OBSERVED.to_owned(), observed);
         }
     }
     let Some(Value::Array(kinds)) = object.get("type").cloned() else { return };
@@ -74,7 +82,7 @@ fn to_3_0(object: &mut Map<String, Value>) {
     // Each kind gets the keywords that are about it; those of others say nothing of it.
     object.shift_remove("type");
     let mut own = std::mem::take(object);
-    for kept in ["nullable", "x-sensitive", "x-discriminator", "title"] {
+    for kept in ["nullable", "x-sensitive", "x-discriminator", "title", OBSERVED] {
         own.shift_remove(kept)
             .into_iter()
             .for_each(|value| drop(object.insert(kept.to_owned(), value)));

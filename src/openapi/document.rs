@@ -126,7 +126,11 @@ fn definitions(
     mut open: BTreeSet<ObjectId>,
     options: OpenApiOptions,
 ) -> Map<String, Value> {
-    let emitter = Emitter { names: &host.components.names, prefix: COMPONENTS };
+    let emitter = Emitter {
+        names: &host.components.names,
+        prefix: COMPONENTS,
+        has_observations: options.observations,
+    };
     let decider = host.named_decider(&schemas.prior);
     let mut found = BTreeMap::new();
     let mut seen = BTreeSet::new();

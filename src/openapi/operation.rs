@@ -121,7 +121,8 @@ impl OperationInput<'_> {
             let query = host.decider(&self.schemas.prior, true).place(endpoint.query, "");
             let is_credential =
                 |name: &str| kinds.contains(&CredentialKind::Query(name.to_owned()));
-            let query = query_parameters(&query, &emitter(host), is_credential, self.options);
+            let query =
+                query_parameters(&query, &emitter(host, self.options), is_credential, self.options);
             let is_credential =
                 |name: &str| kinds.contains(&CredentialKind::Header(name.to_owned()));
             for parameter in query.into_iter().chain(header_parameters(pattern, is_credential)) {
@@ -160,7 +161,7 @@ impl OperationInput<'_> {
             host.named_decider(&self.schemas.prior).place(place, "")
         };
         add_references(&node, references);
-        let mut schema = emitter(host).emit(&node);
+        let mut schema = emitter(host, self.options).emit(&node);
         in_dialect(self.options.version, &mut schema);
         if !schemas.contains(&schema) {
             schemas.push(schema);
@@ -225,8 +226,12 @@ impl OperationInput<'_> {
     }
 }
 
-fn emitter(host: &HostSchemas) -> Emitter<'_> {
-    Emitter { names: &host.components.names, prefix: COMPONENTS }
+fn emitter(host: &HostSchemas, options: OpenApiOptions) -> Emitter<'_> {
+    Emitter {
+        names: &host.components.names,
+        prefix: COMPONENTS,
+        has_observations: options.observations,
+    }
 }
 
 fn contents_value(contents: Contents) -> Value {

@@ -9,7 +9,7 @@ use crate::openapi::dialect::in_dialect;
 use crate::report::Pattern;
 use crate::report::masked::is_masked;
 use crate::schema::decide::{ObjectNode, SchemaNode};
-use crate::schema::emit::Emitter;
+use crate::schema::emit::{Emitter, OBSERVED};
 
 /// The schema of a path parameter by the kind of its values.
 fn path_schema(kind: &str) -> Value {
@@ -75,6 +75,9 @@ pub(super) fn query_parameters(
         out.insert("in".to_owned(), json!("query"));
         out.insert("required".to_owned(), json!(object.required.iter().any(|known| known == name)));
         out.insert("schema".to_owned(), schema);
+        if options.observations && object.sometimes.iter().any(|known| known == name) {
+            out.insert(OBSERVED.to_owned(), json!({ "sometimes": true }));
+        }
         out
     };
     // Where a name also comes alone (`id=7&id[in]=8`), there is no object: each name is a parameter.

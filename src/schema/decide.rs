@@ -34,10 +34,13 @@ const MIN_TAGGED: u64 = 3;
 
 /// A decided schema of one place.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "they do not exclude each other")]
 pub(crate) struct SchemaNode {
     /// True if values were seen that nothing is known of: the place accepts everything.
     pub(crate) is_open: bool,
     pub(crate) nullable: bool,
+    /// Whether null was seen. What is seen seldom is nullable without it.
+    pub(crate) has_nulls: bool,
     pub(crate) boolean: bool,
     pub(crate) number: Option<NumberSchema>,
     pub(crate) string: Option<StringSchema>,
@@ -83,6 +86,8 @@ pub(crate) struct ObjectSchema {
     pub(crate) properties: Vec<(String, SchemaNode)>,
     /// Sorted.
     pub(crate) required: Vec<String>,
+    /// The properties that some objects had and others had not; sorted. What is seen seldom is not required without it.
+    pub(crate) sometimes: Vec<String>,
     /// The schema of fields that are not named; `None` if nothing is known of them.
     pub(crate) additional: Option<SchemaNode>,
     pub(crate) union: Option<UnionSchema>,
@@ -125,6 +130,7 @@ impl Decider<'_> {
         SchemaNode {
             is_open: false,
             nullable: !self.is_text && self.is_nullable(place, name),
+            has_nulls: shape.nulls > 0,
             boolean: shape.trues + shape.falses > 0,
             number: shape.numbers.as_deref().map(number),
             string: shape.strings.as_deref().map(|strings| string(strings, place, name)),
@@ -172,18 +178,24 @@ impl Decider<'_> {
         }
         let mut properties = Vec::new();
         let mut required = Vec::new();
+        let mut sometimes = Vec::new();
         for (_, key, present, place) in object.keys() {
             let name = String::from_utf8_lossy(key).into_owned();
             if self.is_required(object, present) {
                 required.push(name.clone());
+            }
+            if present < object.fields.count {
+                sometimes.push(name.clone());
             }
             let node = self.place(place, &name);
             properties.push((name, node));
         }
         properties.sort_by(|a, b| a.0.cmp(&b.0));
         required.sort_unstable();
+        sometimes.sort_unstable();
         let additional = object.rest.map(|rest| self.place(rest, ""));
-        ObjectSchema { properties, required, additional, union: self.union(object) }
+        let union = self.union(object);
+        ObjectSchema { properties, required, sometimes, additional, union }
     }
 
     /// True if a field that so many of the objects have is required.
@@ -205,7 +217,7 @@ impl Decider<'_> {
             .collect();
         properties.sort_by(|a, b| a.0.cmp(&b.0));
         let additional = object.rest.map(|rest| self.place(rest, ""));
-        ObjectSchema { properties, required: Vec::new(), additional, union: None }
+        ObjectSchema { properties, additional, ..ObjectSchema::default() }
     }
 
     /// The tagged union that explains most about which fields are present; `None` if no tag explains anything.

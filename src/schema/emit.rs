@@ -9,10 +9,16 @@ use crate::schema::decide::{
 };
 use crate::schema::graph::ObjectId;
 
+/// The keyword of what was seen, beside what was decided: `null`, and the properties that objects had `sometimes`. It is for
+/// merges, and never in an output.
+pub(crate) const OBSERVED: &str = "x-api-patterns-observed";
+
 /// Writes schema trees as JSON. References to components are written as `prefix` and the name of the component.
 pub(crate) struct Emitter<'n> {
     pub(crate) names: &'n BTreeMap<ObjectId, String>,
     pub(crate) prefix: &'static str,
+    /// Whether [`OBSERVED`] is written.
+    pub(crate) has_observations: bool,
 }
 
 impl Emitter<'_> {
@@ -67,6 +73,10 @@ impl Emitter<'_> {
                 out.insert("enum".to_owned(), Value::Array(values));
             }
         }
+        if self.has_observations && node.has_nulls {
+            let observed = out.entry(OBSERVED).or_insert_with(|| json!({}));
+            observed["null"] = json!(true);
+        }
         if !node.sensitive.is_empty() {
             out.insert("x-sensitive".to_owned(), json!(node.sensitive));
         }
@@ -102,6 +112,9 @@ impl Emitter<'_> {
         }
         if !object.required.is_empty() {
             out.insert("required".to_owned(), json!(object.required));
+        }
+        if self.has_observations && !object.sometimes.is_empty() {
+            out.insert(OBSERVED.to_owned(), json!({ "sometimes": object.sometimes }));
         }
         if let Some(additional) = &object.additional {
             out.insert("additionalProperties".to_owned(), self.emit(additional));

@@ -124,7 +124,7 @@ impl HostSchemas {
     }
 
     fn emitter(&self) -> Emitter<'_> {
-        Emitter { names: &self.components.names, prefix: DEFINITIONS }
+        Emitter { names: &self.components.names, prefix: DEFINITIONS, has_observations: false }
     }
 
     fn definition(&self, id: ObjectId, prior: &Prior) -> Definition {

@@ -21,7 +21,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("schema", &["flow", "template", "patterns", "report", "shape"]),
         ("patterns", &["flow", "template", "shape"]),
         ("report", &["flow", "template", "patterns", "shape"]),
-        ("openapi", &["report", "schema", "shape", "template"]),
+        ("openapi", &["flow", "report", "schema", "shape", "template"]),
         ("description", &["flow", "report", "shape", "template"]),
         ("finding", &["flow"]),
         ("drift", &["description", "finding", "flow", "patterns", "report", "shape"]),
