@@ -8,7 +8,7 @@ use crate::shape::MAX_VALUE_BYTES;
 use crate::shape::formats::{FORMATS, StringFormat};
 use crate::shape::sensitive::{SENSITIVE_KINDS, SensitiveKind};
 use crate::sketch::{HeapSize, Merge, stable_hash, vec_bytes};
-use crate::template::secret::{Frequency, looks_secret};
+use crate::template::secret::{Frequency, looks_secret_again};
 
 /// Distinct values that are kept at one place.
 pub(crate) const MAX_VALUES: usize = 24;
@@ -83,7 +83,7 @@ impl Values {
                 // U+FFFD stands for what could not be decoded.
                 let is_hidden = text.contains('\u{fffd}')
                     || !text::is_printable(text.as_bytes())
-                    || looks_secret(text.as_bytes(), Frequency::Seldom);
+                    || looks_secret_again(text.as_bytes(), Frequency::Seldom);
                 let text = if is_hidden { Box::default() } else { text.into() };
                 self.kept.insert(at, KeptValue { hash, text, count: 1 });
                 self.trim();
