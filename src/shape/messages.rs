@@ -123,8 +123,8 @@ impl EndpointMessages {
             // A query that was refused says what is not allowed.
             form::observe_form(&mut self.query, query);
         }
-        let content_type = flow.request_headers.get(b"content-type");
         if flow.request_body.is_recorded() {
+            let content_type = flow.request_headers.get(b"content-type");
             let key = MessageKey {
                 direction: Direction::Request,
                 status: if is_refused { REFUSED } else { ACCEPTED },
