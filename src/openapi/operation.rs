@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 use crate::openapi::OpenApiOptions;
 use crate::openapi::dialect::in_dialect;
 use crate::openapi::names::OperationNames;
-use crate::openapi::parameters::{header_parameters, path_parameters, query_parameters};
+use crate::openapi::parameters::{
+    header_parameters, path_parameters, query_parameters, take_encoding,
+};
 use crate::openapi::security::SecuritySchemes;
 use crate::report::Pattern;
 use crate::schema::Schemas;
@@ -227,13 +229,18 @@ fn emitter(host: &HostSchemas) -> Emitter<'_> {
 
 fn contents_value(contents: Contents) -> Value {
     let content = contents.into_iter().map(|(media_type, mut schemas)| {
+        let encoding: Map<String, Value> = schemas.iter_mut().flat_map(take_encoding).collect();
         let schema = match schemas.len() {
             0 if media_type.starts_with("text/") => json!({ "type": "string" }),
             0 => json!({}),
             1 => schemas.remove(0),
             _ => json!({ "anyOf": schemas }),
         };
-        (media_type, json!({ "schema": schema }))
+        let mut content = json!({ "schema": schema });
+        if !encoding.is_empty() {
+            content["encoding"] = Value::Object(encoding);
+        }
+        (media_type, content)
     });
     Value::Object(content.collect())
 }

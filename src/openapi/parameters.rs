@@ -8,7 +8,7 @@ use crate::openapi::OpenApiOptions;
 use crate::openapi::dialect::in_dialect;
 use crate::report::Pattern;
 use crate::schema::decide::{ObjectNode, SchemaNode};
-use crate::schema::emit::Emitter;
+use crate::schema::emit::{Emitter, STYLE};
 
 /// The schema of a path parameter by the kind of its values.
 fn path_schema(kind: &str) -> Value {
@@ -61,16 +61,25 @@ pub(super) fn query_parameters(
         let member = name.strip_suffix(']').and_then(|name| name.split_once('['));
         match member.filter(|(of, member)| !of.is_empty() && !member.is_empty()) {
             Some((of, member)) if !member.contains(['[', ']']) => {
+                // A member of a deep object has no style of its own.
+                if node.style.is_some() {
+                    schema = json!({ "type": "string" });
+                }
                 deep.entry(of.to_owned()).or_default().insert(member.to_owned(), schema);
             }
             _ => drop(plain.insert(name.clone(), schema)),
         }
     }
-    let parameter = |name: &str, schema: Value| {
+    let parameter = |name: &str, mut schema: Value| {
+        let style = schema.as_object_mut().and_then(|schema| schema.shift_remove(STYLE));
         let mut out = Map::new();
         out.insert("name".to_owned(), json!(name));
         out.insert("in".to_owned(), json!("query"));
         out.insert("required".to_owned(), json!(object.required.iter().any(|known| known == name)));
+        if let Some(style) = style {
+            out.insert("style".to_owned(), style);
+            out.insert("explode".to_owned(), json!(false));
+        }
         out.insert("schema".to_owned(), schema);
         out
     };
@@ -87,6 +96,16 @@ pub(super) fn query_parameters(
         all.push(Value::Object(out));
     }
     all
+}
+
+/// Takes the styles of lists that are written in one string out of the schema of a form, with the names of the fields.
+pub(super) fn take_encoding(schema: &mut Value) -> Vec<(String, Value)> {
+    let fields = schema.get_mut("properties").and_then(Value::as_object_mut);
+    let styled = fields.into_iter().flatten().filter_map(|(name, field)| {
+        let style = field.as_object_mut()?.shift_remove(STYLE)?;
+        Some((name.clone(), json!({ "style": style, "explode": false })))
+    });
+    styled.collect()
 }
 
 /// Headers that clients, proxies and browsers add themselves.

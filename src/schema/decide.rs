@@ -10,6 +10,7 @@ use crate::shape::formats::StringFormat;
 use crate::shape::items::{Items, KindBit, MAX_POSITIONS};
 use crate::shape::numbers::Numbers;
 use crate::shape::sensitive::SensitiveKind;
+use crate::shape::separated::ListStyle;
 use crate::shape::strings::Strings;
 use crate::shape::tags::{TAG_NAMES, Tag};
 use crate::sketch::stable_hash;
@@ -44,6 +45,8 @@ pub(crate) struct SchemaNode {
     pub(crate) list: Option<Box<ListSchema>>,
     pub(crate) object: Option<ObjectNode>,
     pub(crate) sensitive: Vec<&'static str>,
+    /// How the list is written, if it is one string.
+    pub(crate) style: Option<ListStyle>,
 }
 
 /// The objects of one place.
@@ -116,21 +119,22 @@ impl Decider<'_> {
             return SchemaNode { is_open: true, ..SchemaNode::default() };
         }
         if self.is_text
-            && let Some(node) = shape.strings.as_deref().and_then(as_written)
-            && place.object.is_none()
-            && shape.items.is_none()
+            && let Some(node) = Self::text_place(place, name)
         {
             return node;
         }
+        let strings = shape.all_strings();
+        let strings = strings.as_deref();
         SchemaNode {
             is_open: false,
             nullable: !self.is_text && self.is_nullable(place, name),
             boolean: shape.trues + shape.falses > 0,
             number: shape.numbers.as_deref().map(number),
-            string: shape.strings.as_deref().map(|strings| string(strings, place, name)),
+            string: strings.map(|strings| string(strings, place, name)),
             list: shape.items.as_deref().map(|items| Box::new(self.list(place, items, name))),
             object: place.object.map(|object| self.object_node(object)),
-            sensitive: shape.strings.as_deref().map(|s| sensitive(s, name)).unwrap_or_default(),
+            sensitive: strings.map(|strings| sensitive(strings, name)).unwrap_or_default(),
+            style: None,
         }
     }
 
@@ -279,23 +283,6 @@ fn number(numbers: &Numbers) -> NumberSchema {
     if numbers.fractions > 0 { NumberSchema::Number } else { NumberSchema::Integer }
 }
 
-/// The kind that all texts are written as: whole numbers, numbers, or `true` and `false`. (An empty text is none.)
-fn as_written(strings: &Strings) -> Option<SchemaNode> {
-    let integers = strings.formats[StringFormat::Integer as usize];
-    let decimals = strings.formats[StringFormat::Decimal as usize];
-    if strings.count == 0 || strings.empty > 0 {
-        return None;
-    }
-    if integers + decimals == strings.count {
-        let number = if decimals > 0 { NumberSchema::Number } else { NumberSchema::Integer };
-        return Some(SchemaNode { number: Some(number), ..SchemaNode::default() });
-    }
-    let is_truth = |text: &str| matches!(text, "true" | "false");
-    let are_truths =
-        strings.is_closed() && strings.values.iter().all(|value| is_truth(&value.text));
-    are_truths.then(|| SchemaNode { boolean: true, ..SchemaNode::default() })
-}
-
 /// True if the values to come are among those that were seen.
 pub(crate) fn is_enumeration(strings: &Strings, place: &PlaceEvidence, name: &str) -> bool {
     if place.rule.enumeration.is_none() && !may_be_enumeration(strings) {
@@ -305,7 +292,7 @@ pub(crate) fn is_enumeration(strings: &Strings, place: &PlaceEvidence, name: &st
     place.rule.enumeration.unwrap_or_else(|| evidence.probability() >= IS_ENUM)
 }
 
-fn string(strings: &Strings, place: &PlaceEvidence, name: &str) -> StringSchema {
+pub(super) fn string(strings: &Strings, place: &PlaceEvidence, name: &str) -> StringSchema {
     let format = strings.format();
     let mut values: Vec<String> = Vec::new();
     if is_enumeration(strings, place, name) {
@@ -344,7 +331,7 @@ fn states_format(format: StringFormat, strings: &Strings) -> bool {
 }
 
 /// The kinds of sensitive content at a place, by its values and by its name.
-fn sensitive(strings: &Strings, name: &str) -> Vec<&'static str> {
+pub(super) fn sensitive(strings: &Strings, name: &str) -> Vec<&'static str> {
     let mut kinds: Vec<&'static str> = SensitiveKind::ALL
         .into_iter()
         .filter(|kind| strings.sensitive[*kind as usize] * 2 > strings.count - strings.empty)

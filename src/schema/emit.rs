@@ -9,6 +9,9 @@ use crate::schema::decide::{
 };
 use crate::schema::graph::ObjectId;
 
+/// The keyword of a list that is written in one string, with the name of its style in OpenAPI.
+pub(crate) const STYLE: &str = "x-style";
+
 /// Writes schema trees as JSON. References to components are written as `prefix` and the name of the component.
 pub(crate) struct Emitter<'n> {
     pub(crate) names: &'n BTreeMap<ObjectId, String>,
@@ -66,6 +69,9 @@ impl Emitter<'_> {
             if only_strings {
                 out.insert("enum".to_owned(), Value::Array(values));
             }
+        }
+        if let Some(style) = node.style {
+            out.insert(STYLE.to_owned(), json!(style.name()));
         }
         if !node.sensitive.is_empty() {
             out.insert("x-sensitive".to_owned(), json!(node.sensitive));

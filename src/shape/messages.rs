@@ -265,7 +265,7 @@ impl BodyStats {
                         .into_iter()
                         .map(|(name, value)| (name, value.unwrap_or(Cow::Borrowed("(file)"))))
                         .collect();
-                    form::observe_pairs(&mut self.shape, &pairs);
+                    form::observe_pairs(&mut self.shape, &pairs, false);
                     Ok(())
                 })
             }
