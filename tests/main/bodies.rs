@@ -98,6 +98,38 @@ fn forms_and_queries_have_the_kinds_that_they_are_written_as() {
 }
 
 #[test]
+fn lists_in_one_string_of_a_parameter_are_arrays_with_a_style() {
+    let lines: Vec<Value> = (0..20_u64)
+        .map(|n| {
+            let url = format!("https://api.example.com/users?ids={n},7,{n}3&fields=id|name&q=red,+green&page={n}");
+            json!({
+                "method": "POST", "url": if n % 3 == 0 { url.replace(",7", "") } else { url }, "status": 201,
+                "request_headers": [["Content-Type", "application/x-www-form-urlencoded"]],
+                "request_body": format!("labels=bug,area-{n}&note=one,%20two"),
+            })
+        })
+        .collect();
+    let analysis = analyzed(&lines);
+    let schemas = analysis.schemas.as_ref().unwrap();
+    let id = &analysis.report.patterns[0].id;
+    let endpoint = schemas.endpoint(id).unwrap();
+    let query = &endpoint["parameters"]["properties"];
+    let list = |style: &str, kind: &str| json!({ "type": "array", "items": { "type": kind }, "x-style": style });
+    assert_eq!(query["ids"], list("form", "integer"));
+    assert_eq!(query["fields"]["x-style"], "pipeDelimited");
+    assert_eq!(
+        (&query["q"]["type"], &query["page"]["type"]),
+        (&json!("string"), &json!("integer"))
+    );
+    let form =
+        &endpoint["request_body"]["application/x-www-form-urlencoded"]["schema"]["properties"];
+    assert_eq!(form["labels"], list("form", "string"));
+    assert_eq!(form["note"]["type"], "string");
+    let reasons = schemas.explain(id, "query.ids").unwrap();
+    assert!(reasons.iter().any(|reason| (reason.decision, &*reason.value) == ("style", "form")));
+}
+
+#[test]
 fn keys_that_are_values_make_a_map() {
     let lines: Vec<Value> = (0..40_u64)
         .map(|n| {
