@@ -44,6 +44,8 @@ pub(crate) struct SchemaNode {
     pub(crate) string: Option<StringSchema>,
     pub(crate) list: Option<Box<ListSchema>>,
     pub(crate) object: Option<ObjectNode>,
+    /// Fields that are required of the objects of this place, but not of the others of their component; sorted.
+    pub(crate) required: Vec<String>,
     pub(crate) sensitive: Vec<&'static str>,
     /// How the list is written, if it is one string.
     pub(crate) style: Option<ListStyle>,
@@ -133,6 +135,7 @@ impl Decider<'_> {
             string: strings.map(|strings| string(strings, place, name)),
             list: shape.items.as_deref().map(|items| Box::new(self.list(place, items, name))),
             object: place.object.map(|object| self.object_node(object)),
+            required: self.required_here(place),
             sensitive: strings.map(|strings| sensitive(strings, name)).unwrap_or_default(),
             style: None,
         }
@@ -196,6 +199,25 @@ impl Decider<'_> {
         present == objects
             && objects >= MIN_REQUIRED
             && self.prior.is_optional(objects) <= MAX_OPTIONAL
+    }
+
+    /// The fields that all objects of a place have, if they are enough, and that others of the same kind lack.
+    pub(crate) fn required_here(&self, place: &PlaceEvidence) -> Vec<String> {
+        let Some(id) = place.object.map(|id| self.graph.object_root(id)) else { return Vec::new() };
+        let object = self.graph.object(id);
+        let is_enough =
+            place.objects >= MIN_REQUIRED && self.prior.is_optional(place.objects) <= MAX_OPTIONAL;
+        if !is_enough || object.is_map || !self.components.contains(&id) {
+            return Vec::new();
+        }
+        let is_own = |hash: u64, present: u64| {
+            place.always.binary_search(&hash).is_ok() && !self.is_required(object, present)
+        };
+        let own = object.keys().filter(|(hash, _, present, _)| is_own(*hash, *present));
+        let mut names: Vec<String> =
+            own.map(|(_, key, _, _)| String::from_utf8_lossy(key).into_owned()).collect();
+        names.sort_unstable();
+        names
     }
 
     /// All fields are values of one map, but for those that nearly every object has.

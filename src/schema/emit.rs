@@ -26,7 +26,10 @@ impl Emitter<'_> {
             return json!({});
         }
         let name = self.names.get(id).map_or("", |name| name);
-        let reference = json!({ "$ref": format!("{}{name}", self.prefix) });
+        let mut reference = json!({ "$ref": format!("{}{name}", self.prefix) });
+        if !node.required.is_empty() {
+            reference = json!({ "allOf": [reference, { "required": node.required }] });
+        }
         let others = SchemaNode { object: None, ..node.clone() };
         if kinds_of(&others).is_empty() && !others.nullable {
             return reference;

@@ -188,6 +188,46 @@ fn objects_in_several_places_are_one_component() {
 }
 
 #[test]
+fn a_field_that_objects_lack_elsewhere_is_required_where_all_have_it() {
+    let person = |n: u64| {
+        let mut person = json!({ "id": n, "login": format!("n{n}"), "admin": false });
+        for key in ["blog", "company", "followers", "location", "posts", "stars"] {
+            person[key] = json!(n);
+        }
+        person
+    };
+    let lines: Vec<Value> = (0..40)
+        .map(|n| {
+            let mut owner = person(n);
+            owner["plan"] = json!(format!("plan {n} of many"));
+            user(n, &json!({ "owner": owner, "members": [person(n + 1), person(n + 2)] }))
+        })
+        .collect();
+    let schema = schema_of(&analyzed(&lines));
+    let owner = &schema["properties"]["owner"]["allOf"];
+    assert_eq!(owner[1], json!({ "required": ["plan"] }), "{schema}");
+    assert_eq!(owner[0], schema["properties"]["members"]["items"]);
+    let name = owner[0]["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
+    assert_eq!(
+        schema["$defs"][name]["required"],
+        json!([
+            "admin",
+            "blog",
+            "company",
+            "followers",
+            "id",
+            "location",
+            "login",
+            "posts",
+            "stars"
+        ])
+    );
+    // Too few objects say nothing.
+    let few = schema_of(&analyzed(&lines[..3]));
+    assert_eq!(few["properties"]["owner"]["allOf"], Value::Null, "{few}");
+}
+
+#[test]
 fn an_object_in_an_object_of_its_kind_is_a_reference() {
     fn comment(depth: u64) -> Value {
         let replies: Vec<Value> = (0..depth).map(|_| comment(depth - 1)).collect();
