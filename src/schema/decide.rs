@@ -67,7 +67,8 @@ pub(crate) enum NumberSchema {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StringSchema {
-    pub(crate) format: Option<&'static str>,
+    /// Every value that is not empty has one of them; empty if no format is stated.
+    pub(crate) formats: Vec<&'static str>,
     pub(crate) pattern: Option<&'static str>,
     /// Whether the empty string was seen, which has no format and matches no pattern.
     pub(crate) may_be_empty: bool,
@@ -325,9 +326,7 @@ pub(super) fn string(strings: &Strings, place: &PlaceEvidence, name: &str) -> St
         values.sort_unstable();
     }
     StringSchema {
-        format: format
-            .filter(|format| states_format(*format, strings))
-            .and_then(StringFormat::keyword),
+        formats: formats(strings),
         pattern: format
             .filter(|_| strings.count >= MIN_PATTERN_COUNT)
             .filter(|format| *format == StringFormat::LooseDateTime)
@@ -335,6 +334,14 @@ pub(super) fn string(strings: &Strings, place: &PlaceEvidence, name: &str) -> St
         may_be_empty: strings.empty > 0,
         values,
     }
+}
+
+/// The formats that are stated: all that the strings have, if each has a keyword and was seen often enough.
+fn formats(strings: &Strings) -> Vec<&'static str> {
+    let found = strings.covering_formats();
+    let stated = found.iter().filter(|format| states_format(**format, strings));
+    let keywords: Vec<&str> = stated.filter_map(|format| format.keyword()).collect();
+    if keywords.len() == found.len() { keywords } else { Vec::new() }
 }
 
 /// Formats that a word or a number may have by chance are stated when they were seen a few times.
@@ -349,7 +356,7 @@ fn states_format(format: StringFormat, strings: &Strings) -> bool {
             | StringFormat::Email
             | StringFormat::Uri
     );
-    strings.count - strings.empty >= if may_be_chance { FEW } else { 1 }
+    strings.formats[format as usize] >= if may_be_chance { FEW } else { 1 }
 }
 
 /// The kinds of sensitive content at a place, by its values and by its name.

@@ -139,14 +139,19 @@ fn kinds_of(node: &SchemaNode) -> Vec<&'static str> {
 }
 
 fn of_string(string: &StringSchema) -> Map<String, Value> {
+    let formats = string.formats.iter().map(|format| ("format", json!(format)));
+    let patterns = string.pattern.iter().map(|pattern| ("pattern", json!(pattern)));
+    let mut said: Vec<(&str, Value)> = formats.chain(patterns).collect();
+    if !said.is_empty() && string.may_be_empty {
+        said.push(("maxLength", json!(0)));
+    }
     let mut out = Map::new();
-    let said = [("format", string.format), ("pattern", string.pattern)];
-    for (keyword, value) in said.into_iter().filter_map(|(keyword, value)| Some((keyword, value?)))
-    {
-        if string.may_be_empty {
-            out.insert("anyOf".to_owned(), json!([{ keyword: value }, { "maxLength": 0 }]));
-        } else {
-            out.insert(keyword.to_owned(), json!(value));
+    match said.len() {
+        0 => {}
+        1 => out.extend(said.into_iter().map(|(keyword, value)| (keyword.to_owned(), value))),
+        _ => {
+            let either = said.into_iter().map(|(keyword, value)| json!({ keyword: value }));
+            out.insert("anyOf".to_owned(), either.collect());
         }
     }
     out

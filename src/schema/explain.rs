@@ -52,8 +52,10 @@ pub(super) fn reasons(decider: &Decider<'_>, selected: &SelectedPlace<'_>) -> Ve
         let said = format!("all values are lists, of {} items together", items.count);
         out.push(reason("style", style.name().to_owned(), 1.0, said));
     } else if let Some(strings) = place.shape.all_strings().as_deref() {
-        if let Some(format) = strings.format() {
-            let value = format.keyword().or(format.pattern()).unwrap_or_default().to_owned();
+        let formats = strings.covering_formats();
+        if !formats.is_empty() {
+            let names = formats.iter().filter_map(|format| format.keyword().or(format.pattern()));
+            let value = names.collect::<Vec<_>>().join(" or ");
             let filled = strings.count - strings.empty;
             let said = format!("all {filled} strings that are not empty have it");
             out.push(reason("format", value, 1.0, said));

@@ -13,6 +13,9 @@ use crate::template::secret::{Frequency, looks_secret_again};
 /// Distinct values that are kept at one place.
 pub(crate) const MAX_VALUES: usize = 24;
 
+/// Formats of the strings of one place, up to which they say something together.
+const MAX_COVERING_FORMATS: usize = 2;
+
 /// A summary of strings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Strings {
@@ -160,10 +163,18 @@ impl Strings {
 
     /// The format of all strings that are not empty; `None` if they have none, or several.
     pub(crate) fn format(&self) -> Option<StringFormat> {
-        let filled = self.count - self.empty;
-        StringFormat::ALL
-            .into_iter()
-            .find(|format| filled > 0 && self.formats[*format as usize] == filled)
+        let formats = self.covering_formats();
+        if let [only] = formats[..] { Some(only) } else { None }
+    }
+
+    /// The formats of which every string that is not empty has one; empty if some have none, or if they are many.
+    pub(crate) fn covering_formats(&self) -> Vec<StringFormat> {
+        let count = |format: StringFormat| self.formats[format as usize];
+        let found = StringFormat::ALL.into_iter().filter(|format| count(*format) > 0);
+        let found: Vec<StringFormat> = found.collect();
+        let covered: u64 = found.iter().map(|format| count(*format)).sum();
+        let is_all = covered == self.count - self.empty;
+        if is_all && found.len() <= MAX_COVERING_FORMATS { found } else { Vec::new() }
     }
 
     /// True if every string is among the values that are kept and shown.

@@ -228,6 +228,26 @@ fn a_field_that_objects_lack_elsewhere_is_required_where_all_have_it() {
 }
 
 #[test]
+fn two_formats_that_cover_all_values_are_stated_together() {
+    let lines: Vec<Value> = (0..20)
+        .map(|n| {
+            let address = if n % 2 == 0 { format!("192.0.2.{n}") } else { format!("2001:db8::{n}") };
+            let any = [&*address, "localhost"][usize::from(n % 5 == 0)].to_owned();
+            user(n, &json!({ "address": address, "any": any, "or_none": if n < 4 { "" } else { &address } }))
+        })
+        .collect();
+    let schema = schema_of(&analyzed(&lines));
+    let properties = &schema["properties"];
+    let both = json!([{ "format": "ipv4" }, { "format": "ipv6" }]);
+    assert_eq!(properties["address"], json!({ "type": "string", "anyOf": both }));
+    assert_eq!(properties["any"], json!({ "type": "string" }));
+    assert_eq!(
+        properties["or_none"]["anyOf"],
+        json!([{ "format": "ipv4" }, { "format": "ipv6" }, { "maxLength": 0 }])
+    );
+}
+
+#[test]
 fn an_object_in_an_object_of_its_kind_is_a_reference() {
     fn comment(depth: u64) -> Value {
         let replies: Vec<Value> = (0..depth).map(|_| comment(depth - 1)).collect();
