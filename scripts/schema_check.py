@@ -94,9 +94,14 @@ def resolved(schema, definitions, _value=None):
     """The schema that a reference to a component stands for, also where the place may be something else too."""
     if not isinstance(schema, dict):
         return {}
-    references = [schema, *schema.get("anyOf", [])]
-    reference = next((part["$ref"] for part in references if "$ref" in part), None)
-    return definitions[reference.removeprefix("#/$defs/")] if reference else schema
+    parts = [schema, *schema.get("anyOf", [])]
+    parts = [inner for part in parts for inner in part.get("allOf", [part])]
+    reference = next((part["$ref"] for part in parts if "$ref" in part), None)
+    if not reference:
+        return schema
+    found = definitions[reference.removeprefix("#/$defs/")]
+    own = [name for part in parts if part is not schema for name in part.get("required", [])]
+    return {**found, "required": [*found.get("required", []), *own]} if own else found
 
 
 def mutations(body, schema, draw, resolved=resolved):

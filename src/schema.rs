@@ -16,10 +16,11 @@ pub(crate) mod names;
 #[cfg(feature = "mcp")]
 pub(crate) mod outline;
 mod pool;
-mod prior;
+pub(crate) mod prior;
 mod select;
 mod sensitive;
 mod summary;
+mod text;
 
 use std::collections::BTreeMap;
 

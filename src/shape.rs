@@ -20,6 +20,7 @@ pub(crate) mod numbers;
 pub(crate) mod observe;
 pub(crate) mod path_shapes;
 pub(crate) mod sensitive;
+pub(crate) mod separated;
 pub(crate) mod store;
 mod stored;
 pub(crate) mod strings;
@@ -33,6 +34,7 @@ use serde::Serialize;
 use crate::shape::fields::Fields;
 use crate::shape::items::Items;
 use crate::shape::numbers::Numbers;
+use crate::shape::separated::Separated;
 use crate::shape::strings::Strings;
 use crate::sketch::{HeapSize, Merge};
 
@@ -54,6 +56,8 @@ pub(crate) struct Shape {
     pub(crate) fields: Option<Box<Fields>>,
     /// Values of any kind that are not looked into, because they are nested too deeply.
     pub(crate) opaque: u64,
+    /// Values of a parameter that are lists in one string, and not among the [`strings`](Self::strings).
+    pub(crate) separated: Option<Box<Separated>>,
 }
 
 /// How much of a shape is kept at a level.
@@ -107,6 +111,7 @@ impl Shape {
             self.items.as_ref().map_or(0, |items| items.count),
             self.fields.as_ref().map_or(0, |fields| fields.count),
             self.opaque,
+            self.separated.as_ref().map_or(0, |separated| separated.lists()),
         ];
         kinds.iter().sum()
     }
@@ -115,7 +120,8 @@ impl Shape {
     pub(crate) fn nodes(&self) -> usize {
         let items = self.items.as_ref().map_or(0, |items| items.nodes());
         let fields = self.fields.as_ref().map_or(0, |fields| fields.nodes());
-        1 + items + fields
+        let separated = self.separated.as_ref().map_or(0, |separated| separated.nodes());
+        1 + items + fields + separated
     }
 
     /// Cuts away what is beyond the caps of a level.
@@ -169,6 +175,7 @@ impl Merge for Shape {
         merge_option(&mut self.strings, other.strings);
         merge_option(&mut self.items, other.items);
         merge_option(&mut self.fields, other.fields);
+        merge_option(&mut self.separated, other.separated);
     }
 }
 
@@ -183,5 +190,6 @@ impl HeapSize for Shape {
             + boxed_bytes(self.strings.as_deref())
             + boxed_bytes(self.items.as_deref())
             + boxed_bytes(self.fields.as_deref())
+            + boxed_bytes(self.separated.as_deref())
     }
 }

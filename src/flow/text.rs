@@ -49,7 +49,9 @@ fn marks_with(before: usize, c: char) -> usize {
 
 /// Returns `true` if [`printable`] returns the bytes unchanged.
 pub(crate) fn is_printable(bytes: &[u8]) -> bool {
-    matches!(printable(bytes), Cow::Borrowed(_))
+    // Most text is ASCII, of which only the controls are unsafe.
+    bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+        || matches!(printable(bytes), Cow::Borrowed(_))
 }
 
 /// Converts bytes to text in which every unsafe character (see [`is_unsafe`]), and every byte that

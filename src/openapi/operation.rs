@@ -8,7 +8,7 @@ use crate::openapi::OpenApiOptions;
 use crate::openapi::dialect::in_dialect;
 use crate::openapi::names::OperationNames;
 use crate::openapi::parameters::{
-    add_parameter, header_parameters, path_parameters, query_parameters,
+    add_parameter, header_parameters, path_parameters, query_parameters, take_encoding,
 };
 use crate::openapi::security::SecuritySchemes;
 use crate::report::Pattern;
@@ -236,13 +236,18 @@ fn emitter(host: &HostSchemas, options: OpenApiOptions) -> Emitter<'_> {
 
 fn contents_value(contents: Contents) -> Value {
     let content = contents.into_iter().map(|(media_type, mut schemas)| {
+        let encoding: Map<String, Value> = schemas.iter_mut().flat_map(take_encoding).collect();
         let schema = match schemas.len() {
             0 if media_type.starts_with("text/") => json!({ "type": "string" }),
             0 => json!({}),
             1 => schemas.remove(0),
             _ => json!({ "anyOf": schemas }),
         };
-        (media_type, json!({ "schema": schema }))
+        let mut content = json!({ "schema": schema });
+        if !encoding.is_empty() {
+            content["encoding"] = Value::Object(encoding);
+        }
+        (media_type, content)
     });
     Value::Object(content.collect())
 }

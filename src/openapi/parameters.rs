@@ -9,7 +9,7 @@ use crate::openapi::dialect::in_dialect;
 use crate::report::Pattern;
 use crate::report::masked::is_masked;
 use crate::schema::decide::{ObjectNode, SchemaNode};
-use crate::schema::emit::{Emitter, OBSERVED};
+use crate::schema::emit::{Emitter, OBSERVED, STYLE};
 
 /// The schema of a path parameter by the kind of its values.
 fn path_schema(kind: &str) -> Value {
@@ -64,16 +64,25 @@ pub(super) fn query_parameters(
         let member = name.strip_suffix(']').and_then(|name| name.split_once('['));
         match member.filter(|(of, member)| !of.is_empty() && !member.is_empty()) {
             Some((of, member)) if !member.contains(['[', ']']) => {
+                // A member of a deep object has no style of its own.
+                if node.style.is_some() {
+                    schema = json!({ "type": "string" });
+                }
                 deep.entry(of.to_owned()).or_default().insert(member.to_owned(), schema);
             }
             _ => drop(plain.insert(name.clone(), schema)),
         }
     }
-    let parameter = |name: &str, schema: Value| {
+    let parameter = |name: &str, mut schema: Value| {
+        let style = schema.as_object_mut().and_then(|schema| schema.shift_remove(STYLE));
         let mut out = Map::new();
         out.insert("name".to_owned(), json!(name));
         out.insert("in".to_owned(), json!("query"));
         out.insert("required".to_owned(), json!(object.required.iter().any(|known| known == name)));
+        if let Some(style) = style {
+            out.insert("style".to_owned(), style);
+            out.insert("explode".to_owned(), json!(false));
+        }
         out.insert("schema".to_owned(), schema);
         if options.observations && object.sometimes.iter().any(|known| known == name) {
             out.insert(OBSERVED.to_owned(), json!({ "sometimes": true }));
@@ -110,6 +119,12 @@ pub(super) fn add_parameter(all: &mut Vec<Value>, new: Value) {
     if known["required"] == true && new["required"] != true {
         known["required"] = json!(false);
     }
+    // A list in one string is written as such wherever it stands.
+    for keyword in ["style", "explode"] {
+        if let (None, Some(style)) = (known.get(keyword), new.get(keyword)) {
+            known[keyword] = style.clone();
+        }
+    }
     let (own, other) = (&mut known["schema"], &new["schema"]);
     if own == other {
         return;
@@ -128,6 +143,16 @@ pub(super) fn add_parameter(all: &mut Vec<Value>, new: Value) {
         Some(any) => any.push(other.clone()),
         None => *own = json!({ "anyOf": [own.take(), other] }),
     }
+}
+
+/// Takes the styles of lists that are written in one string out of the schema of a form, with the names of the fields.
+pub(super) fn take_encoding(schema: &mut Value) -> Vec<(String, Value)> {
+    let fields = schema.get_mut("properties").and_then(Value::as_object_mut);
+    let styled = fields.into_iter().flatten().filter_map(|(name, field)| {
+        let style = field.as_object_mut()?.shift_remove(STYLE)?;
+        Some((name.clone(), json!({ "style": style, "explode": false })))
+    });
+    styled.collect()
 }
 
 /// Headers that clients, proxies and browsers add themselves.

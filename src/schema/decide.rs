@@ -10,6 +10,7 @@ use crate::shape::formats::StringFormat;
 use crate::shape::items::{Items, KindBit, MAX_POSITIONS};
 use crate::shape::numbers::Numbers;
 use crate::shape::sensitive::SensitiveKind;
+use crate::shape::separated::ListStyle;
 use crate::shape::strings::Strings;
 use crate::shape::tags::{TAG_NAMES, Tag};
 use crate::sketch::stable_hash;
@@ -46,7 +47,11 @@ pub(crate) struct SchemaNode {
     pub(crate) string: Option<StringSchema>,
     pub(crate) list: Option<Box<ListSchema>>,
     pub(crate) object: Option<ObjectNode>,
+    /// Fields that are required of the objects of this place, but not of the others of their component; sorted.
+    pub(crate) required: Vec<String>,
     pub(crate) sensitive: Vec<&'static str>,
+    /// How the list is written, if it is one string.
+    pub(crate) style: Option<ListStyle>,
 }
 
 /// The objects of one place.
@@ -65,7 +70,8 @@ pub(crate) enum NumberSchema {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StringSchema {
-    pub(crate) format: Option<&'static str>,
+    /// Every value that is not empty has one of them; empty if no format is stated.
+    pub(crate) formats: Vec<&'static str>,
     pub(crate) pattern: Option<&'static str>,
     /// Whether the empty string was seen, which has no format and matches no pattern.
     pub(crate) may_be_empty: bool,
@@ -121,22 +127,24 @@ impl Decider<'_> {
             return SchemaNode { is_open: true, ..SchemaNode::default() };
         }
         if self.is_text
-            && let Some(node) = shape.strings.as_deref().and_then(as_written)
-            && place.object.is_none()
-            && shape.items.is_none()
+            && let Some(node) = Self::text_place(place, name)
         {
             return node;
         }
+        let strings = shape.all_strings();
+        let strings = strings.as_deref();
         SchemaNode {
             is_open: false,
             nullable: !self.is_text && self.is_nullable(place, name),
             has_nulls: shape.nulls > 0,
             boolean: shape.trues + shape.falses > 0,
             number: shape.numbers.as_deref().map(number),
-            string: shape.strings.as_deref().map(|strings| string(strings, place, name)),
+            string: strings.map(|strings| string(strings, place, name)),
             list: shape.items.as_deref().map(|items| Box::new(self.list(place, items, name))),
             object: place.object.map(|object| self.object_node(object)),
-            sensitive: shape.strings.as_deref().map(|s| sensitive(s, name)).unwrap_or_default(),
+            required: self.required_here(place),
+            sensitive: strings.map(|strings| sensitive(strings, name)).unwrap_or_default(),
+            style: None,
         }
     }
 
@@ -204,6 +212,25 @@ impl Decider<'_> {
         present == objects
             && objects >= MIN_REQUIRED
             && self.prior.is_optional(objects) <= MAX_OPTIONAL
+    }
+
+    /// The fields that all objects of a place have, if they are enough, and that others of the same kind lack.
+    pub(crate) fn required_here(&self, place: &PlaceEvidence) -> Vec<String> {
+        let Some(id) = place.object.map(|id| self.graph.object_root(id)) else { return Vec::new() };
+        let object = self.graph.object(id);
+        let is_enough =
+            place.objects >= MIN_REQUIRED && self.prior.is_optional(place.objects) <= MAX_OPTIONAL;
+        if !is_enough || object.is_map || !self.components.contains(&id) {
+            return Vec::new();
+        }
+        let is_own = |hash: u64, present: u64| {
+            place.always.binary_search(&hash).is_ok() && !self.is_required(object, present)
+        };
+        let own = object.keys().filter(|(hash, _, present, _)| is_own(*hash, *present));
+        let mut names: Vec<String> =
+            own.map(|(_, key, _, _)| String::from_utf8_lossy(key).into_owned()).collect();
+        names.sort_unstable();
+        names
     }
 
     /// All fields are values of one map, but for those that nearly every object has.
@@ -291,23 +318,6 @@ fn number(numbers: &Numbers) -> NumberSchema {
     if numbers.fractions > 0 { NumberSchema::Number } else { NumberSchema::Integer }
 }
 
-/// The kind that all texts are written as: whole numbers, numbers, or `true` and `false`. (An empty text is none.)
-fn as_written(strings: &Strings) -> Option<SchemaNode> {
-    let integers = strings.formats[StringFormat::Integer as usize];
-    let decimals = strings.formats[StringFormat::Decimal as usize];
-    if strings.count == 0 || strings.empty > 0 {
-        return None;
-    }
-    if integers + decimals == strings.count {
-        let number = if decimals > 0 { NumberSchema::Number } else { NumberSchema::Integer };
-        return Some(SchemaNode { number: Some(number), ..SchemaNode::default() });
-    }
-    let is_truth = |text: &str| matches!(text, "true" | "false");
-    let are_truths =
-        strings.is_closed() && strings.values.iter().all(|value| is_truth(&value.text));
-    are_truths.then(|| SchemaNode { boolean: true, ..SchemaNode::default() })
-}
-
 /// True if the values to come are among those that were seen.
 pub(crate) fn is_enumeration(strings: &Strings, place: &PlaceEvidence, name: &str) -> bool {
     if place.rule.enumeration.is_none() && !may_be_enumeration(strings) {
@@ -317,7 +327,7 @@ pub(crate) fn is_enumeration(strings: &Strings, place: &PlaceEvidence, name: &st
     place.rule.enumeration.unwrap_or_else(|| evidence.probability() >= IS_ENUM)
 }
 
-fn string(strings: &Strings, place: &PlaceEvidence, name: &str) -> StringSchema {
+pub(super) fn string(strings: &Strings, place: &PlaceEvidence, name: &str) -> StringSchema {
     let format = strings.format();
     let mut values: Vec<String> = Vec::new();
     if is_enumeration(strings, place, name) {
@@ -328,9 +338,7 @@ fn string(strings: &Strings, place: &PlaceEvidence, name: &str) -> StringSchema 
         values.sort_unstable();
     }
     StringSchema {
-        format: format
-            .filter(|format| states_format(*format, strings))
-            .and_then(StringFormat::keyword),
+        formats: formats(strings),
         pattern: format
             .filter(|_| strings.count >= MIN_PATTERN_COUNT)
             .filter(|format| *format == StringFormat::LooseDateTime)
@@ -338,6 +346,14 @@ fn string(strings: &Strings, place: &PlaceEvidence, name: &str) -> StringSchema 
         may_be_empty: strings.empty > 0,
         values,
     }
+}
+
+/// The formats that are stated: all that the strings have, if each has a keyword and was seen often enough.
+fn formats(strings: &Strings) -> Vec<&'static str> {
+    let found = strings.covering_formats();
+    let stated = found.iter().filter(|format| states_format(**format, strings));
+    let keywords: Vec<&str> = stated.filter_map(|format| format.keyword()).collect();
+    if keywords.len() == found.len() { keywords } else { Vec::new() }
 }
 
 /// Formats that a word or a number may have by chance are stated when they were seen a few times.
@@ -352,11 +368,11 @@ fn states_format(format: StringFormat, strings: &Strings) -> bool {
             | StringFormat::Email
             | StringFormat::Uri
     );
-    strings.count - strings.empty >= if may_be_chance { FEW } else { 1 }
+    strings.formats[format as usize] >= if may_be_chance { FEW } else { 1 }
 }
 
 /// The kinds of sensitive content at a place, by its values and by its name.
-fn sensitive(strings: &Strings, name: &str) -> Vec<&'static str> {
+pub(super) fn sensitive(strings: &Strings, name: &str) -> Vec<&'static str> {
     let mut kinds: Vec<&'static str> = SensitiveKind::ALL
         .into_iter()
         .filter(|kind| strings.sensitive[*kind as usize] * 2 > strings.count - strings.empty)

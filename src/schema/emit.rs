@@ -13,6 +13,9 @@ use crate::schema::graph::ObjectId;
 /// merges, and never in an output.
 pub(crate) const OBSERVED: &str = "x-api-patterns-observed";
 
+/// The keyword of a list that is written in one string, with the name of its style in OpenAPI.
+pub(crate) const STYLE: &str = "x-style";
+
 /// Writes schema trees as JSON. References to components are written as `prefix` and the name of the component.
 pub(crate) struct Emitter<'n> {
     pub(crate) names: &'n BTreeMap<ObjectId, String>,
@@ -29,7 +32,10 @@ impl Emitter<'_> {
             return json!({});
         }
         let name = self.names.get(id).map_or("", |name| name);
-        let reference = json!({ "$ref": format!("{}{name}", self.prefix) });
+        let mut reference = json!({ "$ref": format!("{}{name}", self.prefix) });
+        if !node.required.is_empty() {
+            reference = json!({ "allOf": [reference, { "required": node.required }] });
+        }
         let others = SchemaNode { object: None, ..node.clone() };
         if kinds_of(&others).is_empty() && !others.nullable {
             return reference;
@@ -76,6 +82,9 @@ impl Emitter<'_> {
         if self.has_observations && node.has_nulls {
             let observed = out.entry(OBSERVED).or_insert_with(|| json!({}));
             observed["null"] = json!(true);
+        }
+        if let Some(style) = node.style {
+            out.insert(STYLE.to_owned(), json!(style.name()));
         }
         if !node.sensitive.is_empty() {
             out.insert("x-sensitive".to_owned(), json!(node.sensitive));
@@ -143,14 +152,19 @@ fn kinds_of(node: &SchemaNode) -> Vec<&'static str> {
 }
 
 fn of_string(string: &StringSchema) -> Map<String, Value> {
+    let formats = string.formats.iter().map(|format| ("format", json!(format)));
+    let patterns = string.pattern.iter().map(|pattern| ("pattern", json!(pattern)));
+    let mut said: Vec<(&str, Value)> = formats.chain(patterns).collect();
+    if !said.is_empty() && string.may_be_empty {
+        said.push(("maxLength", json!(0)));
+    }
     let mut out = Map::new();
-    let said = [("format", string.format), ("pattern", string.pattern)];
-    for (keyword, value) in said.into_iter().filter_map(|(keyword, value)| Some((keyword, value?)))
-    {
-        if string.may_be_empty {
-            out.insert("anyOf".to_owned(), json!([{ keyword: value }, { "maxLength": 0 }]));
-        } else {
-            out.insert(keyword.to_owned(), json!(value));
+    match said.len() {
+        0 => {}
+        1 => out.extend(said.into_iter().map(|(keyword, value)| (keyword.to_owned(), value))),
+        _ => {
+            let either = said.into_iter().map(|(keyword, value)| json!({ keyword: value }));
+            out.insert("anyOf".to_owned(), either.collect());
         }
     }
     out

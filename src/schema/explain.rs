@@ -8,7 +8,7 @@ use crate::schema::select::SelectedPlace;
 /// One decision about a place, with its reason.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct SchemaReason {
-    /// The decision: `type`, `nullable`, `required`, `format`, `enum` or `map`.
+    /// The decision: `type`, `nullable`, `required`, `format`, `style`, `enum` or `map`.
     pub decision: &'static str,
     /// What was decided.
     pub value: String,
@@ -48,9 +48,14 @@ pub(super) fn reasons(decider: &Decider<'_>, selected: &SelectedPlace<'_>) -> Ve
         let said = format!("{present} of {objects} objects have it");
         out.push(reason("required", is_required.to_string(), confidence, said));
     }
-    if let Some(strings) = &place.shape.strings {
-        if let Some(format) = strings.format() {
-            let value = format.keyword().or(format.pattern()).unwrap_or_default().to_owned();
+    if let Some((style, items)) = place.shape.separated_lists().filter(|_| decider.is_text) {
+        let said = format!("all values are lists, of {} items together", items.count);
+        out.push(reason("style", style.name().to_owned(), 1.0, said));
+    } else if let Some(strings) = place.shape.all_strings().as_deref() {
+        let formats = strings.covering_formats();
+        if !formats.is_empty() {
+            let names = formats.iter().filter_map(|format| format.keyword().or(format.pattern()));
+            let value = names.collect::<Vec<_>>().join(" or ");
             let filled = strings.count - strings.empty;
             let said = format!("all {filled} strings that are not empty have it");
             out.push(reason("format", value, 1.0, said));
@@ -100,7 +105,7 @@ fn kind_counts(place: &PlaceEvidence) -> Vec<(&'static str, u64)> {
         ("null", shape.nulls),
         ("boolean", shape.trues + shape.falses),
         ("number", shape.numbers.as_ref().map_or(0, |numbers| numbers.count())),
-        ("string", shape.strings.as_ref().map_or(0, |strings| strings.count)),
+        ("string", shape.all_strings().map_or(0, |strings| strings.count)),
         ("array", shape.items.as_ref().map_or(0, |items| items.count)),
         ("object", place.objects),
         ("not looked into", shape.opaque),

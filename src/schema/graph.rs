@@ -33,6 +33,8 @@ pub(crate) struct PlaceEvidence {
     /// Number of values here that are objects. [`object`](Self::object) may have been observed at other places too.
     pub(crate) objects: u64,
     pub(crate) object: Option<ObjectId>,
+    /// Hashes of the keys that all objects here have; sorted.
+    pub(crate) always: Vec<u64>,
     pub(crate) rule: PropertyDecision,
 }
 
@@ -146,11 +148,16 @@ impl PlaceGraph {
         });
         let fields = shape.fields.take();
         let objects = fields.as_ref().map_or(0, |fields| fields.count);
+        let has_all = |fields: &Fields, present: u64| present == fields.count && present > 0;
+        let always = fields.as_ref().map_or_else(Vec::new, |fields| {
+            let kept = fields.iter().filter(|(_, _, field)| has_all(fields, field.present));
+            kept.map(|(hash, _, _)| hash).collect()
+        });
         // Objects of which none could be read to its end say nothing.
         let object = fields.filter(|fields| fields.count > 0 || fields.rest().seen() > 0);
         let object = object.map(|fields| self.add_object(*fields, new, path, names));
         let rule = std::mem::take(&mut self.places[id.0 as usize].rule);
-        self.places[id.0 as usize] = PlaceEvidence { shape, item, objects, object, rule };
+        self.places[id.0 as usize] = PlaceEvidence { shape, item, objects, object, always, rule };
         id
     }
 
@@ -342,6 +349,11 @@ impl PlaceGraph {
         let gone = std::mem::take(&mut self.places[gone as usize]);
         let kept = &mut self.places[kept as usize];
         kept.shape.merge(gone.shape);
+        match (kept.objects, gone.objects) {
+            (_, 0) => {}
+            (0, _) => kept.always = gone.always,
+            _ => kept.always.retain(|hash| gone.always.binary_search(hash).is_ok()),
+        }
         kept.objects += gone.objects;
         kept.rule.merge(gone.rule);
         match (kept.item, gone.item) {

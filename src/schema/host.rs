@@ -146,7 +146,10 @@ impl HostSchemas {
         let mut title = None;
         if let Some(ObjectNode::Component(id)) = node.object {
             title = self.components.names.get(&id);
-            node.object = Some(ObjectNode::Inline(Box::new(decider.object(id))));
+            let mut object = decider.object(id);
+            object.required.append(&mut node.required);
+            object.required.sort_unstable();
+            node.object = Some(ObjectNode::Inline(Box::new(object)));
         }
         add_references(&node, &mut references);
         let mut schema = self.emitter().emit(&node);

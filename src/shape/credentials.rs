@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::{Flow, text};
 use crate::sketch::{BottomK, HeapSize, Merge};
-use crate::template::secret::{Frequency, looks_secret};
+use crate::template::secret::{Frequency, looks_secret, looks_secret_again};
 use crate::template::vocabulary::words_of;
 
 /// Sets of credentials that are told apart at one endpoint.
@@ -193,15 +193,47 @@ fn add_named(
     is_credential: fn(&[String], &[u8]) -> bool,
     kinds: &mut Vec<CredentialKind>,
 ) {
-    if value.is_empty() || name.len() > MAX_NAME_BYTES || !name.is_ascii() {
+    if value.is_empty()
+        || name.len() > MAX_NAME_BYTES
+        || !name.is_ascii()
+        || !may_be_credential(name)
+    {
         return;
     }
     if is_credential(&words_of(name), value)
         && text::is_printable(name)
-        && !looks_secret(name, Frequency::Often)
+        && !looks_secret_again(name, Frequency::Often)
     {
         kinds.push(kind(String::from_utf8_lossy(name).into_owned()));
     }
+}
+
+/// False for a name that no credential has, which most names are: it has none of the beginnings of the words that
+/// [`is_header_key`], [`is_query_key`] and [`is_session`] look for, also across its separators.
+fn may_be_credential(name: &[u8]) -> bool {
+    let mut letters = [0; MAX_NAME_BYTES];
+    let mut length = 0;
+    for byte in name.iter().take(MAX_NAME_BYTES).filter(|byte| byte.is_ascii_alphanumeric()) {
+        letters[length] = byte.to_ascii_lowercase();
+        length += 1;
+    }
+    letters[..length].windows(3).any(|three| {
+        matches!(
+            three,
+            b"key"
+                | b"tok"
+                | b"aut"
+                | b"sec"
+                | b"ses"
+                | b"jwt"
+                | b"sid"
+                | b"app"
+                | b"cre"
+                | b"pas"
+                | b"log"
+                | b"rem"
+        )
+    })
 }
 
 /// Words of names that are about other things than who the client is.
@@ -293,8 +325,62 @@ impl HeapSize for Credentials {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::flow::{Headers, Response};
+
+    /// Words that credentials have in their names, and others.
+    const WORDS: [&str; 28] = [
+        "key",
+        "api",
+        "app",
+        "application",
+        "access",
+        "auth",
+        "apikey",
+        "token",
+        "authentication",
+        "secret",
+        "session",
+        "jwt",
+        "credential",
+        "password",
+        "sess",
+        "sid",
+        "login",
+        "remember",
+        "id",
+        "sessid",
+        "sessionid",
+        "subscription",
+        "accept",
+        "x",
+        "user",
+        "sec",
+        "content",
+        "ke",
+    ];
+
+    proptest! {
+        /// The test that rules most names out rules out no credential.
+        #[test]
+        fn no_credential_is_ruled_out(
+            parts in prop::collection::vec((prop::sample::select(&WORDS[..]), any::<bool>(), "[-_. A-Za-z0-9]?"), 1..5),
+            value in "[a-z0-9]{0,20}",
+        ) {
+            let part = |(word, is_upper, end): &(&str, bool, String)| {
+                if *is_upper { word.to_uppercase() } else { (*word).to_owned() + end }
+            };
+            let name: String = parts.iter().map(part).collect();
+            let words = words_of(name.as_bytes());
+            prop_assume!(name.len() <= MAX_NAME_BYTES);
+            let is_any = [is_header_key, is_query_key, is_session]
+                .into_iter()
+                .any(|is_credential| is_credential(&words, value.as_bytes()));
+            prop_assert!(!is_any || may_be_credential(name.as_bytes()), "{}", name);
+        }
+    }
 
     fn observed(url: &str, headers: &[(&[u8], Option<&[u8]>)], status: i64) -> Credentials {
         let mut flow = Flow::new("GET", url).unwrap();

@@ -7,7 +7,7 @@ use crate::shape::sensitive::NameKind;
 use crate::shape::tags::Tag;
 use crate::shape::{Caps, Shape};
 use crate::sketch::{BottomK, DistinctCounter, HeapSize, Merge, vec_bytes};
-use crate::template::secret::{Frequency, looks_secret};
+use crate::template::secret::{Frequency, looks_secret_again};
 use crate::template::segment::kind_of;
 
 /// Fields of one object that are kept.
@@ -230,7 +230,7 @@ fn is_hidden(key: &[u8]) -> bool {
         || kind_of(key).is_unmistakable()
         || key.iter().all(u8::is_ascii_digit)
         || !text::is_printable(key)
-        || looks_secret(key, Frequency::Often)
+        || looks_secret_again(key, Frequency::Often)
 }
 
 impl Merge for Field {

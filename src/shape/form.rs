@@ -18,11 +18,15 @@ const MAX_FORM_VALUE_BYTES: usize = 4096;
 pub(crate) fn observe_form(shape: &mut Shape, text: &[u8]) {
     let pairs = text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).take(MAX_PAIRS);
     let pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = pairs.map(pair).collect();
-    observe_pairs(shape, &pairs);
+    observe_pairs(shape, &pairs, true);
 }
 
-/// Adds pairs of names and values to a shape, as an object.
-pub(crate) fn observe_pairs(shape: &mut Shape, pairs: &[(Cow<'_, str>, Cow<'_, str>)]) {
+/// Adds pairs of names and values to a shape, as an object; `has_lists` says that a value may be a list in one string.
+pub(crate) fn observe_pairs(
+    shape: &mut Shape,
+    pairs: &[(Cow<'_, str>, Cow<'_, str>)],
+    has_lists: bool,
+) {
     let mut order: Vec<usize> = (0..pairs.len()).collect();
     order.sort_by(|a, b| pairs[*a].0.cmp(&pairs[*b].0).then(a.cmp(b)));
     let fields: &mut Fields = shape.fields.get_or_insert_default();
@@ -39,7 +43,13 @@ pub(crate) fn observe_pairs(shape: &mut Shape, pairs: &[(Cow<'_, str>, Cow<'_, s
         let observe = if is_secret { Strings::observe_secret } else { Strings::observe };
         let value = fields.shape_at(&index);
         if group.len() == 1 && !name.ends_with("[]") {
-            observe(value.strings.get_or_insert_default(), &pairs[group[0]].1);
+            let text = &*pairs[group[0]].1;
+            // The last item of a list that was cut is another one.
+            if has_lists && !is_secret && text.len() < MAX_FORM_VALUE_BYTES {
+                value.observe_parameter(text);
+            } else {
+                observe(value.strings.get_or_insert_default(), text);
+            }
         } else {
             let list: &mut Items = value.items.get_or_insert_default();
             for at in group {

@@ -259,13 +259,12 @@ fn is_uri(text: &[u8], colon: usize) -> bool {
 }
 
 fn has_uri_bytes(text: &[u8]) -> bool {
-    let mut fragments = 0;
-    text.iter().enumerate().all(|(at, byte)| {
-        fragments += usize::from(*byte == b'#');
-        let is_escape =
-            || text.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit));
-        IN_URI[usize::from(*byte)] && fragments < 2 && (*byte != b'%' || is_escape())
-    })
+    let is_escape = |at: usize| {
+        text.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit))
+    };
+    text.iter().all(|byte| IN_URI[usize::from(*byte)])
+        && memchr::memchr_iter(b'#', text).count() < 2
+        && memchr::memchr_iter(b'%', text).all(is_escape)
 }
 
 fn is_email(text: &[u8], at: usize) -> bool {

@@ -123,8 +123,8 @@ impl EndpointMessages {
             // A query that was refused says what is not allowed.
             form::observe_form(&mut self.query, query);
         }
-        let content_type = flow.request_headers.get(b"content-type");
         if flow.request_body.is_recorded() {
+            let content_type = flow.request_headers.get(b"content-type");
             let key = MessageKey {
                 direction: Direction::Request,
                 status: if is_refused { REFUSED } else { ACCEPTED },
@@ -265,7 +265,7 @@ impl BodyStats {
                         .into_iter()
                         .map(|(name, value)| (name, value.unwrap_or(Cow::Borrowed("(file)"))))
                         .collect();
-                    form::observe_pairs(&mut self.shape, &pairs);
+                    form::observe_pairs(&mut self.shape, &pairs, false);
                     Ok(())
                 })
             }

@@ -9,6 +9,7 @@ use crate::shape::fields::Fields;
 use crate::shape::items::Items;
 use crate::shape::messages::{BodyStats, EndpointMessages};
 use crate::shape::numbers::Numbers;
+use crate::shape::separated::Separated;
 use crate::shape::strings::Strings;
 use crate::shape::{Caps, MAX_DEPTH, Shape};
 
@@ -23,6 +24,7 @@ struct StoredShape {
     items: Option<Box<Items>>,
     fields: Option<Box<Fields>>,
     opaque: u64,
+    separated: Option<Box<Separated>>,
 }
 
 thread_local! {
@@ -58,8 +60,19 @@ impl<'de> Deserialize<'de> for Shape {
             return Err(D::Error::custom("shapes that are nested too deeply"));
         };
         let stored = StoredShape::deserialize(deserializer)?;
-        let StoredShape { nulls, trues, falses, numbers, strings, items, fields, opaque } = stored;
-        let shape = Self { nulls, trues, falses, numbers, strings, items, fields, opaque };
+        let StoredShape {
+            nulls,
+            trues,
+            falses,
+            numbers,
+            strings,
+            items,
+            fields,
+            opaque,
+            separated,
+        } = stored;
+        let shape =
+            Self { nulls, trues, falses, numbers, strings, items, fields, opaque, separated };
         if shape.largest_count() > limits::MAX_COUNT {
             return Err(D::Error::custom("counts that are too large"));
         }
@@ -75,7 +88,11 @@ impl Shape {
         let strings = self.strings.iter().map(|strings| strings.largest_count());
         let items = self.items.iter().map(|items| items.count.max(items.empty));
         let fields = self.fields.iter().map(|fields| fields.largest_count());
-        let parts = numbers.chain(strings).chain(items).chain(fields);
+        let separated = self.separated.iter().map(|separated| {
+            let strings = separated.strings().map(Strings::largest_count);
+            strings.chain([separated.text]).max().unwrap_or_default()
+        });
+        let parts = numbers.chain(strings).chain(items).chain(fields).chain(separated);
         own.into_iter().chain(parts).max().unwrap_or_default()
     }
 }

@@ -8,10 +8,13 @@ use crate::shape::MAX_VALUE_BYTES;
 use crate::shape::formats::{FORMATS, StringFormat};
 use crate::shape::sensitive::{SENSITIVE_KINDS, SensitiveKind};
 use crate::sketch::{HeapSize, Merge, stable_hash, vec_bytes};
-use crate::template::secret::{Frequency, looks_secret};
+use crate::template::secret::{Frequency, looks_secret_again};
 
 /// Distinct values that are kept at one place.
 pub(crate) const MAX_VALUES: usize = 24;
+
+/// Formats of the strings of one place, up to which they say something together.
+const MAX_COVERING_FORMATS: usize = 2;
 
 /// A summary of strings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +86,7 @@ impl Values {
                 // U+FFFD stands for what could not be decoded.
                 let is_hidden = text.contains('\u{fffd}')
                     || !text::is_printable(text.as_bytes())
-                    || looks_secret(text.as_bytes(), Frequency::Seldom);
+                    || looks_secret_again(text.as_bytes(), Frequency::Seldom);
                 let text = if is_hidden { Box::default() } else { text.into() };
                 self.kept.insert(at, KeptValue { hash, text, count: 1 });
                 self.trim();
@@ -160,10 +163,18 @@ impl Strings {
 
     /// The format of all strings that are not empty; `None` if they have none, or several.
     pub(crate) fn format(&self) -> Option<StringFormat> {
-        let filled = self.count - self.empty;
-        StringFormat::ALL
-            .into_iter()
-            .find(|format| filled > 0 && self.formats[*format as usize] == filled)
+        let formats = self.covering_formats();
+        if let [only] = formats[..] { Some(only) } else { None }
+    }
+
+    /// The formats of which every string that is not empty has one; empty if some have none, or if they are many.
+    pub(crate) fn covering_formats(&self) -> Vec<StringFormat> {
+        let count = |format: StringFormat| self.formats[format as usize];
+        let found = StringFormat::ALL.into_iter().filter(|format| count(*format) > 0);
+        let found: Vec<StringFormat> = found.collect();
+        let covered: u64 = found.iter().map(|format| count(*format)).sum();
+        let is_all = covered == self.count - self.empty;
+        if is_all && found.len() <= MAX_COVERING_FORMATS { found } else { Vec::new() }
     }
 
     /// True if every string is among the values that are kept and shown.

@@ -6,7 +6,7 @@ use crate::flow::text;
 use crate::shape::MAX_VALUE_BYTES;
 use crate::shape::formats::StringFormat;
 use crate::sketch::{BottomK, HeapSize, Merge, vec_bytes};
-use crate::template::secret::{Frequency, looks_secret};
+use crate::template::secret::{Frequency, looks_secret_again};
 
 /// Names of fields whose value may tell what kind of object it is.
 pub(crate) const TAG_NAMES: [&str; 14] = [
@@ -59,7 +59,7 @@ impl Tag {
             || bytes.len() > MAX_VALUE_BYTES
             || StringFormat::of(bytes).is_some()
             || !text::is_printable(bytes)
-            || looks_secret(bytes, Frequency::Seldom)
+            || looks_secret_again(bytes, Frequency::Seldom)
         {
             self.untagged += 1;
             return;

@@ -4,12 +4,17 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use crate::limits::MAX_ENDPOINT_SHAPE_NODES;
+use crate::schema::graph::Message;
+use crate::schema::host::HostBuilder;
+use crate::schema::names::EntityNames;
+use crate::schema::prior::Prior;
 use crate::schema::schema_of_json;
 use crate::shape::form::observe_form;
 use crate::shape::items::Items;
 use crate::shape::observe::observe_json;
 use crate::shape::{Caps, MAX_DEPTH, Shape};
 use crate::sketch::Merge;
+use crate::template::property_rules::PropertyDecision;
 
 /// JSON as APIs write it, with names and values that every decision stumbles over.
 fn value() -> impl Strategy<Value = Value> {
@@ -72,6 +77,63 @@ fn shape_of(values: &[Value]) -> Shape {
     shape
 }
 
+/// Queries with lists in one string, repeated names and text.
+fn query() -> impl Strategy<Value = Vec<(String, String)>> {
+    let name = prop::sample::select(vec!["ids", "fields", "q", "tags[]", "page"]);
+    let item = prop::sample::select(vec![
+        "1",
+        "25",
+        "2.5",
+        "id",
+        "user/name",
+        "-created_at",
+        "true",
+        "",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "2024-02-29",
+        "a b",
+        "xkcdqwrtzpl",
+        "a|b",
+    ]);
+    let separator = prop::sample::select(vec![",", ",", ",", "|", " "]);
+    let value = (prop::collection::vec(item, 1..4), separator);
+    prop::collection::vec((name, value), 0..4).prop_map(|pairs| {
+        pairs.into_iter().map(|(name, (items, by))| (name.to_owned(), items.join(by))).collect()
+    })
+}
+
+fn shape_of_queries(queries: &[Vec<(String, String)>]) -> Shape {
+    let mut shape = Shape::default();
+    for pairs in queries {
+        let text =
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        observe_form(&mut shape, text.as_bytes());
+    }
+    shape
+}
+
+/// A text as a value of the kind that a schema says it is written as.
+fn as_said(text: &str, schema: &Value) -> Value {
+    match schema["type"].as_str() {
+        Some("integer" | "number" | "boolean") => serde_json::from_str(text).unwrap(),
+        _ => Value::from(text),
+    }
+}
+
+/// A parameter as a value, read with the style that its schema states.
+fn parameter(values: &[&str], is_list: bool, schema: &Value) -> Value {
+    let separator = match schema["x-style"].as_str() {
+        Some("form") => ',',
+        Some("pipeDelimited") => '|',
+        Some(_) => ' ',
+        None if is_list => {
+            return values.iter().map(|text| as_said(text, &schema["items"])).collect();
+        }
+        None => return as_said(values[0], schema),
+    };
+    values[0].split(separator).map(|text| as_said(text, &schema["items"])).collect()
+}
+
 fn cut(mut shape: Shape, level: u8) -> Shape {
     shape.cut(Caps::at(level));
     shape
@@ -97,6 +159,38 @@ proptest! {
         let back: Shape = postcard::from_bytes(&bytes).unwrap();
         prop_assert_eq!(&back, &whole);
         prop_assert_eq!(postcard::to_stdvec(&back).unwrap(), bytes);
+    }
+
+    /// The laws of shapes and of schemas for queries, whose lists are read as their style says.
+    #[test]
+    fn queries_are_accepted_as_their_styles_say(queries in prop::collection::vec(query(), 1..12), times in 1_usize..6, split in 0_usize..12) {
+        let queries: Vec<_> = std::iter::repeat_n(&queries, times).flatten().cloned().collect();
+        let whole = shape_of_queries(&queries);
+        let split = split.min(queries.len());
+        let mut merged = shape_of_queries(&queries[split..]);
+        merged.merge(shape_of_queries(&queries[..split]));
+        prop_assert_eq!(&merged, &whole);
+        let bytes = postcard::to_stdvec(&whole).unwrap();
+        prop_assert_eq!(postcard::to_stdvec(&merged).unwrap(), &*bytes);
+        prop_assert_eq!(&postcard::from_bytes::<Shape>(&bytes).unwrap(), &whole);
+        let mut builder = HostBuilder::default();
+        let names = EntityNames::default();
+        let rules = |_: &[&str]| PropertyDecision::default();
+        let message = Message { names: &names, is_request: true, is_text: true, caps: Caps::at(0), rules: &rules };
+        let place = builder.add(whole, &message);
+        let prior = Prior::default();
+        let schema = builder.build(&[], &prior).schema(&prior, place, true);
+        let validator = jsonschema::draft202012::options().should_validate_formats(true).build(&schema).unwrap();
+        for query in &queries {
+            let mut read = Map::new();
+            for (name, _) in query {
+                let values: Vec<&str> = query.iter().filter(|(also, _)| also == name).map(|(_, value)| &**value).collect();
+                let is_list = values.len() > 1 || name.ends_with("[]");
+                read.insert(name.clone(), parameter(&values, is_list, &schema["properties"][name]));
+            }
+            let read = Value::Object(read);
+            prop_assert!(validator.is_valid(&read), "{} refuses {}", schema, read);
+        }
     }
 
     /// The law of schemas: every observed value is accepted, whatever was decided.

@@ -8,12 +8,15 @@
 
 mod issuers;
 mod spelling;
+mod verdicts;
 
 use std::borrow::Cow;
 
 use crate::template::secret::spelling::Word;
 use crate::template::segment::{SegmentKind, kind_of};
 use crate::template::vocabulary::{Vocabulary, words_of};
+
+pub(crate) use crate::template::secret::verdicts::looks_secret_again;
 
 /// How often a word was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

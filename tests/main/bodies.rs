@@ -98,6 +98,38 @@ fn forms_and_queries_have_the_kinds_that_they_are_written_as() {
 }
 
 #[test]
+fn lists_in_one_string_of_a_parameter_are_arrays_with_a_style() {
+    let lines: Vec<Value> = (0..20_u64)
+        .map(|n| {
+            let url = format!("https://api.example.com/users?ids={n},7,{n}3&fields=id|name&q=red,+green&page={n}");
+            json!({
+                "method": "POST", "url": if n % 3 == 0 { url.replace(",7", "") } else { url }, "status": 201,
+                "request_headers": [["Content-Type", "application/x-www-form-urlencoded"]],
+                "request_body": format!("labels=bug,area-{n}&note=one,%20two"),
+            })
+        })
+        .collect();
+    let analysis = analyzed(&lines);
+    let schemas = analysis.schemas.as_ref().unwrap();
+    let id = &analysis.report.patterns[0].id;
+    let endpoint = schemas.endpoint(id).unwrap();
+    let query = &endpoint["parameters"]["properties"];
+    let list = |style: &str, kind: &str| json!({ "type": "array", "items": { "type": kind }, "x-style": style });
+    assert_eq!(query["ids"], list("form", "integer"));
+    assert_eq!(query["fields"]["x-style"], "pipeDelimited");
+    assert_eq!(
+        (&query["q"]["type"], &query["page"]["type"]),
+        (&json!("string"), &json!("integer"))
+    );
+    let form =
+        &endpoint["request_body"]["application/x-www-form-urlencoded"]["schema"]["properties"];
+    assert_eq!(form["labels"], list("form", "string"));
+    assert_eq!(form["note"]["type"], "string");
+    let reasons = schemas.explain(id, "query.ids").unwrap();
+    assert!(reasons.iter().any(|reason| (reason.decision, &*reason.value) == ("style", "form")));
+}
+
+#[test]
 fn keys_that_are_values_make_a_map() {
     let lines: Vec<Value> = (0..40_u64)
         .map(|n| {
@@ -153,6 +185,66 @@ fn objects_in_several_places_are_one_component() {
     let user = &post["$defs"]["User"];
     assert_eq!(user["required"], json!(["admin", "avatar", "id", "login"]));
     assert_eq!(user["properties"]["login"]["type"], "string");
+}
+
+#[test]
+fn a_field_that_objects_lack_elsewhere_is_required_where_all_have_it() {
+    let person = |n: u64| {
+        let mut person = json!({ "id": n, "login": format!("n{n}"), "admin": false });
+        for key in ["blog", "company", "followers", "location", "posts", "stars"] {
+            person[key] = json!(n);
+        }
+        person
+    };
+    let lines: Vec<Value> = (0..40)
+        .map(|n| {
+            let mut owner = person(n);
+            owner["plan"] = json!(format!("plan {n} of many"));
+            user(n, &json!({ "owner": owner, "members": [person(n + 1), person(n + 2)] }))
+        })
+        .collect();
+    let schema = schema_of(&analyzed(&lines));
+    let owner = &schema["properties"]["owner"]["allOf"];
+    assert_eq!(owner[1], json!({ "required": ["plan"] }), "{schema}");
+    assert_eq!(owner[0], schema["properties"]["members"]["items"]);
+    let name = owner[0]["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
+    assert_eq!(
+        schema["$defs"][name]["required"],
+        json!([
+            "admin",
+            "blog",
+            "company",
+            "followers",
+            "id",
+            "location",
+            "login",
+            "posts",
+            "stars"
+        ])
+    );
+    // Too few objects say nothing.
+    let few = schema_of(&analyzed(&lines[..3]));
+    assert_eq!(few["properties"]["owner"]["allOf"], Value::Null, "{few}");
+}
+
+#[test]
+fn two_formats_that_cover_all_values_are_stated_together() {
+    let lines: Vec<Value> = (0..20)
+        .map(|n| {
+            let address = if n % 2 == 0 { format!("192.0.2.{n}") } else { format!("2001:db8::{n}") };
+            let any = [&*address, "localhost"][usize::from(n % 5 == 0)].to_owned();
+            user(n, &json!({ "address": address, "any": any, "or_none": if n < 4 { "" } else { &address } }))
+        })
+        .collect();
+    let schema = schema_of(&analyzed(&lines));
+    let properties = &schema["properties"];
+    let both = json!([{ "format": "ipv4" }, { "format": "ipv6" }]);
+    assert_eq!(properties["address"], json!({ "type": "string", "anyOf": both }));
+    assert_eq!(properties["any"], json!({ "type": "string" }));
+    assert_eq!(
+        properties["or_none"]["anyOf"],
+        json!([{ "format": "ipv4" }, { "format": "ipv6" }, { "maxLength": 0 }])
+    );
 }
 
 #[test]

@@ -93,6 +93,42 @@ fn a_description_has_what_its_users_copy() {
 }
 
 #[test]
+fn lists_in_one_string_have_a_style() {
+    let none = json!([]);
+    let flows: Vec<Value> = (0..9)
+        .map(|n| {
+            let path = format!("/items?ids={n},{n}1&filter%5Bkinds%5D=a,b&sort=name,-{n}");
+            let mut flow = flow("POST", &path, 200, &none, &json!({ "ok": true }));
+            flow["request_headers"] =
+                json!([["Content-Type", "application/x-www-form-urlencoded"]]);
+            flow["request_body"] = json!(format!("labels=a|b{n}&name=x"));
+            flow
+        })
+        .collect();
+    for version in [OpenApiVersion::V3_0, OpenApiVersion::V3_1] {
+        let (_, api) = described(&lines(&flows), version).remove(0);
+        let post = &api["paths"]["/items"]["post"];
+        let find = |name: &str| {
+            let all = post["parameters"].as_array().unwrap();
+            all.iter().find(|parameter| parameter["name"] == name).unwrap()
+        };
+        let ids = json!({
+            "name": "ids", "in": "query", "required": true, "style": "form", "explode": false,
+            "schema": { "type": "array", "items": { "type": "integer" } },
+        });
+        assert_eq!(*find("ids"), ids);
+        let filter = find("filter");
+        assert_eq!(filter["style"], "deepObject");
+        assert_eq!(filter["schema"]["properties"]["kinds"], json!({ "type": "string" }));
+        let form = &post["requestBody"]["content"]["application/x-www-form-urlencoded"];
+        let labels = json!({ "style": "pipeDelimited", "explode": false });
+        assert_eq!(form["encoding"], json!({ "labels": labels }));
+        assert_eq!(form["schema"]["properties"]["labels"]["type"], "array");
+        assert!(!api.to_string().contains("x-style"), "{api}");
+    }
+}
+
+#[test]
 fn tokens_of_a_captured_request_are_oauth() {
     let token = json!({
         "method": "POST", "url": "https://api.example.com/oauth/token", "status": 200,

@@ -84,7 +84,8 @@ fn is_key_byte(byte: u8) -> bool {
 
 fn has_known_prefix(text: &[u8]) -> bool {
     let begins_word = |at: usize| at == 0 || !text[at - 1].is_ascii_alphanumeric();
-    (0..text.len()).filter(|at| begins_word(*at)).any(|at| begins_with_key(&text[at..]))
+    let is_possible = |at: &usize| FIRST_BYTES[usize::from(text[*at])] && begins_word(*at);
+    (0..text.len()).filter(is_possible).any(|at| begins_with_key(&text[at..]))
 }
 
 fn begins_with_key(text: &[u8]) -> bool {

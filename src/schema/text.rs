@@ -1,0 +1,44 @@
+//! Decisions about parameters and fields of forms, whose values are text: the kinds they are written as, and lists in one string.
+
+use crate::schema::decide::{Decider, ListSchema, NumberSchema, SchemaNode, sensitive, string};
+use crate::schema::graph::PlaceEvidence;
+use crate::shape::formats::StringFormat;
+use crate::shape::strings::Strings;
+
+impl Decider<'_> {
+    /// The schema of a place that holds single texts that are lists, or all written as one kind; `None` for other places.
+    pub(super) fn text_place(place: &PlaceEvidence, name: &str) -> Option<SchemaNode> {
+        let shape = &place.shape;
+        if place.object.is_some() || shape.items.is_some() {
+            return None;
+        }
+        if let Some((style, items)) = shape.separated_lists() {
+            let item = as_written(&items).unwrap_or_else(|| SchemaNode {
+                string: Some(string(&items, place, name)),
+                sensitive: sensitive(&items, name),
+                ..SchemaNode::default()
+            });
+            let list = ListSchema { item: Some(item), tuple: Vec::new() };
+            let list = Some(Box::new(list));
+            return Some(SchemaNode { list, style: Some(style), ..SchemaNode::default() });
+        }
+        as_written(shape.all_strings().as_deref()?)
+    }
+}
+
+/// The kind that all texts are written as: whole numbers, numbers, or `true` and `false`. (An empty text is none.)
+fn as_written(strings: &Strings) -> Option<SchemaNode> {
+    let integers = strings.formats[StringFormat::Integer as usize];
+    let decimals = strings.formats[StringFormat::Decimal as usize];
+    if strings.count == 0 || strings.empty > 0 {
+        return None;
+    }
+    if integers + decimals == strings.count {
+        let number = if decimals > 0 { NumberSchema::Number } else { NumberSchema::Integer };
+        return Some(SchemaNode { number: Some(number), ..SchemaNode::default() });
+    }
+    let is_truth = |text: &str| matches!(text, "true" | "false");
+    let are_truths =
+        strings.is_closed() && strings.values.iter().all(|value| is_truth(&value.text));
+    are_truths.then(|| SchemaNode { boolean: true, ..SchemaNode::default() })
+}
