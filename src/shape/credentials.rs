@@ -67,6 +67,7 @@ impl CredentialKind {
     }
 
     /// The kind in words, as in `header x-api-key`.
+    #[cfg(feature = "descriptions")]
     pub(crate) fn words(&self) -> String {
         match self {
             Self::Http(scheme) => format!("Authorization: {scheme}"),
