@@ -93,7 +93,36 @@ struct Evaluator<'s, 'v> {
     /// Whether issues are described, or only that there is one.
     is_quick: bool,
     in_place: u32,
+    /// Whether a schema that applied to the present value does not name all of its members.
+    has_unnamed: bool,
     steps: u64,
+}
+
+/// The properties of a schema, looked up in the order of their names.
+struct NamedProperties<'s> {
+    rules: &'s ObjectRules,
+    /// Both sides are sorted, so that one walk finds all; `None` where a few names are looked up among many.
+    walk: Option<std::iter::Peekable<std::collections::btree_map::Iter<'s, Box<str>, SchemaId>>>,
+}
+
+impl<'s> NamedProperties<'s> {
+    fn new(rules: &'s ObjectRules, names: usize) -> Self {
+        let is_walk = names * 8 >= rules.properties.len();
+        Self { rules, walk: is_walk.then(|| rules.properties.iter().peekable()) }
+    }
+
+    /// The schema of a property. Names must come sorted.
+    fn find(&mut self, name: &str) -> Option<SchemaId> {
+        let Some(walk) = &mut self.walk else { return self.rules.properties.get(name).copied() };
+        while let Some((known, schema)) = walk.peek() {
+            match (***known).cmp(name) {
+                std::cmp::Ordering::Less => drop(walk.next()),
+                std::cmp::Ordering::Equal => return Some(**schema),
+                std::cmp::Ordering::Greater => return None,
+            }
+        }
+        None
+    }
 }
 
 /// Evaluates a value; marks the schemas that applied.
@@ -113,6 +142,7 @@ pub(crate) fn evaluate(
         out: Evaluation::default(),
         is_quick: false,
         in_place: 0,
+        has_unnamed: false,
         steps: BASE_STEPS + STEPS_PER_NODE * value.nodes(),
     };
     evaluator.value(schema, value);
@@ -170,12 +200,16 @@ impl<'v> Evaluator<'_, 'v> {
     fn value(&mut self, schema: SchemaId, value: &'v JsonValue<'_>) {
         let start = self.applied.len();
         let outer = std::mem::take(&mut self.in_place);
+        let outer_unnamed = std::mem::take(&mut self.has_unnamed);
         self.in_place(schema, value);
-        if let JsonValue::Object(members) = value {
+        if let JsonValue::Object(members) = value
+            && self.has_unnamed
+        {
             self.undescribed(start, members);
         }
         self.applied.truncate(start);
         self.in_place = outer;
+        self.has_unnamed = outer_unnamed;
     }
 
     fn value_at(&mut self, step: PlaceStep<'v>, schema: SchemaId, value: &'v JsonValue<'_>) {
@@ -375,11 +409,14 @@ impl<'v> Evaluator<'_, 'v> {
                 self.in_place(*schema, value);
             }
         }
+        let mut named = NamedProperties::new(rules, members.len());
         for (name, member) in members {
             let mut is_named = false;
-            if let Some(schema) = rules.properties.get(&**name) {
-                self.value_at(PlaceStep::Property(name), *schema, member);
+            if let Some(schema) = named.find(name) {
+                self.value_at(PlaceStep::Property(name), schema, member);
                 is_named = true;
+            } else {
+                self.has_unnamed = true;
             }
             for (pattern, schema) in &rules.patterns {
                 if pattern.is_match(name) {
@@ -589,6 +626,7 @@ impl<'v> Evaluator<'_, 'v> {
             out: Evaluation::default(),
             is_quick: true,
             in_place: self.in_place,
+            has_unnamed: false,
             steps: self.steps,
         };
         quick.in_place(schema, value);
