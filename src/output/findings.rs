@@ -7,6 +7,7 @@ mod markdown;
 mod sarif;
 mod text;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 pub use self::github::FindingsGithub;
@@ -50,6 +51,35 @@ fn counts(report: &FindingReport) -> String {
     } else {
         format!("{}{known}", said.join(", "))
     }
+}
+
+/// Findings for people: those of one rule at one place of the description are told once, with the number of further places that
+/// they have in exchanges.
+fn by_cause<'r>(findings: impl Iterator<Item = &'r Finding>) -> Vec<(&'r Finding, usize)> {
+    let mut causes: Vec<(&Finding, usize)> = Vec::new();
+    let mut known: BTreeMap<(&str, &str, &str, &str, &str), usize> = BTreeMap::new();
+    for finding in findings {
+        let Some(location) = &finding.location else {
+            causes.push((finding, 0));
+            continue;
+        };
+        // Another key of one object is another cause.
+        let leaf = finding.place.rsplit(['.', ' ']).next().unwrap_or_default();
+        let key = (&*finding.rule, &*location.file, &*location.pointer, leaf, &*finding.message);
+        if let Some(at) = known.get(&key) {
+            causes[*at].1 += 1;
+        } else {
+            known.insert(key, causes.len());
+            causes.push((finding, 0));
+        }
+    }
+    causes
+}
+
+/// How many further places a finding stands for, in words.
+fn further(places: usize) -> Option<String> {
+    let noun = if places == 1 { "place" } else { "places" };
+    (places > 0).then(|| format!("and at {} more {noun} with this schema", grouped(places as u64)))
 }
 
 /// How often something was seen, in words: `3 of 20 exchanges`.

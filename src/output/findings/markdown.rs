@@ -1,7 +1,9 @@
 use std::io::{self, Write};
 
 use crate::finding::{Finding, FindingReport, Severity};
-use crate::output::findings::{FindingsOutput, counts, frequency, parts_of, share};
+use crate::output::findings::{
+    FindingsOutput, by_cause, counts, frequency, further, parts_of, share,
+};
 
 /// Findings of one severity that are written to a comment. The comments of most services end at 65,536 characters.
 const MAX_ROWS: usize = 100;
@@ -17,9 +19,9 @@ impl FindingsOutput for FindingsMarkdown {
     fn write(&self, report: &FindingReport, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "### API {}\n", escaped(&report.comparison))?;
         writeln!(out, "{}: **{}**", escaped(&report.summary), counts(report))?;
-        let new: Vec<&Finding> = report.findings.iter().filter(|finding| !finding.known).collect();
-        let (bad, notes): (Vec<&Finding>, Vec<&Finding>) =
-            new.into_iter().partition(|finding| finding.severity > Severity::Info);
+        let new = by_cause(report.findings.iter().filter(|finding| !finding.known));
+        let (bad, notes): (Vec<_>, Vec<_>) =
+            new.into_iter().partition(|(finding, _)| finding.severity > Severity::Info);
         if !bad.is_empty() {
             writeln!(out)?;
             table(&bad, out)?;
@@ -41,11 +43,12 @@ impl FindingsOutput for FindingsMarkdown {
     }
 }
 
-fn table(findings: &[&Finding], out: &mut dyn Write) -> io::Result<()> {
+fn table(findings: &[(&Finding, usize)], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "| | operation | place | what | seen |\n|---|---|---|---|---|")?;
-    for finding in findings.iter().take(MAX_ROWS) {
+    for (finding, places) in findings.iter().take(MAX_ROWS) {
         let confidence = finding.confidence.map(|number| format!("confidence {number:.2}"));
-        let seen: Vec<String> = frequency(finding).into_iter().chain(confidence).collect();
+        let seen: Vec<String> =
+            frequency(finding).into_iter().chain(further(*places)).chain(confidence).collect();
         writeln!(
             out,
             "| {} `{}` | {} | {} | {} | {} |",

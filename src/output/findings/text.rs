@@ -1,7 +1,11 @@
 use std::io::{self, Write};
 
+use indexmap::IndexMap;
+
 use crate::finding::{Finding, FindingReport};
-use crate::output::findings::{FindingsOutput, counts, frequency, parts_of, share};
+use crate::output::findings::{
+    FindingsOutput, by_cause, counts, frequency, further, parts_of, share,
+};
 
 /// Writes findings for people, grouped by operation.
 #[derive(Clone, Copy, Debug, Default)]
@@ -12,18 +16,15 @@ pub struct FindingsText {
 
 impl FindingsOutput for FindingsText {
     fn write(&self, report: &FindingReport, out: &mut dyn Write) -> io::Result<()> {
-        let mut groups: Vec<(&str, Vec<&Finding>)> = Vec::new();
-        for finding in report.findings.iter().filter(|finding| !finding.known) {
-            match groups.iter_mut().find(|(operation, _)| *operation == finding.operation) {
-                Some((_, group)) => group.push(finding),
-                None => groups.push((&finding.operation, vec![finding])),
-            }
+        let mut groups: IndexMap<&str, Vec<(&Finding, usize)>> = IndexMap::new();
+        for cause in by_cause(report.findings.iter().filter(|finding| !finding.known)) {
+            groups.entry(&cause.0.operation).or_default().push(cause);
         }
         for (operation, group) in groups {
             let operation = if operation.is_empty() { "the whole API" } else { operation };
             writeln!(out, "{operation}")?;
-            for finding in group {
-                write_finding(finding, out)?;
+            for (finding, places) in group {
+                write_finding(finding, places, out)?;
             }
             writeln!(out)?;
         }
@@ -43,13 +44,13 @@ impl FindingsOutput for FindingsText {
     }
 }
 
-fn write_finding(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
+fn write_finding(finding: &Finding, places: usize, out: &mut dyn Write) -> io::Result<()> {
     let severity = finding.severity.name();
     let place =
         if finding.place.is_empty() { String::new() } else { format!("  {}", finding.place) };
     writeln!(out, "  {severity:<7}  {}{place}", finding.rule)?;
     writeln!(out, "           {}", finding.message)?;
-    let mut about: Vec<String> = frequency(finding).into_iter().collect();
+    let mut about: Vec<String> = frequency(finding).into_iter().chain(further(places)).collect();
     if let Some(confidence) = finding.confidence {
         about.push(format!("confidence {confidence:.2}"));
     }

@@ -1,0 +1,142 @@
+//! Schemas that combine others: which of them apply, and which was meant if none does.
+
+use crate::description::schema::{Branches, KindSet, SchemaId};
+use crate::drift::evaluate::{Evaluator, SchemaIssue};
+use crate::drift::rule::DriftRule;
+use crate::drift::value::JsonValue;
+use crate::finding::Severity;
+
+impl<'v> Evaluator<'_, 'v> {
+    pub(super) fn branches(&mut self, id: SchemaId, branches: &Branches, value: &'v JsonValue<'_>) {
+        for all in &branches.all {
+            self.in_place(*all, value);
+        }
+        if !branches.any.is_empty() {
+            self.any_of(id, branches, &branches.any, value);
+        }
+        if !branches.one.is_empty() {
+            let fitting = self.any_of(id, branches, &branches.one, value);
+            if fitting > 1 {
+                self.issue(DriftRule::SeveralBranches, id, || {
+                    format!("{fitting} schemas of oneOf fit; it allows one")
+                });
+            }
+        }
+        if let Some(not) = branches.not
+            && self.fits(not, value)
+        {
+            self.issue(DriftRule::OutOfBounds, id, || "the schema in `not` fits".to_owned());
+        }
+        if let Some((condition, then, otherwise)) = branches.condition {
+            let next = if self.fits(condition, value) { then } else { otherwise };
+            if let Some(next) = next {
+                self.in_place(next, value);
+            }
+        }
+    }
+
+    /// Evaluates the branches that fit, or the one that fits best. Returns how many fit.
+    pub(super) fn any_of(
+        &mut self,
+        id: SchemaId,
+        branches: &Branches,
+        group: &[SchemaId],
+        value: &'v JsonValue<'_>,
+    ) -> usize {
+        let fitting: Vec<SchemaId> =
+            group.iter().copied().filter(|branch| self.fits(*branch, value)).collect();
+        self.fitting_branches(&fitting, value);
+        if fitting.is_empty() && self.goes_on() {
+            self.out.is_invalid = true;
+            if !self.is_quick {
+                self.best_branch(id, branches, group, value);
+            }
+        }
+        fitting.len()
+    }
+
+    /// Evaluates several branches that fit. What one of them describes is described.
+    pub(super) fn fitting_branches(&mut self, fitting: &[SchemaId], value: &'v JsonValue<'_>) {
+        let before = self.out.issues.len();
+        let mut of_all: Option<Vec<SchemaIssue>> = None;
+        for branch in fitting {
+            self.in_place(*branch, value);
+            let own = self.out.issues.split_off(before.min(self.out.issues.len()));
+            let is_shared = |issue: &SchemaIssue| {
+                own.iter().any(|other| other.rule == issue.rule && other.place == issue.place)
+            };
+            of_all = Some(match of_all {
+                Some(all) => all.into_iter().filter(is_shared).collect(),
+                None => own,
+            });
+        }
+        self.out.issues.extend(of_all.into_iter().flatten());
+    }
+
+    /// Tells the issues of the branch that was most probably meant; if none stands out, that no branch fits.
+    pub(super) fn best_branch(
+        &mut self,
+        id: SchemaId,
+        branches: &Branches,
+        group: &[SchemaId],
+        value: &'v JsonValue<'_>,
+    ) {
+        if *value == JsonValue::Null {
+            self.issue(DriftRule::NullNotAllowed, id, || "no schema allows null here".to_owned());
+            return;
+        }
+        let named = branches.discriminator.as_ref().and_then(|(name, by_value)| {
+            match value.member(name)? {
+                JsonValue::Text(text) => by_value.get(&**text).copied(),
+                _ => None,
+            }
+        });
+        let possible: Vec<SchemaId> = group
+            .iter()
+            .copied()
+            .filter(|branch| self.set.kinds(*branch).has(value.kind()))
+            .collect();
+        if possible.is_empty() {
+            let kinds = group.iter().map(|branch| self.set.kinds(*branch));
+            let stated = kinds.reduce(KindSet::or);
+            let seen = value.kind().names().concat();
+            self.issue(DriftRule::WrongKind, id, || {
+                let stated = stated.map(|kinds| kinds.names().join(" or ")).unwrap_or_default();
+                format!("stated is {stated}, seen was {seen}")
+            });
+            return;
+        }
+        let meant = named.or(if possible.len() == 1 { possible.first().copied() } else { None });
+        let best = meant.or_else(|| {
+            let scored = possible.iter().map(|branch| (self.trial(*branch, value), *branch));
+            let mut scored: Vec<((usize, usize), SchemaId)> = scored.collect();
+            scored.sort_by_key(|(score, _)| *score);
+            match scored[..] {
+                // Two branches that fit equally badly: neither is what was meant.
+                [(first, _), (second, _), ..] if first == second => None,
+                [((_, _), branch), ..] => Some(branch),
+                [] => None,
+            }
+        });
+        match best {
+            Some(branch) => self.in_place(branch, value),
+            None => self
+                .issue(DriftRule::NoBranch, id, || format!("none of {} schemas fits", group.len())),
+        }
+    }
+
+    /// How badly a branch fits: tags that are other ones, and all issues.
+    pub(super) fn trial(&mut self, branch: SchemaId, value: &'v JsonValue<'_>) -> (usize, usize) {
+        let marks = self.marks.take();
+        let before = std::mem::take(&mut self.out);
+        let start = self.applied.len();
+        self.in_place(branch, value);
+        self.applied.truncate(start);
+        let trial = std::mem::replace(&mut self.out, before);
+        self.out.is_unfinished |= trial.is_unfinished;
+        self.marks = marks;
+        let tags = trial.issues.iter().filter(|issue| issue.rule == DriftRule::OutsideEnum).count();
+        let other = trial.issues.iter().filter(|issue| issue.rule.severity() > Severity::Info);
+        (tags, other.count())
+    }
+}
