@@ -30,7 +30,8 @@ def run(program, *arguments):
 
 
 def shape_of(path):
-    return re.sub(r"\{[^}]*\}", "{}", path).replace("[", "").replace("]", "")
+    """Return a path without names of parameters. Text that is masked is one."""
+    return re.sub(r"\{[^}]*\}|\[masked[^]]*\]", "{}", path)
 
 
 def media_type(value):
