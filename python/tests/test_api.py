@@ -623,7 +623,9 @@ def test_control_c_ends_a_call(large, call):
     call = call.format(path=str(large))
     # In one call of C code, so that the interpreter does not check for signals itself.
     code = (
-        "import api_patterns, itertools, types, uuid\n"
+        # Who runs the tests in the background may have turned Ctrl-C off, and children inherit that.
+        "import api_patterns, itertools, signal, types, uuid\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"flow = {flow(1)!r}\n"
         "print('go', flush=True)\n"
         f"for _ in range(1000): {call}\n"
@@ -644,7 +646,11 @@ def test_control_c_ends_the_wait_for_a_pipe(tmp_path):
     # A writer holds the pipe open but writes nothing.
     silent = os.open(pipe, os.O_RDWR)
     for source in (str(pipe), "-"):
-        code = f"import api_patterns\nprint('go', flush=True)\napi_patterns.analyze({source!r})\n"
+        code = (
+            "import api_patterns, signal\n"
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            f"print('go', flush=True)\napi_patterns.analyze({source!r})\n"
+        )
         process = subprocess.Popen([sys.executable, "-c", code], stdin=silent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert process.stdout.readline() == "go\n"
         time.sleep(0.3)
