@@ -25,10 +25,37 @@ use crate::report::options::ReportOptions;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum DiffSide<'s> {
-    /// What was observed, best [with bodies](Patterns::with_bodies).
+    /// The state of captures. One [without bodies](Patterns::has_bodies) has nothing to compare.
     Observed(&'s Patterns),
-    /// What is described.
+    /// An API description.
     Described(&'s ApiDescription),
+}
+
+/// One side of a comparison that was read from files.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum OwnedDiffSide {
+    /// The state of captures.
+    Observed(Box<Patterns>),
+    /// An API description.
+    Described(Box<ApiDescription>),
+}
+
+impl OwnedDiffSide {
+    /// The side, to compare it.
+    ///
+    /// ```
+    /// use api_patterns::{DiffOptions, OwnedDiffSide, Patterns, diff};
+    ///
+    /// let side = OwnedDiffSide::Observed(Box::new(Patterns::with_bodies()));
+    /// assert!(diff(side.side(), side.side(), &DiffOptions::default()).findings.is_empty());
+    /// ```
+    pub fn side(&self) -> DiffSide<'_> {
+        match self {
+            Self::Observed(patterns) => DiffSide::Observed(patterns),
+            Self::Described(api) => DiffSide::Described(api),
+        }
+    }
 }
 
 /// The options of [`diff`].

@@ -141,7 +141,7 @@ pub use capture::{Captures, InputFormat, time};
 #[cfg(feature = "descriptions")]
 pub use description::ApiDescription;
 #[cfg(feature = "descriptions")]
-pub use diff::{DiffOptions, DiffSide, diff};
+pub use diff::{DiffOptions, DiffSide, OwnedDiffSide, diff};
 pub use engine::{
     Analysis, Change, CompatAnswer, Filter, Follower, LiveCaptures, Monitor, ObservedState,
     Options, Progress, Scope, Snapshot, Split, analyze, compat_answer, for_each_flow, label,

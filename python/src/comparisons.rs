@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use api_patterns::{
-    ApiDescription, Baseline, Captures, DiffOptions, DiffSide, FindingReport, InputFormat,
-    OpenApiOptions, OpenApiVersion, Patterns, Report, Schemas, openapi_descriptions,
+    ApiDescription, Baseline, Captures, DiffOptions, FindingReport, InputFormat, OpenApiOptions,
+    OpenApiVersion, OwnedDiffSide, Patterns, Report, Schemas, openapi_descriptions,
 };
 use pyo3::prelude::*;
 
@@ -84,21 +84,6 @@ pub(crate) enum PySide<'py> {
     Paths(Vec<PathBuf>),
 }
 
-/// A side as it was read.
-enum ReadSide {
-    Observed(Box<Patterns>),
-    Described(Box<ApiDescription>),
-}
-
-impl ReadSide {
-    fn side(&self) -> DiffSide<'_> {
-        match self {
-            Self::Observed(patterns) => DiffSide::Observed(patterns),
-            Self::Described(api) => DiffSide::Described(api),
-        }
-    }
-}
-
 /// A side that is to be read: a copy of a state, or paths.
 enum GivenSide {
     State(Box<Patterns>),
@@ -131,16 +116,16 @@ pub(crate) fn diff(
     watched(py, progress.as_ref(), move |monitor| {
         let mut problems = Vec::new();
         let mut read = |side: GivenSide| match side {
-            GivenSide::State(patterns) => Ok(ReadSide::Observed(patterns)),
+            GivenSide::State(patterns) => Ok(OwnedDiffSide::Observed(patterns)),
             GivenSide::Paths(paths) => match &paths[..] {
                 [path] if ApiDescription::is_at(path) => {
-                    ApiDescription::open(path).map(|api| ReadSide::Described(Box::new(api)))
+                    ApiDescription::open(path).map(|api| OwnedDiffSide::Described(Box::new(api)))
                 }
                 paths => {
                     let captures = Captures::open(paths, InputFormat::Detect)?;
                     let observed = api_patterns::observe(&captures, &options, &monitor)?;
                     problems.extend(observed.problems(&captures));
-                    Ok(ReadSide::Observed(Box::new(observed.patterns)))
+                    Ok(OwnedDiffSide::Observed(Box::new(observed.patterns)))
                 }
             },
         };

@@ -11,25 +11,9 @@ use crate::cli::messages::{Messages, complain};
 use crate::cli::progress::ProgressMonitor;
 use crate::cli::{Failure, source_options};
 use crate::description::ApiDescription;
-use crate::diff::{DiffOptions, DiffSide};
+use crate::diff::{DiffOptions, OwnedDiffSide};
 use crate::engine;
 use crate::error::Error;
-use crate::patterns::Patterns;
-
-/// A side as it was read.
-enum ReadSide {
-    Observed(Box<Patterns>),
-    Described(Box<ApiDescription>),
-}
-
-impl ReadSide {
-    fn side(&self) -> DiffSide<'_> {
-        match self {
-            Self::Observed(patterns) => DiffSide::Observed(patterns),
-            Self::Described(api) => DiffSide::Described(api),
-        }
-    }
-}
 
 /// Compares two sides.
 pub(super) fn diff(arguments: &DiffArguments) -> Result<Exit, Failure> {
@@ -54,7 +38,7 @@ fn read_side(
     also: &[PathBuf],
     arguments: &DiffArguments,
     exit: &mut Exit,
-) -> Result<ReadSide, Failure> {
+) -> Result<OwnedDiffSide, Failure> {
     if ApiDescription::is_at(path) {
         if let Some(other) = also.first() {
             let what = format!(
@@ -64,7 +48,7 @@ fn read_side(
             );
             return Err(Error::usage(crate::flow::text::printable(what.as_bytes())).into());
         }
-        return Ok(ReadSide::Described(Box::new(ApiDescription::open(path)?)));
+        return Ok(OwnedDiffSide::Described(Box::new(ApiDescription::open(path)?)));
     }
     let mut options = source_options(&arguments.selection)?;
     options.bodies = true;
@@ -81,5 +65,5 @@ fn read_side(
     if own != Exit::Done {
         *exit = Exit::Error;
     }
-    Ok(ReadSide::Observed(Box::new(observed.patterns)))
+    Ok(OwnedDiffSide::Observed(Box::new(observed.patterns)))
 }

@@ -177,17 +177,9 @@ pub(super) fn operations<'d>(
     let Some(paths) = root.get("paths") else { return operations };
     for (path, item) in paths.members().filter(|(path, _)| path.starts_with('/')) {
         let Some(item) = item.resolved() else { continue };
-        let shared = parameters(&item, compiler);
         for method in METHODS {
             let Some(operation) = item.get(method) else { continue };
-            let mut own = parameters(&operation, compiler);
-            for (shared, cursor) in &shared {
-                let is_replaced =
-                    own.iter().any(|(p, _)| p.name == shared.name && p.location == shared.location);
-                if !is_replaced && let Some(parameter) = parameter(cursor, compiler) {
-                    own.push((parameter, cursor.clone()));
-                }
-            }
+            let listed = parameters_of(&operation, &item);
             let security = operation.get("security");
             let own_security = security.map(|security| requirements(root, &security));
             let own_servers = [&operation, &item].into_iter().find_map(|from| {
@@ -198,7 +190,7 @@ pub(super) fn operations<'d>(
                 path: path.to_owned(),
                 place: operation.place(),
                 is_deprecated: operation.is_true("deprecated"),
-                parameters: own.into_iter().map(|(parameter, _)| parameter).collect(),
+                parameters: listed.iter().filter_map(|own| parameter(own, compiler)).collect(),
                 body: operation.follow("requestBody").map(|body| ApiBody {
                     is_required: body.is_true("required"),
                     contents: contents(&body, compiler),
@@ -214,13 +206,25 @@ pub(super) fn operations<'d>(
     operations
 }
 
-fn parameters<'d>(
-    of: &DescriptionCursor<'d>,
-    compiler: &mut SchemaCompiler<'d>,
-) -> Vec<(ApiParameter, DescriptionCursor<'d>)> {
-    let listed = of.get("parameters").map(|list| list.items().collect::<Vec<_>>());
-    let known = listed.into_iter().flatten().filter_map(DescriptionCursor::resolved);
-    known.filter_map(|cursor| Some((parameter(&cursor, compiler)?, cursor))).collect()
+/// The parameters of an operation, and those of its path that it does not replace.
+pub(super) fn parameters_of<'d>(
+    operation: &DescriptionCursor<'d>,
+    item: &DescriptionCursor<'d>,
+) -> Vec<DescriptionCursor<'d>> {
+    let list = |of: &DescriptionCursor<'d>| -> Vec<DescriptionCursor<'d>> {
+        let list = of.get("parameters").map(|list| list.items().collect::<Vec<_>>());
+        list.into_iter().flatten().filter_map(DescriptionCursor::resolved).collect()
+    };
+    let mut own = list(operation);
+    for shared in list(item) {
+        let is_replaced = |known: &DescriptionCursor<'d>| {
+            known.text("name") == shared.text("name") && known.text("in") == shared.text("in")
+        };
+        if !own.iter().any(is_replaced) {
+            own.push(shared);
+        }
+    }
+    own
 }
 
 fn parameter<'d>(

@@ -12,11 +12,11 @@ const MAX_STEPS: u32 = 10_000;
 /// Operations by the segments of their paths.
 #[derive(Debug, Default)]
 pub(crate) struct ApiRoutes {
-    nodes: Vec<RouteNode>,
+    nodes: Vec<ApiRouteNode>,
 }
 
 #[derive(Debug, Default)]
-struct RouteNode {
+struct ApiRouteNode {
     literals: BTreeMap<Box<str>, usize>,
     /// Segments with text beside a parameter: the text between parameters, and the node.
     mixed: Vec<(Vec<Box<str>>, usize)>,
@@ -39,7 +39,7 @@ pub(crate) enum RouteMatch {
 
 impl ApiRoutes {
     pub(super) fn new(operations: &[ApiOperation]) -> Self {
-        let mut routes = Self { nodes: vec![RouteNode::default()] };
+        let mut routes = Self { nodes: vec![ApiRouteNode::default()] };
         for (index, operation) in operations.iter().enumerate() {
             routes.add(index, operation);
         }
@@ -71,7 +71,7 @@ impl ApiRoutes {
                 next
             };
             if node == next {
-                self.nodes.push(RouteNode::default());
+                self.nodes.push(ApiRouteNode::default());
             }
         }
         let entry = (operation.method.as_str().into(), index);

@@ -36,7 +36,7 @@ impl KindSet {
     pub(crate) const ALL: Self = Self(127);
     pub(crate) const NONE: Self = Self(0);
 
-    /// The kinds of a name in `type`; `None` if there is no such type.
+    /// Returns the kinds of values that a word of the keyword `type` allows; `None` for an unknown word.
     pub(super) fn of_type(name: &str) -> Option<Self> {
         Some(match name {
             "null" => Self::NULL,

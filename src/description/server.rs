@@ -29,7 +29,7 @@ pub(super) fn servers(list: &DescriptionCursor<'_>) -> Vec<ApiServer> {
 }
 
 impl ApiServer {
-    /// Reads the URL of a server; `None` if it is none.
+    /// Parses the URL of a server; `None` if it has a scheme and no host.
     pub(crate) fn of_url(url: &str) -> Option<Self> {
         let written = url;
         let (host, path) = match url.split_once("://") {

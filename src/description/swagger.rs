@@ -4,7 +4,7 @@ use crate::description::compile::SchemaCompiler;
 use crate::description::cursor::DescriptionCursor;
 use crate::description::operation::{
     ApiBody, ApiContent, ApiOperation, ApiParameter, ApiResponse, METHODS, ParameterPlace,
-    ParameterStyle, StatusRange, media_type_of,
+    ParameterStyle, StatusRange, media_type_of, parameters_of,
 };
 use crate::description::security::requirements;
 use crate::description::server::ApiServer;
@@ -27,7 +27,7 @@ pub(super) fn operations<'d>(
         let Some(item) = item.resolved() else { continue };
         for method in METHODS {
             let Some(operation) = item.get(method) else { continue };
-            let listed = parameters(&operation, &item);
+            let listed = parameters_of(&operation, &item);
             let types = |name: &str| {
                 let own = operation.get(name).or_else(|| root.get(name));
                 let items = own.map(|types| types.items().collect::<Vec<_>>()).unwrap_or_default();
@@ -51,27 +51,6 @@ pub(super) fn operations<'d>(
         }
     }
     operations
-}
-
-/// The parameters of an operation, and those of its path that it does not replace.
-fn parameters<'d>(
-    operation: &DescriptionCursor<'d>,
-    item: &DescriptionCursor<'d>,
-) -> Vec<DescriptionCursor<'d>> {
-    let list = |of: &DescriptionCursor<'d>| -> Vec<DescriptionCursor<'d>> {
-        let list = of.get("parameters").map(|list| list.items().collect::<Vec<_>>());
-        list.into_iter().flatten().filter_map(DescriptionCursor::resolved).collect()
-    };
-    let mut own = list(operation);
-    for shared in list(item) {
-        let is_shared = |known: &DescriptionCursor<'d>| {
-            known.text("name") == shared.text("name") && known.text("in") == shared.text("in")
-        };
-        if !own.iter().any(is_shared) {
-            own.push(shared);
-        }
-    }
-    own
 }
 
 fn parameter<'d>(

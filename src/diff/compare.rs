@@ -11,7 +11,7 @@ use crate::diff::rule::DiffRule;
 
 /// A change, or what may be one.
 #[derive(Clone, Debug)]
-pub(super) struct Change {
+pub(super) struct ApiChange {
     pub(super) rule: DiffRule,
     pub(super) host: String,
     pub(super) operation: String,
@@ -20,7 +20,7 @@ pub(super) struct Change {
     pub(super) detail: String,
     pub(super) count: Option<u64>,
     pub(super) of: Option<u64>,
-    /// Probability that it is no chance; `None` if it is certain.
+    /// Probability, from 0 to 1, that the API changed and the difference is not chance; `None` if the change is certain.
     pub(super) confidence: Option<f64>,
     /// Where it stands in the description before, and after.
     pub(super) sources: (Option<DescriptionPlace>, Option<DescriptionPlace>),
@@ -36,7 +36,7 @@ struct Chance {
 }
 
 /// All changes. Those that are certain have no confidence; those of which nothing is known have 0.
-pub(super) fn compare(before: &ApiModel, after: &ApiModel) -> Vec<Change> {
+pub(super) fn compare(before: &ApiModel, after: &ApiModel) -> Vec<ApiChange> {
     let mut changes = Vec::new();
     let keys: BTreeSet<&String> = before.operations.keys().chain(after.operations.keys()).collect();
     let tests = keys.len() as u64;
@@ -46,26 +46,14 @@ pub(super) fn compare(before: &ApiModel, after: &ApiModel) -> Vec<Change> {
                 compare_operations(old, new, (before.is_observed, after.is_observed), &mut changes);
             }
             (Some(old), None) => {
-                let chance = Chance {
-                    shown: old.requests,
-                    of: requests_of(before, &old.host),
-                    other: requests_of(after, &old.host),
-                };
-                let confidence = confidence(before.is_observed, after.is_observed, chance, tests);
-                let mut removed = Change::new(DiffRule::EndpointRemoved, old);
-                removed.set(before.is_observed, chance, confidence);
+                let mut removed =
+                    missing_endpoint(DiffRule::EndpointRemoved, old, (before, after), tests);
                 removed.sources.0.clone_from(&old.place);
                 changes.push(removed);
             }
             (None, Some(new)) => {
-                let chance = Chance {
-                    shown: new.requests,
-                    of: requests_of(after, &new.host),
-                    other: requests_of(before, &new.host),
-                };
-                let confidence = confidence(after.is_observed, before.is_observed, chance, tests);
-                let mut added = Change::new(DiffRule::EndpointAdded, new);
-                added.set(after.is_observed, chance, confidence);
+                let mut added =
+                    missing_endpoint(DiffRule::EndpointAdded, new, (after, before), tests);
                 added.sources.1.clone_from(&new.place);
                 changes.push(added);
             }
@@ -73,6 +61,24 @@ pub(super) fn compare(before: &ApiModel, after: &ApiModel) -> Vec<Change> {
         }
     }
     changes
+}
+
+/// The change that an endpoint is on one side and not on the other.
+fn missing_endpoint(
+    rule: DiffRule,
+    operation: &OperationModel,
+    (has, lacks): (&ApiModel, &ApiModel),
+    tests: u64,
+) -> ApiChange {
+    let chance = Chance {
+        shown: operation.requests,
+        of: requests_of(has, &operation.host),
+        other: requests_of(lacks, &operation.host),
+    };
+    let sure = confidence(has.is_observed, lacks.is_observed, chance, tests);
+    let mut missing = ApiChange::new(rule, operation);
+    missing.set(has.is_observed, chance, sure);
+    missing
 }
 
 fn requests_of(model: &ApiModel, host: &str) -> u64 {
@@ -103,7 +109,7 @@ fn confidence(
     }
 }
 
-impl Change {
+impl ApiChange {
     fn new(rule: DiffRule, operation: &OperationModel) -> Self {
         Self {
             rule,
@@ -134,14 +140,14 @@ struct OperationComparison<'a> {
     is_observed: (bool, bool),
     /// Things that are tested at once.
     tests: u64,
-    changes: &'a mut Vec<Change>,
+    changes: &'a mut Vec<ApiChange>,
 }
 
 fn compare_operations(
     old: &OperationModel,
     new: &OperationModel,
     is_observed: (bool, bool),
-    changes: &mut Vec<Change>,
+    changes: &mut Vec<ApiChange>,
 ) {
     // Ranges of statuses are those of the description.
     let old_own;
@@ -217,7 +223,7 @@ impl OperationComparison<'_> {
         chance: Option<(bool, Chance)>,
         confidence: Option<f64>,
     ) {
-        let mut told = Change::new(rule, self.new);
+        let mut told = ApiChange::new(rule, self.new);
         told.place = place;
         told.detail = detail;
         told.confidence = confidence;

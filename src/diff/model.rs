@@ -68,7 +68,7 @@ pub(super) struct ModelPlace {
     pub(super) path: String,
 }
 
-/// What is known of the values at a place.
+/// The values at one place of an endpoint: how often they are there, and their kinds and formats.
 #[derive(Clone, Debug)]
 pub(super) struct PlaceModel {
     /// The place that has this one; `None` for a parameter or a body as a whole.

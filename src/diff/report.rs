@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::description::ApiDescription;
 use crate::description::cursor::DescriptionPlace;
 use crate::description::lines::lines_of;
-use crate::diff::compare::Change;
+use crate::diff::compare::ApiChange;
 use crate::diff::model::ApiModel;
 use crate::diff::{DiffOptions, DiffSide};
 use crate::finding::{Finding, FindingLocation, FindingReport, fingerprint};
@@ -14,16 +14,16 @@ use crate::math::grouped;
 
 /// Makes the report.
 pub(super) fn diff_report(
-    changes: &[Change],
+    changes: &[ApiChange],
     sides: (DiffSide<'_>, DiffSide<'_>),
     models: (&ApiModel, &ApiModel),
     options: &DiffOptions,
     notes: Vec<String>,
 ) -> FindingReport {
-    let is_sure = |change: &&Change| {
+    let is_sure = |change: &&ApiChange| {
         change.confidence.is_none_or(|confidence| confidence >= options.min_confidence)
     };
-    let shown: Vec<&Change> = changes.iter().filter(is_sure).collect();
+    let shown: Vec<&ApiChange> = changes.iter().filter(is_sure).collect();
     let left_out = changes.len() - shown.len();
     let shown = one_cause(shown);
     let mut hosts: Vec<&str> = shown.iter().map(|(change, _)| &*change.host).collect();
@@ -66,8 +66,8 @@ pub(super) fn diff_report(
 }
 
 /// Changes of one schema that several endpoints have are one finding, with the number of further endpoints.
-fn one_cause(changes: Vec<&Change>) -> Vec<(&Change, usize)> {
-    let mut found: Vec<(&Change, usize)> = Vec::new();
+fn one_cause(changes: Vec<&ApiChange>) -> Vec<(&ApiChange, usize)> {
+    let mut found: Vec<(&ApiChange, usize)> = Vec::new();
     let mut by_cause: BTreeMap<(String, &str, &DescriptionPlace), usize> = BTreeMap::new();
     for change in changes {
         let source = change.sources.0.as_ref().or(change.sources.1.as_ref());
@@ -88,7 +88,7 @@ fn one_cause(changes: Vec<&Change>) -> Vec<(&Change, usize)> {
     found
 }
 
-fn finding(change: &Change, more: usize, with_host: bool, lines: &Lines<'_>) -> Finding {
+fn finding(change: &ApiChange, more: usize, with_host: bool, lines: &Lines<'_>) -> Finding {
     let rule = change.rule;
     let shown = |text: &str| text::printable(text.as_bytes()).into_owned();
     let operation = if with_host && !change.host.is_empty() {
@@ -140,12 +140,12 @@ impl<'a> Lines<'a> {
     }
 
     /// The place of a change: after, if it has one there, otherwise before.
-    fn place(change: &Change) -> Option<(bool, &DescriptionPlace)> {
+    fn place(change: &ApiChange) -> Option<(bool, &DescriptionPlace)> {
         let after = change.sources.1.as_ref().map(|place| (true, place));
         after.or(change.sources.0.as_ref().map(|place| (false, place)))
     }
 
-    fn find(&mut self, changes: &[(&Change, usize)]) {
+    fn find(&mut self, changes: &[(&ApiChange, usize)]) {
         let mut wanted: BTreeMap<(bool, usize), Vec<&str>> = BTreeMap::new();
         for (change, _) in changes {
             if let Some((is_after, place)) = Self::place(change) {
@@ -162,7 +162,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    fn location(&self, change: &Change) -> Option<FindingLocation> {
+    fn location(&self, change: &ApiChange) -> Option<FindingLocation> {
         let (is_after, place) = Self::place(change)?;
         let api = self.api(is_after)?;
         Some(FindingLocation {

@@ -15,7 +15,7 @@ pub(super) fn models(
         match side {
             DiffSide::Observed(patterns) if !patterns.has_bodies() => {
                 notes.push(
-                    "One state has no bodies: only endpoints are compared with it.".to_owned(),
+                    "One state was made without bodies, and has nothing to compare: make it with bodies.".to_owned(),
                 );
             }
             DiffSide::Described(api) => notes.extend_from_slice(api.notes()),

@@ -6,7 +6,7 @@ mod objects;
 use crate::description::format::CheckedFormat;
 use crate::description::schema::{ListRules, NumberRules, SchemaId, SchemaSet, TextRules};
 use crate::drift::rule::DriftRule;
-use crate::drift::value::JsonValue;
+use crate::drift::value::MessageValue;
 use crate::report::masked;
 
 /// Problems of one value that are told.
@@ -32,7 +32,7 @@ pub(crate) struct SchemaIssue {
     pub(crate) rule: DriftRule,
     /// The place in the message: `items[].name`; empty for the whole.
     pub(crate) place: String,
-    /// What was stated, in words, without a value of the message.
+    /// A sentence about what the schema demands; it has no value of the message.
     pub(crate) stated: String,
     pub(crate) schema: SchemaId,
 }
@@ -103,7 +103,7 @@ struct Evaluator<'s, 'v> {
 pub(crate) fn evaluate(
     set: &SchemaSet,
     schema: SchemaId,
-    value: &JsonValue<'_>,
+    value: &MessageValue<'_>,
     direction: MessageDirection,
     marks: &mut SchemaMarks,
 ) -> Evaluation {
@@ -171,12 +171,12 @@ impl<'v> Evaluator<'_, 'v> {
     }
 
     /// Evaluates a value of its own: the message, a property, an item.
-    fn value(&mut self, schema: SchemaId, value: &'v JsonValue<'_>) {
+    fn value(&mut self, schema: SchemaId, value: &'v MessageValue<'_>) {
         let start = self.applied.len();
         let outer = std::mem::take(&mut self.in_place);
         let outer_unnamed = std::mem::take(&mut self.has_unnamed);
         self.in_place(schema, value);
-        if let JsonValue::Object(members) = value
+        if let MessageValue::Object(members) = value
             && self.has_unnamed
         {
             self.undescribed(start, members);
@@ -186,14 +186,14 @@ impl<'v> Evaluator<'_, 'v> {
         self.has_unnamed = outer_unnamed;
     }
 
-    fn value_at(&mut self, step: PlaceStep<'v>, schema: SchemaId, value: &'v JsonValue<'_>) {
+    fn value_at(&mut self, step: PlaceStep<'v>, schema: SchemaId, value: &'v MessageValue<'_>) {
         self.way.push(step);
         self.value(schema, value);
         self.way.pop();
     }
 
     /// Evaluates one more schema that applies to the present value.
-    fn in_place(&mut self, id: SchemaId, value: &'v JsonValue<'_>) {
+    fn in_place(&mut self, id: SchemaId, value: &'v MessageValue<'_>) {
         if !self.goes_on() || self.in_place >= MAX_IN_PLACE {
             self.out.is_unfinished |= self.in_place >= MAX_IN_PLACE;
             return;
@@ -205,7 +205,7 @@ impl<'v> Evaluator<'_, 'v> {
         }
         let set = self.set;
         let schema = set.get(id);
-        if schema.is_nullable && *value == JsonValue::Null {
+        if schema.is_nullable && *value == MessageValue::Null {
             self.in_place -= 1;
             return;
         }
@@ -220,7 +220,7 @@ impl<'v> Evaluator<'_, 'v> {
     }
 
     /// The rules of a schema without those that it refers to or combines.
-    fn own_rules(&mut self, id: SchemaId, value: &'v JsonValue<'_>) {
+    fn own_rules(&mut self, id: SchemaId, value: &'v MessageValue<'_>) {
         let set = self.set;
         let schema = set.get(id);
         if schema.is_never {
@@ -228,7 +228,7 @@ impl<'v> Evaluator<'_, 'v> {
             return;
         }
         if !schema.kinds.has(value.kind()) {
-            let rule = if *value == JsonValue::Null {
+            let rule = if *value == MessageValue::Null {
                 DriftRule::NullNotAllowed
             } else {
                 DriftRule::WrongKind
@@ -242,7 +242,7 @@ impl<'v> Evaluator<'_, 'v> {
         if let Some(values) = &schema.values
             && !values.iter().any(|known| value.equals(known))
         {
-            let rule = if *value == JsonValue::Null {
+            let rule = if *value == MessageValue::Null {
                 DriftRule::NullNotAllowed
             } else {
                 DriftRule::OutsideEnum
@@ -250,27 +250,27 @@ impl<'v> Evaluator<'_, 'v> {
             self.issue(rule, id, || format!("the description lists {} values", values.len()));
         }
         match value {
-            JsonValue::Text(text) => {
+            MessageValue::Text(text) => {
                 if let Some(rules) = &schema.text {
                     self.text(id, rules, text);
                 }
             }
-            JsonValue::Integer(_) | JsonValue::Number(_) => {
+            MessageValue::Integer(_) | MessageValue::Number(_) => {
                 if let (Some(rules), Some(number)) = (&schema.number, value.as_number()) {
                     self.number(id, rules, value, number);
                 }
             }
-            JsonValue::List(items) => {
+            MessageValue::List(items) => {
                 if let Some(rules) = &schema.list {
                     self.list(id, rules, items);
                 }
             }
-            JsonValue::Object(members) => {
+            MessageValue::Object(members) => {
                 if let Some(rules) = &schema.object {
                     self.object(id, rules, members, value);
                 }
             }
-            JsonValue::Null | JsonValue::Boolean(_) => {}
+            MessageValue::Null | MessageValue::Boolean(_) => {}
         }
     }
 
@@ -297,7 +297,7 @@ impl<'v> Evaluator<'_, 'v> {
         }
     }
 
-    fn number(&mut self, id: SchemaId, rules: &NumberRules, value: &JsonValue<'_>, number: f64) {
+    fn number(&mut self, id: SchemaId, rules: &NumberRules, value: &MessageValue<'_>, number: f64) {
         let is_outside = rules.minimum.is_some_and(|least| number < least)
             || rules.maximum.is_some_and(|most| number > most)
             || rules.above.is_some_and(|least| number <= least)
@@ -312,10 +312,10 @@ impl<'v> Evaluator<'_, 'v> {
             }
         }
         let fits = match (rules.format, value) {
-            (Some(CheckedFormat::Int32), JsonValue::Integer(number)) => {
+            (Some(CheckedFormat::Int32), MessageValue::Integer(number)) => {
                 i32::try_from(*number).is_ok()
             }
-            (Some(CheckedFormat::Int32 | CheckedFormat::Int64), JsonValue::Number(number)) => {
+            (Some(CheckedFormat::Int32 | CheckedFormat::Int64), MessageValue::Number(number)) => {
                 number.fract() != 0.0
             }
             _ => true,
@@ -327,7 +327,7 @@ impl<'v> Evaluator<'_, 'v> {
         }
     }
 
-    fn list(&mut self, id: SchemaId, rules: &ListRules, items: &'v [JsonValue<'_>]) {
+    fn list(&mut self, id: SchemaId, rules: &ListRules, items: &'v [MessageValue<'_>]) {
         let length = items.len() as u64;
         if length < rules.least || rules.most.is_some_and(|most| length > most) {
             self.issue(DriftRule::OutOfBounds, id, || {
@@ -358,7 +358,7 @@ impl<'v> Evaluator<'_, 'v> {
     }
 
     /// True if a value fits a schema.
-    fn fits(&mut self, schema: SchemaId, value: &JsonValue<'_>) -> bool {
+    fn fits(&mut self, schema: SchemaId, value: &MessageValue<'_>) -> bool {
         let mut quick = Evaluator {
             set: self.set,
             direction: self.direction,
@@ -387,7 +387,7 @@ fn bounds(least: u64, most: Option<u64>, what: &str) -> String {
 }
 
 /// True if two items are equal. Long lists are not searched: it takes quadratic time.
-fn has_equal_items(items: &[JsonValue<'_>]) -> bool {
+fn has_equal_items(items: &[MessageValue<'_>]) -> bool {
     const MOST: usize = 256;
     let items = &items[..items.len().min(MOST)];
     items.iter().enumerate().any(|(index, item)| items[..index].contains(item))

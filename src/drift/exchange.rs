@@ -13,7 +13,7 @@ use crate::description::security::SecurityScheme;
 use crate::drift::evaluate::{Evaluation, MessageDirection, SchemaMarks, evaluate};
 use crate::drift::parameters::{FormPairs, form_value, pairs, typed, value_of, value_of_text};
 use crate::drift::rule::DriftRule;
-use crate::drift::value::JsonValue;
+use crate::drift::value::MessageValue;
 use crate::flow::Flow;
 use crate::flow::body::decode::{BodyDecoder, to_utf8};
 use crate::flow::body::media::BodySyntax;
@@ -115,7 +115,7 @@ impl ExchangeJudge<'_> {
         }
     }
 
-    fn parameter(&mut self, parameter: &ApiParameter, value: &JsonValue<'_>) {
+    fn parameter(&mut self, parameter: &ApiParameter, value: &MessageValue<'_>) {
         if let Some(schema) = parameter.schema {
             let place = format!("{} {}", parameter.location.name(), parameter.name);
             let found =
@@ -368,7 +368,7 @@ impl ExchangeJudge<'_> {
             place.to_owned()
         };
         match syntax {
-            Some(BodySyntax::Json) => match JsonValue::parse(&text) {
+            Some(BodySyntax::Json) => match MessageValue::parse(&text) {
                 Some(value) => self.body_value(&place, schema, &value, direction),
                 None => self.out.unjudged_bodies += 1,
             },
@@ -406,7 +406,7 @@ impl ExchangeJudge<'_> {
         let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
         let lines = lines.filter(|line| !line.is_empty()).take(limits::MAX_LINES_OF_BODY);
         for line in lines {
-            match JsonValue::parse(line) {
+            match MessageValue::parse(line) {
                 Some(value) => self.body_value(place, schema, &value, direction),
                 None => self.out.unjudged_bodies += 1,
             }
@@ -417,7 +417,7 @@ impl ExchangeJudge<'_> {
         &mut self,
         place: &str,
         schema: SchemaId,
-        value: &JsonValue<'_>,
+        value: &MessageValue<'_>,
         direction: MessageDirection,
     ) {
         let found = evaluate(&self.api.schemas, schema, value, direction, self.marks);

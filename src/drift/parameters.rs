@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::description::operation::{ApiParameter, ParameterStyle};
 use crate::description::schema::{KindSet, SchemaId, SchemaSet};
-use crate::drift::value::JsonValue;
+use crate::drift::value::MessageValue;
 
 /// Pairs of one query or form that are looked at.
 const MAX_PAIRS: usize = 1024;
@@ -22,39 +22,40 @@ pub(super) fn typed<'t>(
     set: &SchemaSet,
     schema: Option<SchemaId>,
     text: Cow<'t, str>,
-) -> JsonValue<'t> {
+) -> MessageValue<'t> {
     let kinds = schema.map_or(KindSet::STRING, |schema| set.kinds(schema));
     let is_number = kinds.has(KindSet::INTEGER.or(KindSet::FRACTION));
     if is_number
-        && let Some(number @ (JsonValue::Integer(_) | JsonValue::Number(_))) = number_of(&text)
+        && let Some(number @ (MessageValue::Integer(_) | MessageValue::Number(_))) =
+            number_of(&text)
     {
         return number;
     }
     if kinds.has(KindSet::BOOLEAN) && matches!(&*text, "true" | "false") {
-        return JsonValue::Boolean(text == "true");
+        return MessageValue::Boolean(text == "true");
     }
     if kinds.has(KindSet::NULL)
         && !kinds.has(KindSet::STRING)
         && (text.is_empty() || text == "null")
     {
-        return JsonValue::Null;
+        return MessageValue::Null;
     }
-    JsonValue::Text(text)
+    MessageValue::Text(text)
 }
 
 /// A number as forms write it, which may have zeros in front.
-fn number_of(text: &str) -> Option<JsonValue<'static>> {
+fn number_of(text: &str) -> Option<MessageValue<'static>> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return text
             .parse()
             .ok()
-            .map(JsonValue::Integer)
-            .or_else(|| text.parse().ok().map(JsonValue::Number));
+            .map(MessageValue::Integer)
+            .or_else(|| text.parse().ok().map(MessageValue::Number));
     }
-    match serde_json::from_str::<JsonValue<'_>>(text).ok()? {
-        JsonValue::Integer(number) => Some(JsonValue::Integer(number)),
-        JsonValue::Number(number) => Some(JsonValue::Number(number)),
+    match serde_json::from_str::<MessageValue<'_>>(text).ok()? {
+        MessageValue::Integer(number) => Some(MessageValue::Integer(number)),
+        MessageValue::Number(number) => Some(MessageValue::Number(number)),
         _ => None,
     }
 }
@@ -66,7 +67,7 @@ pub(super) fn value_of<'q>(
     parameter: &ApiParameter,
     pairs: &FormPairs<'q>,
     mut used: impl FnMut(usize),
-) -> Option<JsonValue<'q>> {
+) -> Option<MessageValue<'q>> {
     let schema = parameter.schema;
     match parameter.style {
         ParameterStyle::Deep => {
@@ -94,7 +95,7 @@ pub(super) fn value_of<'q>(
                     members.push((name.clone(), typed(set, of_member, value.clone())));
                 }
             }
-            (!members.is_empty()).then(|| JsonValue::object(members))
+            (!members.is_empty()).then(|| MessageValue::object(members))
         }
         style => {
             let is_list = schema.is_some_and(|schema| {
@@ -114,7 +115,7 @@ pub(super) fn value_of<'q>(
             let first = values.first()?.clone();
             if style == ParameterStyle::Json {
                 let parsed = serde_json::from_str::<serde_json::Value>(&first).ok();
-                return Some(parsed.map_or(JsonValue::Text(first), |value| owned(&value)));
+                return Some(parsed.map_or(MessageValue::Text(first), |value| owned(&value)));
             }
             if !is_list
                 || (values.len() == 1
@@ -134,7 +135,7 @@ pub(super) fn value_of<'q>(
                     .collect(),
                 _ => values,
             };
-            Some(JsonValue::List(texts.into_iter().map(|text| typed(set, item, text)).collect()))
+            Some(MessageValue::List(texts.into_iter().map(|text| typed(set, item, text)).collect()))
         }
     }
 }
@@ -144,18 +145,18 @@ pub(super) fn value_of_text<'t>(
     set: &SchemaSet,
     parameter: &ApiParameter,
     text: Cow<'t, str>,
-) -> JsonValue<'t> {
-    let Some(schema) = parameter.schema else { return JsonValue::Text(text) };
+) -> MessageValue<'t> {
+    let Some(schema) = parameter.schema else { return MessageValue::Text(text) };
     let kinds = set.kinds(schema);
     if parameter.style == ParameterStyle::Json {
         let parsed = serde_json::from_str::<serde_json::Value>(&text).ok();
-        return parsed.map_or(JsonValue::Text(text), |value| owned(&value));
+        return parsed.map_or(MessageValue::Text(text), |value| owned(&value));
     }
     if kinds.has(KindSet::ARRAY) && !kinds.has(KindSet::STRING) {
         let item = items(set, schema);
         let parts =
             text.split(',').map(|part| typed(set, item, Cow::Owned(part.trim().to_owned())));
-        return JsonValue::List(parts.collect());
+        return MessageValue::List(parts.collect());
     }
     typed(set, Some(schema), text)
 }
@@ -165,7 +166,7 @@ pub(super) fn form_value<'q>(
     set: &SchemaSet,
     schema: Option<SchemaId>,
     pairs: FormPairs<'q>,
-) -> JsonValue<'q> {
+) -> MessageValue<'q> {
     let mut grouped: Vec<(Cow<'q, str>, Vec<Cow<'q, str>>)> = Vec::new();
     let mut by_name = std::collections::BTreeMap::new();
     for (name, value) in pairs {
@@ -184,13 +185,15 @@ pub(super) fn form_value<'q>(
         let value = match (is_list || values.len() > 1 || name.ends_with("[]"), values) {
             (true, values) => {
                 let item = own.and_then(|own| items(set, own));
-                JsonValue::List(values.into_iter().map(|value| typed(set, item, value)).collect())
+                MessageValue::List(
+                    values.into_iter().map(|value| typed(set, item, value)).collect(),
+                )
             }
             (false, values) => typed(set, own, values.into_iter().next().unwrap_or_default()),
         };
         (name, value)
     });
-    JsonValue::object(members.collect())
+    MessageValue::object(members.collect())
 }
 
 /// The schema of a property, also behind references and combinations.
@@ -225,17 +228,17 @@ fn find(
     schema.reference.iter().chain(branches).find_map(|next| find(set, *next, depth - 1, of))
 }
 
-fn owned(value: &serde_json::Value) -> JsonValue<'static> {
+fn owned(value: &serde_json::Value) -> MessageValue<'static> {
     match value {
-        serde_json::Value::Null => JsonValue::Null,
-        serde_json::Value::Bool(value) => JsonValue::Boolean(*value),
+        serde_json::Value::Null => MessageValue::Null,
+        serde_json::Value::Bool(value) => MessageValue::Boolean(*value),
         serde_json::Value::Number(number) => number.as_i64().map_or_else(
-            || JsonValue::Number(number.as_f64().unwrap_or(f64::MAX)),
-            JsonValue::Integer,
+            || MessageValue::Number(number.as_f64().unwrap_or(f64::MAX)),
+            MessageValue::Integer,
         ),
-        serde_json::Value::String(text) => JsonValue::Text(Cow::Owned(text.clone())),
-        serde_json::Value::Array(items) => JsonValue::List(items.iter().map(owned).collect()),
-        serde_json::Value::Object(members) => JsonValue::object(
+        serde_json::Value::String(text) => MessageValue::Text(Cow::Owned(text.clone())),
+        serde_json::Value::Array(items) => MessageValue::List(items.iter().map(owned).collect()),
+        serde_json::Value::Object(members) => MessageValue::object(
             members.iter().map(|(name, value)| (Cow::Owned(name.clone()), owned(value))).collect(),
         ),
     }

@@ -21,7 +21,7 @@ const MAX_FINDINGS: usize = 20_000;
 /// Flows that are named for a finding.
 const MAX_SAMPLES: usize = 3;
 
-/// What was found at one place.
+/// The exchanges that do not hold a rule at one place: their number, times and samples.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FindingEvidence {
     pub(crate) count: u64,

@@ -7,7 +7,7 @@ use crate::description::ApiDescription;
 use crate::drift::evaluate::{MessageDirection, SchemaMarks, evaluate};
 use crate::drift::report::drift_report;
 use crate::drift::state::DriftState;
-use crate::drift::value::JsonValue;
+use crate::drift::value::MessageValue;
 use crate::finding::{Finding, FindingReport, Severity};
 use crate::flow::{Body, Flow, Headers, Response};
 
@@ -26,7 +26,7 @@ fn api_of(version: &str, schema: &Value, components: &Value) -> ApiDescription {
 fn is_valid(api: &ApiDescription, value: &Value) -> bool {
     let schema = api.operations[0].responses[0].contents[0].schema.unwrap();
     let text = value.to_string();
-    let value = JsonValue::parse(text.as_bytes()).unwrap();
+    let value = MessageValue::parse(text.as_bytes()).unwrap();
     let mut marks = SchemaMarks::default();
     let found = evaluate(&api.schemas, schema, &value, MessageDirection::Response, &mut marks);
     assert!(!found.is_unfinished);

@@ -10,19 +10,19 @@ use crate::description::schema::KindSet;
 
 /// A JSON value of a message.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum JsonValue<'j> {
+pub(crate) enum MessageValue<'j> {
     Null,
     Boolean(bool),
     Integer(i64),
     /// A number that is not whole, or too large.
     Number(f64),
     Text(Cow<'j, str>),
-    List(Vec<JsonValue<'j>>),
+    List(Vec<MessageValue<'j>>),
     /// Sorted by name. Of a name that comes more than once the last value counts.
-    Object(Vec<(Cow<'j, str>, JsonValue<'j>)>),
+    Object(Vec<(Cow<'j, str>, MessageValue<'j>)>),
 }
 
-impl<'j> JsonValue<'j> {
+impl<'j> MessageValue<'j> {
     /// Reads a JSON text; `None` if it is not one, or has more than 127 levels.
     pub(crate) fn parse(text: &'j [u8]) -> Option<Self> {
         serde_json::from_slice(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)).ok()
@@ -110,7 +110,7 @@ fn is_worth(integer: i64, number: f64) -> bool {
     integer as f64 == number
 }
 
-impl<'de> Deserialize<'de> for JsonValue<'de> {
+impl<'de> Deserialize<'de> for MessageValue<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ValueVisitor)
     }
@@ -119,39 +119,39 @@ impl<'de> Deserialize<'de> for JsonValue<'de> {
 struct ValueVisitor;
 
 impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = JsonValue<'de>;
+    type Value = MessageValue<'de>;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("a JSON value")
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(JsonValue::Null)
+        Ok(MessageValue::Null)
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(JsonValue::Boolean(value))
+        Ok(MessageValue::Boolean(value))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(JsonValue::Integer(value))
+        Ok(MessageValue::Integer(value))
     }
 
     #[expect(clippy::cast_precision_loss, reason = "what no i64 holds")]
     fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(i64::try_from(value).map_or(JsonValue::Number(value as f64), JsonValue::Integer))
+        Ok(i64::try_from(value).map_or(MessageValue::Number(value as f64), MessageValue::Integer))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(JsonValue::Number(value))
+        Ok(MessageValue::Number(value))
     }
 
     fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
-        Ok(JsonValue::Text(Cow::Borrowed(value)))
+        Ok(MessageValue::Text(Cow::Borrowed(value)))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
-        Ok(JsonValue::Text(Cow::Owned(value.to_owned())))
+        Ok(MessageValue::Text(Cow::Owned(value.to_owned())))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
@@ -159,7 +159,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
         while let Some(item) = items.next_element()? {
             list.push(item);
         }
-        Ok(JsonValue::List(list))
+        Ok(MessageValue::List(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
@@ -167,7 +167,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
         while let Some((Name(name), value)) = entries.next_entry()? {
             members.push((name, value));
         }
-        Ok(JsonValue::object(members))
+        Ok(MessageValue::object(members))
     }
 }
 
@@ -177,7 +177,7 @@ struct Name<'j>(Cow<'j, str>);
 impl<'de> Deserialize<'de> for Name<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match deserializer.deserialize_str(ValueVisitor)? {
-            JsonValue::Text(text) => Ok(Self(text)),
+            MessageValue::Text(text) => Ok(Self(text)),
             _ => Err(serde::de::Error::custom("a name is a string")),
         }
     }
@@ -189,14 +189,14 @@ mod tests {
 
     #[test]
     fn values_are_read_and_compared() {
-        let value = JsonValue::parse(br#"{"b": [1, 1.5, null], "a": "x\n", "b": [2]}"#).unwrap();
-        assert_eq!(value.member("b"), Some(&JsonValue::List(vec![JsonValue::Integer(2)])));
+        let value = MessageValue::parse(br#"{"b": [1, 1.5, null], "a": "x\n", "b": [2]}"#).unwrap();
+        assert_eq!(value.member("b"), Some(&MessageValue::List(vec![MessageValue::Integer(2)])));
         assert_eq!(value.member("c"), None);
         assert_eq!(value.nodes(), 4);
         assert!(value.equals(&serde_json::json!({ "a": "x\n", "b": [2.0] })));
         assert!(!value.equals(&serde_json::json!({ "a": "x\n" })));
-        assert_eq!(JsonValue::parse(b"1.0").unwrap().kind(), KindSet::INTEGER);
-        assert_eq!(JsonValue::parse(b"[1,"), None);
-        assert_eq!(JsonValue::parse(&b"[".repeat(100_000)), None);
+        assert_eq!(MessageValue::parse(b"1.0").unwrap().kind(), KindSet::INTEGER);
+        assert_eq!(MessageValue::parse(b"[1,"), None);
+        assert_eq!(MessageValue::parse(&b"[".repeat(100_000)), None);
     }
 }

@@ -3,11 +3,16 @@
 use crate::description::schema::{Branches, KindSet, SchemaId};
 use crate::drift::evaluate::{Evaluator, SchemaIssue};
 use crate::drift::rule::DriftRule;
-use crate::drift::value::JsonValue;
+use crate::drift::value::MessageValue;
 use crate::finding::Severity;
 
 impl<'v> Evaluator<'_, 'v> {
-    pub(super) fn branches(&mut self, id: SchemaId, branches: &Branches, value: &'v JsonValue<'_>) {
+    pub(super) fn branches(
+        &mut self,
+        id: SchemaId,
+        branches: &Branches,
+        value: &'v MessageValue<'_>,
+    ) {
         for all in &branches.all {
             self.in_place(*all, value);
         }
@@ -41,7 +46,7 @@ impl<'v> Evaluator<'_, 'v> {
         id: SchemaId,
         branches: &Branches,
         group: &[SchemaId],
-        value: &'v JsonValue<'_>,
+        value: &'v MessageValue<'_>,
     ) -> usize {
         let fitting: Vec<SchemaId> =
             group.iter().copied().filter(|branch| self.fits(*branch, value)).collect();
@@ -56,7 +61,7 @@ impl<'v> Evaluator<'_, 'v> {
     }
 
     /// Evaluates several branches that fit. What one of them describes is described.
-    pub(super) fn fitting_branches(&mut self, fitting: &[SchemaId], value: &'v JsonValue<'_>) {
+    pub(super) fn fitting_branches(&mut self, fitting: &[SchemaId], value: &'v MessageValue<'_>) {
         let before = self.out.issues.len();
         let mut of_all: Option<Vec<SchemaIssue>> = None;
         for branch in fitting {
@@ -79,15 +84,15 @@ impl<'v> Evaluator<'_, 'v> {
         id: SchemaId,
         branches: &Branches,
         group: &[SchemaId],
-        value: &'v JsonValue<'_>,
+        value: &'v MessageValue<'_>,
     ) {
-        if *value == JsonValue::Null {
+        if *value == MessageValue::Null {
             self.issue(DriftRule::NullNotAllowed, id, || "no schema allows null here".to_owned());
             return;
         }
         let named = branches.discriminator.as_ref().and_then(|(name, by_value)| {
             match value.member(name)? {
-                JsonValue::Text(text) => by_value.get(&**text).copied(),
+                MessageValue::Text(text) => by_value.get(&**text).copied(),
                 _ => None,
             }
         });
@@ -126,7 +131,11 @@ impl<'v> Evaluator<'_, 'v> {
     }
 
     /// How badly a branch fits: tags that are other ones, and all issues.
-    pub(super) fn trial(&mut self, branch: SchemaId, value: &'v JsonValue<'_>) -> (usize, usize) {
+    pub(super) fn trial(
+        &mut self,
+        branch: SchemaId,
+        value: &'v MessageValue<'_>,
+    ) -> (usize, usize) {
         let marks = self.marks.take();
         let before = std::mem::take(&mut self.out);
         let start = self.applied.len();

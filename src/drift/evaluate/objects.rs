@@ -7,7 +7,7 @@ use crate::drift::evaluate::{
     Evaluator, MAX_ISSUES, MessageDirection, PlaceStep, SchemaIssue, bounds,
 };
 use crate::drift::rule::DriftRule;
-use crate::drift::value::JsonValue;
+use crate::drift::value::MessageValue;
 use crate::report::masked;
 
 /// The properties of a schema, looked up in the order of their names.
@@ -42,8 +42,8 @@ impl<'v> Evaluator<'_, 'v> {
         &mut self,
         id: SchemaId,
         rules: &ObjectRules,
-        members: &'v [(Cow<'_, str>, JsonValue<'_>)],
-        value: &'v JsonValue<'_>,
+        members: &'v [(Cow<'_, str>, MessageValue<'_>)],
+        value: &'v MessageValue<'_>,
     ) {
         let length = members.len() as u64;
         if length < rules.least || rules.most.is_some_and(|most| length > most) {
@@ -85,7 +85,7 @@ impl<'v> Evaluator<'_, 'v> {
                 self.value_at(step, additional, member);
             }
             if let Some(names) = rules.names
-                && !self.fits(names, &JsonValue::Text(Cow::Borrowed(name)))
+                && !self.fits(names, &MessageValue::Text(Cow::Borrowed(name)))
             {
                 self.issue(DriftRule::OutOfBounds, id, || {
                     "the name of a property is not one of those that are allowed".to_owned()
@@ -102,7 +102,7 @@ impl<'v> Evaluator<'_, 'v> {
         id: SchemaId,
         rules: &ObjectRules,
         name: &str,
-        value: &JsonValue<'_>,
+        value: &MessageValue<'_>,
     ) {
         if value.member(name).is_some() || self.is_for_others(rules, name) {
             return;
@@ -144,7 +144,7 @@ impl<'v> Evaluator<'_, 'v> {
     pub(super) fn undescribed(
         &mut self,
         start: usize,
-        members: &'v [(Cow<'_, str>, JsonValue<'_>)],
+        members: &'v [(Cow<'_, str>, MessageValue<'_>)],
     ) {
         let applied: Vec<SchemaId> = self.applied[start..].to_vec();
         let set = self.set;
