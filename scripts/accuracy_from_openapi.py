@@ -117,4 +117,5 @@ def main():
     print(f"{made} APIs written to {arguments.out}; {skipped} files could not be read")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -9,75 +9,32 @@ description is not valid, or refuses a body that it was made of.
 
 import argparse
 import collections
-import gzip
 import json
-import re
-import subprocess
 import tempfile
 from pathlib import Path
 
 import jsonschema
+from description_bodies import Description, bodies_of, read_flows, read_labels, run
 from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
 
 FORMATS = jsonschema.Draft202012Validator.FORMAT_CHECKER
 
 
-def run(program, *arguments):
-    done = subprocess.run([program, *arguments], capture_output=True, text=True)
-    if done.returncode not in (0, 1):
-        raise SystemExit(f"{arguments[0]}: {done.stderr}")
-    return done.stdout
+class Validators:
+    """Compiled schemas of a description."""
 
-
-def shape_of(path):
-    """Return a path without names of parameters. Text that is masked is one."""
-    return re.sub(r"\{[^}]*\}|\[masked[^]]*\]", "{}", path)
-
-
-def media_type(value):
-    essence = (value or "").split(";")[0].split(",")[0].strip().lower()
-    return essence if re.fullmatch(r"[a-z0-9/+\-._*]+", essence) else ""
-
-
-def bodies_of(line):
-    """(direction, status, media type, body) of each JSON body of a flow."""
-    status = int(line.get("status") or 0)
-    headers = {key.lower(): value for key, value in line.get("request_headers") or []}
-    for key, kind in (("request_body", headers.get("content-type")), ("response_body", line.get("content_type"))):
-        text = line.get(key)
-        kind = media_type(kind)
-        if text in (None, "") or "json" not in kind:
-            continue
-        try:
-            body = json.loads(text) if isinstance(text, str) else text
-        except ValueError:
-            continue
-        if key == "response_body" and status:
-            yield "response", str(status), kind, body
-        elif key == "request_body" and status < 400:
-            yield "request", "", kind, body
-
-
-class Description:
     def __init__(self, document):
-        self.document = document
-        server = document["servers"][0]["url"]
-        self.base = "/" + "/".join(server.split("/")[3:]) if server.count("/") > 2 else ""
-        self.paths = {shape_of(path): item for path, item in document["paths"].items()}
-        self.validators = {}
+        self.description, self.made = Description(document), {}
 
-    def validator(self, label, direction, status, kind):
+    def get(self, label, direction, status, kind):
         key = label["path_pattern"], label["method"], direction, status, kind
-        if key not in self.validators:
-            path = shape_of(label["path_pattern"].removeprefix(self.base)) or "/"
-            operation = self.paths.get(path, {}).get(label["method"].lower(), {})
-            part = operation.get("requestBody", {}) if direction == "request" else operation.get("responses", {}).get(status, {})
-            schema = part.get("content", {}).get(kind, {}).get("schema")
+        if key not in self.made:
+            schema = self.description.schema(label, direction, status, kind)
             if schema is not None:
-                schema = {**schema, "components": self.document.get("components", {})}
+                schema = {**schema, "components": self.description.document.get("components", {})}
                 schema = jsonschema.Draft202012Validator(schema, format_checker=FORMATS)
-            self.validators[key] = schema
-        return self.validators[key]
+            self.made[key] = schema
+        return self.made[key]
 
 
 def main():
@@ -92,11 +49,7 @@ def main():
         counts = collections.Counter()
         with tempfile.TemporaryDirectory() as folder:
             lines = Path(folder, "capture.jsonl")
-            opened = gzip.open(path, "rt") if path.suffix == ".gz" else open(path)
-            with opened as text:
-                flows = [json.loads(line) for line in text]
-            for number, flow in enumerate(flows):
-                flow["id"] = str(number)
+            flows = read_flows(path)
             lines.write_text("".join(json.dumps(flow) + "\n" for flow in flows))
             out = Path(folder, "apis")
             out.mkdir()
@@ -108,13 +61,12 @@ def main():
                 for error in list(specification(document).iter_errors())[:3]:
                     counts["invalid"] += 1
                     print(f"   {file.name}: {error.message[:160]}")
-                described[document["info"]["title"]] = Description(document)
-            labels = map(json.loads, run(arguments.program, "label", "--quiet", str(lines)).splitlines())
-            labels = {label["id"]: label for label in labels if label["endpoint"]}
+                described[document["info"]["title"]] = Validators(document)
+        labels = read_labels(arguments.program, flows)
         for flow in flows if arguments.openapi == "3.1" else ():
             label = labels.get(flow["id"])
             for direction, status, kind, body in bodies_of(flow) if label else ():
-                validator = described[label["host"]].validator(label, direction, status, kind)
+                validator = described[label["host"]].get(label, direction, status, kind)
                 counts["bodies"] += 1
                 counts["without a schema"] += validator is None
                 if validator is not None and not validator.is_valid(body):

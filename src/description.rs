@@ -12,6 +12,7 @@ pub(crate) mod format;
 pub(crate) mod lines;
 pub(crate) mod operation;
 pub(crate) mod path_text;
+pub(crate) mod pattern;
 pub(crate) mod routing;
 pub(crate) mod schema;
 pub(crate) mod security;

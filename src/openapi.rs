@@ -3,6 +3,7 @@
 //! A description states what was observed and decided: paths from templates, parameters, bodies and answers from schemas,
 //! security from the credentials that were sent, refused and asked for. It has no captured value but enumerated ones.
 
+mod client_names;
 mod dialect;
 mod document;
 mod examples;

@@ -2,21 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use regex::{Regex, RegexBuilder};
 use serde_json::Value;
 
 use crate::description::cursor::{DescriptionCursor, DescriptionPlace};
 use crate::description::format::CheckedFormat;
+use crate::description::pattern::{PatternCompiler, PatternRule};
 use crate::description::schema::{
     Branches, CompiledSchema, KindSet, ListRules, NumberRules, ObjectRules, SchemaId, SchemaSet,
     TextRules,
 };
-
-/// Memory of one compiled regular expression, in bytes. A description may be hostile.
-const MAX_REGEX_BYTES: usize = 256 << 10;
-
-/// Regular expressions of one description.
-const MAX_REGEXES: usize = 5_000;
 
 /// Compiles schemas on demand: places are numbered first, and read afterwards, so that no reference is followed twice.
 pub(super) struct SchemaCompiler<'d> {
@@ -25,7 +19,7 @@ pub(super) struct SchemaCompiler<'d> {
     open: Vec<(SchemaId, DescriptionCursor<'d>)>,
     /// True for OpenAPI 2.0 and 3.0, whose schemas are not yet JSON Schema 2020-12.
     is_early: bool,
-    regexes: usize,
+    patterns: PatternCompiler,
     /// Parts of schemas that are not checked, in words.
     pub(super) unchecked: Vec<String>,
 }
@@ -37,7 +31,7 @@ impl<'d> SchemaCompiler<'d> {
             by_place: BTreeMap::new(),
             open: Vec::new(),
             is_early,
-            regexes: 0,
+            patterns: PatternCompiler::default(),
             unchecked: Vec::new(),
         }
     }
@@ -129,22 +123,20 @@ impl<'d> SchemaCompiler<'d> {
         }
     }
 
-    fn regex(&mut self, cursor: &DescriptionCursor<'d>, pattern: &str) -> Option<Regex> {
-        self.regexes += 1;
-        if self.regexes > MAX_REGEXES {
-            self.say(cursor, "there are too many patterns; this one is not checked");
-            return None;
+    fn pattern(&mut self, cursor: &DescriptionCursor<'d>, pattern: &str) -> Option<PatternRule> {
+        let compiled = self.patterns.compile(pattern);
+        if compiled.is_none() {
+            self.say(
+                cursor,
+                "this pattern is not checked, because it is not valid or too large, or there are too many",
+            );
         }
-        let built = RegexBuilder::new(pattern).size_limit(MAX_REGEX_BYTES).build();
-        if built.is_err() {
-            self.say(cursor, "this pattern is not checked, because it is not regular or too large");
-        }
-        built.ok()
+        compiled
     }
 
     fn text(&mut self, cursor: &DescriptionCursor<'d>) -> Option<Box<TextRules>> {
         let format = cursor.text("format").and_then(CheckedFormat::of_text);
-        let pattern = cursor.text("pattern").and_then(|pattern| self.regex(cursor, pattern));
+        let pattern = cursor.text("pattern").and_then(|pattern| self.pattern(cursor, pattern));
         let least = count(cursor, "minLength").unwrap_or(0);
         let most = count(cursor, "maxLength");
         let is_stated = format.is_some() || pattern.is_some() || least > 0 || most.is_some();
@@ -189,8 +181,8 @@ impl<'d> SchemaCompiler<'d> {
         if let Some(patterns) = cursor.get("patternProperties") {
             for (pattern, property) in patterns.members() {
                 let id = self.id_of(property.clone());
-                match self.regex(&property, pattern) {
-                    Some(regex) => rules.patterns.push((regex, id)),
+                match self.pattern(&property, pattern) {
+                    Some(pattern) => rules.patterns.push((pattern, id)),
                     // Unknown which properties are meant: none may be called undocumented.
                     None => rules.additional = Some(self.anything(cursor)),
                 }

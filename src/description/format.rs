@@ -9,6 +9,8 @@ pub(crate) enum CheckedFormat {
     DateTime,
     Date,
     Time,
+    /// ISO 8601, as RFC 3339 has it in its appendix A.
+    Duration,
     Email,
     Uri,
     UriReference,
@@ -31,6 +33,7 @@ impl CheckedFormat {
             "date-time" => Self::DateTime,
             "date" => Self::Date,
             "time" => Self::Time,
+            "duration" => Self::Duration,
             "email" => Self::Email,
             "uri" | "url" => Self::Uri,
             "uri-reference" => Self::UriReference,
@@ -58,6 +61,7 @@ impl CheckedFormat {
             Self::DateTime => "date-time",
             Self::Date => "date",
             Self::Time => "time",
+            Self::Duration => "duration",
             Self::Email => "email",
             Self::Uri => "uri",
             Self::UriReference => "uri-reference",
@@ -79,6 +83,7 @@ impl CheckedFormat {
             Self::DateTime => is(StringFormat::DateTime) || is_odd_date_time(text),
             Self::Date => is(StringFormat::Date),
             Self::Time => is_time(text),
+            Self::Duration => is_duration(text),
             // What RFC 5321 allows is wider than what servers check; an address has an `@` between two parts.
             Self::Email => {
                 text.rsplit_once('@').is_some_and(|(a, b)| !a.is_empty() && !b.is_empty())
@@ -109,6 +114,30 @@ fn is_odd_date_time(text: &str) -> bool {
 fn is_time(text: &str) -> bool {
     let moment = format!("2000-01-01T{text}");
     CheckedFormat::DateTime.accepts(&moment)
+}
+
+/// `P1Y2M3DT4H5M6S` with at least one part, or weeks alone. The last part may have a fraction.
+fn is_duration(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix('P') else { return false };
+    let (date, time) = rest.split_once('T').map_or((rest, None), |(date, time)| (date, Some(time)));
+    let is_sequence = |parts: &str, units: &str| {
+        let mut left = units;
+        let mut number = String::new();
+        for letter in parts.chars() {
+            if letter.is_ascii_digit() || letter == '.' || letter == ',' {
+                number.push(letter);
+                continue;
+            }
+            let Some(at) = left.find(letter).filter(|_| !number.is_empty()) else { return false };
+            left = &left[at + 1..];
+            number.clear();
+        }
+        number.is_empty()
+    };
+    match time {
+        Some(time) => !time.is_empty() && is_sequence(time, "HMS") && is_sequence(date, "YMD"),
+        None => !date.is_empty() && (is_sequence(date, "YMD") || is_sequence(date, "W")),
+    }
 }
 
 fn is_uri(text: &str) -> bool {
@@ -146,6 +175,9 @@ mod tests {
             (CheckedFormat::DateTime, "2024-02-29t12:30:00z", "2024-02-29 12:30:00"),
             (CheckedFormat::DateTime, "2016-12-31T23:59:60Z", "2016-12-31T23:60:00Z"),
             (CheckedFormat::Time, "12:30:00Z", "12:30"),
+            (CheckedFormat::Duration, "P1DT2H30M", "P1D2H"),
+            (CheckedFormat::Duration, "PT0.5S", "PT"),
+            (CheckedFormat::Duration, "P3W", "3W"),
             (CheckedFormat::Email, "a@b", "a"),
             (CheckedFormat::Uri, "about:blank", "/a/b"),
             (CheckedFormat::UriReference, "/a/b?c", "a b"),

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use regex::Regex;
 use serde_json::Value;
 
 use crate::description::cursor::DescriptionPlace;
 use crate::description::format::CheckedFormat;
+use crate::description::pattern::PatternRule;
 
 /// The index of a compiled schema in its [`SchemaSet`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -129,7 +129,7 @@ impl Default for CompiledSchema {
 #[derive(Debug, Default)]
 pub(crate) struct TextRules {
     pub(crate) format: Option<CheckedFormat>,
-    pub(crate) pattern: Option<Regex>,
+    pub(crate) pattern: Option<PatternRule>,
     /// Bounds of the length in characters.
     pub(crate) least: u64,
     pub(crate) most: Option<u64>,
@@ -163,7 +163,7 @@ pub(crate) struct ListRules {
 pub(crate) struct ObjectRules {
     pub(crate) properties: BTreeMap<Box<str>, SchemaId>,
     pub(crate) required: Vec<Box<str>>,
-    pub(crate) patterns: Vec<(Regex, SchemaId)>,
+    pub(crate) patterns: Vec<(PatternRule, SchemaId)>,
     pub(crate) additional: Option<SchemaId>,
     pub(crate) unevaluated: Option<SchemaId>,
     pub(crate) names: Option<SchemaId>,

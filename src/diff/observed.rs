@@ -11,7 +11,7 @@ use crate::report::decision::Decision;
 use crate::report::{Pattern, masked};
 use crate::schema::number_of;
 use crate::shape::Shape;
-use crate::shape::credentials::CredentialKind;
+use crate::shape::credentials::{CredentialCounts, CredentialKind};
 use crate::shape::formats::StringFormat;
 use crate::shape::messages::{ACCEPTED, Direction, EndpointMessages};
 use crate::shape::strings::Strings;
@@ -31,15 +31,24 @@ pub(super) fn model(
     let (store, unassigned) =
         bodies.resolve(|route| number_of(&decision.routes.label_of(route)?.id));
     let endpoints: BTreeMap<u64, &EndpointMessages> = store.iter().collect();
-    for pattern in &decision.report.patterns {
-        let seen = number_of(&pattern.id).and_then(|id| endpoints.get(&id));
-        let Some(messages) = seen.filter(|messages| messages.requests > 0) else { continue };
+    let seen: Vec<(&Pattern, &EndpointMessages)> = decision
+        .report
+        .patterns
+        .iter()
+        .filter_map(|pattern| Some((pattern, *endpoints.get(&number_of(&pattern.id)?)?)))
+        .filter(|(_, messages)| messages.requests > 0)
+        .collect();
+    let mut counts: BTreeMap<&str, CredentialCounts> = BTreeMap::new();
+    for (pattern, messages) in &seen {
+        counts.entry(&pattern.host).or_default().add(&messages.credentials);
+    }
+    for (pattern, messages) in seen {
         *model.requests.entry(pattern.host.clone()).or_default() += messages.requests;
         let (key, name) = key_of(pattern, described);
         let operation = model.operations.entry(key).or_default();
         operation.name = name;
         operation.host.clone_from(&pattern.host);
-        add(operation, messages);
+        add(operation, messages, &counts[&*pattern.host]);
     }
     (model, unassigned)
 }
@@ -56,7 +65,7 @@ fn key_of(pattern: &Pattern, described: Option<&ApiDescription>) -> (String, Str
     (format!("{} {}", pattern.host, pattern.id), pattern.endpoint.clone())
 }
 
-fn add(operation: &mut OperationModel, messages: &EndpointMessages) {
+fn add(operation: &mut OperationModel, messages: &EndpointMessages, counts: &CredentialCounts) {
     operation.requests += messages.requests;
     if let Some(fields) = &messages.query.fields {
         for (_, name, field) in fields.iter() {
@@ -73,10 +82,9 @@ fn add(operation: &mut OperationModel, messages: &EndpointMessages) {
             add_place(operation, place, None, presence, &field.shape, true);
         }
     }
-    for (kinds, used) in messages.credentials.sets() {
+    for (kinds, used) in counts.shown_sets(&messages.credentials) {
         if used.accepted > 0 {
-            let kinds = kinds.iter().filter(|kind| !kind.looks_secret(used.sent));
-            let texts: Vec<String> = kinds.map(CredentialKind::words).collect();
+            let texts: Vec<String> = kinds.iter().map(CredentialKind::words).collect();
             *operation.security.entry(texts.join(" and ")).or_default() += used.accepted;
         }
     }

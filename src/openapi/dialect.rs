@@ -41,45 +41,60 @@ pub(super) fn in_dialect(version: OpenApiVersion, schema: &mut Value) {
     if version == OpenApiVersion::V3_0 {
         to_3_0(object);
     }
+    split_kinds(version, object);
 }
 
-/// Rewrites what OpenAPI 3.0 has no keyword for.
+/// Rewrites what OpenAPI 3.0 has no keyword for, but for lists of types.
 fn to_3_0(object: &mut Map<String, Value>) {
     if let Some(kinds) = object.shift_remove("prefixItems") {
         object.insert("items".to_owned(), json!({ "anyOf": kinds }));
     }
     // `{"anyOf": [{"$ref"}, {"type": "null"}]}`
-    if let Some(Value::Array(many)) = object.get_mut("anyOf") {
-        let before = many.len();
-        let observed = many
-            .iter()
-            .filter(|inner| inner["type"] == "null")
-            .find_map(|inner| inner.get(OBSERVED).cloned());
-        many.retain(|inner| inner["type"] != "null");
-        let is_nullable = many.len() < before;
-        if let ([only], true) = (&many[..], is_nullable) {
-            let only = only.clone();
-            object.shift_remove("anyOf");
-            object.insert("allOf".to_owned(), json!([only]));
-        }
-        if is_nullable {
-            object.insert("nullable".to_owned(), json!(true));
-        }
-        if let Some(observed) = observed {
-            object.insert(OBSERVED.to_owned(), observed);
-        }
+    let Some(Value::Array(many)) = object.get_mut("anyOf") else { return };
+    let before = many.len();
+    let observed = many
+        .iter()
+        .filter(|inner| inner["type"] == "null")
+        .find_map(|inner| inner.get(OBSERVED).cloned());
+    many.retain(|inner| inner["type"] != "null");
+    let is_nullable = many.len() < before;
+    if let ([only], true) = (&many[..], is_nullable) {
+        let only = only.clone();
+        object.shift_remove("anyOf");
+        object.insert("allOf".to_owned(), json!([only]));
     }
-    let Some(Value::Array(kinds)) = object.get("type").cloned() else { return };
-    let is_nullable = kinds.contains(&json!("null"));
-    let kinds: Vec<Value> = kinds.into_iter().filter(|kind| *kind != "null").collect();
     if is_nullable {
         object.insert("nullable".to_owned(), json!(true));
     }
-    if let [only] = &kinds[..] {
-        object.insert("type".to_owned(), only.clone());
+    if let Some(observed) = observed {
+        object.insert(OBSERVED.to_owned(), observed);
+    }
+}
+
+/// Writes a schema of several kinds as `anyOf`, so that each kind gets the keywords that are about it: OpenAPI 3.0 has no list of
+/// types, and generators of clients drop a list or an object that is in one. So does text that has one of several formats: they
+/// make nothing of a format without a type beside it.
+fn split_kinds(version: OpenApiVersion, object: &mut Map<String, Value>) {
+    let mut kinds = match object.get("type") {
+        Some(Value::Array(kinds)) => kinds.clone(),
+        Some(kind @ Value::String(_)) => vec![kind.clone()],
+        _ => return,
+    };
+    let before = kinds.len();
+    kinds.retain(|kind| kind != "null");
+    let is_nullable = kinds.len() < before;
+    let has_formats = object.contains_key("anyOf");
+    let has_parts = kinds.iter().any(|kind| kind == "array" || kind == "object");
+    let is_3_0 = version == OpenApiVersion::V3_0;
+    if !has_formats && (kinds.len() < 2 || !(is_3_0 || has_parts)) {
+        if is_3_0 && let [only] = &kinds[..] {
+            object.insert("type".to_owned(), only.clone());
+            if is_nullable {
+                object.insert("nullable".to_owned(), json!(true));
+            }
+        }
         return;
     }
-    // Each kind gets the keywords that are about it; those of others say nothing of it.
     object.shift_remove("type");
     let mut own = std::mem::take(object);
     for kept in ["nullable", "x-sensitive", "x-discriminator", "title", OBSERVED] {
@@ -87,27 +102,41 @@ fn to_3_0(object: &mut Map<String, Value>) {
             .into_iter()
             .for_each(|value| drop(object.insert(kept.to_owned(), value)));
     }
-    let of_kind = |kind: &Value| {
-        let mut schema = Map::new();
-        schema.insert("type".to_owned(), kind.clone());
+    let mut branches: Vec<Value> = Vec::new();
+    for kind in &kinds {
+        let mut branch = Map::new();
+        branch.insert("type".to_owned(), kind.clone());
         for keyword in keywords_of(kind.as_str().unwrap_or_default()) {
             own.get(*keyword).into_iter().for_each(|value| {
-                schema.insert((*keyword).to_owned(), value.clone());
+                branch.insert((*keyword).to_owned(), value.clone());
             });
         }
-        if is_nullable {
-            schema.insert("nullable".to_owned(), json!(true));
+        if is_3_0 && is_nullable {
+            branch.insert("nullable".to_owned(), json!(true));
         }
-        Value::Object(schema)
-    };
-    object.insert("anyOf".to_owned(), kinds.iter().map(of_kind).collect());
+        let formats = own.get("anyOf").and_then(Value::as_array).filter(|_| kind == "string");
+        match formats {
+            Some(formats) => {
+                branches.extend(formats.iter().filter_map(Value::as_object).map(|format| {
+                    Value::Object(branch.clone().into_iter().chain(format.clone()).collect())
+                }))
+            }
+            None => branches.push(Value::Object(branch)),
+        }
+    }
+    if is_nullable && is_3_0 {
+        object.insert("nullable".to_owned(), json!(true));
+    } else if is_nullable {
+        branches.push(json!({ "type": "null" }));
+    }
+    object.insert("anyOf".to_owned(), Value::Array(branches));
 }
 
 /// The keywords that are about values of one kind.
 fn keywords_of(kind: &str) -> &'static [&'static str] {
     match kind {
-        "string" => &["format", "pattern", "maxLength"],
-        "array" => &["items", "minItems", "maxItems"],
+        "string" => &["format", "pattern", "maxLength", "enum"],
+        "array" => &["items", "prefixItems", "minItems", "maxItems"],
         "object" => &["properties", "required", "additionalProperties"],
         _ => &[],
     }
@@ -140,5 +169,32 @@ mod tests {
             written(json!({ "type": "array", "prefixItems": [{ "type": "string" }], "items": {} })),
             json!({ "type": "array", "items": { "anyOf": [{ "type": "string" }] } })
         );
+    }
+
+    #[test]
+    fn kinds_that_generators_cannot_tell_apart_are_split() {
+        let of_3_1 = |mut schema: Value| {
+            in_dialect(OpenApiVersion::V3_1, &mut schema);
+            schema
+        };
+        let scalars = json!({ "type": ["integer", "string", "null"] });
+        assert_eq!(of_3_1(scalars.clone()), scalars);
+        let mixed = json!({ "type": ["string", "array", "null"], "format": "uuid", "items": {} });
+        assert_eq!(
+            of_3_1(mixed.clone()),
+            json!({ "anyOf": [
+                { "type": "string", "format": "uuid" },
+                { "type": "array", "items": {} },
+                { "type": "null" },
+            ] })
+        );
+        let formats =
+            json!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "maxLength": 0 }] });
+        let split = json!({ "anyOf": [
+            { "type": "string", "format": "ipv4" },
+            { "type": "string", "maxLength": 0 },
+        ] });
+        assert_eq!(of_3_1(formats.clone()), split);
+        assert_eq!(written(formats), split);
     }
 }

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use crate::openapi::client_names::set_client_names;
 use crate::openapi::dialect::in_dialect;
 use crate::openapi::names::name_operations;
 use crate::openapi::operation::{COMPONENTS, OperationInput};
 use crate::openapi::security::{SecuritySchemes, oauth_flows};
 use crate::openapi::servers::{base_path, server, server_url, with_parameters};
+
 use crate::openapi::{OpenApiOptions, OpenApiVersion};
 use crate::report::Pattern;
 use crate::schema::Schemas;
@@ -74,7 +76,9 @@ pub(super) fn describe(
     if !components.is_empty() {
         out.insert("components".to_owned(), Value::Object(components));
     }
-    Value::Object(out)
+    let mut out = Value::Object(out);
+    set_client_names(&mut out);
+    out
 }
 
 /// The endpoints by path without base and method (an index into [`METHODS`]); sorted by both. Endpoints whose method no path

@@ -117,7 +117,7 @@ impl OperationInput<'_> {
         for pattern in self.patterns {
             let Some((host, endpoint)) = self.schemas.get(&pattern.id) else { continue };
             let kinds: Vec<CredentialKind> =
-                endpoint.credentials.sets().flat_map(|(kinds, _)| kinds).collect();
+                host.credentials_of(endpoint).flat_map(|(kinds, _)| kinds).collect();
             let query = host.decider(&self.schemas.prior, true).place(endpoint.query, "");
             let is_credential =
                 |name: &str| kinds.contains(&CredentialKind::Query(name.to_owned()));

@@ -35,9 +35,8 @@ impl SecuritySchemes {
         let mut sets: BTreeMap<Vec<CredentialKind>, CredentialUse> = BTreeMap::new();
         let mut challenges: BTreeSet<String> = BTreeSet::new();
         for pattern in patterns {
-            let Some((_, endpoint)) = schemas.get(&pattern.id) else { continue };
-            for (mut kinds, used) in endpoint.credentials.sets() {
-                kinds.retain(|kind| !kind.looks_secret(used.sent));
+            let Some((host, endpoint)) = schemas.get(&pattern.id) else { continue };
+            for (kinds, used) in host.credentials_of(endpoint) {
                 let sum = sets.entry(kinds).or_default();
                 sum.sent += used.sent;
                 sum.accepted += used.accepted;

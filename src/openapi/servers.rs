@@ -74,24 +74,27 @@ pub(super) fn with_parameters(text: &str) -> String {
     out
 }
 
-/// The object of a server; variables of a group of hosts have a default, which OpenAPI requires.
+/// The object of a server; variables have a default, which OpenAPI requires. What they stand for is said once, since some
+/// validators refuse a text beside a default.
 pub(super) fn server(url: &str) -> Value {
     let mut variables = Map::new();
     let mut rest = url;
+    let mut is_any_masked = false;
     while let Some((_, after)) = rest.split_once('{') {
         let Some((name, after)) = after.split_once('}') else { break };
-        let said = if is_masked(name) {
-            "Not shown, because it looks like a secret."
-        } else {
-            "Differs between the hosts that are one."
-        };
-        let about = json!({ "default": name, "description": said });
-        variables.insert(name.to_owned(), about);
+        is_any_masked |= is_masked(name);
+        variables.insert(name.to_owned(), json!({ "default": name }));
         rest = after;
     }
     let mut server = Map::new();
     server.insert("url".to_owned(), json!(url));
     if !variables.is_empty() {
+        let about = if is_any_masked {
+            "A part of the host is not shown, because it looks like a secret."
+        } else {
+            "Hosts that differ in the variable are one API."
+        };
+        server.insert("description".to_owned(), json!(about));
         server.insert("variables".to_owned(), Value::Object(variables));
     }
     Value::Object(server)

@@ -13,6 +13,7 @@ use crate::schema::graph::{Message, ObjectId, PlaceGraph, PlaceId};
 use crate::schema::names::{EntityNames, message_names, path_nouns};
 use crate::schema::pool::pool;
 use crate::schema::prior::Prior;
+use crate::shape::credentials::{CredentialCounts, CredentialKind, CredentialUse};
 use crate::shape::messages::{Direction, EndpointMessages};
 use crate::shape::{Caps, Shape};
 use crate::template::property_rules::PropertyRules;
@@ -25,6 +26,7 @@ const DEFINITIONS: &str = "#/$defs/";
 pub(crate) struct HostSchemas {
     pub(crate) graph: PlaceGraph,
     pub(crate) components: Components,
+    credential_counts: CredentialCounts,
     definitions: BTreeMap<ObjectId, Definition>,
 }
 
@@ -41,6 +43,7 @@ struct Definition {
 pub(crate) struct HostBuilder {
     graph: PlaceGraph,
     messages: Vec<PlaceId>,
+    credential_counts: CredentialCounts,
 }
 
 impl HostBuilder {
@@ -54,6 +57,7 @@ impl HostBuilder {
     ) -> EndpointSchemas {
         let (requests, unencrypted) = (messages.requests, messages.unencrypted);
         let credentials = std::mem::take(&mut messages.credentials);
+        self.credential_counts.add(&credentials);
         let caps = Caps::at(messages.level);
         let none = EntityNames::default();
         let rules_of = |message: &str, path: &[&str]| {
@@ -105,7 +109,12 @@ impl HostBuilder {
         self.graph.hide_secret_keys();
         let nouns = path_nouns(patterns.iter().copied());
         let components = components(&self.graph, &self.messages, &nouns);
-        let mut host = HostSchemas { graph: self.graph, components, definitions: BTreeMap::new() };
+        let mut host = HostSchemas {
+            graph: self.graph,
+            components,
+            credential_counts: self.credential_counts,
+            definitions: BTreeMap::new(),
+        };
         let definitions =
             host.components.shared.iter().map(|id| (*id, host.definition(*id, prior)));
         host.definitions = definitions.collect();
@@ -114,6 +123,14 @@ impl HostBuilder {
 }
 
 impl HostSchemas {
+    /// The sets of credentials that requests to an endpoint of the host carried.
+    pub(crate) fn credentials_of(
+        &self,
+        endpoint: &EndpointSchemas,
+    ) -> impl Iterator<Item = (Vec<CredentialKind>, CredentialUse)> {
+        self.credential_counts.shown_sets(&endpoint.credentials)
+    }
+
     pub(crate) fn decider<'h>(&'h self, prior: &'h Prior, is_text: bool) -> Decider<'h> {
         Decider { graph: &self.graph, prior, components: &self.components.shared, is_text }
     }

@@ -1,5 +1,7 @@
 //! The credentials that requests carry and servers ask for: which kinds and names, and never a value.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::flow::{Flow, text};
@@ -52,6 +54,32 @@ pub(crate) enum CredentialKind {
     Cookie(String),
 }
 
+/// How many requests to a host carried each kind of credential. A name that is often seen is not itself a secret.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CredentialCounts(BTreeMap<CredentialKind, u64>);
+
+impl CredentialCounts {
+    /// Adds the credentials of an endpoint of the host.
+    pub(crate) fn add(&mut self, credentials: &Credentials) {
+        for (kinds, used) in credentials.sets() {
+            for kind in kinds {
+                *self.0.entry(kind).or_default() += used.sent;
+            }
+        }
+    }
+
+    /// The [sets](Credentials::sets) of an endpoint of the host, without names that look like secrets.
+    pub(crate) fn shown_sets(
+        &self,
+        credentials: &Credentials,
+    ) -> impl Iterator<Item = (Vec<CredentialKind>, CredentialUse)> {
+        credentials.sets().map(|(mut kinds, used)| {
+            kinds.retain(|kind| !kind.looks_secret(self.0.get(kind).copied().unwrap_or_default()));
+            (kinds, used)
+        })
+    }
+}
+
 /// Schemes of `Authorization` that the IANA registry knows and clients of APIs use.
 const SCHEMES: [&str; 6] = ["basic", "bearer", "digest", "dpop", "hoba", "negotiate"];
 
@@ -79,7 +107,7 @@ impl CredentialKind {
     }
 
     /// True if the name was seen so seldom that it may be a value, and looks like a secret.
-    pub(crate) fn looks_secret(&self, requests: u64) -> bool {
+    fn looks_secret(&self, requests: u64) -> bool {
         match self {
             Self::Http(_) | Self::Authorization => false,
             Self::Header(name) | Self::Query(name) | Self::Cookie(name) => {
@@ -233,6 +261,7 @@ fn may_be_credential(name: &[u8]) -> bool {
                 | b"pas"
                 | b"log"
                 | b"rem"
+                | b"cli"
         )
     })
 }
@@ -257,10 +286,20 @@ fn has(words: &[String], any: &[&str]) -> bool {
     words.iter().any(|word| any.contains(&&**word))
 }
 
-fn is_header_key(words: &[String], _: &[u8]) -> bool {
+/// True for a value that a machine made, which tells `prediction-key` from `sort-key`.
+fn is_made(value: &[u8]) -> bool {
+    value.len() >= MIN_KEY_BYTES
+        && value.iter().any(u8::is_ascii_digit)
+        && !value.iter().any(|byte| b" /?&".contains(byte))
+}
+
+fn is_header_key(words: &[String], value: &[u8]) -> bool {
+    let joined = words.concat();
     let is_key = has(words, &["key"])
         && (words[0] == "x"
             || has(words, &["api", "app", "application", "subscription", "access", "auth"]));
+    let is_ending = ["key", "token", "secret", "clientid", "appid"];
+    let may_be = is_ending.iter().any(|end| joined.ends_with(end)) && is_made(value);
     let is_other = has(
         words,
         &[
@@ -275,24 +314,17 @@ fn is_header_key(words: &[String], _: &[u8]) -> bool {
             "password",
         ],
     );
-    (is_key || is_other) && !has(words, &NOT_CREDENTIALS) && words[0] != "sec"
+    (is_key || is_other || may_be) && !has(words, &NOT_CREDENTIALS) && words[0] != "sec"
 }
 
 fn is_query_key(words: &[String], value: &[u8]) -> bool {
     let joined = words.concat();
-    let is_named = matches!(
-        &*joined,
-        "apikey"
-            | "accesstoken"
-            | "authtoken"
-            | "apitoken"
-            | "accesskey"
-            | "subscriptionkey"
-            | "jwt"
-            | "sessionid"
-    );
-    let may_be = matches!(&*joined, "key" | "token" | "auth" | "appid" | "appkey" | "secret");
-    is_named || (may_be && value.len() >= MIN_KEY_BYTES && value.iter().any(u8::is_ascii_digit))
+    let named = ["apikey", "apisecret", "accesstoken", "authtoken", "apitoken", "accesskey", "jwt"];
+    let is_named = named.iter().any(|end| joined.ends_with(end))
+        || ["subscriptionkey", "sessionid"].contains(&&*joined);
+    let is_ending = ["key", "token", "auth", "appid", "clientid", "secret"];
+    let may_be = is_ending.iter().any(|end| joined.ends_with(end)) && is_made(value);
+    (is_named || may_be) && !has(words, &NOT_CREDENTIALS)
 }
 
 fn is_session(words: &[String], value: &[u8]) -> bool {
@@ -332,7 +364,7 @@ mod tests {
     use crate::flow::{Headers, Response};
 
     /// Words that credentials have in their names, and others.
-    const WORDS: [&str; 28] = [
+    const WORDS: [&str; 29] = [
         "key",
         "api",
         "app",
@@ -358,6 +390,7 @@ mod tests {
         "accept",
         "x",
         "user",
+        "client",
         "sec",
         "content",
         "ke",
@@ -426,6 +459,10 @@ mod tests {
         );
         assert_eq!(of("https://h.example/?api_key=abc&q=key", &[]), ["query:api_key"]);
         assert!(of("https://h.example/?key=name&page_token=abcdef0123456789", &[]).is_empty());
+        assert_eq!(of(plain, &[("Prediction-Key", "0123456789abcdef")]), ["header:prediction-key"]);
+        assert!(of(plain, &[("Sort-Key", "name")]).is_empty());
+        assert_eq!(of("https://h.example/?hapikey=abc", &[]), ["query:hapikey"]);
+        assert_eq!(of("https://h.example/?user_key=0123456789abcdef", &[]), ["query:user_key"]);
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl<'v> Evaluator<'_, 'v> {
                 self.has_unnamed = true;
             }
             for (pattern, schema) in &rules.patterns {
-                if pattern.is_match(name) {
+                if self.matches(pattern, name) {
                     self.value_at(PlaceStep::Key, *schema, member);
                     is_named = true;
                 }
@@ -163,7 +163,10 @@ impl<'v> Evaluator<'_, 'v> {
         for (name, member) in members {
             let is_described = rules.iter().any(|(_, rules)| {
                 rules.properties.contains_key(&**name)
-                    || rules.patterns.iter().any(|(pattern, _)| pattern.is_match(name))
+                    || rules
+                        .patterns
+                        .iter()
+                        .any(|(pattern, _)| pattern.matches(name).unwrap_or(true))
                     || rules.additional.is_some()
             });
             if is_described {

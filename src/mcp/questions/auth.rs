@@ -80,10 +80,9 @@ pub(in crate::mcp) fn auth_answer(
     let selection = question.patterns().selection();
     let mut rows: BTreeMap<(String, Vec<String>), AuthRow> = BTreeMap::new();
     for pattern in view.report.patterns.iter().filter(|pattern| selection.wants(pattern)) {
-        let Some((_, endpoint)) = schemas.get(&pattern.id) else { continue };
-        for (kinds, used) in endpoint.credentials.sets() {
-            let kinds = kinds.iter().filter(|kind| !kind.looks_secret(used.sent));
-            let sent: Vec<String> = kinds.map(CredentialKind::words).collect();
+        let Some((host, endpoint)) = schemas.get(&pattern.id) else { continue };
+        for (kinds, used) in host.credentials_of(endpoint) {
+            let sent: Vec<String> = kinds.iter().map(CredentialKind::words).collect();
             let row = rows.entry((pattern.host.clone(), sent.clone())).or_insert_with(|| AuthRow {
                 host: text::shortened(pattern.host.as_bytes(), limits::MAX_SHOWN_BYTES)
                     .into_owned(),
