@@ -39,6 +39,17 @@ def shape_of(path):
     return re.sub(r"\{[^}]*\}|\[masked[^]]*\]", "{}", path)
 
 
+def path_items(document):
+    """The path items of a vendor's description by shape, with and without the base path of its server."""
+    server = ((document.get("servers") or [{}])[0] or {}).get("url") or ""
+    base = "/" + server.split("//", 1)[1].partition("/")[2] if "//" in server else server
+    items = {}
+    for path, item in document["paths"].items():
+        items[shape_of(path)] = item
+        items.setdefault(shape_of(base.rstrip("/") + path), item)
+    return items
+
+
 def media_type(value):
     essence = (value or "").split(";")[0].split(",")[0].strip().lower()
     return essence if re.fullmatch(r"[a-z0-9/+\-._*]+", essence) else ""

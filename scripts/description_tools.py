@@ -172,13 +172,6 @@ def generator(tools, files, work, versions):
             if "ERROR" in line or "Exception" in line or "[FAIL]" in line:
                 outcome.add("batch", line)
         outcomes.append(outcome)
-        if name == "typescript-fetch":
-            checked = Outcome("tsc of that client")
-            sources = [path for number in range(len(files)) for path in [work / name / str(number) / "index.ts"] if path.exists()]
-            done = run([tools / "node_modules/.bin/tsc", "--strict", "--noEmit", "--target", "es2022", "--lib", "es2022,dom", "--moduleResolution", "bundler", "--module", "esnext", *sources])
-            for line in done.stdout.splitlines():
-                checked.add("tsc", line.split("typescript-fetch/")[-1])
-            outcomes.append(checked)
     return outcomes
 
 

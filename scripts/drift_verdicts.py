@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import jsonschema
-from description_bodies import bodies_of, read_flows, shape_of
+from description_bodies import bodies_of, path_items, read_flows, shape_of
 
 REFUSED = {
     "forbidden-property", "missing-required", "wrong-kind", "null-not-allowed", "wrong-format", "outside-enum", "out-of-bounds",
@@ -54,7 +54,7 @@ class Judge:
         for direction in ("request", "response"):
             self.components[direction] = modern(document.get("components") or {}, self.is_old, direction)
         self.document = document
-        self.items = {shape_of(path): item for path, item in document["paths"].items()}
+        self.items = path_items(document)
         self.made = {}
 
     def resolve(self, node):

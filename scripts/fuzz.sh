@@ -6,12 +6,12 @@ cd "$(dirname "$0")/.."
 seconds=${1:-60}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(dump har lines url headers state bodies)
+[ ${#targets[@]} -gt 0 ] || targets=(dump har lines url headers state bodies description)
 export RUSTC_BOOTSTRAP=1
 
 seeds=fuzz/seeds
 rm -rf "$seeds"
-mkdir -p "$seeds"/{dump,har,lines,url,headers,state,bodies}
+mkdir -p "$seeds"/{dump,har,lines,url,headers,state,bodies,description}
 python3 - "$seeds" <<'PYTHON'
 import json, pathlib, sqlite3, subprocess, sys
 seeds = pathlib.Path(sys.argv[1])
@@ -45,6 +45,12 @@ for row in sqlite3.connect(f"file:{fixtures}/demo.db?mode=ro", uri=True).execute
     number += 1
 seed("headers", number, json.dumps({"a": "1", "\u00e9": None}))
 PYTHON
+for format in yaml json; do
+  for version in 3.1 3.0; do
+    cargo run --quiet -- openapi -q --host api.shop.example --format "$format" --openapi "$version" fixtures/demo.har \
+      > "$seeds/description/$format$version"
+  done
+done
 cargo run --quiet --example state -- fixtures/demo.mitm fixtures/demo.har > "$seeds/state/0000"
 head -c 13 /dev/zero | cat - "$seeds/state/0000" > "$seeds/state/0001"
 tail -c +14 "$seeds/state/0000" > "$seeds/state/0002"

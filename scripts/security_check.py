@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-from description_bodies import Description, read_flows, read_labels, shape_of
+from description_bodies import Description, path_items, read_flows, read_labels, shape_of
 
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 
@@ -45,7 +45,8 @@ def sent(flow, wanted):
     place, name = wanted
     if place == "http":
         value = headers.get("authorization", "")
-        return bool(value) and (name == "any" or value.split(" ")[0].lower() == name)
+        is_removed = "REDACTED" in value and " " not in value
+        return bool(value) and (name == "any" or is_removed or value.split(" ")[0].lower() == name)
     return name in {"header": headers, "query": query, "cookie": cookies}.get(place, ())
 
 
@@ -72,7 +73,7 @@ def main():
     all_counts, shown = collections.Counter(), 0
     for description, capture in zip(arguments.pairs[::2], arguments.pairs[1::2], strict=True):
         vendor = json.loads(description.read_text())
-        items = {shape_of(path): item for path, item in vendor["paths"].items()}
+        items = path_items(vendor)
         flows = read_flows(capture)
         labels = read_labels(arguments.program, flows)
         documents = described(arguments.program, capture)
@@ -96,7 +97,9 @@ def main():
                 own = Description(documents[host])
                 item = own.paths.get(shape_of(own_path.removeprefix(own.base)) or "/", {})
                 stated = alternatives(own.document, item.get(own_method) or {})
-                is_right &= all(any(is_same(one, wanted) for one in stated) for wanted in used)
+                # Requests that carry several of the vendor's alternatives cannot show that one is enough.
+                allowed = [*used, set().union(*used)]
+                is_right &= bool(stated) and all(any(is_same(one, wanted) for wanted in allowed) for one in stated if one)
             counts["operations"] += 1
             counts["right"] += is_right
             if not is_right and shown < 20:

@@ -4,6 +4,7 @@
 //! security from the credentials that were sent, refused and asked for. It has no captured value but enumerated ones.
 
 mod client_names;
+mod cycles;
 mod dialect;
 mod document;
 mod examples;

@@ -30,9 +30,14 @@ pub(super) fn in_dialect(version: OpenApiVersion, schema: &mut Value) {
     }
     if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
         // Many tools take a property of this name for a reference.
-        if properties.shift_remove("$ref").is_some() {
-            let required = object.get_mut("required").and_then(Value::as_array_mut);
-            required.into_iter().for_each(|names| names.retain(|name| name != "$ref"));
+        if properties.shift_remove("$ref").is_some()
+            && let Some(names) = object.get_mut("required").and_then(Value::as_array_mut)
+        {
+            names.retain(|name| name != "$ref");
+            // An empty list is not valid in OpenAPI 3.0.
+            if names.is_empty() {
+                object.shift_remove("required");
+            }
         }
     }
     if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
@@ -169,6 +174,13 @@ mod tests {
             written(json!({ "type": "array", "prefixItems": [{ "type": "string" }], "items": {} })),
             json!({ "type": "array", "items": { "anyOf": [{ "type": "string" }] } })
         );
+    }
+
+    #[test]
+    fn properties_that_look_like_references_are_left_out() {
+        let schema =
+            json!({ "type": "object", "properties": { "$ref": {} }, "required": ["$ref"] });
+        assert_eq!(written(schema), json!({ "type": "object", "properties": {} }));
     }
 
     #[test]

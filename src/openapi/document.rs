@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use crate::openapi::client_names::set_client_names;
+use crate::openapi::cycles::unfold_cycles;
 use crate::openapi::dialect::in_dialect;
 use crate::openapi::names::name_operations;
 use crate::openapi::operation::{COMPONENTS, OperationInput};
@@ -151,5 +152,7 @@ fn definitions(
         in_dialect(options.version, &mut schema);
         found.insert(name.clone(), schema);
     }
-    found.into_iter().collect()
+    let mut definitions = found.into_iter().collect();
+    unfold_cycles(&mut definitions);
+    definitions
 }

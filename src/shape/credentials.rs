@@ -286,11 +286,23 @@ fn has(words: &[String], any: &[&str]) -> bool {
     words.iter().any(|word| any.contains(&&**word))
 }
 
-/// True for a value that a machine made, which tells `prediction-key` from `sort-key`.
+/// True for a value that a machine made, which tells `prediction-key` from `sort-key`, and for what stands where one was
+/// removed before the capture was shared.
 fn is_made(value: &[u8]) -> bool {
-    value.len() >= MIN_KEY_BYTES
+    let is_random = value.len() >= MIN_KEY_BYTES
         && value.iter().any(u8::is_ascii_digit)
-        && !value.iter().any(|byte| b" /?&".contains(byte))
+        && !value.iter().any(|byte| b" /?&".contains(byte));
+    is_random || is_removed(value)
+}
+
+/// True for what tools write in place of a secret: `REDACTED`, `[FILTERED]`, `****`.
+fn is_removed(value: &[u8]) -> bool {
+    const WORDS: [&str; 7] =
+        ["redacted", "filtered", "masked", "hidden", "removed", "sanitized", "scrubbed"];
+    let is_starred = value.len() >= 3
+        && (value.iter().all(|byte| *byte == b'*')
+            || value.iter().all(|byte| b"xX".contains(byte)));
+    is_starred || (value.len() <= MAX_NAME_BYTES && has(&words_of(value), &WORDS))
 }
 
 fn is_header_key(words: &[String], value: &[u8]) -> bool {
@@ -461,6 +473,7 @@ mod tests {
         assert!(of("https://h.example/?key=name&page_token=abcdef0123456789", &[]).is_empty());
         assert_eq!(of(plain, &[("Prediction-Key", "0123456789abcdef")]), ["header:prediction-key"]);
         assert!(of(plain, &[("Sort-Key", "name")]).is_empty());
+        assert_eq!(of("https://h.example/?key=[REDACTED]&q=xxx", &[]), ["query:key"]);
         assert_eq!(of("https://h.example/?hapikey=abc", &[]), ["query:hapikey"]);
         assert_eq!(of("https://h.example/?user_key=0123456789abcdef", &[]), ["query:user_key"]);
     }
