@@ -138,8 +138,7 @@ def python_client(tools, files, work, versions):
     outcome = Outcome("openapi-python-client")
     for number, file in enumerate(files):
         command = [tools / "py/bin/openapi-python-client", "generate", "--path", file, "--output-path", work / f"client{number}"]
-        path = f"{tools}/py/bin:{os.environ['PATH']}"
-        done = run([*command, "--overwrite", "--meta", "none"], env={**os.environ, "PATH": path, "COLUMNS": "1000"})
+        done = run([*command, "--overwrite", "--meta", "none"], env={**os.environ, "COLUMNS": "1000"})
         said = done.stdout + done.stderr
         # It knows no media types but JSON, forms, text and bytes, and says so of every other.
         reasons = [line for line in said.splitlines() if re.search(r"\(.*\), (response|this endpoint) will|^Unable|^Attempted|^Found", line)]
@@ -241,6 +240,7 @@ def main():
     parser.add_argument("--work", type=Path)
     arguments = parser.parse_args()
     tools = arguments.tools.resolve()
+    os.environ["PATH"] = f"{tools}/py/bin:{os.environ['PATH']}"
     failed = False
     with tempfile.TemporaryDirectory() as folder:
         work = (arguments.work or Path(folder)).resolve()

@@ -81,6 +81,9 @@ mod noise;
 /// Compressed captures: gzip, zlib, zstd, zip.
 #[path = "main/packed.rs"]
 mod packed;
+/// Credentials planted everywhere, and every output.
+#[path = "main/planted.rs"]
+mod planted;
 /// Dependencies between the modules of the crate.
 #[path = "main/rooms.rs"]
 mod rooms;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::openapi::operation::COMPONENTS;
 
@@ -53,8 +53,13 @@ fn collect_references(schema: &Value, found: &mut BTreeSet<String>) {
 
 fn unfold(schema: &mut Value, leads_back: &dyn Fn(&str) -> bool) {
     let first = schema.get("allOf").and_then(|all| all.get(0));
-    if let Some(reference) = first.filter(|first| target(first).is_some_and(leads_back)) {
-        *schema = reference.clone();
+    if let Some(reference) = first.filter(|first| target(first).is_some_and(leads_back)).cloned() {
+        // Beside `nullable`, the reference stays where it is.
+        if schema.as_object().is_some_and(|members| members.len() > 1) {
+            schema["allOf"] = json!([reference]);
+        } else {
+            *schema = reference;
+        }
         return;
     }
     match schema {
@@ -68,8 +73,6 @@ fn unfold(schema: &mut Value, leads_back: &dyn Fn(&str) -> bool) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -78,6 +81,9 @@ mod tests {
         let stricter = |name: &str| json!({ "allOf": [refer(name), { "required": ["a"] }] });
         let mut definitions = json!({
             "Repo": { "properties": { "parent": stricter("Fork"), "owner": stricter("User") } },
+            "Team": { "properties": {
+                "parent": { "allOf": [refer("Team")], "type": "object", "nullable": true },
+            } },
             "Fork": { "properties": { "source": { "items": refer("Repo") } } },
             "User": {},
         });
@@ -85,5 +91,6 @@ mod tests {
         let properties = &definitions["Repo"]["properties"];
         assert_eq!(properties["parent"], refer("Fork"));
         assert_eq!(properties["owner"], stricter("User"));
+        assert_eq!(definitions["Team"]["properties"]["parent"]["nullable"], true);
     }
 }

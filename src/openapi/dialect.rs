@@ -62,14 +62,19 @@ fn to_3_0(object: &mut Map<String, Value>) {
         .filter(|inner| inner["type"] == "null")
         .find_map(|inner| inner.get(OBSERVED).cloned());
     many.retain(|inner| inner["type"] != "null");
-    let is_nullable = many.len() < before;
-    if let ([only], true) = (&many[..], is_nullable) {
-        let only = only.clone();
-        object.shift_remove("anyOf");
-        object.insert("allOf".to_owned(), json!([only]));
-    }
-    if is_nullable {
-        object.insert("nullable".to_owned(), json!(true));
+    if many.len() < before {
+        // `nullable` counts beside a type alone (OpenAPI 3.0.3, schema object); what is referred to is an object.
+        let nullable =
+            |schema: &Value| json!({ "type": "object", "allOf": [schema], "nullable": true });
+        if let [only] = &many[..] {
+            let only = nullable(only);
+            object.shift_remove("anyOf");
+            object.extend(only.as_object().cloned().unwrap_or_default());
+        } else if let Some(typed) = many.iter_mut().find(|inner| inner["type"].is_string()) {
+            typed["nullable"] = json!(true);
+        } else if let Some(first) = many.first_mut() {
+            *first = nullable(first);
+        }
     }
     if let Some(observed) = observed {
         object.insert(OBSERVED.to_owned(), observed);
@@ -129,9 +134,7 @@ fn split_kinds(version: OpenApiVersion, object: &mut Map<String, Value>) {
             None => branches.push(Value::Object(branch)),
         }
     }
-    if is_nullable && is_3_0 {
-        object.insert("nullable".to_owned(), json!(true));
-    } else if is_nullable {
+    if is_nullable && !is_3_0 {
         branches.push(json!({ "type": "null" }));
     }
     object.insert("anyOf".to_owned(), Value::Array(branches));
@@ -168,7 +171,11 @@ mod tests {
         );
         assert_eq!(
             written(json!({ "anyOf": [{ "$ref": "#/x" }, { "type": "null" }] })),
-            json!({ "allOf": [{ "$ref": "#/x" }], "nullable": true })
+            json!({ "type": "object", "allOf": [{ "$ref": "#/x" }], "nullable": true })
+        );
+        assert_eq!(
+            written(json!({ "anyOf": [{ "$ref": "#/x" }, { "type": ["string", "null"] }] })),
+            json!({ "anyOf": [{ "$ref": "#/x" }, { "type": "string", "nullable": true }] })
         );
         assert_eq!(
             written(json!({ "type": "array", "prefixItems": [{ "type": "string" }], "items": {} })),
