@@ -43,13 +43,13 @@ impl OperationInput<'_> {
         references: &mut BTreeSet<ObjectId>,
     ) -> Value {
         let Some(first) = self.patterns.first() else { return Value::Null };
-        let requirement = security.requirement(self.patterns, self.schemas);
+        let (requirement, stated) = security.requirement(self.patterns, self.schemas);
         let mut out = Map::new();
         out.insert("operationId".to_owned(), json!(self.names.id));
         out.insert("summary".to_owned(), json!(self.names.summary));
         out.insert("description".to_owned(), json!(self.description()));
         out.insert("tags".to_owned(), json!([self.names.tag]));
-        let parameters = self.parameters(first);
+        let parameters = self.parameters(first, &stated);
         if !parameters.is_empty() {
             out.insert("parameters".to_owned(), Value::Array(parameters));
         }
@@ -112,19 +112,18 @@ impl OperationInput<'_> {
         })
     }
 
-    fn parameters(&self, first: &Pattern) -> Vec<Value> {
+    /// The parameters, without the credentials that are stated as security.
+    fn parameters(&self, first: &Pattern, stated: &[CredentialKind]) -> Vec<Value> {
         let mut all = path_parameters(first, self.path_names, self.options);
         for pattern in self.patterns {
             let Some((host, endpoint)) = self.schemas.get(&pattern.id) else { continue };
-            let kinds: Vec<CredentialKind> =
-                host.credentials_of(endpoint).flat_map(|(kinds, _)| kinds).collect();
             let query = host.decider(&self.schemas.prior, true).place(endpoint.query, "");
             let is_credential =
-                |name: &str| kinds.contains(&CredentialKind::Query(name.to_owned()));
+                |name: &str| stated.contains(&CredentialKind::Query(name.to_owned()));
             let query =
                 query_parameters(&query, &emitter(host, self.options), is_credential, self.options);
             let is_credential =
-                |name: &str| kinds.contains(&CredentialKind::Header(name.to_owned()));
+                |name: &str| stated.contains(&CredentialKind::Header(name.to_owned()));
             for parameter in query.into_iter().chain(header_parameters(pattern, is_credential)) {
                 add_parameter(&mut all, parameter);
             }

@@ -30,8 +30,12 @@ impl SecuritySchemes {
     }
 
     /// The `security` of an operation: the alternative sets of credentials that were accepted. An empty set stands for requests
-    /// without credentials; an empty list says that none are needed.
-    pub(super) fn requirement(&mut self, patterns: &[&Pattern], schemas: &Schemas) -> Value {
+    /// without credentials; an empty list says that none are needed. With it come the kinds that are in it.
+    pub(super) fn requirement(
+        &mut self,
+        patterns: &[&Pattern],
+        schemas: &Schemas,
+    ) -> (Value, Vec<CredentialKind>) {
         let mut sets: BTreeMap<Vec<CredentialKind>, CredentialUse> = BTreeMap::new();
         let mut challenges: BTreeSet<String> = BTreeSet::new();
         for pattern in patterns {
@@ -73,7 +77,8 @@ impl SecuritySchemes {
             let names = kinds.iter().map(|kind| (self.name_of(kind), json!([])));
             alternatives.push(Value::Object(names.collect()));
         }
-        Value::Array(alternatives)
+        let stated = sets.into_iter().flat_map(|(kinds, _)| kinds).collect();
+        (Value::Array(alternatives), stated)
     }
 
     fn name_of(&mut self, kind: &CredentialKind) -> String {
