@@ -47,7 +47,7 @@ seed("headers", number, json.dumps({"a": "1", "\u00e9": None}))
 PYTHON
 for format in yaml json; do
   for version in 3.1 3.0; do
-    cargo run --quiet -- openapi -q --host api.shop.example --format "$format" --openapi "$version" fixtures/demo.har \
+    cargo run --quiet -- openapi -q --domain api.shop.example --format "$format" --openapi "$version" fixtures/demo.har \
       > "$seeds/description/$format$version"
   done
 done

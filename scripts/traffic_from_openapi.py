@@ -245,7 +245,7 @@ class Traffic:
         code, answer = draw.choices(answers, [10 if str(code)[:1] == "2" else 1 for code, _ in answers])[0] if answers else ("200", {})
         line["status"] = int(code) if str(code).isdigit() else 400
         kind, body = self.body(answer.get("content"), damage)
-        if body is not None and line["status"] != 204:
+        if body is not None and line["status"] not in (204, 304) and method != "head":
             line |= {"content_type": kind, "response_body": body}
         line["url"] = self.server + where + ("?" + urlencode(query) if query else "")
         line["truth"] = f"{method.upper()} {path}"
