@@ -81,7 +81,7 @@ impl ClassNames {
             None => object.contains_key("allOf"),
         };
         if values.is_some() || is_object {
-            let class = self.claim(object, parent, name, values.unwrap_or_default());
+            let class = self.claim(object, parent, name, &values.unwrap_or_default());
             self.visit_parts(schema, &class);
         }
     }
@@ -103,7 +103,7 @@ impl ClassNames {
         schema: &mut Map<String, Value>,
         parent: &str,
         name: &str,
-        values: Value,
+        values: &Value,
     ) -> String {
         let own = pascal_case(name);
         let letters = (b'A'..=b'Z').map(|letter| format!("Own{own}{}", char::from(letter)));
@@ -113,7 +113,7 @@ impl ClassNames {
         for (at, title) in plain.into_iter().chain(titles).enumerate() {
             let class = format!("{parent}{title}");
             let is_shared = match self.taken.entry(class.to_ascii_lowercase()) {
-                Entry::Occupied(known) => !values.is_null() && *known.get() == values,
+                Entry::Occupied(known) => !values.is_null() && known.get() == values,
                 Entry::Vacant(free) => {
                     free.insert(values.clone());
                     true
