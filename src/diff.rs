@@ -64,7 +64,7 @@ impl OwnedDiffSide {
 pub struct DiffOptions {
     /// Changes between captures that are less sure than this are left out, from 0 (nothing is left out) to 1.
     pub min_confidence: f64,
-    /// How templates are decided, from both sides together.
+    /// The options by which templates are decided, from both sides together.
     pub report: ReportOptions,
 }
 

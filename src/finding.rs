@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::sketch::stable_hash;
 
-/// How bad a finding is.
+/// The severity of a finding.
 ///
 /// ```
 /// use api_patterns::Severity;
@@ -45,7 +45,7 @@ impl Severity {
 pub struct Finding {
     /// The name of the rule, such as `missing-required`.
     pub rule: String,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
     /// Method and path, `GET /users/{id}`; empty where it is about no operation.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -73,7 +73,7 @@ pub struct Finding {
     /// Ids of the earliest of these flows, at most three.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flow_ids: Vec<String>,
-    /// Where the description says otherwise.
+    /// The place of the description that says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<FindingLocation>,
     /// 16 hexadecimal digits that depend on rule, operation and place alone.
@@ -104,13 +104,13 @@ pub struct FindingReport {
     pub version: u32,
     /// The comparison: `drift` or `diff`.
     pub comparison: String,
-    /// What was compared, as a sentence without its end.
+    /// A sentence about the sides that were compared, without its end.
     pub summary: String,
     /// Counters of the comparison, by name.
     pub totals: std::collections::BTreeMap<String, u64>,
     /// The findings: the worst first, then by operation and place.
     pub findings: Vec<Finding>,
-    /// What of the description traffic touched; `None` without a description.
+    /// The parts of the description that traffic touched; `None` without a description.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coverage: Option<Coverage>,
     /// Sentences about what was not compared.
@@ -118,7 +118,7 @@ pub struct FindingReport {
     pub notes: Vec<String>,
 }
 
-/// What of a description was seen in traffic.
+/// The parts of a description that were seen in traffic.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Coverage {
@@ -134,7 +134,7 @@ pub struct Coverage {
     pub never_seen: Vec<String>,
 }
 
-/// How many of something were seen.
+/// A count of parts that were seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Covered {

@@ -60,7 +60,7 @@ pub(crate) struct Shape {
     pub(crate) separated: Option<Box<Separated>>,
 }
 
-/// How much of a shape is kept at a level.
+/// The bounds of a shape at a level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Caps {
     /// Fields of one object.
@@ -97,12 +97,12 @@ impl Caps {
 }
 
 impl Shape {
-    /// How many values were observed at this place.
+    /// The number of values at this place.
     pub(crate) fn seen(&self) -> u64 {
         self.nulls + self.not_null()
     }
 
-    /// How many values other than null were observed at this place.
+    /// The number of values other than null at this place.
     pub(crate) fn not_null(&self) -> u64 {
         let kinds = [
             self.trues + self.falses,

@@ -274,7 +274,7 @@ pub(super) enum DescriptionFormat {
     Json,
 }
 
-/// Where examples come from.
+/// The source of examples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum ExamplesArgument {
     /// Made of kinds and formats; no captured value, but enumerated ones that the schema lists

@@ -4,7 +4,7 @@ use crate::description::ApiDescription;
 use crate::description::routing::RouteMatch;
 use crate::description::server::ApiServer;
 
-/// What a flow belongs to in a description.
+/// The result of finding the operation of a flow in a description.
 pub(crate) enum FlowMatch {
     Operation(usize),
     /// The path is described by this operation, and the method is not.

@@ -30,7 +30,7 @@ pub(crate) struct ApiOperation {
     pub(crate) spans_segments: bool,
 }
 
-/// Where a parameter is sent.
+/// The place of a parameter in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum ParameterPlace {
     Path,
@@ -60,7 +60,7 @@ impl ParameterPlace {
     }
 }
 
-/// How the values of one parameter are written.
+/// The style in which the values of one parameter are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ParameterStyle {
     /// The name comes once for each item.

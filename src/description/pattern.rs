@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use regex::{Regex, RegexBuilder};
 
-/// Memory of one compiled regular expression, in bytes. A description may be hostile.
+/// Memory of one compiled regular expression, in bytes, and of one after the first [`MAX_MEDIUM_PATTERNS`]. A description may be
+/// hostile: all of its patterns together take at most 260 MB.
 const MAX_PATTERN_BYTES: usize = 256 << 10;
+const MAX_LATER_PATTERN_BYTES: usize = 16 << 10;
+const MAX_MEDIUM_PATTERNS: usize = 500;
 
 /// Memory of one of the few that may be large, such as `.{0,1023}`, in bytes; and how many these are.
 const MAX_LARGE_PATTERN_BYTES: usize = 4 << 20;
@@ -62,8 +65,12 @@ impl PatternCompiler {
     }
 
     fn compile_new(&mut self, pattern: &str) -> Option<PatternRule> {
-        let regular = |bytes| RegexBuilder::new(pattern).size_limit(bytes).build();
-        match regular(MAX_PATTERN_BYTES) {
+        let is_early = self.compiled.len() < MAX_MEDIUM_PATTERNS;
+        let most = if is_early { MAX_PATTERN_BYTES } else { MAX_LATER_PATTERN_BYTES };
+        let regular = |bytes| {
+            RegexBuilder::new(pattern).size_limit(bytes).dfa_size_limit(MAX_PATTERN_BYTES).build()
+        };
+        match regular(most) {
             Ok(regular) => return Some(PatternRule::Regular(regular)),
             Err(regex::Error::CompiledTooBig(_)) if self.large < MAX_LARGE_PATTERNS => {
                 self.large += 1;
@@ -73,7 +80,8 @@ impl PatternCompiler {
         }
         let built = fancy_regex::RegexBuilder::new(pattern)
             .backtrack_limit(MAX_BACKTRACKS)
-            .delegate_size_limit(MAX_PATTERN_BYTES)
+            .delegate_size_limit(MAX_LATER_PATTERN_BYTES)
+            .delegate_dfa_size_limit(MAX_PATTERN_BYTES)
             .build();
         built.ok().map(|built| PatternRule::Backtracking(Box::new(built)))
     }

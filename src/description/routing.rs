@@ -27,7 +27,7 @@ struct ApiRouteNode {
     spanning: Vec<(Box<str>, usize)>,
 }
 
-/// What a request belongs to.
+/// The result of finding the operation of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RouteMatch {
     /// The index of the operation.

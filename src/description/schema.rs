@@ -190,7 +190,7 @@ impl SchemaSet {
         &self.schemas[id.0 as usize]
     }
 
-    /// Where a schema stands in the description.
+    /// The place of a schema in the description.
     pub(crate) fn place(&self, id: SchemaId) -> &DescriptionPlace {
         &self.places[id.0 as usize]
     }

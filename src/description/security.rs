@@ -16,7 +16,7 @@ pub(crate) enum SecurityScheme {
     Http(String),
     /// `Authorization` with a token of OAuth 2 or `OpenID` Connect.
     Token,
-    /// What a capture does not show, such as a certificate of the client, or a scheme that is not described.
+    /// A scheme that a capture does not show, such as a certificate of the client, or a scheme that is not described.
     Unknown,
 }
 

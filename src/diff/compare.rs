@@ -22,11 +22,11 @@ pub(super) struct ApiChange {
     pub(super) of: Option<u64>,
     /// Probability, from 0 to 1, that the API changed and the difference is not chance; `None` if the change is certain.
     pub(super) confidence: Option<f64>,
-    /// Where it stands in the description before, and after.
+    /// The places in the description before, and after.
     pub(super) sources: (Option<DescriptionPlace>, Option<DescriptionPlace>),
 }
 
-/// How often something came on one side and did not on the other.
+/// The counts of a part that came on one side and not on the other.
 #[derive(Clone, Copy, Debug)]
 struct Chance {
     shown: u64,

@@ -86,7 +86,7 @@ pub(super) struct PlaceModel {
     pub(super) source: Option<DescriptionPlace>,
 }
 
-/// How often something is there.
+/// The presence of a part of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Presence {
     Described {

@@ -27,13 +27,13 @@ use crate::shape::messages::media_type_of;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ExchangeIssue {
     pub(crate) rule: DriftRule,
-    /// Where in the exchange: `response 200 items[].name`, `query limit`.
+    /// The place in the exchange: `response 200 items[].name`, `query limit`.
     pub(crate) place: String,
     pub(crate) stated: String,
     pub(crate) source: Option<DescriptionPlace>,
 }
 
-/// What one exchange says about a description.
+/// The result of comparing one exchange with a description.
 #[derive(Debug, Default)]
 pub(crate) struct ExchangeVerdict {
     pub(crate) issues: Vec<ExchangeIssue>,

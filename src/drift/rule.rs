@@ -21,7 +21,7 @@ macro_rules! rules {
                 match self { $(Self::$rule => Severity::$severity),* }
             }
 
-            /// What the rule is about, as a sentence without its end.
+            /// A sentence about the rule, without its end.
             pub(crate) const fn about(self) -> &'static str {
                 match self { $(Self::$rule => $about),* }
             }

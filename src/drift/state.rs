@@ -29,7 +29,7 @@ pub(crate) struct FindingEvidence {
     pub(crate) last: Option<i64>,
     /// The earliest flows: start and id, sorted.
     pub(crate) samples: Vec<(i64, String)>,
-    /// What was stated, in words.
+    /// The statement of the description, in words.
     pub(crate) stated: String,
     pub(crate) source: Option<DescriptionPlace>,
 }
@@ -44,7 +44,7 @@ pub(crate) struct FindingKey {
     pub(crate) place: String,
 }
 
-/// What was seen of one operation.
+/// Counters of the exchanges of one operation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OperationUse {
     pub(crate) requests: u64,

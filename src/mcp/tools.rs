@@ -65,7 +65,7 @@ pub(super) struct ToolHandler {
     /// Passes a message on to the operator.
     complain: Box<dyn Fn(&str) + Send + Sync>,
     told: Mutex<ReportedProblems>,
-    /// What the operator named.
+    /// The captures that the operator named.
     paths: Vec<PathBuf>,
     options: Options,
 }

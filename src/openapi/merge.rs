@@ -61,14 +61,14 @@ pub(crate) struct EditedDescription {
 pub(crate) struct MergedDescription {
     /// The text of the file, with additions.
     pub(crate) text: String,
-    /// How many additions there are of each kind.
+    /// The number of additions of each kind.
     pub(crate) additions: BTreeMap<&'static str, u64>,
-    /// Where the description and the traffic differ, and what could not be added, one sentence each.
+    /// Sentences about differences between description and traffic, and about additions that could not be made.
     pub(crate) conflicts: Vec<String>,
 }
 
 impl MergedDescription {
-    /// What was added, in one sentence.
+    /// A sentence about the additions.
     pub(crate) fn summary(&self) -> String {
         let conflicts = match self.conflicts.len() {
             0 => "no conflicts".to_owned(),

@@ -19,7 +19,7 @@ use crate::schema::host::{HostSchemas, add_references};
 use crate::shape::credentials::CredentialKind;
 use crate::shape::messages::{ACCEPTED, BodyStats, Direction};
 
-/// Where components stand in a description.
+/// The prefix of references to components in a description.
 pub(super) const COMPONENTS: &str = "#/components/schemas/";
 
 /// The endpoints with one method and path, and what their host needs to describe them.

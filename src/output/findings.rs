@@ -76,13 +76,13 @@ fn by_cause<'r>(findings: impl Iterator<Item = &'r Finding>) -> Vec<(&'r Finding
     causes
 }
 
-/// How many further places a finding stands for, in words.
+/// The number of further places that a finding stands for, in words.
 fn further(places: usize) -> Option<String> {
     let noun = if places == 1 { "place" } else { "places" };
     (places > 0).then(|| format!("and at {} more {noun} with this schema", grouped(places as u64)))
 }
 
-/// How often something was seen, in words: `3 of 20 exchanges`.
+/// The frequency of a finding in words: `3 of 20 exchanges`.
 fn frequency(finding: &Finding) -> Option<String> {
     let count = finding.count?;
     let exchanges = if finding.of.unwrap_or(count) == 1 { "exchange" } else { "exchanges" };

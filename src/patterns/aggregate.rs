@@ -34,7 +34,7 @@ pub(crate) trait Aggregate:
     + Serialize
     + DeserializeOwned
 {
-    /// What the report shows of the statistic. Captured words are in it as bytes, not masked.
+    /// The part of the report for the statistic. Captured words are in it as bytes, not masked.
     type Section;
 
     /// Adds one flow.

@@ -50,7 +50,7 @@ pub(crate) struct SchemaNode {
     /// Fields that are required of the objects of this place, but not of the others of their component; sorted.
     pub(crate) required: Vec<String>,
     pub(crate) sensitive: Vec<&'static str>,
-    /// How the list is written, if it is one string.
+    /// The style of the list, if it is written in one string.
     pub(crate) style: Option<ListStyle>,
 }
 

@@ -148,7 +148,7 @@ fn has_known_words(text: &str) -> bool {
     !words.is_empty() && words.iter().all(|word| Vocabulary::shipped().word(word) > 0)
 }
 
-/// How constants are written.
+/// The manner in which constants are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Style {
     /// `READ_ONLY`

@@ -10,7 +10,7 @@ use crate::schema::select::SelectedPlace;
 pub struct SchemaReason {
     /// The decision: `type`, `nullable`, `required`, `format`, `style`, `enum` or `map`.
     pub decision: &'static str,
-    /// What was decided.
+    /// The decision, in words.
     pub value: String,
     /// The probability that the decision is right, 0 to 1, with two decimals.
     pub confidence: f64,

@@ -18,7 +18,7 @@ use crate::shape::messages::{Direction, EndpointMessages};
 use crate::shape::{Caps, Shape};
 use crate::template::property_rules::PropertyRules;
 
-/// Where the definitions of components stand in a JSON Schema.
+/// The prefix of references to the definitions of components in a JSON Schema.
 const DEFINITIONS: &str = "#/$defs/";
 
 /// The schemas of one host.

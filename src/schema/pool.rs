@@ -62,7 +62,7 @@ fn signatures(graph: &PlaceGraph) -> BTreeMap<Signature, Vec<ObjectId>> {
     signatures
 }
 
-/// How much each key says about which object it belongs to: 1 for a key of one signature, near 0 for a key of all.
+/// The weight of each key as evidence of the object that it belongs to: 1 for a key of one signature, near 0 for a key of all.
 struct Weights {
     /// Number of signatures.
     all: f64,

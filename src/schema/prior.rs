@@ -24,7 +24,7 @@ struct Habit {
 /// Observations from which on a place tells something of the habits.
 const MIN_SEEN: u64 = 20;
 
-/// What the estimates start from: so many places of an API with ordinary habits.
+/// Weight of the ordinary habits that estimates start from, as a number of places.
 const PRIOR_PLACES: f64 = 20.0;
 const PRIOR_OPTIONAL: Habit = Habit { share: 0.25, rate: 0.6 };
 const PRIOR_NULLABLE: Habit = Habit { share: 0.15, rate: 0.6 };

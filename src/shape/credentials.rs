@@ -28,7 +28,7 @@ pub(crate) struct Credentials {
     challenges: BottomK<u64, MAX_SETS>,
 }
 
-/// How requests with one set of credentials were answered.
+/// Counters of the answers to requests with one set of credentials.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CredentialUse {
     /// Requests.
@@ -54,7 +54,7 @@ pub(crate) enum CredentialKind {
     Cookie(String),
 }
 
-/// How many requests to a host carried each kind of credential. A name that is often seen is not itself a secret.
+/// The number of requests to a host that carried each kind of credential. A name that is often seen is not itself a secret.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CredentialCounts(BTreeMap<CredentialKind, u64>);
 

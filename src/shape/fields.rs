@@ -192,7 +192,7 @@ impl Fields {
         names.into_iter().zip(shapes).map(|((hash, key), shape)| (hash, key, shape)).collect()
     }
 
-    /// How many objects have the kept field with this hash.
+    /// The number of objects that have the kept field with this hash.
     pub(crate) fn present(&self, hash: u64) -> u64 {
         self.keys.get_hash(hash).map_or(0, |field| field.present)
     }

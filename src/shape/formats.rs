@@ -25,7 +25,7 @@ pub(crate) enum StringFormat {
     Decimal,
 }
 
-/// How many formats there are.
+/// The number of formats.
 pub(crate) const FORMATS: usize = 10;
 
 impl StringFormat {

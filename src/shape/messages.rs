@@ -19,7 +19,7 @@ const MAX_MESSAGE_KINDS: usize = 48;
 /// The longest media type that is kept, in bytes.
 const MAX_MEDIA_TYPE_BYTES: usize = 80;
 
-/// What the requests and responses at one endpoint look like.
+/// The shapes of the requests and responses at one endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct EndpointMessages {
     pub(crate) requests: u64,
@@ -30,7 +30,7 @@ pub(crate) struct EndpointMessages {
     pub(crate) query: Shape,
     /// By [`MessageKey`].
     pub(crate) bodies: BottomK<BodyStats, MAX_MESSAGE_KINDS>,
-    /// How much is cut away: see [`Caps::at`].
+    /// The level of detail that is cut away: see [`Caps::at`].
     pub(crate) level: u8,
 }
 

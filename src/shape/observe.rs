@@ -30,7 +30,7 @@ pub(crate) enum JsonProblem {
 ///
 /// # Errors
 ///
-/// Where the text is not one JSON value.
+/// Fails if the text is not one JSON value.
 pub(crate) fn observe_json(
     shape: &mut Shape,
     text: &[u8],
@@ -90,7 +90,7 @@ struct Place<'s> {
     open: &'s mut OpenObjects,
 }
 
-/// What is remembered of the objects that are not read to their end, for their tags.
+/// Memory of the objects that are not read to their end, for their tags.
 #[derive(Default)]
 struct OpenObjects {
     /// Hashes of their keys.

@@ -18,7 +18,7 @@ use crate::shape::store::ShapeStore;
 use crate::sketch::{HeapSize, Merge, fair_share, stable_hash};
 use crate::template::path_step::{PathStep, PathSteps, hash_of};
 
-/// What requests have in common that may belong to one endpoint.
+/// The properties by which requests may belong to one endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RequestRoute {
     pub(crate) host: Box<[u8]>,
@@ -41,7 +41,7 @@ pub(crate) struct PathShapes {
     uncounted: Uncounted,
 }
 
-/// What was observed since nodes were counted. It is no part of a state.
+/// Counters since nodes were last counted. They are not part of a state.
 #[derive(Clone, Copy, Debug, Default)]
 struct Uncounted {
     flows: u64,
@@ -61,7 +61,7 @@ impl Eq for Uncounted {}
 struct PathGroup {
     /// Its steps have a literal for each known word.
     route: RequestRoute,
-    /// How much is merged: see [`bits_at`] and [`caps_level_at`].
+    /// The level of merging: see [`bits_at`] and [`caps_level_at`].
     level: u8,
     /// Paths without other words, and those that are not told apart.
     rest: EndpointMessages,

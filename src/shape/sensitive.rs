@@ -31,7 +31,7 @@ const ABOUT: [&str; 7] = ["attr", "attribute", "column", "field", "mapping", "pa
 const PARTS_OF_NAMES: [&str; 7] =
     ["firstname", "lastname", "givenname", "familyname", "surname", "middlename", "maidenname"];
 
-/// What the name of a field tells about its values.
+/// The kind of sensitive values that the name of a field suggests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NameKind {
     Credential,
@@ -73,7 +73,7 @@ pub(crate) enum SensitiveKind {
     Iban,
 }
 
-/// How many kinds there are.
+/// The number of kinds.
 pub(crate) const SENSITIVE_KINDS: usize = 5;
 
 impl SensitiveKind {

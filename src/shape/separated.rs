@@ -19,7 +19,7 @@ const MIN_LISTS: u64 = 3;
 /// One value in so many must be a list of several items.
 const MIN_SHARE_OF_LISTS: u64 = 4;
 
-/// How a list is written in one string.
+/// The style of a list that is written in one string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ListStyle {
     Comma,

@@ -105,7 +105,7 @@ impl Values {
         self.kept.iter()
     }
 
-    /// How many distinct values there are: exact up to [`MAX_VALUES`], and the estimate of Bar-Yossef et al. beyond.
+    /// The number of distinct values: exact up to [`MAX_VALUES`], and the estimate of Bar-Yossef et al. beyond.
     pub(crate) fn distinct(&self) -> u64 {
         if self.rest == 0 {
             return self.kept.len() as u64;

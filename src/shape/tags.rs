@@ -93,7 +93,7 @@ impl TaggedObjects {
         self.keys.iter().map(|(_, count)| *count).chain([self.count]).max().unwrap_or_default()
     }
 
-    /// How many of the objects have the key with this hash.
+    /// The number of objects that have the key with this hash.
     pub(crate) fn present(&self, key: u64) -> u64 {
         self.keys.binary_search_by_key(&key, |entry| entry.0).map_or(0, |at| self.keys[at].1)
     }

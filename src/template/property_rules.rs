@@ -19,7 +19,7 @@ pub(crate) struct PropertyRule {
     decision: PropertyDecision,
 }
 
-/// What rules decide about one place. Where they say nothing, evidence decides.
+/// The decision of rules about one place. Where they say nothing, evidence decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PropertyDecision {
     /// Whether the keys of its objects are values.

@@ -18,7 +18,7 @@ use crate::template::vocabulary::{Vocabulary, words_of};
 
 pub(crate) use crate::template::secret::verdicts::looks_secret_again;
 
-/// How often a word was seen.
+/// The frequency of a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Frequency {
     /// Too seldom to distinguish a name from a value.

@@ -117,7 +117,7 @@ impl OperationComparison<'_> {
         self.tell(rule, place, String::new(), told, sure, (None, Some(new)));
     }
 
-    /// How often a place was there on its side, and how often it could have been on the other.
+    /// The number of times that a place was there on its side, and that it could have been on the other.
     pub(super) fn chance_of(
         place: &ModelPlace,
         known: &PlaceModel,

@@ -130,7 +130,7 @@ impl<'v> Evaluator<'_, 'v> {
         }
     }
 
-    /// How badly a branch fits: tags that are other ones, and all issues.
+    /// The misfit of a branch: tags that are other ones, and all issues.
     pub(super) fn trial(
         &mut self,
         branch: SchemaId,

@@ -108,7 +108,7 @@ pub(super) struct PathIndex {
     paths: BTreeMap<String, (String, SourceId)>,
 }
 
-/// Where a path of the capture belongs in an edited description.
+/// The place of a path of the capture in an edited description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PathPlace {
     /// It is there, under this name.

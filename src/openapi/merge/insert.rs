@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::openapi::merge::additions::{Addition, Additions};
 use crate::openapi::merge::tree::{Layout, SourceId, SourceTree, SourceValue};
 
-/// How a file of YAML is written.
+/// The style of a YAML file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct YamlStyle {
     /// Columns from a mapping to one inside of it.

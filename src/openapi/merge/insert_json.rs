@@ -75,14 +75,14 @@ pub(super) fn with_members(text: &str, tree: &SourceTree, additions: &Additions)
     edited(text, edits)
 }
 
-/// What is blank before the first member or item of a collection, if that stands in a line of its own.
+/// The blanks before the first member or item of a collection, if that stands in a line of its own.
 fn indent_inside(text: &str, start: usize) -> Option<&str> {
     let inside = text.get(start + 1..)?;
     let blank = &inside[..inside.len() - inside.trim_start().len()];
     blank.rfind('\n').map(|at| &blank[at + 1..])
 }
 
-/// What is blank at the begin of the line in which a byte stands.
+/// The blanks at the begin of the line in which a byte stands.
 fn line_indent(text: &str, offset: usize) -> &str {
     let start = text[..offset].rfind('\n').map_or(0, |at| at + 1);
     let line = &text[start..];

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::openapi::merge::additions::{Addition, Additions, SourceFormat, add_entry, obstacle};
 use crate::openapi::merge::tree::{SourceId, SourceTree, Target};
 
-/// Where components with schemas stand.
+/// The path to the components with schemas.
 pub(super) const SCHEMAS: &str = "#/components/schemas/";
 
 /// A description as it is read once, with what earlier rounds found out.
@@ -23,15 +23,15 @@ pub(super) struct MergeInput<'m> {
     pub(super) blocked: &'m BTreeSet<SourceId>,
 }
 
-/// What a round found.
+/// The findings of one round.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) additions: Additions,
-    /// How many additions there are of each kind.
+    /// The number of additions of each kind.
     pub(super) counts: BTreeMap<&'static str, u64>,
     /// Sentences, each with the node that it is about.
     pub(super) conflicts: BTreeSet<(SourceId, String)>,
-    /// What was left out at a node, and why.
+    /// The parts that were left out at a node, with the reason.
     left_out: BTreeMap<SourceId, (String, &'static str, BTreeSet<String>)>,
 }
 
@@ -83,7 +83,7 @@ impl<'m> Merger<'m> {
         self.is_planning
     }
 
-    /// What was found; what was left out becomes sentences.
+    /// The findings; the parts that were left out become sentences.
     pub(super) fn into_findings(mut self) -> Findings {
         for (id, (place, why, what)) in std::mem::take(&mut self.findings.left_out) {
             let shown: Vec<&str> = what.iter().take(5).map(|what| &**what).collect();

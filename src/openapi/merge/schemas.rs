@@ -9,7 +9,7 @@ use crate::openapi::merge::tree::{SourceId, SourceValue};
 use crate::openapi::merge::view::{SchemaPart, alternatives_of, kinds_at, parts_of, values_at};
 use crate::schema::emit::OBSERVED;
 
-/// What the values of a schema are part of.
+/// The kind of message that the values of a schema are part of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SchemaUse {
     /// Text, in which a number is a string too: parameters and forms.
@@ -49,7 +49,7 @@ fn variants_of<'v>(merger: &Merger<'v>, schema: &'v Value) -> (Vec<OwnVariant<'v
     (found, has_nulls)
 }
 
-/// What stands before the names of properties in the name of a place.
+/// The text before the names of properties in the name of a place.
 const PROPERTY: &str = ", property ";
 
 /// The name of the place of a property.

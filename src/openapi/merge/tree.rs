@@ -14,7 +14,7 @@ impl SourceId {
     pub(super) const ROOT: Self = Self(0);
 }
 
-/// How a value is written.
+/// The style of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Layout {
     /// One key or item a line.
@@ -67,7 +67,7 @@ pub(super) struct SourceTree {
     lines: Vec<usize>,
 }
 
-/// What is at the end of `$ref`s.
+/// The node at the end of `$ref`s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     /// A node, and the first `$ref` on the way to it.

@@ -35,7 +35,7 @@ impl LargestCount for ParameterUse {
     }
 }
 
-/// What the report shows of a query parameter.
+/// The part of the report for one query parameter.
 #[derive(Debug)]
 pub(crate) struct QueryParameter {
     pub(crate) name: CountedName,

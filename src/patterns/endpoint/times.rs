@@ -12,7 +12,7 @@ pub(crate) struct Times {
     last: Option<i64>,
 }
 
-/// What the report shows of [`Times`], in RFC 3339.
+/// The part of the report for [`Times`], in RFC 3339.
 #[derive(Debug)]
 pub(crate) struct SeenTimes {
     pub(crate) first: Option<String>,
