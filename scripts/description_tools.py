@@ -191,7 +191,8 @@ def models(tools, files, work, versions, bodies):
         out = work / f"models{number}.py"
         command = [tools / "py/bin/datamodel-codegen", "--input", source, "--input-file-type", "openapi", "--output", out, "--disable-timestamp"]
         command += ["--output-model-type", "pydantic_v2.BaseModel", "--openapi-scopes", "schemas", "paths", "parameters", "--disable-warnings"]
-        done = run(command)
+        # Without it, this generator takes `nullable` of OpenAPI 3.0 for a field that may be missing.
+        done = run([*command, "--strict-nullable"] if versions == "3.0" else command)
         if "Models not found" in done.stderr:
             continue  # the description has nothing to make a model of
         if done.returncode:
