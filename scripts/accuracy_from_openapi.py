@@ -53,6 +53,18 @@ def load(path):
     return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
+def shuffled(folder, suffixes, seed):
+    """The files of a folder with one of these endings, in an order that depends on the seed."""
+    files = sorted(path for path in folder.rglob("*") if path.suffix in suffixes)
+    random.Random(seed).shuffle(files)
+    return files
+
+
+def name_of(path, folder):
+    """The name of an API, from where its description is."""
+    return "-".join(path.relative_to(folder).with_suffix("").parts)[:100]
+
+
 def base_of(spec):
     if "swagger" in spec:
         return spec.get("basePath") or ""
@@ -95,8 +107,7 @@ def main():
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    files = sorted(path for path in arguments.folder.rglob("*") if path.suffix in (".json", ".yaml", ".yml"))
-    random.Random(arguments.seed).shuffle(files)
+    files = shuffled(arguments.folder, (".json", ".yaml", ".yml"), arguments.seed)
     arguments.out.mkdir(parents=True, exist_ok=True)
     made = skipped = 0
     for path in files:
@@ -109,10 +120,10 @@ def main():
             continue
         if len(found) < 5:
             continue
-        name = "-".join(path.relative_to(arguments.folder).with_suffix("").parts)
+        name = name_of(path, arguments.folder)
         draw = random.Random(f"{arguments.seed} {name}")
         lines = [json.dumps(request) for request in traffic(found, arguments.requests, draw)]
-        (arguments.out / f"{name[:100]}.jsonl").write_text("\n".join(lines) + "\n")
+        (arguments.out / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
         made += 1
     print(f"{made} APIs written to {arguments.out}; {skipped} files could not be read")
 

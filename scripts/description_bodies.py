@@ -15,11 +15,16 @@ def run(program, *arguments):
     return done.stdout
 
 
-def read_flows(path):
-    """The flows of a capture of JSON lines, with their number as id."""
+def lines_of(path):
+    """The values of a file of JSON lines, perhaps packed."""
     path = Path(path)
     with gzip.open(path, "rt") if path.suffix == ".gz" else open(path) as text:
-        flows = [json.loads(line) for line in text]
+        return [json.loads(line) for line in text]
+
+
+def read_flows(path):
+    """The flows of a capture of JSON lines, with their number as id."""
+    flows = lines_of(path)
     for number, flow in enumerate(flows):
         flow["id"] = str(number)
     return flows

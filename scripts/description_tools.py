@@ -40,11 +40,11 @@ def run(command, **options):
     return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, **options)
 
 
-def spec_validator(tools, files, work, versions):
+def spec_validator(tools, files, work, version):
     from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
 
     outcome = Outcome("openapi-spec-validator")
-    validator = OpenAPIV30SpecValidator if versions == "3.0" else OpenAPIV31SpecValidator
+    validator = OpenAPIV30SpecValidator if version == "3.0" else OpenAPIV31SpecValidator
     for file in files:
         for error in list(validator(json.loads(file.read_text())).iter_errors())[:3]:
             outcome.add(file, error.message)
@@ -65,7 +65,7 @@ for (const file of fs.readFileSync(process.argv[2], "utf8").split("\\n").filter(
 """
 
 
-def node_validators(tools, files, work, versions):
+def node_validators(tools, files, work, version):
     script = tools / "validators.mjs"
     script.write_text(NODE_VALIDATORS)
     listed = work / "files.txt"
@@ -80,7 +80,7 @@ def node_validators(tools, files, work, versions):
     return list(outcomes.values())
 
 
-def redocly(tools, files, work, versions):
+def redocly(tools, files, work, version):
     outcome = Outcome("redocly lint")
     settings = work / "redocly.yaml"
     settings.write_text("extends: [recommended]\n")
@@ -99,7 +99,7 @@ def redocly(tools, files, work, versions):
     return outcome
 
 
-def spectral(tools, files, work, versions):
+def spectral(tools, files, work, version):
     outcome = Outcome("spectral:oas")
     rules = work / "spectral.yaml"
     rules.write_text('extends: ["spectral:oas"]\n')
@@ -118,7 +118,7 @@ def spectral(tools, files, work, versions):
     return outcome
 
 
-def typescript(tools, files, work, versions):
+def typescript(tools, files, work, version):
     outcome = Outcome("openapi-typescript, tsc --strict")
     made = []
     for number, file in enumerate(files):
@@ -134,7 +134,7 @@ def typescript(tools, files, work, versions):
     return outcome
 
 
-def python_client(tools, files, work, versions):
+def python_client(tools, files, work, version):
     outcome = Outcome("openapi-python-client")
     for number, file in enumerate(files):
         command = [tools / "py/bin/openapi-python-client", "generate", "--path", file, "--output-path", work / f"client{number}"]
@@ -150,7 +150,7 @@ def python_client(tools, files, work, versions):
     return outcome
 
 
-def generator(tools, files, work, versions):
+def generator(tools, files, work, version):
     outcomes = []
     for name in ("typescript-fetch", "rust"):
         outcome = Outcome(f"openapi-generator {name}")
@@ -174,7 +174,7 @@ def generator(tools, files, work, versions):
     return outcomes
 
 
-def models(tools, files, work, versions, bodies):
+def models(tools, files, work, version, bodies):
     """Pydantic's models of the bodies of each operation, and whether they parse what was recorded."""
     made, parsed = Outcome("datamodel-code-generator"), Outcome("its models parse bodies")
     parsed.total = 0
@@ -192,7 +192,7 @@ def models(tools, files, work, versions, bodies):
         command = [tools / "py/bin/datamodel-codegen", "--input", source, "--input-file-type", "openapi", "--output", out, "--disable-timestamp"]
         command += ["--output-model-type", "pydantic_v2.BaseModel", "--openapi-scopes", "schemas", "paths", "parameters", "--disable-warnings"]
         # Without it, this generator takes `nullable` of OpenAPI 3.0 for a field that may be missing.
-        done = run([*command, "--strict-nullable"] if versions == "3.0" else command)
+        done = run([*command, "--strict-nullable"] if version == "3.0" else command)
         if "Models not found" in done.stderr:
             continue  # the description has nothing to make a model of
         if done.returncode:

@@ -119,10 +119,9 @@ def main():
         judge = Judge(json.loads(description.read_text()))
         flows = at_server(read_flows(capture), judge.document)
         own = collections.Counter()
-        for flow, found in zip(flows, verdicts(arguments.example, description, flows), strict=True):
+        for flow, findings in zip(flows, verdicts(arguments.example, description, flows), strict=True):
             truth = flow.get("truth") or ""
             method, path = truth.split(" ", 1) if " " in truth else (flow["method"], truth)
-            findings = found["findings"]
             # The flow went to another operation than the one that the label names, or to none.
             if any(rule in ("undocumented-host", "undocumented-endpoint", "undocumented-method") for rule, _, _ in findings):
                 own["of no operation"] += 1

@@ -14,7 +14,6 @@ Needs the package jsonschema[format]. Exits with 1 if a body is refused by its o
 import argparse
 import collections
 import copy
-import gzip
 import json
 import random
 import re
@@ -24,14 +23,9 @@ import tempfile
 from pathlib import Path
 
 import jsonschema
+from description_bodies import lines_of
 
 FORMATS = jsonschema.Draft202012Validator.FORMAT_CHECKER
-
-
-def lines_of(path):
-    opened = gzip.open(path, "rt") if path.suffix == ".gz" else open(path)
-    with opened as lines:
-        return [json.loads(line) for line in lines]
 
 
 def run(program, command, lines):

@@ -15,7 +15,7 @@ import re
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from accuracy_from_openapi import METHODS, WORDS, values
+from accuracy_from_openapi import METHODS, WORDS, name_of, shuffled, values
 
 MAX_DEPTH = 5
 
@@ -261,8 +261,7 @@ def main():
     parser.add_argument("--damage", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    files = sorted(arguments.folder.rglob("*.json"))
-    random.Random(arguments.seed).shuffle(files)
+    files = shuffled(arguments.folder, (".json",), arguments.seed)
     arguments.out.mkdir(parents=True, exist_ok=True)
     made = skipped = 0
     for path in files:
@@ -270,7 +269,7 @@ def main():
             break
         try:
             document = Document(json.loads(path.read_text(encoding="utf-8", errors="replace")))
-            name = "-".join(path.relative_to(arguments.folder).with_suffix("").parts)[:100]
+            name = name_of(path, arguments.folder)
             draw = random.Random(f"{arguments.seed} {name}")
             found = list(operations(document))
             traffic = Traffic(document, draw)

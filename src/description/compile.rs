@@ -128,7 +128,7 @@ impl<'d> SchemaCompiler<'d> {
         if compiled.is_none() {
             self.say(
                 cursor,
-                "this pattern is not checked, because it is not valid or too large, or there are too many",
+                "this pattern is not checked, because it is not valid, or it or all together are too large",
             );
         }
         compiled

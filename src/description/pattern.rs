@@ -4,18 +4,15 @@ use std::collections::BTreeMap;
 
 use regex::{Regex, RegexBuilder};
 
-/// Memory of one compiled regular expression, in bytes, and of one after the first [`MAX_MEDIUM_PATTERNS`]. A description may be
-/// hostile: all of its patterns together take at most 260 MB.
-const MAX_PATTERN_BYTES: usize = 256 << 10;
-const MAX_LATER_PATTERN_BYTES: usize = 16 << 10;
-const MAX_MEDIUM_PATTERNS: usize = 500;
+/// Bounds on the memory of a compiled pattern, in bytes, tried from the smallest: the first that suffices is what it costs.
+const PATTERN_BYTES: [usize; 3] = [16 << 10, 256 << 10, 4 << 20];
 
-/// Memory of one of the few that may be large, such as `.{0,1023}`, in bytes; and how many these are.
-const MAX_LARGE_PATTERN_BYTES: usize = 4 << 20;
-const MAX_LARGE_PATTERNS: usize = 16;
+/// The costs of all patterns of a description together, in bytes. One that is too large costs as much as the largest bound,
+/// because the attempt takes as long: a description may be hostile.
+const MAX_PATTERN_BYTES: usize = 256 << 20;
 
-/// Patterns of one description.
-const MAX_PATTERNS: usize = 5_000;
+/// Memory of the automaton that is built while a pattern is matched, in bytes.
+const MAX_AUTOMATON_BYTES: usize = 256 << 10;
 
 /// Backtracks of a pattern that is not regular, for one text.
 const MAX_BACKTRACKS: usize = 1000;
@@ -47,44 +44,48 @@ impl PatternRule {
 #[derive(Debug, Default)]
 pub(super) struct PatternCompiler {
     compiled: BTreeMap<String, Option<PatternRule>>,
-    large: usize,
+    /// The costs so far: see [`MAX_PATTERN_BYTES`].
+    bytes: usize,
 }
 
 impl PatternCompiler {
-    /// Compiles a pattern; `None` if it is not valid or too large, or there are too many.
+    /// Compiles a pattern; `None` if it is not valid or too large, or all patterns together are.
     pub(super) fn compile(&mut self, pattern: &str) -> Option<PatternRule> {
         if let Some(known) = self.compiled.get(pattern) {
             return known.clone();
         }
-        if self.compiled.len() >= MAX_PATTERNS {
+        if self.bytes >= MAX_PATTERN_BYTES {
             return None;
         }
-        let compiled = self.compile_new(pattern);
+        let (compiled, bytes) = compile(pattern);
+        self.bytes += bytes;
         self.compiled.insert(pattern.to_owned(), compiled.clone());
         compiled
     }
+}
 
-    fn compile_new(&mut self, pattern: &str) -> Option<PatternRule> {
-        let is_early = self.compiled.len() < MAX_MEDIUM_PATTERNS;
-        let most = if is_early { MAX_PATTERN_BYTES } else { MAX_LATER_PATTERN_BYTES };
-        let regular = |bytes| {
-            RegexBuilder::new(pattern).size_limit(bytes).dfa_size_limit(MAX_PATTERN_BYTES).build()
-        };
-        match regular(most) {
-            Ok(regular) => return Some(PatternRule::Regular(regular)),
-            Err(regex::Error::CompiledTooBig(_)) if self.large < MAX_LARGE_PATTERNS => {
-                self.large += 1;
-                return regular(MAX_LARGE_PATTERN_BYTES).ok().map(PatternRule::Regular);
+/// Compiles a pattern, if it can be, and says what it costs in bytes.
+fn compile(pattern: &str) -> (Option<PatternRule>, usize) {
+    let [smallest, .., largest] = PATTERN_BYTES;
+    for bytes in PATTERN_BYTES {
+        let mut builder = RegexBuilder::new(pattern);
+        match builder.size_limit(bytes).dfa_size_limit(MAX_AUTOMATON_BYTES).build() {
+            Ok(regular) => return (Some(PatternRule::Regular(regular)), bytes),
+            Err(regex::Error::CompiledTooBig(_)) => {}
+            Err(_) => {
+                // Each of its groups may be compiled as a pattern of its own.
+                let groups = 1 + pattern.bytes().filter(|byte| *byte == b'(').count();
+                let built = fancy_regex::RegexBuilder::new(pattern)
+                    .backtrack_limit(MAX_BACKTRACKS)
+                    .delegate_size_limit(smallest)
+                    .delegate_dfa_size_limit(MAX_AUTOMATON_BYTES)
+                    .build();
+                let rule = built.ok().map(|built| PatternRule::Backtracking(Box::new(built)));
+                return (rule, groups * smallest);
             }
-            Err(_) => {}
         }
-        let built = fancy_regex::RegexBuilder::new(pattern)
-            .backtrack_limit(MAX_BACKTRACKS)
-            .delegate_size_limit(MAX_LATER_PATTERN_BYTES)
-            .delegate_dfa_size_limit(MAX_PATTERN_BYTES)
-            .build();
-        built.ok().map(|built| PatternRule::Backtracking(Box::new(built)))
     }
+    (None, largest)
 }
 
 #[cfg(test)]
@@ -108,12 +109,14 @@ mod tests {
     }
 
     #[test]
-    fn few_patterns_may_be_large() {
+    fn all_patterns_together_are_bounded() {
         let mut compiler = PatternCompiler::default();
-        for number in 0..MAX_LARGE_PATTERNS {
-            assert!(compiler.compile(&format!("a{number}[^/].{{0,1023}}")).is_some());
+        let mut compiled = 0;
+        while compiler.compile(&format!("a{compiled}[^/].{{0,1023}}")).is_some() {
+            compiled += 1;
         }
-        assert!(compiler.compile("b[^/].{0,1023}").is_none());
+        assert_eq!(compiled, MAX_PATTERN_BYTES / PATTERN_BYTES[2]);
+        assert!(compiler.compile("b").is_none());
         assert!(compiler.compile("a0[^/].{0,1023}").unwrap().matches("a0bc").unwrap());
     }
 }
