@@ -139,7 +139,8 @@ class Instances:
             share = self.share.setdefault(name, self.draw.choice((0.1, 0.5, 0.9, 1.0)))
             if name in required or (depth <= MAX_DEPTH and self.draw.random() < share):
                 made[name] = self.make(part, depth + 1)
-        for name in required - set(made):
+        # Sorted, because the order of a set differs between runs.
+        for name in sorted(required - set(made)):
             made[name] = self.draw.choice(WORDS)
         extra = schema.get("additionalProperties")
         if isinstance(extra, dict) and extra and depth <= MAX_DEPTH:
