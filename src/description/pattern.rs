@@ -111,11 +111,11 @@ mod tests {
     #[test]
     fn all_patterns_together_are_bounded() {
         let mut compiler = PatternCompiler::default();
-        let mut compiled = 0;
-        while compiler.compile(&format!("a{compiled}[^/].{{0,1023}}")).is_some() {
-            compiled += 1;
+        let mut count = 0;
+        while compiler.compile(&format!("a{count}[^/].{{0,1023}}")).is_some() {
+            count += 1;
         }
-        assert_eq!(compiled, MAX_PATTERN_BYTES / PATTERN_BYTES[2]);
+        assert_eq!(count, MAX_PATTERN_BYTES / PATTERN_BYTES[2]);
         assert!(compiler.compile("b").is_none());
         assert!(compiler.compile("a0[^/].{0,1023}").unwrap().matches("a0bc").unwrap());
     }
