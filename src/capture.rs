@@ -33,6 +33,7 @@ pub(crate) use database::header_problem;
 pub(crate) use format::{Framer, decode};
 #[cfg(feature = "fuzzing")]
 pub(crate) use json::laws as json_laws;
+pub(crate) use mitmproxy::decode_records;
 pub use open::Captures;
 pub use source::InputFormat;
 pub(crate) use source::{Content, GrowthKind};

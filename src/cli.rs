@@ -11,6 +11,7 @@ mod messages;
 mod openapi;
 mod progress;
 mod schema;
+mod show;
 mod state;
 
 use std::io::{self, IsTerminal, Write};
@@ -24,8 +25,8 @@ use crate::capture::Captures;
 #[cfg(feature = "mcp")]
 use crate::cli::arguments::McpArguments;
 use crate::cli::arguments::{
-    AnalyzeArguments, Arguments, Command, InputArguments, OutputFormat, RulesCommand,
-    SelectionArguments,
+    AnalyzeArguments, Arguments, Command, InputArguments, LabelArguments, OutputFormat,
+    RulesCommand, SelectionArguments,
 };
 use crate::cli::exit::Exit;
 use crate::cli::messages::Messages;
@@ -85,6 +86,7 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Analyze(arguments) => analyze(arguments),
         Command::Label(arguments) => label(arguments),
         Command::Schema(arguments) => schema::schema(arguments),
+        Command::Show(arguments) => show::show(arguments),
         Command::Openapi(arguments) => openapi::openapi(arguments),
         Command::Drift(arguments) => drift::drift(arguments),
         Command::Diff(arguments) => diff::diff(arguments),
@@ -131,10 +133,7 @@ fn analyze(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     if let Some(endpoint) = &arguments.explain {
         if analysis.explanations.is_empty() && !analysis.report.patterns.is_empty() {
-            let what = format!(
-                "--explain {endpoint}: there is no such endpoint; write it as analyze lists it, METHOD and path pattern"
-            );
-            return Err(Error::usage(text::printable(what.as_bytes())).into());
+            return Err(engine::unknown_endpoint(endpoint, &analysis.report.patterns).into());
         }
         explanation(arguments.format()).write(&analysis.explanations, &mut out)?;
     } else if !analysis.report.patterns.is_empty() || arguments.format() != OutputFormat::Table {
@@ -145,8 +144,10 @@ fn analyze(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     Ok(messages.after(&analysis, start.elapsed()))
 }
 
-fn label(arguments: &InputArguments) -> Result<Exit, Failure> {
-    let options = options(arguments)?;
+fn label(arguments: &LabelArguments) -> Result<Exit, Failure> {
+    let fields = arguments.fields.iter().map(|field| (*field).into()).collect();
+    let arguments = &arguments.input;
+    let options = Options { label_fields: fields, ..options(arguments)? };
     let start = Instant::now();
     let captures = open(arguments)?;
     let terminal = ProgressMonitor::new(arguments.progress, arguments.source.selection.quiet);
@@ -303,13 +304,13 @@ fn open(arguments: &InputArguments) -> Result<Captures, Error> {
     Captures::open(&arguments.source.captures, arguments.source.selection.input_format.into())
 }
 
-/// Refuses to write over a capture.
-fn refuse_captures(output: &Path, captures: &[PathBuf]) -> Result<(), Error> {
+/// Refuses to write over a capture. `option` is the name of the option that names the output.
+fn refuse_captures(option: &str, output: &Path, captures: &[PathBuf]) -> Result<(), Error> {
     let real = |path: &Path| std::fs::canonicalize(path).ok();
     let is_capture =
         |path: &PathBuf| path.is_file() && real(path).is_some() && real(path) == real(output);
     if captures.iter().any(is_capture) {
-        let what = format!("--output {}: this is a capture; name another file", output.display());
+        let what = format!("{option} {}: this is a capture; name another file", output.display());
         return Err(Error::usage(text::printable(what.as_bytes())));
     }
     Ok(())

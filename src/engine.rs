@@ -4,8 +4,10 @@
 mod analysis;
 mod batch_queue;
 mod compat;
+mod copy_records;
 #[cfg(feature = "descriptions")]
 mod drift;
+mod exchanges;
 mod filter;
 mod flows;
 mod fold;
@@ -24,13 +26,16 @@ mod top_flows;
 
 pub use crate::engine::analysis::{Analysis, ObservedState, analyze, observe};
 pub use crate::engine::compat::{CompatAnswer, compat_answer};
+pub use crate::engine::copy_records::{CopiedRecords, copy_records};
 #[cfg(feature = "descriptions")]
 pub use crate::engine::drift::{Comparison, drift};
+pub(crate) use crate::engine::exchanges::unknown_endpoint;
+pub use crate::engine::exchanges::{ExchangeQuery, exchanges};
 pub use crate::engine::filter::Filter;
 pub use crate::engine::flows::for_each_flow;
 pub use crate::engine::follow::{Change, Follower};
 pub use crate::engine::label::label;
-pub use crate::engine::options::Options;
+pub use crate::engine::options::{LabelField, Options};
 pub use crate::engine::progress::{Monitor, Progress};
 pub use crate::engine::query_cache::{LiveCaptures, Scope, Snapshot};
 pub use crate::engine::split::{Split, observe_split, split};

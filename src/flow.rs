@@ -6,6 +6,7 @@ pub(crate) mod json_string;
 pub(crate) mod noise;
 pub(crate) mod operation;
 pub(crate) mod owned;
+pub(crate) mod position;
 pub(crate) mod proxy_request;
 pub mod text;
 pub mod url;
@@ -16,6 +17,7 @@ use crate::simd::ByteMask;
 pub use body::Body;
 pub use headers::{Header, Headers};
 pub(crate) use headers::{HeaderEncoding, OwnedHeader};
+pub(crate) use position::{CaptureTag, FlowPosition, PositionText};
 
 /// One captured exchange: a request, and its response if there was one.
 ///
@@ -36,6 +38,8 @@ pub(crate) use headers::{HeaderEncoding, OwnedHeader};
 pub struct Flow<'a> {
     /// The id of the flow in the capture; empty if it has none.
     pub id: &'a [u8],
+    /// The place at which the flow was read, in formats whose flows need not have an id.
+    pub(crate) position: Option<FlowPosition>,
     /// The request method, in any case.
     pub method: Cow<'a, [u8]>,
     /// The scheme: `http`, `https`, `ws` or `wss`; empty if it is not known.
@@ -186,6 +190,7 @@ impl<'a> Flow<'a> {
     pub(crate) fn bare(method: Cow<'a, [u8]>, url: &'a [u8]) -> Self {
         Self {
             id: b"",
+            position: None,
             method,
             scheme: Cow::Borrowed(b""),
             host: Cow::Borrowed(b""),
@@ -201,6 +206,18 @@ impl<'a> Flow<'a> {
             response: None,
             outcome: Outcome::default(),
             protocol: Protocol::default(),
+        }
+    }
+
+    /// The id that is shown: that of the capture, otherwise the position as text, which is written to `text`. Empty if there
+    /// is neither.
+    pub(crate) fn shown_id<'t>(&'t self, text: &'t mut PositionText) -> &'t [u8] {
+        match self.position {
+            Some(position) if self.id.is_empty() => {
+                *text = position.text();
+                text.as_bytes()
+            }
+            _ => self.id,
         }
     }
 

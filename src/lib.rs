@@ -143,9 +143,9 @@ pub use description::ApiDescription;
 #[cfg(feature = "descriptions")]
 pub use diff::{DiffOptions, DiffSide, OwnedDiffSide, diff};
 pub use engine::{
-    Analysis, Change, CompatAnswer, Filter, Follower, LiveCaptures, Monitor, ObservedState,
-    Options, Progress, Scope, Snapshot, Split, analyze, compat_answer, for_each_flow, label,
-    observe, observe_split, split,
+    Analysis, Change, CompatAnswer, CopiedRecords, ExchangeQuery, Filter, Follower, LabelField,
+    LiveCaptures, Monitor, ObservedState, Options, Progress, Scope, Snapshot, Split, analyze,
+    compat_answer, copy_records, exchanges, for_each_flow, label, observe, observe_split, split,
 };
 #[cfg(feature = "descriptions")]
 pub use engine::{Comparison, drift};
@@ -161,6 +161,9 @@ pub use openapi::{OpenApiOptions, OpenApiVersion, openapi_descriptions};
 pub use patterns::Patterns;
 pub use report::bodies::{BodySummaries, BodySummary};
 pub use report::decision::{Decision, Explanation, NearMiss};
+pub use report::exchange::{
+    BodyContent, Exchange, ExchangeRequest, ExchangeResponse, MessageBody, Secrets,
+};
 pub use report::options::ReportOptions;
 pub use report::routes::{Label, Routes};
 pub use report::{Latency, Parameter, Pattern, Report, Sizes, Totals};

@@ -1,6 +1,7 @@
 //! Formatters of reports: one file per format, each an implementation of [`Output`].
 
 mod csv;
+mod exchange;
 mod explanation;
 #[cfg(feature = "descriptions")]
 mod findings;
@@ -15,6 +16,7 @@ use std::io::{self, Write};
 use crate::report::Report;
 
 pub use csv::Csv;
+pub use exchange::{ExchangeCurl, ExchangeHar, ExchangeJson, ExchangeOutput, ExchangeText};
 pub use explanation::{ExplanationJson, ExplanationOutput, ExplanationText};
 #[cfg(feature = "descriptions")]
 pub use findings::{

@@ -105,8 +105,8 @@ pub(crate) fn decode(
         return database.decode(batch, bodies, goes_on, found);
     }
     match source.format {
-        Format::Har => har::decode(batch, found),
-        Format::JsonLines => jsonl::decode(batch, found),
+        Format::Har => har::decode(batch, source.tag, found),
+        Format::JsonLines => jsonl::decode(batch, source.tag, found),
         Format::Mitmproxy | Format::McpDatabase => mitmproxy::decode_batch(batch, found),
     }
 }

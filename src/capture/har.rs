@@ -18,6 +18,7 @@ use crate::capture::har::bounds::{
 };
 use crate::capture::har::compact::Compactor;
 use crate::capture::json::{self, JsonScanner};
+use crate::flow::{CaptureTag, FlowPosition};
 use crate::limits;
 use crate::skip::SkipReason;
 
@@ -501,7 +502,11 @@ fn end_of_word(bytes: &[u8], at: usize) -> usize {
     memchr::memchr(b',', &bytes[at..]).map_or(bytes.len(), |comma| at + comma)
 }
 
-pub(crate) fn decode(batch: &Batch, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
+pub(crate) fn decode(
+    batch: &Batch,
+    capture: CaptureTag,
+    found: &mut dyn FnMut(u64, CaptureItem<'_>),
+) {
     let bytes = batch.bytes();
     let mut at = 0;
     let mut entry = entry::HarEntry::default();
@@ -512,7 +517,8 @@ pub(crate) fn decode(batch: &Batch, found: &mut dyn FnMut(u64, CaptureItem<'_>))
             return;
         }
         let offset = batch.offset + at as u64;
-        match decode::decode(&bytes[at..], offset, &mut entry, found) {
+        let position = FlowPosition { capture, offset };
+        match decode::decode(&bytes[at..], position, &mut entry, found) {
             Ok(length) => at += length,
             Err(why) => {
                 let message = format!("entry cannot be used: {why}; skipped");

@@ -12,7 +12,9 @@ use crate::capture::chunk::{CaptureItem, Chunk, Damage};
 use crate::capture::fields::{Text, integer, read_pairs, size};
 use crate::capture::json::{JsonError, JsonReader};
 use crate::capture::time;
-use crate::flow::{Body, Flow, Headers, Outcome, OwnedHeader, Protocol, Response};
+use crate::flow::{
+    Body, CaptureTag, Flow, FlowPosition, Headers, Outcome, OwnedHeader, Protocol, Response,
+};
 use crate::limits;
 use crate::skip::SkipReason;
 
@@ -91,7 +93,11 @@ pub(crate) fn is_flow(text: &[u8]) -> bool {
         && json.peek().is_none()
 }
 
-pub(crate) fn decode(batch: &Batch, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
+pub(crate) fn decode(
+    batch: &Batch,
+    capture: CaptureTag,
+    found: &mut dyn FnMut(u64, CaptureItem<'_>),
+) {
     let bytes = batch.bytes();
     let mut line = FlowLine::default();
     let mut start = 0;
@@ -104,15 +110,19 @@ pub(crate) fn decode(batch: &Batch, found: &mut dyn FnMut(u64, CaptureItem<'_>))
             text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii();
         }
         if !text.is_empty() {
-            line.find(text, offset, found);
+            line.find(text, FlowPosition { capture, offset }, found);
         }
         start = end + 1;
     }
 }
 
 /// Reads the objects of a line. There are several if the line breaks between them were lost.
-pub(crate) fn decode_line(text: &[u8], offset: u64, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
-    FlowLine::default().find(text, offset, found);
+pub(crate) fn decode_line(
+    text: &[u8],
+    position: FlowPosition,
+    found: &mut dyn FnMut(u64, CaptureItem<'_>),
+) {
+    FlowLine::default().find(text, position, found);
 }
 
 fn bad_line(
@@ -160,14 +170,19 @@ impl<'a> FlowLine<'a> {
         *self = Self { request_headers, response_headers, ..Self::default() };
     }
 
-    fn find(&mut self, text: &'a [u8], offset: u64, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
+    fn find(
+        &mut self,
+        text: &'a [u8],
+        line: FlowPosition,
+        found: &mut dyn FnMut(u64, CaptureItem<'_>),
+    ) {
         let mut json = JsonReader::new(text);
         for _ in 0..limits::MAX_PARSE_RESTARTS_PER_LINE {
             while json.peek().is_some() {
                 let start = json.at();
                 self.reset();
                 if let Err(error) = self.read(&mut json) {
-                    bad_line(text, error, offset + start as u64, found);
+                    bad_line(text, error, line.offset + start as u64, found);
                     // Another object may follow an object that was complete.
                     let next = memchr::memchr(b'{', &text[start..]).filter(|_| start > 0);
                     match next {
@@ -176,7 +191,7 @@ impl<'a> FlowLine<'a> {
                     }
                     break;
                 }
-                self.use_it(offset + start as u64, found);
+                self.use_it(FlowPosition { offset: line.offset + start as u64, ..line }, found);
             }
             if json.peek().is_none() {
                 return;
@@ -240,15 +255,16 @@ impl<'a> FlowLine<'a> {
         self.nested_url.as_deref().or(self.url.as_deref())
     }
 
-    fn use_it(&self, offset: u64, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
+    fn use_it(&self, position: FlowPosition, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
         let (Some(method), Some(url)) = (self.method(), self.url()) else {
             let missing = if self.url().is_none() { "url" } else { "method" };
             let message = format!("line has no \"{missing}\"; skipped");
-            return found(offset, CaptureItem::Skipped(SkipReason::BadLine, message));
+            return found(position.offset, CaptureItem::Skipped(SkipReason::BadLine, message));
         };
         let mut flow = Flow::of_any_url(Cow::Borrowed(method), url);
+        flow.position = Some(position);
         self.complete(&mut flow);
-        found(offset, CaptureItem::Flow(&flow));
+        found(position.offset, CaptureItem::Flow(&flow));
     }
 
     /// Sets all fields of the flow except the method and the URL.

@@ -28,13 +28,19 @@ pub(crate) enum DecodedRecord<'a> {
 
 /// Decodes the records of a batch.
 pub(crate) fn decode_batch(batch: &Batch, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
+    decode_records(batch, &mut |offset, _, item| found(offset, item));
+}
+
+/// As [`decode_batch`], with the bytes of each record.
+pub(crate) fn decode_records(batch: &Batch, found: &mut dyn FnMut(u64, &[u8], CaptureItem<'_>)) {
     let mut rest = batch.bytes();
     while let Some((record, after)) = take(rest) {
         let offset = batch.offset + (batch.bytes().len() - rest.len()) as u64;
+        let bytes = &rest[..rest.len() - after.len()];
         match decode(record) {
-            DecodedRecord::Flow(flow) => found(offset, CaptureItem::Flow(&flow)),
+            DecodedRecord::Flow(flow) => found(offset, bytes, CaptureItem::Flow(&flow)),
             DecodedRecord::Skipped(reason, message) => {
-                found(offset, CaptureItem::Skipped(reason, message))
+                found(offset, bytes, CaptureItem::Skipped(reason, message))
             }
         }
         rest = after;

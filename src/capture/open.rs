@@ -288,6 +288,13 @@ impl Captures {
         Ok(())
     }
 
+    /// The name of the first capture that is not a mitmproxy dump; `None` if all are.
+    pub(crate) fn first_that_is_no_dump(&self) -> Option<&str> {
+        let state = self.states.first().map(|state| &*state.0);
+        let other = self.sources.iter().find(|source| source.format != Format::Mitmproxy);
+        state.or_else(|| other.map(|source| &*source.name))
+    }
+
     /// The saved states among the captures: name and bytes.
     pub(crate) fn states(&self) -> &[(String, Vec<u8>)] {
         &self.states

@@ -3,6 +3,7 @@
 use crate::capture::bytes::Bytes;
 #[cfg(feature = "sqlite")]
 use crate::capture::database::Database;
+use crate::flow::CaptureTag;
 
 /// The format of a capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +58,8 @@ impl Format {
 /// One capture.
 pub(crate) struct CaptureSource {
     pub(crate) name: String,
+    /// Identifies the capture in the positions of its flows.
+    pub(crate) tag: CaptureTag,
     pub(crate) format: Format,
     pub(crate) content: Content,
     /// The byte offset or row number at which reading begins.
@@ -76,7 +79,7 @@ pub(crate) enum Content {
 impl CaptureSource {
     /// Creates a source that is read completely.
     pub(super) fn new(name: String, format: Format, content: Content) -> Self {
-        Self { name, format, content, start: 0, is_live: false }
+        Self { tag: CaptureTag::of(&name), name, format, content, start: 0, is_live: false }
     }
 
     /// The current length in bytes. `None` if it is not known.

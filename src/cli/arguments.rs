@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::capture::InputFormat;
 use crate::cli::exit::Exit;
 use crate::cli::messages::complain;
+use crate::engine::LabelField;
 use crate::flow::noise::Noise;
 
 /// Clusters captured HTTP traffic into endpoint patterns.
@@ -25,9 +26,11 @@ pub(super) enum Command {
     /// Show the endpoint patterns of the captured APIs: a table on a terminal, JSON in a pipe
     Analyze(AnalyzeArguments),
     /// Write each flow with its endpoint, one JSON object per line, in input order
-    Label(InputArguments),
+    Label(LabelArguments),
     /// Write the JSON Schemas of request and response bodies, by endpoint
     Schema(SchemaArguments),
+    /// Show single requests with their responses: one by its id, or the newest of an endpoint
+    Show(ShowArguments),
     /// Write OpenAPI descriptions, one for each host
     Openapi(OpenApiArguments),
     /// Compare captures with an OpenAPI description: what traffic does that the description does not say
@@ -97,6 +100,46 @@ impl AnalyzeArguments {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct LabelArguments {
+    #[command(flatten)]
+    pub(super) input: InputArguments,
+
+    /// Further fields of each line. Paths have secret and personal values masked
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "FIELD,...")]
+    pub(super) fields: Vec<LabelFieldArgument>,
+}
+
+/// A field that `label` adds on request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LabelFieldArgument {
+    /// Number of the line, from 0
+    Index,
+    /// Name of the capture
+    Source,
+    /// Place in the capture: bytes from its start, or the number of a row
+    Offset,
+    /// Start of the request
+    Time,
+    /// Status of the response
+    Status,
+    /// Path and query
+    Path,
+}
+
+impl From<LabelFieldArgument> for LabelField {
+    fn from(field: LabelFieldArgument) -> Self {
+        match field {
+            LabelFieldArgument::Index => Self::Index,
+            LabelFieldArgument::Source => Self::Source,
+            LabelFieldArgument::Offset => Self::Offset,
+            LabelFieldArgument::Time => Self::Time,
+            LabelFieldArgument::Status => Self::Status,
+            LabelFieldArgument::Path => Self::Path,
+        }
+    }
+}
+
+#[derive(Args, Debug)]
 pub(super) struct SchemaArguments {
     #[command(flatten)]
     pub(super) input: InputArguments,
@@ -108,6 +151,48 @@ pub(super) struct SchemaArguments {
     /// Explain one place of the endpoint instead: `request`, `query` or a status, then keys (for example `200.items[].id`)
     #[arg(long, value_name = "PATH", requires = "endpoint")]
     pub(super) explain: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ShowArguments {
+    /// Captures as for analyze and, without --endpoint, the id of a flow as the last one
+    #[arg(required = true, value_name = "CAPTURE|ID")]
+    pub(super) captures: Vec<PathBuf>,
+
+    /// The newest requests of this endpoint: its name as analyze lists it, its id, or a path or URL that belongs to it
+    #[arg(long, value_name = "ENDPOINT")]
+    pub(super) endpoint: Option<String>,
+
+    /// Number of requests that are shown, with --endpoint [default: 1, and all of them with --write]
+    #[arg(long, value_name = "N", requires = "endpoint", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) newest: Option<u32>,
+
+    /// As a command of curl
+    #[arg(long, group = "form")]
+    pub(super) curl: bool,
+
+    /// As a HAR
+    #[arg(long, group = "form")]
+    pub(super) har: bool,
+
+    /// As JSON
+    #[arg(long, group = "form")]
+    pub(super) json: bool,
+
+    /// Write to this file instead: a HAR, or with the ending .mitm the records of dumps as they are, which needs --reveal
+    #[arg(long, value_name = "OUT.har|OUT.mitm", conflicts_with = "form")]
+    pub(super) write: Option<PathBuf>,
+
+    /// Show secret and personal values, which are masked otherwise
+    #[arg(long)]
+    pub(super) reveal: bool,
+
+    #[command(flatten)]
+    pub(super) selection: SelectionArguments,
+
+    /// Show a progress bar on stderr [default: on a terminal]
+    #[arg(long, value_enum, default_value_t = ProgressWhen::Auto, hide_default_value = true)]
+    pub(super) progress: ProgressWhen,
 }
 
 #[derive(Args, Debug)]

@@ -25,7 +25,7 @@ pub(super) fn openapi(arguments: &OpenApiArguments) -> Result<Exit, Failure> {
     let start = Instant::now();
     let captures = open(input)?;
     if let Some(output) = &arguments.output {
-        refuse_captures(output, &input.source.captures)?;
+        refuse_captures("--output", output, &input.source.captures)?;
     }
     let edited = match &arguments.merge {
         Some(file) => Some(edited(file, arguments.output.as_deref())?),

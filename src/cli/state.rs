@@ -18,7 +18,7 @@ pub(super) fn state(arguments: &StateArguments) -> Result<Exit, Failure> {
         return Err(Error::usage("a state has all flows; leave --limit out").into());
     }
     options.bodies = true;
-    refuse_captures(&arguments.output, &input.source.captures)?;
+    refuse_captures("--output", &arguments.output, &input.source.captures)?;
     let start = Instant::now();
     let captures = open(input)?;
     let is_quiet = input.source.selection.quiet;

@@ -26,8 +26,28 @@ pub struct Options {
     pub batch_bytes: usize,
     /// Whether the bodies and parameters are observed for schemas: see [`Schemas`](crate::Schemas).
     pub bodies: bool,
+    /// The fields that [`label`](crate::label) adds to each line.
+    pub label_fields: Vec<LabelField>,
     /// The options of the report.
     pub report: ReportOptions,
+}
+
+/// A field that [`label`](crate::label) adds to each line on request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LabelField {
+    /// `index`: number of the line, from 0.
+    Index,
+    /// `source`: name of the capture.
+    Source,
+    /// `offset`: place of the flow in the capture, in bytes from its start, or as the number of a row.
+    Offset,
+    /// `time`: start of the request, in RFC 3339 (UTC, microseconds).
+    Time,
+    /// `status`: status code of the response.
+    Status,
+    /// `path`: path and query, in which secret and personal values are masked.
+    Path,
 }
 
 impl Options {

@@ -78,11 +78,12 @@ impl NewestFlows {
         }
     }
 
-    /// The flows in input order, and a state that counts only the skipped flows.
-    pub(super) fn into_flows(self) -> (Vec<OwnedFlow>, Patterns) {
+    /// The flows with their places in input order, and a state that counts only the skipped flows.
+    pub(super) fn into_flows(self) -> (Vec<(CapturePosition, OwnedFlow)>, Patterns) {
         let mut flows: Vec<TimedFlow> = self.heap.into_iter().map(|Reverse(flow)| flow).collect();
         flows.sort_by_key(|flow| flow.age.1);
-        (flows.into_iter().map(|flow| flow.flow).collect(), Patterns::of_skips(self.skips))
+        let flows = flows.into_iter().map(|flow| (flow.age.1, flow.flow));
+        (flows.collect(), Patterns::of_skips(self.skips))
     }
 
     /// Returns `true` if no flow was too old to be kept.
@@ -117,7 +118,7 @@ impl NewestFlows {
     /// A state of these flows.
     pub(super) fn patterns(self) -> Patterns {
         let (flows, mut patterns) = self.into_flows();
-        flows.iter().for_each(|flow| flow.with(|flow| patterns.observe(flow)));
+        flows.iter().for_each(|(_, flow)| flow.with(|flow| patterns.observe(flow)));
         patterns
     }
 }

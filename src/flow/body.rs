@@ -118,6 +118,11 @@ impl<'a> Body<'a> {
         }
     }
 
+    /// Returns `true` if a reader left the bytes out because the body is too large to hold.
+    pub(crate) fn is_left_out(&self) -> bool {
+        matches!(self.content, RecordedContent::LeftOut(_))
+    }
+
     /// The bytes, if reading them requires at most unescaping a JSON string. `None` for compressed
     /// bodies, Base64, and bodies that are absent or were left out. `is_compressed` returns whether
     /// the message has a `content-encoding`.

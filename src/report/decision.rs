@@ -8,6 +8,7 @@ use crate::limits;
 use crate::patterns::Patterns;
 use crate::patterns::endpoint::Endpoint;
 use crate::report::describe::{HostSummary, NameCounts, pattern_of};
+use crate::report::lookup::find_endpoints;
 use crate::report::options::ReportOptions;
 use crate::report::routes::{Label, RouteNode, Routes};
 use crate::report::{Pattern, Report, Totals, hosts, masked};
@@ -148,9 +149,27 @@ impl Patterns {
     /// assert!(decision.unmatched_rules.is_empty());
     /// ```
     pub fn decide(&self, options: &ReportOptions) -> Decision {
-        build(self, options, Model::shipped(), &ModelClassifier(Model::shipped()))
+        let decide = |options: &ReportOptions| {
+            build(self, options, Model::shipped(), &ModelClassifier(Model::shipped()))
+        };
+        let mut decision = decide(options);
+        // Most texts are names of endpoints. What a path or a URL means is known after the decision.
+        if let Some(text) = &options.explain
+            && decision.explanations.is_empty()
+        {
+            let meant = find_endpoints(&decision.report.patterns, &decision.routes, text);
+            for pattern in meant.into_iter().take(MAX_EXPLAINED) {
+                let explain = Some(pattern.id.clone());
+                let explained = decide(&ReportOptions { explain, ..options.clone() });
+                decision.explanations.extend(explained.explanations);
+            }
+        }
+        decision
     }
 }
+
+/// The most endpoints that are explained for one path, which may be on several hosts and have several methods.
+const MAX_EXPLAINED: usize = 8;
 
 /// Decides the templates of a state with a given model and classifier, and builds the report.
 pub(crate) fn build(

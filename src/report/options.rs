@@ -23,6 +23,7 @@ pub struct ReportOptions {
     /// True to leave out endpoints whose every response was 404.
     pub exclude_errors_only_404: bool,
     /// The endpoint to explain, by [`Pattern::endpoint`](crate::Pattern::endpoint) (`GET /users/{user_id}`) or
-    /// [`Pattern::id`](crate::Pattern::id). A name may match several hosts.
+    /// [`Pattern::id`](crate::Pattern::id), or by a path or a URL that belongs to it, with or without the method. A text may
+    /// mean several endpoints.
     pub explain: Option<String>,
 }

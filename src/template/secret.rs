@@ -206,7 +206,8 @@ fn is_assigned(text: &[u8]) -> bool {
     })
 }
 
-fn is_credential(name: &[u8]) -> bool {
+/// Returns `true` for the name of a parameter whose value is a secret.
+pub(crate) fn is_credential(name: &[u8]) -> bool {
     let joined: String = words_of(name).concat();
     let words = words_of(name);
     let last = words.last().map_or("", |word| &**word);

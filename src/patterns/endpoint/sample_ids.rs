@@ -1,5 +1,6 @@
 //! Ids of the newest flows.
 
+use crate::flow::PositionText;
 use crate::limits;
 use crate::patterns::aggregate::{Aggregate, Observation};
 use crate::sketch::{HeapSize, TopN, summary};
@@ -27,11 +28,13 @@ impl Aggregate for SampleIds {
     #[inline]
     fn observe(&mut self, seen: &mut Observation<'_>) {
         let flow = seen.flow;
-        if flow.id.is_empty() {
+        let mut position = PositionText::default();
+        let id = flow.shown_id(&mut position);
+        if id.is_empty() {
             return;
         }
         let started = flow.started.unwrap_or(i64::MIN);
-        let id = &flow.id[..flow.id.len().min(limits::MAX_FLOW_ID_BYTES)];
+        let id = &id[..id.len().min(limits::MAX_FLOW_ID_BYTES)];
         self.newest.observe_with(
             |have| (started, id).cmp(&(have.0, &*have.1)),
             // Ids of one capture usually have equal lengths, so the memory of the displaced id is

@@ -1,0 +1,128 @@
+//! The command `show`.
+
+use std::fs::OpenOptions;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use crate::capture::Captures;
+use crate::cli::arguments::ShowArguments;
+use crate::cli::exit::Exit;
+use crate::cli::messages::complain;
+use crate::cli::progress::ProgressMonitor;
+use crate::cli::{Failure, refuse_captures, source_options};
+use crate::engine::{self, ExchangeQuery, Options};
+use crate::error::Error;
+use crate::flow::text;
+use crate::output::{
+    ExchangeCurl, ExchangeHar, ExchangeJson, ExchangeOutput, ExchangeText, counted,
+};
+use crate::report::exchange::Secrets;
+
+/// Shows single requests, or writes those of an endpoint to a file.
+pub(super) fn show(arguments: &ShowArguments) -> Result<Exit, Failure> {
+    let (paths, query) = paths_and_query(arguments)?;
+    let options = source_options(&arguments.selection)?;
+    let captures = Captures::open(&paths, arguments.selection.input_format.into())?;
+    let monitor = ProgressMonitor::new(arguments.progress, arguments.selection.quiet);
+    let secrets = if arguments.reveal { Secrets::Revealed } else { Secrets::Masked };
+    if let Some(output) = &arguments.write {
+        refuse_captures("--write", output, &paths)?;
+        let is_dump = output.extension().is_some_and(|ending| ending == "mitm");
+        if is_dump && !arguments.reveal {
+            let what = "--write to a dump copies records as they are, with all secrets in them; add --reveal to do that, or write \
+                        a HAR, in which they are masked";
+            return Err(Error::usage(what).into());
+        }
+        let count = if is_dump {
+            write_dump(&captures, &options, &query, output, &monitor)?
+        } else {
+            let found = engine::exchanges(&captures, &options, &query, secrets, &monitor)?;
+            let mut file = BufWriter::new(created(output)?);
+            ExchangeHar.write(&found, &mut file)?;
+            file.flush()?;
+            found.len() as u64
+        };
+        monitor.finish();
+        if !arguments.selection.quiet {
+            let what = format!("{} written to {}", counted(count, "flow"), output.display());
+            complain(&text::printable(what.as_bytes()));
+        }
+        return Ok(after(&captures));
+    }
+    let found = engine::exchanges(&captures, &options, &query, secrets, &monitor)?;
+    monitor.finish();
+    let form: &dyn ExchangeOutput = if arguments.curl {
+        &ExchangeCurl
+    } else if arguments.har {
+        &ExchangeHar
+    } else if arguments.json {
+        &ExchangeJson
+    } else {
+        &ExchangeText
+    };
+    let mut out = BufWriter::new(io::stdout().lock());
+    form.write(&found, &mut out)?;
+    out.flush()?;
+    Ok(after(&captures))
+}
+
+/// Says which captures cannot be read.
+fn after(captures: &Captures) -> Exit {
+    captures.refused().iter().for_each(|error| complain(&error.to_string()));
+    if captures.refused().is_empty() { Exit::Done } else { Exit::Error }
+}
+
+/// Splits the captures from the id, which is the last argument if no endpoint is named.
+fn paths_and_query(arguments: &ShowArguments) -> Result<(Vec<PathBuf>, ExchangeQuery), Error> {
+    let mut paths = arguments.captures.clone();
+    if let Some(endpoint) = &arguments.endpoint {
+        let default = if arguments.write.is_some() { u32::MAX } else { 1 };
+        let newest = arguments.newest.unwrap_or(default) as usize;
+        return Ok((paths, ExchangeQuery::Endpoint { endpoint: endpoint.clone(), newest }));
+    }
+    let last = paths.pop().filter(|_| !paths.is_empty());
+    let id = last.ok_or_else(|| {
+        Error::usage("show needs a capture and the id of a flow, as in show dump.mitm ID, or --endpoint ENDPOINT")
+    })?;
+    Ok((paths, ExchangeQuery::Id(id.to_string_lossy().into_owned())))
+}
+
+fn write_dump(
+    captures: &Captures,
+    options: &Options,
+    query: &ExchangeQuery,
+    output: &Path,
+    monitor: &ProgressMonitor,
+) -> Result<u64, Failure> {
+    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let name = output.display().to_string();
+    let failed = |error| Error::io(&name, "write to", error);
+    // The file appears when everything is written, so that a run that fails leaves none. Only its owner can read it.
+    let mut dump =
+        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+    let copied = {
+        let mut out = BufWriter::new(&mut dump);
+        let copied = engine::copy_records(captures, options, query, monitor, &mut out)?;
+        out.flush().map_err(failed)?;
+        copied
+    };
+    dump.persist(output).map_err(|error| failed(error.error))?;
+    if copied.too_large > 0 {
+        let what = "too large to be copied, and left out";
+        complain(&format!("{} {what}", counted(copied.too_large, "flow is")));
+    }
+    Ok(copied.written)
+}
+
+/// Creates a file that only its owner can read, because captures hold secrets.
+fn created(path: &Path) -> Result<std::fs::File, Error> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let name = path.display().to_string();
+    options.open(path).map_err(|error| Error::io(&name, "write to", error))
+}

@@ -1,0 +1,209 @@
+//! Single exchanges of captures: the one with an id, or the newest ones of an endpoint.
+
+use crate::capture::{CaptureItem, Captures};
+use crate::engine::analysis::observe_flows;
+use crate::engine::filter::Filter;
+use crate::engine::fold::CapturePosition;
+use crate::engine::options::Options;
+use crate::engine::progress::Monitor;
+use crate::engine::run::run;
+use crate::error::Error;
+use crate::flow::{Flow, PositionText, text};
+use crate::report::Pattern;
+use crate::report::decision::Decision;
+use crate::report::exchange::{Exchange, Secrets};
+use crate::report::lookup::{find_endpoints, similar_endpoints};
+use crate::report::routes::Label;
+
+/// The most exchanges with one id that are read.
+const MAX_EXCHANGES_OF_ID: usize = 100;
+
+/// The exchanges that are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ExchangeQuery {
+    /// The exchanges with an id: that of [`Pattern::sample_flow_ids`](crate::Pattern::sample_flow_ids), or of the capture.
+    Id(String),
+    /// The newest exchanges of an endpoint: its name, its id, or a path or a URL that belongs to it.
+    Endpoint {
+        /// The text that means the endpoint.
+        endpoint: String,
+        /// The most exchanges that are wanted.
+        newest: usize,
+    },
+}
+
+/// Reads exchanges from captures, in the order of the captures.
+///
+/// ```
+/// use api_patterns::{Captures, ExchangeQuery, InputFormat, Options, Secrets, exchanges};
+///
+/// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
+/// let query = ExchangeQuery::Endpoint { endpoint: "GET /v1/users/me".to_owned(), newest: 2 };
+/// let found = exchanges(&captures, &Options::default(), &query, Secrets::Masked, &())?;
+/// assert_eq!(found.len(), 2);
+/// assert_eq!(found[0].request.method, "GET");
+/// # Ok::<(), api_patterns::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// Fails if there is no such exchange or endpoint, as [`analyze`](crate::analyze) does, and if the monitor stopped the run.
+pub fn exchanges(
+    captures: &Captures,
+    options: &Options,
+    query: &ExchangeQuery,
+    secrets: Secrets,
+    monitor: &dyn Monitor,
+) -> Result<Vec<Exchange>, Error> {
+    captures.require_flows()?;
+    captures.spool()?;
+    let choice = FlowChoice::new(captures, options, query, monitor)?;
+    let newest = match query {
+        ExchangeQuery::Id(_) => MAX_EXCHANGES_OF_ID,
+        ExchangeQuery::Endpoint { newest, .. } => (*newest).max(1),
+    };
+    let options = Options { bodies: true, limit: None, ..options.clone() };
+    let visit = |kept: &mut NewestExchanges, source: usize, offset: u64, found: CaptureItem<'_>| {
+        let Some(flow) = found.flow().filter(|flow| flow.is_http()) else { return };
+        let (started, place) = (flow.started.unwrap_or(i64::MIN), (source, offset));
+        if !kept.wants((started, place)) {
+            return;
+        }
+        let Some(wanted) = choice.wanted(flow) else { return };
+        let mut exchange = Exchange::of(flow, &captures.sources[source].name, offset, secrets);
+        exchange.endpoint = wanted.map(|label| label.endpoint.clone());
+        kept.add(FoundExchange { started, place, exchange });
+    };
+    let new = || NewestExchanges { most: newest, found: Vec::new() };
+    let outcome = run(captures, &options, monitor, new, visit)?;
+    if outcome.stopped {
+        return Err(Error::canceled());
+    }
+    if let Some(failure) = outcome.failures.into_iter().next() {
+        return Err(failure);
+    }
+    let mut all = new();
+    outcome.states.into_iter().flat_map(|state| state.found).for_each(|found| all.add(found));
+    if all.found.is_empty() {
+        return Err(choice.nothing_found());
+    }
+    all.found.sort_by_key(|found| found.place);
+    Ok(all.found.into_iter().map(|found| found.exchange).collect())
+}
+
+/// An exchange with its place.
+struct FoundExchange {
+    /// Start in nanoseconds since the Unix epoch.
+    started: i64,
+    place: CapturePosition,
+    exchange: Exchange,
+}
+
+/// The flows that a query means.
+pub(super) enum FlowChoice {
+    Id(String),
+    Endpoint {
+        /// The text of the query.
+        name: String,
+        filter: Filter,
+        decision: Box<Decision>,
+        ids: Vec<String>,
+    },
+}
+
+impl FlowChoice {
+    /// Reads the captures once if an endpoint is asked for.
+    pub(super) fn new(
+        captures: &Captures,
+        options: &Options,
+        query: &ExchangeQuery,
+        monitor: &dyn Monitor,
+    ) -> Result<Self, Error> {
+        let name = match query {
+            ExchangeQuery::Id(id) => return Ok(Self::Id(id.clone())),
+            ExchangeQuery::Endpoint { endpoint, .. } => endpoint,
+        };
+        let first = Options { bodies: false, ..options.clone() };
+        let (patterns, outcome) = observe_flows(captures, &first, monitor)?;
+        if outcome.stopped {
+            return Err(Error::canceled());
+        }
+        let decision = options.decide(&patterns);
+        let patterns = &decision.report.patterns;
+        let wanted = find_endpoints(patterns, &decision.routes, name);
+        if wanted.is_empty() {
+            return Err(unknown_endpoint(name, patterns));
+        }
+        let ids = wanted.iter().map(|pattern| pattern.id.clone()).collect();
+        let (name, filter) = (name.clone(), Filter::new(options));
+        Ok(Self::Endpoint { name, filter, decision: Box::new(decision), ids })
+    }
+
+    /// `None` if a flow is not wanted; otherwise its endpoint, if that is known.
+    pub(super) fn wanted(&self, flow: &Flow<'_>) -> Option<Option<&Label>> {
+        match self {
+            Self::Id(id) => {
+                let mut position = PositionText::default();
+                let known = flow.shown_id(&mut position);
+                (!known.is_empty() && known == id.as_bytes()).then_some(None)
+            }
+            Self::Endpoint { filter, decision, ids, .. } => {
+                let label = decision.routes.label(flow)?;
+                let is_wanted = ids.contains(&label.id) && filter.leaves_out(flow).is_none();
+                is_wanted.then_some(Some(label))
+            }
+        }
+    }
+
+    /// The error if no flow is wanted.
+    pub(super) fn nothing_found(&self) -> Error {
+        let what = match self {
+            Self::Id(id) => format!(
+                "no flow has the id {id}; analyze --format json has ids in sample_flow_ids, and label writes that of each flow"
+            ),
+            Self::Endpoint { name, .. } => format!("no flow of {name} can be read"),
+        };
+        Error::usage(text::printable(what.as_bytes()))
+    }
+}
+
+/// The newest exchanges, ordered by start and then by place.
+struct NewestExchanges {
+    most: usize,
+    found: Vec<FoundExchange>,
+}
+
+impl NewestExchanges {
+    /// Returns `true` if an exchange is newer than the oldest of those that are kept.
+    fn wants(&self, key: (i64, CapturePosition)) -> bool {
+        let keys = self.found.iter().map(|kept| (kept.started, kept.place));
+        self.found.len() < self.most || keys.min().is_some_and(|oldest| oldest < key)
+    }
+
+    fn add(&mut self, found: FoundExchange) {
+        if !self.wants((found.started, found.place)) {
+            return;
+        }
+        self.found.push(found);
+        if self.found.len() > self.most {
+            let keys =
+                self.found.iter().enumerate().map(|(at, kept)| ((kept.started, kept.place), at));
+            if let Some((_, oldest)) = keys.min() {
+                self.found.swap_remove(oldest);
+            }
+        }
+    }
+}
+
+/// The error for a text that means no endpoint.
+pub(crate) fn unknown_endpoint(endpoint: &str, patterns: &[Pattern]) -> Error {
+    let similar = similar_endpoints(patterns, endpoint);
+    let advice = if similar.is_empty() {
+        "write it as analyze lists it, or give a path or a URL".to_owned()
+    } else {
+        format!("similar are {}", similar.join(", "))
+    };
+    let what = format!("there is no endpoint {endpoint}; {advice}");
+    Error::usage(text::printable(what.as_bytes()))
+}

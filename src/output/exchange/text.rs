@@ -1,0 +1,98 @@
+//! Exchanges as people read them.
+
+use std::io::{self, Write};
+
+use serde_json::Value;
+
+use crate::output::exchange::ExchangeOutput;
+use crate::report::exchange::{BodyContent, Exchange, MessageBody};
+
+/// Exchanges as text: request line, headers and body, and then those of the response. JSON is indented.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ExchangeText;
+
+/// Bytes of a body that are shown.
+const MAX_BODY_BYTES: usize = 64 << 10;
+
+impl ExchangeOutput for ExchangeText {
+    fn write(&self, exchanges: &[Exchange], out: &mut dyn Write) -> io::Result<()> {
+        for (at, exchange) in exchanges.iter().enumerate() {
+            if at > 0 {
+                out.write_all(b"\n----\n\n")?;
+            }
+            write_one(exchange, out)?;
+        }
+        Ok(())
+    }
+}
+
+fn write_one(exchange: &Exchange, out: &mut dyn Write) -> io::Result<()> {
+    let mut about: Vec<String> = Vec::new();
+    about.extend(exchange.endpoint.as_ref().map(|endpoint| format!("endpoint {endpoint}")));
+    about.extend(exchange.id.as_ref().map(|id| format!("id {id}")));
+    about.push(format!("{} at {}", exchange.source, exchange.offset));
+    about.extend(exchange.started.clone());
+    about.extend(exchange.duration_ms.map(|time| format!("{time} ms")));
+    writeln!(out, "# {}", about.join(" · "))?;
+    let request = &exchange.request;
+    writeln!(out, "{} {}", request.method, request.url)?;
+    write_message(&request.headers, &request.body, out)?;
+    match &exchange.response {
+        Some(response) => {
+            writeln!(out, "\n{}", response.status)?;
+            write_message(&response.headers, &response.body, out)?;
+        }
+        None => writeln!(out, "\n(no response was recorded)")?,
+    }
+    if exchange.failed {
+        writeln!(out, "(the exchange failed before it was complete)")?;
+    }
+    Ok(())
+}
+
+fn write_message(
+    headers: &[(String, String)],
+    body: &MessageBody,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    for (name, value) in headers {
+        writeln!(out, "{name}: {value}")?;
+    }
+    let text = match &body.content {
+        BodyContent::Empty => return Ok(()),
+        BodyContent::Json { json } => escaped(json),
+        BodyContent::Text { text } => text.clone(),
+        BodyContent::Bytes { base64 } => {
+            format!("({} bytes that are not text)", base64.len() / 4 * 3)
+        }
+        BodyContent::Hidden { bytes, why } => format!("({bytes} bytes are not shown: {why})"),
+    };
+    let mut end = text.len().min(MAX_BODY_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    writeln!(out, "\n{}", &text[..end])?;
+    if end < text.len() {
+        writeln!(out, "({} more bytes; --json writes all)", text.len() - end)?;
+    }
+    Ok(())
+}
+
+/// Indented JSON in which every character that could control a terminal is written as `\u`.
+fn escaped(json: &Value) -> String {
+    let text = serde_json::to_string_pretty(json).unwrap_or_default();
+    if !text.chars().any(|c| c != '\n' && crate::text::is_unsafe(c)) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == '\n' || !crate::text::is_unsafe(c) {
+            out.push(c);
+        } else {
+            c.encode_utf16(&mut [0; 2])
+                .iter()
+                .for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        }
+    }
+    out
+}
