@@ -1,5 +1,6 @@
 //! Captures: detection of the format of a file, and readers that give its flows.
 
+mod access_log;
 pub(crate) mod batch;
 pub(crate) mod bytes;
 mod chunk;
@@ -13,6 +14,7 @@ mod har;
 mod json;
 pub(crate) mod jsonl;
 pub(crate) mod location;
+mod log_fields;
 mod mitmproxy;
 mod open;
 mod source;

@@ -25,13 +25,13 @@ use crate::capture::Captures;
 #[cfg(feature = "mcp")]
 use crate::cli::arguments::McpArguments;
 use crate::cli::arguments::{
-    AnalyzeArguments, Arguments, Command, InputArguments, LabelArguments, OutputFormat,
-    RulesCommand, SelectionArguments,
+    AnalyzeArguments, Arguments, ColorWhen, Command, EndpointSelection, Exclude, InputArguments,
+    LabelArguments, OutputFormat, RulesCommand, SelectionArguments,
 };
 use crate::cli::exit::Exit;
 use crate::cli::messages::Messages;
 use crate::cli::progress::ProgressMonitor;
-use crate::engine::{self, Options};
+use crate::engine::{self, Analysis, Options};
 use crate::error::Error;
 use crate::flow::text;
 use crate::output::{
@@ -39,6 +39,7 @@ use crate::output::{
     Table, rules_of,
 };
 use crate::report::options::ReportOptions;
+use crate::report::selection::Selection;
 use crate::template::user_rules::Rules;
 
 /// Runs the program with the arguments of the process.
@@ -128,8 +129,9 @@ fn analyze(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     let captures = open(&arguments.input)?;
     let terminal =
         ProgressMonitor::new(arguments.input.progress, arguments.input.source.selection.quiet);
-    let analysis = engine::analyze(&captures, &options, &terminal)?;
+    let mut analysis = engine::analyze(&captures, &options, &terminal)?;
     terminal.finish();
+    select(&mut analysis, &arguments.selection);
     let mut out = io::BufWriter::new(io::stdout().lock());
     if let Some(endpoint) = &arguments.explain {
         if analysis.explanations.is_empty() && !analysis.report.patterns.is_empty() {
@@ -137,11 +139,25 @@ fn analyze(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         }
         explanation(arguments.format()).write(&analysis.explanations, &mut out)?;
     } else if !analysis.report.patterns.is_empty() || arguments.format() != OutputFormat::Table {
-        output(arguments.format()).write(&analysis.report, &mut out)?;
+        output(arguments.format(), arguments.color).write(&analysis.report, &mut out)?;
     }
     out.flush()?;
     let messages = Messages::new(&captures, arguments.input.source.selection.quiet);
     Ok(messages.after(&analysis, start.elapsed()))
+}
+
+/// Applies the options that select and order endpoints.
+fn select(analysis: &mut Analysis, arguments: &EndpointSelection) {
+    let selection = Selection {
+        path_prefix: arguments.path_prefix.clone(),
+        min_count: arguments.min_count,
+        ..Selection::default()
+    };
+    let top = arguments.top.map(|top| top as usize);
+    if arguments.sort.is_some() || top.is_some() || selection != Selection::default() {
+        let order = arguments.sort.map(Into::into).unwrap_or_default();
+        analysis.report.select(&selection, order, top);
+    }
 }
 
 fn label(arguments: &LabelArguments) -> Result<Exit, Failure> {
@@ -182,9 +198,10 @@ fn compat(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     if source.selection.domain.len() > 1
         || !input.method.is_empty()
         || !source.selection.exclude.is_empty()
+        || !source.selection.status.is_empty()
     {
         return Err(Error::usage(
-            "--compat takes one --domain at most, and no --method or --exclude, as the original does",
+            "--compat takes one --domain at most, and no --method, --status or --exclude, as the original does",
         )
         .into());
     }
@@ -240,6 +257,14 @@ fn source_options(arguments: &SelectionArguments) -> Result<Options, Error> {
             "--domain {shown} is not a host name; give one as in --domain example.com"
         )));
     }
+    let exclude = arguments.exclude.iter().filter_map(|exclude| match exclude {
+        Exclude::Noise(noise) => Some((*noise).into()),
+        Exclude::Status(_) => None,
+    });
+    let exclude_statuses = arguments.exclude.iter().filter_map(|exclude| match exclude {
+        Exclude::Status(status) => Some(*status),
+        Exclude::Noise(_) => None,
+    });
     let mut report =
         ReportOptions { group_hosts: arguments.group_hosts, ..ReportOptions::default() };
     if let Some(path) = &arguments.rules {
@@ -250,7 +275,9 @@ fn source_options(arguments: &SelectionArguments) -> Result<Options, Error> {
     }
     Ok(Options {
         domains: arguments.domain.clone(),
-        exclude: arguments.exclude.iter().map(|exclude| (*exclude).into()).collect(),
+        exclude: exclude.collect(),
+        statuses: arguments.status.clone(),
+        exclude_statuses: exclude_statuses.collect(),
         threads: arguments.threads,
         report,
         ..Options::default()
@@ -301,7 +328,15 @@ fn explanation(format: OutputFormat) -> Box<dyn ExplanationOutput> {
 }
 
 fn open(arguments: &InputArguments) -> Result<Captures, Error> {
-    Captures::open(&arguments.source.captures, arguments.source.selection.input_format.into())
+    open_captures(&arguments.source.captures, &arguments.source.selection)
+}
+
+fn open_captures(paths: &[PathBuf], selection: &SelectionArguments) -> Result<Captures, Error> {
+    let mut captures = Captures::open(paths, selection.input_format.into())?;
+    if let Some(host) = &selection.log_host {
+        captures.set_log_host(host);
+    }
+    Ok(captures)
 }
 
 /// Refuses to write over a capture. `option` is the name of the option that names the output.
@@ -316,13 +351,15 @@ fn refuse_captures(option: &str, output: &Path, captures: &[PathBuf]) -> Result<
     Ok(())
 }
 
-fn output(format: OutputFormat) -> Box<dyn Output> {
+fn output(format: OutputFormat, color: ColorWhen) -> Box<dyn Output> {
     match format {
         OutputFormat::Json => Box::new(Json),
         OutputFormat::Jsonl => Box::new(JsonLines),
         OutputFormat::Csv => Box::new(Csv),
         OutputFormat::Markdown => Box::new(Markdown),
-        OutputFormat::Table => Box::new(Table { width: terminal_width(), color: is_colored() }),
+        OutputFormat::Table => {
+            Box::new(Table { width: terminal_width(), color: is_colored(color) })
+        }
     }
 }
 
@@ -335,9 +372,12 @@ fn terminal_width() -> Option<usize> {
     terminal().or_else(named).filter(|width| *width > 0)
 }
 
-/// Returns `true` if the output is coloured: on a terminal that is not dumb, or if `CLICOLOR_FORCE` is set, and never
+/// Returns `true` if the output is coloured: as the option says, otherwise on a terminal that is not dumb, or if `CLICOLOR_FORCE` is set, and never
 /// if `NO_COLOR` is set (<https://no-color.org>).
-fn is_colored() -> bool {
+fn is_colored(color: ColorWhen) -> bool {
+    if color != ColorWhen::Auto {
+        return color == ColorWhen::Always;
+    }
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let forced =
         std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value != "0" && !value.is_empty());

@@ -8,6 +8,7 @@ pub(crate) mod operation;
 pub(crate) mod owned;
 pub(crate) mod position;
 pub(crate) mod proxy_request;
+pub(crate) mod status_range;
 pub mod text;
 pub mod url;
 

@@ -12,7 +12,7 @@ pub(crate) mod lookup;
 pub(crate) mod masked;
 pub(crate) mod options;
 pub(crate) mod routes;
-#[cfg(feature = "mcp")]
+#[cfg(feature = "cli")]
 pub(crate) mod selection;
 
 use std::collections::BTreeMap;
@@ -83,6 +83,9 @@ pub struct Totals {
     /// beyond that an estimate with a relative standard error of about 9 %.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub not_told_apart: u64,
+    /// Endpoints that are not in [`Report::patterns`] because they were not asked for.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub not_selected: u64,
 }
 
 /// One endpoint: a method and a path template of one host, with the statistics of its requests.
@@ -126,8 +129,10 @@ pub struct Pattern {
     pub parameters: Vec<Parameter>,
     /// The names of the query parameters, sorted.
     pub query_params: Vec<String>,
-    /// Request header names with the number of requests that had them, most frequent first. At most
-    /// ten; headers that every client sends (`host`, `accept`, ...) are omitted.
+    /// Request header names with the number of requests that had them: first those that identify a
+    /// client or a tenant, then other names beginning with `x-`, then the rest, each most frequent
+    /// first. At most ten; headers that clients send by themselves (`host`, `accept`, `sec-*`,
+    /// `referer`, ...) are omitted.
     pub common_headers: IndexMap<String, u64>,
     /// Number of responses per status code, in numeric order of the code.
     pub status_codes: IndexMap<String, u64>,
@@ -135,6 +140,9 @@ pub struct Pattern {
     pub content_types: BTreeMap<String, u64>,
     /// Number of responses per media type.
     pub media_types: BTreeMap<String, u64>,
+    /// Number of requests per media type of their body.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub request_media_types: BTreeMap<String, u64>,
     /// Number of requests.
     pub request_count: u64,
     /// Number of requests that failed before the response was complete.

@@ -49,6 +49,8 @@ pub enum SkipReason {
     OtherDomain,
     /// A flow excluded by `--method`.
     OtherMethod,
+    /// A flow excluded by `--status`, or by a status in `--exclude`.
+    OtherStatus,
     /// A flow excluded by `--limit`.
     Older,
     /// A flow with the same id as a later one. Only the last of them counts in the answer of the
@@ -66,7 +68,7 @@ pub enum SkipReason {
 
 impl SkipReason {
     /// All reasons, in the order of declaration.
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::Truncated,
         Self::Garbage,
         Self::BadRecord,
@@ -81,6 +83,7 @@ impl SkipReason {
         Self::WebsocketMessages,
         Self::OtherDomain,
         Self::OtherMethod,
+        Self::OtherStatus,
         Self::Older,
         Self::Repeated,
         Self::Static,
@@ -110,6 +113,7 @@ impl SkipReason {
             Self::WebsocketMessages => "websocket_messages",
             Self::OtherDomain => "other_domain",
             Self::OtherMethod => "other_method",
+            Self::OtherStatus => "other_status",
             Self::Older => "older",
             Self::Repeated => "repeated",
             Self::Static => "static",

@@ -90,6 +90,9 @@ mod rooms;
 /// Kinds of segments, from a table of cases.
 #[path = "main/segments.rs"]
 mod segments;
+/// Single requests: shown, exported, and cut out of captures.
+#[path = "main/show.rs"]
+mod show;
 /// Splits of captures, observed separately and merged.
 #[path = "main/split.rs"]
 mod split;

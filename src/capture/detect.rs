@@ -2,7 +2,7 @@
 
 use crate::capture::source::Format;
 use crate::capture::tnetstring::{LengthPrefix, prefix};
-use crate::capture::{har, jsonl};
+use crate::capture::{access_log, har, jsonl};
 
 /// Number of bytes that are examined.
 pub(crate) const HEAD_BYTES: usize = 64 << 10;
@@ -38,6 +38,7 @@ pub(crate) fn detect(head: &[u8]) -> Result<Format, NotACapture> {
         }
         // A damaged first line does not make the other lines unreadable.
         _ if has_flow_line(text) => Ok(Format::JsonLines),
+        _ if has_log_line(text) => Ok(Format::AccessLog),
         _ => Err(what_it_is(text, head)),
     }
 }
@@ -45,6 +46,11 @@ pub(crate) fn detect(head: &[u8]) -> Result<Format, NotACapture> {
 /// Returns `true` if one of the first lines is a flow.
 fn has_flow_line(text: &[u8]) -> bool {
     text.split(|b| *b == b'\n').any(|line| jsonl::is_flow(line.trim_ascii()))
+}
+
+/// Returns `true` if one of the first lines is of an access log.
+fn has_log_line(text: &[u8]) -> bool {
+    text.split(|byte| *byte == b'\n').any(|line| access_log::is_log_line(line.trim_ascii()))
 }
 
 /// Returns `true` if the bytes are an object whose first line is longer than they are and may be a
@@ -158,7 +164,7 @@ fn what_it_is(text: &[u8], head: &[u8]) -> NotACapture {
     } else {
         NotACapture::Vague(
             "this is not a capture that can be read; give a mitmproxy dump (mitmdump -w dump.mitm), a HAR, the database of \
-             mitmproxy-mcp, or JSON lines",
+             mitmproxy-mcp, JSON lines, or an access log",
         )
     }
 }
@@ -179,6 +185,12 @@ mod tests {
             (b"load({\"log\": {", Format::Har),
             (b"[{\"request\": {\"method\": \"GET\", \"url\": \"x\"", Format::Har),
             (b"{\"method\":\"GET\",\"url\":\"http://h/\"}\n", Format::JsonLines),
+            (b"1.2.3.4 - - [t] \"GET / HTTP/1.1\" 200 5\n", Format::AccessLog),
+            (b"\n[2016-04-15T20:17:00.310Z] \"GET / HTTP/2\" 204 - 1", Format::AccessLog),
+            (
+                b"{\"request_method\":\"GET\",\"request_uri\":\"/a\",\"status\":200}\n",
+                Format::JsonLines,
+            ),
             (
                 b"\xef\xbb\xbf\n {\"request\":{\"method\":\"GET\",\"url\":\"http://h/\"}}",
                 Format::JsonLines,

@@ -8,7 +8,7 @@ use crate::capture::chunk::{CaptureItem, Chunk};
 #[cfg(feature = "sqlite")]
 use crate::capture::database;
 use crate::capture::source::{CaptureSource, Content, Format};
-use crate::capture::{dump_framing, har, jsonl, mitmproxy};
+use crate::capture::{access_log, dump_framing, har, jsonl, mitmproxy};
 
 /// Cuts one capture into batches.
 pub(crate) enum Framer<'a> {
@@ -37,7 +37,7 @@ impl<'a> Framer<'a> {
         }
         match source.format {
             Format::Har => Self::Entries(har::HarFramer::new(reader, batch_bytes)),
-            Format::JsonLines => {
+            Format::JsonLines | Format::AccessLog => {
                 Self::Lines(jsonl::LineFramer::new(reader, batch_bytes, source.is_live))
             }
             // The rows of databases are handled above. Bytes are never decoded as a database.
@@ -106,7 +106,8 @@ pub(crate) fn decode(
     }
     match source.format {
         Format::Har => har::decode(batch, source.tag, found),
-        Format::JsonLines => jsonl::decode(batch, source.tag, found),
+        Format::JsonLines => jsonl::decode(batch, source.tag, &source.log_host, found),
+        Format::AccessLog => access_log::decode(batch, source.tag, &source.log_host, found),
         Format::Mitmproxy | Format::McpDatabase => mitmproxy::decode_batch(batch, found),
     }
 }

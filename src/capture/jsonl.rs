@@ -1,4 +1,5 @@
-//! Reader of JSON lines: one flow per line, in a nested or a flat form, or in a mixture of both.
+//! Reader of JSON lines: one flow per line, in a nested or a flat form, or in a mixture of both, and the access logs that servers
+//! write as JSON.
 //!
 //! ```json
 //! {"id":"f1","request":{"url":"https://h/a","method":"GET","headers":{"x":"1"}},"response":{"status_code":200,"headers":{}},"timestamp":1700000000.5}
@@ -7,10 +8,12 @@
 
 use std::borrow::Cow;
 
+use crate::capture::access_log::DEFAULT_LOG_HOST;
 use crate::capture::batch::{Batch, CaptureReader};
 use crate::capture::chunk::{CaptureItem, Chunk, Damage};
 use crate::capture::fields::{Text, integer, read_pairs, size};
 use crate::capture::json::{JsonError, JsonReader};
+use crate::capture::log_fields::LogFields;
 use crate::capture::time;
 use crate::flow::{
     Body, CaptureTag, Flow, FlowPosition, Headers, Outcome, OwnedHeader, Protocol, Response,
@@ -89,13 +92,14 @@ pub(crate) fn is_flow(text: &[u8]) -> bool {
     let mut line = FlowLine::default();
     line.read(&mut json).is_ok()
         && line.method().is_some()
-        && line.url().is_some()
+        && (line.url().is_some() || line.log.has_target())
         && json.peek().is_none()
 }
 
 pub(crate) fn decode(
     batch: &Batch,
     capture: CaptureTag,
+    log_host: &str,
     found: &mut dyn FnMut(u64, CaptureItem<'_>),
 ) {
     let bytes = batch.bytes();
@@ -110,7 +114,7 @@ pub(crate) fn decode(
             text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii();
         }
         if !text.is_empty() {
-            line.find(text, FlowPosition { capture, offset }, found);
+            line.find(text, FlowPosition { capture, offset }, log_host, found);
         }
         start = end + 1;
     }
@@ -122,7 +126,7 @@ pub(crate) fn decode_line(
     position: FlowPosition,
     found: &mut dyn FnMut(u64, CaptureItem<'_>),
 ) {
-    FlowLine::default().find(text, position, found);
+    FlowLine::default().find(text, position, DEFAULT_LOG_HOST, found);
 }
 
 fn bad_line(
@@ -143,6 +147,7 @@ struct FlowLine<'a> {
     id: Text<'a>,
     method: Text<'a>,
     url: Text<'a>,
+    log: LogFields<'a>,
     nested_method: Text<'a>,
     nested_url: Text<'a>,
     has_response: bool,
@@ -174,6 +179,7 @@ impl<'a> FlowLine<'a> {
         &mut self,
         text: &'a [u8],
         line: FlowPosition,
+        log_host: &str,
         found: &mut dyn FnMut(u64, CaptureItem<'_>),
     ) {
         let mut json = JsonReader::new(text);
@@ -191,7 +197,8 @@ impl<'a> FlowLine<'a> {
                     }
                     break;
                 }
-                self.use_it(FlowPosition { offset: line.offset + start as u64, ..line }, found);
+                let position = FlowPosition { offset: line.offset + start as u64, ..line };
+                self.use_it(position, log_host, found);
             }
             if json.peek().is_none() {
                 return;
@@ -225,6 +232,7 @@ impl<'a> FlowLine<'a> {
                         b"url" => self.nested_url = json.text()?,
                         b"headers" => read_pairs(json, &mut self.request_headers)?,
                         b"body" | b"content" => self.request_body = json.body()?,
+                        b"host" | b"uri" => self.log.read(key, json)?,
                         _ => {}
                     }
                     Ok(())
@@ -236,28 +244,39 @@ impl<'a> FlowLine<'a> {
                             b"status" | b"status_code" => self.nested_status = json.scalar()?,
                             b"headers" => read_pairs(json, &mut self.response_headers)?,
                             b"body" | b"content" => self.response_body = json.body()?,
+                            b"size" => self.log.bytes = json.scalar()?,
                             _ => {}
                         }
                         Ok(())
                     })?;
                 }
-                _ => {}
+                other => self.log.read(other, json)?,
             }
             Ok(())
         })
     }
 
     fn method(&self) -> Option<&[u8]> {
-        self.nested_method.as_deref().or(self.method.as_deref())
+        let named = self.nested_method.as_deref().or(self.method.as_deref());
+        named.or(self.log.method.as_deref())
     }
 
     fn url(&self) -> Option<&[u8]> {
         self.nested_url.as_deref().or(self.url.as_deref())
     }
 
-    fn use_it(&self, position: FlowPosition, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
-        let (Some(method), Some(url)) = (self.method(), self.url()) else {
-            let missing = if self.url().is_none() { "url" } else { "method" };
+    fn use_it(
+        &self,
+        position: FlowPosition,
+        log_host: &str,
+        found: &mut dyn FnMut(u64, CaptureItem<'_>),
+    ) {
+        let url = match self.url() {
+            Some(url) => Some(Cow::Borrowed(url)),
+            None => self.log.url(log_host).map(Cow::Owned),
+        };
+        let (Some(method), Some(url)) = (self.method(), &url) else {
+            let missing = if url.is_none() { "url" } else { "method" };
             let message = format!("line has no \"{missing}\"; skipped");
             return found(position.offset, CaptureItem::Skipped(SkipReason::BadLine, message));
         };
@@ -274,15 +293,19 @@ impl<'a> FlowLine<'a> {
         flow.request_body = self.request_body;
         flow.outcome = self.outcome;
         flow.protocol = self.protocol;
-        flow.started = self.timestamp.as_deref().and_then(time::nanoseconds);
-        let status = self.nested_status.as_deref().or(self.status.as_deref()).and_then(integer);
+        let log = &self.log;
+        let started = self.timestamp.as_deref().or(log.time.as_deref());
+        flow.started = started.and_then(time::nanoseconds);
+        let status = self.nested_status.as_deref().or(self.status.as_deref());
+        let status = status.or(log.status.as_deref()).and_then(integer);
         flow.response = (self.has_response || status.is_some()).then(|| Response {
             status: status.unwrap_or_default(),
             headers: Headers::owned(&self.response_headers),
             content_type: self.content_type.as_deref(),
-            body_bytes: size(&self.response_bytes),
+            body_bytes: size(&self.response_bytes).or_else(|| size(&log.bytes)),
             body: self.response_body,
         });
-        flow.duration = self.duration_ms.as_deref().and_then(time::milliseconds);
+        let duration = self.duration_ms.as_deref().and_then(time::milliseconds);
+        flow.duration = duration.or_else(|| log.duration());
     }
 }

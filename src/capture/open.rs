@@ -1,6 +1,7 @@
 //! Opening of captures: files, folders, pipes and archives, with the reasons why some cannot be
 //! opened.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -288,6 +289,24 @@ impl Captures {
         Ok(())
     }
 
+    /// Sets the host of requests in access logs that do not name it. It is `localhost` otherwise.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat, Options, analyze};
+    ///
+    /// let log = br#"203.0.113.5 - - [22/Nov/2026:15:10:37 +0100] "GET /users/7 HTTP/1.1" 200 43"#;
+    /// let mut captures = Captures::from_bytes("access.log", log.to_vec(), InputFormat::Detect)?;
+    /// captures.set_log_host("api.example.com");
+    /// let report = analyze(&captures, &Options::default(), &())?.report;
+    /// assert_eq!(report.patterns[0].host, "api.example.com");
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
+    pub fn set_log_host(&mut self, host: &str) {
+        for source in &mut self.sources {
+            source.log_host = Cow::Owned(host.to_owned());
+        }
+    }
+
     /// The name of the first capture that is not a mitmproxy dump; `None` if all are.
     pub(crate) fn first_that_is_no_dump(&self) -> Option<&str> {
         let state = self.states.first().map(|state| &*state.0);
@@ -482,7 +501,9 @@ impl Captures {
             Some(Format::McpDatabase) => {
                 return Err(Error::format(&name, "this is not a SQLite database"));
             }
-            Some(named @ (Format::Mitmproxy | Format::Har | Format::JsonLines)) => named,
+            Some(
+                named @ (Format::Mitmproxy | Format::Har | Format::JsonLines | Format::AccessLog),
+            ) => named,
         };
         self.sources.push(CaptureSource::new(name, format, Content::Bytes(bytes)));
         Ok(())

@@ -1,5 +1,8 @@
 //! One opened capture: its name, its format and its content.
 
+use std::borrow::Cow;
+
+use crate::capture::access_log::DEFAULT_LOG_HOST;
 use crate::capture::bytes::Bytes;
 #[cfg(feature = "sqlite")]
 use crate::capture::database::Database;
@@ -18,6 +21,8 @@ pub enum InputFormat {
     Har,
     /// One flow per line, as JSON.
     JsonLines,
+    /// An access log of a web server or proxy: common, combined, or the default of Envoy.
+    AccessLog,
     /// The database of mitmproxy-mcp.
     McpDatabase,
 }
@@ -30,6 +35,7 @@ impl InputFormat {
             Self::Mitmproxy => Some(Format::Mitmproxy),
             Self::Har => Some(Format::Har),
             Self::JsonLines => Some(Format::JsonLines),
+            Self::AccessLog => Some(Format::AccessLog),
             Self::McpDatabase => Some(Format::McpDatabase),
         }
     }
@@ -42,6 +48,7 @@ pub(crate) enum Format {
     Mitmproxy,
     Har,
     JsonLines,
+    AccessLog,
     McpDatabase,
 }
 
@@ -49,7 +56,7 @@ impl Format {
     /// Returns `true` if programs write this format by adding records to the end of the file.
     fn is_appended(self) -> bool {
         match self {
-            Self::Mitmproxy | Self::JsonLines => true,
+            Self::Mitmproxy | Self::JsonLines | Self::AccessLog => true,
             Self::Har | Self::McpDatabase => false,
         }
     }
@@ -62,6 +69,8 @@ pub(crate) struct CaptureSource {
     pub(crate) tag: CaptureTag,
     pub(crate) format: Format,
     pub(crate) content: Content,
+    /// Host of requests in logs that do not name it.
+    pub(crate) log_host: Cow<'static, str>,
     /// The byte offset or row number at which reading begins.
     pub(crate) start: u64,
     /// Whether the capture is still being written, so that an incomplete record at its end is left
@@ -79,7 +88,15 @@ pub(crate) enum Content {
 impl CaptureSource {
     /// Creates a source that is read completely.
     pub(super) fn new(name: String, format: Format, content: Content) -> Self {
-        Self { tag: CaptureTag::of(&name), name, format, content, start: 0, is_live: false }
+        Self {
+            tag: CaptureTag::of(&name),
+            name,
+            format,
+            content,
+            log_host: Cow::Borrowed(DEFAULT_LOG_HOST),
+            start: 0,
+            is_live: false,
+        }
     }
 
     /// The current length in bytes. `None` if it is not known.

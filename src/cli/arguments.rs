@@ -1,17 +1,20 @@
 //! Arguments of the command line, and their validation.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use clap::builder::{EnumValueParser, PossibleValue, TypedValueParser};
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::capture::InputFormat;
 use crate::cli::exit::Exit;
 use crate::cli::messages::complain;
 use crate::engine::LabelField;
 use crate::flow::noise::Noise;
+use crate::flow::status_range::StatusRange;
+use crate::report::selection::EndpointOrder;
 
 /// Clusters captured HTTP traffic into endpoint patterns.
 #[derive(Debug, Parser)]
@@ -86,6 +89,13 @@ pub(super) struct AnalyzeArguments {
     #[arg(long, value_name = "ENDPOINT")]
     pub(super) explain: Option<String>,
 
+    #[command(flatten)]
+    pub(super) selection: EndpointSelection,
+
+    /// Colours in the table [default: on a terminal that has them]
+    #[arg(long, value_enum, default_value_t = ColorWhen::Auto, hide_default_value = true)]
+    pub(super) color: ColorWhen,
+
     /// Answer byte for byte as another tool does; --domain and --limit then have that tool's meaning
     #[arg(long, value_enum, value_name = "TOOL")]
     pub(super) compat: Option<Compat>,
@@ -97,6 +107,72 @@ impl AnalyzeArguments {
             if io::stdout().is_terminal() { OutputFormat::Table } else { OutputFormat::Json };
         self.format.unwrap_or(default)
     }
+}
+
+/// Options that select and order the endpoints that are shown. They are decided from all flows in any case.
+#[derive(Args, Debug)]
+pub(super) struct EndpointSelection {
+    /// Order of the endpoints of each host [default: requests]
+    #[arg(long, value_enum, value_name = "KEY", conflicts_with = "compat")]
+    pub(super) sort: Option<SortArgument>,
+
+    /// Only the first N endpoints in that order, over all hosts
+    #[arg(long, value_name = "N", conflicts_with = "compat", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) top: Option<u32>,
+
+    /// Only endpoints with at least this many requests
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        hide_default_value = true,
+        conflicts_with = "compat"
+    )]
+    pub(super) min_count: u64,
+
+    /// Only paths that begin with these whole segments, as in /api/v1/users; a {parameter} stands for any segment
+    #[arg(long, value_name = "PATH", conflicts_with = "compat")]
+    pub(super) path_prefix: Option<String>,
+}
+
+/// The order of endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum SortArgument {
+    /// Most requests first
+    Requests,
+    /// By path, then by method
+    Path,
+    /// Most answers with 4xx, 5xx or none first
+    Errors,
+    /// Slowest median first
+    Latency,
+    /// Largest median of the response first
+    Size,
+    /// Last seen first
+    Recent,
+}
+
+impl From<SortArgument> for EndpointOrder {
+    fn from(sort: SortArgument) -> Self {
+        match sort {
+            SortArgument::Requests => Self::Requests,
+            SortArgument::Path => Self::Path,
+            SortArgument::Errors => Self::Errors,
+            SortArgument::Latency => Self::Latency,
+            SortArgument::Size => Self::Size,
+            SortArgument::Recent => Self::Recent,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorWhen {
+    /// On a terminal
+    Auto,
+    /// In every case
+    Always,
+    /// In no case
+    Never,
 }
 
 #[derive(Args, Debug)]
@@ -395,14 +471,22 @@ pub(super) struct SelectionArguments {
     #[arg(long, value_enum, default_value_t = FormatArgument::Auto, hide_default_value = true)]
     pub(super) input_format: FormatArgument,
 
+    /// Host of requests in access logs that do not name it [default: localhost]
+    #[arg(long, value_name = "HOST")]
+    pub(super) log_host: Option<String>,
+
     /// Only this host and its subdomains; can be repeated
     #[arg(long, value_name = "HOST")]
     pub(super) domain: Vec<String>,
 
-    /// Noise to leave out, for example static,preflight; dropped flows are counted (errors-only-404 applies after
-    /// --limit)
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "NOISE,...")]
+    /// Noise or statuses to leave out, for example static,preflight,404; dropped flows are counted (errors-only-404
+    /// applies after --limit)
+    #[arg(long, value_parser = ExcludeParser, value_delimiter = ',', value_name = "NOISE|STATUS,...")]
     pub(super) exclude: Vec<Exclude>,
+
+    /// Only flows with these statuses: codes and classes, as in 2xx,3xx,404, and none for no response
+    #[arg(long, value_parser = parse_status, value_delimiter = ',', value_name = "STATUS,...")]
+    pub(super) status: Vec<StatusRange>,
 
     /// Rules file (TOML) that templates follow
     #[arg(long, value_name = "FILE")]
@@ -505,6 +589,8 @@ pub(super) enum FormatArgument {
     Har,
     /// One flow per line, as JSON
     Jsonl,
+    /// An access log: common, combined, or the default of Envoy
+    AccessLog,
     /// The database of mitmproxy-mcp
     McpDatabase,
 }
@@ -516,13 +602,52 @@ impl From<FormatArgument> for InputFormat {
             FormatArgument::Mitmproxy => Self::Mitmproxy,
             FormatArgument::Har => Self::Har,
             FormatArgument::Jsonl => Self::JsonLines,
+            FormatArgument::AccessLog => Self::AccessLog,
             FormatArgument::McpDatabase => Self::McpDatabase,
         }
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+/// What is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exclude {
+    Noise(NoiseArgument),
+    Status(StatusRange),
+}
+
+/// Parser of `--exclude`, which lists the kinds of noise in the help and for shells.
+#[derive(Clone, Debug)]
+struct ExcludeParser;
+
+impl TypedValueParser for ExcludeParser {
+    type Value = Exclude;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Exclude, clap::Error> {
+        if let Some(range) = value.to_str().and_then(StatusRange::parse) {
+            return Ok(Exclude::Status(range));
+        }
+        let noise = EnumValueParser::<NoiseArgument>::new();
+        noise.parse_ref(command, argument, value).map(Exclude::Noise)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let values = NoiseArgument::value_variants().iter();
+        Some(Box::new(values.filter_map(ValueEnum::to_possible_value)))
+    }
+}
+
+fn parse_status(text: &str) -> Result<StatusRange, String> {
+    StatusRange::parse(text)
+        .ok_or_else(|| "give a status such as 404, a class such as 2xx, or none".to_owned())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum NoiseArgument {
     /// Style sheets, scripts, fonts, images
     Static,
     /// CORS preflights (OPTIONS)
@@ -534,13 +659,13 @@ pub(super) enum Exclude {
     ErrorsOnly404,
 }
 
-impl From<Exclude> for Noise {
-    fn from(exclude: Exclude) -> Self {
-        match exclude {
-            Exclude::Static => Self::Static,
-            Exclude::Preflight => Self::Preflight,
-            Exclude::Telemetry => Self::Telemetry,
-            Exclude::ErrorsOnly404 => Self::ErrorsOnly404,
+impl From<NoiseArgument> for Noise {
+    fn from(noise: NoiseArgument) -> Self {
+        match noise {
+            NoiseArgument::Static => Self::Static,
+            NoiseArgument::Preflight => Self::Preflight,
+            NoiseArgument::Telemetry => Self::Telemetry,
+            NoiseArgument::ErrorsOnly404 => Self::ErrorsOnly404,
         }
     }
 }
@@ -563,7 +688,7 @@ pub(super) enum ProgressWhen {
 
 /// Parses the arguments. On failure prints one sentence to stderr and returns the exit code.
 pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Arguments, Exit> {
-    Arguments::try_parse_from(arguments).map_err(|error| {
+    Arguments::try_parse_from(with_command(arguments)).map_err(|error| {
         if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
             // Help and version were asked for, so they go to stdout; a closed pipe is not an error.
             error.print().unwrap_or_default();
@@ -572,6 +697,22 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Argumen
         complain(&sentence(&error));
         Exit::Error
     })
+}
+
+/// Inserts the command `analyze` where the first argument is a capture: `api-patterns dump.mitm`.
+fn with_command(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = arguments.collect();
+    let is_capture = arguments.get(1).is_some_and(|first| {
+        let text = first.to_string_lossy();
+        let is_command = text == "help"
+            || Arguments::command().get_subcommands().any(|command| command.get_name() == text);
+        let looks_like_path = || text.contains(['/', '\\', '.']) || Path::new(first).exists();
+        text == "-" || (!is_command && !text.starts_with('-') && looks_like_path())
+    });
+    if is_capture {
+        arguments.insert(1, "analyze".into());
+    }
+    arguments
 }
 
 fn sentence(error: &clap::Error) -> String {

@@ -1,17 +1,19 @@
 //! `analyze --follow`: redraws the table in place on a terminal, or writes one JSON line per refresh.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use unicode_width::UnicodeWidthStr;
 
 use crate::cli::arguments::{AnalyzeArguments, OutputFormat};
 use crate::cli::exit::Exit;
-use crate::cli::messages::Messages;
+use crate::cli::messages::{Messages, complain};
 use crate::cli::progress::{ProgressMonitor, is_interrupted};
-use crate::cli::{Failure, options, output};
+use crate::cli::{Failure, options, output, select};
 use crate::engine::{Analysis, Change, Follower};
 use crate::error::Error;
+use crate::flow::text;
 
 /// Maximum time between two checks for Ctrl-C.
 const TICK: Duration = Duration::from_millis(50);
@@ -35,6 +37,10 @@ pub(super) fn follow(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     }
     let start = Instant::now();
     let terminal = ProgressMonitor::new(input.progress, true);
+    wait_for(path, input.source.selection.quiet);
+    if is_interrupted() {
+        return Ok(Exit::Nothing);
+    }
     let mut follower =
         Follower::open(path, input.source.selection.input_format.into(), options(input)?)?;
     let captures = crate::cli::open(input)?;
@@ -50,24 +56,42 @@ pub(super) fn follow(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         next = Instant::now() + interval;
         let change = follower.poll(&terminal)?;
         if is_first || change != Change::Nothing {
-            show(&follower.analysis(), format, &mut screen)?;
+            show(&mut follower.analysis(), arguments, &mut screen)?;
             is_first = false;
         }
     }
-    let analysis = follower.finish()?;
+    let mut analysis = follower.finish()?;
     if format == OutputFormat::Table {
         screen.clear()?;
-        output(format).write(&analysis.report, &mut io::stdout().lock())?;
+        select(&mut analysis, &arguments.selection);
+        output(format, arguments.color).write(&analysis.report, &mut io::stdout().lock())?;
     } else {
-        show(&analysis, format, &mut screen)?;
+        show(&mut analysis, arguments, &mut screen)?;
     }
     Ok(Messages::new(&captures, input.source.selection.quiet).after(&analysis, start.elapsed()))
 }
 
-fn show(analysis: &Analysis, format: OutputFormat, screen: &mut Screen) -> Result<(), Failure> {
+/// Waits until there is a file, as `tail -F` does.
+fn wait_for(path: &Path, is_quiet: bool) {
+    if !path.exists() && !is_quiet {
+        let what = format!("{} is not there yet; waiting for it, Ctrl-C ends", path.display());
+        complain(&text::printable(what.as_bytes()));
+    }
+    while !path.exists() && !is_interrupted() {
+        std::thread::sleep(TICK);
+    }
+}
+
+fn show(
+    analysis: &mut Analysis,
+    arguments: &AnalyzeArguments,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
+    select(analysis, &arguments.selection);
+    let format = arguments.format();
     if format == OutputFormat::Table {
         let mut text = Vec::new();
-        output(format).write(&analysis.report, &mut text)?;
+        output(format, arguments.color).write(&analysis.report, &mut text)?;
         return Ok(screen.draw(&String::from_utf8_lossy(&text), analysis)?);
     }
     let mut line = serde_json::to_vec(&analysis.report).map_err(io::Error::other)?;

@@ -51,6 +51,15 @@ impl<'a> Messages<'a> {
                 counted(not_told_apart, "segment")
             ));
         }
+        let not_selected = analysis.report.totals.not_selected;
+        if not_selected > 0 && !self.quiet {
+            let all = not_selected + analysis.report.totals.patterns;
+            complain(&format!(
+                "{} of {} are shown",
+                grouped(all - not_selected),
+                counted(all, "endpoint")
+            ));
+        }
         self.say(&totals, &analysis.skips, &problems, !analysis.failures.is_empty(), time)
     }
 

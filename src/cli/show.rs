@@ -9,7 +9,7 @@ use crate::cli::arguments::ShowArguments;
 use crate::cli::exit::Exit;
 use crate::cli::messages::complain;
 use crate::cli::progress::ProgressMonitor;
-use crate::cli::{Failure, refuse_captures, source_options};
+use crate::cli::{Failure, open_captures, refuse_captures, source_options};
 use crate::engine::{self, ExchangeQuery, Options};
 use crate::error::Error;
 use crate::flow::text;
@@ -22,7 +22,7 @@ use crate::report::exchange::Secrets;
 pub(super) fn show(arguments: &ShowArguments) -> Result<Exit, Failure> {
     let (paths, query) = paths_and_query(arguments)?;
     let options = source_options(&arguments.selection)?;
-    let captures = Captures::open(&paths, arguments.selection.input_format.into())?;
+    let captures = open_captures(&paths, &arguments.selection)?;
     let monitor = ProgressMonitor::new(arguments.progress, arguments.selection.quiet);
     let secrets = if arguments.reveal { Secrets::Revealed } else { Secrets::Masked };
     if let Some(output) = &arguments.write {

@@ -1,6 +1,7 @@
 //! One run from captures to a report.
 
 use crate::capture::Captures;
+use crate::engine::filter::Filter;
 use crate::engine::fold::collect;
 use crate::engine::options::Options;
 use crate::engine::progress::Monitor;
@@ -148,11 +149,10 @@ fn observe_state(
     options: &Options,
     monitor: &dyn Monitor,
 ) -> Result<(Patterns, RunResult<()>), Error> {
-    let selects =
-        !options.domains.is_empty() || !options.methods.is_empty() || !options.exclude.is_empty();
+    let selects = !Filter::new(options).is_empty();
     if let (Some((name, _)), true) = (captures.states().first(), selects || options.limit.is_some())
     {
-        let why = "this is a saved state, of which no flows can be selected; leave domains, methods, exclusions and limits \
+        let why = "this is a saved state, of which no flows can be selected; leave domains, methods, statuses, exclusions and limits \
                    out, or select when the state is made";
         return Err(Error::foreign(name, why));
     }

@@ -4,10 +4,11 @@ use crate::capture::CaptureItem;
 use crate::engine::options::Options;
 use crate::flow::Flow;
 use crate::flow::noise::Noise;
+use crate::flow::status_range::StatusRange;
 use crate::patterns::host_name;
 use crate::skip::SkipReason;
 
-/// The selection of flows by domains, methods and exclusions, for programs that read flows
+/// The selection of flows by domains, methods, statuses and exclusions, for programs that read flows
 /// themselves. The limit of the options is ignored.
 ///
 /// ```
@@ -24,6 +25,8 @@ pub struct Filter {
     domains: Vec<Vec<u8>>,
     methods: Vec<Vec<u8>>,
     exclude: Vec<Noise>,
+    statuses: Vec<StatusRange>,
+    exclude_statuses: Vec<StatusRange>,
 }
 
 impl Filter {
@@ -47,12 +50,18 @@ impl Filter {
                 .map(|method| method.to_ascii_uppercase().into_bytes())
                 .collect(),
             exclude: options.exclude.clone(),
+            statuses: options.statuses.clone(),
+            exclude_statuses: options.exclude_statuses.clone(),
         }
     }
 
     /// Returns `true` if every flow is selected.
     pub(super) fn is_empty(&self) -> bool {
-        self.domains.is_empty() && self.methods.is_empty() && self.exclude.is_empty()
+        self.domains.is_empty()
+            && self.methods.is_empty()
+            && self.exclude.is_empty()
+            && self.statuses.is_empty()
+            && self.exclude_statuses.is_empty()
     }
 
     /// Returns the flow, or the reason why it is not used.
@@ -83,6 +92,10 @@ impl Filter {
             && !self.methods.iter().any(|method| flow.method.eq_ignore_ascii_case(method))
         {
             return Some(SkipReason::OtherMethod);
+        }
+        let is_in = |ranges: &[StatusRange]| ranges.iter().any(|range| range.contains_flow(flow));
+        if (!self.statuses.is_empty() && !is_in(&self.statuses)) || is_in(&self.exclude_statuses) {
+            return Some(SkipReason::OtherStatus);
         }
         Noise::of(flow, &self.exclude)
     }

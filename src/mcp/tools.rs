@@ -352,6 +352,7 @@ impl ToolHandler {
             hosts: 0,
             patterns: count.patterns,
             not_told_apart: 0,
+            not_selected: 0,
         };
         let structured = PatternsAnswer {
             version: 1,

@@ -5,6 +5,7 @@ pub(crate) mod durations;
 pub(crate) mod header_names;
 pub(crate) mod media_types;
 pub(crate) mod query_parameters;
+pub(crate) mod request_media_types;
 pub(crate) mod response_sizes;
 pub(crate) mod sample_ids;
 pub(crate) mod status_codes;
@@ -22,6 +23,7 @@ aggregates! {
         counts: counts::Counts,
         status_codes: status_codes::StatusCodes,
         media_types: media_types::MediaTypes,
+        request_media_types: request_media_types::RequestMediaTypes,
         header_names: header_names::HeaderNames,
         query_parameters: query_parameters::QueryParameters,
         sample_ids: sample_ids::SampleIds,

@@ -6,26 +6,75 @@ use std::borrow::Cow;
 use crate::limits;
 use crate::template::segment::{SegmentKind, kind_of};
 
-/// Request headers that are not counted because every client sends them. The original tool omits
-/// the same ones.
-const SKIPPED_HEADERS: [&[u8]; 8] = [
-    b"host",
-    b"user-agent",
+/// Request headers that are not counted, because clients and proxies send them by themselves.
+const SKIPPED_HEADERS: [&[u8]; 19] = [
     b"accept",
-    b"accept-encoding",
-    b"accept-language",
+    b"cache-control",
     b"connection",
     b"content-length",
     b"content-type",
+    b"dnt",
+    b"host",
+    b"keep-alive",
+    b"origin",
+    b"pragma",
+    b"priority",
+    b"proxy-connection",
+    b"referer",
+    b"save-data",
+    b"te",
+    b"transfer-encoding",
+    b"upgrade",
+    b"upgrade-insecure-requests",
+    b"user-agent",
 ];
 
+/// Beginnings of names of request headers that are not counted either.
+const SKIPPED_BEGINNINGS: [&[u8]; 3] = [b"accept-", b"access-control-request-", b"sec-"];
+
+/// The place of a header among those of an endpoint: 0 for credentials and tenants, 1 for other headers of the application, and
+/// 2 for the rest. `name` is normalised by [`header_name`].
+pub(crate) fn header_rank(name: &[u8]) -> u8 {
+    const IDENTIFYING: [&[u8]; 15] = [
+        b"account",
+        b"apikey",
+        b"auth",
+        b"authorization",
+        b"cookie",
+        b"csrf",
+        b"key",
+        b"org",
+        b"organization",
+        b"secret",
+        b"session",
+        b"tenant",
+        b"token",
+        b"workspace",
+        b"xsrf",
+    ];
+
+    let mut words = name.split(|byte| !byte.is_ascii_alphanumeric());
+    if words.any(|word| IDENTIFYING.contains(&word)) {
+        0
+    } else if name.starts_with(b"x-") {
+        1
+    } else {
+        2
+    }
+}
+
 /// Normalises the name of a request header: lower case, values masked. Returns `None` for headers
-/// in [`SKIPPED_HEADERS`] and for HTTP/2 pseudo-headers.
+/// that clients send by themselves and for HTTP/2 pseudo-headers.
 pub(crate) fn header_name(name: &[u8]) -> Option<Cow<'_, [u8]>> {
     if name.is_empty() || name[0] == b':' {
         return None;
     }
-    if SKIPPED_HEADERS.iter().any(|skipped| name.eq_ignore_ascii_case(skipped)) {
+    let begins = |beginning: &[u8]| {
+        name.get(..beginning.len()).is_some_and(|start| start.eq_ignore_ascii_case(beginning))
+    };
+    if SKIPPED_HEADERS.iter().any(|skipped| name.eq_ignore_ascii_case(skipped))
+        || SKIPPED_BEGINNINGS.iter().any(|beginning| begins(beginning))
+    {
         return None;
     }
     let name = masked(&name[..name.len().min(limits::MAX_NAME_BYTES)]);
@@ -167,6 +216,12 @@ mod tests {
         assert_eq!(header_name(b"X-Api-Key").as_deref(), Some(&b"x-api-key"[..]));
         assert_eq!(header_name(b"HOST"), None);
         assert_eq!(header_name(b":path"), None);
+        assert_eq!(header_name(b"Sec-Fetch-Mode"), None);
+        assert_eq!(header_name(b"Security").as_deref(), Some(&b"security"[..]));
+        assert_eq!(
+            [header_rank(b"x-tenant-id"), header_rank(b"x-page"), header_rank(b"range")],
+            [0, 1, 2]
+        );
         assert_eq!(&*query_name(b"filter%5Bname%5D"), b"filter[name]");
         assert_eq!(&*query_name(b"1699999999"), b"{integer}");
         assert_eq!(&*query_name(b"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"), b"{jwt}");

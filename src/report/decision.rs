@@ -233,6 +233,7 @@ pub(crate) fn build(
         hosts: hosts.len() as u64,
         patterns: found.len() as u64,
         not_told_apart,
+        not_selected: 0,
     };
     explanations.sort_by(|a, b| a.pattern.host.cmp(&b.pattern.host));
     let unmatched_rules = options.rules.in_words(&matched.borrow());

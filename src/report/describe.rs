@@ -98,6 +98,7 @@ pub(crate) fn pattern_of(
         status_codes: shown.status_codes,
         content_types: content_types(&shown.media_types, shown.counts.responses),
         media_types: media_types(&shown.media_types),
+        request_media_types: media_types(&shown.request_media_types),
         request_count: requests,
         failed_count: shown.counts.failed,
         websocket_count: shown.counts.websockets,

@@ -1,10 +1,12 @@
-//! Filtering of the endpoints of a report by host, path prefix, method and count.
+//! Selection and order of the endpoints of a report.
 
-use crate::report::Pattern;
+use std::cmp::Reverse;
+
 use crate::report::domain::is_host_in;
+use crate::report::{Pattern, Report};
 
 /// A filter for endpoints. The default selects all.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Selection {
     /// Selects this host and its subdomains.
     pub(crate) domain: Option<String>,
@@ -15,13 +17,103 @@ pub(crate) struct Selection {
     pub(crate) min_count: u64,
 }
 
+/// An order of the endpoints of a host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum EndpointOrder {
+    /// Most requests first.
+    #[default]
+    Requests,
+    /// By path, then by method.
+    Path,
+    /// Most answers with 4xx, 5xx or none first.
+    Errors,
+    /// Slowest median first.
+    Latency,
+    /// Largest median of the response first.
+    Size,
+    /// Last seen first.
+    Recent,
+}
+
+impl EndpointOrder {
+    /// Sorts endpoints. The sort is stable: ties keep their order.
+    fn sort(self, patterns: &mut [&Pattern]) {
+        let descending = |value: Option<f64>| Reverse(OrderedNumber(value.unwrap_or(-1.0)));
+        match self {
+            Self::Requests => patterns.sort_by_key(|pattern| Reverse(pattern.request_count)),
+            Self::Path => patterns.sort_by(|a, b| {
+                a.path_pattern.cmp(&b.path_pattern).then_with(|| a.endpoint.cmp(&b.endpoint))
+            }),
+            Self::Errors => patterns.sort_by_key(|pattern| Reverse(errors(pattern))),
+            Self::Latency => patterns.sort_by_key(|pattern| {
+                descending(pattern.latency_ms.as_ref().map(|latency| latency.p50))
+            }),
+            Self::Size => patterns.sort_by_key(|pattern| {
+                #[expect(clippy::cast_precision_loss, reason = "compared as it is shown")]
+                descending(pattern.response_bytes.as_ref().map(|sizes| sizes.p50 as f64))
+            }),
+            Self::Recent => patterns.sort_by(|a, b| b.last_seen.cmp(&a.last_seen)),
+        }
+    }
+}
+
+/// A number with the total order of IEEE 754.
+#[derive(Clone, Copy, PartialEq)]
+struct OrderedNumber(f64);
+
+impl Eq for OrderedNumber {}
+
+impl PartialOrd for OrderedNumber {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for OrderedNumber {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+/// The number of requests that failed, or were answered with 4xx, 5xx or not at all.
+fn errors(pattern: &Pattern) -> u64 {
+    let fine = pattern.status_codes.iter().filter(|(code, _)| code.starts_with(['1', '2', '3']));
+    let fine: u64 = fine.map(|(_, count)| count).sum();
+    pattern.request_count.saturating_sub(fine).max(pattern.failed_count)
+}
+
+impl Report {
+    /// Keeps the first `top` endpoints, in an order over all hosts, of those that are selected. Hosts stay together and in their
+    /// order; the endpoints of each are sorted. What is left out is counted.
+    pub(crate) fn select(
+        &mut self,
+        selection: &Selection,
+        order: EndpointOrder,
+        top: Option<usize>,
+    ) {
+        let before = self.patterns.len();
+        let mut kept: Vec<&Pattern> =
+            self.patterns.iter().filter(|pattern| selection.wants(pattern)).collect();
+        order.sort(&mut kept);
+        kept.truncate(top.unwrap_or(usize::MAX));
+        let host_of = |pattern: &&Pattern| {
+            self.patterns.iter().position(|other| other.host == pattern.host).unwrap_or_default()
+        };
+        kept.sort_by_cached_key(host_of);
+        let kept: Vec<Pattern> = kept.into_iter().cloned().collect();
+        self.totals.not_selected += (before - kept.len()) as u64;
+        self.totals.patterns = kept.len() as u64;
+        self.patterns = kept;
+    }
+}
+
 impl Selection {
     /// The selected endpoints of all hosts, ordered by number of requests, descending.
+    #[cfg(feature = "mcp")]
     pub(crate) fn of<'r>(&self, patterns: &'r [Pattern]) -> Vec<&'r Pattern> {
         let mut selected: Vec<&Pattern> =
             patterns.iter().filter(|pattern| self.wants(pattern)).collect();
-        // The sort is stable: ties keep the order of the report.
-        selected.sort_by_key(|pattern| std::cmp::Reverse(pattern.request_count));
+        EndpointOrder::Requests.sort(&mut selected);
         selected
     }
 

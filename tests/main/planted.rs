@@ -137,6 +137,13 @@ fn planted_credentials_come_out_of_no_command() {
     run(&["drift", &after, "--api", &api, "--coverage", "--fail-on", "never"]);
     run(&["schema", &before]);
     run(&["analyze", &before, "--bodies"]);
+    let endpoint = ["POST /v1/items/{item_id}", "/v1/reset/x/confirm"];
+    for (endpoint, form) in
+        endpoint.iter().flat_map(|one| ["--json", "--curl", "--har"].map(|form| (one, form)))
+    {
+        run(&["show", &before, "--endpoint", endpoint, "--newest", "1000", form]);
+    }
+    run(&["label", &before, "--fields", "path"]);
     for (arguments, output) in &outputs {
         // A state has segments of paths as they were, since what they stand for is decided when it is read.
         let may_have = |number: usize| arguments == "state" && number % PLACES == PATH;

@@ -26,7 +26,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("finding", &["flow"]),
         ("drift", &["description", "finding", "flow", "patterns", "report", "shape"]),
         ("diff", &["description", "finding", "flow", "patterns", "report", "schema", "shape"]),
-        ("output", &["finding", "report"]),
+        ("output", &["finding", "flow", "report"]),
         ("compat", &["flow"]),
         (
             "engine",

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
+use crate::flow::text::is_unsafe;
 use crate::output::exchange::ExchangeOutput;
 use crate::report::exchange::{BodyContent, Exchange, MessageBody};
 
@@ -81,12 +82,12 @@ fn write_message(
 /// Indented JSON in which every character that could control a terminal is written as `\u`.
 fn escaped(json: &Value) -> String {
     let text = serde_json::to_string_pretty(json).unwrap_or_default();
-    if !text.chars().any(|c| c != '\n' && crate::text::is_unsafe(c)) {
+    if !text.chars().any(|c| c != '\n' && is_unsafe(c)) {
         return text;
     }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if c == '\n' || !crate::text::is_unsafe(c) {
+        if c == '\n' || !is_unsafe(c) {
             out.push(c);
         } else {
             c.encode_utf16(&mut [0; 2])

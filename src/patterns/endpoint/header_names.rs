@@ -12,7 +12,9 @@ use crate::flow::headers::{Headers, push_name, split_name};
 use crate::limits;
 use crate::patterns::aggregate::{Aggregate, CountedName, Observation};
 use crate::patterns::names::{self, MessageNames};
-use crate::sketch::{BottomK, HeapSize, KeepsNames, LargestCount, Merge, stable_hash, vec_bytes};
+use crate::sketch::{
+    BottomK, BottomKEntry, HeapSize, KeepsNames, LargestCount, Merge, stable_hash, vec_bytes,
+};
 
 /// Maximum number of distinct header lists in the cache.
 const LISTS: usize = 4;
@@ -124,7 +126,8 @@ fn take_apart(list: &[u8], count: u64, names: &mut HeaderCounts) {
 }
 
 impl Aggregate for HeaderNames {
-    /// The most frequent names, the most frequent first. At most [`limits::MAX_COMMON_HEADERS`].
+    /// The names in the order of [`names::header_rank`], then the most frequent first. At most
+    /// [`limits::MAX_COMMON_HEADERS`].
     type Section = Vec<CountedName>;
 
     #[inline]
@@ -134,7 +137,11 @@ impl Aggregate for HeaderNames {
 
     fn finish(self) -> Vec<CountedName> {
         let mut entries = self.names().into_owned().into_entries();
-        entries.sort_by(|a, b| b.value.cmp(&a.value).then_with(|| a.key.cmp(&b.key)));
+        let rank = |entry: &BottomKEntry<u64>| names::header_rank(&entry.key);
+        entries.sort_by(|a, b| {
+            let by_count = b.value.cmp(&a.value);
+            rank(a).cmp(&rank(b)).then(by_count).then_with(|| a.key.cmp(&b.key))
+        });
         entries.truncate(limits::MAX_COMMON_HEADERS);
         entries.into_iter().map(CountedName::of).collect()
     }

@@ -1,0 +1,186 @@
+//! From an endpoint to its requests, and back.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::{fixture, program};
+
+fn demo(name: &str) -> String {
+    fixture(name).to_str().unwrap().to_owned()
+}
+
+fn report(arguments: &[&str]) -> Value {
+    let run = program(&[&["analyze", "--format", "json"], arguments].concat());
+    serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.stderr))
+}
+
+/// Every sample id of every format leads to a request of its endpoint.
+#[test]
+fn sample_ids_lead_to_requests() {
+    for name in ["demo.mitm", "demo.har", "demo.db", "demo.zhar", "demo.chromium.har"] {
+        let capture = demo(name);
+        let report = report(&[&capture]);
+        let patterns = report["patterns"].as_array().unwrap();
+        assert!(patterns.len() > 3, "{name}");
+        for pattern in patterns.iter().step_by(4) {
+            let ids = pattern["sample_flow_ids"].as_array().unwrap();
+            assert!(!ids.is_empty(), "{name}: {}", pattern["endpoint"]);
+            for id in ids {
+                let run = program(&["show", &capture, id.as_str().unwrap(), "--json"]);
+                assert_eq!(run.code, Some(0), "{name} {id}: {}", run.stderr);
+                let shown: Value = serde_json::from_str(&run.stdout).unwrap();
+                assert_eq!(shown[0]["request"]["method"], pattern["method"], "{name} {id}");
+                let host = pattern["host"].as_str().unwrap();
+                assert!(shown[0]["request"]["url"].as_str().unwrap().contains(host), "{name} {id}");
+                assert_eq!(shown[0]["id"], *id);
+            }
+        }
+    }
+}
+
+#[test]
+fn positions_do_not_depend_on_threads_or_other_captures() {
+    let (har, dump) = (demo("demo.har"), demo("demo.mitm"));
+    let ids = |arguments: &[&str]| -> Vec<String> {
+        let run = program(&[&["label", "--quiet"], arguments].concat());
+        let lines = run.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let ids = lines.map(|line| line["id"].as_str().unwrap().to_owned());
+        ids.filter(|id| id.contains('@')).collect()
+    };
+    let alone = ids(&[&har]);
+    assert!(alone.len() > 50);
+    assert_eq!(ids(&[&har, "--threads", "1", "--batch-bytes", "900"]), alone);
+    assert_eq!(ids(&[&dump, &har]), alone);
+    assert_eq!(ids(&[&har, "--limit", "1000"]), alone);
+}
+
+#[test]
+fn a_request_is_shown_as_text_curl_har_and_json() {
+    let capture = demo("demo.mitm");
+    let show = |more: &[&str]| {
+        let run = program(&[&["show", &*capture, "--endpoint", "POST /v1/users"], more].concat());
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        run.stdout
+    };
+    let text = show(&[]);
+    assert!(text.contains("\nPOST https://api.shop.example/v1/users\n"), "{text}");
+    assert!(text.contains("authorization: Bearer [masked]\n"), "{text}");
+    assert!(text.contains("\n201\n"), "{text}");
+    let revealed = show(&["--reveal"]);
+    assert!(!revealed.contains("[masked]") && revealed.contains("authorization: Bearer "));
+    let curl = show(&["--curl"]);
+    assert!(curl.starts_with("curl 'https://api.shop.example/v1/users' \\\n"), "{curl}");
+    assert!(
+        curl.contains("-H 'authorization: Bearer [masked]'") && curl.contains("--data-binary '{")
+    );
+    let har: Value = serde_json::from_str(&show(&["--har"])).unwrap();
+    let entry = &har["log"]["entries"][0];
+    assert_eq!(entry["request"]["method"], "POST");
+    assert_eq!(entry["response"]["status"], 201);
+    let json: Value = serde_json::from_str(&show(&["--json"])).unwrap();
+    assert_eq!(json[0]["endpoint"], "POST /v1/users");
+    assert_eq!(json[0]["request"]["body"]["form"], "json");
+}
+
+/// A capture that is cut down to an endpoint is read again as that endpoint.
+#[test]
+fn captures_are_cut_down_to_an_endpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    for (capture, name, more) in [
+        ("demo.mitm", "one.mitm", &["--reveal"][..]),
+        ("demo.mitm", "one.har", &[]),
+        ("demo.har", "two.har", &["--reveal"]),
+    ] {
+        let (capture, file) = (demo(capture), out(name));
+        let run = program(
+            &[&["show", &capture, "--endpoint", "GET /v1/users/{user_id}", "--write", &file], more]
+                .concat(),
+        );
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        let again = report(&[&file]);
+        assert_eq!(again["totals"]["patterns"], 1, "{name}");
+        assert_eq!(again["patterns"][0]["endpoint"], "GET /v1/users/{user_id}", "{name}");
+        assert_eq!(again["patterns"][0]["request_count"], 15, "{name}");
+    }
+    let bytes = fs::read(out("one.mitm")).unwrap();
+    let whole = fs::read(fixture("demo.mitm")).unwrap();
+    let length = bytes.iter().position(|byte| *byte == b':').unwrap();
+    let first = std::str::from_utf8(&bytes[..length]).unwrap().parse::<usize>().unwrap();
+    let record = &bytes[..first + length + 2];
+    assert!(
+        whole.windows(record.len()).any(|part| part == record),
+        "records are copied as they are"
+    );
+    let har = fs::read_to_string(out("one.har")).unwrap();
+    assert!(har.contains("Bearer [masked]"));
+}
+
+#[test]
+fn what_cannot_be_shown_is_said_in_one_sentence() {
+    let (capture, har) = (demo("demo.mitm"), demo("demo.har"));
+    for (arguments, words) in [
+        (&["show", &*capture][..], "id of a flow"),
+        (&["show", &capture, "nope"], "no flow has the id nope"),
+        (
+            &["show", &capture, "--endpoint", "GET /v1/user/{id}"],
+            "similar are GET /v1/users/{user_id}",
+        ),
+        (&["show", &capture, "--endpoint", "/v1/users", "--write", &capture], "this is a capture"),
+        (&["show", &capture, "--endpoint", "/v1/users", "--write", "x.mitm"], "add --reveal"),
+        (
+            &["show", &har, "--endpoint", "/v1/users", "--write", "x.mitm", "--reveal"],
+            "not a mitmproxy dump",
+        ),
+        (
+            &["analyze", &capture, "--explain", "GET /v1/user/{id}"],
+            "similar are GET /v1/users/{user_id}",
+        ),
+    ] {
+        let run = program(arguments);
+        assert_eq!(run.code, Some(2), "{arguments:?}: {}", run.stderr);
+        assert_eq!(run.stderr.lines().count(), 1, "{arguments:?}: {}", run.stderr);
+        assert!(run.stderr.contains(words), "{arguments:?}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn a_path_or_a_url_is_explained_by_its_endpoint() {
+    let capture = demo("demo.mitm");
+    for (text, endpoints) in [
+        (
+            "https://api.shop.example/v1/users/999",
+            &["GET /v1/users/{user_id}", "PATCH /v1/users/{user_id}", "DELETE /v1/users/{user_id}"]
+                [..],
+        ),
+        ("GET /v1/users/999/orders?page=1", &["GET /v1/users/{user_id}/orders"]),
+    ] {
+        let run = program(&["analyze", &capture, "--explain", text, "--quiet"]);
+        let explained: Value = serde_json::from_str(&run.stdout).unwrap();
+        let found: Vec<&str> = explained
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["pattern"]["endpoint"].as_str().unwrap())
+            .collect();
+        assert_eq!(found, endpoints, "{text}");
+    }
+}
+
+#[test]
+fn labels_have_further_fields_on_request() {
+    let capture = demo("demo.har");
+    let fields = "index,source,offset,time,status,path";
+    let run = program(&["label", &capture, "--fields", fields, "--quiet"]);
+    for (number, line) in run.stdout.lines().enumerate() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(line["index"], number);
+        assert_eq!(line["source"], capture);
+        assert!(line["id"].as_str().unwrap().ends_with(&format!("@{}", line["offset"])));
+        assert!(line["path"].as_str().unwrap().starts_with('/') && line["time"].is_string());
+    }
+    let plain = program(&["label", &capture, "--quiet"]);
+    let first: Value = serde_json::from_str(plain.stdout.lines().next().unwrap()).unwrap();
+    assert!(first.get("path").is_none() && first.get("index").is_none());
+}
