@@ -19,6 +19,7 @@ pub(crate) mod path_step;
 pub(crate) mod property_rules;
 pub(crate) mod secret;
 pub(crate) mod segment;
+pub(crate) mod singular;
 mod trees;
 pub(crate) mod trie;
 pub(crate) mod user_rules;

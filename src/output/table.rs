@@ -28,6 +28,10 @@ const LEAST_QUERY: usize = 12;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
+/// Title of the number of requests where there is no room for a long one.
+const SHORT_TITLE: &str = "n";
+/// Classes of status in the order in which they are dropped: 1xx, 3xx, none, 2xx.
+const LEAST_CLASSES: [usize; 4] = [0, 2, 5, 1];
 const CLASS_NAMES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
 
 impl Output for Table {
@@ -63,7 +67,7 @@ impl<'a> TableRow<'a> {
         let latency = pattern.latency_ms.as_ref();
         Self {
             requests: grouped(pattern.request_count),
-            method: &pattern.method,
+            method: shown_method(pattern),
             path: pattern.endpoint.strip_prefix(&*pattern.method).map_or("", str::trim_start),
             classes,
             times: [
@@ -74,6 +78,11 @@ impl<'a> TableRow<'a> {
             bodies: bodies(pattern),
         }
     }
+}
+
+/// The method; `WS` for an endpoint of websockets, whose handshakes are all `GET`.
+pub(super) fn shown_method(pattern: &Pattern) -> &str {
+    if pattern.websocket_count * 2 > pattern.request_count { "WS" } else { &pattern.method }
 }
 
 /// The directions in which an endpoint has schemas: `in`, `out`, with a mark where content is secret or personal.
@@ -99,6 +108,8 @@ fn bodies(pattern: &Pattern) -> String {
 /// Widths of the columns. A width of 0 drops an optional column.
 struct ColumnWidths {
     requests: usize,
+    /// Width of the largest number of requests.
+    most_digits: usize,
     method: usize,
     path: usize,
     classes: Vec<(usize, usize)>,
@@ -125,6 +136,7 @@ impl ColumnWidths {
         };
         let mut columns = Self {
             requests: widest(&|row| row.requests.len(), "requests"),
+            most_digits: widest(&|row| row.requests.len(), ""),
             method: widest(&|row| row.method.width(), "method"),
             path: widest(&|row| row.path.width(), "path"),
             classes: (0..6).filter(used).map(|class| (class, class_width(class))).collect(),
@@ -162,17 +174,25 @@ impl ColumnWidths {
     }
 
     /// Fits the table into `width` by dropping the least important parts: first the query column (its names move to a
-    /// line of their own), then p95 and p50, then the middle of long paths.
+    /// line of their own), then p95 and p50, then the middle of long paths, then the classes of status that say least.
     fn shrink(&mut self, width: usize) {
         let over = |columns: &Self| columns.total().saturating_sub(width);
         if over(self) > 0 && self.query > 0 {
             let left = self.query.saturating_sub(over(self));
             self.query = if left >= LEAST_QUERY { left } else { 0 };
         }
-        let comfortable = (self.path * 3 / 4).max(LEAST_PATH).min(self.path);
         for time in [1, 0] {
-            if self.path < comfortable + over(self) {
+            if over(self) > 0 {
                 self.times[time] = 0;
+            }
+        }
+        if over(self) > 0 {
+            self.requests = self.most_digits.max(SHORT_TITLE.len());
+        }
+        let comfortable = (self.path * 3 / 4).max(LEAST_PATH).min(self.path);
+        for class in LEAST_CLASSES {
+            if self.path < comfortable + over(self) {
+                self.classes.retain(|kept| kept.0 != class);
             }
         }
         self.path = self.path.saturating_sub(over(self)).max(LEAST_PATH.min(self.path));
@@ -200,7 +220,9 @@ impl Table {
     }
 
     fn write_titles(&self, columns: &ColumnWidths, out: &mut dyn Write) -> io::Result<()> {
-        let mut line = format!("{:>1$}", "requests", columns.requests);
+        let is_short = columns.requests < "requests".len();
+        let title = if is_short { SHORT_TITLE } else { "requests" };
+        let mut line = format!("{title:>0$}", columns.requests);
         push_left(&mut line, "method", columns.method);
         push_left(&mut line, "path", columns.path);
         for (class, width) in &columns.classes {

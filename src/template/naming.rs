@@ -6,6 +6,7 @@ mod codes;
 use crate::template::Part;
 use crate::template::node_group::NodeGroup;
 use crate::template::segment::{Segment, SegmentKind, kind_of};
+use crate::template::singular::singular;
 use crate::template::trie::Node;
 use crate::template::variable::Variable;
 
@@ -326,51 +327,6 @@ pub(crate) fn snake_case(text: &[u8]) -> String {
     } else {
         trimmed.to_owned()
     }
-}
-
-/// The singular of a noun, which concerns its last word. The rules cover the nouns of APIs.
-pub(crate) fn singular(noun: &str) -> String {
-    const UNCHANGED: [&str; 16] = [
-        "news",
-        "series",
-        "species",
-        "status",
-        "address",
-        "access",
-        "process",
-        "canvas",
-        "analysis",
-        "bus",
-        "class",
-        "alias",
-        "dns",
-        "kubernetes",
-        "progress",
-        "https",
-    ];
-    let (head, word) = noun.rfind('_').map_or(("", noun), |at| noun.split_at(at + 1));
-    let singular = if matches!(word, "ips" | "ids" | "vms") {
-        word[..2].to_owned()
-    } else if UNCHANGED.contains(&word) || word.len() < 4 {
-        word.to_owned()
-    } else if word == "people" {
-        "person".to_owned()
-    } else if word == "children" {
-        "child".to_owned()
-    } else if let Some(stem) =
-        word.strip_suffix("ies").filter(|stem| stem.len() > 1 && *stem != "mov" && *stem != "cook")
-    {
-        format!("{stem}y")
-    } else if ["sses", "shes", "ches", "xes", "uses", "zzes"].iter().any(|end| word.ends_with(end))
-        && word != "caches"
-    {
-        word.strip_suffix("es").unwrap_or(word).to_owned()
-    } else if word.ends_with("ss") || word.ends_with("us") || word.ends_with("is") {
-        word.to_owned()
-    } else {
-        word.strip_suffix('s').unwrap_or(word).to_owned()
-    };
-    format!("{head}{singular}")
 }
 
 #[cfg(test)]
