@@ -35,7 +35,10 @@ async def with_sdk(program, mode):
     server = StdioServerParameters(command=program, args=["mcp", FIXTURE])
     async with Client(server, mode=mode) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-        names = ["compare_captures", "get_api_patterns", "get_auth", "get_endpoint", "get_openapi", "get_schema"]
+        names = [
+            "compare_captures", "explain_url", "get_api_patterns", "get_auth", "get_endpoint", "get_openapi", "get_sample",
+            "get_schema", "search_endpoints",
+        ]
         check(sorted(tools) == names, f"{mode}: other tools are listed")
         answer = await client.call_tool("get_api_patterns", {})
         check(not answer.is_error, f"{mode}: {answer}")
@@ -63,6 +66,9 @@ async def with_sdk(program, mode):
             ("get_openapi", {"domain": "api.shop.example", "path_prefix": "/v1/users", "version": "3.0", "max_bytes": 3000}),
             ("get_auth", {}),
             ("compare_captures", {"before": capture, "after": capture}),
+            ("explain_url", {"url": "/v1/users/7"}),
+            ("search_endpoints", {"query": "users"}),
+            ("get_sample", {"endpoint": "GET /v1/users/{user_id}"}),
         ):
             answer = await client.call_tool(tool, question)
             check(not answer.is_error, f"{mode}: {answer}")

@@ -6,8 +6,8 @@ pub(crate) mod json_string;
 pub(crate) mod noise;
 pub(crate) mod operation;
 pub(crate) mod owned;
-pub(crate) mod position;
 pub(crate) mod proxy_request;
+pub(crate) mod record_id;
 pub(crate) mod status_range;
 pub mod text;
 pub mod url;
@@ -18,7 +18,7 @@ use crate::simd::ByteMask;
 pub use body::Body;
 pub use headers::{Header, Headers};
 pub(crate) use headers::{HeaderEncoding, OwnedHeader};
-pub(crate) use position::{CaptureTag, FlowPosition, PositionText};
+pub(crate) use record_id::{RecordId, RecordIdText};
 
 /// One captured exchange: a request, and its response if there was one.
 ///
@@ -39,8 +39,8 @@ pub(crate) use position::{CaptureTag, FlowPosition, PositionText};
 pub struct Flow<'a> {
     /// The id of the flow in the capture; empty if it has none.
     pub id: &'a [u8],
-    /// The place at which the flow was read, in formats whose flows need not have an id.
-    pub(crate) position: Option<FlowPosition>,
+    /// Identifies the record of a flow without an id.
+    pub(crate) record: Option<RecordId>,
     /// The request method, in any case.
     pub method: Cow<'a, [u8]>,
     /// The scheme: `http`, `https`, `ws` or `wss`; empty if it is not known.
@@ -191,7 +191,7 @@ impl<'a> Flow<'a> {
     pub(crate) fn bare(method: Cow<'a, [u8]>, url: &'a [u8]) -> Self {
         Self {
             id: b"",
-            position: None,
+            record: None,
             method,
             scheme: Cow::Borrowed(b""),
             host: Cow::Borrowed(b""),
@@ -210,12 +210,12 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// The id that is shown: that of the capture, otherwise the position as text, which is written to `text`. Empty if there
-    /// is neither.
-    pub(crate) fn shown_id<'t>(&'t self, text: &'t mut PositionText) -> &'t [u8] {
-        match self.position {
-            Some(position) if self.id.is_empty() => {
-                *text = position.text();
+    /// The id that is shown: that of the capture, otherwise that of its record, which is written to `text`. Empty if there is
+    /// neither.
+    pub(crate) fn shown_id<'t>(&'t self, text: &'t mut RecordIdText) -> &'t [u8] {
+        match self.record {
+            Some(record) if self.id.is_empty() => {
+                *text = record.text();
                 text.as_bytes()
             }
             _ => self.id,

@@ -8,6 +8,7 @@ mod answer;
 mod arguments;
 mod audit;
 mod authorization;
+mod compact;
 mod envelope;
 mod messages;
 mod paging;

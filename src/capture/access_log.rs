@@ -16,7 +16,7 @@ use crate::capture::batch::Batch;
 use crate::capture::chunk::CaptureItem;
 use crate::capture::fields::integer;
 use crate::capture::time;
-use crate::flow::{CaptureTag, Flow, FlowPosition, Response};
+use crate::flow::{Flow, RecordId, Response};
 use crate::skip::SkipReason;
 
 /// Host of requests in logs that do not name it.
@@ -42,12 +42,7 @@ pub(crate) fn is_log_line(line: &[u8]) -> bool {
     matches!(parse(line), Some(Some(_)))
 }
 
-pub(crate) fn decode(
-    batch: &Batch,
-    capture: CaptureTag,
-    log_host: &str,
-    found: &mut dyn FnMut(u64, CaptureItem<'_>),
-) {
+pub(crate) fn decode(batch: &Batch, log_host: &str, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
     let mut start = 0;
     for line in batch.bytes().split_inclusive(|byte| *byte == b'\n') {
         let offset = batch.offset + start as u64;
@@ -57,9 +52,7 @@ pub(crate) fn decode(
             continue;
         }
         match parse(line) {
-            Some(Some(parts)) => {
-                use_line(&parts, FlowPosition { capture, offset }, log_host, found)
-            }
+            Some(Some(parts)) => use_line(&parts, offset, line, log_host, found),
             // Noise on the port, such as a TLS handshake, is logged with a request that is none.
             Some(None) => found(offset, CaptureItem::Skipped(SkipReason::NotHttp, String::new())),
             None => {
@@ -72,7 +65,8 @@ pub(crate) fn decode(
 
 fn use_line(
     line: &LogLine<'_>,
-    position: FlowPosition,
+    offset: u64,
+    record: &[u8],
     log_host: &str,
     found: &mut dyn FnMut(u64, CaptureItem<'_>),
 ) {
@@ -83,12 +77,12 @@ fn use_line(
         url_of(line.host.unwrap_or(log_host.as_bytes()), None, &line.target)
     };
     let mut flow = Flow::of_any_url(Cow::Borrowed(line.method), &url);
-    flow.position = Some(position);
+    flow.record = Some(RecordId::of(record));
     flow.started = time::nanoseconds(line.time);
     flow.duration = line.duration;
     flow.response =
         Some(Response { status: line.status, body_bytes: line.bytes, ..Response::default() });
-    found(position.offset, CaptureItem::Flow(&flow));
+    found(offset, CaptureItem::Flow(&flow));
 }
 
 /// The URL of a request of which a log names host and path. Without a scheme it is that of the port, and `https` if there is none.

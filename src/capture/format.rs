@@ -105,9 +105,9 @@ pub(crate) fn decode(
         return database.decode(batch, bodies, goes_on, found);
     }
     match source.format {
-        Format::Har => har::decode(batch, source.tag, found),
-        Format::JsonLines => jsonl::decode(batch, source.tag, &source.log_host, found),
-        Format::AccessLog => access_log::decode(batch, source.tag, &source.log_host, found),
+        Format::Har => har::decode(batch, found),
+        Format::JsonLines => jsonl::decode(batch, &source.log_host, found),
+        Format::AccessLog => access_log::decode(batch, &source.log_host, found),
         Format::Mitmproxy | Format::McpDatabase => mitmproxy::decode_batch(batch, found),
     }
 }

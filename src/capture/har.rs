@@ -18,7 +18,6 @@ use crate::capture::har::bounds::{
 };
 use crate::capture::har::compact::Compactor;
 use crate::capture::json::{self, JsonScanner};
-use crate::flow::{CaptureTag, FlowPosition};
 use crate::limits;
 use crate::skip::SkipReason;
 
@@ -502,11 +501,7 @@ fn end_of_word(bytes: &[u8], at: usize) -> usize {
     memchr::memchr(b',', &bytes[at..]).map_or(bytes.len(), |comma| at + comma)
 }
 
-pub(crate) fn decode(
-    batch: &Batch,
-    capture: CaptureTag,
-    found: &mut dyn FnMut(u64, CaptureItem<'_>),
-) {
+pub(crate) fn decode(batch: &Batch, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
     let bytes = batch.bytes();
     let mut at = 0;
     let mut entry = entry::HarEntry::default();
@@ -517,8 +512,7 @@ pub(crate) fn decode(
             return;
         }
         let offset = batch.offset + at as u64;
-        let position = FlowPosition { capture, offset };
-        match decode::decode(&bytes[at..], position, &mut entry, found) {
+        match decode::decode(&bytes[at..], offset, &mut entry, found) {
             Ok(length) => at += length,
             Err(why) => {
                 let message = format!("entry cannot be used: {why}; skipped");

@@ -15,9 +15,7 @@ use crate::capture::fields::{Text, integer, read_pairs, size};
 use crate::capture::json::{JsonError, JsonReader};
 use crate::capture::log_fields::LogFields;
 use crate::capture::time;
-use crate::flow::{
-    Body, CaptureTag, Flow, FlowPosition, Headers, Outcome, OwnedHeader, Protocol, Response,
-};
+use crate::flow::{Body, Flow, Headers, Outcome, OwnedHeader, Protocol, RecordId, Response};
 use crate::limits;
 use crate::skip::SkipReason;
 
@@ -96,12 +94,7 @@ pub(crate) fn is_flow(text: &[u8]) -> bool {
         && json.peek().is_none()
 }
 
-pub(crate) fn decode(
-    batch: &Batch,
-    capture: CaptureTag,
-    log_host: &str,
-    found: &mut dyn FnMut(u64, CaptureItem<'_>),
-) {
+pub(crate) fn decode(batch: &Batch, log_host: &str, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
     let bytes = batch.bytes();
     let mut line = FlowLine::default();
     let mut start = 0;
@@ -114,19 +107,15 @@ pub(crate) fn decode(
             text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii();
         }
         if !text.is_empty() {
-            line.find(text, FlowPosition { capture, offset }, log_host, found);
+            line.find(text, offset, log_host, found);
         }
         start = end + 1;
     }
 }
 
 /// Reads the objects of a line. There are several if the line breaks between them were lost.
-pub(crate) fn decode_line(
-    text: &[u8],
-    position: FlowPosition,
-    found: &mut dyn FnMut(u64, CaptureItem<'_>),
-) {
-    FlowLine::default().find(text, position, DEFAULT_LOG_HOST, found);
+pub(crate) fn decode_line(text: &[u8], offset: u64, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
+    FlowLine::default().find(text, offset, DEFAULT_LOG_HOST, found);
 }
 
 fn bad_line(
@@ -178,7 +167,7 @@ impl<'a> FlowLine<'a> {
     fn find(
         &mut self,
         text: &'a [u8],
-        line: FlowPosition,
+        offset: u64,
         log_host: &str,
         found: &mut dyn FnMut(u64, CaptureItem<'_>),
     ) {
@@ -188,7 +177,7 @@ impl<'a> FlowLine<'a> {
                 let start = json.at();
                 self.reset();
                 if let Err(error) = self.read(&mut json) {
-                    bad_line(text, error, line.offset + start as u64, found);
+                    bad_line(text, error, offset + start as u64, found);
                     // Another object may follow an object that was complete.
                     let next = memchr::memchr(b'{', &text[start..]).filter(|_| start > 0);
                     match next {
@@ -197,8 +186,8 @@ impl<'a> FlowLine<'a> {
                     }
                     break;
                 }
-                let position = FlowPosition { offset: line.offset + start as u64, ..line };
-                self.use_it(position, log_host, found);
+                let record = &text[start..json.at()];
+                self.use_it(offset + start as u64, record, log_host, found);
             }
             if json.peek().is_none() {
                 return;
@@ -267,7 +256,8 @@ impl<'a> FlowLine<'a> {
 
     fn use_it(
         &self,
-        position: FlowPosition,
+        offset: u64,
+        record: &[u8],
         log_host: &str,
         found: &mut dyn FnMut(u64, CaptureItem<'_>),
     ) {
@@ -278,12 +268,14 @@ impl<'a> FlowLine<'a> {
         let (Some(method), Some(url)) = (self.method(), &url) else {
             let missing = if url.is_none() { "url" } else { "method" };
             let message = format!("line has no \"{missing}\"; skipped");
-            return found(position.offset, CaptureItem::Skipped(SkipReason::BadLine, message));
+            return found(offset, CaptureItem::Skipped(SkipReason::BadLine, message));
         };
         let mut flow = Flow::of_any_url(Cow::Borrowed(method), url);
-        flow.position = Some(position);
         self.complete(&mut flow);
-        found(position.offset, CaptureItem::Flow(&flow));
+        if flow.id.is_empty() {
+            flow.record = Some(RecordId::of(record));
+        }
+        found(offset, CaptureItem::Flow(&flow));
     }
 
     /// Sets all fields of the flow except the method and the URL.

@@ -418,7 +418,7 @@ impl Captures {
         self.sources.get(source).map_or("byte", CaptureSource::unit)
     }
 
-    fn add_path(&mut self, path: &Path, format: InputFormat) {
+    pub(crate) fn add_path(&mut self, path: &Path, format: InputFormat) {
         let name = path.display().to_string();
         let result =
             if path.as_os_str() == "-" && std::mem::replace(&mut self.has_standard_input, true) {

@@ -6,7 +6,6 @@ use crate::capture::access_log::DEFAULT_LOG_HOST;
 use crate::capture::bytes::Bytes;
 #[cfg(feature = "sqlite")]
 use crate::capture::database::Database;
-use crate::flow::CaptureTag;
 
 /// The format of a capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,8 +64,6 @@ impl Format {
 /// One capture.
 pub(crate) struct CaptureSource {
     pub(crate) name: String,
-    /// Identifies the capture in the positions of its flows.
-    pub(crate) tag: CaptureTag,
     pub(crate) format: Format,
     pub(crate) content: Content,
     /// Host of requests in logs that do not name it.
@@ -89,7 +86,6 @@ impl CaptureSource {
     /// Creates a source that is read completely.
     pub(super) fn new(name: String, format: Format, content: Content) -> Self {
         Self {
-            tag: CaptureTag::of(&name),
             name,
             format,
             content,

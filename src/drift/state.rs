@@ -9,7 +9,7 @@ use crate::description::operation::StatusRange;
 use crate::drift::evaluate::SchemaMarks;
 use crate::drift::exchange::{ExchangeScratch, judge};
 use crate::drift::rule::DriftRule;
-use crate::flow::{Flow, PositionText, text};
+use crate::flow::{Flow, RecordIdText, text};
 use crate::patterns::endpoint::method_name;
 use crate::patterns::{Patterns, host_name};
 use crate::report::masked;
@@ -154,8 +154,8 @@ impl DriftState {
         source: Option<DescriptionPlace>,
         flow: &Flow<'_>,
     ) {
-        let mut position = PositionText::default();
-        let id = masked::flow_id(flow.shown_id(&mut position)).into_owned();
+        let mut record = RecordIdText::default();
+        let id = masked::flow_id(flow.shown_id(&mut record)).into_owned();
         let samples =
             if id.is_empty() { Vec::new() } else { vec![(flow.started.unwrap_or(0), id)] };
         let evidence = FindingEvidence {

@@ -62,9 +62,9 @@ pub fn copy_records(
     let (written, too_large) = (AtomicU64::new(0), AtomicU64::new(0));
     let visit = |(): &mut (), batch: &Batch, _: KeepGoing<'_>, _: &mut u64| {
         let mut records = Vec::new();
-        decode_records(batch, &mut |_, record, found| {
+        decode_records(batch, &mut |offset, record, found| {
             let Some(flow) = found.flow().filter(|flow| flow.is_http()) else { return };
-            if choice.wanted(flow).is_none() {
+            if choice.wanted(flow, offset).is_none() {
                 return;
             }
             // A record whose bodies were left out is not the one in the file.

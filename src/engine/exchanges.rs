@@ -8,7 +8,7 @@ use crate::engine::options::Options;
 use crate::engine::progress::Monitor;
 use crate::engine::run::run;
 use crate::error::Error;
-use crate::flow::{Flow, PositionText, text};
+use crate::flow::{Flow, RecordIdText, text};
 use crate::report::Pattern;
 use crate::report::decision::Decision;
 use crate::report::exchange::{Exchange, Secrets};
@@ -22,7 +22,8 @@ const MAX_EXCHANGES_OF_ID: usize = 100;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExchangeQuery {
-    /// The exchanges with an id: that of [`Pattern::sample_flow_ids`](crate::Pattern::sample_flow_ids), or of the capture.
+    /// The exchanges with an id: that of [`Pattern::sample_flow_ids`](crate::Pattern::sample_flow_ids), or `@` and
+    /// the place in the capture, in bytes or as the number of a row.
     Id(String),
     /// The newest exchanges of an endpoint: its name, its id, or a path or a URL that belongs to it.
     Endpoint {
@@ -70,7 +71,7 @@ pub fn exchanges(
         if !kept.wants((started, place)) {
             return;
         }
-        let Some(wanted) = choice.wanted(flow) else { return };
+        let Some(wanted) = choice.wanted(flow, offset) else { return };
         let mut exchange = Exchange::of(flow, &captures.sources[source].name, offset, secrets);
         exchange.endpoint = wanted.map(|label| label.endpoint.clone());
         kept.add(FoundExchange { started, place, exchange });
@@ -141,12 +142,14 @@ impl FlowChoice {
     }
 
     /// `None` if a flow is not wanted; otherwise its endpoint, if that is known.
-    pub(super) fn wanted(&self, flow: &Flow<'_>) -> Option<Option<&Label>> {
+    pub(super) fn wanted(&self, flow: &Flow<'_>, offset: u64) -> Option<Option<&Label>> {
         match self {
             Self::Id(id) => {
-                let mut position = PositionText::default();
-                let known = flow.shown_id(&mut position);
-                (!known.is_empty() && known == id.as_bytes()).then_some(None)
+                let mut record = RecordIdText::default();
+                let known = flow.shown_id(&mut record);
+                let is_place = || id.strip_prefix('@').is_some_and(|at| at == offset.to_string());
+                let is_id = !known.is_empty() && known == id.as_bytes();
+                (is_id || is_place()).then_some(None)
             }
             Self::Endpoint { filter, decision, ids, .. } => {
                 let label = decision.routes.label(flow)?;

@@ -19,7 +19,7 @@ use crate::engine::reorder_buffer::ReorderBuffer;
 use crate::engine::run::run_batches;
 use crate::engine::top_flows::NewestFlows;
 use crate::error::Error;
-use crate::flow::{Flow, PositionText, text};
+use crate::flow::{Flow, RecordIdText, text};
 use crate::patterns::endpoint::method_name;
 use crate::patterns::endpoint::times::rfc3339;
 use crate::patterns::host_name;
@@ -136,8 +136,8 @@ impl LineWriter<'_> {
         if label.is_none() && self.routes.leave_out {
             return;
         }
-        let mut position = PositionText::default();
-        let id = flow.shown_id(&mut position);
+        let mut record = RecordIdText::default();
+        let id = flow.shown_id(&mut record);
         let has_id = !id.is_empty();
         let (id, method, host) = (masked::flow_id(id), method_name(&flow.method), host_name(flow));
         let host = text::printable(&host);

@@ -346,7 +346,7 @@ impl LiveCaptures {
         kept.map(|(_, _, view)| Arc::clone(view))
     }
 
-    /// Explains one endpoint of a view by its id: the pattern, and the decisions on its path that
+    /// Explains one endpoint of a view by its id, its name, a path or a URL: the pattern, and the decisions on its path that
     /// were close. An endpoint of an earlier view that is still kept is found as well. `None` if
     /// there is no such endpoint.
     ///
@@ -363,7 +363,8 @@ impl LiveCaptures {
     /// ```
     pub fn explain(&self, view: &Snapshot, id: &str) -> Option<Explanation> {
         let has = |view: &Snapshot| view.report.patterns.iter().any(|pattern| pattern.id == id);
-        if has(view) {
+        let is_id = id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if has(view) || !is_id {
             return self.explain_in(view, id);
         }
         let other = locked(&self.known)
@@ -375,10 +376,26 @@ impl LiveCaptures {
         self.explain_in(&*other?, id)
     }
 
-    fn explain_in(&self, view: &Snapshot, id: &str) -> Option<Explanation> {
+    fn explain_in(&self, view: &Snapshot, text: &str) -> Option<Explanation> {
+        self.explanations(view, text).into_iter().next()
+    }
+
+    /// Explains the endpoints that a text means: a name, an id, a path or a URL. Empty if it means none.
+    ///
+    /// ```
+    /// use api_patterns::{InputFormat, LiveCaptures, Options, Scope};
+    ///
+    /// let paths = vec!["fixtures/demo.mitm".into()];
+    /// let captures = LiveCaptures::new(paths, InputFormat::Detect, Options::default());
+    /// let view = captures.view(&Scope::default(), &())?;
+    /// let found = captures.explanations(&view, "GET https://api.shop.example/v1/users/7");
+    /// assert_eq!(found[0].pattern.endpoint, "GET /v1/users/{user_id}");
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
+    pub fn explanations(&self, view: &Snapshot, text: &str) -> Vec<Explanation> {
         let mut options = self.options.clone();
-        options.report.explain = Some(id.to_owned());
-        options.decide(&view.state).explanations.into_iter().next()
+        options.report.explain = Some(text.to_owned());
+        options.decide(&view.state).explanations
     }
 
     /// Returns the compat answer about the current captures. Captured words are changed if they

@@ -47,7 +47,7 @@ pub(super) struct PatternsAnswer {
     pub(super) tree: Vec<BranchRow>,
     /// Endpoints, the most-used first.
     pub(super) patterns: Vec<EndpointRow>,
-    /// Observed data, only with detail compat: the array of mitmproxy-mcp as text, with its own patterns.
+    /// Observed data, with format text: the lines; with detail compat: the array of mitmproxy-mcp as text.
     #[schemars(with = "String")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) result: Option<String>,

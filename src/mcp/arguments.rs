@@ -35,6 +35,8 @@ pub(super) struct PatternsArguments {
     pub(super) min_count: u64,
     /// How much to say of each endpoint.
     pub(super) detail: Detail,
+    /// How to say it.
+    pub(super) format: AnswerFormat,
     /// The answer is at most this many bytes of JSON; what does not fit is counted, and next_cursor leads on to it.
     #[schemars(range(min = 2000, max = 40000))]
     pub(super) max_bytes: u64,
@@ -51,6 +53,7 @@ impl Default for PatternsArguments {
             method: String::new(),
             min_count: 0,
             detail: Detail::Standard,
+            format: AnswerFormat::Json,
             max_bytes: limits::DEFAULT_ANSWER_BYTES as u64,
             cursor: String::new(),
         }
@@ -73,11 +76,24 @@ pub(super) enum Detail {
     Compat,
 }
 
+/// The form of an answer.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(super) enum AnswerFormat {
+    /// An object, as the output schema says.
+    #[default]
+    Json,
+    /// Lines in result, one for each endpoint below its host: id, requests, method, path, query parameters and statuses. The
+    /// shortest form; detail has no influence.
+    Text,
+}
+
 /// The arguments of get_endpoint.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EndpointArguments {
-    /// The id of an endpoint in an answer of get_api_patterns.
+    /// The id of an endpoint in an answer of get_api_patterns, its name as in GET /users/{user_id}, or a path or URL of it.
     pub(super) id: String,
     /// The domain that the answer was asked for with, where it is not found without.
     #[serde(default)]
@@ -300,9 +316,9 @@ impl PatternsArguments {
 
 impl EndpointArguments {
     pub(super) fn check(&self) -> Result<(), String> {
-        if self.id.is_empty() || self.id.len() > 64 {
+        if self.id.trim().is_empty() {
             return Err(
-                "id must be the id of an endpoint in an answer of get_api_patterns, as in 0f3a5c7e9b1d"
+                "id must be the id of an endpoint in an answer of get_api_patterns, as in 0f3a5c7e9b1d, its name or a URL"
                     .to_owned(),
             );
         }

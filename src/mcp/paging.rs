@@ -5,7 +5,8 @@ use serde::Serialize;
 use crate::engine::Snapshot;
 use crate::limits;
 use crate::mcp::answer::{Count, EndpointAnswer, EndpointRow, PatternsAnswer, TotalsRow};
-use crate::mcp::arguments::{Detail, PatternsArguments};
+use crate::mcp::arguments::{AnswerFormat, Detail, PatternsArguments};
+use crate::mcp::compact::compact_answer;
 use crate::mcp::messages;
 use crate::report::Pattern;
 use crate::report::branches::branches;
@@ -45,6 +46,9 @@ pub(super) fn patterns_answer(
         patterns: Vec::new(),
         result: None,
     };
+    if arguments.format == AnswerFormat::Text {
+        return compact_answer(view, &selected, answer, (start, budget), cursor_at);
+    }
     // A cursor always points to an endpoint that is left.
     if start > 0 && start >= selected.len() {
         return None;

@@ -1,12 +1,18 @@
-//! Questions about descriptions, credentials and changes: arguments, answers, and how these are made; a file for each.
+//! Questions about descriptions, credentials, changes, places and samples: arguments, answers, and how these are made; a file for each.
 
 mod auth;
 mod compare;
+mod explain;
 mod openapi;
+mod sample;
+mod search;
 
 pub(super) use self::auth::{AuthAnswer, AuthQuestion, auth_answer};
 pub(super) use self::compare::{CompareAnswer, CompareQuestion, compare_answer};
+pub(super) use self::explain::{ExplainAnswer, ExplainQuestion, explain_answer};
 pub(super) use self::openapi::{OpenApiAnswer, OpenApiQuestion, openapi_answer};
+pub(super) use self::sample::{SampleAnswer, SampleQuestion, sample_answer};
+pub(super) use self::search::{SearchAnswer, SearchQuestion, search_answer};
 
 /// Room for what an answer has beside its parts, in bytes.
 const ROOM_OF_ANSWER: usize = 900;

@@ -20,8 +20,9 @@ use crate::mcp::arguments::{
     parse,
 };
 use crate::mcp::questions::{
-    AuthAnswer, AuthQuestion, CompareAnswer, CompareQuestion, OpenApiAnswer, OpenApiQuestion,
-    auth_answer, compare_answer, openapi_answer,
+    AuthAnswer, AuthQuestion, CompareAnswer, CompareQuestion, ExplainAnswer, ExplainQuestion,
+    OpenApiAnswer, OpenApiQuestion, SampleAnswer, SampleQuestion, SearchAnswer, SearchQuestion,
+    auth_answer, compare_answer, explain_answer, openapi_answer, sample_answer, search_answer,
 };
 use crate::mcp::{messages, paging};
 use crate::report::Totals;
@@ -34,10 +35,22 @@ pub(super) const GET_SCHEMA: &str = "get_schema";
 pub(super) const GET_OPENAPI: &str = "get_openapi";
 pub(super) const GET_AUTH: &str = "get_auth";
 pub(super) const COMPARE_CAPTURES: &str = "compare_captures";
+pub(super) const EXPLAIN_URL: &str = "explain_url";
+pub(super) const SEARCH_ENDPOINTS: &str = "search_endpoints";
+pub(super) const GET_SAMPLE: &str = "get_sample";
 
 /// Names of all tools.
-pub(super) const NAMES: [&str; 6] =
-    [GET_API_PATTERNS, GET_ENDPOINT, GET_SCHEMA, GET_OPENAPI, GET_AUTH, COMPARE_CAPTURES];
+pub(super) const NAMES: [&str; 9] = [
+    GET_API_PATTERNS,
+    GET_ENDPOINT,
+    GET_SCHEMA,
+    GET_OPENAPI,
+    GET_AUTH,
+    COMPARE_CAPTURES,
+    EXPLAIN_URL,
+    SEARCH_ENDPOINTS,
+    GET_SAMPLE,
+];
 
 /// The tool that answers a call in the words of mitmproxy-mcp, and the arguments of it that are taken. The policy of the tool
 /// applies.
@@ -67,6 +80,7 @@ pub(super) struct ToolHandler {
     told: Mutex<ReportedProblems>,
     /// The captures that the operator named.
     paths: Vec<PathBuf>,
+    format: InputFormat,
     options: Options,
 }
 
@@ -172,6 +186,27 @@ pub(super) fn definitions() -> Vec<Tool> {
             input_schema::<CompareQuestion>(),
             output_schema::<CompareAnswer>(),
         ),
+        tool(
+            EXPLAIN_URL,
+            messages::EXPLAIN_TITLE,
+            messages::EXPLAIN,
+            input_schema::<ExplainQuestion>(),
+            output_schema::<ExplainAnswer>(),
+        ),
+        tool(
+            SEARCH_ENDPOINTS,
+            messages::SEARCH_TITLE,
+            messages::SEARCH,
+            input_schema::<SearchQuestion>(),
+            output_schema::<SearchAnswer>(),
+        ),
+        tool(
+            GET_SAMPLE,
+            messages::SAMPLE_TITLE,
+            messages::SAMPLE,
+            input_schema::<SampleQuestion>(),
+            output_schema::<SampleAnswer>(),
+        ),
     ]
 }
 
@@ -185,6 +220,7 @@ impl ToolHandler {
         Self {
             views: LiveCaptures::new(paths.clone(), format, options.clone()),
             paths,
+            format,
             options,
             answers: Mutex::default(),
             complain,
@@ -235,6 +271,13 @@ impl ToolHandler {
             COMPARE_CAPTURES => {
                 parse(arguments).and_then(|question| self.compare_captures(&question, monitor))
             }
+            EXPLAIN_URL => {
+                parse(arguments).and_then(|question| self.explain_url(&question, monitor))
+            }
+            SEARCH_ENDPOINTS => {
+                parse(arguments).and_then(|question| self.search_endpoints(&question, monitor))
+            }
+            GET_SAMPLE => parse(arguments).and_then(|question| self.get_sample(&question, monitor)),
             _ => parse(arguments).and_then(|arguments| self.get_endpoint(&arguments, monitor)),
         };
         answer.unwrap_or_else(Answer::error)
@@ -259,6 +302,9 @@ impl ToolHandler {
             GET_OPENAPI => written!(OpenApiQuestion),
             GET_AUTH => written!(AuthQuestion),
             COMPARE_CAPTURES => written!(CompareQuestion),
+            EXPLAIN_URL => written!(ExplainQuestion),
+            SEARCH_ENDPOINTS => written!(SearchQuestion),
+            GET_SAMPLE => written!(SampleQuestion),
             _ => written!(EndpointArguments),
         };
         let (mut used, unasked) = (used.unwrap_or_default(), unasked.unwrap_or_default());
@@ -322,8 +368,15 @@ impl ToolHandler {
                     PageCursor { view: view.fingerprint, question: hash_of(&question), start }
                         .to_string()
                 };
-                paging::patterns_answer(&view, arguments, start, cursor_at)
-                    .map(|answer| Answer::new(&answer))
+                let answer = paging::patterns_answer(&view, arguments, start, cursor_at)?;
+                // The text stands for the whole answer.
+                Some(match &answer.result {
+                    Some(text) => Answer::of_text(
+                        text.clone(),
+                        serde_json::to_value(&answer).expect("plain data in memory is serialized"),
+                    ),
+                    None => Answer::new(&answer),
+                })
             })
             .unwrap_or_else(|| Answer::error(messages::STALE_CURSOR)))
     }
@@ -477,6 +530,43 @@ impl ToolHandler {
     ) -> Result<Answer, String> {
         question.check()?;
         let answer = compare_answer(&self.paths, &self.options, question, monitor)?;
+        Ok(Answer::new(&answer))
+    }
+
+    fn explain_url(
+        &self,
+        question: &ExplainQuestion,
+        monitor: &dyn Monitor,
+    ) -> Result<Answer, String> {
+        question.check()?;
+        let view = self.view(&Scope::default(), monitor)?;
+        let key = (view.fingerprint, format!("explain {}", question_of(question)));
+        let answer =
+            self.answered(key, || Some(Answer::new(&explain_answer(&self.views, &view, question))));
+        answer.ok_or_else(|| messages::FAILED.to_owned())
+    }
+
+    fn search_endpoints(
+        &self,
+        question: &SearchQuestion,
+        monitor: &dyn Monitor,
+    ) -> Result<Answer, String> {
+        question.check()?;
+        let (view, schemas) = self.views.schemas(monitor).map_err(|error| in_words(&error))?;
+        self.tell(&view);
+        if view.readable == 0 {
+            return Err(messages::NO_CAPTURE.to_owned());
+        }
+        Ok(Answer::new(&search_answer(&view, &schemas, question)))
+    }
+
+    fn get_sample(
+        &self,
+        question: &SampleQuestion,
+        monitor: &dyn Monitor,
+    ) -> Result<Answer, String> {
+        question.check()?;
+        let answer = sample_answer(&self.paths, self.format, &self.options, question, monitor)?;
         Ok(Answer::new(&answer))
     }
 

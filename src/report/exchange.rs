@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::flow::body::decode::BodyDecoder;
-use crate::flow::{Flow, Header, Headers, Outcome, PositionText, Protocol, text};
+use crate::flow::{Flow, Header, Headers, Outcome, Protocol, RecordIdText, text};
 use crate::patterns::endpoint::times::rfc3339;
 use crate::report::masked::{self, MASK};
 
@@ -70,8 +70,8 @@ pub struct ExchangeResponse {
 impl Exchange {
     /// Decodes a flow. `source` is the name of its capture, and `offset` its place there.
     pub(crate) fn of(flow: &Flow<'_>, source: &str, offset: u64, secrets: Secrets) -> Self {
-        let mut position = PositionText::default();
-        let id = flow.shown_id(&mut position);
+        let mut record = RecordIdText::default();
+        let id = flow.shown_id(&mut record);
         let mut decoder = BodyDecoder::default();
         let request = ExchangeRequest {
             method: text::printable(&flow.method).to_ascii_uppercase(),

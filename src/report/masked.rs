@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
-use crate::flow::position::is_position;
+use crate::flow::record_id::is_record_id;
 use crate::flow::text;
 use crate::report::OTHER_HOSTS;
 use crate::template::secret::{Frequency, looks_secret};
@@ -134,14 +134,14 @@ pub(crate) fn word(bytes: &[u8], requests: u64) -> Cow<'_, str> {
     }
 }
 
-/// Displays a flow id. Positions, UUIDs, numbers and words with a number are shown unmasked, because users
+/// Displays a flow id. Ids of records, UUIDs, numbers and words with a number are shown unmasked, because users
 /// need the id to look up the flow. Anything else is treated like other words.
 pub(crate) fn flow_id(bytes: &[u8]) -> Cow<'_, str> {
     /// Maximum number of digits; longer numbers may identify a person.
     const DIGITS: usize = 7;
 
     if is_counted(bytes, 0..=8, DIGITS)
-        || is_position(bytes)
+        || is_record_id(bytes)
         || (kind_of(bytes) == SegmentKind::Uuid && bytes.contains(&b'-'))
     {
         text::printable(bytes)

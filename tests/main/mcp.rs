@@ -576,3 +576,89 @@ fn what_can_no_longer_be_read_is_said_once() {
     let said = agent.leave().1;
     assert_eq!(said.matches("b.jsonl: there is no such file").count(), 1, "{said}");
 }
+
+/// From the list to a call, without another server.
+#[test]
+fn an_agent_goes_from_a_word_to_a_request_and_back() {
+    let demo = crate::support::fixture("demo.mitm").to_str().unwrap().to_owned();
+    let mut agent = Agent::start(&[&demo]);
+    let found = agent.call("search_endpoints", json!({"query": "Orders expand"}));
+    let row = &found["structuredContent"]["found"][0];
+    assert_eq!(row["pattern"]["endpoint"], "GET /v1/users/{user_id}/orders");
+    assert_eq!(row["words_in"], json!(["path", "parameter"]));
+    let field = agent.call("search_endpoints", json!({"query": "refund_id", "method": "POST"}));
+    let none = agent.call("search_endpoints", json!({"query": "zzz"}));
+    assert_eq!(none["structuredContent"]["matched"], 0);
+    assert!(field["structuredContent"]["matched"].is_u64());
+    let id = row["pattern"]["id"].as_str().unwrap();
+
+    let sample = agent.call("get_sample", json!({"endpoint": id}));
+    let sample = &sample["structuredContent"];
+    assert_eq!(sample["request"]["method"], "GET");
+    assert_eq!(sample["request"]["headers"]["authorization"], "Bearer [masked]");
+    assert_eq!(sample["response"]["status"], 200);
+    let flow_id = sample["flow_id"].as_str().unwrap();
+    let again = agent.call("get_sample", json!({"flow_id": flow_id}));
+    assert_eq!(again["structuredContent"]["request"], sample["request"]);
+    let small = agent.call("get_sample", json!({"endpoint": id, "max_bytes": 2000}));
+    assert!(text_of(&small).len() <= 2000);
+    assert!(agent.refusal("get_sample", json!({})).contains("either endpoint or flow_id"));
+    assert!(agent.refusal("get_sample", json!({"flow_id": "nope"})).contains("no flow has the id"));
+
+    let url = sample["request"]["url"].as_str().unwrap();
+    let explained = agent.call("explain_url", json!({"url": format!("GET {url}")}));
+    let endpoint = &explained["structuredContent"]["endpoints"][0]["pattern"];
+    assert_eq!(endpoint["id"], *id);
+    assert!(endpoint["parameters"][0]["reasons"][0].is_string());
+    let unknown = agent.call("explain_url", json!({"url": "/v1/user/7/order"}));
+    assert_eq!(unknown["structuredContent"]["endpoints"], json!([]));
+    for name in ["GET /v1/users/{id}/orders", url] {
+        let by_name = agent.call("get_endpoint", json!({"id": name}));
+        assert_eq!(by_name["structuredContent"]["pattern"]["id"], *id, "{name}");
+    }
+}
+
+#[test]
+fn the_text_form_lists_every_endpoint_once_and_is_short() {
+    let demo = crate::support::fixture("demo.mitm").to_str().unwrap().to_owned();
+    let mut agent = Agent::start(&[&demo]);
+    let whole = agent.call("get_api_patterns", json!({"format": "text"}));
+    let json = agent.call("get_api_patterns", json!({}));
+    let text = text_of(&whole);
+    assert_eq!(whole["structuredContent"]["result"], text);
+    assert!(text.len() * 3 < text_of(&json).len(), "{}", text.len());
+    assert!(
+        text.contains(" 15 GET /v1/users/{user_id} 200x14 404\n")
+            || text.contains(" 15 GET /v1/users/{user_id} 200x14 404x1\n"),
+        "{text}"
+    );
+    let endpoints = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| {
+            line.starts_with(|c: char| c.is_ascii_hexdigit()) && line.contains(" /")
+        });
+        lines.map(str::to_owned).collect()
+    };
+    assert_eq!(endpoints(&text).len(), 21);
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(&folder, "large.jsonl", &large_api());
+    let mut agent = Agent::start(&[&path]);
+    let (mut cursor, mut seen) = (String::new(), std::collections::BTreeSet::new());
+    loop {
+        let page = agent.call(
+            "get_api_patterns",
+            json!({"format": "text", "max_bytes": 4000, "cursor": cursor}),
+        );
+        let text = text_of(&page);
+        assert!(text.len() <= 4000);
+        for line in endpoints(&text) {
+            assert!(seen.insert(line[..12].to_owned()), "twice: {line}");
+        }
+        match page["structuredContent"]["next_cursor"].as_str() {
+            Some(next) => cursor = next.to_owned(),
+            None => break,
+        }
+    }
+    let all = agent.call("get_api_patterns", json!({"detail": "summary"}));
+    assert_eq!(all["structuredContent"]["totals"]["patterns"], seen.len());
+}

@@ -69,9 +69,9 @@ fn clients_have_rules_of_their_own_by_name() {
     let operator = Operator::new();
     let policy = json!({"version": "1", "default": "deny", "identities": {"inspector": {"default": "allow"}}});
     for (era, name, count) in [
-        (ProtocolEra::Stateless, "inspector", 6),
+        (ProtocolEra::Stateless, "inspector", 9),
         (ProtocolEra::Stateless, "other", 0),
-        (ProtocolEra::Legacy("2025-11-25"), "inspector", 6),
+        (ProtocolEra::Legacy("2025-11-25"), "inspector", 9),
         (ProtocolEra::Legacy("2025-11-25"), "other", 0),
     ] {
         let mut agent = operator.agent(era, name, json!({}), &policy);

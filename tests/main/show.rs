@@ -40,13 +40,13 @@ fn sample_ids_lead_to_requests() {
 }
 
 #[test]
-fn positions_do_not_depend_on_threads_or_other_captures() {
+fn ids_of_records_do_not_depend_on_threads_or_other_captures() {
     let (har, dump) = (demo("demo.har"), demo("demo.mitm"));
     let ids = |arguments: &[&str]| -> Vec<String> {
         let run = program(&[&["label", "--quiet"], arguments].concat());
         let lines = run.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let ids = lines.map(|line| line["id"].as_str().unwrap().to_owned());
-        ids.filter(|id| id.contains('@')).collect()
+        ids.filter(|id| id.starts_with("record-")).collect()
     };
     let alone = ids(&[&har]);
     assert!(alone.len() > 50);
@@ -177,9 +177,14 @@ fn labels_have_further_fields_on_request() {
         let line: Value = serde_json::from_str(line).unwrap();
         assert_eq!(line["index"], number);
         assert_eq!(line["source"], capture);
-        assert!(line["id"].as_str().unwrap().ends_with(&format!("@{}", line["offset"])));
+        assert!(line["id"].as_str().unwrap().starts_with("record-") && line["offset"].is_u64());
         assert!(line["path"].as_str().unwrap().starts_with('/') && line["time"].is_string());
     }
+    let last: Value = serde_json::from_str(run.stdout.lines().last().unwrap()).unwrap();
+    let place = format!("@{}", last["offset"]);
+    let shown = program(&["show", &capture, &place, "--json"]);
+    let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
+    assert_eq!(shown[0]["id"], last["id"]);
     let plain = program(&["label", &capture, "--quiet"]);
     let first: Value = serde_json::from_str(plain.stdout.lines().next().unwrap()).unwrap();
     assert!(first.get("path").is_none() && first.get("index").is_none());

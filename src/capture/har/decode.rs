@@ -6,13 +6,12 @@ use crate::capture::har::charles;
 use crate::capture::har::entry::HarEntry;
 use crate::capture::json::{JsonError, JsonReader};
 use crate::capture::jsonl;
-use crate::flow::FlowPosition;
 
 /// Reads the value at the front into `entry`, whose memory is reused, and reports its flow. Returns
 /// the length of the value in bytes. The error is the reason, in words, why it cannot be used.
 pub(super) fn decode<'a>(
     bytes: &'a [u8],
-    position: FlowPosition,
+    offset: u64,
     entry: &mut HarEntry<'a>,
     found: &mut dyn FnMut(u64, CaptureItem<'_>),
 ) -> Result<usize, String> {
@@ -31,12 +30,12 @@ pub(super) fn decode<'a>(
     if entry.url.is_none() || entry.method.is_none() {
         // A list of flows in the form of JSON lines.
         if entry.url.is_none() && jsonl::is_flow(&bytes[..end]) {
-            jsonl::decode_line(&bytes[..end], position, found);
+            jsonl::decode_line(&bytes[..end], offset, found);
             return Ok(end);
         }
         let missing = if entry.url.is_none() { "url" } else { "method" };
         return Err(format!("its request has no {missing}"));
     }
-    entry.find(position, found);
+    entry.find(offset, &bytes[..end], found);
     Ok(end)
 }

@@ -10,7 +10,7 @@ use crate::capture::fields::{Text, integer, read_pairs, size};
 use crate::capture::json::{JsonError, JsonReader};
 use crate::capture::time;
 use crate::flow::json_string::JsonString;
-use crate::flow::{Body, Flow, FlowPosition, Headers, Outcome, OwnedHeader, Protocol, Response};
+use crate::flow::{Body, Flow, Headers, Outcome, OwnedHeader, Protocol, RecordId, Response};
 
 /// The fields of an entry that are used.
 #[derive(Default)]
@@ -127,12 +127,20 @@ impl<'a> HarEntry<'a> {
         Ok(())
     }
 
-    pub(super) fn find(&self, position: FlowPosition, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
+    /// Reports the flow. `record` is the whole entry.
+    pub(super) fn find(
+        &self,
+        offset: u64,
+        record: &[u8],
+        found: &mut dyn FnMut(u64, CaptureItem<'_>),
+    ) {
         let method = Cow::Borrowed(self.method.as_deref().unwrap_or_default());
         let mut flow = Flow::of_any_url(method, self.url.as_deref().unwrap_or_default());
-        flow.position = Some(position);
         self.complete(&mut flow);
-        found(position.offset, CaptureItem::Flow(&flow));
+        if flow.id.is_empty() {
+            flow.record = Some(RecordId::of(record));
+        }
+        found(offset, CaptureItem::Flow(&flow));
     }
 
     fn response_body(&self) -> Body<'_> {

@@ -1,6 +1,6 @@
 //! Ids of the newest flows.
 
-use crate::flow::PositionText;
+use crate::flow::RecordIdText;
 use crate::limits;
 use crate::patterns::aggregate::{Aggregate, Observation};
 use crate::sketch::{HeapSize, TopN, summary};
@@ -28,8 +28,8 @@ impl Aggregate for SampleIds {
     #[inline]
     fn observe(&mut self, seen: &mut Observation<'_>) {
         let flow = seen.flow;
-        let mut position = PositionText::default();
-        let id = flow.shown_id(&mut position);
+        let mut record = RecordIdText::default();
+        let id = flow.shown_id(&mut record);
         if id.is_empty() {
             return;
         }
