@@ -1,6 +1,7 @@
 //! One captured HTTP exchange, borrowed from the capture. Readers produce only this type.
 
 pub(crate) mod body;
+mod graphql;
 pub(crate) mod headers;
 pub(crate) mod json_string;
 pub(crate) mod noise;

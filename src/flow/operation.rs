@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use crate::flow::Flow;
+use crate::flow::{Flow, graphql};
 use crate::limits;
 
 /// Mark of a name from a field that the protocol defines.
@@ -65,9 +65,22 @@ pub(crate) fn parse_key(key: &[u8]) -> Option<(bool, &[u8])> {
 /// Returns `true` for a short name with the characters of identifiers. Any other text may be a
 /// value.
 fn is_plain(name: &[u8]) -> bool {
+    let is_identifier = |name: &[u8]| {
+        name[0].is_ascii_alphabetic()
+            && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.-:/$".contains(byte))
+    };
     (1..=limits::MAX_OPERATION_BYTES).contains(&name.len())
-        && name[0].is_ascii_alphabetic()
-        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.-:/$".contains(byte))
+        && (is_identifier(name) || is_root_fields(name))
+}
+
+/// Returns `true` for the root fields of a GraphQL operation without a name: `{orders,users}`.
+fn is_root_fields(name: &[u8]) -> bool {
+    let inside = name.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}"));
+    let is_field = |field: &[u8]| {
+        field.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+            && field.first().is_some_and(|first| !first.is_ascii_digit())
+    };
+    inside.is_some_and(|inside| inside.split(|byte| *byte == b',').all(is_field))
 }
 
 fn in_protocol<'a>(flow: &Flow<'a>, path: &[u8], query: &'a [u8]) -> Option<Cow<'a, [u8]>> {
@@ -202,11 +215,7 @@ fn in_body(body: &[u8]) -> Option<Cow<'_, [u8]>> {
     if let Some(name) = body.operation_name.filter(|name| !name.is_empty()) {
         return Some(bytes(&name));
     }
-    let query = body.query?;
-    let mut words =
-        query.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty());
-    let kind = words.next()?;
-    matches!(kind, "query" | "mutation" | "subscription").then(|| words.next().map(bytes)).flatten()
+    graphql::operation_name(&body.query?).map(|name| bytes(&name))
 }
 
 #[cfg(test)]
@@ -227,7 +236,8 @@ mod tests {
         );
         assert_eq!(of_body(r#"{"query":"mutation  AddUser($a: Int) { id }"}"#), "pAddUser");
         assert_eq!(of_body(r#"[{"jsonrpc":"2.0","method":"eth_call","id":1}]"#), "peth_call");
-        assert_eq!(of_body(r#"{"query":"{ user { id } }"}"#), "");
+        assert_eq!(of_body(r#"{"query":"{ user { id } }"}"#), "p{user}");
+        assert_eq!(of_body(r#"{"query":"query shoes"}"#), "");
         assert_eq!(of_body(r#"{"query":"red shoes","method":"fast"}"#), "");
         assert_eq!(of_body("not json"), "");
         assert_eq!(

@@ -8,14 +8,15 @@ use crate::template::context::LeafStats;
 use crate::template::decided::DecidedLeaf;
 use crate::template::trie::Leaf;
 
-/// Minimum percentage of requests that must name an operation of a protocol.
-const NAMED_PERCENT: u64 = 80;
+/// Minimum percentage of requests that must name an operation of a protocol. A name is proof, and requests without one may have a
+/// body that is compressed or was not recorded.
+const NAMED_PERCENT: u64 = 10;
 /// Minimum percentage of requests that must have a query parameter as an operation. It is higher,
 /// because a query parameter may also be a filter.
 const QUERY_PERCENT: u64 = 95;
 
 /// Groups the leaves of a node by method and operation. A method is split by the operations of a
-/// protocol if most of its requests name one. It is split by the operations of a query parameter if
+/// protocol if some of its requests name one. It is split by the operations of a query parameter if
 /// nearly all of its requests have one, there are at least two operations, and each has two
 /// requests on average.
 pub(super) fn split<'t, T: LeafStats>(ends: &[&'t Leaf<T>]) -> Vec<DecidedLeaf<'t, T>> {

@@ -378,6 +378,38 @@ fn an_endpoint_is_explained_with_its_near_misses() {
     assert!(none.stderr.contains("there is no endpoint GET /none"), "{}", none.stderr);
 }
 
+/// A name is proof: requests without one do not undo it, and are named by what they ask for.
+#[test]
+fn anonymous_queries_do_not_undo_named_ones() {
+    let line = |number: usize, body: &str| {
+        let body = serde_json::to_string(body).unwrap();
+        format!(
+            "{{\"id\":\"f{number}\",\"method\":\"POST\",\"url\":\"https://h.example/graphql\",\"status\":200,\"request_body\":{body}}}\n"
+        )
+    };
+    let mut lines = String::new();
+    for number in 0..20 {
+        let name = ["GetUser", "ListOrders"][number % 2];
+        lines += &line(number, &format!("{{\"query\":\"query {name} {{ id }}\"}}"));
+    }
+    for number in 20..25 {
+        lines += &line(number, "{\"query\":\"{ users { id } }\"}");
+    }
+    for number in 25..60 {
+        lines += &line(number, "no document");
+    }
+    let report = report_of(lines.as_bytes(), &Options::default());
+    let found: Vec<(&str, u64)> =
+        report.patterns.iter().map(|p| (&*p.endpoint, p.request_count)).collect();
+    let expected = [
+        ("POST /graphql", 35),
+        ("POST /graphql#GetUser", 10),
+        ("POST /graphql#ListOrders", 10),
+        ("POST /graphql#{users}", 5),
+    ];
+    assert_eq!(found, expected);
+}
+
 /// Recorded traffic of real APIs gives identical bytes if it is shuffled, split, observed on any number of threads, and
 /// merged in any order.
 #[test]

@@ -1,0 +1,179 @@
+//! The name of a GraphQL document (<https://spec.graphql.org/October2021/#sec-Document-Syntax>): that of its operation, otherwise its
+//! root fields.
+
+/// The most root fields in a name.
+const MAX_ROOT_FIELDS: usize = 3;
+
+/// Bytes of a document that are read.
+const MAX_DOCUMENT_BYTES: usize = 16 << 10;
+
+/// The name of the first operation of a document; for one without a name its root fields, sorted, in braces: `{orders,users}`. `None`
+/// if the text is not a document.
+pub(super) fn operation_name(document: &str) -> Option<String> {
+    let mut end = document.len().min(MAX_DOCUMENT_BYTES);
+    while !document.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut tokens = GraphqlTokens { rest: document[..end].as_bytes() };
+    loop {
+        match tokens.next()? {
+            GraphqlToken::Sign(b'{') => return root_fields(&mut tokens),
+            GraphqlToken::Name("query" | "mutation" | "subscription") => break,
+            // Fragments may stand before the operation.
+            GraphqlToken::Name("fragment") => {
+                tokens.skip_to(b'{')?;
+                tokens.skip_block(b'{', b'}')?;
+            }
+            _ => return None,
+        }
+    }
+    match tokens.next()? {
+        GraphqlToken::Name(name) => {
+            let name = name.to_owned();
+            // A text that begins with these words is not a document yet.
+            tokens.skip_to(b'{')?;
+            Some(name)
+        }
+        GraphqlToken::Sign(b'{') => root_fields(&mut tokens),
+        GraphqlToken::Sign(b'(') => {
+            tokens.skip_block(b'(', b')')?;
+            tokens.skip_to(b'{')?;
+            root_fields(&mut tokens)
+        }
+        GraphqlToken::Sign(_) => {
+            tokens.skip_to(b'{')?;
+            root_fields(&mut tokens)
+        }
+    }
+}
+
+/// The fields of a selection whose brace was read.
+fn root_fields(tokens: &mut GraphqlTokens<'_>) -> Option<String> {
+    let mut fields: Vec<&str> = Vec::new();
+    let mut depth = 1;
+    let mut last: Option<&str> = None;
+    // The name after a spread, a directive or a variable is no field.
+    let mut is_other = false;
+    while depth > 0 {
+        // What is cut off has the fields that were read so far.
+        let Some(token) = tokens.next() else { break };
+        match token {
+            GraphqlToken::Name(_) if depth > 1 => {}
+            GraphqlToken::Name("on") if is_other => {}
+            GraphqlToken::Name(_) if is_other => is_other = false,
+            GraphqlToken::Name(name) => {
+                fields.extend(last.replace(name));
+            }
+            // The name before a colon is an alias.
+            GraphqlToken::Sign(b':') if depth == 1 => last = None,
+            GraphqlToken::Sign(b'.' | b'@' | b'$') => is_other = true,
+            GraphqlToken::Sign(b'{' | b'(' | b'[') => depth += 1,
+            GraphqlToken::Sign(b'}' | b')' | b']') => depth -= 1,
+            GraphqlToken::Sign(_) => {}
+        }
+    }
+    fields.extend(last);
+    fields.sort_unstable();
+    fields.dedup();
+    fields.truncate(MAX_ROOT_FIELDS);
+    (!fields.is_empty()).then(|| format!("{{{}}}", fields.join(",")))
+}
+
+/// A lexical token of a document.
+enum GraphqlToken<'d> {
+    Name(&'d str),
+    /// A punctuator, or the first byte of a number.
+    Sign(u8),
+}
+
+/// The tokens of a document, without strings and comments.
+struct GraphqlTokens<'d> {
+    rest: &'d [u8],
+}
+
+impl<'d> GraphqlTokens<'d> {
+    fn next(&mut self) -> Option<GraphqlToken<'d>> {
+        loop {
+            let (first, after) = self.rest.split_first()?;
+            match first {
+                b'#' => {
+                    let end = memchr::memchr(b'\n', after)?;
+                    self.rest = &after[end..];
+                }
+                b'"' => self.skip_string(),
+                b'_' | b'a'..=b'z' | b'A'..=b'Z' => {
+                    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+                    let length = self.rest.iter().take_while(|byte| is_name(byte)).count();
+                    let (name, rest) = self.rest.split_at(length);
+                    self.rest = rest;
+                    return std::str::from_utf8(name).ok().map(GraphqlToken::Name);
+                }
+                b' ' | b'\t' | b'\r' | b'\n' | b',' | 0xef | 0xbb | 0xbf => self.rest = after,
+                sign => {
+                    self.rest = after;
+                    return Some(GraphqlToken::Sign(*sign));
+                }
+            }
+        }
+    }
+
+    fn skip_string(&mut self) {
+        let block = self.rest.starts_with(b"\"\"\"");
+        let (start, end): (usize, &[u8]) = if block { (3, b"\"\"\"") } else { (1, b"\"") };
+        let mut at = start;
+        while at < self.rest.len() && !self.rest[at..].starts_with(end) {
+            at += if self.rest[at] == b'\\' { 2 } else { 1 };
+        }
+        self.rest = self.rest.get(at + end.len()..).unwrap_or_default();
+    }
+
+    fn skip_to(&mut self, sign: u8) -> Option<()> {
+        loop {
+            match self.next()? {
+                GraphqlToken::Sign(found) if found == sign => return Some(()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Skips a block whose opening sign was read.
+    fn skip_block(&mut self, open: u8, close: u8) -> Option<()> {
+        let mut depth = 1;
+        while depth > 0 {
+            match self.next()? {
+                GraphqlToken::Sign(sign) if sign == open => depth += 1,
+                GraphqlToken::Sign(sign) if sign == close => depth -= 1,
+                _ => {}
+            }
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_have_names_or_root_fields() {
+        for (document, name) in [
+            ("query GetUser { id }", Some("GetUser")),
+            ("mutation  AddUser($a: Int) @live { id }", Some("AddUser")),
+            ("# a\n{ user(id: 7) { name } }", Some("{user}")),
+            ("{ b a(x: {y: [z]}) @skip(if: $v) b }", Some("{a,b}")),
+            ("query { me: user { id } ...F ... on Q { x } }", Some("{user}")),
+            ("query ($id: ID = \"}{\") { node(id: $id) { id } }", Some("{node}")),
+            ("fragment F on User { id } query Q { ...F }", Some("Q")),
+            ("subscription @x { ticks }", Some("{ticks}")),
+            ("{ a b c d }", Some("{a,b,c}")),
+            ("{ users { id ", Some("{users}")),
+            ("query shoes", None),
+            ("red shoes", None),
+            ("{\"match\": {\"a\": 1}}", None),
+            ("{", None),
+            ("", None),
+        ] {
+            assert_eq!(operation_name(document).as_deref(), name, "{document}");
+        }
+    }
+}
