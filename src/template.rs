@@ -17,6 +17,7 @@ pub(crate) mod node_group;
 mod operations;
 pub(crate) mod path_step;
 pub(crate) mod property_rules;
+mod rule_lines;
 pub(crate) mod secret;
 pub(crate) mod segment;
 pub(crate) mod singular;

@@ -634,6 +634,7 @@ impl Captures {
         let name = folder.display().to_string();
         let mut files = Vec::new();
         self.walk(folder, &mut files, 0).map_err(|error| Error::io(&name, "read", error))?;
+        let is_empty = files.is_empty();
         let before = self.sources.len();
         // List files of known other formats first, because the user may want to convert them.
         let mut foreign = Vec::new();
@@ -654,6 +655,10 @@ impl Captures {
             }
         }
         self.ignored.splice(0..0, foreign);
+        if is_empty {
+            let what = "no capture yet: this folder is empty; record into it, as with mitmdump -w dump.mitm";
+            return Err(Error::format(&name, what));
+        }
         if self.sources.len() == before {
             let what = "no file in this folder is a capture that can be read (a mitmproxy dump, a HAR, the database of mitmproxy-mcp, or JSON lines)";
             let first = self.ignored.first().map(|first| format!("; the first is {first}"));

@@ -28,6 +28,8 @@ pub struct Analysis {
     pub explanations: Vec<Explanation>,
     /// The rules that matched nothing, in words.
     pub unmatched_rules: Vec<String>,
+    /// The rules that are for one place or cover others, one sentence each.
+    pub rule_conflicts: Vec<String>,
     /// The items that were not used, counted by reason, with the first places.
     pub skips: Skips,
     /// Errors of captures that could not be read to their end. The report contains the flows before
@@ -172,6 +174,7 @@ impl Analysis {
             schemas: None,
             explanations: decision.explanations,
             unmatched_rules: decision.unmatched_rules,
+            rule_conflicts: decision.rule_conflicts,
             skips,
             failures: outcome.failures,
             bytes: outcome.bytes,

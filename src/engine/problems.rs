@@ -25,7 +25,8 @@ impl Analysis {
     /// # Ok::<(), api_patterns::Error>(())
     /// ```
     pub fn problems(&self, captures: &Captures) -> Vec<String> {
-        problems(captures, &self.skips, rule_problems(&self.unmatched_rules), &self.failures)
+        let rules = rule_problems(&self.unmatched_rules, &self.rule_conflicts);
+        problems(captures, &self.skips, rules, &self.failures)
     }
 }
 

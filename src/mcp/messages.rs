@@ -104,6 +104,9 @@ pub(super) const NO_FLOWS: &str =
 pub(super) const UNREADABLE: &str = "Some captures cannot be read, or not to their end, so there may be more; the operator finds \
     the reasons in the messages of this server.";
 
+pub(super) const WAITING: &str = "There is no capture yet where the operator told this server to look; it is waiting for one. \
+    Ask again once traffic was recorded, as with mitmdump -w dump.mitm in that folder.";
+
 pub(super) const NO_CAPTURE: &str = "None of the captures can be read now; the operator finds the reasons in the messages of this \
     server, and must name files that are captures.";
 

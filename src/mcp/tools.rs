@@ -454,7 +454,7 @@ impl ToolHandler {
         let (view, schemas) = self.views.schemas(monitor).map_err(|error| in_words(&error))?;
         self.tell(&view);
         if view.readable == 0 {
-            return Err(messages::NO_CAPTURE.to_owned());
+            return Err(self.no_capture());
         }
         let pattern = view.report.patterns.iter().find(|pattern| pattern.id == arguments.id);
         let pattern = pattern.ok_or(messages::NO_ENDPOINT)?;
@@ -499,7 +499,7 @@ impl ToolHandler {
         let (view, schemas) = self.views.schemas(monitor).map_err(|error| in_words(&error))?;
         self.tell(&view);
         if view.readable == 0 {
-            return Err(messages::NO_CAPTURE.to_owned());
+            return Err(self.no_capture());
         }
         let mut refused = None;
         let key = (view.fingerprint, format!("openapi {}", question_of(question)));
@@ -518,7 +518,7 @@ impl ToolHandler {
         let (view, schemas) = self.views.schemas(monitor).map_err(|error| in_words(&error))?;
         self.tell(&view);
         if view.readable == 0 {
-            return Err(messages::NO_CAPTURE.to_owned());
+            return Err(self.no_capture());
         }
         Ok(Answer::new(&auth_answer(&view, &schemas, question)))
     }
@@ -555,7 +555,7 @@ impl ToolHandler {
         let (view, schemas) = self.views.schemas(monitor).map_err(|error| in_words(&error))?;
         self.tell(&view);
         if view.readable == 0 {
-            return Err(messages::NO_CAPTURE.to_owned());
+            return Err(self.no_capture());
         }
         Ok(Answer::new(&search_answer(&view, &schemas, question)))
     }
@@ -573,7 +573,18 @@ impl ToolHandler {
     fn view(&self, scope: &Scope, monitor: &dyn Monitor) -> Result<Arc<Snapshot>, String> {
         let view = self.views.view(scope, monitor).map_err(|error| in_words(&error))?;
         self.tell(&view);
-        if view.readable == 0 { Err(messages::NO_CAPTURE.to_owned()) } else { Ok(view) }
+        if view.readable == 0 { Err(self.no_capture()) } else { Ok(view) }
+    }
+
+    /// The message where no capture can be read: none is there yet, or there is something wrong with those that are.
+    fn no_capture(&self) -> String {
+        let is_empty = |path: &PathBuf| match std::fs::read_dir(path) {
+            Ok(mut files) => files.next().is_none(),
+            Err(_) => !path.exists(),
+        };
+        let is_waiting = self.paths.iter().all(is_empty);
+        let message = if is_waiting { messages::WAITING } else { messages::NO_CAPTURE };
+        message.to_owned()
     }
 
     /// Returns the cached answer for `key`, or creates and caches one.

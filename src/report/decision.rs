@@ -34,6 +34,8 @@ pub struct Decision {
     pub explanations: Vec<Explanation>,
     /// The rules that matched nothing, such as `[[literal]] /v1/me on api.example.com`.
     pub unmatched_rules: Vec<String>,
+    /// The rules that are for one place or cover others, one sentence each.
+    pub rule_conflicts: Vec<String>,
     /// The rules for properties, which decide when schemas are.
     pub(crate) property_rules: Vec<PropertyRule>,
     /// Number of requests to endpoints left out by [`ReportOptions::exclude_errors_only_404`].
@@ -52,14 +54,16 @@ impl Decision {
     /// assert_eq!(problems.len(), 1);
     /// ```
     pub fn problems(&self) -> Vec<String> {
-        rule_problems(&self.unmatched_rules)
+        rule_problems(&self.unmatched_rules, &self.rule_conflicts)
     }
 }
 
-/// One sentence for users per rule that matched nothing.
-pub(crate) fn rule_problems(unmatched: &[String]) -> Vec<String> {
+/// One sentence for users per rule that matched nothing, after those about rules that conflict.
+pub(crate) fn rule_problems(unmatched: &[String], conflicts: &[String]) -> Vec<String> {
     let advice = "check its path and host (ids and long numbers are kept by kind, so a rule cannot tell them apart)";
-    unmatched.iter().map(|rule| format!("the rule {rule} matched nothing; {advice}")).collect()
+    let unmatched =
+        unmatched.iter().map(|rule| format!("the rule {rule} matched nothing; {advice}"));
+    conflicts.iter().cloned().chain(unmatched).collect()
 }
 
 /// Explanation of one endpoint: the pattern with its reasons, and the near misses on its path.
@@ -242,6 +246,7 @@ pub(crate) fn build(
         routes,
         explanations,
         unmatched_rules,
+        rule_conflicts: options.rules.conflicts(),
         property_rules: options.rules.properties.clone(),
         errors_only_404,
     }

@@ -4,10 +4,12 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
+use toml::Spanned;
 
 use crate::error::Error;
 use crate::flow::text;
 use crate::sketch::Merge;
+use crate::template::rule_lines::line_of;
 
 /// A rule for the properties at a path.
 #[derive(Clone, Debug)]
@@ -47,7 +49,7 @@ enum RuleStep {
 pub(super) struct PropertyEntry {
     host: Option<String>,
     endpoint: Option<String>,
-    path: String,
+    path: Spanned<String>,
     map: Option<bool>,
     #[serde(rename = "enum")]
     enumeration: Option<bool>,
@@ -71,12 +73,15 @@ fn rule_steps(path: &str) -> Vec<RuleStep> {
 }
 
 impl PropertyRule {
-    /// Checks a rule of the file with this name.
-    pub(super) fn parse(file: &str, entry: PropertyEntry) -> Result<Self, Error> {
+    /// Checks a rule of the file with this name and text.
+    pub(super) fn parse(file: &str, toml: &str, entry: PropertyEntry) -> Result<Self, Error> {
         let PropertyEntry { host, endpoint, path, map, enumeration, name } = entry;
+        let line = line_of(toml, path.span().start);
+        let path = path.into_inner();
         let refuse = |why: &str| {
             let path = text::printable(path.as_bytes());
-            let message = format!("the rule for the property {path} cannot be applied: {why}");
+            let message =
+                format!("line {line}: the rule for the property {path} cannot be applied: {why}");
             Err(Error::format(file, message))
         };
         let steps = rule_steps(&path);

@@ -3,16 +3,20 @@
 //!
 //! Rules apply when templates are decided, so they also affect flows that were observed before.
 
+mod conflicts;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
+use toml::Spanned;
 
 use crate::error::Error;
 use crate::flow::text;
 use crate::template::classifier::{Classification, Classifier};
 use crate::template::context::SiblingSet;
 use crate::template::property_rules::{PropertyEntry, PropertyRule};
+use crate::template::rule_lines::line_of;
 use crate::template::{Part, Template};
 
 /// User-defined rules that override the classifier, from a TOML file. The default has no rules.
@@ -59,6 +63,8 @@ struct PathRule {
     kind: RuleKind,
     host: Option<String>,
     path: String,
+    /// Line of the path in the file, from 1.
+    line: usize,
     segments: Vec<RuleSegment>,
     to: Option<String>,
 }
@@ -118,21 +124,21 @@ struct RulesFile {
 #[serde(deny_unknown_fields)]
 struct PathEntry {
     host: Option<String>,
-    path: String,
+    path: Spanned<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RenameEntry {
     host: Option<String>,
-    path: String,
+    path: Spanned<String>,
     to: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HostEntry {
-    template: String,
+    template: Spanned<String>,
 }
 
 impl Rules {
@@ -152,12 +158,12 @@ impl Rules {
     /// applied.
     pub fn parse(name: &str, toml: &str) -> Result<Self, Error> {
         let file: RulesFile = toml::from_str(toml).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start) as u64;
+            let line = line_of(toml, error.span().map_or(0, |span| span.start));
+            let why = error.message();
             Error::format(
                 name,
-                format!("{}; the README shows what a rules file holds", error.message()),
+                format!("line {line}: {why}; the README shows what a rules file holds"),
             )
-            .at(at)
         })?;
         let mut rules = Self::default();
         let plain = |kind, entries: Vec<PathEntry>| {
@@ -168,7 +174,9 @@ impl Rules {
             .chain(plain(RuleKind::Forbid, file.forbid))
             .chain(file.rename.into_iter().map(|e| (RuleKind::Rename, e.host, e.path, Some(e.to))));
         for (kind, host, path, to) in entries {
-            let segments = parse_path(name, &path)?;
+            let line = line_of(toml, path.span().start);
+            let path = path.into_inner();
+            let segments = parse_path(name, line, &path)?;
             let fits = match (kind, segments.last()) {
                 (RuleKind::Template, _) => !segments.contains(&RuleSegment::Any),
                 (RuleKind::Literal, last) => matches!(last, Some(RuleSegment::Literal(_))),
@@ -189,7 +197,7 @@ impl Rules {
                 return Err(Error::format(
                     name,
                     format!(
-                        "the rule for {} cannot be applied: {wanted}",
+                        "line {line}: the rule for {} cannot be applied: {wanted}",
                         text::printable(path.as_bytes())
                     ),
                 ));
@@ -198,15 +206,17 @@ impl Rules {
                 kind,
                 host: host.map(|host| host.to_ascii_lowercase()),
                 path,
+                line,
                 segments,
                 to,
             });
         }
         for entry in file.host {
-            rules.hosts.push(parse_host(name, entry.template)?);
+            let line = line_of(toml, entry.template.span().start);
+            rules.hosts.push(parse_host(name, line, entry.template.into_inner())?);
         }
         for entry in file.property {
-            rules.properties.push(PropertyRule::parse(name, entry)?);
+            rules.properties.push(PropertyRule::parse(name, toml, entry)?);
         }
         Ok(rules)
     }
@@ -261,13 +271,13 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Parses the path of a rule.
-fn parse_path(name: &str, path: &str) -> Result<Vec<RuleSegment>, Error> {
+fn parse_path(name: &str, line: usize, path: &str) -> Result<Vec<RuleSegment>, Error> {
     let bad = || {
         let path = text::printable(path.as_bytes()).into_owned();
         Error::format(
             name,
             format!(
-                "{path} is not a path of a rule, which begins with / and has literals, {{names}} and *"
+                "line {line}: {path} is not a path of a rule, which begins with / and has literals, {{names}} and *"
             ),
         )
     };
@@ -332,7 +342,7 @@ pub(crate) fn fits_frame(frame: &[u8], segment: &[u8]) -> bool {
 }
 
 /// Parses the template of a host rule.
-fn parse_host(name: &str, template: String) -> Result<HostRule, Error> {
+fn parse_host(name: &str, line: usize, template: String) -> Result<HostRule, Error> {
     let parts =
         template.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)));
     match parts {
@@ -344,7 +354,7 @@ fn parse_host(name: &str, template: String) -> Result<HostRule, Error> {
         }
         _ => {
             let message = "a template of hosts has one {label} and the text after it, as in {tenant}.example.com";
-            Err(Error::format(name, message))
+            Err(Error::format(name, format!("line {line}: {message}")))
         }
     }
 }

@@ -1,0 +1,107 @@
+//! Rules that stand in each other's way: two for one place, and one that covers another.
+
+use crate::flow::text;
+use crate::template::user_rules::{PathRule, RuleKind, RuleSegment, Rules};
+
+impl Rules {
+    /// One sentence for each rule that is for the place of an earlier one, or that covers one.
+    pub(crate) fn conflicts(&self) -> Vec<String> {
+        let mut sentences = Vec::new();
+        for (at, rule) in self.paths.iter().enumerate() {
+            for earlier in self.paths[..at].iter().filter(|other| other.kind == rule.kind) {
+                let sentence = if is_same_place(earlier, rule) {
+                    Some(format!(
+                        "the rules for {} in line {} and for {} in line {} are for one place; leave one of them out",
+                        earlier.path, earlier.line, rule.path, rule.line
+                    ))
+                } else if rule.kind != RuleKind::Template {
+                    None
+                } else if covers(earlier, rule) {
+                    Some(covering(earlier, rule))
+                } else if covers(rule, earlier) {
+                    Some(covering(rule, earlier))
+                } else {
+                    None
+                };
+                sentences
+                    .extend(sentence.map(|text| text::printable(text.as_bytes()).into_owned()));
+            }
+        }
+        sentences
+    }
+}
+
+fn covering(wide: &PathRule, narrow: &PathRule) -> String {
+    format!(
+        "the rule for {} in line {} also covers {} in line {}; give it a literal that tells them apart, if that is not meant",
+        wide.path, wide.line, narrow.path, narrow.line
+    )
+}
+
+fn is_same_host(a: &PathRule, b: &PathRule) -> bool {
+    a.host == b.host
+}
+
+/// Returns `true` for rules of one host whose paths differ in the names of parameters alone.
+fn is_same_place(a: &PathRule, b: &PathRule) -> bool {
+    let is_same = |(a, b): (&RuleSegment, &RuleSegment)| match (a, b) {
+        (
+            RuleSegment::Parameter { frame: a, rest: first, .. },
+            RuleSegment::Parameter { frame: b, rest: second, .. },
+        ) => a == b && first == second,
+        (a, b) => a == b,
+    };
+    is_same_host(a, b)
+        && a.segments.len() == b.segments.len()
+        && a.segments.iter().zip(&b.segments).all(is_same)
+}
+
+/// Returns `true` if every path of `narrow` is one of `wide`, which has parameters in place of literals.
+fn covers(wide: &PathRule, narrow: &PathRule) -> bool {
+    let is_whole = |frame: &[u8]| frame == b"\0";
+    let covers = |(wide, narrow): (&RuleSegment, &RuleSegment)| match (wide, narrow) {
+        (RuleSegment::Parameter { frame, .. }, RuleSegment::Literal(_)) => is_whole(frame),
+        (RuleSegment::Parameter { frame: a, .. }, RuleSegment::Parameter { frame: b, .. }) => {
+            a == b || is_whole(a)
+        }
+        (wide, narrow) => wide == narrow,
+    };
+    (wide.host.is_none() || is_same_host(wide, narrow))
+        && wide.segments.len() == narrow.segments.len()
+        && wide.segments.iter().zip(&narrow.segments).all(covers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_for_one_place_and_rules_that_cover_others_are_named() {
+        let rules = Rules::parse(
+            "rules.toml",
+            "[[template]]\npath = \"/users/{id}\"\n\n[[template]]\npath = \"/users/{uid}\"\n[[template]]\npath = \"/{a}/{b}\"\n\
+             [[template]]\nhost = \"a.example\"\npath = \"/users/{id}\"\n[[literal]]\npath = \"/users/me\"\n",
+        );
+        let conflicts = rules.unwrap().conflicts();
+        assert_eq!(conflicts.len(), 4, "{conflicts:#?}");
+        assert!(
+            conflicts[0]
+                .contains("/users/{id} in line 2 and for /users/{uid} in line 5 are for one place")
+        );
+        assert!(conflicts[1].contains("/{a}/{b} in line 7 also covers /users/{id} in line 2"));
+        assert!(conflicts[3].contains("/{a}/{b} in line 7 also covers /users/{id} in line 10"));
+    }
+
+    #[test]
+    fn errors_name_the_line() {
+        for (toml, line) in [
+            ("[[template]]\n\npath = 3", 3),
+            ("[[template]]\npath = \"/a\"\n[[literal]]\npath = \"x\"", 4),
+            ("\n[[rename]]\npath = \"/a/{b}\"\nto = \"c d\"", 3),
+            ("\n[[host]]\ntemplate = \"x\"", 3),
+        ] {
+            let error = Rules::parse("rules.toml", toml).unwrap_err().to_string();
+            assert!(error.contains(&format!("line {line}: ")), "{error}");
+        }
+    }
+}
