@@ -2,6 +2,7 @@
 //! engine.
 
 mod arguments;
+mod completions;
 mod diff;
 mod drift;
 mod exit;
@@ -96,9 +97,7 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         #[cfg(feature = "mcp")]
         Command::Mcp(arguments) => mcp(arguments),
         Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Arguments::command(), "api-patterns", &mut script);
-            io::stdout().write_all(&script)?;
+            io::stdout().write_all(&completions::script(*shell))?;
             Ok(Exit::Done)
         }
         Command::Man => {

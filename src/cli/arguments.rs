@@ -18,11 +18,25 @@ use crate::report::selection::EndpointOrder;
 
 /// Clusters captured HTTP traffic into endpoint patterns.
 #[derive(Debug, Parser)]
-#[command(name = "api-patterns", version, max_term_width = 100)]
+#[command(name = "api-patterns", version, max_term_width = 100, after_help = AFTER_HELP)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,
 }
+
+/// Examples and exit codes, for the help and the manual page.
+const AFTER_HELP: &str = "\
+Examples:
+  api-patterns dump.mitm                                     a table of the endpoints
+  api-patterns analyze session.har --exclude static,404      without files of pages and what was not found
+  api-patterns show dump.mitm --endpoint '/users/7' --curl   the newest such request as a command of curl
+  api-patterns openapi dump.mitm --output apis/              an OpenAPI description of each host
+  mitmdump -w dump.mitm & api-patterns analyze --follow dump.mitm
+
+Exit codes:
+  0  at least one endpoint was found, or the comparison found nothing to fail on
+  1  no flow matched, or the comparison found what it is to fail on
+  2  an option or an input is wrong; whatever could be read is still reported";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

@@ -1,0 +1,98 @@
+//! Completion scripts, in the shells themselves. A shell that is not installed is shown as skipped.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use crate::support::program;
+
+/// What is typed, and a word that the shell must suggest for its end.
+const TYPED: [(&[&str], &str); 5] = [
+    (&["ana"], "analyze"),
+    (&["analyze", "--for"], "--format"),
+    (&["analyze", "--format", ""], "markdown"),
+    (&["rules", "in"], "init"),
+    (&["rules", "init", "--meth"], "--method"),
+];
+
+/// Runs a script in a shell; `None` if the shell is not installed.
+fn run(shell: &str, arguments: &[&str], script: &str) -> Option<String> {
+    let child = Command::new(shell)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = child else {
+        println!("skipped: {shell} is not installed");
+        return None;
+    };
+    child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    Some(
+        String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr),
+    )
+}
+
+fn script_of(shell: &str) -> String {
+    program(&["completions", shell]).stdout
+}
+
+#[test]
+fn bash_completes_behind_subcommands() {
+    let mut script = script_of("bash");
+    script += "\ntry() { COMP_WORDS=(api-patterns \"$@\"); COMP_CWORD=$#; COMPREPLY=()\n\
+               _api__patterns api-patterns \"${COMP_WORDS[COMP_CWORD]}\" \"${COMP_WORDS[COMP_CWORD-1]}\"; echo \"> ${COMPREPLY[*]}\"; }\n";
+    for (typed, _) in TYPED {
+        script += &format!("try '{}'\n", typed.join("' '"));
+    }
+    let Some(output) = run("bash", &["--norc", "-s"], &script) else { return };
+    let suggested: Vec<&str> = output.lines().filter(|line| line.starts_with('>')).collect();
+    assert_eq!(suggested.len(), TYPED.len(), "{output}");
+    for ((typed, word), line) in TYPED.iter().zip(suggested) {
+        assert!(line.split(' ').any(|found| found == *word), "{typed:?}: {line}");
+    }
+}
+
+#[test]
+fn fish_completes_behind_subcommands() {
+    let mut script = script_of("fish");
+    for (typed, _) in TYPED {
+        script += &format!("\necho '>'; complete -C \"api-patterns {}\"\n", typed.join(" "));
+    }
+    let Some(output) = run("fish", &["--no-config"], &script) else { return };
+    let parts: Vec<&str> = output.split(">\n").skip(1).collect();
+    assert_eq!(parts.len(), TYPED.len(), "{output}");
+    for ((typed, word), part) in TYPED.iter().zip(parts) {
+        let has = |line: &str| line.split('\t').next() == Some(*word);
+        assert!(part.lines().any(has), "{typed:?}: {part}");
+    }
+}
+
+#[test]
+fn zsh_completes_behind_subcommands() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("_api-patterns"), script_of("zsh")).unwrap();
+    // A shell in a pseudo terminal, in which keys are pressed.
+    let mut script = format!(
+        "zmodload zsh/zpty || {{ echo no zpty; exit }}\nzpty z zsh -f -i\nzpty -w z 'PS1=; fpath=({} $fpath); autoload -Uz compinit; \
+         compinit -u -D; zstyle \":completion:*\" list-prompt \"\"; LISTMAX=1000; echo re\"\"ady'\nzpty -r -m z line '*ready*'\n",
+        folder.path().display()
+    );
+    for (number, (typed, _)) in TYPED.iter().enumerate() {
+        // Ctrl-D lists what could follow, and does not insert it.
+        script += &format!(
+            "zpty -w -n z $'api-patterns {}\\x04'; sleep .7; zpty -w -n z $'\\x15'; zpty -w z 'echo do\"\"ne{number}'\n\
+             zpty -r -m z line '*done{number}*'; print -r -- \">${{line}}\"\n",
+            typed.join(" ").trim_end_matches(' ').to_owned()
+                + if typed.last() == Some(&"") { " " } else { "" }
+        );
+    }
+    script += "zpty -d z\n";
+    let Some(output) = run("zsh", &["-f", "-s"], &script) else { return };
+    let parts: Vec<&str> = output.split('>').skip(1).collect();
+    assert_eq!(parts.len(), TYPED.len(), "{output}");
+    for ((typed, word), part) in TYPED.iter().zip(parts) {
+        assert!(part.contains(word), "{typed:?}: {part}");
+    }
+}
