@@ -5,4 +5,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/measure_setup.sh
 [ -s "$folder/large.mitm" ] || "$generate" mitmproxy 200000 > "$folder/large.mitm"
-"$folder/venv/bin/python" scripts/measure.py target/release/api-patterns "$folder"
+"$folder/venv/bin/python" scripts/measure.py target/dist/api-patterns "$folder"

@@ -10,4 +10,4 @@ source scripts/measure_setup.sh
 if [ ! -x "$folder/node_modules/.bin/redocly" ]; then
   npm install --silent --no-audit --no-fund --prefix "$folder" @redocly/cli@2.77.0
 fi
-"$folder/venv/bin/python" scripts/measure_formats.py target/release "$folder"
+"$folder/venv/bin/python" scripts/measure_formats.py target/dist "$folder"

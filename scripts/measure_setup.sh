@@ -7,9 +7,9 @@ if [ -z "$folder" ]; then
 fi
 mkdir -p "$folder"
 
-cargo build --release --quiet
-cargo build --release --quiet --examples
-generate=target/release/examples/generate
+cargo build --profile dist --quiet
+cargo build --profile dist --quiet --examples
+generate=target/dist/examples/generate
 [ -s "$folder/small.mitm" ] || "$generate" mitmproxy 20000 > "$folder/small.mitm"
 if [ ! -x "$folder/venv/bin/python" ]; then
   python3 -m venv "$folder/venv"

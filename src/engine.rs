@@ -29,6 +29,7 @@ pub use crate::engine::compat::{CompatAnswer, compat_answer};
 pub use crate::engine::copy_records::{CopiedRecords, copy_records};
 #[cfg(feature = "descriptions")]
 pub use crate::engine::drift::{Comparison, drift};
+#[cfg(feature = "cli")]
 pub(crate) use crate::engine::exchanges::unknown_endpoint;
 pub use crate::engine::exchanges::{ExchangeQuery, exchanges};
 pub use crate::engine::filter::Filter;

@@ -40,8 +40,6 @@ pub(crate) use record_id::{RecordId, RecordIdText};
 pub struct Flow<'a> {
     /// The id of the flow in the capture; empty if it has none.
     pub id: &'a [u8],
-    /// Identifies the record of a flow without an id.
-    pub(crate) record: Option<RecordId>,
     /// The request method, in any case.
     pub method: Cow<'a, [u8]>,
     /// The scheme: `http`, `https`, `ws` or `wss`; empty if it is not known.
@@ -192,7 +190,6 @@ impl<'a> Flow<'a> {
     pub(crate) fn bare(method: Cow<'a, [u8]>, url: &'a [u8]) -> Self {
         Self {
             id: b"",
-            record: None,
             method,
             scheme: Cow::Borrowed(b""),
             host: Cow::Borrowed(b""),
@@ -211,16 +208,13 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// The id that is shown: that of the capture, otherwise that of its record, which is written to `text`. Empty if there is
-    /// neither.
+    /// The id that is shown: that of the capture, otherwise a hash of the exchange, which is written to `text`.
     pub(crate) fn shown_id<'t>(&'t self, text: &'t mut RecordIdText) -> &'t [u8] {
-        match self.record {
-            Some(record) if self.id.is_empty() => {
-                *text = record.text();
-                text.as_bytes()
-            }
-            _ => self.id,
+        if !self.id.is_empty() {
+            return self.id;
         }
+        *text = RecordId::of(self).text();
+        text.as_bytes()
     }
 
     /// Path and query: see [`path`](Self::path) and [`query`](Self::query).

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ class Totals:
     skipped: dict[str, int]
     hosts: int
     patterns: int
+    not_told_apart: int = 0
+    not_selected: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,7 @@ class Pattern:
     last_seen: str | None = None
     request_body: dict[str, dict[str, Any]] | None = None
     responses: dict[str, dict[str, dict[str, Any]]] | None = None
+    request_media_types: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Pattern:
@@ -111,16 +116,31 @@ _COLUMNS = tuple(
     place.name for place in fields(Pattern) if place.name not in ("parameters", "request_body", "responses", *_PERCENTILES)
 )
 
-#: Counters that the JSON report leaves out if they are 0.
-_ABSENT = {"failed_count": 0, "websocket_count": 0}
+#: Members that the JSON report leaves out if they are 0 or empty.
+_ABSENT: dict[str, Any] = {"failed_count": 0, "websocket_count": 0, "request_media_types": {}}
+
+#: Columns that are datetimes in a data frame.
+_TIMES = ("first_seen", "last_seen")
+
+#: Rows of the table in a notebook.
+_SHOWN_ROWS = 200
+
+
+def _datetime(text: str | None) -> datetime | None:
+    """Parse a time of the JSON report, which has from none to six digits after the seconds."""
+    if text is None:
+        return None
+    whole, _, fraction = text.removesuffix("Z").partition(".")
+    moment = datetime.strptime(whole, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
+    return moment + timedelta(microseconds=int(fraction.ljust(6, "0") or 0))
 
 
 def _names() -> list[str]:
     """Return the columns of a data frame, which do not depend on the report."""
-    return [*_COLUMNS, *(f"{percentile}_{name}" for name, each in _PERCENTILES.items() for percentile in each)]
+    return [*_COLUMNS, "parameters", "kinds", *(f"{percentile}_{name}" for name, each in _PERCENTILES.items() for percentile in each)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report:
     """Endpoints of the captured APIs.
 
@@ -163,6 +183,29 @@ class Report:
             _schemas=schemas,
             _descriptions=descriptions,
         )
+
+    def __repr__(self) -> str:
+        totals = self.totals
+        problems = f", {len(self.problems)} problems" if self.problems else ""
+        return f"<Report: {totals.patterns} endpoints of {totals.hosts} hosts, {totals.used} of {totals.flows} flows{problems}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table of the endpoints, which notebooks show."""
+        titles = ("requests", "method", "path", "statuses", "p50 ms")
+        rows = [f"<caption>{html.escape(repr(self))}</caption><tr>{''.join(f'<th>{title}</th>' for title in titles)}</tr>"]
+        host = None
+        for pattern in self.patterns[:_SHOWN_ROWS]:
+            if pattern.host != host:
+                host = pattern.host
+                rows.append(f'<tr><th colspan="{len(titles)}" style="text-align:left">{html.escape(host)}</th></tr>')
+            path = pattern.endpoint.removeprefix(pattern.method).strip()
+            statuses = " ".join(f"{status}×{count}" for status, count in pattern.status_codes.items())
+            latency = f"{pattern.latency_ms.p50:g}" if pattern.latency_ms else ""
+            cells = (str(pattern.request_count), pattern.method, path, statuses, latency)
+            rows.append("<tr>" + "".join(f'<td style="text-align:left">{html.escape(cell)}</td>' for cell in cells) + "</tr>")
+        if len(self.patterns) > _SHOWN_ROWS:
+            rows.append(f'<tr><td colspan="{len(titles)}">and {len(self.patterns) - _SHOWN_ROWS} more</td></tr>')
+        return f"<table>{''.join(rows)}</table>"
 
     def to_json(self) -> str:
         """Return the report as `api-patterns analyze --format json` writes it, but on one line."""
@@ -247,22 +290,30 @@ class Report:
                 values = pattern.get(name) or {}
                 row.update({f"{percentile}_{name}": values.get(percentile) for percentile in percentiles})
             # The keys of counters differ from row to row, so a table holds them as JSON.
-            for name in ("common_headers", "status_codes", "content_types", "media_types"):
+            for name in ("common_headers", "status_codes", "content_types", "media_types", "request_media_types"):
                 row[name] = json.dumps(row[name])
+            row["parameters"] = json.dumps(pattern["parameters"])
+            row["kinds"] = json.dumps({place["name"]: place["kind"] for place in pattern["parameters"]})
+            for name in _TIMES:
+                row[name] = _datetime(row[name])
             rows.append(row)
         return rows
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return a pandas data frame with one row per pattern.
 
-        Each percentile is a column, counters are JSON text, and `parameters` is left out.
+        Each percentile is a column. Counters, `parameters` and `kinds` (of parameters by name) are JSON text, and times are datetimes
+        in UTC.
 
         Raises:
             ImportError: If pandas is not installed.
         """
         import pandas
 
-        return pandas.DataFrame(self._rows(), columns=_names())
+        frame = pandas.DataFrame(self._rows(), columns=_names())
+        for name in _TIMES:
+            frame[name] = pandas.to_datetime(frame[name], utc=True)
+        return frame
 
     def to_polars(self) -> polars.DataFrame:
         """Return a Polars data frame with one row per pattern and the columns of `to_pandas`.
@@ -272,4 +323,5 @@ class Report:
         """
         import polars
 
-        return polars.DataFrame(self._rows(), schema=_names(), infer_schema_length=None)
+        times = {name: polars.Datetime("us", "UTC") for name in _TIMES}
+        return polars.DataFrame(self._rows(), schema=_names(), schema_overrides=times, infer_schema_length=None)

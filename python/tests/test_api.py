@@ -305,11 +305,27 @@ def test_data_frames(fixture):
     frame = report.to_pandas()
     assert isinstance(frame, pandas.DataFrame) and frame.shape[0] == 21
     assert frame["request_count"].sum() == 65 and frame["p95_latency_ms"].iloc[0] > 0
+    assert frame["first_seen"].dtype.tz is not None and frame["first_seen"].iloc[0].year == 2026
+    assert json.loads(frame["kinds"].iloc[0]) == {"user_id": "integer"}
+    assert json.loads(frame["parameters"].iloc[0])[0]["name"] == "user_id"
     polars = pytest.importorskip("polars")
     table = report.to_polars()
+    assert table.schema["first_seen"] == polars.Datetime("us", "UTC")
+    assert table["last_seen"][0] == frame["last_seen"].iloc[0]
     assert isinstance(table, polars.DataFrame) and table["request_count"].sum() == 65
     empty = api_patterns.Patterns().report()
     assert list(empty.to_pandas().columns) == empty.to_polars().columns == list(frame.columns) == table.columns
+
+
+def test_reports_are_shown_short_and_as_a_table(fixture):
+    report = api_patterns.analyze(fixture("demo.mitm"))
+    assert repr(report) == "<Report: 21 endpoints of 3 hosts, 65 of 65 flows>"
+    table = report._repr_html_()
+    assert table.startswith("<table>") and table.count("<tr>") == 25 and "/v1/users/{user_id}" in table
+    hostile = api_patterns.analyze([{"method": "GET", "url": "https://a.example/<script>", "status": 200}])
+    assert "<script" not in hostile._repr_html_()
+    posts = next(pattern for pattern in report.patterns if pattern.endpoint == "POST /v1/users")
+    assert posts.request_media_types == {"application/json": 1}
 
 
 def test_states_merge_and_travel():
@@ -467,7 +483,7 @@ def test_what_python_code_raises_is_raised(name):
 
 def test_headers_of_every_shape_are_the_same():
     def of(headers):
-        return api_patterns.analyze([{"method": "GET", "url": "https://a.example/x", "request_headers": headers}]).to_json()
+        return api_patterns.analyze([{"id": "a", "method": "GET", "url": "https://a.example/x", "request_headers": headers}]).to_json()
 
     whole = of({"X-Key": "v", "X-Other": "w"})
     assert '"x-key":1' in whole

@@ -16,7 +16,7 @@ use crate::capture::batch::Batch;
 use crate::capture::chunk::CaptureItem;
 use crate::capture::fields::integer;
 use crate::capture::time;
-use crate::flow::{Flow, RecordId, Response};
+use crate::flow::{Flow, Response};
 use crate::skip::SkipReason;
 
 /// Host of requests in logs that do not name it.
@@ -39,7 +39,7 @@ struct LogLine<'a> {
 
 /// Returns `true` if a line is of an access log.
 pub(crate) fn is_log_line(line: &[u8]) -> bool {
-    matches!(parse(line), Some(Some(_)))
+    matches!(parse(line), LineContent::Request(_))
 }
 
 pub(crate) fn decode(batch: &Batch, log_host: &str, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
@@ -52,10 +52,12 @@ pub(crate) fn decode(batch: &Batch, log_host: &str, found: &mut dyn FnMut(u64, C
             continue;
         }
         match parse(line) {
-            Some(Some(parts)) => use_line(&parts, offset, line, log_host, found),
+            LineContent::Request(parts) => use_line(&parts, offset, log_host, found),
             // Noise on the port, such as a TLS handshake, is logged with a request that is none.
-            Some(None) => found(offset, CaptureItem::Skipped(SkipReason::NotHttp, String::new())),
-            None => {
+            LineContent::OtherTraffic => {
+                found(offset, CaptureItem::Skipped(SkipReason::NotHttp, String::new()))
+            }
+            LineContent::NotALog => {
                 let message = "line is not of an access log (a time in brackets, then a request in quotes); skipped";
                 found(offset, CaptureItem::Skipped(SkipReason::BadLine, message.to_owned()));
             }
@@ -66,7 +68,6 @@ pub(crate) fn decode(batch: &Batch, log_host: &str, found: &mut dyn FnMut(u64, C
 fn use_line(
     line: &LogLine<'_>,
     offset: u64,
-    record: &[u8],
     log_host: &str,
     found: &mut dyn FnMut(u64, CaptureItem<'_>),
 ) {
@@ -77,7 +78,6 @@ fn use_line(
         url_of(line.host.unwrap_or(log_host.as_bytes()), None, &line.target)
     };
     let mut flow = Flow::of_any_url(Cow::Borrowed(line.method), &url);
-    flow.record = Some(RecordId::of(record));
     flow.started = time::nanoseconds(line.time);
     flow.duration = line.duration;
     flow.response =
@@ -93,8 +93,25 @@ pub(super) fn url_of(host: &[u8], scheme: Option<&[u8]>, target: &[u8]) -> Vec<u
     [scheme, b"://", host, slash, target].concat()
 }
 
-/// Parses a line. `None` if it is not of an access log, and `Some(None)` if its request is none of HTTP.
-fn parse(line: &[u8]) -> Option<Option<LogLine<'_>>> {
+/// What a line turns out to be.
+#[derive(Debug, PartialEq)]
+enum LineContent<'a> {
+    Request(LogLine<'a>),
+    /// A line of an access log whose request is none of HTTP.
+    OtherTraffic,
+    NotALog,
+}
+
+fn parse(line: &[u8]) -> LineContent<'_> {
+    let Some((parts, request)) = parts_of(line) else { return LineContent::NotALog };
+    match method_and_target(request) {
+        Some((method, target)) => LineContent::Request(LogLine { method, target, ..parts }),
+        None => LineContent::OtherTraffic,
+    }
+}
+
+/// Splits a line into its parts but for the request, and the request. `None` if it is not of an access log.
+fn parts_of(line: &[u8]) -> Option<(LogLine<'_>, &[u8])> {
     let open = memchr::memchr(b'[', line)?;
     let close = open + memchr::memchr(b']', &line[open..])?;
     let time = &line[open + 1..close];
@@ -104,9 +121,8 @@ fn parse(line: &[u8]) -> Option<Option<LogLine<'_>>> {
     if !(0..1000).contains(&status) {
         return None;
     }
-    let Some((method, target)) = method_and_target(request) else { return Some(None) };
     let is_envoy = open == 0;
-    let mut parts = LogLine { time, method, target, status, ..LogLine::default() };
+    let mut parts = LogLine { time, status, ..LogLine::default() };
     if is_envoy {
         let strings = quoted_strings(rest);
         let id = strings.iter().position(|text| is_uuid(text));
@@ -121,7 +137,7 @@ fn parse(line: &[u8]) -> Option<Option<LogLine<'_>>> {
         parts.bytes = fields.next().and_then(integer).and_then(|bytes| u64::try_from(bytes).ok());
         parts.duration = rest.rsplit(|byte| *byte == b'"').next().and_then(seconds);
     }
-    Some(Some(parts))
+    Some((parts, request))
 }
 
 /// The host before the address of the client, as in `%v:%p %h`.
@@ -234,7 +250,7 @@ fn seconds(text: &[u8]) -> Option<u64> {
 pub(super) fn nanoseconds_of(seconds: &[u8]) -> Option<u64> {
     let seconds: f64 = std::str::from_utf8(seconds).ok()?.parse().ok()?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded before")]
-    (0.0..1e9).contains(&seconds).then(|| (seconds * 1e9) as u64)
+    (0.0..1e9).contains(&seconds).then_some((seconds * 1e9) as u64)
 }
 
 fn is_uuid(text: &[u8]) -> bool {
@@ -250,7 +266,10 @@ mod tests {
     use super::*;
 
     fn parsed(line: &str) -> LogLine<'_> {
-        parse(line.as_bytes()).unwrap().unwrap()
+        match parse(line.as_bytes()) {
+            LineContent::Request(parts) => parts,
+            other => panic!("{line}: {other:?}"),
+        }
     }
 
     #[test]
@@ -281,12 +300,12 @@ mod tests {
 
     #[test]
     fn what_is_not_a_request_is_told_from_what_is_not_a_log() {
-        assert_eq!(parse(br#"1.2.3.4 - - [t] "\x16\x03\x01" 400 157"#), Some(None));
-        assert_eq!(parse(br#"1.2.3.4 - - [t] "-" 408 -"#), Some(None));
+        assert_eq!(parse(br#"1.2.3.4 - - [t] "\x16\x03\x01" 400 157"#), LineContent::OtherTraffic);
+        assert_eq!(parse(br#"1.2.3.4 - - [t] "-" 408 -"#), LineContent::OtherTraffic);
         for other in
             ["", "2026-11-22 08:00:00 GET /", "[t] \"GET / HTTP/1.1", "[t] \"GET / HTTP/1.1\" x"]
         {
-            assert_eq!(parse(other.as_bytes()), None, "{other}");
+            assert_eq!(parse(other.as_bytes()), LineContent::NotALog, "{other}");
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::capture::fields::{Text, integer, read_pairs, size};
 use crate::capture::json::{JsonError, JsonReader};
 use crate::capture::log_fields::LogFields;
 use crate::capture::time;
-use crate::flow::{Body, Flow, Headers, Outcome, OwnedHeader, Protocol, RecordId, Response};
+use crate::flow::{Body, Flow, Headers, Outcome, OwnedHeader, Protocol, Response};
 use crate::limits;
 use crate::skip::SkipReason;
 
@@ -186,8 +186,7 @@ impl<'a> FlowLine<'a> {
                     }
                     break;
                 }
-                let record = &text[start..json.at()];
-                self.use_it(offset + start as u64, record, log_host, found);
+                self.use_it(offset + start as u64, log_host, found);
             }
             if json.peek().is_none() {
                 return;
@@ -254,13 +253,7 @@ impl<'a> FlowLine<'a> {
         self.nested_url.as_deref().or(self.url.as_deref())
     }
 
-    fn use_it(
-        &self,
-        offset: u64,
-        record: &[u8],
-        log_host: &str,
-        found: &mut dyn FnMut(u64, CaptureItem<'_>),
-    ) {
+    fn use_it(&self, offset: u64, log_host: &str, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
         let url = match self.url() {
             Some(url) => Some(Cow::Borrowed(url)),
             None => self.log.url(log_host).map(Cow::Owned),
@@ -272,9 +265,6 @@ impl<'a> FlowLine<'a> {
         };
         let mut flow = Flow::of_any_url(Cow::Borrowed(method), url);
         self.complete(&mut flow);
-        if flow.id.is_empty() {
-            flow.record = Some(RecordId::of(record));
-        }
         found(offset, CaptureItem::Flow(&flow));
     }
 

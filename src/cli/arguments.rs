@@ -257,17 +257,8 @@ pub(super) struct ShowArguments {
     #[arg(long, value_name = "N", requires = "endpoint", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) newest: Option<u32>,
 
-    /// As a command of curl
-    #[arg(long, group = "form")]
-    pub(super) curl: bool,
-
-    /// As a HAR
-    #[arg(long, group = "form")]
-    pub(super) har: bool,
-
-    /// As JSON
-    #[arg(long, group = "form")]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) form: ExchangeForm,
 
     /// Write to this file instead: a HAR, or with the ending .mitm the records of dumps as they are, which needs --reveal
     #[arg(long, value_name = "OUT.har|OUT.mitm", conflicts_with = "form")]
@@ -283,6 +274,23 @@ pub(super) struct ShowArguments {
     /// Show a progress bar on stderr [default: on a terminal]
     #[arg(long, value_enum, default_value_t = ProgressWhen::Auto, hide_default_value = true)]
     pub(super) progress: ProgressWhen,
+}
+
+/// The form in which requests are shown; text without any of these.
+#[derive(Args, Debug)]
+#[group(id = "form", multiple = false)]
+pub(super) struct ExchangeForm {
+    /// As commands of curl
+    #[arg(long)]
+    pub(super) curl: bool,
+
+    /// As a HAR
+    #[arg(long)]
+    pub(super) har: bool,
+
+    /// As JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Args, Debug)]

@@ -51,11 +51,11 @@ pub(super) fn show(arguments: &ShowArguments) -> Result<Exit, Failure> {
     }
     let found = engine::exchanges(&captures, &options, &query, secrets, &monitor)?;
     monitor.finish();
-    let form: &dyn ExchangeOutput = if arguments.curl {
+    let form: &dyn ExchangeOutput = if arguments.form.curl {
         &ExchangeCurl
-    } else if arguments.har {
+    } else if arguments.form.har {
         &ExchangeHar
-    } else if arguments.json {
+    } else if arguments.form.json {
         &ExchangeJson
     } else {
         &ExchangeText

@@ -13,7 +13,6 @@ use crate::report::Pattern;
 use crate::report::decision::Decision;
 use crate::report::exchange::{Exchange, Secrets};
 use crate::report::lookup::{find_endpoints, similar_endpoints};
-use crate::report::routes::Label;
 
 /// The most exchanges with one id that are read.
 const MAX_EXCHANGES_OF_ID: usize = 100;
@@ -71,9 +70,9 @@ pub fn exchanges(
         if !kept.wants((started, place)) {
             return;
         }
-        let Some(wanted) = choice.wanted(flow, offset) else { return };
+        let Some(endpoint) = choice.wanted(flow, offset) else { return };
         let mut exchange = Exchange::of(flow, &captures.sources[source].name, offset, secrets);
-        exchange.endpoint = wanted.map(|label| label.endpoint.clone());
+        exchange.endpoint = (!endpoint.is_empty()).then(|| endpoint.to_owned());
         kept.add(FoundExchange { started, place, exchange });
     };
     let new = || NewestExchanges { most: newest, found: Vec::new() };
@@ -141,20 +140,20 @@ impl FlowChoice {
         Ok(Self::Endpoint { name, filter, decision: Box::new(decision), ids })
     }
 
-    /// `None` if a flow is not wanted; otherwise its endpoint, if that is known.
-    pub(super) fn wanted(&self, flow: &Flow<'_>, offset: u64) -> Option<Option<&Label>> {
+    /// The endpoint of a flow that is wanted, empty if it is not known. `None` if the flow is not wanted.
+    pub(super) fn wanted(&self, flow: &Flow<'_>, offset: u64) -> Option<&str> {
         match self {
             Self::Id(id) => {
                 let mut record = RecordIdText::default();
                 let known = flow.shown_id(&mut record);
                 let is_place = || id.strip_prefix('@').is_some_and(|at| at == offset.to_string());
-                let is_id = !known.is_empty() && known == id.as_bytes();
-                (is_id || is_place()).then_some(None)
+                let is_id = known == id.as_bytes();
+                (is_id || is_place()).then_some("")
             }
             Self::Endpoint { filter, decision, ids, .. } => {
                 let label = decision.routes.label(flow)?;
                 let is_wanted = ids.contains(&label.id) && filter.leaves_out(flow).is_none();
-                is_wanted.then_some(Some(label))
+                is_wanted.then_some(&*label.endpoint)
             }
         }
     }

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::capture::batch::{Batch, KeepGoing};
 use crate::capture::{Bodies, CaptureItem, Captures, decode};
@@ -29,7 +30,7 @@ use crate::report::routes::{Label, Routes};
 
 #[derive(Serialize)]
 struct LabelLine<'a> {
-    id: Option<&'a str>,
+    id: &'a str,
     method: &'a str,
     host: &'a str,
     endpoint: Option<&'a str>,
@@ -39,9 +40,9 @@ struct LabelLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    time: Option<Option<String>>,
+    time: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<Option<i64>>,
+    status: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
 }
@@ -138,7 +139,6 @@ impl LineWriter<'_> {
         }
         let mut record = RecordIdText::default();
         let id = flow.shown_id(&mut record);
-        let has_id = !id.is_empty();
         let (id, method, host) = (masked::flow_id(id), method_name(&flow.method), host_name(flow));
         let host = text::printable(&host);
         // If the label has a group of hosts, show the host of the flow.
@@ -148,7 +148,7 @@ impl LineWriter<'_> {
         let has = |field| self.fields.contains(&field);
         let status = || flow.response.as_ref().map(|response| response.status);
         let line = LabelLine {
-            id: has_id.then_some(&*id),
+            id: &id,
             method: &label
                 .map_or_else(|| masked::word(&method, 1), |label| Cow::Borrowed(&*label.method)),
             host: &shown.unwrap_or_else(|| masked::host(&host, 1)),
@@ -156,8 +156,8 @@ impl LineWriter<'_> {
             path_pattern: label.map(|label| &*label.path_pattern),
             source: has(LabelField::Source).then_some(&*name),
             offset: has(LabelField::Offset).then_some(offset),
-            time: has(LabelField::Time).then(|| flow.started.and_then(rfc3339)),
-            status: has(LabelField::Status).then(|| status().filter(|status| *status > 0)),
+            time: has(LabelField::Time).then(|| flow.started.and_then(rfc3339).into()),
+            status: has(LabelField::Status).then(|| status().filter(|status| *status > 0).into()),
             path: has(LabelField::Path).then(|| target_of(flow, Secrets::Masked)),
         };
         // Writing plain text into memory does not fail.

@@ -14,7 +14,7 @@ pub(super) fn operation_name(document: &str) -> Option<String> {
     while !document.is_char_boundary(end) {
         end -= 1;
     }
-    let mut tokens = GraphqlTokens { rest: document[..end].as_bytes() };
+    let mut tokens = GraphqlTokens { rest: &document.as_bytes()[..end] };
     loop {
         match tokens.next()? {
             GraphqlToken::Sign(b'{') => return root_fields(&mut tokens),

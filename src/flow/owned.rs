@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::flow::operation::operation_key;
-use crate::flow::{Body, Flow, Header, Headers, Outcome, Protocol, RecordId, Response};
+use crate::flow::{Body, Flow, Header, Headers, Outcome, Protocol, RecordIdText, Response};
 use crate::limits;
 use crate::sketch::stable_hash;
 
@@ -12,7 +12,6 @@ use crate::sketch::stable_hash;
 #[derive(Clone, Debug)]
 pub(crate) struct OwnedFlow {
     id: Box<[u8]>,
-    record: Option<RecordId>,
     method: Box<[u8]>,
     scheme: Box<[u8]>,
     host: Box<[u8]>,
@@ -91,9 +90,11 @@ impl OwnedFlow {
     }
 
     pub(crate) fn new(flow: &Flow<'_>) -> Self {
+        let mut record = RecordIdText::default();
+        // The values of headers are not kept, so the id is made now.
+        let id = flow.shown_id(&mut record);
         Self {
-            id: bounded(flow.id, limits::MAX_FLOW_ID_BYTES + 1).into(),
-            record: flow.record,
+            id: bounded(id, limits::MAX_FLOW_ID_BYTES + 1).into(),
             method: bounded(&flow.method, limits::MAX_METHOD_BYTES + 1).into(),
             scheme: bounded(&flow.scheme, limits::MAX_METHOD_BYTES).into(),
             host: bounded(&flow.host, limits::MAX_HOST_BYTES + 1).into(),
@@ -125,7 +126,6 @@ impl OwnedFlow {
             self.request_header_names.iter().map(|name| (&**name, None)).collect();
         use_it(&Flow {
             id: &self.id,
-            record: self.record,
             method: Cow::Borrowed(&self.method),
             scheme: Cow::Borrowed(&self.scheme),
             host: Cow::Borrowed(&self.host),

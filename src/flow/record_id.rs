@@ -1,14 +1,15 @@
-//! Ids of flows that have none in their capture: hashes of the records that they were read from.
+//! Ids of flows that have none in their capture: hashes of what tells exchanges apart.
 
 use std::fmt;
 use std::io::Write;
 
+use crate::flow::Flow;
 use crate::sketch::stable_hash;
 
-/// A hash of the record that a flow was read from: an entry of a HAR, or a line.
+/// A hash of an exchange: method, URL, times, status, size, and request headers.
 ///
-/// Its text form is `record-` and twelve hexadecimal digits. It depends on the record alone, so that it is equal in every run, in
-/// any order and in any part of a capture. Records that are equal, byte for byte, have one id.
+/// Its text form is `record-` and twelve hexadecimal digits. It depends on the exchange alone, so that it is equal in every run, in
+/// any order, in any part of a capture and in any format. Exchanges that are equal in all of this have one id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RecordId(u64);
 
@@ -18,21 +19,35 @@ const PREFIX: &str = "record-";
 /// Number of hexadecimal digits of the text form.
 const DIGITS: usize = 12;
 
-/// Bytes at each end of a record that are hashed, because what tells records apart (method, URL, time) stands there.
-const HASHED_BYTES: usize = 2048;
+/// Bytes of a header value that are hashed.
+const MAX_VALUE_BYTES: usize = 64;
+
+/// Request headers that are hashed.
+const MAX_HEADERS: usize = 48;
 
 impl RecordId {
-    /// The id of a record. White space around it does not count.
-    pub(crate) fn of(record: &[u8]) -> Self {
-        let record = record.trim_ascii();
-        let length = record.len() as u64;
-        let hash = if record.len() <= 2 * HASHED_BYTES {
-            stable_hash(record)
-        } else {
-            let end = stable_hash(&record[record.len() - HASHED_BYTES..]);
-            stable_hash(&record[..HASHED_BYTES]).rotate_left(1) ^ end
+    pub(crate) fn of(flow: &Flow<'_>) -> Self {
+        let mut hash = 0_u64;
+        let mut add = |part: u64| {
+            // The order of the parts counts. The factor is that of FNV-1a.
+            hash = (hash.rotate_left(5) ^ part).wrapping_mul(0x0100_0000_01b3);
         };
-        Self((hash ^ length) >> 16)
+        for text in [&flow.method, &flow.scheme, &flow.host, &flow.target] {
+            add(stable_hash(text));
+        }
+        add(u64::from(flow.port.unwrap_or_default()));
+        add(flow.started.unwrap_or_default().cast_unsigned());
+        add(flow.duration.unwrap_or_default());
+        if let Some(response) = &flow.response {
+            add(response.status.cast_unsigned());
+            add(response.body_bytes.unwrap_or_default());
+        }
+        for (name, value) in flow.request_headers.iter().take(MAX_HEADERS) {
+            let value = value.unwrap_or_default();
+            add(stable_hash(name));
+            add(stable_hash(&value[..value.len().min(MAX_VALUE_BYTES)]));
+        }
+        Self(hash >> 16)
     }
 
     pub(crate) fn text(self) -> RecordIdText {
@@ -71,27 +86,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_records_have_equal_ids() {
-        let text = RecordId::of(b"{\"a\": 1}").text();
-        assert_eq!(text.as_bytes(), RecordId::of(b" {\"a\": 1}\r\n").to_string().as_bytes());
+    fn what_tells_exchanges_apart_tells_ids_apart() {
+        let flow = Flow::new("GET", "https://a.example/users/7?x=1").unwrap();
+        let text = RecordId::of(&flow).text();
+        assert_eq!(text.as_bytes(), RecordId::of(&flow.clone()).to_string().as_bytes());
         assert!(is_record_id(text.as_bytes()));
-        assert_ne!(text.as_bytes(), RecordId::of(b"{\"a\": 2}").text().as_bytes());
+        let changes: [fn(&mut Flow<'_>); 4] = [
+            |flow| flow.method = b"PUT"[..].into(),
+            |flow| flow.target = b"/users/7?x=2"[..].into(),
+            |flow| flow.started = Some(1),
+            |flow| flow.duration = Some(1),
+        ];
+        let mut ids = vec![RecordId::of(&flow)];
+        for change in changes {
+            let mut other = flow.clone();
+            change(&mut other);
+            let id = RecordId::of(&other);
+            assert!(!ids.contains(&id));
+            ids.push(id);
+        }
         for other in ["record-", "record-0123456789ag", "record-0123456789abc", "0123456789ab"] {
             assert!(!is_record_id(other.as_bytes()), "{other}");
-        }
-    }
-
-    #[test]
-    fn long_records_differ_by_length_and_at_both_ends() {
-        let long = vec![b'a'; 10_000];
-        let changed = |at: usize| {
-            let mut other = long.clone();
-            other[at] = b'b';
-            RecordId::of(&other)
-        };
-        let ids = [RecordId::of(&long), changed(5), changed(9990), RecordId::of(&long[1..])];
-        for (at, id) in ids.iter().enumerate() {
-            assert!(!ids[..at].contains(id));
         }
     }
 }

@@ -35,14 +35,14 @@ pub(super) fn compact_answer(
     patterns.sort_by_cached_key(place);
     let mut text = LEGEND.to_owned();
     for sentence in &answer.advice {
-        let _ = writeln!(text, "# {sentence}");
+        writeln!(text, "# {sentence}").unwrap_or_default();
     }
     let mut host = None;
     let mut taken = start;
     for pattern in &patterns[start.min(patterns.len())..] {
         let mut line = String::new();
         if host != Some(&pattern.host) {
-            let _ = writeln!(line, "{}", shown(&pattern.host));
+            writeln!(line, "{}", shown(&pattern.host)).unwrap_or_default();
         }
         line.push_str(&line_of(pattern));
         if text.len() + line.len() + ROOM_OF_CURSOR > max_bytes && taken > start {
@@ -60,10 +60,11 @@ pub(super) fn compact_answer(
     if taken < patterns.len() {
         let cursor = cursor_at(taken);
         let left = patterns.len() - taken;
-        let _ = writeln!(
+        writeln!(
             text,
             "# {left} more endpoints: pass cursor {cursor}, or narrow with domain and path_prefix"
-        );
+        )
+        .unwrap_or_default();
         answer.truncated = true;
         answer.next_cursor = Some(cursor);
     }
@@ -76,18 +77,18 @@ fn line_of(pattern: &Pattern) -> String {
     let mut line = format!("{} {} {endpoint}", pattern.id, pattern.request_count);
     let shown_parameters = pattern.query_params.iter().take(limits::MAX_SHOWN_PARAMETERS);
     for name in shown_parameters {
-        let _ = write!(line, " ?{}", shown(name));
+        write!(line, " ?{}", shown(name)).unwrap_or_default();
     }
     let more = pattern.query_params.len().saturating_sub(limits::MAX_SHOWN_PARAMETERS);
     if more > 0 {
-        let _ = write!(line, " ?+{more}");
+        write!(line, " ?+{more}").unwrap_or_default();
     }
     for (status, count) in &pattern.status_codes {
         // A status that every request had needs no number.
         if *count == pattern.request_count {
-            let _ = write!(line, " {status}");
+            write!(line, " {status}").unwrap_or_default();
         } else {
-            let _ = write!(line, " {status}x{count}");
+            write!(line, " {status}x{count}").unwrap_or_default();
         }
     }
     line.push('\n');

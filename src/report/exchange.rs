@@ -20,7 +20,7 @@ pub use crate::report::exchange::hiding::Secrets;
 #[non_exhaustive]
 pub struct Exchange {
     /// The id, as in [`Pattern::sample_flow_ids`](crate::Pattern::sample_flow_ids).
-    pub id: Option<String>,
+    pub id: String,
     /// The name of the capture.
     pub source: String,
     /// Place of the flow in the capture: bytes from its start, or the number of the row in a database.
@@ -100,7 +100,7 @@ impl Exchange {
         #[expect(clippy::cast_precision_loss, reason = "shown with three decimals")]
         let milliseconds = |nanoseconds: u64| (nanoseconds / 1000) as f64 / 1000.0;
         Self {
-            id: (!id.is_empty()).then(|| masked::flow_id(id).into_owned()),
+            id: masked::flow_id(id).into_owned(),
             source: text::printable(source.as_bytes()).into_owned(),
             offset,
             endpoint: None,

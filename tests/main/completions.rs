@@ -1,6 +1,7 @@
 //! Completion scripts, in the shells themselves. A shell that is not installed is shown as skipped.
 
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use crate::support::program;
@@ -44,7 +45,7 @@ fn bash_completes_behind_subcommands() {
     script += "\ntry() { COMP_WORDS=(api-patterns \"$@\"); COMP_CWORD=$#; COMPREPLY=()\n\
                _api__patterns api-patterns \"${COMP_WORDS[COMP_CWORD]}\" \"${COMP_WORDS[COMP_CWORD-1]}\"; echo \"> ${COMPREPLY[*]}\"; }\n";
     for (typed, _) in TYPED {
-        script += &format!("try '{}'\n", typed.join("' '"));
+        writeln!(script, "try '{}'", typed.join("' '")).unwrap();
     }
     let Some(output) = run("bash", &["--norc", "-s"], &script) else { return };
     let suggested: Vec<&str> = output.lines().filter(|line| line.starts_with('>')).collect();
@@ -58,7 +59,7 @@ fn bash_completes_behind_subcommands() {
 fn fish_completes_behind_subcommands() {
     let mut script = script_of("fish");
     for (typed, _) in TYPED {
-        script += &format!("\necho '>'; complete -C \"api-patterns {}\"\n", typed.join(" "));
+        writeln!(script, "\necho '>'; complete -C \"api-patterns {}\"", typed.join(" ")).unwrap();
     }
     let Some(output) = run("fish", &["--no-config"], &script) else { return };
     let parts: Vec<&str> = output.split(">\n").skip(1).collect();
@@ -81,12 +82,14 @@ fn zsh_completes_behind_subcommands() {
     );
     for (number, (typed, _)) in TYPED.iter().enumerate() {
         // Ctrl-D lists what could follow, and does not insert it.
-        script += &format!(
+        writeln!(
+            script,
             "zpty -w -n z $'api-patterns {}\\x04'; sleep .7; zpty -w -n z $'\\x15'; zpty -w z 'echo do\"\"ne{number}'\n\
-             zpty -r -m z line '*done{number}*'; print -r -- \">${{line}}\"\n",
+             zpty -r -m z line '*done{number}*'; print -r -- \">${{line}}\"",
             typed.join(" ").trim_end_matches(' ').to_owned()
                 + if typed.last() == Some(&"") { " " } else { "" }
-        );
+        )
+        .unwrap();
     }
     script += "zpty -d z\n";
     let Some(output) = run("zsh", &["-f", "-s"], &script) else { return };

@@ -638,7 +638,7 @@ fn the_text_form_lists_every_endpoint_once_and_is_short() {
         });
         lines.map(str::to_owned).collect()
     };
-    assert_eq!(endpoints(&text).len(), 21);
+    assert_eq!(endpoints(text).len(), 21);
 
     let folder = tempfile::tempdir().unwrap();
     let path = written(&folder, "large.jsonl", &large_api());
@@ -651,7 +651,7 @@ fn the_text_form_lists_every_endpoint_once_and_is_short() {
         );
         let text = text_of(&page);
         assert!(text.len() <= 4000);
-        for line in endpoints(&text) {
+        for line in endpoints(text) {
             assert!(seen.insert(line[..12].to_owned()), "twice: {line}");
         }
         match page["structuredContent"]["next_cursor"].as_str() {

@@ -10,7 +10,7 @@ use crate::capture::fields::{Text, integer, read_pairs, size};
 use crate::capture::json::{JsonError, JsonReader};
 use crate::capture::time;
 use crate::flow::json_string::JsonString;
-use crate::flow::{Body, Flow, Headers, Outcome, OwnedHeader, Protocol, RecordId, Response};
+use crate::flow::{Body, Flow, Headers, Outcome, OwnedHeader, Protocol, Response};
 
 /// The fields of an entry that are used.
 #[derive(Default)]
@@ -127,19 +127,10 @@ impl<'a> HarEntry<'a> {
         Ok(())
     }
 
-    /// Reports the flow. `record` is the whole entry.
-    pub(super) fn find(
-        &self,
-        offset: u64,
-        record: &[u8],
-        found: &mut dyn FnMut(u64, CaptureItem<'_>),
-    ) {
+    pub(super) fn find(&self, offset: u64, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
         let method = Cow::Borrowed(self.method.as_deref().unwrap_or_default());
         let mut flow = Flow::of_any_url(method, self.url.as_deref().unwrap_or_default());
         self.complete(&mut flow);
-        if flow.id.is_empty() {
-            flow.record = Some(RecordId::of(record));
-        }
         found(offset, CaptureItem::Flow(&flow));
     }
 

@@ -109,7 +109,7 @@ pub(in crate::mcp) fn explain_answer(
     if answer.endpoints.is_empty() {
         answer.advice.push(messages::NO_SUCH_REQUEST);
         let similar = similar_endpoints(&view.report.patterns, &question.url);
-        answer.similar = similar.into_iter().map(|name| shown(name)).collect();
+        answer.similar = similar.into_iter().map(shown).collect();
     }
     answer
 }

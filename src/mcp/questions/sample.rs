@@ -145,7 +145,7 @@ fn answer_of(exchange: &Exchange, cut: SampleCut) -> SampleAnswer {
     }
     SampleAnswer {
         version: 1,
-        flow_id: short(exchange.id.as_deref().unwrap_or_default()),
+        flow_id: short(&exchange.id),
         endpoint: short(exchange.endpoint.as_deref().unwrap_or_default()),
         started: exchange.started.clone().unwrap_or_default(),
         duration_ms: exchange.duration_ms,

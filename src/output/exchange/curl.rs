@@ -27,7 +27,7 @@ fn command(exchange: &Exchange) -> String {
     let request = &exchange.request;
     let mut command = format!("curl {}", quoted(&request.url));
     let mut option = |text: String| {
-        let _ = write!(command, " \\\n  {text}");
+        write!(command, " \\\n  {text}").unwrap_or_default();
     };
     let data = match &request.body.content {
         BodyContent::Empty => None,

@@ -79,9 +79,7 @@ fn entry(exchange: &Exchange) -> Value {
         "cache": {},
         "timings": {"send": 0, "wait": time, "receive": 0},
     });
-    if let Some(id) = &exchange.id {
-        entry["_id"] = json!(id);
-    }
+    entry["_id"] = json!(exchange.id);
     if exchange.websocket {
         entry["_resourceType"] = json!("websocket");
     }

@@ -1,5 +1,6 @@
 //! Exchanges as people read them.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use serde_json::Value;
@@ -30,7 +31,7 @@ impl ExchangeOutput for ExchangeText {
 fn write_one(exchange: &Exchange, out: &mut dyn Write) -> io::Result<()> {
     let mut about: Vec<String> = Vec::new();
     about.extend(exchange.endpoint.as_ref().map(|endpoint| format!("endpoint {endpoint}")));
-    about.extend(exchange.id.as_ref().map(|id| format!("id {id}")));
+    about.push(format!("id {}", exchange.id));
     about.push(format!("{} at {}", exchange.source, exchange.offset));
     about.extend(exchange.started.clone());
     about.extend(exchange.duration_ms.map(|time| format!("{time} ms")));
@@ -90,9 +91,9 @@ fn escaped(json: &Value) -> String {
         if c == '\n' || !is_unsafe(c) {
             out.push(c);
         } else {
-            c.encode_utf16(&mut [0; 2])
-                .iter()
-                .for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}").unwrap_or_default();
+            }
         }
     }
     out

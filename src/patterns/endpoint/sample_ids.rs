@@ -30,9 +30,6 @@ impl Aggregate for SampleIds {
         let flow = seen.flow;
         let mut record = RecordIdText::default();
         let id = flow.shown_id(&mut record);
-        if id.is_empty() {
-            return;
-        }
         let started = flow.started.unwrap_or(i64::MIN);
         let id = &id[..id.len().min(limits::MAX_FLOW_ID_BYTES)];
         self.newest.observe_with(

@@ -225,8 +225,12 @@ fn is_open(value: &[u8]) -> bool {
         return false;
     }
     let is_plain_format = match StringFormat::of(value) {
-        Some(StringFormat::Uuid | StringFormat::Date | StringFormat::DateTime) => true,
-        Some(StringFormat::LooseDateTime) => true,
+        Some(
+            StringFormat::Uuid
+            | StringFormat::Date
+            | StringFormat::DateTime
+            | StringFormat::LooseDateTime,
+        ) => true,
         Some(StringFormat::Integer | StringFormat::Decimal) => {
             return std::str::from_utf8(value).is_ok_and(is_short_number);
         }

@@ -44,6 +44,10 @@ fn is_same_host(a: &PathRule, b: &PathRule) -> bool {
 
 /// Returns `true` for rules of one host whose paths differ in the names of parameters alone.
 fn is_same_place(a: &PathRule, b: &PathRule) -> bool {
+    is_same_host(a, b) && is_same_path(a, b)
+}
+
+fn is_same_path(a: &PathRule, b: &PathRule) -> bool {
     let is_same = |(a, b): (&RuleSegment, &RuleSegment)| match (a, b) {
         (
             RuleSegment::Parameter { frame: a, rest: first, .. },
@@ -51,9 +55,7 @@ fn is_same_place(a: &PathRule, b: &PathRule) -> bool {
         ) => a == b && first == second,
         (a, b) => a == b,
     };
-    is_same_host(a, b)
-        && a.segments.len() == b.segments.len()
-        && a.segments.iter().zip(&b.segments).all(is_same)
+    a.segments.len() == b.segments.len() && a.segments.iter().zip(&b.segments).all(is_same)
 }
 
 /// Returns `true` if every path of `narrow` is one of `wide`, which has parameters in place of literals.
@@ -66,7 +68,9 @@ fn covers(wide: &PathRule, narrow: &PathRule) -> bool {
         }
         (wide, narrow) => wide == narrow,
     };
+    // A rule for a host beside one for all hosts is an exception, which is meant.
     (wide.host.is_none() || is_same_host(wide, narrow))
+        && !is_same_path(wide, narrow)
         && wide.segments.len() == narrow.segments.len()
         && wide.segments.iter().zip(&narrow.segments).all(covers)
 }

@@ -73,7 +73,9 @@ mod tests {
                 }
             }
         }
-        covered[length] as f64 / word.len().max(1) as f64
+        #[expect(clippy::cast_precision_loss, reason = "lengths of words")]
+        let share = covered[length] as f64 / word.len().max(1) as f64;
+        share
     }
 
     proptest! {
@@ -82,8 +84,8 @@ mod tests {
             words in prop::collection::btree_map("[ab]{1,7}|(abc){0,5}", 0_u32..12, 0..60),
             word in "[ab]{0,12}|(abc|[a-d]){0,50}",
         ) {
-            let lines: String = words.iter().map(|(word, number)| format!("{word}\t{number}\n")).collect();
-            let parts = CompoundParts::new(&LineTable::new(Box::leak(lines.into_boxed_str())));
+            let lines: Vec<String> = words.iter().map(|(word, number)| format!("{word}\t{number}\n")).collect();
+            let parts = CompoundParts::new(&LineTable::new(Box::leak(lines.concat().into_boxed_str())));
             let fits = |word: &str| (MIN_PART_BYTES..=MAX_PART_BYTES).contains(&word.len());
             let known = words.iter().filter(|(word, number)| **number >= KNOWN_PROVIDERS && fits(word));
             let known: BTreeSet<&[u8]> = known.map(|(word, _)| word.as_bytes()).collect();

@@ -98,8 +98,8 @@ mod tests {
             known in prop::collection::btree_map("(abcdefgh){0,2}[a-c]{0,3}", 0_u32..900, 0..90),
             searched in prop::collection::vec("(abcdefgh){0,2}[a-d]{0,3}", 0..30),
         ) {
-            let lines: String = known.iter().map(|(key, number)| format!("{key}\t{number}\n")).collect();
-            let table = LineTable::new(Box::leak(lines.into_boxed_str()));
+            let lines: Vec<String> = known.iter().map(|(key, number)| format!("{key}\t{number}\n")).collect();
+            let table = LineTable::new(Box::leak(lines.concat().into_boxed_str()));
             let all: BTreeMap<String, u32> = table.entries()
                 .map(|(key, number)| (String::from_utf8(key.to_vec()).unwrap(), number))
                 .collect();

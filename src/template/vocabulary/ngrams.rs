@@ -80,8 +80,8 @@ mod tests {
             segment in "[a-cA-C0-9é]{0,9}",
         ) {
             let lines = |table: &BTreeMap<String, u32>| {
-                let lines: String = table.iter().map(|(key, cost)| format!("{key}\t{cost}\n")).collect();
-                &*Box::leak(lines.into_boxed_str())
+                let lines: Vec<String> = table.iter().map(|(key, cost)| format!("{key}\t{cost}\n")).collect();
+                &*Box::leak(lines.concat().into_boxed_str())
             };
             let model = CharacterModel::new(lines(&pairs), lines(&triples));
             let plain = segment.bytes().map(|byte| match char::from(byte) {
