@@ -167,7 +167,7 @@ fn bad_usage_is_one_sentence_and_exit_code_2() {
     );
     refused(
         &program(&["analyze", empty.path().to_str().unwrap()]),
-        &["no file in this folder is a capture"],
+        &["no capture yet", "mitmdump -w"],
     );
     refused(
         &program(&["analyze", &inside("x.mitm", b"\x89PNG\r\n\x1a\n")]),
