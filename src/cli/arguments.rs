@@ -724,12 +724,19 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Argumen
 /// Inserts the command `analyze` where the first argument is a capture: `api-patterns dump.mitm`.
 fn with_command(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = arguments.collect();
+    let command = Arguments::command();
+    let is_command = |text: &str| {
+        text == "help" || command.get_subcommands().any(|command| command.get_name() == text)
+    };
+    let is_path = |argument: &OsString| {
+        let text = argument.to_string_lossy();
+        let may_be_path = || text.contains(['/', '\\', '.']) || Path::new(argument).exists();
+        text == "-" || (!text.starts_with('-') && !is_command(&text) && may_be_path())
+    };
+    // Options may stand before the capture, as in `api-patterns --follow dump.mitm`.
     let is_capture = arguments.get(1).is_some_and(|first| {
-        let text = first.to_string_lossy();
-        let is_command = text == "help"
-            || Arguments::command().get_subcommands().any(|command| command.get_name() == text);
-        let looks_like_path = || text.contains(['/', '\\', '.']) || Path::new(first).exists();
-        text == "-" || (!is_command && !text.starts_with('-') && looks_like_path())
+        let is_option = first.to_string_lossy().starts_with("--");
+        is_path(first) || (is_option && arguments.iter().skip(2).any(is_path))
     });
     if is_capture {
         arguments.insert(1, "analyze".into());

@@ -9,6 +9,9 @@ use crate::math::grouped;
 use crate::report::decision::rule_problems;
 use crate::skip::Skips;
 
+/// Sentences of one sort that are said.
+const MAX_ALIKE: usize = 20;
+
 impl Analysis {
     /// The problems of the run, one sentence each: damage with its place, rules that matched
     /// nothing, and captures that could not be opened or read to their end. `captures` must be the
@@ -98,7 +101,18 @@ pub(super) fn problems(
             sentences.push(format!("... and {more} more: {}", reason.name()));
         }
     }
-    sentences.extend(rules);
-    sentences.extend(captures.refused().iter().chain(failures).map(ToString::to_string));
+    let unread = captures.refused().iter().chain(failures).map(ToString::to_string);
+    sentences.extend(capped(rules, "about rules"));
+    sentences.extend(capped(unread.collect(), "about captures that cannot be read"));
+    sentences
+}
+
+/// The first sentences of many that are alike, and how many more there are.
+fn capped(mut sentences: Vec<String>, about: &str) -> Vec<String> {
+    let more = sentences.len().saturating_sub(MAX_ALIKE);
+    if more > 0 {
+        sentences.truncate(MAX_ALIKE);
+        sentences.push(format!("... and {} more {about}", grouped(more as u64)));
+    }
     sentences
 }
