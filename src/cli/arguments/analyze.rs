@@ -1,0 +1,147 @@
+//! Arguments of `analyze`.
+
+use std::io::{self, IsTerminal};
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::arguments::input::InputArguments;
+use crate::report::selection::EndpointOrder;
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct AnalyzeArguments {
+    #[command(flatten)]
+    pub(in crate::cli) input: InputArguments,
+
+    /// Output format [default: table on a terminal, else json]
+    #[arg(long, value_enum)]
+    pub(in crate::cli) format: Option<OutputFormat>,
+
+    /// Keep reading while another program writes the capture (a dump or JSON lines), until Ctrl-C
+    #[arg(long, conflicts_with_all = ["compat", "explain", "limit"])]
+    pub(in crate::cli) follow: bool,
+
+    /// Seconds between two checks for new flows, with --follow
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = parse_interval, allow_negative_numbers = true)]
+    pub(in crate::cli) interval: f64,
+
+    /// Read the bodies too: which endpoints have schemas, and where secret or personal content is (see `schema`)
+    #[arg(long, conflicts_with_all = ["compat", "limit"])]
+    pub(in crate::cli) bodies: bool,
+
+    /// Explain one endpoint (for example `GET /users/{user_id}`): why each segment is a parameter, and which decisions
+    /// were close
+    #[arg(long, value_name = "ENDPOINT")]
+    pub(in crate::cli) explain: Option<String>,
+
+    #[command(flatten)]
+    pub(in crate::cli) selection: EndpointSelection,
+
+    /// Colours in the table [default: on a terminal that has them]
+    #[arg(long, value_enum, default_value_t = ColorWhen::Auto, hide_default_value = true)]
+    pub(in crate::cli) color: ColorWhen,
+
+    /// Answer byte for byte as another tool does; --domain and --limit then have that tool's meaning
+    #[arg(long, value_enum, value_name = "TOOL")]
+    pub(in crate::cli) compat: Option<Compat>,
+}
+
+impl AnalyzeArguments {
+    pub(in crate::cli) fn format(&self) -> OutputFormat {
+        let default =
+            if io::stdout().is_terminal() { OutputFormat::Table } else { OutputFormat::Json };
+        self.format.unwrap_or(default)
+    }
+}
+
+/// Options that select and order the endpoints that are shown. They are decided from all flows in any case.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct EndpointSelection {
+    /// Order of the endpoints of each host [default: requests]
+    #[arg(long, value_enum, value_name = "KEY", conflicts_with = "compat")]
+    pub(in crate::cli) sort: Option<SortArgument>,
+
+    /// Only the first N endpoints in that order, over all hosts
+    #[arg(long, value_name = "N", conflicts_with = "compat", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(in crate::cli) top: Option<u32>,
+
+    /// Only endpoints with at least this many requests
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        hide_default_value = true,
+        conflicts_with = "compat"
+    )]
+    pub(in crate::cli) min_count: u64,
+
+    /// Only paths that begin with these whole segments, as in /api/v1/users; a {parameter} stands for any segment
+    #[arg(long, value_name = "PATH", conflicts_with = "compat")]
+    pub(in crate::cli) path_prefix: Option<String>,
+}
+
+/// The order of endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum SortArgument {
+    /// Most requests first
+    Requests,
+    /// By path, then by method
+    Path,
+    /// Most answers with 4xx, 5xx or none first
+    Errors,
+    /// Slowest median first
+    Latency,
+    /// Largest median of the response first
+    Size,
+    /// Last seen first
+    Recent,
+}
+
+impl From<SortArgument> for EndpointOrder {
+    fn from(sort: SortArgument) -> Self {
+        match sort {
+            SortArgument::Requests => Self::Requests,
+            SortArgument::Path => Self::Path,
+            SortArgument::Errors => Self::Errors,
+            SortArgument::Latency => Self::Latency,
+            SortArgument::Size => Self::Size,
+            SortArgument::Recent => Self::Recent,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum ColorWhen {
+    /// On a terminal
+    Auto,
+    /// In every case
+    Always,
+    /// In no case
+    Never,
+}
+
+fn parse_interval(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.05..=86_400.0).contains(&seconds) => Ok(seconds),
+        _ => Err("give seconds from 0.05 to 86400".to_owned()),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum OutputFormat {
+    /// Aligned columns, for a terminal
+    Table,
+    /// One object with totals and patterns
+    Json,
+    /// One pattern per line, as JSON
+    Jsonl,
+    /// One pattern per line, for spreadsheets
+    Csv,
+    /// A table per host
+    Markdown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Compat {
+    /// mitmproxy-mcp 0.6's `get_api_patterns`
+    MitmproxyMcp,
+}
