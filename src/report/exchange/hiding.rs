@@ -171,10 +171,15 @@ impl Secrets {
         shown.collect::<Vec<_>>().join("&")
     }
 
-    /// The name of a parameter or the key of an object.
+    /// The name of a parameter or the key of an object. Long names, and names with digits, must look like names as closely as a
+    /// word that came once, because objects may be keyed by values.
     fn key(self, key: &[u8]) -> Cow<'_, str> {
+        const LONG: usize = 8;
+
+        let is_long = key.len() >= LONG || key.iter().any(u8::is_ascii_digit);
+        let seen = if is_long { Frequency::Seldom } else { Frequency::Often };
         let is_shown = self == Self::Revealed
-            || !looks_secret_again(key, Frequency::Often) && key.len() <= MAX_SHOWN_BYTES;
+            || key.len() <= MAX_SHOWN_BYTES && !looks_secret_again(key, seen);
         if is_shown { text::printable(key) } else { Cow::Borrowed(MASK) }
     }
 
