@@ -1,11 +1,13 @@
 //! Implementation of the tools, from arguments to answer. Authorization is elsewhere, in `gate`.
 
+mod definitions;
+
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rmcp::model::{CallToolResult, ContentBlock, Tool, ToolAnnotations};
+use rmcp::model::{CallToolResult, ContentBlock};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -14,43 +16,22 @@ use crate::engine::{LiveCaptures, Monitor, Options, Scope, Snapshot};
 use crate::error::Error;
 use crate::flow::text;
 use crate::limits;
-use crate::mcp::answer::{Count, EndpointAnswer, PatternsAnswer, SchemaAnswer, TotalsRow};
-use crate::mcp::arguments::{
-    Detail, EndpointArguments, PatternsArguments, SchemaQuestion, input_schema, output_schema,
-    parse,
-};
+use crate::mcp::answer::{Count, PatternsAnswer, SchemaAnswer, TotalsRow};
+use crate::mcp::arguments::{Detail, EndpointArguments, PatternsArguments, SchemaQuestion, parse};
 use crate::mcp::questions::{
-    AuthAnswer, AuthQuestion, CompareAnswer, CompareQuestion, ExplainAnswer, ExplainQuestion,
-    OpenApiAnswer, OpenApiQuestion, SampleAnswer, SampleQuestion, SearchAnswer, SearchQuestion,
-    auth_answer, compare_answer, explain_answer, openapi_answer, sample_answer, search_answer,
+    AuthQuestion, CompareQuestion, ExplainQuestion, OpenApiQuestion, SampleQuestion,
+    SearchQuestion, auth_answer, compare_answer, explain_answer, openapi_answer, sample_answer,
+    search_answer,
 };
+use crate::mcp::tools::definitions::{
+    COMPARE_CAPTURES, EXPLAIN_URL, GET_API_PATTERNS, GET_AUTH, GET_OPENAPI, GET_SAMPLE, GET_SCHEMA,
+    SEARCH_ENDPOINTS,
+};
+pub(super) use crate::mcp::tools::definitions::{NAMES, definitions};
 use crate::mcp::{messages, paging};
 use crate::report::Totals;
 use crate::schema::outline::outline;
 use crate::sketch::stable_hash;
-
-pub(super) const GET_API_PATTERNS: &str = "get_api_patterns";
-pub(super) const GET_ENDPOINT: &str = "get_endpoint";
-pub(super) const GET_SCHEMA: &str = "get_schema";
-pub(super) const GET_OPENAPI: &str = "get_openapi";
-pub(super) const GET_AUTH: &str = "get_auth";
-pub(super) const COMPARE_CAPTURES: &str = "compare_captures";
-pub(super) const EXPLAIN_URL: &str = "explain_url";
-pub(super) const SEARCH_ENDPOINTS: &str = "search_endpoints";
-pub(super) const GET_SAMPLE: &str = "get_sample";
-
-/// Names of all tools.
-pub(super) const NAMES: [&str; 9] = [
-    GET_API_PATTERNS,
-    GET_ENDPOINT,
-    GET_SCHEMA,
-    GET_OPENAPI,
-    GET_AUTH,
-    COMPARE_CAPTURES,
-    EXPLAIN_URL,
-    SEARCH_ENDPOINTS,
-    GET_SAMPLE,
-];
 
 /// The tool that answers a call in the words of mitmproxy-mcp, and the arguments of it that are taken. The policy of the tool
 /// applies.
@@ -126,88 +107,6 @@ impl Answer {
         result.structured_content = Some(structured);
         Self { result, bytes }
     }
-}
-
-/// Returns the definitions of the tools, as listed to clients.
-pub(super) fn definitions() -> Vec<Tool> {
-    let tool = |name, title, description, input, output| {
-        Tool::new(name, description, Arc::new(input))
-            .with_title(title)
-            .with_raw_output_schema(Arc::new(output))
-            // Answers contain text that strangers wrote, so the tools are open-world although they fetch nothing.
-            .with_annotations(
-                ToolAnnotations::with_title(title)
-                    .read_only(true)
-                    .destructive(false)
-                    .idempotent(true)
-                    .open_world(true),
-            )
-    };
-    vec![
-        tool(
-            GET_API_PATTERNS,
-            messages::PATTERNS_TITLE,
-            messages::PATTERNS,
-            input_schema::<PatternsArguments>(),
-            output_schema::<PatternsAnswer>(),
-        ),
-        tool(
-            GET_ENDPOINT,
-            messages::ENDPOINT_TITLE,
-            messages::ENDPOINT,
-            input_schema::<EndpointArguments>(),
-            output_schema::<EndpointAnswer>(),
-        ),
-        tool(
-            GET_SCHEMA,
-            messages::SCHEMA_TITLE,
-            messages::SCHEMA,
-            input_schema::<SchemaQuestion>(),
-            output_schema::<SchemaAnswer>(),
-        ),
-        tool(
-            GET_OPENAPI,
-            messages::OPENAPI_TITLE,
-            messages::OPENAPI,
-            input_schema::<OpenApiQuestion>(),
-            output_schema::<OpenApiAnswer>(),
-        ),
-        tool(
-            GET_AUTH,
-            messages::AUTH_TITLE,
-            messages::AUTH,
-            input_schema::<AuthQuestion>(),
-            output_schema::<AuthAnswer>(),
-        ),
-        tool(
-            COMPARE_CAPTURES,
-            messages::COMPARE_TITLE,
-            messages::COMPARE,
-            input_schema::<CompareQuestion>(),
-            output_schema::<CompareAnswer>(),
-        ),
-        tool(
-            EXPLAIN_URL,
-            messages::EXPLAIN_TITLE,
-            messages::EXPLAIN,
-            input_schema::<ExplainQuestion>(),
-            output_schema::<ExplainAnswer>(),
-        ),
-        tool(
-            SEARCH_ENDPOINTS,
-            messages::SEARCH_TITLE,
-            messages::SEARCH,
-            input_schema::<SearchQuestion>(),
-            output_schema::<SearchAnswer>(),
-        ),
-        tool(
-            GET_SAMPLE,
-            messages::SAMPLE_TITLE,
-            messages::SAMPLE,
-            input_schema::<SampleQuestion>(),
-            output_schema::<SampleAnswer>(),
-        ),
-    ]
 }
 
 impl ToolHandler {
