@@ -1,8 +1,5 @@
 //! Ids of flows that have none in their capture: hashes of what tells exchanges apart.
 
-use std::fmt;
-use std::io::Write;
-
 use crate::flow::Flow;
 use crate::sketch::stable_hash;
 
@@ -20,47 +17,72 @@ const PREFIX: &str = "record-";
 const DIGITS: usize = 12;
 
 /// Bytes of a header value that are hashed.
-const MAX_VALUE_BYTES: usize = 64;
+const MAX_VALUE_BYTES: usize = 24;
 
-/// Request headers that are hashed.
-const MAX_HEADERS: usize = 48;
+/// Bytes of an exchange that are hashed. Method, URL and times come first.
+const MAX_HASHED_BYTES: usize = 512;
 
 impl RecordId {
     pub(crate) fn of(flow: &Flow<'_>) -> Self {
-        let mut hash = 0_u64;
-        let mut add = |part: u64| {
-            // The order of the parts counts. The factor is that of FNV-1a.
-            hash = (hash.rotate_left(5) ^ part).wrapping_mul(0x0100_0000_01b3);
-        };
+        let mut parts = HashedParts { bytes: [0; MAX_HASHED_BYTES], length: 0 };
+        let response = flow.response.as_ref();
+        let numbers = [
+            u64::from(flow.port.unwrap_or_default()),
+            flow.started.unwrap_or_default().cast_unsigned(),
+            flow.duration.unwrap_or_default(),
+            response.map_or(0, |response| response.status.cast_unsigned()),
+            response.and_then(|response| response.body_bytes).unwrap_or_default(),
+        ];
+        numbers.iter().for_each(|number| parts.add(&number.to_le_bytes()));
         for text in [&flow.method, &flow.scheme, &flow.host, &flow.target] {
-            add(stable_hash(text));
+            parts.add(text);
         }
-        add(u64::from(flow.port.unwrap_or_default()));
-        add(flow.started.unwrap_or_default().cast_unsigned());
-        add(flow.duration.unwrap_or_default());
-        if let Some(response) = &flow.response {
-            add(response.status.cast_unsigned());
-            add(response.body_bytes.unwrap_or_default());
-        }
-        for (name, value) in flow.request_headers.iter().take(MAX_HEADERS) {
+        for (name, value) in flow.request_headers.iter() {
+            if parts.is_full() {
+                break;
+            }
             let value = value.unwrap_or_default();
-            add(stable_hash(name));
-            add(stable_hash(&value[..value.len().min(MAX_VALUE_BYTES)]));
+            parts.add(name);
+            parts.add(&value[..value.len().min(MAX_VALUE_BYTES)]);
         }
-        Self(hash >> 16)
+        Self(stable_hash(&parts.bytes[..parts.length]) >> 16)
     }
 
     pub(crate) fn text(self) -> RecordIdText {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+
         let mut text = RecordIdText::default();
-        // The text has a fixed length.
-        write!(&mut text.0[..], "{self}").unwrap_or_default();
+        text.0[..PREFIX.len()].copy_from_slice(PREFIX.as_bytes());
+        let digits = self.0.to_be_bytes();
+        for (at, byte) in digits[digits.len() - DIGITS / 2..].iter().enumerate() {
+            text.0[PREFIX.len() + 2 * at] = HEX[usize::from(byte >> 4)];
+            text.0[PREFIX.len() + 2 * at + 1] = HEX[usize::from(byte & 15)];
+        }
         text
     }
 }
 
-impl fmt::Display for RecordId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{PREFIX}{:0DIGITS$x}", self.0)
+/// Parts in one buffer, each with its length, so that they are hashed at once.
+struct HashedParts {
+    bytes: [u8; MAX_HASHED_BYTES],
+    length: usize,
+}
+
+impl HashedParts {
+    /// Adds a part, or as much of it as there is room for.
+    fn add(&mut self, part: &[u8]) {
+        let room = &mut self.bytes[self.length..];
+        let Some((first, room)) = room.split_first_mut() else { return };
+        #[expect(clippy::cast_possible_truncation, reason = "any bits of the length do")]
+        let length = part.len() as u8;
+        *first = length;
+        let taken = part.len().min(room.len());
+        room[..taken].copy_from_slice(&part[..taken]);
+        self.length += 1 + taken;
+    }
+
+    fn is_full(&self) -> bool {
+        self.length == self.bytes.len()
     }
 }
 
@@ -89,7 +111,7 @@ mod tests {
     fn what_tells_exchanges_apart_tells_ids_apart() {
         let flow = Flow::new("GET", "https://a.example/users/7?x=1").unwrap();
         let text = RecordId::of(&flow).text();
-        assert_eq!(text.as_bytes(), RecordId::of(&flow.clone()).to_string().as_bytes());
+        assert_eq!(text.as_bytes(), RecordId::of(&flow.clone()).text().as_bytes());
         assert!(is_record_id(text.as_bytes()));
         let changes: [fn(&mut Flow<'_>); 4] = [
             |flow| flow.method = b"PUT"[..].into(),
