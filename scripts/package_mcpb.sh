@@ -9,11 +9,12 @@ cd "$(dirname "$0")/.."
 mcpb=${1:?name the packer, as in node_modules/.bin/mcpb}
 folder=${2:-target/package}
 
-cargo build --locked --profile dist --quiet --bin api-patterns
+profile=${PROFILE:-dist}
+cargo build --locked --profile "$profile" --quiet --bin api-patterns
 rm -rf "$folder"
 mkdir -p "$folder/bundle/server"
 cp packaging/manifest.json LICENSE-MIT LICENSE-APACHE "$folder/bundle/"
-cp target/dist/api-patterns "$folder/bundle/server/"
+cp "target/$profile/api-patterns" "$folder/bundle/server/"
 "$mcpb" validate "$folder/bundle/manifest.json"
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 bundle=$folder/api-patterns-$version-linux-$(uname -m).mcpb
