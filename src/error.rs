@@ -204,11 +204,13 @@ impl Error {
         self.inner.source_name.as_deref()
     }
 
-    /// The byte offset in the source, from 0. `None` if it is not known.
+    /// The byte offset in the source, from 0: where the reading of a capture ended. `None` if it is not known; errors about rules
+    /// name the line in their text.
     ///
     /// ```
     /// let error = api_patterns::Rules::parse("rules.toml", "unknown = 1").unwrap_err();
-    /// assert!(error.is_format() && error.offset().is_some());
+    /// assert!(error.is_format() && error.offset().is_none());
+    /// assert!(error.to_string().starts_with("rules.toml: line 1: "));
     /// ```
     pub fn offset(&self) -> Option<u64> {
         self.inner.offset
