@@ -30,6 +30,7 @@ use crate::mcp::tools::definitions::{
 pub(super) use crate::mcp::tools::definitions::{NAMES, definitions};
 use crate::mcp::{messages, paging};
 use crate::report::Totals;
+use crate::schema::Schemas;
 use crate::schema::outline::outline;
 use crate::sketch::stable_hash;
 
@@ -350,11 +351,7 @@ impl ToolHandler {
         monitor: &dyn Monitor,
     ) -> Result<Answer, String> {
         arguments.check()?;
-        let (view, schemas) = self.views.schemas(monitor).map_err(|error| in_words(&error))?;
-        self.tell(&view);
-        if view.readable == 0 {
-            return Err(self.no_capture());
-        }
+        let (view, schemas) = self.view_with_schemas(monitor)?;
         let pattern = view.report.patterns.iter().find(|pattern| pattern.id == arguments.id);
         let pattern = pattern.ok_or(messages::NO_ENDPOINT)?;
         let key = (view.fingerprint, question_of(arguments));
@@ -395,11 +392,7 @@ impl ToolHandler {
         monitor: &dyn Monitor,
     ) -> Result<Answer, String> {
         question.check()?;
-        let (view, schemas) = self.views.schemas(monitor).map_err(|error| in_words(&error))?;
-        self.tell(&view);
-        if view.readable == 0 {
-            return Err(self.no_capture());
-        }
+        let (view, schemas) = self.view_with_schemas(monitor)?;
         let mut refused = None;
         let key = (view.fingerprint, format!("openapi {}", question_of(question)));
         let answer = self.answered(key, || match openapi_answer(&view, &schemas, question) {
@@ -414,11 +407,7 @@ impl ToolHandler {
 
     fn get_auth(&self, question: &AuthQuestion, monitor: &dyn Monitor) -> Result<Answer, String> {
         question.check()?;
-        let (view, schemas) = self.views.schemas(monitor).map_err(|error| in_words(&error))?;
-        self.tell(&view);
-        if view.readable == 0 {
-            return Err(self.no_capture());
-        }
+        let (view, schemas) = self.view_with_schemas(monitor)?;
         Ok(Answer::new(&auth_answer(&view, &schemas, question)))
     }
 
@@ -451,11 +440,7 @@ impl ToolHandler {
         monitor: &dyn Monitor,
     ) -> Result<Answer, String> {
         question.check()?;
-        let (view, schemas) = self.views.schemas(monitor).map_err(|error| in_words(&error))?;
-        self.tell(&view);
-        if view.readable == 0 {
-            return Err(self.no_capture());
-        }
+        let (view, schemas) = self.view_with_schemas(monitor)?;
         Ok(Answer::new(&search_answer(&view, &schemas, question)))
     }
 
@@ -467,6 +452,16 @@ impl ToolHandler {
         question.check()?;
         let answer = sample_answer(&self.paths, self.format, &self.options, question, monitor)?;
         Ok(Answer::new(&answer))
+    }
+
+    /// The current view with the schemas of its endpoints.
+    fn view_with_schemas(
+        &self,
+        monitor: &dyn Monitor,
+    ) -> Result<(Arc<Snapshot>, Arc<Schemas>), String> {
+        let (view, schemas) = self.views.schemas(monitor).map_err(|error| in_words(&error))?;
+        self.tell(&view);
+        if view.readable == 0 { Err(self.no_capture()) } else { Ok((view, schemas)) }
     }
 
     fn view(&self, scope: &Scope, monitor: &dyn Monitor) -> Result<Arc<Snapshot>, String> {
