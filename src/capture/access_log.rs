@@ -85,7 +85,8 @@ fn use_line(
     found(offset, CaptureItem::Flow(&flow));
 }
 
-/// The URL of a request of which a log names host and path. Without a scheme it is that of the port, and `https` if there is none.
+/// The URL of a request from the host and the path that a log names. Without a scheme it is `http` for port 80 and `localhost`, and
+/// `https` otherwise.
 pub(super) fn url_of(host: &[u8], scheme: Option<&[u8]>, target: &[u8]) -> Vec<u8> {
     let is_plain = host.ends_with(b":80") || host.starts_with(DEFAULT_LOG_HOST.as_bytes());
     let scheme = scheme.unwrap_or(if is_plain { b"http" } else { b"https" });
@@ -97,7 +98,7 @@ pub(super) fn url_of(host: &[u8], scheme: Option<&[u8]>, target: &[u8]) -> Vec<u
 #[derive(Debug, PartialEq)]
 enum LineContent<'a> {
     Request(LogLine<'a>),
-    /// A line of an access log whose request is none of HTTP.
+    /// A line of an access log whose request is not HTTP, such as a TLS handshake.
     OtherTraffic,
     NotALog,
 }

@@ -87,7 +87,7 @@ impl From<FormatArgument> for InputFormat {
     }
 }
 
-/// What is left out.
+/// Flows that `--exclude` leaves out: a kind of noise, or those with a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cli) enum Exclude {
     Noise(NoiseArgument),
