@@ -9,7 +9,7 @@ pub(crate) mod operation;
 pub(crate) mod owned;
 pub(crate) mod proxy_request;
 pub(crate) mod record_id;
-pub(crate) mod status_range;
+pub(crate) mod status_filter;
 pub mod text;
 pub mod url;
 

@@ -156,7 +156,7 @@ pub use finding::baseline::Baseline;
 pub use finding::{Coverage, Covered, Finding, FindingLocation, FindingReport, Severity};
 pub use flow::noise::Noise;
 pub use flow::proxy_request::Proxied;
-pub use flow::status_range::StatusRange;
+pub use flow::status_filter::StatusFilter;
 pub use flow::{Body, Flow, Header, Headers, Outcome, Protocol, Response, text, url};
 pub use openapi::{OpenApiOptions, OpenApiVersion, openapi_descriptions};
 pub use patterns::Patterns;

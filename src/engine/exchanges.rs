@@ -1,5 +1,7 @@
 //! Single exchanges of captures: the one with an id, or the newest ones of an endpoint.
 
+use std::collections::BTreeMap;
+
 use crate::capture::{CaptureItem, Captures};
 use crate::engine::analysis::observe_flows;
 use crate::engine::filter::Filter;
@@ -73,31 +75,23 @@ pub fn exchanges(
         let Some(endpoint) = choice.wanted(flow, offset) else { return };
         let mut exchange = Exchange::of(flow, &captures.sources[source].name, offset, secrets);
         exchange.endpoint = (!endpoint.is_empty()).then(|| endpoint.to_owned());
-        kept.add(FoundExchange { started, place, exchange });
+        kept.add((started, place), exchange);
     };
-    let new = || NewestExchanges { most: newest, found: Vec::new() };
+    let new = || NewestExchanges { most: newest, found: BTreeMap::new() };
     let outcome = run(captures, &options, monitor, new, visit)?;
     if outcome.stopped {
         return Err(Error::canceled());
     }
-    if let Some(failure) = outcome.failures.into_iter().next() {
-        return Err(failure);
-    }
     let mut all = new();
-    outcome.states.into_iter().flat_map(|state| state.found).for_each(|found| all.add(found));
+    let found = outcome.states.into_iter().flat_map(|state| state.found);
+    found.for_each(|(key, exchange)| all.add(key, exchange));
     if all.found.is_empty() {
-        return Err(choice.nothing_found());
+        // What can be read is shown, also of a capture that cannot be read to its end.
+        return Err(outcome.failures.into_iter().next().unwrap_or_else(|| choice.nothing_found()));
     }
-    all.found.sort_by_key(|found| found.place);
-    Ok(all.found.into_iter().map(|found| found.exchange).collect())
-}
-
-/// An exchange with its place.
-struct FoundExchange {
-    /// Start in nanoseconds since the Unix epoch.
-    started: i64,
-    place: CapturePosition,
-    exchange: Exchange,
+    let mut found: Vec<_> = all.found.into_iter().collect();
+    found.sort_by_key(|((_, place), _)| *place);
+    Ok(found.into_iter().map(|(_, exchange)| exchange).collect())
 }
 
 /// The flows that a query means.
@@ -170,30 +164,26 @@ impl FlowChoice {
     }
 }
 
-/// The newest exchanges, ordered by start and then by place.
+/// Start in nanoseconds since the Unix epoch, and place.
+type ExchangeAge = (i64, CapturePosition);
+
+/// The newest exchanges, by start and then by place.
 struct NewestExchanges {
     most: usize,
-    found: Vec<FoundExchange>,
+    found: BTreeMap<ExchangeAge, Exchange>,
 }
 
 impl NewestExchanges {
     /// Returns `true` if an exchange is newer than the oldest of those that are kept.
-    fn wants(&self, key: (i64, CapturePosition)) -> bool {
-        let keys = self.found.iter().map(|kept| (kept.started, kept.place));
-        self.found.len() < self.most || keys.min().is_some_and(|oldest| oldest < key)
+    fn wants(&self, age: ExchangeAge) -> bool {
+        self.found.len() < self.most
+            || self.found.first_key_value().is_some_and(|(oldest, _)| *oldest < age)
     }
 
-    fn add(&mut self, found: FoundExchange) {
-        if !self.wants((found.started, found.place)) {
-            return;
-        }
-        self.found.push(found);
+    fn add(&mut self, age: ExchangeAge, exchange: Exchange) {
+        self.found.insert(age, exchange);
         if self.found.len() > self.most {
-            let keys =
-                self.found.iter().enumerate().map(|(at, kept)| ((kept.started, kept.place), at));
-            if let Some((_, oldest)) = keys.min() {
-                self.found.swap_remove(oldest);
-            }
+            self.found.pop_first();
         }
     }
 }

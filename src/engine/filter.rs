@@ -4,7 +4,7 @@ use crate::capture::CaptureItem;
 use crate::engine::options::Options;
 use crate::flow::Flow;
 use crate::flow::noise::Noise;
-use crate::flow::status_range::StatusRange;
+use crate::flow::status_filter::StatusFilter;
 use crate::patterns::host_name;
 use crate::skip::SkipReason;
 
@@ -25,8 +25,8 @@ pub struct Filter {
     domains: Vec<Vec<u8>>,
     methods: Vec<Vec<u8>>,
     exclude: Vec<Noise>,
-    statuses: Vec<StatusRange>,
-    exclude_statuses: Vec<StatusRange>,
+    statuses: Vec<StatusFilter>,
+    exclude_statuses: Vec<StatusFilter>,
 }
 
 impl Filter {
@@ -93,7 +93,7 @@ impl Filter {
         {
             return Some(SkipReason::OtherMethod);
         }
-        let is_in = |ranges: &[StatusRange]| ranges.iter().any(|range| range.contains_flow(flow));
+        let is_in = |ranges: &[StatusFilter]| ranges.iter().any(|range| range.contains_flow(flow));
         if (!self.statuses.is_empty() && !is_in(&self.statuses)) || is_in(&self.exclude_statuses) {
             return Some(SkipReason::OtherStatus);
         }

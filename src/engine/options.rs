@@ -2,7 +2,7 @@
 
 use crate::capture::Bodies;
 use crate::flow::noise::Noise;
-use crate::flow::status_range::StatusRange;
+use crate::flow::status_filter::StatusFilter;
 use crate::patterns::Patterns;
 use crate::report::decision::Decision;
 use crate::report::options::ReportOptions;
@@ -18,9 +18,9 @@ pub struct Options {
     /// Kinds of noise that are left out. Empty for none.
     pub exclude: Vec<Noise>,
     /// Only flows with these statuses. Empty for all.
-    pub statuses: Vec<StatusRange>,
+    pub statuses: Vec<StatusFilter>,
     /// Statuses of flows that are left out. Empty for none.
-    pub exclude_statuses: Vec<StatusRange>,
+    pub exclude_statuses: Vec<StatusFilter>,
     /// Only this many of the newest flows that the other options select. They are held in memory,
     /// about 500 bytes each.
     pub limit: Option<usize>,

@@ -586,10 +586,12 @@ fn an_agent_goes_from_a_word_to_a_request_and_back() {
     let row = &found["structuredContent"]["found"][0];
     assert_eq!(row["pattern"]["endpoint"], "GET /v1/users/{user_id}/orders");
     assert_eq!(row["words_in"], json!(["path", "parameter"]));
-    let field = agent.call("search_endpoints", json!({"query": "refund_id", "method": "POST"}));
+    let field = agent.call("search_endpoints", json!({"query": "users name", "method": "PATCH"}));
     let none = agent.call("search_endpoints", json!({"query": "zzz"}));
     assert_eq!(none["structuredContent"]["matched"], 0);
-    assert!(field["structuredContent"]["matched"].is_u64());
+    let row_of_field = &field["structuredContent"]["found"][0];
+    assert_eq!(row_of_field["pattern"]["endpoint"], "PATCH /v1/users/{user_id}");
+    assert_eq!(row_of_field["words_in"], json!(["path", "field"]));
     let id = row["pattern"]["id"].as_str().unwrap();
 
     let sample = agent.call("get_sample", json!({"endpoint": id}));

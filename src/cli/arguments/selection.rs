@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use crate::capture::InputFormat;
 use crate::flow::noise::Noise;
-use crate::flow::status_range::StatusRange;
+use crate::flow::status_filter::StatusFilter;
 
 /// Options that select flows and decide templates.
 #[derive(Args, Debug)]
@@ -32,7 +32,7 @@ pub(in crate::cli) struct SelectionArguments {
 
     /// Only flows with these statuses: codes and classes, as in 2xx,3xx,404, and none for no response
     #[arg(long, value_parser = parse_status, value_delimiter = ',', value_name = "STATUS,...")]
-    pub(in crate::cli) status: Vec<StatusRange>,
+    pub(in crate::cli) status: Vec<StatusFilter>,
 
     /// Rules file (TOML) that templates follow
     #[arg(long, value_name = "FILE")]
@@ -91,7 +91,7 @@ impl From<FormatArgument> for InputFormat {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cli) enum Exclude {
     Noise(NoiseArgument),
-    Status(StatusRange),
+    Status(StatusFilter),
 }
 
 /// Parser of `--exclude`, which lists the kinds of noise in the help and for shells.
@@ -107,7 +107,7 @@ impl TypedValueParser for ExcludeParser {
         argument: Option<&clap::Arg>,
         value: &OsStr,
     ) -> Result<Exclude, clap::Error> {
-        if let Some(range) = value.to_str().and_then(StatusRange::parse) {
+        if let Some(range) = value.to_str().and_then(StatusFilter::parse) {
             return Ok(Exclude::Status(range));
         }
         let noise = EnumValueParser::<NoiseArgument>::new();
@@ -120,8 +120,8 @@ impl TypedValueParser for ExcludeParser {
     }
 }
 
-fn parse_status(text: &str) -> Result<StatusRange, String> {
-    StatusRange::parse(text)
+fn parse_status(text: &str) -> Result<StatusFilter, String> {
+    StatusFilter::parse(text)
         .ok_or_else(|| "give a status such as 404, a class such as 2xx, or none".to_owned())
 }
 

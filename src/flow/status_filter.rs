@@ -5,21 +5,21 @@ use crate::flow::Flow;
 /// A status code, a class of them, or the absence of a response.
 ///
 /// ```
-/// use api_patterns::StatusRange;
+/// use api_patterns::StatusFilter;
 ///
-/// let success = StatusRange::parse("2xx").unwrap();
+/// let success = StatusFilter::parse("2xx").unwrap();
 /// assert!(success.contains(204) && !success.contains(301));
-/// assert!(StatusRange::parse("404").unwrap().contains(404));
-/// assert!(StatusRange::parse("none").is_some());
-/// assert!(StatusRange::parse("600").is_none());
+/// assert!(StatusFilter::parse("404").unwrap().contains(404));
+/// assert!(StatusFilter::parse("none").is_some());
+/// assert!(StatusFilter::parse("600").is_none());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StatusRange {
+pub struct StatusFilter {
     first: i64,
     last: i64,
 }
 
-impl StatusRange {
+impl StatusFilter {
     /// Parses `404`, `4xx`, or `none` for flows without a response.
     pub fn parse(text: &str) -> Option<Self> {
         if text.eq_ignore_ascii_case("none") {
@@ -38,9 +38,9 @@ impl StatusRange {
     /// Returns `true` if the range has a status code.
     ///
     /// ```
-    /// use api_patterns::StatusRange;
+    /// use api_patterns::StatusFilter;
     ///
-    /// assert!(StatusRange::parse("5xx").unwrap().contains(503));
+    /// assert!(StatusFilter::parse("5xx").unwrap().contains(503));
     /// ```
     pub fn contains(self, status: i64) -> bool {
         (self.first..=self.last).contains(&status)
