@@ -37,7 +37,7 @@ use crate::error::Error;
 use crate::flow::text;
 use crate::output::{
     Csv, ExplanationJson, ExplanationOutput, ExplanationText, Json, JsonLines, Markdown, Output,
-    Table, rules_of,
+    OverviewOptions, Table, Tree, rules_of,
 };
 use crate::report::options::ReportOptions;
 use crate::report::selection::Selection;
@@ -138,11 +138,15 @@ fn analyze(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         }
         explanation(arguments.format()).write(&analysis.explanations, &mut out)?;
     } else if !analysis.report.patterns.is_empty() || arguments.format() != OutputFormat::Table {
-        output(arguments.format(), arguments.color).write(&analysis.report, &mut out)?;
+        output(arguments).write(&analysis.report, &mut out)?;
     }
     out.flush()?;
     let messages = Messages::new(&captures, arguments.input.source.selection.quiet);
-    Ok(messages.after(&analysis, start.elapsed()))
+    let exit = messages.after(&analysis, start.elapsed());
+    if arguments.is_for_people() && arguments.selection.only.is_none() {
+        messages.say_noise(&analysis.report);
+    }
+    Ok(exit)
 }
 
 /// Applies the options that select and order endpoints.
@@ -150,6 +154,8 @@ fn select(analysis: &mut Analysis, arguments: &EndpointSelection) {
     let selection = Selection {
         path_prefix: arguments.path_prefix.clone(),
         min_count: arguments.min_count,
+        class: arguments.only.map(Into::into),
+        text: arguments.filter.clone(),
         ..Selection::default()
     };
     let top = arguments.top.map(|top| top as usize);
@@ -250,11 +256,15 @@ fn options(arguments: &InputArguments) -> Result<Options, Error> {
 fn source_options(arguments: &SelectionArguments) -> Result<Options, Error> {
     let no_host =
         |domain: &&String| domain.is_empty() || domain.contains(['/', '?', '#', '@', ' ']);
-    if let Some(domain) = arguments.domain.iter().find(no_host) {
-        let shown = text::printable(domain.as_bytes());
-        return Err(Error::usage(format!(
-            "--domain {shown} is not a host name; give one as in --domain example.com"
-        )));
+    for (option, domains) in
+        [("--domain", &arguments.domain), ("--first-party", &arguments.first_party)]
+    {
+        if let Some(domain) = domains.iter().find(no_host) {
+            let shown = text::printable(domain.as_bytes());
+            return Err(Error::usage(format!(
+                "{option} {shown} is not a host name; give one as in {option} example.com"
+            )));
+        }
     }
     let exclude = arguments.exclude.iter().filter_map(|exclude| match exclude {
         Exclude::Noise(noise) => Some((*noise).into()),
@@ -264,8 +274,11 @@ fn source_options(arguments: &SelectionArguments) -> Result<Options, Error> {
         Exclude::Status(status) => Some(*status),
         Exclude::Noise(_) => None,
     });
-    let mut report =
-        ReportOptions { group_hosts: arguments.group_hosts, ..ReportOptions::default() };
+    let mut report = ReportOptions {
+        group_hosts: arguments.group_hosts,
+        first_parties: arguments.first_party.clone(),
+        ..ReportOptions::default()
+    };
     if let Some(path) = &arguments.rules {
         let name = path.display().to_string();
         let toml =
@@ -350,15 +363,25 @@ fn refuse_captures(option: &str, output: &Path, captures: &[PathBuf]) -> Result<
     Ok(())
 }
 
-fn output(format: OutputFormat, color: ColorWhen) -> Box<dyn Output> {
-    match format {
+/// The output that `analyze` was asked for.
+fn output(arguments: &AnalyzeArguments) -> Box<dyn Output> {
+    let overview = OverviewOptions {
+        fold_third_parties: !arguments.overview.all,
+        by_class: arguments.selection.sort.is_none(),
+    };
+    if arguments.overview.tree {
+        return Box::new(Tree { color: is_colored(arguments.color), overview });
+    }
+    match arguments.format() {
         OutputFormat::Json => Box::new(Json),
         OutputFormat::Jsonl => Box::new(JsonLines),
         OutputFormat::Csv => Box::new(Csv),
-        OutputFormat::Markdown => Box::new(Markdown),
-        OutputFormat::Table => {
-            Box::new(Table { width: terminal_width(), color: is_colored(color) })
-        }
+        OutputFormat::Markdown => Box::new(Markdown { overview }),
+        OutputFormat::Table => Box::new(Table {
+            width: terminal_width(),
+            color: is_colored(arguments.color),
+            overview,
+        }),
     }
 }
 

@@ -4,13 +4,17 @@ pub(crate) mod body;
 mod graphql;
 pub(crate) mod headers;
 pub(crate) mod json_string;
+pub(crate) mod media_type;
 pub(crate) mod noise;
 pub(crate) mod operation;
 pub(crate) mod owned;
 pub(crate) mod proxy_request;
 pub(crate) mod record_id;
+pub(crate) mod request_context;
+pub(crate) mod site;
 pub(crate) mod status_filter;
 pub mod text;
+pub(crate) mod trackers;
 pub mod url;
 
 use std::borrow::Cow;

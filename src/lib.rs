@@ -162,10 +162,12 @@ pub use openapi::{OpenApiOptions, OpenApiVersion, openapi_descriptions};
 pub use patterns::Patterns;
 pub use report::bodies::{BodySummaries, BodySummary};
 pub use report::decision::{Decision, Explanation, NearMiss};
+pub use report::endpoint_class::EndpointClass;
 pub use report::exchange::{
     BodyContent, Exchange, ExchangeRequest, ExchangeResponse, MessageBody, Secrets,
 };
 pub use report::options::ReportOptions;
+pub use report::party::Party;
 pub use report::routes::{Label, Routes};
 pub use report::{Latency, Parameter, Pattern, Report, Sizes, Totals};
 pub use schema::{SchemaReason, Schemas, schema_of_json};

@@ -114,6 +114,9 @@ pub(crate) const FREE_LEAVES: usize = 4;
 /// Weight in names of every leaf beyond the free ones.
 pub(crate) const LEAF_WEIGHT: usize = 6;
 
+/// Maximum number of hosts that are kept of the pages that send requests to one endpoint.
+pub(crate) const MAX_INITIATORS: usize = 8;
+
 /// Maximum number of distinct status codes of one endpoint, and separately of distinct media types.
 pub(crate) const MAX_STATUS_CODES: usize = 64;
 

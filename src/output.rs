@@ -10,11 +10,14 @@ mod markdown;
 mod rules;
 #[cfg(feature = "cli")]
 mod table;
+#[cfg(feature = "cli")]
+mod tree;
 
 use std::io::{self, Write};
 
 use crate::report::Report;
 
+pub use crate::report::overview::OverviewOptions;
 pub use csv::Csv;
 pub use exchange::{ExchangeCurl, ExchangeHar, ExchangeJson, ExchangeOutput, ExchangeText};
 pub use explanation::{ExplanationJson, ExplanationOutput, ExplanationText};
@@ -30,6 +33,8 @@ pub use rules::rules_of;
 pub use table::Table;
 #[cfg(feature = "cli")]
 pub(crate) use table::counted;
+#[cfg(feature = "cli")]
+pub use tree::Tree;
 
 /// A format in which a report can be written. Captured text is always escaped: see [`text`](crate::text).
 ///

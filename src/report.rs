@@ -3,14 +3,20 @@
 pub(crate) mod bodies;
 #[cfg(feature = "mcp")]
 pub(crate) mod branches;
+mod classification;
 pub(crate) mod decision;
 mod describe;
 pub(crate) mod domain;
+pub(crate) mod endpoint_class;
 pub(crate) mod exchange;
 mod hosts;
 pub(crate) mod lookup;
 pub(crate) mod masked;
 pub(crate) mod options;
+pub(crate) mod overview;
+pub(crate) mod party;
+#[cfg(feature = "cli")]
+pub(crate) mod path_tree;
 pub(crate) mod routes;
 #[cfg(feature = "cli")]
 pub(crate) mod selection;
@@ -23,6 +29,8 @@ use serde::{Deserialize, Serialize};
 pub use crate::patterns::endpoint::durations::Latency;
 pub use crate::patterns::endpoint::response_sizes::Sizes;
 use crate::report::bodies::BodySummaries;
+use crate::report::endpoint_class::EndpointClass;
+use crate::report::party::Party;
 
 /// Displayed name of the group of hosts beyond the bound of the trie.
 pub(crate) const OTHER_HOSTS: &str = "(other hosts)";
@@ -123,6 +131,12 @@ pub struct Pattern {
     pub host: String,
     /// The path template, `/users/{user_id}`; empty for CONNECT.
     pub path_pattern: String,
+    /// Whether the endpoint is a call of an API, a page or an asset.
+    #[serde(default)]
+    pub class: EndpointClass,
+    /// Whether the host is a first or a third party.
+    #[serde(default)]
+    pub party: Party,
     /// The names of the path parameters, in order of position.
     pub path_params: Vec<String>,
     /// All parameters: path parameters in order of position, then query parameters by name.
@@ -174,6 +188,16 @@ pub struct Pattern {
     /// Start of the latest request, in RFC 3339 (UTC, microseconds).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<String>,
+}
+
+#[cfg(feature = "cli")]
+impl Pattern {
+    /// The number of requests that failed, or were answered with 4xx, 5xx or not at all.
+    pub(crate) fn errors(&self) -> u64 {
+        let fine = self.status_codes.iter().filter(|(code, _)| code.starts_with(['1', '2', '3']));
+        let fine: u64 = fine.map(|(_, count)| count).sum();
+        self.request_count.saturating_sub(fine).max(self.failed_count)
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

@@ -66,6 +66,9 @@ mod openapi;
 /// Merges of OpenAPI descriptions that people have edited, and examples, on the command line.
 #[path = "main/openapi_merge.rs"]
 mod openapi_merge;
+/// What people see first: classes and parties of endpoints, and third parties in short.
+#[path = "main/overview.rs"]
+mod overview;
 /// Templates, from a table of cases in plain text.
 #[path = "main/templates.rs"]
 mod templates;

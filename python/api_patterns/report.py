@@ -94,11 +94,15 @@ class Pattern:
     request_body: dict[str, dict[str, Any]] | None = None
     responses: dict[str, dict[str, dict[str, Any]]] | None = None
     request_media_types: dict[str, int] = field(default_factory=dict)
+    #: `api`, `page`, `asset` or `other`: the `class` of the JSON report.
+    endpoint_class: str = "api"
+    #: `first` for the captured application, `third` for services that it embeds.
+    party: str = "first"
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Pattern:
         """Create a pattern from its JSON object."""
-        values = dict(values)
+        values = {**values, "endpoint_class": values.get("class", "api")}
         values["parameters"] = [
             Parameter(**_known(Parameter, {**parameter, "location": parameter["in"]})) for parameter in values["parameters"]
         ]
@@ -285,6 +289,7 @@ class Report:
     def _rows(self) -> list[dict[str, Any]]:
         rows = []
         for pattern in self.to_dict()["patterns"]:
+            pattern["endpoint_class"] = pattern.get("class", "api")
             row = {name: pattern.get(name, _ABSENT.get(name)) for name in _COLUMNS}
             for name, percentiles in _PERCENTILES.items():
                 values = pattern.get(name) or {}

@@ -64,7 +64,7 @@ pub(super) fn follow(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     if format == OutputFormat::Table {
         screen.clear()?;
         select(&mut analysis, &arguments.selection);
-        output(format, arguments.color).write(&analysis.report, &mut io::stdout().lock())?;
+        output(arguments).write(&analysis.report, &mut io::stdout().lock())?;
     } else {
         show(&mut analysis, arguments, &mut screen)?;
     }
@@ -91,7 +91,7 @@ fn show(
     let format = arguments.format();
     if format == OutputFormat::Table {
         let mut text = Vec::new();
-        output(format, arguments.color).write(&analysis.report, &mut text)?;
+        output(arguments).write(&analysis.report, &mut text)?;
         return Ok(screen.draw(&String::from_utf8_lossy(&text), analysis)?);
     }
     let mut line = serde_json::to_vec(&analysis.report).map_err(io::Error::other)?;

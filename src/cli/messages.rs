@@ -9,6 +9,8 @@ use crate::engine::{Analysis, Comparison, CompatAnswer, ObservedState};
 use crate::flow::text;
 use crate::math::grouped;
 use crate::output::counted;
+use crate::report::endpoint_class::EndpointClass;
+use crate::report::{Pattern, Report};
 use crate::skip::Skips;
 
 /// Prints one sentence to stderr. A closed stderr is ignored, since there is nowhere to report it.
@@ -61,6 +63,23 @@ impl<'a> Messages<'a> {
             ));
         }
         self.say(&totals, &analysis.skips, &problems, !analysis.failures.is_empty(), time)
+    }
+
+    /// Says how to leave noise out, where most flows are noise.
+    pub(super) fn say_noise(&self, report: &Report) {
+        let requests = |is_it: &dyn Fn(&Pattern) -> bool| -> u64 {
+            let kept = report.patterns.iter().filter(|pattern| is_it(pattern));
+            kept.map(|pattern| pattern.request_count).sum()
+        };
+        let is_call = |pattern: &Pattern| pattern.class == EndpointClass::Api;
+        let calls = report.patterns.iter().filter(|pattern| is_call(pattern)).count() as u64;
+        if !self.quiet && calls > 0 && requests(&is_call) * 2 < requests(&|_| true) {
+            complain(&format!(
+                "most requests are for pages and their assets; --only api shows the {} that {}",
+                counted(calls, "endpoint"),
+                if calls == 1 { "is a call of an API" } else { "are calls of an API" }
+            ));
+        }
     }
 
     pub(super) fn after_compat(&self, answer: &CompatAnswer, time: Duration) -> Exit {

@@ -69,6 +69,9 @@ impl Options {
     pub(super) fn decide(&self, patterns: &Patterns) -> Decision {
         let mut report = self.report.clone();
         report.exclude_errors_only_404 |= self.exclude.contains(&Noise::ErrorsOnly404);
+        if report.first_parties.is_empty() {
+            report.first_parties.clone_from(&self.domains);
+        }
         patterns.decide(&report)
     }
 }

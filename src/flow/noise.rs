@@ -1,19 +1,19 @@
 //! Noise: traffic without information about an API, which users can leave out.
 
-use std::collections::BTreeSet;
-use std::sync::LazyLock;
-
 use crate::flow::Flow;
+use crate::flow::media_type::{MediaKind, media_type};
+use crate::flow::trackers::is_tracker;
 use crate::skip::SkipReason;
 
 /// A kind of noise that can be left out of an analysis. Nothing is left out unless requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Noise {
-    /// Files of a web page: style sheets, scripts, fonts and images, by the ending of the path, and
-    /// the first three also by the content type.
+    /// Files of a web page: style sheets, scripts, fonts, images, videos and sounds, by the ending of the path or the content
+    /// type.
     Static,
-    /// CORS preflights: OPTIONS that a browser sends before the request (Fetch standard, 3.2.2).
+    /// CORS preflights, which a browser sends before the request: they have an `Access-Control-Request-Method` (Fetch standard,
+    /// 3.2.2).
     Preflight,
     /// Hosts of analytics, crash reports and advertising, and paths to which their scripts post on
     /// any host.
@@ -70,26 +70,28 @@ fn is_static(flow: &Flow<'_>) -> bool {
     if !flow.method.eq_ignore_ascii_case(b"GET") && !flow.method.eq_ignore_ascii_case(b"HEAD") {
         return false;
     }
-    let path = flow.path();
-    let name = memchr::memrchr(b'/', path).map_or(path, |slash| &path[slash + 1..]);
-    if let Some(dot) = memchr::memrchr(b'.', name)
-        && ENDINGS.iter().any(|ending| name[dot + 1..].eq_ignore_ascii_case(ending))
-    {
+    if has_static_ending(flow.path()) {
         return true;
     }
     let content_type = flow.response.as_ref().and_then(|response| response.content_type());
-    content_type.is_some_and(|content_type| {
-        let content_type = content_type.to_ascii_lowercase();
-        let has = |word: &str| memchr::memmem::find(&content_type, word.as_bytes()).is_some();
-        has("text/css") || has("javascript") || has("font/") || has("application/font")
+    let media_type = content_type.and_then(media_type);
+    media_type
+        .is_some_and(|name| MediaKind::of(&String::from_utf8_lossy(&name)) == MediaKind::Asset)
+}
+
+/// Returns `true` if the last segment of a path has the ending of an asset.
+pub(crate) fn has_static_ending(path: &[u8]) -> bool {
+    let name = memchr::memrchr(b'/', path).map_or(path, |slash| &path[slash + 1..]);
+    memchr::memrchr(b'.', name).is_some_and(|dot| {
+        ENDINGS.iter().any(|ending| name[dot + 1..].eq_ignore_ascii_case(ending))
     })
 }
 
+/// CORS preflights name the method that is to follow. A bare OPTIONS is one whose headers were not recorded.
 fn is_preflight(flow: &Flow<'_>) -> bool {
     let headers = flow.request_headers;
-    flow.method.eq_ignore_ascii_case(b"OPTIONS")
-        && (headers.get(b"access-control-request-method").is_some()
-            || headers.iter().next().is_none())
+    headers.get(b"access-control-request-method").is_some()
+        || (flow.method.eq_ignore_ascii_case(b"OPTIONS") && headers.iter().next().is_none())
 }
 
 /// Paths on the site's own host to which widely used scripts post.
@@ -105,24 +107,9 @@ const PATHS: [&[u8]; 9] = [
     b"/.well-known/rum",
 ];
 
-static HOSTS: LazyLock<BTreeSet<&'static [u8]>> = LazyLock::new(|| {
-    let lines = include_str!("../../data/telemetry.txt").lines();
-    lines.filter(|line| !line.starts_with('#')).map(|line| line.trim().as_bytes()).collect()
-});
-
 fn is_telemetry(flow: &Flow<'_>) -> bool {
-    let host = flow.host.to_ascii_lowercase();
-    let mut name = &*host;
-    loop {
-        if HOSTS.contains(name) {
-            return true;
-        }
-        match memchr::memchr(b'.', name) {
-            Some(dot) => name = &name[dot + 1..],
-            None => break,
-        }
-    }
-    PATHS.iter().any(|path| flow.path().starts_with(path))
+    is_tracker(&flow.host.to_ascii_lowercase())
+        || PATHS.iter().any(|path| flow.path().starts_with(path))
 }
 
 #[cfg(test)]

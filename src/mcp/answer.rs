@@ -17,6 +17,8 @@ use crate::limits;
 use crate::mcp::arguments::Detail;
 use crate::report::branches::Branch;
 use crate::report::decision::NearMiss;
+use crate::report::endpoint_class::EndpointClass;
+use crate::report::party::Party;
 use crate::report::{Latency, Parameter, Pattern, Sizes, Totals};
 
 /// The answer of `get_api_patterns`.
@@ -45,7 +47,7 @@ pub(super) struct PatternsAnswer {
     /// truncated, and in a summary.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) tree: Vec<BranchRow>,
-    /// Endpoints, the most-used first.
+    /// Endpoints: of the captured application before third parties, calls of an API before pages and assets, the most-used first.
     pub(super) patterns: Vec<EndpointRow>,
     /// Observed data, with format text: the lines; with detail compat: the array of mitmproxy-mcp as text.
     #[schemars(with = "String")]
@@ -174,6 +176,12 @@ pub(super) struct EndpointRow {
     host: String,
     /// Requests.
     request_count: u64,
+    /// page, asset or other; absent for a call of an API.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    class: &'static str,
+    /// third, for a service that the captured application embeds; absent for its own hosts.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    party: &'static str,
     /// The method. Observed data.
     #[serde(skip_serializing_if = "String::is_empty")]
     method: String,
@@ -314,6 +322,8 @@ impl EndpointRow {
             endpoint: shown(&pattern.endpoint),
             host: shown(&pattern.host),
             request_count: pattern.request_count,
+            class: if pattern.class == EndpointClass::Api { "" } else { pattern.class.name() },
+            party: if pattern.party == Party::First { "" } else { pattern.party.name() },
             reduced,
             ..Self::default()
         };

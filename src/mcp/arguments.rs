@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use crate::engine::Scope;
 use crate::flow::text;
 use crate::limits;
+use crate::report::endpoint_class::EndpointClass;
 use crate::report::selection::Selection;
 
 /// The arguments of `get_api_patterns`.
@@ -33,6 +34,8 @@ pub(super) struct PatternsArguments {
     /// Only endpoints with at least this many requests.
     #[schemars(range(min = 0))]
     pub(super) min_count: u64,
+    /// Only endpoints of this class; api leaves out pages and their images, scripts and stylesheets.
+    pub(super) only: ClassArgument,
     /// How much to say of each endpoint.
     pub(super) detail: Detail,
     /// How to say it.
@@ -52,6 +55,7 @@ impl Default for PatternsArguments {
             path_prefix: String::new(),
             method: String::new(),
             min_count: 0,
+            only: ClassArgument::All,
             detail: Detail::Standard,
             format: AnswerFormat::Json,
             max_bytes: limits::DEFAULT_ANSWER_BYTES as u64,
@@ -74,6 +78,36 @@ pub(super) enum Detail {
     Full,
     /// The JSON array that mitmproxy-mcp answers, for clients written for it; takes domain and limit alone, and is never cut.
     Compat,
+}
+
+/// A class of endpoints.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(super) enum ClassArgument {
+    /// All classes.
+    #[default]
+    All,
+    /// Calls of an API.
+    Api,
+    /// Pages that people look at.
+    Page,
+    /// Stylesheets, scripts, images, fonts, videos and sounds.
+    Asset,
+    /// Preflights, tunnels and redirects.
+    Other,
+}
+
+impl ClassArgument {
+    fn class(self) -> Option<EndpointClass> {
+        match self {
+            Self::All => None,
+            Self::Api => Some(EndpointClass::Api),
+            Self::Page => Some(EndpointClass::Page),
+            Self::Asset => Some(EndpointClass::Asset),
+            Self::Other => Some(EndpointClass::Other),
+        }
+    }
 }
 
 /// The form of an answer.
@@ -310,6 +344,8 @@ impl PatternsArguments {
             path_prefix: given(&self.path_prefix),
             method: given(&self.method),
             min_count: self.min_count,
+            class: self.only.class(),
+            text: None,
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use crate::engine::Snapshot;
 use crate::flow::text;
 use crate::limits;
 use crate::mcp::answer::{Count, PatternsAnswer};
@@ -18,7 +17,6 @@ const ROOM_OF_CURSOR: usize = 160;
 /// Fills an answer with the text of the endpoints from number `start` on, as many as fit into `max_bytes`. Returns `None` if there
 /// are not so many.
 pub(super) fn compact_answer(
-    view: &Snapshot,
     selected: &[&Pattern],
     mut answer: PatternsAnswer,
     (start, max_bytes): (usize, usize),
@@ -27,11 +25,9 @@ pub(super) fn compact_answer(
     if start > 0 && start >= selected.len() {
         return None;
     }
-    // Hosts in the order of the report, so that each is written once.
+    // The endpoints of a host stand together, so that each host is written once.
     let mut patterns = selected.to_vec();
-    let place = |pattern: &&Pattern| {
-        view.report.patterns.iter().position(|other| other.host == pattern.host)
-    };
+    let place = |pattern: &&Pattern| selected.iter().position(|other| other.host == pattern.host);
     patterns.sort_by_cached_key(place);
     let mut text = LEGEND.to_owned();
     for sentence in &answer.advice {

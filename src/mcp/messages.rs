@@ -95,7 +95,7 @@ pub(super) const NO_PLACE: &str = "There is no such place: a path begins with qu
 pub(super) const GO_ON: &str = "Not all fits: drill down with domain and path_prefix of a row of the tree, raise min_count, or pass \
     next_cursor as cursor for what follows.";
 
-pub(super) const NOTHING_MATCHES: &str = "Nothing matches. Leave out path_prefix, method, min_count or domain; detail summary shows \
+pub(super) const NOTHING_MATCHES: &str = "Nothing matches. Leave out path_prefix, method, min_count, only or domain; detail summary shows \
     which hosts and prefixes there are.";
 
 pub(super) const NO_FLOWS: &str =

@@ -47,7 +47,7 @@ pub(super) fn patterns_answer(
         result: None,
     };
     if arguments.format == AnswerFormat::Text {
-        return compact_answer(view, &selected, answer, (start, budget), cursor_at);
+        return compact_answer(&selected, answer, (start, budget), cursor_at);
     }
     // A cursor always points to an endpoint that is left.
     if start > 0 && start >= selected.len() {

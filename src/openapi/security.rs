@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use crate::flow::site::site_of;
 use crate::openapi::servers::server_url;
 use crate::report::Pattern;
 use crate::schema::Schemas;
@@ -129,14 +130,14 @@ impl SecuritySchemes {
 }
 
 /// The flows of OAuth 2 that requests for tokens show: a form or an object with `grant_type`, answered with an `access_token`.
-/// The requests may have gone to another host of the same domain.
+/// The requests may have gone to another host of the site.
 pub(super) fn oauth_flows(
     host: &str,
     hosts: &[(&str, Vec<&Pattern>)],
     schemas: &Schemas,
 ) -> Option<Value> {
     let mut flows = Map::new();
-    for (other, patterns) in hosts.iter().filter(|(other, _)| domain_of(other) == domain_of(host)) {
+    for (other, patterns) in hosts.iter().filter(|(other, _)| site_of(other) == site_of(host)) {
         for pattern in patterns {
             let Some((graph, endpoint)) = schemas.get(&pattern.id) else { continue };
             let graph = &graph.graph;
@@ -168,11 +169,4 @@ pub(super) fn oauth_flows(
         }
     }
     (!flows.is_empty()).then_some(Value::Object(flows))
-}
-
-/// The last two labels of a host.
-fn domain_of(host: &str) -> &str {
-    let host = host.split(':').next().unwrap_or(host);
-    let mut dots = host.rmatch_indices('.');
-    dots.nth(1).map_or(host, |(at, _)| &host[at + 1..])
 }

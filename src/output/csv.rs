@@ -37,6 +37,8 @@ const COLUMNS: &[Column] = &[
     ("first_seen", |pattern| pattern.first_seen.as_deref().unwrap_or_default().into()),
     ("last_seen", |pattern| pattern.last_seen.as_deref().unwrap_or_default().into()),
     ("operation", |pattern| pattern.operation.as_deref().unwrap_or_default().into()),
+    ("class", |pattern| pattern.class.name().into()),
+    ("party", |pattern| pattern.party.name().into()),
 ];
 
 /// The number of responses with a status of one class, from 1 to 5.

@@ -2,46 +2,59 @@
 
 use std::io::{self, Write};
 
-use crate::output::{Output, status_classes};
-use crate::report::Report;
+use crate::output::{Output, OverviewOptions, status_classes};
+use crate::report::overview::Overview;
+use crate::report::{Pattern, Report};
 
 /// Writes a heading and a table per host.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Markdown;
+pub struct Markdown {
+    /// What is shown first, and what is folded.
+    pub overview: OverviewOptions,
+}
 
 impl Output for Markdown {
     fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
-        let mut host = None;
-        for pattern in &report.patterns {
-            if host != Some(&pattern.host) {
-                let gap = if host.is_some() { "\n" } else { "" };
-                writeln!(out, "{gap}## {}\n", code(&pattern.host))?;
-                writeln!(
-                    out,
-                    "| Requests | Endpoint | Status | p50 ms | p95 ms | Query parameters |"
-                )?;
-                writeln!(out, "|---:|---|---|---:|---:|---|")?;
-                host = Some(&pattern.host);
-            }
-            let classes =
-                status_classes(pattern).into_iter().zip(1..).filter(|(count, _)| *count > 0);
-            let status: Vec<String> =
-                classes.map(|(count, class)| format!("{class}xx: {count}")).collect();
-            let latency = pattern.latency_ms.as_ref();
-            let query: Vec<String> = pattern.query_params.iter().map(|name| code(name)).collect();
-            writeln!(
-                out,
-                "| {} | {} | {} | {} | {} | {} |",
-                pattern.request_count,
-                code(&pattern.endpoint),
-                status.join(", "),
-                latency.map(|latency| latency.p50.to_string()).unwrap_or_default(),
-                latency.map(|latency| latency.p95.to_string()).unwrap_or_default(),
-                query.join(" "),
-            )?;
+        let overview = Overview::of(report, self.overview);
+        for (number, host) in overview.hosts.iter().enumerate() {
+            let gap = if number > 0 { "\n" } else { "" };
+            writeln!(out, "{gap}## {}\n", code(host.host))?;
+            writeln!(out, "| Requests | Endpoint | Status | p50 ms | p95 ms | Query parameters |")?;
+            writeln!(out, "|---:|---|---|---:|---:|---|")?;
+            write_rows(&host.patterns, out)?;
+        }
+        if !overview.third_parties.is_empty() {
+            let gap = if overview.hosts.is_empty() { "" } else { "\n" };
+            writeln!(out, "{gap}## Third parties\n")?;
+            writeln!(out, "| Requests | Endpoints | Hosts | Domain |\n|---:|---:|---:|---|")?;
+        }
+        for third in &overview.third_parties {
+            let (requests, endpoints, hosts) = (third.requests, third.endpoints, third.hosts);
+            writeln!(out, "| {requests} | {endpoints} | {hosts} | {} |", code(&third.domain))?;
         }
         Ok(())
     }
+}
+
+fn write_rows(patterns: &[&Pattern], out: &mut dyn Write) -> io::Result<()> {
+    for pattern in patterns {
+        let classes = status_classes(pattern).into_iter().zip(1..).filter(|(count, _)| *count > 0);
+        let status: Vec<String> =
+            classes.map(|(count, class)| format!("{class}xx: {count}")).collect();
+        let latency = pattern.latency_ms.as_ref();
+        let query: Vec<String> = pattern.query_params.iter().map(|name| code(name)).collect();
+        writeln!(
+            out,
+            "| {} | {} | {} | {} | {} | {} |",
+            pattern.request_count,
+            code(&pattern.endpoint),
+            status.join(", "),
+            latency.map(|latency| latency.p50.to_string()).unwrap_or_default(),
+            latency.map(|latency| latency.p95.to_string()).unwrap_or_default(),
+            query.join(" "),
+        )?;
+    }
+    Ok(())
 }
 
 /// Formats captured text as a code span that can neither contain markup nor end its table cell. Characters that

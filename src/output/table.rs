@@ -7,16 +7,20 @@ use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::math::grouped;
-use crate::output::{Output, status_classes};
+use crate::output::{Output, OverviewOptions, status_classes};
+use crate::report::overview::{Overview, ThirdParty};
 use crate::report::{Pattern, Report};
 
-/// Writes a table per host, with the endpoints in the order of the report: those with the most requests first.
+/// Writes a table per host: those of first parties before others, calls of an API before pages and assets, and those with the
+/// most requests first.
 #[derive(Clone, Copy, Debug)]
 pub struct Table {
     /// Maximum width of a line in columns; `None` for unlimited. Very narrow widths may be exceeded.
     pub width: Option<usize>,
     /// True if the output contains colour sequences.
     pub color: bool,
+    /// What is shown first, and what is folded.
+    pub overview: OverviewOptions,
 }
 
 /// Number of spaces between two columns.
@@ -36,14 +40,44 @@ const CLASS_NAMES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
 
 impl Output for Table {
     fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
-        for (i, patterns) in report.patterns.chunk_by(|a, b| a.host == b.host).enumerate() {
-            if i > 0 {
+        let overview = Overview::of(report, self.overview);
+        for (number, host) in overview.hosts.iter().enumerate() {
+            if number > 0 {
                 writeln!(out)?;
             }
-            self.write_host(patterns, out)?;
+            self.write_host(host.host, &host.patterns, out)?;
         }
-        Ok(())
+        write_third_parties(&overview.third_parties, !overview.hosts.is_empty(), out)
     }
+}
+
+/// Writes a line for each third party, below a line with their sums. `has_above` says that a table stands above.
+pub(super) fn write_third_parties(
+    parties: &[ThirdParty],
+    has_above: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if parties.is_empty() {
+        return Ok(());
+    }
+    let endpoints: u64 = parties.iter().map(|third| third.endpoints).sum();
+    let requests: u64 = parties.iter().map(|third| third.requests).sum();
+    if has_above {
+        writeln!(out)?;
+    }
+    writeln!(
+        out,
+        "third parties: {}, {}, {} (--all shows them)",
+        counted(parties.len() as u64, "domain"),
+        counted(endpoints, "endpoint"),
+        counted(requests, "request"),
+    )?;
+    writeln!(out, "{:>9}  {:>9}  domain", "requests", "endpoints")?;
+    for third in parties {
+        let (requests, endpoints) = (grouped(third.requests), grouped(third.endpoints));
+        writeln!(out, "{requests:>9}  {endpoints:>9}  {}", third.domain)?;
+    }
+    Ok(())
 }
 
 /// Cells of one line.
@@ -200,8 +234,8 @@ impl ColumnWidths {
 }
 
 impl Table {
-    fn write_host(&self, patterns: &[Pattern], out: &mut dyn Write) -> io::Result<()> {
-        let rows: Vec<TableRow<'_>> = patterns.iter().map(TableRow::new).collect();
+    fn write_host(&self, host: &str, patterns: &[&Pattern], out: &mut dyn Write) -> io::Result<()> {
+        let rows: Vec<TableRow<'_>> = patterns.iter().copied().map(TableRow::new).collect();
         let columns = ColumnWidths::new(&rows, self.width);
         let requests: u64 = patterns.iter().map(|pattern| pattern.request_count).sum();
         let summary = format!(
@@ -209,7 +243,6 @@ impl Table {
             counted(patterns.len() as u64, "endpoint"),
             counted(requests, "request")
         );
-        let host = patterns.first().map_or("", |pattern| &pattern.host);
         let host = cut(
             host,
             self.width.unwrap_or(usize::MAX).saturating_sub(summary.len() + GAP).max(LEAST_PATH),

@@ -54,6 +54,8 @@ pub(crate) struct Observation<'a> {
     pub(crate) query: &'a [u8],
     /// True if the path ends with a slash.
     pub(crate) trailing_slash: bool,
+    /// True if the request has headers that only browsers send. The header names set it.
+    pub(crate) is_from_browser: bool,
     /// A buffer for any use, reused between flows.
     pub(crate) scratch: &'a mut Vec<u8>,
 }
@@ -67,7 +69,7 @@ impl<'a> Observation<'a> {
         scratch: &'a mut Vec<u8>,
     ) -> Self {
         let response = flow.response.as_ref().filter(|response| response.status > 0);
-        Self { flow, response, query, trailing_slash, scratch }
+        Self { flow, response, query, trailing_slash, is_from_browser: false, scratch }
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod durations;
 pub(crate) mod header_names;
 pub(crate) mod media_types;
 pub(crate) mod query_parameters;
+pub(crate) mod request_contexts;
 pub(crate) mod request_media_types;
 pub(crate) mod response_sizes;
 pub(crate) mod sample_ids;
@@ -25,6 +26,8 @@ aggregates! {
         media_types: media_types::MediaTypes,
         request_media_types: request_media_types::RequestMediaTypes,
         header_names: header_names::HeaderNames,
+        // Behind the names, which tell whether a browser sent the request.
+        request_contexts: request_contexts::RequestContexts,
         query_parameters: query_parameters::QueryParameters,
         sample_ids: sample_ids::SampleIds,
         durations: durations::Durations,

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::limits;
 use crate::patterns::Patterns;
 use crate::patterns::endpoint::Endpoint;
-use crate::report::describe::{HostSummary, NameCounts, pattern_of};
+use crate::report::classification::{DescribedHost, classified};
+use crate::report::describe::{DescribedEndpoint, HostSummary, NameCounts, pattern_of};
 use crate::report::lookup::find_endpoints;
 use crate::report::options::ReportOptions;
 use crate::report::routes::{Label, RouteNode, Routes};
@@ -187,7 +188,7 @@ pub(crate) fn build(
     let mut routes = Routes::default();
     let mut explanations = Vec::new();
     let (mut errors_only_404, mut not_told_apart) = (0, 0);
-    let mut hosts: Vec<(u64, String, Vec<Pattern>)> = Vec::new();
+    let mut hosts: Vec<DescribedHost> = Vec::new();
     for group in hosts::groups([&answered, &not_found], options, model, judge, &matched) {
         let ruled =
             WithRules { rules: &options.rules, host: &group.name, inner: judge, matched: &matched };
@@ -216,17 +217,25 @@ pub(crate) fn build(
         let mut found = describer.found;
         routes.add_hosts(&group.members, route);
         found.sort_by(|a, b| {
+            let (a, b) = (&a.pattern, &b.pattern);
             let path = a.path_pattern.cmp(&b.path_pattern);
             b.request_count.cmp(&a.request_count).then(path).then_with(|| a.method.cmp(&b.method))
         });
         if found.is_empty() && left_out {
             continue;
         }
-        hosts.push((found.iter().map(|p| p.request_count).sum(), group.name, found));
+        let requests = found.iter().map(|endpoint| endpoint.pattern.request_count).sum();
+        hosts.push(DescribedHost { name: group.name, requests, endpoints: found });
     }
-    hosts.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    let found: Vec<Pattern> =
-        hosts.iter_mut().flat_map(|host| std::mem::take(&mut host.2)).collect();
+    hosts.sort_by(|a, b| b.requests.cmp(&a.requests).then_with(|| a.name.cmp(&b.name)));
+    let host_count = hosts.len() as u64;
+    let found = classified(hosts, &options.first_parties);
+    for explanation in &mut explanations {
+        let shown = &mut explanation.pattern;
+        if let Some(pattern) = found.iter().find(|pattern| pattern.id == shown.id) {
+            (shown.class, shown.party) = (pattern.class, pattern.party);
+        }
+    }
     let used = patterns.used.saturating_sub(errors_only_404);
     let mut skips = patterns.skips.clone();
     skips.add_many(SkipReason::ErrorsOnly404, errors_only_404);
@@ -234,7 +243,7 @@ pub(crate) fn build(
         flows: used + skips.total(),
         used,
         skipped: skips.iter().map(|(reason, count, _)| (reason.name().to_owned(), count)).collect(),
-        hosts: hosts.len() as u64,
+        hosts: host_count,
         patterns: found.len() as u64,
         not_told_apart,
         not_selected: 0,
@@ -261,7 +270,7 @@ struct Describer<'a, 't> {
     not_told_apart: u64,
     variables: Vec<(usize, Variable<'t>)>,
     near: Vec<NearMiss>,
-    found: Vec<Pattern>,
+    found: Vec<DescribedEndpoint>,
     explanations: &'a mut Vec<Explanation>,
     routes: &'a mut Routes,
 }
@@ -277,7 +286,8 @@ impl<'t> Describer<'_, 't> {
                 route.add_end(*end, self.routes.no_label());
                 continue;
             }
-            let pattern = pattern_of(*end, &self.host, &place.template, &self.variables, seen);
+            let described = pattern_of(*end, &self.host, &place.template, &self.variables, seen);
+            let pattern = &described.pattern;
             if self.explain.is_some_and(|name| name == pattern.endpoint || name == pattern.id) {
                 let near_misses = self.near.clone();
                 self.explanations.push(Explanation { pattern: pattern.clone(), near_misses });
@@ -290,7 +300,7 @@ impl<'t> Describer<'_, 't> {
                 host: pattern.host.clone(),
             };
             route.add_end(*end, self.routes.add_label(label));
-            self.found.push(pattern);
+            self.found.push(described);
         }
         let near_before = self.near.len();
         if self.explain.is_some() {

@@ -10,8 +10,11 @@ use crate::flow::text;
 use crate::patterns::aggregate::{Aggregate, CountedName};
 use crate::patterns::endpoint::Endpoint;
 use crate::patterns::endpoint::query_parameters::QueryParameter;
+use crate::patterns::endpoint::request_contexts::RequestContexts;
 use crate::patterns::names;
 use crate::report::bodies::BodySummaries;
+use crate::report::endpoint_class::{EndpointClass, class_of};
+use crate::report::party::Party;
 use crate::report::{Parameter, Pattern, masked};
 use crate::sketch::{Merge, stable_hash};
 use crate::template::Template;
@@ -45,6 +48,16 @@ impl NameCounts {
     }
 }
 
+/// A described endpoint, with what the other endpoints are needed for to complete the description.
+pub(crate) struct DescribedEndpoint {
+    /// The description, with the default class and party.
+    pub(crate) pattern: Pattern,
+    /// The class, if it is known from the endpoint alone.
+    pub(crate) class: Option<EndpointClass>,
+    /// Where its requests come from.
+    pub(crate) contexts: RequestContexts,
+}
+
 /// Describes one endpoint from all statistics that were decided to belong to it.
 pub(crate) fn pattern_of(
     (method, operation): (&[u8], &[u8]),
@@ -52,7 +65,7 @@ pub(crate) fn pattern_of(
     template: &Template,
     variables: &[(usize, Variable<'_>)],
     seen: &[&Endpoint],
-) -> Pattern {
+) -> DescribedEndpoint {
     let mut endpoint = Endpoint::default();
     for part in seen {
         endpoint.merge((*part).clone());
@@ -84,8 +97,9 @@ pub(crate) fn pattern_of(
     let query = query_parameters(&shown.query_parameters, requests, names);
     let query_params = query.iter().map(|parameter| parameter.name.clone()).collect();
     parameters.extend(query);
+    let class = class_of((&method, operation.is_some(), &path_pattern), &shown);
 
-    Pattern {
+    let pattern = Pattern {
         id,
         endpoint: format!("{method} {shown_path}{split}"),
         operation,
@@ -110,7 +124,10 @@ pub(crate) fn pattern_of(
         first_seen: shown.times.first,
         last_seen: shown.times.last,
         path_pattern,
-    }
+        class: EndpointClass::default(),
+        party: Party::default(),
+    };
+    DescribedEndpoint { pattern, class, contexts: shown.request_contexts }
 }
 
 /// The id of an endpoint. It is a hash of the captured words, not of the displayed ones, so that

@@ -20,6 +20,8 @@ pub struct ReportOptions {
     /// True to merge sibling hosts into one if they have the same endpoints and differ only in
     /// their first label.
     pub group_hosts: bool,
+    /// Domains whose hosts are first parties; all others are third parties then. Empty to decide it from the requests.
+    pub first_parties: Vec<String>,
     /// True to leave out endpoints whose every response was 404.
     pub exclude_errors_only_404: bool,
     /// The endpoint to explain, by [`Pattern::endpoint`](crate::Pattern::endpoint) (`GET /users/{user_id}`) or

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use crate::report::domain::is_host_in;
+use crate::report::endpoint_class::EndpointClass;
 use crate::report::{Pattern, Report};
 
 /// A filter for endpoints. The default selects all.
@@ -15,6 +16,10 @@ pub(crate) struct Selection {
     /// Selects this method, ignoring case.
     pub(crate) method: Option<String>,
     pub(crate) min_count: u64,
+    /// Selects this class.
+    pub(crate) class: Option<EndpointClass>,
+    /// Selects endpoints with this text in their host, method or path, ignoring case.
+    pub(crate) text: Option<String>,
 }
 
 /// An order of the endpoints of a host.
@@ -44,7 +49,7 @@ impl EndpointOrder {
             Self::Path => patterns.sort_by(|a, b| {
                 a.path_pattern.cmp(&b.path_pattern).then_with(|| a.endpoint.cmp(&b.endpoint))
             }),
-            Self::Errors => patterns.sort_by_key(|pattern| Reverse(errors(pattern))),
+            Self::Errors => patterns.sort_by_key(|pattern| Reverse(pattern.errors())),
             Self::Latency => patterns.sort_by_key(|pattern| {
                 descending(pattern.latency_ms.as_ref().map(|latency| latency.p50))
             }),
@@ -75,13 +80,6 @@ impl Ord for OrderedNumber {
     }
 }
 
-/// The number of requests that failed, or were answered with 4xx, 5xx or not at all.
-fn errors(pattern: &Pattern) -> u64 {
-    let fine = pattern.status_codes.iter().filter(|(code, _)| code.starts_with(['1', '2', '3']));
-    let fine: u64 = fine.map(|(_, count)| count).sum();
-    pattern.request_count.saturating_sub(fine).max(pattern.failed_count)
-}
-
 impl Report {
     /// Keeps the first `top` endpoints, in an order over all hosts, of those that are selected. Hosts stay together and in their
     /// order; the endpoints of each are sorted. What is left out is counted.
@@ -108,12 +106,14 @@ impl Report {
 }
 
 impl Selection {
-    /// The selected endpoints of all hosts, ordered by number of requests, descending.
+    /// The selected endpoints of all hosts: those of first parties before others, calls of an API before pages and assets, and
+    /// those with most requests first.
     #[cfg(feature = "mcp")]
     pub(crate) fn of<'r>(&self, patterns: &'r [Pattern]) -> Vec<&'r Pattern> {
         let mut selected: Vec<&Pattern> =
             patterns.iter().filter(|pattern| self.wants(pattern)).collect();
         EndpointOrder::Requests.sort(&mut selected);
+        selected.sort_by_key(|pattern| (pattern.party, pattern.class));
         selected
     }
 
@@ -128,6 +128,11 @@ impl Selection {
                 .path_prefix
                 .as_ref()
                 .is_none_or(|prefix| is_below(&pattern.path_pattern, prefix))
+            && self.class.is_none_or(|class| pattern.class == class)
+            && self.text.as_ref().is_none_or(|text| {
+                let whole = format!("{} {}{}", pattern.method, pattern.host, pattern.endpoint);
+                whole.to_lowercase().contains(&text.to_lowercase())
+            })
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 use clap::{Args, ValueEnum};
 
 use crate::cli::arguments::input::InputArguments;
+use crate::report::endpoint_class::EndpointClass;
 use crate::report::selection::EndpointOrder;
 
 #[derive(Args, Debug)]
@@ -36,6 +37,9 @@ pub(in crate::cli) struct AnalyzeArguments {
     #[command(flatten)]
     pub(in crate::cli) selection: EndpointSelection,
 
+    #[command(flatten)]
+    pub(in crate::cli) overview: OverviewArguments,
+
     /// Colours in the table [default: on a terminal that has them]
     #[arg(long, value_enum, default_value_t = ColorWhen::Auto, hide_default_value = true)]
     pub(in crate::cli) color: ColorWhen,
@@ -51,6 +55,25 @@ impl AnalyzeArguments {
             if io::stdout().is_terminal() { OutputFormat::Table } else { OutputFormat::Json };
         self.format.unwrap_or(default)
     }
+
+    /// True if the output is for people, who look for what matters first.
+    pub(in crate::cli) fn is_for_people(&self) -> bool {
+        self.explain.is_none()
+            && (self.overview.tree
+                || matches!(self.format(), OutputFormat::Table | OutputFormat::Markdown))
+    }
+}
+
+/// Options of outputs for people, which show what matters first.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct OverviewArguments {
+    /// Show third parties' endpoints too, which tables and Markdown sum up by domain
+    #[arg(long, conflicts_with = "compat")]
+    pub(in crate::cli) all: bool,
+
+    /// Show a tree of hosts and paths with the number of endpoints and requests below each
+    #[arg(long, conflicts_with_all = ["compat", "explain", "format"])]
+    pub(in crate::cli) tree: bool,
 }
 
 /// Options that select and order the endpoints that are shown. They are decided from all flows in any case.
@@ -73,6 +96,14 @@ pub(in crate::cli) struct EndpointSelection {
         conflicts_with = "compat"
     )]
     pub(in crate::cli) min_count: u64,
+
+    /// Only endpoints of this class: api leaves out pages and their images, scripts and stylesheets
+    #[arg(long, value_enum, value_name = "CLASS", conflicts_with = "compat")]
+    pub(in crate::cli) only: Option<ClassArgument>,
+
+    /// Only endpoints with this text in their method, host or path, ignoring case
+    #[arg(long, value_name = "TEXT", conflicts_with = "compat")]
+    pub(in crate::cli) filter: Option<String>,
 
     /// Only paths that begin with these whole segments, as in /api/v1/users; a {parameter} stands for any segment
     #[arg(long, value_name = "PATH", conflicts_with = "compat")]
@@ -105,6 +136,30 @@ impl From<SortArgument> for EndpointOrder {
             SortArgument::Latency => Self::Latency,
             SortArgument::Size => Self::Size,
             SortArgument::Recent => Self::Recent,
+        }
+    }
+}
+
+/// A class of endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum ClassArgument {
+    /// Calls of an API
+    Api,
+    /// Pages that people look at
+    Page,
+    /// Stylesheets, scripts, images, fonts, videos and sounds
+    Asset,
+    /// Preflights, tunnels and redirects
+    Other,
+}
+
+impl From<ClassArgument> for EndpointClass {
+    fn from(class: ClassArgument) -> Self {
+        match class {
+            ClassArgument::Api => Self::Api,
+            ClassArgument::Page => Self::Page,
+            ClassArgument::Asset => Self::Asset,
+            ClassArgument::Other => Self::Other,
         }
     }
 }

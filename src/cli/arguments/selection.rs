@@ -25,6 +25,11 @@ pub(in crate::cli) struct SelectionArguments {
     #[arg(long, value_name = "HOST")]
     pub(in crate::cli) domain: Vec<String>,
 
+    /// Domain of the captured application, whose hosts are shown first; all others are third parties then; can be repeated
+    /// [default: decided from what browsers and pages ask for]
+    #[arg(long, value_name = "DOMAIN")]
+    pub(in crate::cli) first_party: Vec<String>,
+
     /// Noise or statuses to leave out, for example static,preflight,404; dropped flows are counted (errors-only-404
     /// applies after --limit)
     #[arg(long, value_parser = ExcludeParser, value_delimiter = ',', value_name = "NOISE|STATUS,...")]
@@ -127,9 +132,9 @@ fn parse_status(text: &str) -> Result<StatusFilter, String> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum NoiseArgument {
-    /// Style sheets, scripts, fonts, images
+    /// Style sheets, scripts, fonts, images, videos, sounds
     Static,
-    /// CORS preflights (OPTIONS)
+    /// CORS preflights
     Preflight,
     /// Analytics, crash reports, advertising
     Telemetry,

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::flow::headers::{Headers, push_name, split_name};
+use crate::flow::request_context::is_browser_header;
 use crate::limits;
 use crate::patterns::aggregate::{Aggregate, CountedName, Observation};
 use crate::patterns::names::{self, MessageNames};
@@ -42,34 +43,39 @@ struct HeaderList {
     /// The names, encoded by [`push_name`].
     bytes: Box<[u8]>,
     count: u64,
+    /// True if it has headers that only browsers send.
+    is_from_browser: bool,
 }
 
 impl HeaderNames {
-    /// Counts the names of one request. `scratch` is a reusable buffer.
-    fn count(&mut self, headers: Headers<'_>, scratch: &mut Vec<u8>) {
+    /// Counts the names of one request, and returns `true` if it has headers that only browsers send. `scratch` is a reusable
+    /// buffer.
+    fn count(&mut self, headers: Headers<'_>, scratch: &mut Vec<u8>) -> bool {
         // The list usually equals the most recent one. Names may have to be decoded, so the
         // iterator is consumed only once.
         let last = self.lists.first().map_or(&b""[..], |list| &list.bytes);
         let (left, mut others) = headers.names_beside(last);
         let other = others.next();
         if left.is_empty() && other.is_none() {
-            if let Some(last) = self.lists.first_mut() {
+            return self.lists.first_mut().is_some_and(|last| {
                 last.count += 1;
-            }
-            return;
+                last.is_from_browser
+            });
         }
         scratch.clear();
         scratch.extend_from_slice(&last[..last.len() - left.len()]);
         for name in other.into_iter().chain(others) {
             push_name(scratch, name);
         }
+        let is_from_browser = names_in(scratch).any(is_browser_header);
         if !scratch.is_empty() {
-            self.add(scratch, 1);
+            self.add(scratch, 1, is_from_browser);
         }
+        is_from_browser
     }
 
     /// Counts a list `count` times.
-    fn add(&mut self, list: &[u8], count: u64) {
+    fn add(&mut self, list: &[u8], count: u64, is_from_browser: bool) {
         if let Some(at) = self.lists.iter().position(|known| *known.bytes == *list) {
             self.lists[at].count += count;
             self.lists.swap(0, at);
@@ -86,7 +92,7 @@ impl HeaderNames {
             }
             self.listed = 0;
         }
-        self.lists.push(HeaderList { bytes: list.into(), count });
+        self.lists.push(HeaderList { bytes: list.into(), count, is_from_browser });
         self.listed += names_in(list).count();
     }
 
@@ -132,7 +138,7 @@ impl Aggregate for HeaderNames {
 
     #[inline]
     fn observe(&mut self, seen: &mut Observation<'_>) {
-        self.count(seen.flow.request_headers, seen.scratch);
+        seen.is_from_browser = self.count(seen.flow.request_headers, seen.scratch);
     }
 
     fn finish(self) -> Vec<CountedName> {
@@ -175,7 +181,7 @@ impl Merge for HeaderNames {
     fn merge(&mut self, other: Self) {
         self.names.merge(other.names);
         for list in other.lists {
-            self.add(&list.bytes, list.count);
+            self.add(&list.bytes, list.count, list.is_from_browser);
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Responses by media type.
 
+use crate::flow::media_type::media_type;
 use crate::limits;
 use crate::patterns::aggregate::{Aggregate, CountedName, Observation};
-use crate::patterns::names;
 use crate::sketch::{BottomK, summary};
 
 summary! {
-    /// Number of responses per media type, normalised by [`names::media_type`].
+    /// Number of responses per media type, normalised by [`media_type`].
     pub(crate) struct MediaTypes {
         responses: BottomK<u64, { limits::MAX_STATUS_CODES }>,
     }
@@ -31,7 +31,7 @@ impl Aggregate for MediaTypes {
         // A content type that equals a counted media type needs no normalisation.
         if let Some(count) = self.responses.among_few(content_type) {
             *count += 1;
-        } else if let Some(media_type) = names::media_type(content_type) {
+        } else if let Some(media_type) = media_type(content_type) {
             *self.responses.entry(&media_type) += 1;
         }
     }

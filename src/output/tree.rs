@@ -1,0 +1,79 @@
+//! Tree output for terminals: hosts and path prefixes, with the endpoints and requests below each.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use crate::math::grouped;
+use crate::output::table::{counted, shown_method, write_third_parties};
+use crate::output::{Output, OverviewOptions};
+use crate::report::Report;
+use crate::report::overview::Overview;
+use crate::report::path_tree::PathTree;
+
+/// Writes a tree per host: a line for each path prefix, with the methods of the endpoints that end there.
+#[derive(Clone, Copy, Debug)]
+pub struct Tree {
+    /// True if the output contains colour sequences.
+    pub color: bool,
+    /// What is shown first, and what is folded.
+    pub overview: OverviewOptions,
+}
+
+/// Width of the column of the numbers of requests and of endpoints.
+const NUMBER_WIDTH: usize = 9;
+
+impl Output for Tree {
+    fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+        let overview = Overview::of(report, self.overview);
+        let title = format!("{:>NUMBER_WIDTH$}  {:>NUMBER_WIDTH$}  path", "requests", "endpoints");
+        if !overview.hosts.is_empty() {
+            writeln!(out, "{}", self.styled(&title, Style::new().dimmed()))?;
+        }
+        for host in &overview.hosts {
+            let tree = PathTree::of(&host.patterns);
+            let name = self.styled(host.host, Style::new().bold());
+            self.write_node(&tree, &name, 0, out)?;
+        }
+        write_third_parties(&overview.third_parties, !overview.hosts.is_empty(), out)
+    }
+}
+
+impl Tree {
+    fn write_node(
+        self,
+        node: &PathTree<'_>,
+        name: &str,
+        depth: usize,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let mut methods: Vec<&str> = node.patterns.iter().map(|end| shown_method(end)).collect();
+        methods.sort_unstable();
+        methods.dedup();
+        let operations = node.patterns.iter().filter(|end| end.operation.is_some()).count() as u64;
+        let mut ends = self.styled(&methods.join(" "), AnsiColor::Green.on_default());
+        if operations > 1 {
+            ends = format!("{ends} ({})", counted(operations, "operation"));
+        }
+        let line = format!(
+            "{:>NUMBER_WIDTH$}  {:>NUMBER_WIDTH$}  {:indent$}{name}  {ends}",
+            grouped(node.requests),
+            grouped(node.endpoints),
+            "",
+            indent = 2 * depth,
+        );
+        writeln!(out, "{}", line.trim_end())?;
+        for child in &node.children {
+            self.write_node(child, &child.segments, depth + 1, out)?;
+        }
+        Ok(())
+    }
+
+    fn styled(self, text: &str, style: Style) -> String {
+        if self.color && !text.is_empty() {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
+        }
+    }
+}
