@@ -11,9 +11,9 @@ import sys
 import tarfile
 
 CATEGORIES = {"ad", "analytics", "tag-manager"}
-# Domains in these categories on which people also use a site or an API of its own, so that the whole domain is no tracker.
+# Domains in these categories that are not trackers as a whole: people use a site or an API there, or (de.com) register names.
 SITES = {
-    "apple.com", "bing.com", "ebay.com", "line.me", "microsoft.com", "pendo.io", "qualtrics.com", "salesforce.com", "snapchat.com",
+    "apple.com", "bing.com", "de.com", "ebay.com", "line.me", "microsoft.com", "net.pl", "pendo.io", "qualtrics.com", "salesforce.com", "snapchat.com",
     "www.linkedin.com", "yahoo.com", "yahoo.net", "yahooapis.com",
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ mod follow;
 mod messages;
 mod openapi;
 mod progress;
+mod report;
 mod schema;
 mod show;
 mod state;
@@ -89,6 +90,7 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Label(arguments) => label(arguments),
         Command::Schema(arguments) => schema::schema(arguments),
         Command::Show(arguments) => show::show(arguments),
+        Command::Report(arguments) => report::report(arguments),
         Command::Openapi(arguments) => openapi::openapi(arguments),
         Command::Drift(arguments) => drift::drift(arguments),
         Command::Diff(arguments) => diff::diff(arguments),

@@ -114,8 +114,11 @@ pub(crate) const FREE_LEAVES: usize = 4;
 /// Weight in names of every leaf beyond the free ones.
 pub(crate) const LEAF_WEIGHT: usize = 6;
 
-/// Maximum number of hosts that are kept of the pages that send requests to one endpoint.
-pub(crate) const MAX_INITIATORS: usize = 8;
+/// Maximum number of requests of one endpoint whose sender is kept.
+pub(crate) const MAX_SAMPLED_CONTEXTS: usize = 16;
+
+/// Maximum size of the host of a page that sent a request; of longer ones the end is kept.
+pub(crate) const MAX_INITIATOR_BYTES: usize = 80;
 
 /// Maximum number of distinct status codes of one endpoint, and separately of distinct media types.
 pub(crate) const MAX_STATUS_CODES: usize = 64;

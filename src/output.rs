@@ -7,6 +7,8 @@ mod explanation;
 mod findings;
 mod json;
 mod markdown;
+#[cfg(feature = "cli")]
+mod page;
 mod rules;
 #[cfg(feature = "cli")]
 mod table;
@@ -28,6 +30,8 @@ pub use findings::{
 };
 pub use json::{Json, JsonLines};
 pub use markdown::Markdown;
+#[cfg(feature = "cli")]
+pub use page::Page;
 pub use rules::rules_of;
 #[cfg(feature = "cli")]
 pub use table::Table;

@@ -69,6 +69,9 @@ mod openapi_merge;
 /// What people see first: classes and parties of endpoints, and third parties in short.
 #[path = "main/overview.rs"]
 mod overview;
+/// The page of a report.
+#[path = "main/page.rs"]
+mod page;
 /// Templates, from a table of cases in plain text.
 #[path = "main/templates.rs"]
 mod templates;

@@ -17,7 +17,9 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::cli::exit::Exit;
 use crate::cli::messages::complain;
 
-pub(super) use analyze::{AnalyzeArguments, ColorWhen, EndpointSelection, OutputFormat};
+pub(super) use analyze::{
+    AnalyzeArguments, ColorWhen, EndpointSelection, OutputFormat, ReportArguments,
+};
 pub(super) use descriptions::{
     DescriptionFormat, DiffArguments, DriftArguments, FailOn, FindingsArguments, FindingsFormat,
     OpenApiArgument, OpenApiArguments, SchemaArguments, StateArguments,
@@ -42,6 +44,7 @@ Examples:
   api-patterns dump.mitm                                     a table of the endpoints
   api-patterns analyze session.har --exclude static,404      without files of pages and what was not found
   api-patterns show dump.mitm --endpoint '/users/7' --curl   the newest such request as a command of curl
+  api-patterns report session.har --output report.html       a page to look at
   api-patterns openapi dump.mitm --output apis/              an OpenAPI description of each host
   mitmdump -w dump.mitm & api-patterns analyze --follow dump.mitm
 
@@ -60,6 +63,8 @@ pub(super) enum Command {
     Schema(SchemaArguments),
     /// Show single requests with their responses: one by its id, or the newest of an endpoint
     Show(ShowArguments),
+    /// Write a page to look at: one HTML file with the endpoints, their schemas and what is slow, large or fails
+    Report(ReportArguments),
     /// Write OpenAPI descriptions, one for each host
     Openapi(OpenApiArguments),
     /// Compare captures with an OpenAPI description: what traffic does that the description does not say

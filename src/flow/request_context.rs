@@ -1,9 +1,11 @@
 //! What the headers of a request say about the code that sent it: a script, a navigation, or a page that loads its assets.
 
+use serde::{Deserialize, Serialize};
+
 use crate::flow::Headers;
 
 /// What a request is for, in the terms of the Fetch standard (request destination).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Destination {
     /// The headers do not say.
     #[default]
@@ -21,7 +23,7 @@ pub(crate) enum Destination {
 }
 
 /// How the site that sent a request is related to the host, as browsers say it (`sec-fetch-site`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum SiteRelation {
     /// A person typed the address or opened a bookmark.
     User,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::media_type::MediaKind;
 use crate::flow::noise::has_static_ending;
+use crate::flow::request_context::Destination;
 use crate::patterns::aggregate::CountedName;
 use crate::patterns::endpoint::EndpointSection;
 
@@ -78,10 +79,14 @@ pub(crate) fn class_of(
         _ if !matches!(method, "GET" | "HEAD") => return Some(EndpointClass::Api),
         _ => {}
     }
-    let pages = contexts.documents + contexts.navigations + contexts.frames;
-    let most = pages.max(contexts.scripts).max(contexts.assets);
+    let pages: u64 = [Destination::Document, Destination::Navigation, Destination::Frame]
+        .into_iter()
+        .map(|destination| contexts.requests_for(destination))
+        .sum();
+    let scripts = contexts.requests_for(Destination::Script);
+    let most = pages.max(scripts).max(contexts.requests_for(Destination::Asset));
     if most > 0 {
-        return Some(if contexts.scripts == most {
+        return Some(if scripts == most {
             EndpointClass::Api
         } else if pages == most {
             EndpointClass::Page

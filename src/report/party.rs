@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::flow::request_context::{Destination, SiteRelation};
 use crate::flow::site::site_of;
 use crate::flow::trackers::is_tracker;
 use crate::patterns::endpoint::request_contexts::RequestContexts;
@@ -63,7 +64,7 @@ pub(crate) struct PartyEvidence<'e> {
     pub(crate) first_seen: Option<&'e str>,
 }
 
-/// Evidence about one registrable domain.
+/// Evidence about one registrable domain. Numbers of documents and senders are of the sampled requests.
 #[derive(Default)]
 struct SiteEvidence<'e> {
     /// Requests for pages at the top of a tab, as a browser said.
@@ -136,11 +137,12 @@ fn sites_of<'e>(evidence: &[PartyEvidence<'e>]) -> BTreeMap<&'e str, SiteEvidenc
         let site = sites.entry(name).or_default();
         let contexts = seen.contexts;
         site.requests += seen.requests;
-        site.documents += contexts.documents;
+        site.documents += contexts.requests_for(Destination::Document);
         site.is_tracker |= is_tracker(seen.host.split(':').next().unwrap_or_default().as_bytes());
         match seen.class {
             EndpointClass::Page => {
-                site.pages += seen.requests.saturating_sub(contexts.frames);
+                site.pages +=
+                    seen.requests.saturating_sub(contexts.requests_for(Destination::Frame));
                 let first = [site.first_page, seen.first_seen].into_iter().flatten().min();
                 site.first_page = first;
             }
@@ -148,26 +150,26 @@ fn sites_of<'e>(evidence: &[PartyEvidence<'e>]) -> BTreeMap<&'e str, SiteEvidenc
             _ => {}
         }
         let (mut from_others, mut from_itself) = (0, 0);
-        for initiator in contexts.initiators.iter() {
-            let host = String::from_utf8_lossy(&initiator.key);
-            if site_of(&host) == name {
-                from_itself += initiator.value;
+        for (host, requests) in contexts.initiators() {
+            if site_of(host) == name {
+                from_itself += requests;
             } else {
-                from_others += initiator.value;
+                from_others += requests;
             }
         }
-        site.from_others += from_others.max(contexts.cross_site);
-        site.from_itself += from_itself.max(contexts.same_site);
+        let own = [SiteRelation::Same, SiteRelation::User];
+        let own: u64 = own.map(|relation| contexts.requests_from(relation)).into_iter().sum();
+        site.from_others += from_others.max(contexts.requests_from(SiteRelation::Cross));
+        site.from_itself += from_itself.max(own);
     }
     for seen in evidence {
         let name = site_of(seen.host);
-        for initiator in seen.contexts.initiators.iter() {
-            let host = String::from_utf8_lossy(&initiator.key);
-            let sender = site_of(&host);
+        for (host, requests) in seen.contexts.initiators() {
+            let sender = site_of(host);
             if sender != name
                 && let Some(site) = sites.get_mut(sender)
             {
-                site.to_others += initiator.value;
+                site.to_others += requests;
             }
         }
     }

@@ -136,6 +136,8 @@ fn planted_credentials_come_out_of_no_command() {
     }
     run(&["drift", &after, "--api", &api, "--coverage", "--fail-on", "never"]);
     run(&["schema", &before]);
+    run(&["report", &before]);
+    run(&["analyze", &before, "--tree"]);
     run(&["analyze", &before, "--bodies"]);
     let endpoint = ["POST /v1/items/{item_id}", "/v1/reset/x/confirm"];
     for (endpoint, form) in

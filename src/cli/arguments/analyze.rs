@@ -1,6 +1,7 @@
 //! Arguments of `analyze`.
 
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
@@ -45,7 +46,12 @@ pub(in crate::cli) struct AnalyzeArguments {
     pub(in crate::cli) color: ColorWhen,
 
     /// Answer byte for byte as another tool does; --domain and --limit then have that tool's meaning
-    #[arg(long, value_enum, value_name = "TOOL")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "TOOL",
+        conflicts_with_all = ["sort", "top", "min_count", "path_prefix", "only", "filter"]
+    )]
     pub(in crate::cli) compat: Option<Compat>,
 }
 
@@ -64,6 +70,20 @@ impl AnalyzeArguments {
     }
 }
 
+/// Arguments of `report`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct ReportArguments {
+    #[command(flatten)]
+    pub(in crate::cli) input: InputArguments,
+
+    /// The file to write [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub(in crate::cli) output: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(in crate::cli) selection: EndpointSelection,
+}
+
 /// Options of outputs for people, which show what matters first.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct OverviewArguments {
@@ -80,33 +100,27 @@ pub(in crate::cli) struct OverviewArguments {
 #[derive(Args, Debug)]
 pub(in crate::cli) struct EndpointSelection {
     /// Order of the endpoints of each host [default: requests]
-    #[arg(long, value_enum, value_name = "KEY", conflicts_with = "compat")]
+    #[arg(long, value_enum, value_name = "KEY")]
     pub(in crate::cli) sort: Option<SortArgument>,
 
     /// Only the first N endpoints in that order, over all hosts
-    #[arg(long, value_name = "N", conflicts_with = "compat", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(in crate::cli) top: Option<u32>,
 
     /// Only endpoints with at least this many requests
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 0,
-        hide_default_value = true,
-        conflicts_with = "compat"
-    )]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub(in crate::cli) min_count: u64,
 
     /// Only endpoints of this class: api leaves out pages and their images, scripts and stylesheets
-    #[arg(long, value_enum, value_name = "CLASS", conflicts_with = "compat")]
+    #[arg(long, value_enum, value_name = "CLASS")]
     pub(in crate::cli) only: Option<ClassArgument>,
 
     /// Only endpoints with this text in their method, host or path, ignoring case
-    #[arg(long, value_name = "TEXT", conflicts_with = "compat")]
+    #[arg(long, value_name = "TEXT")]
     pub(in crate::cli) filter: Option<String>,
 
     /// Only paths that begin with these whole segments, as in /api/v1/users; a {parameter} stands for any segment
-    #[arg(long, value_name = "PATH", conflicts_with = "compat")]
+    #[arg(long, value_name = "PATH")]
     pub(in crate::cli) path_prefix: Option<String>,
 }
 

@@ -67,24 +67,21 @@ impl HeaderNames {
         for name in other.into_iter().chain(others) {
             push_name(scratch, name);
         }
-        let is_from_browser = names_in(scratch).any(is_browser_header);
-        if !scratch.is_empty() {
-            self.add(scratch, 1, is_from_browser);
-        }
-        is_from_browser
+        !scratch.is_empty() && self.add(scratch, 1)
     }
 
-    /// Counts a list `count` times.
-    fn add(&mut self, list: &[u8], count: u64, is_from_browser: bool) {
+    /// Counts a list `count` times, and returns `true` if it has headers that only browsers send.
+    fn add(&mut self, list: &[u8], count: u64) -> bool {
         if let Some(at) = self.lists.iter().position(|known| *known.bytes == *list) {
             self.lists[at].count += count;
             self.lists.swap(0, at);
-            return;
+            return self.lists[0].is_from_browser;
         }
+        let is_from_browser = names_in(list).any(is_browser_header);
         // In a list encoded as JSON, a name with a quote is escaped and compares differently.
         if list.len() > LIST_BYTES || names_in(list).any(|name| name.contains(&b'"')) {
             take_apart(list, count, &mut self.names);
-            return;
+            return is_from_browser;
         }
         if self.lists.len() >= LISTS {
             for list in self.lists.drain(..) {
@@ -94,6 +91,7 @@ impl HeaderNames {
         }
         self.lists.push(HeaderList { bytes: list.into(), count, is_from_browser });
         self.listed += names_in(list).count();
+        is_from_browser
     }
 
     /// The hash of each name with the number of requests that had it.
@@ -181,7 +179,7 @@ impl Merge for HeaderNames {
     fn merge(&mut self, other: Self) {
         self.names.merge(other.names);
         for list in other.lists {
-            self.add(&list.bytes, list.count, list.is_from_browser);
+            self.add(&list.bytes, list.count);
         }
     }
 }

@@ -1,0 +1,234 @@
+//! A report as a page: one HTML file that loads nothing and works without scripts.
+
+mod charts;
+mod endpoint_view;
+mod rankings;
+mod schema_lines;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use askama::Template;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::flow::site::site_of;
+use crate::flow::text;
+use crate::math::grouped;
+use crate::output::page::endpoint_view::EndpointView;
+use crate::output::page::rankings::Ranking;
+use crate::output::{Output, OverviewOptions, counted};
+use crate::report::endpoint_class::EndpointClass;
+use crate::report::overview::{Overview, ThirdParty};
+use crate::report::path_tree::PathTree;
+use crate::report::{Pattern, Report};
+
+/// Writes a page: numbers, a tree of hosts and paths, the endpoints with all that is known of each, what is slowest, largest and
+/// fails most, and what was left out. Captured text is escaped, and secrets are masked, as in the report. A policy in the page
+/// forbids all that is not in it.
+///
+/// ```
+/// use api_patterns::output::{Output, Page};
+/// use api_patterns::{Flow, Patterns};
+///
+/// let mut patterns = Patterns::new();
+/// patterns.observe(&Flow::new("GET", "https://api.example.com/users/42").unwrap());
+/// let mut page = Vec::new();
+/// Page::default().write(&patterns.report(), &mut page).unwrap();
+/// assert!(String::from_utf8(page).unwrap().contains("<summary"));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// JSON Schemas of the messages of an endpoint, by [`Pattern::id`].
+    pub schemas: BTreeMap<String, Value>,
+    /// Problems with the captures, one sentence each.
+    pub problems: Vec<String>,
+}
+
+/// The file behind the page; the fields are what the template needs.
+#[derive(Template)]
+#[template(path = "report.html")]
+struct PageTemplate<'r> {
+    version: &'static str,
+    style: &'static str,
+    script: &'static str,
+    policy: String,
+    title: String,
+    numbers: Vec<(String, &'static str)>,
+    span: Option<(&'r str, &'r str)>,
+    hosts: Vec<HostView<'r>>,
+    third_parties: Vec<ThirdParty>,
+    rankings: Vec<Ranking<'r>>,
+    uncertain: Vec<UncertainParameter<'r>>,
+    skipped: Vec<(String, String)>,
+    problems: Vec<String>,
+}
+
+/// A host with its tree and its endpoints.
+struct HostView<'r> {
+    name: &'r str,
+    requests: String,
+    tree: Vec<TreeLine<'r>>,
+    endpoints: Vec<EndpointView<'r>>,
+}
+
+/// A prefix of paths in the tree of a host.
+struct TreeLine<'r> {
+    depth: usize,
+    segments: String,
+    /// Ids and methods of the endpoints that end here.
+    ends: Vec<(&'r str, &'r str)>,
+    requests: String,
+    bar: charts::Bar,
+}
+
+/// A path parameter whose evidence is weak.
+struct UncertainParameter<'r> {
+    id: &'r str,
+    endpoint: &'r str,
+    name: &'r str,
+    confidence: String,
+    distinct: u64,
+}
+
+/// Most parameters that are listed as uncertain.
+const MAX_UNCERTAIN: usize = 30;
+/// Confidence below which a path parameter is listed as uncertain.
+const UNCERTAIN: f64 = 0.8;
+/// Most prefixes in the tree of a host.
+const MAX_TREE_LINES: usize = 200;
+
+impl Output for Page {
+    fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+        let page = self.template(report).render().map_err(io::Error::other)?;
+        out.write_all(page.as_bytes())?;
+        out.write_all(b"\n")
+    }
+}
+
+impl Page {
+    fn template<'r>(&'r self, report: &'r Report) -> PageTemplate<'r> {
+        let (style, script) = (include_str!("page/report.css"), include_str!("page/report.js"));
+        let overview = Overview::of(report, OverviewOptions::default());
+        let most = overview.hosts.iter().flat_map(|host| &host.patterns);
+        let most = most.map(|pattern| pattern.request_count).max().unwrap_or(1);
+        let slowest = EndpointView::latest_latency(report);
+        let hosts: Vec<HostView<'_>> = overview
+            .hosts
+            .iter()
+            .map(|host| {
+                let tree = PathTree::of(&host.patterns);
+                let mut lines = Vec::new();
+                tree_lines(&tree, 0, tree.requests, &mut lines);
+                let endpoints = host.patterns.iter().map(|pattern| {
+                    EndpointView::new(pattern, self.schemas.get(&pattern.id), most, slowest)
+                });
+                HostView {
+                    name: host.host,
+                    requests: counted(tree.requests, "request"),
+                    tree: lines,
+                    endpoints: endpoints.collect(),
+                }
+            })
+            .collect();
+        let shown: Vec<&Pattern> =
+            overview.hosts.iter().flat_map(|host| host.patterns.iter().copied()).collect();
+        let seen = |time: fn(&Pattern) -> Option<&str>| report.patterns.iter().filter_map(time);
+        let first = seen(|pattern| pattern.first_seen.as_deref()).min();
+        let last = seen(|pattern| pattern.last_seen.as_deref()).max();
+        let problems =
+            self.problems.iter().map(|problem| text::printable(problem.as_bytes()).into());
+        PageTemplate {
+            version: env!("CARGO_PKG_VERSION"),
+            policy: format!(
+                "default-src 'none'; style-src '{}'; script-src '{}'; base-uri 'none'; form-action 'none'",
+                hash_source(style),
+                hash_source(script)
+            ),
+            style,
+            script,
+            title: hosts.first().map_or("No endpoint", |host| site_of(host.name)).to_owned(),
+            numbers: numbers(report, &shown),
+            span: first.zip(last),
+            rankings: rankings::of(&shown),
+            uncertain: uncertain(&shown),
+            skipped: skipped(report),
+            problems: problems.collect(),
+            third_parties: overview.third_parties,
+            hosts,
+        }
+    }
+}
+
+/// The source expression of a content security policy for an element with this content (CSP 3, 2.3.1).
+fn hash_source(content: &str) -> String {
+    format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(content.as_bytes())))
+}
+
+fn numbers(report: &Report, shown: &[&Pattern]) -> Vec<(String, &'static str)> {
+    let totals = &report.totals;
+    let calls = shown.iter().filter(|pattern| pattern.class == EndpointClass::Api).count() as u64;
+    let requests: u64 = report.patterns.iter().map(|pattern| pattern.request_count).sum();
+    let errors: u64 = report.patterns.iter().map(Pattern::errors).sum();
+    let skipped: u64 = totals.skipped.values().sum();
+    vec![
+        (grouped(totals.flows), "flows"),
+        (grouped(totals.hosts), "hosts"),
+        (grouped(totals.patterns), "endpoints"),
+        (grouped(calls), "calls of its API"),
+        (percent(errors, requests), "errors"),
+        (grouped(skipped), "skipped"),
+    ]
+}
+
+/// `part / whole` as a percentage with one decimal.
+fn percent(part: u64, whole: u64) -> String {
+    let tenths = (part * 2000 + whole) / (2 * whole.max(1));
+    format!("{}.{} %", tenths / 10, tenths % 10)
+}
+
+fn tree_lines<'r>(node: &PathTree<'r>, depth: usize, whole: u64, lines: &mut Vec<TreeLine<'r>>) {
+    if lines.len() >= MAX_TREE_LINES {
+        return;
+    }
+    lines.push(TreeLine {
+        depth: depth.min(8),
+        segments: node.segments.clone(),
+        ends: node.patterns.iter().map(|end| (&*end.id, &*end.method)).collect(),
+        requests: grouped(node.requests),
+        bar: charts::Bar::new(node.requests, node.errors, whole),
+    });
+    for child in &node.children {
+        tree_lines(child, depth + 1, whole, lines);
+    }
+}
+
+fn uncertain<'r>(shown: &[&'r Pattern]) -> Vec<UncertainParameter<'r>> {
+    let mut found: Vec<(f64, UncertainParameter<'_>)> = Vec::new();
+    for pattern in shown {
+        for parameter in &pattern.parameters {
+            let Some(confidence) = parameter.confidence.filter(|it| *it < UNCERTAIN) else {
+                continue;
+            };
+            found.push((
+                confidence,
+                UncertainParameter {
+                    id: &pattern.id,
+                    endpoint: &pattern.endpoint,
+                    name: &parameter.name,
+                    confidence: format!("{confidence:.2}"),
+                    distinct: parameter.distinct.unwrap_or(0),
+                },
+            ));
+        }
+    }
+    found.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.id.cmp(b.1.id)));
+    found.into_iter().map(|(_, parameter)| parameter).take(MAX_UNCERTAIN).collect()
+}
+
+fn skipped(report: &Report) -> Vec<(String, String)> {
+    let reasons = report.totals.skipped.iter();
+    reasons.map(|(reason, count)| (reason.replace('_', " "), grouped(*count))).collect()
+}
