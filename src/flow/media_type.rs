@@ -50,7 +50,7 @@ const ASSETS: [&str; 15] = [
     "text/javascript",
 ];
 
-/// Words of the subtypes of data, between the characters that are no letters or digits.
+/// Words in the subtypes of media types of data. A word is a run of letters and digits, as `json` in `problem+json`.
 const DATA: [&str; 19] = [
     "amf",
     "amz",

@@ -9,7 +9,7 @@ use crate::report::{Pattern, Report};
 /// Writes a heading and a table per host.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Markdown {
-    /// What is shown first, and what is folded.
+    /// Order of hosts and endpoints, and whether third parties are summed up.
     pub overview: OverviewOptions,
 }
 

@@ -19,7 +19,7 @@ pub struct Table {
     pub width: Option<usize>,
     /// True if the output contains colour sequences.
     pub color: bool,
-    /// What is shown first, and what is folded.
+    /// Order of hosts and endpoints, and whether third parties are summed up.
     pub overview: OverviewOptions,
 }
 
@@ -27,6 +27,8 @@ pub struct Table {
 const GAP: usize = 2;
 /// Minimum width of the path column.
 const LEAST_PATH: usize = 24;
+/// Maximum number of lines for third parties, so that what stands above them stays on the screen.
+const MAX_THIRD_PARTIES: usize = 10;
 /// Minimum width of the query column, below which it is dropped.
 const LEAST_QUERY: usize = 12;
 
@@ -51,7 +53,7 @@ impl Output for Table {
     }
 }
 
-/// Writes a line for each third party, below a line with their sums. `has_above` says that a table stands above.
+/// Writes a line for each of the third parties with most requests, below a line with the sums of all. `has_above` says that a table stands above.
 pub(super) fn write_third_parties(
     parties: &[ThirdParty],
     has_above: bool,
@@ -67,17 +69,28 @@ pub(super) fn write_third_parties(
     }
     writeln!(
         out,
-        "third parties: {}, {}, {} (--all shows them)",
+        "third parties: {}, {}, {}",
         counted(parties.len() as u64, "domain"),
         counted(endpoints, "endpoint"),
         counted(requests, "request"),
     )?;
-    writeln!(out, "{:>9}  {:>9}  domain", "requests", "endpoints")?;
-    for third in parties {
-        let (requests, endpoints) = (grouped(third.requests), grouped(third.endpoints));
-        writeln!(out, "{requests:>9}  {endpoints:>9}  {}", third.domain)?;
+    writeln!(out, "{:>9}  {:>9}  domain (--all lists their endpoints)", "requests", "endpoints")?;
+    // The last line sums up the others, if there are too many.
+    let shown =
+        if parties.len() > MAX_THIRD_PARTIES { MAX_THIRD_PARTIES - 1 } else { parties.len() };
+    let (shown, others) = parties.split_at(shown);
+    let mut write = |requests: u64, endpoints: u64, domain: &str| {
+        writeln!(out, "{:>9}  {:>9}  {domain}", grouped(requests), grouped(endpoints))
+    };
+    for third in shown {
+        write(third.requests, third.endpoints, &third.domain)?;
     }
-    Ok(())
+    if others.is_empty() {
+        return Ok(());
+    }
+    let requests = others.iter().map(|third| third.requests).sum();
+    let endpoints = others.iter().map(|third| third.endpoints).sum();
+    write(requests, endpoints, &format!("{} more domains", grouped(others.len() as u64)))
 }
 
 /// Cells of one line.

@@ -16,7 +16,7 @@ use crate::report::path_tree::PathTree;
 pub struct Tree {
     /// True if the output contains colour sequences.
     pub color: bool,
-    /// What is shown first, and what is folded.
+    /// Order of hosts and endpoints, and whether third parties are summed up.
     pub overview: OverviewOptions,
 }
 

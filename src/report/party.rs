@@ -175,3 +175,74 @@ fn sites_of<'e>(evidence: &[PartyEvidence<'e>]) -> BTreeMap<&'e str, SiteEvidenc
     }
     sites
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Party;
+    use crate::flow::Headers;
+    use crate::{Flow, Patterns, ReportOptions, Response};
+
+    /// Requests of a capture: URL, content type, and headers.
+    type Request<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
+    /// The hosts of third parties, sorted.
+    fn third(requests: &[Request<'_>], first_parties: &[&str]) -> Vec<String> {
+        let mut patterns = Patterns::new();
+        for (number, (url, content_type, headers)) in requests.iter().enumerate() {
+            let headers: Vec<_> = headers
+                .iter()
+                .map(|(name, value)| (name.as_bytes(), Some(value.as_bytes())))
+                .collect();
+            let mut flow = Flow::new("GET", url).unwrap();
+            flow.started = Some(i64::try_from(number).unwrap());
+            flow.request_headers = Headers::new(&headers);
+            let content_type = Some(content_type.as_bytes());
+            flow.response = Some(Response { status: 200, content_type, ..Response::default() });
+            patterns.observe(&flow);
+        }
+        let mut options = ReportOptions::default();
+        options.first_parties = first_parties.iter().map(|domain| (*domain).to_owned()).collect();
+        let report = patterns.decide(&options).report;
+        let found = report.patterns.into_iter().filter(|pattern| pattern.party == Party::Third);
+        let mut hosts: Vec<String> = found.map(|pattern| pattern.host).collect();
+        hosts.sort();
+        hosts.dedup();
+        hosts
+    }
+
+    const SHOP: (&str, &str) = ("referer", "https://www.shop.example/");
+
+    #[test]
+    fn sites_that_others_embed_are_third_parties() {
+        let requests: [Request<'_>; 5] = [
+            ("https://www.shop.example/", "text/html", &[("sec-fetch-dest", "document")]),
+            ("https://api.shop.example/v1/carts", "application/json", &[SHOP]),
+            ("https://chat.example/frame", "text/html", &[SHOP, ("sec-fetch-dest", "iframe")]),
+            // The page in the frame asks for more, and stays a part of the shop's page.
+            (
+                "https://chat.example/messages",
+                "application/json",
+                &[("referer", "https://chat.example/frame")],
+            ),
+            (
+                "https://login.example/authorize",
+                "text/html",
+                &[SHOP, ("sec-fetch-dest", "document")],
+            ),
+        ];
+        assert_eq!(third(&requests, &[]), ["chat.example"]);
+        let all_but_chat = ["api.shop.example", "login.example", "www.shop.example"];
+        assert_eq!(third(&requests, &["chat.example"]), all_but_chat);
+    }
+
+    #[test]
+    fn programs_without_pages_have_first_parties_only() {
+        let requests: [Request<'_>; 3] = [
+            ("https://api.shop.example/v1/carts", "application/json", &[("user-agent", "app/1")]),
+            ("https://cdn.other.example/logo", "image/png", &[("user-agent", "app/1")]),
+            ("https://app-measurement.com/a", "text/plain", &[("user-agent", "app/1")]),
+        ];
+        assert_eq!(third(&requests, &[]), ["app-measurement.com"]);
+        assert_eq!(third(&requests[2..], &[]), [""; 0], "who captures a tracker alone studies it");
+    }
+}

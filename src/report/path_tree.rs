@@ -22,15 +22,15 @@ pub(crate) struct PathTree<'r> {
 
 /// A node while the tree is built.
 #[derive(Default)]
-struct Branch<'r> {
+struct GrowingNode<'r> {
     patterns: Vec<&'r Pattern>,
-    children: BTreeMap<&'r str, Branch<'r>>,
+    children: BTreeMap<&'r str, GrowingNode<'r>>,
 }
 
 impl<'r> PathTree<'r> {
     /// The tree of some endpoints of one host.
     pub(crate) fn of(patterns: &[&'r Pattern]) -> Self {
-        let mut root = Branch::default();
+        let mut root = GrowingNode::default();
         for pattern in patterns {
             let mut branch = &mut root;
             for segment in pattern.path_pattern.split('/').filter(|segment| !segment.is_empty()) {
@@ -41,7 +41,7 @@ impl<'r> PathTree<'r> {
         Self::from_branch(String::new(), root)
     }
 
-    fn from_branch(segments: String, branch: Branch<'r>) -> Self {
+    fn from_branch(segments: String, branch: GrowingNode<'r>) -> Self {
         let is_host = segments.is_empty();
         let mut children: Vec<Self> = branch
             .children

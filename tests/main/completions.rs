@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::program;
 
-/// What is typed, and a word that the shell must suggest for its end.
+/// Arguments that are typed after the program, and a word that the shell must suggest for the last of them.
 const TYPED: [(&[&str], &str); 5] = [
     (&["ana"], "analyze"),
     (&["analyze", "--for"], "--format"),
