@@ -27,7 +27,8 @@ use crate::template::trie::{Trie, TrieBounds};
 /// The report is a pure function of the observed flows: any order, any split over several
 /// `Patterns` that are merged, and any number of threads give the same report, to the byte. Memory
 /// is bounded by limits and grows with the number of endpoints, not of flows. Of header values only
-/// the media type is kept, and of bodies and query values only what [`with_bodies`](Self::with_bodies)
+/// media types and, for a few requests of each endpoint, the hosts of the pages that sent them
+/// (`Origin`, `Referer`) are kept, and of bodies and query values only what [`with_bodies`](Self::with_bodies)
 /// asks for: short values that are neither secret nor personal.
 ///
 /// ```
