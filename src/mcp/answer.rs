@@ -44,7 +44,7 @@ pub(super) struct PatternsAnswer {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) advice: Vec<String>,
     /// Where everything that matches stands: drill down with domain and path_prefix of a row. Only on a first page that is
-    /// truncated, and in a summary.
+    /// truncated.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) tree: Vec<BranchRow>,
     /// Endpoints: of the captured application before third parties, calls of an API before pages and assets, the most-used first.
@@ -167,12 +167,14 @@ impl From<Branch> for BranchRow {
 #[derive(Clone, Debug, Default, JsonSchema, Serialize)]
 #[schemars(inline)]
 pub(super) struct EndpointRow {
-    /// Give it to get_endpoint for all that is known.
+    /// Give it to get_endpoint for all that is known. In a summary it is absent where the endpoint can be given instead.
+    #[serde(skip_serializing_if = "String::is_empty")]
     id: String,
     /// Observed data: method and path template, {parameters} named by this server; [masked:N] is a segment that looks like a
     /// secret.
     endpoint: String,
-    /// Observed data.
+    /// Observed data. In a summary it is absent where it is the host of the row above.
+    #[serde(skip_serializing_if = "String::is_empty")]
     host: String,
     /// Requests.
     request_count: u64,
@@ -370,6 +372,23 @@ impl EndpointRow {
                 ..row
             },
         }
+    }
+}
+
+impl EndpointRow {
+    /// The row without what a summary need not repeat: the id where the endpoint is whole, and the host of the row above.
+    pub(super) fn without_repetition(
+        mut self,
+        pattern: &Pattern,
+        host_above: Option<&str>,
+    ) -> Self {
+        if self.endpoint == pattern.endpoint {
+            self.id.clear();
+        }
+        if host_above == Some(&pattern.host) {
+            self.host.clear();
+        }
+        self
     }
 }
 

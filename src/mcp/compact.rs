@@ -14,8 +14,8 @@ const LEGEND: &str =
 /// Room for the last line, which names a cursor, in bytes.
 const ROOM_OF_CURSOR: usize = 160;
 
-/// Fills an answer with the text of the endpoints from number `start` on, as many as fit into `max_bytes`. Returns `None` if there
-/// are not so many.
+/// Fills an answer with the text of the endpoints from number `start` on, as many as fit into `max_bytes`. The endpoints of a host
+/// stand together. Returns `None` if there are not so many.
 pub(super) fn compact_answer(
     selected: &[&Pattern],
     mut answer: PatternsAnswer,
@@ -25,17 +25,13 @@ pub(super) fn compact_answer(
     if start > 0 && start >= selected.len() {
         return None;
     }
-    // The endpoints of a host stand together, so that each host is written once.
-    let mut patterns = selected.to_vec();
-    let place = |pattern: &&Pattern| selected.iter().position(|other| other.host == pattern.host);
-    patterns.sort_by_cached_key(place);
     let mut text = LEGEND.to_owned();
     for sentence in &answer.advice {
         writeln!(text, "# {sentence}").unwrap_or_default();
     }
     let mut host = None;
     let mut taken = start;
-    for pattern in &patterns[start.min(patterns.len())..] {
+    for pattern in &selected[start.min(selected.len())..] {
         let mut line = String::new();
         if host != Some(&pattern.host) {
             writeln!(line, "{}", shown(&pattern.host)).unwrap_or_default();
@@ -48,14 +44,14 @@ pub(super) fn compact_answer(
         text.push_str(&line);
         taken += 1;
     }
-    let returned = &patterns[start.min(patterns.len())..taken];
+    let returned = &selected[start.min(selected.len())..taken];
     answer.returned = Count {
         patterns: returned.len() as u64,
         requests: returned.iter().map(|pattern| pattern.request_count).sum(),
     };
-    if taken < patterns.len() {
+    if taken < selected.len() {
         let cursor = cursor_at(taken);
-        let left = patterns.len() - taken;
+        let left = selected.len() - taken;
         writeln!(
             text,
             "# {left} more endpoints: pass cursor {cursor}, or narrow with domain and path_prefix"

@@ -1,5 +1,7 @@
 //! Limits an answer to its byte budget. Answers are cut only between endpoints, and state that they are cut.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::engine::Snapshot;
@@ -31,7 +33,10 @@ pub(super) fn patterns_answer(
     if view.is_narrowed {
         selection.domain = None;
     }
-    let selected = selection.of(&view.report.patterns);
+    let mut selected = selection.of(&view.report.patterns);
+    if arguments.format == AnswerFormat::Text || arguments.detail == Detail::Summary {
+        keep_hosts_together(&mut selected);
+    }
     let budget = usize::try_from(arguments.max_bytes).unwrap_or(limits::DEFAULT_ANSWER_BYTES);
     let mut answer = PatternsAnswer {
         version: 1,
@@ -54,16 +59,13 @@ pub(super) fn patterns_answer(
         return None;
     }
     let rest = selected.get(start..).unwrap_or_default();
-    let is_summary = arguments.detail == Detail::Summary;
-    if !is_summary || start > 0 {
-        // Everything may fit on one page; then neither a tree nor a cursor is needed.
-        let room = budget.saturating_sub(bytes_of(&answer));
-        let rows = rows_within(rest, arguments.detail, room);
-        if rows.len() == rest.len() {
-            answer.returned = count(rest);
-            answer.patterns = rows;
-            return Some(answer);
-        }
+    // Everything may fit on one page; then neither a tree nor a cursor is needed.
+    let room = budget.saturating_sub(bytes_of(&answer));
+    let rows = rows_within(rest, arguments.detail, room);
+    if rows.len() == rest.len() {
+        answer.returned = count(rest);
+        answer.patterns = rows;
+        return Some(answer);
     }
     if start == 0 {
         let most = (budget / TREE_SHARE / BRANCH_BYTES).max(1);
@@ -95,13 +97,28 @@ pub(super) fn patterns_answer(
     Some(answer)
 }
 
+/// Sorts endpoints so that each host is named once: hosts in the order in which they come first.
+fn keep_hosts_together(selected: &mut [&Pattern]) {
+    let mut order = BTreeMap::new();
+    for pattern in selected.iter() {
+        let next = order.len();
+        order.entry(&*pattern.host).or_insert(next);
+    }
+    selected.sort_by_key(|pattern| order[&*pattern.host]);
+}
+
 /// Builds rows for as many endpoints as fit into `room` bytes, and at least one. If the first does not fit, its row has
 /// less detail.
 fn rows_within(patterns: &[&Pattern], detail: Detail, room: usize) -> Vec<EndpointRow> {
     let mut rows = Vec::new();
     let mut used = 0;
+    let mut host_above = None;
     for pattern in patterns {
-        let row = EndpointRow::new(pattern, detail, false);
+        let mut row = EndpointRow::new(pattern, detail, false);
+        if detail == Detail::Summary {
+            row = row.without_repetition(pattern, host_above);
+            host_above = Some(&*pattern.host);
+        }
         let bytes = bytes_of(&row) + 1;
         if used + bytes > room {
             if rows.is_empty() {
@@ -144,7 +161,7 @@ fn without_schemas(explanation: &Explanation, max_bytes: usize) -> EndpointAnswe
         version: 1,
         pattern: EndpointRow::new(&explanation.pattern, Detail::Full, false),
         near_misses: explanation.near_misses.iter().map(Into::into).collect(),
-        omitted: std::collections::BTreeMap::new(),
+        omitted: BTreeMap::new(),
         schemas: serde_json::Map::new(),
         advice: Vec::new(),
     };

@@ -135,8 +135,14 @@ fn every_argument_narrows_the_question() {
     let summary = agent.patterns(json!({"detail": "summary"}));
     assert!(
         summary["patterns"][0].get("parameters").is_none()
-            && summary["tree"][0]["patterns"].is_u64()
+            && summary["patterns"][0]["host"] == "api.shop.example"
+            && summary["patterns"][1].get("host").is_none()
+            && summary.get("tree").is_none()
     );
+    // What a summary leaves out is not needed to go on.
+    let endpoint = summary["patterns"][1]["endpoint"].clone();
+    let known = agent.call("get_endpoint", json!({"id": endpoint}));
+    assert_eq!(known["structuredContent"]["pattern"]["endpoint"], endpoint);
     let full = agent.patterns(json!({"detail": "full", "max_bytes": 40000}));
     assert!(full["patterns"][0]["latency_ms"]["p95"].is_f64());
 }
@@ -308,7 +314,7 @@ fn pages_hold_every_endpoint_once_whatever_their_size() {
             let answer = &result["structuredContent"];
             let page = answer["patterns"].as_array().unwrap();
             assert!(!page.is_empty());
-            ids.extend(page.iter().map(|row| row["id"].as_str().unwrap().to_owned()));
+            ids.extend(page.iter().map(|row| row["endpoint"].as_str().unwrap().to_owned()));
             assert_eq!(answer["returned"]["patterns"].as_u64().unwrap(), page.len() as u64);
             if let Some(cursor) = answer.get("next_cursor") {
                 question["cursor"] = cursor.clone();

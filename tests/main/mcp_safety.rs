@@ -292,7 +292,7 @@ fn no_secret_comes_out_and_strangers_words_only_where_they_are_called_so() {
         loop {
             let answer = agent.patterns(question.clone());
             let rows = answer["patterns"].as_array().unwrap();
-            ids.extend(rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()));
+            ids.extend(rows.iter().filter_map(|row| row["id"].as_str()).map(str::to_owned));
             match answer.get("next_cursor") {
                 Some(cursor) => question["cursor"] = cursor.clone(),
                 None => break,
