@@ -200,8 +200,8 @@ mod tests {
             flow.response = Some(Response { status: 200, content_type, ..Response::default() });
             patterns.observe(&flow);
         }
-        let mut options = ReportOptions::default();
-        options.first_parties = first_parties.iter().map(|domain| (*domain).to_owned()).collect();
+        let first_parties = first_parties.iter().map(|domain| (*domain).to_owned()).collect();
+        let options = ReportOptions { first_parties, ..ReportOptions::default() };
         let report = patterns.decide(&options).report;
         let found = report.patterns.into_iter().filter(|pattern| pattern.party == Party::Third);
         let mut hosts: Vec<String> = found.map(|pattern| pattern.host).collect();
