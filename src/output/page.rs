@@ -71,6 +71,8 @@ struct HostView<'r> {
     name: &'r str,
     requests: String,
     tree: Vec<TreeLine<'r>>,
+    /// Number of prefixes that are not in the tree.
+    more_prefixes: usize,
     endpoints: Vec<EndpointView<'r>>,
 }
 
@@ -122,6 +124,8 @@ impl Page {
                 let tree = PathTree::of(&host.patterns);
                 let mut lines = Vec::new();
                 tree_lines(&tree, 0, tree.requests, &mut lines);
+                let more_prefixes = lines.len().saturating_sub(MAX_TREE_LINES);
+                lines.truncate(MAX_TREE_LINES);
                 let endpoints = host.patterns.iter().map(|pattern| {
                     EndpointView::new(pattern, self.schemas.get(&pattern.id), most, slowest)
                 });
@@ -129,6 +133,7 @@ impl Page {
                     name: host.host,
                     requests: counted(tree.requests, "request"),
                     tree: lines,
+                    more_prefixes,
                     endpoints: endpoints.collect(),
                 }
             })
@@ -190,9 +195,6 @@ fn percent(part: u64, whole: u64) -> String {
 }
 
 fn tree_lines<'r>(node: &PathTree<'r>, depth: usize, whole: u64, lines: &mut Vec<TreeLine<'r>>) {
-    if lines.len() >= MAX_TREE_LINES {
-        return;
-    }
     lines.push(TreeLine {
         depth: depth.min(8),
         segments: node.segments.clone(),
