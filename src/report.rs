@@ -200,6 +200,12 @@ impl Pattern {
     }
 }
 
+/// The part of a time of a report (RFC 3339, UTC) that has the order of the times: without the final `Z`, before which zeros of the
+/// fraction are left out.
+pub(crate) fn order_of_time(time: &str) -> &str {
+    time.trim_end_matches('Z')
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_zero(number: &u64) -> bool {
     *number == 0

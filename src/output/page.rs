@@ -23,7 +23,7 @@ use crate::output::{Output, OverviewOptions, counted};
 use crate::report::endpoint_class::EndpointClass;
 use crate::report::overview::{Overview, ThirdParty};
 use crate::report::path_tree::PathTree;
-use crate::report::{Pattern, Report};
+use crate::report::{Pattern, Report, order_of_time};
 
 /// Writes a page: numbers, a tree of hosts and paths, the endpoints with all that is known of each, what is slowest, largest and
 /// fails most, and what was left out. Captured text is escaped, and secrets are masked, as in the report. A policy in the page
@@ -116,7 +116,7 @@ impl Page {
         let overview = Overview::of(report, OverviewOptions::default());
         let most = overview.hosts.iter().flat_map(|host| &host.patterns);
         let most = most.map(|pattern| pattern.request_count).max().unwrap_or(1);
-        let slowest = EndpointView::latest_latency(report);
+        let slowest = EndpointView::slowest_latency(report);
         let hosts: Vec<HostView<'_>> = overview
             .hosts
             .iter()
@@ -141,8 +141,10 @@ impl Page {
         let shown: Vec<&Pattern> =
             overview.hosts.iter().flat_map(|host| host.patterns.iter().copied()).collect();
         let seen = |time: fn(&Pattern) -> Option<&str>| report.patterns.iter().filter_map(time);
-        let first = seen(|pattern| pattern.first_seen.as_deref()).min();
-        let last = seen(|pattern| pattern.last_seen.as_deref()).max();
+        let first =
+            seen(|pattern| pattern.first_seen.as_deref()).min_by_key(|time| order_of_time(time));
+        let last =
+            seen(|pattern| pattern.last_seen.as_deref()).max_by_key(|time| order_of_time(time));
         let problems =
             self.problems.iter().map(|problem| text::printable(problem.as_bytes()).into());
         PageTemplate {

@@ -324,11 +324,7 @@ impl Table {
     }
 
     fn styled(&self, text: &str, style: Style) -> String {
-        if self.color && !text.is_empty() {
-            format!("{style}{text}{style:#}")
-        } else {
-            text.to_owned()
-        }
+        styled(text, style, self.color)
     }
 
     fn push_styled(&self, line: &mut String, text: &str, width: usize, style: Style) {
@@ -346,6 +342,11 @@ impl Table {
         path.replace('{', &format!("{style}{{")).replace('}', &format!("}}{style:#}"))
             + &format!("{style:#}")
     }
+}
+
+/// Text in a style, if the output has colours.
+pub(super) fn styled(text: &str, style: Style, color: bool) -> String {
+    if color && !text.is_empty() { format!("{style}{text}{style:#}") } else { text.to_owned() }
 }
 
 fn method_style(method: &str) -> Style {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use crate::math::grouped;
-use crate::output::table::{counted, shown_method, write_third_parties};
+use crate::output::table::{counted, shown_method, styled, write_third_parties};
 use crate::output::{Output, OverviewOptions};
 use crate::report::Report;
 use crate::report::overview::Overview;
@@ -70,10 +70,6 @@ impl Tree {
     }
 
     fn styled(self, text: &str, style: Style) -> String {
-        if self.color && !text.is_empty() {
-            format!("{style}{text}{style:#}")
-        } else {
-            text.to_owned()
-        }
+        styled(text, style, self.color)
     }
 }

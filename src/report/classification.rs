@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::flow::site::site_of;
-use crate::report::Pattern;
 use crate::report::describe::DescribedEndpoint;
 use crate::report::endpoint_class::{EndpointClass, class_beside};
 use crate::report::party::{Party, PartyEvidence, third_parties};
+use crate::report::{Pattern, order_of_time};
 
 /// The described endpoints of one host.
 pub(super) struct DescribedHost {
@@ -73,7 +73,7 @@ fn evidence(hosts: &[DescribedHost]) -> Vec<PartyEvidence<'_>> {
             class: class.unwrap_or(EndpointClass::Other),
             requests: pattern.request_count,
             contexts,
-            first_seen: pattern.first_seen.as_deref(),
+            first_seen: pattern.first_seen.as_deref().map(order_of_time),
         })
     });
     endpoints.collect()

@@ -1,5 +1,7 @@
 //! Matching of hosts against domains.
 
+use crate::flow::site::without_port;
+
 /// Returns `true` if `host` is `domain` or a subdomain of it, compared label by label and ignoring
 /// case. A port counts only if the domain has one. A label such as `{tenant}` matches any label.
 pub(crate) fn is_host_in(host: &str, domain: &str) -> bool {
@@ -10,11 +12,7 @@ pub(crate) fn is_host_in(host: &str, domain: &str) -> bool {
             labels.next().is_some_and(|label| label == wanted || label.starts_with('{'))
         })
     };
-    let without_port = host
-        .rsplit_once(':')
-        .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
-        .map(|(host, _)| host);
-    matches(host) || without_port.is_some_and(matches)
+    matches(host) || matches(without_port(host))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::flow::request_context::{Destination, SiteRelation};
-use crate::flow::site::site_of;
+use crate::flow::site::{site_of, without_port};
 use crate::flow::trackers::is_tracker;
 use crate::patterns::endpoint::request_contexts::RequestContexts;
 use crate::report::domain::is_host_in;
@@ -60,7 +60,7 @@ pub(crate) struct PartyEvidence<'e> {
     pub(crate) class: EndpointClass,
     pub(crate) requests: u64,
     pub(crate) contexts: &'e RequestContexts,
-    /// Start of the earliest request in RFC 3339, whose texts have the order of the times.
+    /// Start of the earliest request, as [`order_of_time`](crate::report::order_of_time) gives it.
     pub(crate) first_seen: Option<&'e str>,
 }
 
@@ -138,7 +138,7 @@ fn sites_of<'e>(evidence: &[PartyEvidence<'e>]) -> BTreeMap<&'e str, SiteEvidenc
         let contexts = seen.contexts;
         site.requests += seen.requests;
         site.documents += contexts.requests_for(Destination::Document);
-        site.is_tracker |= is_tracker(seen.host.split(':').next().unwrap_or_default().as_bytes());
+        site.is_tracker |= is_tracker(without_port(seen.host).as_bytes());
         match seen.class {
             EndpointClass::Page => {
                 site.pages +=

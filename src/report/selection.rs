@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use crate::report::domain::is_host_in;
 use crate::report::endpoint_class::EndpointClass;
-use crate::report::{Pattern, Report};
+use crate::report::{Pattern, Report, order_of_time};
 
 /// A filter for endpoints. The default selects all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,7 +57,8 @@ impl EndpointOrder {
                 #[expect(clippy::cast_precision_loss, reason = "compared as it is shown")]
                 descending(pattern.response_bytes.as_ref().map(|sizes| sizes.p50 as f64))
             }),
-            Self::Recent => patterns.sort_by(|a, b| b.last_seen.cmp(&a.last_seen)),
+            Self::Recent => patterns
+                .sort_by_key(|pattern| Reverse(pattern.last_seen.as_deref().map(order_of_time))),
         }
     }
 }
@@ -150,6 +151,13 @@ fn is_below(path: &str, prefix: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_ordered_although_zeros_are_left_out() {
+        let times =
+            ["2026-11-22T10:54:06Z", "2026-11-22T10:54:06.74019Z", "2026-11-22T10:54:06.740191Z"];
+        assert!(times.map(order_of_time).is_sorted() && !times.is_sorted());
+    }
 
     #[test]
     fn prefixes_are_whole_segments() {

@@ -49,7 +49,7 @@ const MAX_REASONS: usize = 2;
 
 impl<'r> EndpointView<'r> {
     /// The largest 99th percentile of the latencies of a report, in milliseconds.
-    pub(super) fn latest_latency(report: &Report) -> f64 {
+    pub(super) fn slowest_latency(report: &Report) -> f64 {
         let latencies = report.patterns.iter().filter_map(|pattern| pattern.latency_ms.as_ref());
         latencies.map(|latency| latency.p99).fold(1.0, f64::max)
     }
