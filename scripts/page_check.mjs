@@ -4,10 +4,12 @@
 //    without it, and no request leaves the page.
 // 2. axe-core finds nothing, light and dark, closed and open.
 // 3. Without scripts all endpoints are there.
-// 4. A page of 5,000 endpoints is within 150 kB + 1.5 kB an endpoint; the time until it is shown is printed.
-import { execFileSync } from "node:child_process";
+// 4. Descriptions that are packed are shown when an endpoint is opened; a viewer shows them in a page of its own.
+// 5. A page that is live shows what was added to its capture, and keeps open what is open.
+// 6. A page of 5,000 endpoints is within 150 kB + 1.5 kB an endpoint; the time until it is shown is printed.
+import { execFileSync, spawn } from "node:child_process";
 import { createRequire } from "node:module";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -112,11 +114,54 @@ try {
     const found = await page.evaluate(() => ({
       title: document.title,
       foreign: document.querySelectorAll("main script, main style, img, iframe, link, base, main meta, main form:not(#tools), [onload], [onerror], [onfocus]").length,
-      scripts: document.scripts.length,
+      scripts: [...document.scripts].filter((script) => script.type !== "application/gzip").length,
     }));
     check(!found.title.includes("PWNED"), `planted scripts do not run ${name}`);
     check(found.foreign === 0 && found.scripts === 1, `planted elements are text ${name}`);
     check(requests.length === 1, `no request leaves the page ${name}`);
+    await page.close();
+  }
+
+  {
+    // A viewer of three lines, which shows the descriptions as Redoc would be asked to.
+    const viewer = join(folder, "viewer.js");
+    writeFileSync(viewer, `window.Redoc = { init: (api, _, element) => { element.textContent = JSON.stringify(api) } }; "</script><!--"`);
+    report("viewed", planted(), "--viewer", viewer);
+    const { page, requests } = await open(join(folder, "viewed.viewer.html"));
+    const found = await page.evaluate(() => ({ title: document.title, text: document.getElementById("viewer").textContent, hosts: document.querySelectorAll("option").length }));
+    check(found.text.includes('"openapi":"3.1.0"') && found.hosts > 10, `a viewer shows the descriptions of ${found.hosts} hosts`);
+    check(!found.title.includes("PWNED") && requests.length === 1, "planted texts do nothing in the page of the viewer");
+    await page.close();
+  }
+
+  {
+    const capture = join(folder, "live.jsonl");
+    const line = (path) => `${JSON.stringify({ method: "GET", url: `https://live.example/${path}`, status: 200 })}\n`;
+    writeFileSync(capture, line("first"));
+    const server = spawn(program, ["report", "--follow", "--listen", "127.0.0.1:0", "--interval", "0.1", capture]);
+    const address = await new Promise((resolve) => {
+      let text = "";
+      server.stderr.on("data", (data) => {
+        text += data;
+        const found = /http:\/\/[\d.:]+\//.exec(text);
+        if (found) resolve(found[0]);
+      });
+    });
+    const page = await launched.newPage();
+    await page.goto(address, { waitUntil: "load" });
+    await page.evaluate(() => (document.querySelector(".endpoint").open = true));
+    await page.waitForFunction(() => document.getElementById("live").textContent === "live");
+    for (const path of ["second", "third"]) {
+      appendFileSync(capture, line(path));
+      const wanted = path === "second" ? 2 : 3;
+      const shown = await page.waitForFunction((count) => document.querySelectorAll(".endpoint").length === count, { timeout: 10_000 }, wanted).catch(() => null);
+      check(shown !== null, `a live page shows the ${path} endpoint`);
+    }
+    const state = await page.evaluate(() => ({ open: document.querySelectorAll(".endpoint[open]").length, count: document.getElementById("count").textContent }));
+    check(state.open === 1 && state.count === "3 of 3", `what was open is open (${state.open}), and counted anew (${state.count})`);
+    server.kill("SIGINT");
+    const lost = await page.waitForFunction(() => document.getElementById("live").textContent === "no longer live", { timeout: 10_000 }).catch(() => null);
+    check(lost !== null, "a live page says that its server has ended");
     await page.close();
   }
 
@@ -148,6 +193,9 @@ try {
   const size = statSync(many).size;
   const { page, milliseconds } = await open(many);
   const endpoints = await page.evaluate(() => document.querySelectorAll(".endpoint").length);
+  await page.evaluate(() => (document.querySelector(".endpoint").open = true));
+  const yaml = await page.waitForFunction(() => document.querySelector(".endpoint pre + *, .endpoint details pre")?.textContent, { timeout: 5_000 }).catch(() => null);
+  check((yaml && (await yaml.jsonValue()).includes("operationId")) === true, "a description that was packed is shown");
   check(size <= 150_000 + 1_500 * endpoints, `${endpoints} endpoints in ${size} bytes, open after ${milliseconds} ms`);
   await page.close();
 } finally {

@@ -6,8 +6,12 @@ mod completions;
 mod diff;
 mod drift;
 mod exit;
+#[cfg(feature = "tui")]
+mod explore;
 mod findings;
 mod follow;
+#[cfg(feature = "live")]
+mod live_page;
 mod messages;
 mod openapi;
 mod progress;
@@ -90,7 +94,13 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Label(arguments) => label(arguments),
         Command::Schema(arguments) => schema::schema(arguments),
         Command::Show(arguments) => show::show(arguments),
+        #[cfg(feature = "live")]
+        Command::Report(arguments) if arguments.live.listen.is_some() => {
+            live_page::serve(arguments)
+        }
         Command::Report(arguments) => report::report(arguments),
+        #[cfg(feature = "tui")]
+        Command::Explore(arguments) => explore::explore(arguments),
         Command::Openapi(arguments) => openapi::openapi(arguments),
         Command::Drift(arguments) => drift::drift(arguments),
         Command::Diff(arguments) => diff::diff(arguments),

@@ -94,6 +94,8 @@
 //! | `cli` | yes | the program `api-patterns`, and the table in [`output`] |
 //! | `mcp` | yes | the server for agents (`api-patterns mcp`); includes `cli` |
 //! | `sqlite` | yes | reading of mitmproxy-mcp's database; compiles SQLite, which needs a C compiler |
+//! | `live` | yes | a page that is served while a capture grows (`api-patterns report --follow`); includes `cli` |
+//! | `tui` | yes | the explorer on a terminal (`api-patterns explore`); includes `cli` |
 //! | `training` | no | functions for the scripts that fit the model; not a stable interface |
 //! | `fuzzing` | no | functions for the fuzzers; not a stable interface |
 //!
@@ -113,6 +115,8 @@ mod diff;
 mod drift;
 mod engine;
 mod error;
+#[cfg(feature = "tui")]
+mod explorer;
 #[cfg(feature = "descriptions")]
 mod finding;
 mod flow;
@@ -128,6 +132,8 @@ pub mod output;
 mod patterns;
 mod report;
 mod schema;
+#[cfg(feature = "live")]
+mod serve;
 mod shape;
 mod simd;
 mod sketch;
@@ -166,9 +172,11 @@ pub use report::endpoint_class::EndpointClass;
 pub use report::exchange::{
     BodyContent, Exchange, ExchangeRequest, ExchangeResponse, MessageBody, Secrets,
 };
+pub use report::message_field::MessageField;
 pub use report::options::ReportOptions;
 pub use report::party::Party;
 pub use report::routes::{Label, Routes};
+pub use report::timeline::{RequestTimeline, TimelineInterval};
 pub use report::{Latency, Parameter, Pattern, Report, Sizes, Totals};
 pub use schema::{SchemaReason, Schemas, schema_of_json};
 pub use skip::{SkipPlace, SkipReason, Skips};

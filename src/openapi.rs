@@ -16,7 +16,12 @@ mod parameters;
 mod security;
 mod servers;
 
+#[cfg(feature = "cli")]
+use std::collections::BTreeMap;
+
 use serde_json::Value;
+#[cfg(feature = "cli")]
+use serde_json::json;
 
 use crate::report::{Pattern, Report};
 use crate::schema::Schemas;
@@ -44,6 +49,31 @@ pub struct OpenApiOptions {
     pub synthetic_examples: bool,
     /// Whether schemas say what was seen beside what was decided, for a merge.
     pub(crate) observations: bool,
+}
+
+/// The part of each endpoint in descriptions that were made with [evidence](OpenApiOptions::evidence), by
+/// [`Pattern::id`](crate::Pattern::id): its path item with one operation, without evidence.
+#[cfg(feature = "cli")]
+pub(crate) fn operations_by_endpoint(described: &[(String, Value)]) -> BTreeMap<String, Value> {
+    let mut found = BTreeMap::new();
+    let objects = |value: &'_ Value| value.as_object().cloned().unwrap_or_default();
+    for (_, api) in described {
+        for (path, item) in objects(&api["paths"]) {
+            for (method, mut operation) in objects(&item) {
+                let Some(evidence) =
+                    operation.as_object_mut().and_then(|it| it.remove("x-evidence"))
+                else {
+                    continue;
+                };
+                let part = json!({ &path: { method: operation } });
+                for id in evidence["ids"].as_array().into_iter().flatten().filter_map(Value::as_str)
+                {
+                    found.insert(id.to_owned(), part.clone());
+                }
+            }
+        }
+    }
+    found
 }
 
 /// Describes each host of a report, in the order of the report: the host and its OpenAPI description.

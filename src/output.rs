@@ -1,6 +1,8 @@
 //! Formatters of reports: one file per format, each an implementation of [`Output`].
 
 mod csv;
+#[cfg(feature = "cli")]
+pub(crate) mod endpoint_details;
 mod exchange;
 mod explanation;
 #[cfg(feature = "descriptions")]
@@ -31,7 +33,9 @@ pub use findings::{
 pub use json::{Json, JsonLines};
 pub use markdown::Markdown;
 #[cfg(feature = "cli")]
-pub use page::Page;
+pub use page::{Page, PageEndpoint, PageViewer};
+#[cfg(feature = "tui")]
+pub(crate) use rules::quoted;
 pub use rules::rules_of;
 #[cfg(feature = "cli")]
 pub use table::Table;
@@ -62,7 +66,7 @@ pub trait Output {
 }
 
 /// Counts the responses by class of status: 1xx to 5xx, in that order. Other codes are ignored.
-fn status_classes(pattern: &crate::Pattern) -> [u64; 5] {
+pub(crate) fn status_classes(pattern: &crate::Pattern) -> [u64; 5] {
     let mut classes = [0; 5];
     for (code, count) in &pattern.status_codes {
         let class = code.parse::<usize>().unwrap_or(0) / 100;

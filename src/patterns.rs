@@ -4,6 +4,7 @@ pub(crate) mod aggregate;
 pub(crate) mod codec;
 pub(crate) mod endpoint;
 pub(crate) mod names;
+pub(crate) mod timeline;
 
 use std::borrow::Cow;
 
@@ -12,6 +13,7 @@ use crate::flow::{Flow, path_and_query_of};
 use crate::limits;
 use crate::patterns::aggregate::{Aggregate, Observation};
 use crate::patterns::endpoint::{Endpoint, method_name};
+use crate::patterns::timeline::Timeline;
 use crate::shape::merge_option;
 use crate::shape::messages::BodyScratch;
 use crate::shape::path_shapes::{PathShapes, RequestRoute};
@@ -56,6 +58,8 @@ pub struct Patterns {
     /// Number of observed flows.
     pub(crate) used: u64,
     pub(crate) skips: Skips,
+    /// Observed flows over time.
+    pub(crate) timeline: Timeline,
     /// Shapes of the bodies by path; `None` if bodies are not observed.
     pub(crate) bodies: Option<Box<PathShapes>>,
     /// Scratch buffer, reused between flows.
@@ -70,6 +74,7 @@ impl Default for Patterns {
             not_found: Trie::new(TrieBounds::NOT_FOUND),
             used: 0,
             skips: Skips::default(),
+            timeline: Timeline::default(),
             bodies: None,
             scratch: Vec::new(),
             body_scratch: BodyScratch::default(),
@@ -131,6 +136,7 @@ impl Patterns {
     /// ```
     pub fn observe(&mut self, flow: &Flow<'_>) {
         self.used += 1;
+        self.timeline.observe(flow);
         let host = host_name(flow);
         let method = method_name(&flow.method);
         let bits = ByteMask::of(&flow.target);
@@ -189,6 +195,7 @@ impl Patterns {
     pub fn merge(&mut self, other: Self) {
         self.used += other.used;
         self.skips.merge(other.skips);
+        self.timeline.merge(other.timeline);
         self.answered.merge(other.answered);
         self.not_found.merge(other.not_found);
         merge_option(&mut self.bodies, other.bodies);

@@ -12,6 +12,7 @@ pub(crate) mod exchange;
 mod hosts;
 pub(crate) mod lookup;
 pub(crate) mod masked;
+pub(crate) mod message_field;
 pub(crate) mod options;
 pub(crate) mod overview;
 pub(crate) mod party;
@@ -20,6 +21,7 @@ pub(crate) mod path_tree;
 pub(crate) mod routes;
 #[cfg(feature = "cli")]
 pub(crate) mod selection;
+pub(crate) mod timeline;
 
 use std::collections::BTreeMap;
 

@@ -9,6 +9,7 @@ pub(crate) mod decide;
 pub(crate) mod emit;
 mod enumeration;
 mod explain;
+mod fields;
 pub(crate) mod graph;
 pub(crate) mod host;
 mod map;

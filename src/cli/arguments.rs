@@ -17,6 +17,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::cli::exit::Exit;
 use crate::cli::messages::complain;
 
+#[cfg(feature = "tui")]
+pub(super) use analyze::ExploreArguments;
 pub(super) use analyze::{
     AnalyzeArguments, ColorWhen, EndpointSelection, OutputFormat, ReportArguments,
 };
@@ -45,6 +47,7 @@ Examples:
   api-patterns analyze session.har --exclude static,404      without files of pages and what was not found
   api-patterns show dump.mitm --endpoint '/users/7' --curl   the newest such request as a command of curl
   api-patterns report session.har --output report.html       a page to look at
+  api-patterns explore dump.mitm                             look around in the terminal, and correct templates
   api-patterns openapi dump.mitm --output apis/              an OpenAPI description of each host
   mitmdump -w dump.mitm & api-patterns analyze --follow dump.mitm
 
@@ -65,6 +68,9 @@ pub(super) enum Command {
     Show(ShowArguments),
     /// Write a page to look at: one HTML file with the endpoints, their schemas and what is slow, large or fails
     Report(ReportArguments),
+    /// Explore a report on the terminal, and correct what was decided wrongly: a tree, a table, details
+    #[cfg(feature = "tui")]
+    Explore(ExploreArguments),
     /// Write OpenAPI descriptions, one for each host
     Openapi(OpenApiArguments),
     /// Compare captures with an OpenAPI description: what traffic does that the description does not say

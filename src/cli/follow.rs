@@ -1,7 +1,7 @@
 //! `analyze --follow`: redraws the table in place on a terminal, or writes one JSON line per refresh.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use unicode_width::UnicodeWidthStr;
@@ -16,17 +16,11 @@ use crate::error::Error;
 use crate::flow::text;
 
 /// Maximum time between two checks for Ctrl-C.
-const TICK: Duration = Duration::from_millis(50);
+pub(super) const TICK: Duration = Duration::from_millis(50);
 
 pub(super) fn follow(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     let input = &arguments.input;
-    let [path] = &input.source.captures[..] else {
-        return Err(Error::usage("--follow takes one capture").into());
-    };
-    if path.as_os_str() == "-" || path.is_dir() {
-        let why = "--follow takes a file; what comes through a pipe is read to its end without it";
-        return Err(Error::usage(why).into());
-    }
+    let path = followed(&input.source.captures)?;
     let on_terminal = io::stdout().is_terminal();
     let format = arguments.format();
     if !matches!(format, OutputFormat::Table | OutputFormat::Json)
@@ -71,8 +65,20 @@ pub(super) fn follow(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     Ok(Messages::new(&captures, input.source.selection.quiet).after(&analysis, start.elapsed()))
 }
 
+/// The one capture that can be followed.
+pub(super) fn followed(captures: &[PathBuf]) -> Result<&Path, Error> {
+    let [path] = captures else {
+        return Err(Error::usage("--follow takes one capture"));
+    };
+    if path.as_os_str() == "-" || path.is_dir() {
+        let why = "--follow takes a file; what comes through a pipe is read to its end without it";
+        return Err(Error::usage(why));
+    }
+    Ok(path)
+}
+
 /// Waits until there is a file, as `tail -F` does.
-fn wait_for(path: &Path, is_quiet: bool) {
+pub(super) fn wait_for(path: &Path, is_quiet: bool) {
     if !path.exists() && !is_quiet {
         let what = format!("{} is not there yet; waiting for it, Ctrl-C ends", path.display());
         complain(&text::printable(what.as_bytes()));

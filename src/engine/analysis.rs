@@ -1,5 +1,7 @@
 //! One run from captures to a report.
 
+use std::collections::BTreeMap;
+
 use crate::capture::Captures;
 use crate::engine::filter::Filter;
 use crate::engine::fold::collect;
@@ -11,7 +13,8 @@ use crate::engine::top_flows::NewestFlows;
 use crate::error::Error;
 use crate::patterns::Patterns;
 use crate::report::Report;
-use crate::report::decision::{Decision, Explanation};
+use crate::report::decision::{Decision, Explanation, NearMiss};
+use crate::report::timeline::RequestTimeline;
 use crate::schema::Schemas;
 use crate::skip::{SkipReason, Skips};
 
@@ -26,6 +29,11 @@ pub struct Analysis {
     /// Explanations of the endpoints that [`ReportOptions::explain`](crate::ReportOptions::explain)
     /// selects.
     pub explanations: Vec<Explanation>,
+    /// The near misses of the endpoints by id, if [`ReportOptions::near_misses`](crate::ReportOptions::near_misses) asks for
+    /// them.
+    pub near_misses: BTreeMap<String, Vec<NearMiss>>,
+    /// The requests over time.
+    pub timeline: RequestTimeline,
     /// The rules that matched nothing, in words.
     pub unmatched_rules: Vec<String>,
     /// The rules that are for one place or cover others, one sentence each.
@@ -145,6 +153,34 @@ pub fn observe(
     })
 }
 
+impl ObservedState {
+    /// The analysis of the state under these options, of which those that select flows have no effect any more. It can be made
+    /// again under other rules: nothing is read.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat, Options, Rules, observe};
+    ///
+    /// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
+    /// let mut options = Options::default();
+    /// let observed = observe(&captures, &options, &())?;
+    /// let before = observed.analysis(&options).report.patterns.len();
+    /// options.report.rules = Rules::parse("rules", "[[forbid]]\npath = \"/v1/products/*\"")?;
+    /// assert!(observed.analysis(&options).report.patterns.len() > before);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
+    pub fn analysis(&self, options: &Options) -> Analysis {
+        let decision = options.decide(&self.patterns);
+        let schemas = Schemas::of(&self.patterns, &decision);
+        let outcome = RunResult {
+            failures: self.failures.clone(),
+            bytes: self.bytes,
+            stopped: self.stopped,
+            ..RunResult::default()
+        };
+        Analysis::new(decision, self.patterns.skips.clone(), outcome).with_schemas(schemas)
+    }
+}
+
 /// Observes captures into one state, and merges the saved states among them.
 fn observe_state(
     captures: &Captures,
@@ -173,6 +209,8 @@ impl Analysis {
             report: decision.report,
             schemas: None,
             explanations: decision.explanations,
+            near_misses: decision.near_misses,
+            timeline: decision.timeline,
             unmatched_rules: decision.unmatched_rules,
             rule_conflicts: decision.rule_conflicts,
             skips,

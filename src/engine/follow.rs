@@ -11,6 +11,7 @@ use crate::engine::progress::Monitor;
 use crate::engine::run::RunResult;
 use crate::error::Error;
 use crate::patterns::Patterns;
+use crate::report::options::ReportOptions;
 use crate::schema::Schemas;
 
 /// Follows a mitmproxy dump or JSON lines that another program writes. Each [`poll`](Self::poll)
@@ -164,6 +165,25 @@ impl Follower {
         let schemas = Schemas::of(&self.patterns, &decision);
         Analysis::new(decision, self.patterns.skips().clone(), self.outcome.clone())
             .with_schemas(schemas)
+    }
+
+    /// Sets the options by which the report is decided from now on, also for what was read before.
+    ///
+    /// ```
+    /// use api_patterns::{Follower, InputFormat, Options, ReportOptions, Rules};
+    ///
+    /// let path = "fixtures/demo.mitm";
+    /// let mut follower = Follower::open(path, InputFormat::Detect, Options::default())?;
+    /// follower.poll(&())?;
+    /// let before = follower.analysis().report.patterns.len();
+    /// let mut options = ReportOptions::default();
+    /// options.rules = Rules::parse("rules", "[[forbid]]\npath = \"/v1/products/*\"")?;
+    /// follower.set_report_options(options);
+    /// assert!(follower.analysis().report.patterns.len() > before);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
+    pub fn set_report_options(&mut self, options: ReportOptions) {
+        self.options.report = options;
     }
 
     /// Reads the rest of the file and returns the last analysis. An incomplete record at the end is

@@ -75,15 +75,7 @@ impl ExplanationOutput for ExplanationText {
                 writeln!(out, "  close decisions:")?;
             }
             for miss in near_misses {
-                writeln!(
-                    out,
-                    "    segment {} \"{}\" is a {} ({:.0} % likely to be a value), mainly because of {}",
-                    miss.segment,
-                    miss.text,
-                    miss.judged,
-                    miss.probability * 100.0,
-                    miss.reason,
-                )?;
+                writeln!(out, "    {}", miss.in_words())?;
             }
         }
         Ok(())

@@ -3,7 +3,9 @@
 mod charts;
 mod endpoint_view;
 mod rankings;
-mod schema_lines;
+mod viewer;
+
+pub use viewer::PageViewer;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -11,18 +13,23 @@ use std::io::{self, Write};
 use askama::Template;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::Value;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 use crate::flow::site::site_of;
 use crate::flow::text;
 use crate::math::grouped;
+use crate::output::page::charts::TimelineColumn;
 use crate::output::page::endpoint_view::EndpointView;
 use crate::output::page::rankings::Ranking;
 use crate::output::{Output, OverviewOptions, counted};
+use crate::report::decision::NearMiss;
 use crate::report::endpoint_class::EndpointClass;
+use crate::report::message_field::MessageField;
 use crate::report::overview::{Overview, ThirdParty};
 use crate::report::path_tree::PathTree;
+use crate::report::timeline::RequestTimeline;
 use crate::report::{Pattern, Report, order_of_time};
 
 /// Writes a page: numbers, a tree of hosts and paths, the endpoints with all that is known of each, what is slowest, largest and
@@ -41,10 +48,29 @@ use crate::report::{Pattern, Report, order_of_time};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Page {
-    /// JSON Schemas of the messages of an endpoint, by [`Pattern::id`].
-    pub schemas: BTreeMap<String, Value>,
+    /// What is known of endpoints beyond the report, by [`Pattern::id`].
+    pub endpoints: BTreeMap<String, PageEndpoint>,
+    /// The requests over time.
+    pub timeline: RequestTimeline,
     /// Problems with the captures, one sentence each.
     pub problems: Vec<String>,
+    /// Name of a file beside the page that shows the OpenAPI descriptions: see [`PageViewer`]. Empty for none.
+    pub viewer: String,
+    /// Whether the page replaces its content when the server that it comes from has a new one.
+    pub is_live: bool,
+}
+
+/// What a page shows of an endpoint beyond the report.
+#[derive(Clone, Debug, Default)]
+pub struct PageEndpoint {
+    /// The fields of its messages: see [`Schemas::fields`](crate::Schemas::fields).
+    pub fields: Vec<MessageField>,
+    /// Number of fields that are not in [`fields`](Self::fields).
+    pub more_fields: usize,
+    /// Close decisions about its path.
+    pub near_misses: Vec<NearMiss>,
+    /// Its part of an OpenAPI description, in YAML. A page takes as many of them as its size allows.
+    pub openapi: String,
 }
 
 /// The file behind the page; the fields are what the template needs.
@@ -53,11 +79,20 @@ pub struct Page {
 struct PageTemplate<'r> {
     version: &'static str,
     style: &'static str,
-    script: &'static str,
+    script: String,
     policy: String,
     title: String,
     numbers: Vec<(String, &'static str)>,
     span: Option<(&'r str, &'r str)>,
+    columns: Vec<TimelineColumn>,
+    column_title: String,
+    most_in_column: String,
+    viewer: &'r str,
+    is_live: bool,
+    /// The OpenAPI descriptions by endpoint, as JSON in gzip in Base64; empty if they stand at the endpoints.
+    packed: String,
+    /// Number of endpoints whose OpenAPI description did not fit.
+    undescribed: usize,
     hosts: Vec<HostView<'r>>,
     third_parties: Vec<ThirdParty>,
     rankings: Vec<Ranking<'r>>,
@@ -97,6 +132,13 @@ struct UncertainParameter<'r> {
 
 /// Most parameters that are listed as uncertain.
 const MAX_UNCERTAIN: usize = 30;
+/// The largest size of a page in bytes without endpoints, and what each endpoint adds.
+const MAX_PAGE_BYTES: usize = 140_000;
+const MAX_ENDPOINT_BYTES: usize = 1_500;
+/// Bytes of the elements around one part of an endpoint, at most.
+const FRAME_BYTES: usize = 110;
+/// Most near misses of an endpoint that are shown.
+const MAX_NEAR_MISSES: usize = 2;
 /// Confidence below which a path parameter is listed as uncertain.
 const UNCERTAIN: f64 = 0.8;
 /// Most prefixes in the tree of a host.
@@ -104,15 +146,77 @@ const MAX_TREE_LINES: usize = 200;
 
 impl Output for Page {
     fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
-        let page = self.template(report).render().map_err(io::Error::other)?;
+        let mut template = self.template(report);
+        let bytes = template.render().map_err(io::Error::other)?.len();
+        self.add_parts(&mut template, bytes)?;
+        let page = template.render().map_err(io::Error::other)?;
         out.write_all(page.as_bytes())?;
         out.write_all(b"\n")
     }
 }
 
 impl Page {
+    /// Adds what there is room for in a page of so many bytes: the fields of messages, then near misses, both in the order of the
+    /// endpoints, then the OpenAPI descriptions: as text if all of them fit, else packed, which needs the page's script.
+    fn add_parts<'r>(&'r self, template: &mut PageTemplate<'r>, bytes: usize) -> io::Result<()> {
+        let count: usize = template.hosts.iter().map(|host| host.endpoints.len()).sum();
+        let mut room = (MAX_PAGE_BYTES + count * MAX_ENDPOINT_BYTES).saturating_sub(bytes);
+        let mut take = |size: usize| {
+            let fits = size <= room;
+            room -= if fits { size } else { 0 };
+            fits
+        };
+        let mut shown: Vec<(&mut EndpointView<'r>, &'r PageEndpoint)> = template
+            .hosts
+            .iter_mut()
+            .flat_map(|host| &mut host.endpoints)
+            .filter_map(|view| {
+                let known = self.endpoints.get(&view.pattern.id)?;
+                Some((view, known))
+            })
+            .collect();
+        for (view, known) in &mut shown {
+            let lines = known.fields.iter().map(|field| (&field.path, field.in_words()));
+            let size =
+                |(path, words): (&String, String)| escaped_bytes(path) + escaped_bytes(&words) + 2;
+            if take(FRAME_BYTES + lines.map(size).sum::<usize>()) {
+                view.details.fields = &known.fields;
+                view.more_fields = known.more_fields;
+            }
+        }
+        for (view, known) in &mut shown {
+            let misses = known.near_misses.iter().take(MAX_NEAR_MISSES).map(NearMiss::in_words);
+            let misses: Vec<String> = misses.collect();
+            if take(FRAME_BYTES + misses.iter().map(|miss| escaped_bytes(miss) + 9).sum::<usize>())
+            {
+                view.details.near_misses = misses;
+            }
+        }
+        let size = |known: &PageEndpoint| escaped_bytes(&known.openapi) + FRAME_BYTES;
+        if take(shown.iter().map(|(_, known)| size(known)).sum()) {
+            for (view, known) in shown {
+                view.openapi = &known.openapi;
+            }
+            return Ok(());
+        }
+        let mut packed: Vec<(&str, &str)> =
+            shown.iter().map(|(view, known)| (&*view.pattern.id, &*known.openapi)).collect();
+        packed.retain(|(_, yaml)| !yaml.is_empty());
+        let all = packed.len();
+        loop {
+            template.packed = pack(&packed)?;
+            template.undescribed = all - packed.len();
+            if template.packed.len() <= room || packed.is_empty() {
+                return Ok(());
+            }
+            packed.truncate(packed.len() / 2);
+        }
+    }
+
     fn template<'r>(&'r self, report: &'r Report) -> PageTemplate<'r> {
-        let (style, script) = (include_str!("page/report.css"), include_str!("page/report.js"));
+        let style = include_str!("page/report.css");
+        let live = if self.is_live { include_str!("page/live.js") } else { "" };
+        let script = format!("{}{live}", include_str!("page/report.js"));
         let overview = Overview::of(report, OverviewOptions::default());
         let most = overview.hosts.iter().flat_map(|host| &host.patterns);
         let most = most.map(|pattern| pattern.request_count).max().unwrap_or(1);
@@ -126,9 +230,8 @@ impl Page {
                 tree_lines(&tree, 0, tree.requests, &mut lines);
                 let more_prefixes = lines.len().saturating_sub(MAX_TREE_LINES);
                 lines.truncate(MAX_TREE_LINES);
-                let endpoints = host.patterns.iter().map(|pattern| {
-                    EndpointView::new(pattern, self.schemas.get(&pattern.id), most, slowest)
-                });
+                let endpoints =
+                    host.patterns.iter().map(|pattern| EndpointView::new(pattern, most, slowest));
                 HostView {
                     name: host.host,
                     requests: counted(tree.requests, "request"),
@@ -150,15 +253,23 @@ impl Page {
         PageTemplate {
             version: env!("CARGO_PKG_VERSION"),
             policy: format!(
-                "default-src 'none'; style-src '{}'; script-src '{}'; base-uri 'none'; form-action 'none'",
+                "default-src 'none'; style-src '{}'; script-src '{}';{} base-uri 'none'; form-action 'none'",
                 hash_source(style),
-                hash_source(script)
+                hash_source(&script),
+                if self.is_live { " connect-src 'self';" } else { "" },
             ),
             style,
             script,
             title: hosts.first().map_or("No endpoint", |host| site_of(host.name)).to_owned(),
             numbers: numbers(report, &shown),
             span: first.zip(last),
+            columns: charts::timeline_columns(&self.timeline),
+            column_title: duration_in_words(self.timeline.interval_seconds),
+            most_in_column: grouped(charts::most_requests(&self.timeline)),
+            viewer: &self.viewer,
+            is_live: self.is_live,
+            packed: String::new(),
+            undescribed: 0,
             rankings: rankings::of(&shown),
             uncertain: uncertain(&shown),
             skipped: skipped(report),
@@ -166,6 +277,30 @@ impl Page {
             third_parties: overview.third_parties,
             hosts,
         }
+    }
+}
+
+/// OpenAPI descriptions by endpoint as JSON in gzip in Base64.
+fn pack(described: &[(&str, &str)]) -> io::Result<String> {
+    let by_id: BTreeMap<&str, &str> = described.iter().copied().collect();
+    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    serde_json::to_writer(&mut packed, &by_id)?;
+    Ok(BASE64_STANDARD.encode(packed.finish()?))
+}
+
+/// The number of bytes of a text in a page: what has a meaning in HTML is written as five bytes (`&#34;`).
+fn escaped_bytes(text: &str) -> usize {
+    let is_escaped = |byte: &u8| matches!(byte, b'<' | b'>' | b'&' | b'"' | b'\'');
+    text.len() + 4 * text.bytes().filter(is_escaped).count()
+}
+
+/// A duration that is a power of two seconds, in words.
+fn duration_in_words(seconds: u64) -> String {
+    match seconds {
+        0..=120 => counted(seconds, "second"),
+        121..=7_200 => format!("about {}", counted((seconds + 30) / 60, "minute")),
+        7_201..=172_800 => format!("about {}", counted((seconds + 1_800) / 3_600, "hour")),
+        _ => format!("about {}", counted((seconds + 43_200) / 86_400, "day")),
     }
 }
 

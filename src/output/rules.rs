@@ -45,6 +45,6 @@ pub fn rules_of(report: &Report) -> String {
 }
 
 /// Quotes text as a TOML basic string. A report contains no control characters, since these are percent-encoded.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

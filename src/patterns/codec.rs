@@ -13,6 +13,7 @@ use crate::flow::text;
 use crate::limits;
 use crate::patterns::Patterns;
 use crate::patterns::endpoint::Endpoint;
+use crate::patterns::timeline::Timeline;
 use crate::shape::path_shapes::PathShapes;
 use crate::sketch::{LargestCount, stable_hash};
 use crate::skip::{SkipPlace, SkipReason, Skips};
@@ -22,7 +23,7 @@ const MAGIC: &[u8; 4] = b"APST";
 
 /// Version of the format. Must be increased with every change to the stored fields or to a hashed
 /// input.
-pub(crate) const VERSION: u8 = 7;
+pub(crate) const VERSION: u8 = 8;
 
 /// Size of the header in bytes.
 const HEADER: usize = MAGIC.len() + 1 + 8;
@@ -34,6 +35,7 @@ const HEADER: usize = MAGIC.len() + 1 + 8;
 struct StoredPatterns<'a, T> {
     used: u64,
     skips: Vec<(Cow<'a, str>, u64, Vec<(u64, u64, Cow<'a, str>)>)>,
+    timeline: Cow<'a, Timeline>,
     answered: T,
     not_found: T,
     bodies: Option<Cow<'a, PathShapes>>,
@@ -72,6 +74,7 @@ impl Patterns {
         let stored = StoredPatterns {
             used: self.used,
             skips: skips.map(|(reason, n, at)| (reason.name().into(), n, places(at))).collect(),
+            timeline: Cow::Borrowed(&self.timeline),
             answered: &*answered,
             not_found: &*not_found,
             bodies: self.bodies.as_deref().map(|bodies| {
@@ -187,7 +190,15 @@ impl StoredPatterns<'_, StoredTrie<Endpoint>> {
                 "this state is damaged: it has shapes that do not fit together; create it again",
             ));
         }
-        Ok(Patterns { used: self.used, skips, answered, not_found, bodies, ..Patterns::default() })
+        let timeline = self.timeline.into_owned();
+        if !timeline.is_sound() {
+            return Err(Error::format(
+                "state",
+                "this state is damaged: it has times that do not fit together; create it again",
+            ));
+        }
+        let used = self.used;
+        Ok(Patterns { answered, not_found, used, skips, timeline, bodies, ..Patterns::default() })
     }
 }
 

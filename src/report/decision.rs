@@ -1,6 +1,7 @@
 //! Building a report from a state: options, decision, and the traversal of the decided tree.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,7 @@ use crate::report::describe::{DescribedEndpoint, HostSummary, NameCounts, patter
 use crate::report::lookup::find_endpoints;
 use crate::report::options::ReportOptions;
 use crate::report::routes::{Label, RouteNode, Routes};
+use crate::report::timeline::RequestTimeline;
 use crate::report::{Pattern, Report, Totals, hosts, masked};
 use crate::skip::SkipReason;
 use crate::template::classifier::{Classifier, ModelClassifier};
@@ -33,6 +35,11 @@ pub struct Decision {
     pub routes: Routes,
     /// Explanations of the endpoints that [`ReportOptions::explain`] selects, sorted by host.
     pub explanations: Vec<Explanation>,
+    /// The closest near misses of each endpoint that has some, at most five, by [`Pattern::id`]; empty unless
+    /// [`ReportOptions::near_misses`] asks for them.
+    pub near_misses: BTreeMap<String, Vec<NearMiss>>,
+    /// The observed requests over time, whatever endpoint they belong to.
+    pub timeline: RequestTimeline,
     /// The rules that matched nothing, such as `[[literal]] /v1/me on api.example.com`.
     pub unmatched_rules: Vec<String>,
     /// The rules that are for one place or cover others, one sentence each.
@@ -101,6 +108,29 @@ pub struct NearMiss {
     pub probability: f64,
     /// The group of features that contributed most to the classification.
     pub reason: String,
+}
+
+impl NearMiss {
+    /// The near miss as a sentence: `segment 2 "a" is a name (46 % likely to be a value), mainly because of words`.
+    ///
+    /// ```
+    /// use api_patterns::NearMiss;
+    ///
+    /// let (text, judged, reason) = ("me".to_owned(), "name".to_owned(), "words".to_owned());
+    /// let miss = NearMiss { segment: 2, text, judged, probability: 0.46, reason };
+    /// let sentence = "segment 2 \"me\" is a name (46 % likely to be a value), mainly because of words";
+    /// assert_eq!(miss.in_words(), sentence);
+    /// ```
+    pub fn in_words(&self) -> String {
+        format!(
+            "segment {} \"{}\" is a {} ({:.0} % likely to be a value), mainly because of {}",
+            self.segment,
+            self.text,
+            self.judged,
+            self.probability * 100.0,
+            self.reason,
+        )
+    }
 }
 
 impl Patterns {
@@ -187,6 +217,7 @@ pub(crate) fn build(
     let matched = RefCell::new(MatchedRules::default());
     let mut routes = Routes::default();
     let mut explanations = Vec::new();
+    let mut near_misses = BTreeMap::new();
     let (mut errors_only_404, mut not_told_apart) = (0, 0);
     let mut hosts: Vec<DescribedHost> = Vec::new();
     for group in hosts::groups([&answered, &not_found], options, model, judge, &matched) {
@@ -201,6 +232,7 @@ pub(crate) fn build(
         let mut describer = Describer {
             host,
             explain: options.explain.as_deref(),
+            near_misses: options.near_misses.then_some(&mut near_misses),
             exclude_errors_only_404: options.exclude_errors_only_404,
             errors_only_404: 0,
             not_told_apart: 0,
@@ -254,6 +286,8 @@ pub(crate) fn build(
         report: Report { version: 1, totals, patterns: found },
         routes,
         explanations,
+        near_misses,
+        timeline: RequestTimeline::of(&patterns.timeline),
         unmatched_rules,
         rule_conflicts: options.rules.conflicts(),
         property_rules: options.rules.properties.clone(),
@@ -261,10 +295,24 @@ pub(crate) fn build(
     }
 }
 
+/// The most near misses of an endpoint that are kept with [`ReportOptions::near_misses`].
+const MAX_NEAR_MISSES: usize = 5;
+
+/// The near misses whose probability is nearest to one half, in the order of their segments.
+fn closest(near: &[NearMiss]) -> Vec<NearMiss> {
+    let distance = |miss: &NearMiss| (miss.probability - 0.5).abs();
+    let mut closest = near.to_vec();
+    closest.sort_by(|a, b| distance(a).total_cmp(&distance(b)));
+    closest.truncate(MAX_NEAR_MISSES);
+    closest.sort_by_key(|miss| miss.segment);
+    closest
+}
+
 /// Traversal of the decided tree of one host that describes its endpoints.
 struct Describer<'a, 't> {
     host: HostSummary<'a>,
     explain: Option<&'a str>,
+    near_misses: Option<&'a mut BTreeMap<String, Vec<NearMiss>>>,
     exclude_errors_only_404: bool,
     errors_only_404: u64,
     not_told_apart: u64,
@@ -292,6 +340,9 @@ impl<'t> Describer<'_, 't> {
                 let near_misses = self.near.clone();
                 self.explanations.push(Explanation { pattern: pattern.clone(), near_misses });
             }
+            if let Some(near_misses) = self.near_misses.as_mut().filter(|_| !self.near.is_empty()) {
+                near_misses.insert(pattern.id.clone(), closest(&self.near));
+            }
             let label = Label {
                 id: pattern.id.clone(),
                 endpoint: pattern.endpoint.clone(),
@@ -303,7 +354,7 @@ impl<'t> Describer<'_, 't> {
             self.found.push(described);
         }
         let near_before = self.near.len();
-        if self.explain.is_some() {
+        if self.explain.is_some() || self.near_misses.is_some() {
             self.near.extend(place.near.iter().map(|near| near_miss(segment, near)));
         }
         for (literal, below) in &place.literals {

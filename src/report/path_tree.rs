@@ -28,8 +28,18 @@ struct GrowingNode<'r> {
 }
 
 impl<'r> PathTree<'r> {
-    /// The tree of some endpoints of one host.
+    /// The tree of some endpoints of one host, in which prefixes with a single continuation are one node with it.
     pub(crate) fn of(patterns: &[&'r Pattern]) -> Self {
+        Self::from_patterns(patterns, true)
+    }
+
+    /// The tree of some endpoints of one host, with a node for each segment.
+    #[cfg(feature = "tui")]
+    pub(crate) fn of_segments(patterns: &[&'r Pattern]) -> Self {
+        Self::from_patterns(patterns, false)
+    }
+
+    fn from_patterns(patterns: &[&'r Pattern], joins: bool) -> Self {
         let mut root = GrowingNode::default();
         for pattern in patterns {
             let mut branch = &mut root;
@@ -38,18 +48,18 @@ impl<'r> PathTree<'r> {
             }
             branch.patterns.push(pattern);
         }
-        Self::from_branch(String::new(), root)
+        Self::from_branch(String::new(), root, joins)
     }
 
-    fn from_branch(segments: String, branch: GrowingNode<'r>) -> Self {
+    fn from_branch(segments: String, branch: GrowingNode<'r>, joins: bool) -> Self {
         let is_host = segments.is_empty();
         let mut children: Vec<Self> = branch
             .children
             .into_iter()
-            .map(|(segment, below)| Self::from_branch(format!("/{segment}"), below))
+            .map(|(segment, below)| Self::from_branch(format!("/{segment}"), below, joins))
             .collect();
-        // A prefix with a single continuation is one node with it.
-        if branch.patterns.is_empty()
+        if joins
+            && branch.patterns.is_empty()
             && children.len() == 1
             && !is_host
             && let Some(only) = children.pop()

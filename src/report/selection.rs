@@ -42,7 +42,7 @@ pub(crate) enum EndpointOrder {
 
 impl EndpointOrder {
     /// Sorts endpoints. The sort is stable: ties keep their order.
-    fn sort(self, patterns: &mut [&Pattern]) {
+    pub(crate) fn sort(self, patterns: &mut [&Pattern]) {
         let descending = |value: Option<f64>| Reverse(OrderedNumber(value.unwrap_or(-1.0)));
         match self {
             Self::Requests => patterns.sort_by_key(|pattern| Reverse(pattern.request_count)),

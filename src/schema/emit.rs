@@ -136,7 +136,7 @@ impl Emitter<'_> {
 }
 
 /// The kinds of a place other than null.
-fn kinds_of(node: &SchemaNode) -> Vec<&'static str> {
+pub(super) fn kinds_of(node: &SchemaNode) -> Vec<&'static str> {
     let number = match node.number {
         Some(NumberSchema::Integer) => "integer",
         _ => "number",

@@ -264,7 +264,7 @@ pub(crate) struct MatchedRules {
 }
 
 /// Returns `true` for a valid parameter name.
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 64
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')

@@ -43,6 +43,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "shape",
             ],
         ),
+        ("serve", &[]),
         ("fuzzing", &["capture", "engine", "flow", "patterns"]),
         ("training", &["flow", "template", "patterns", "report"]),
         (
@@ -52,6 +53,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "shape",
             ],
         ),
+        ("explorer", &["engine", "flow", "output", "report", "template"]),
         (
             "cli",
             &[
@@ -59,6 +61,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "description",
                 "diff",
                 "engine",
+                "explorer",
                 "finding",
                 "flow",
                 "mcp",
@@ -67,6 +70,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "patterns",
                 "report",
                 "schema",
+                "serve",
                 "template",
             ],
         ),

@@ -1,6 +1,8 @@
 //! Arguments of `analyze`.
 
 use std::io::{self, IsTerminal};
+#[cfg(feature = "live")]
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -80,8 +82,54 @@ pub(in crate::cli) struct ReportArguments {
     #[arg(long, short, value_name = "FILE")]
     pub(in crate::cli) output: Option<PathBuf>,
 
+    /// Script of a viewer of OpenAPI descriptions (redoc.standalone.js, swagger-ui-bundle.js, or the standalone.js of Scalar);
+    /// report.viewer.html beside report.html then shows the descriptions with it
+    #[arg(long, value_name = "FILE.js", requires = "output")]
+    pub(in crate::cli) viewer: Option<PathBuf>,
+
+    #[cfg(feature = "live")]
+    #[command(flatten)]
+    pub(in crate::cli) live: LiveArguments,
+
     #[command(flatten)]
     pub(in crate::cli) selection: EndpointSelection,
+}
+
+/// Arguments of a page that is served while a capture grows.
+#[cfg(feature = "live")]
+#[derive(Args, Debug)]
+pub(in crate::cli) struct LiveArguments {
+    /// Keep reading while another program writes the capture (a dump or JSON lines), until Ctrl-C; with --listen
+    #[arg(long, requires = "listen")]
+    follow: bool,
+
+    /// Serve the page at this address of the machine, as in 127.0.0.1:0 for any port; browsers show what is new at once
+    #[arg(long, value_name = "ADDRESS", requires = "follow", conflicts_with = "viewer")]
+    pub(in crate::cli) listen: Option<SocketAddr>,
+
+    /// Seconds between two checks for new flows, with --follow
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = parse_interval, allow_negative_numbers = true)]
+    pub(in crate::cli) interval: f64,
+}
+
+/// Arguments of `explore`.
+#[cfg(feature = "tui")]
+#[derive(Args, Debug)]
+pub(in crate::cli) struct ExploreArguments {
+    #[command(flatten)]
+    pub(in crate::cli) input: InputArguments,
+
+    /// Keep reading while another program writes the capture (a dump or JSON lines)
+    #[arg(long)]
+    pub(in crate::cli) follow: bool,
+
+    /// Seconds between two checks for new flows, with --follow
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = parse_interval, allow_negative_numbers = true)]
+    pub(in crate::cli) interval: f64,
+
+    /// Colours [default: on a terminal that has them]
+    #[arg(long, value_enum, default_value_t = ColorWhen::Auto, hide_default_value = true)]
+    pub(in crate::cli) color: ColorWhen,
 }
 
 /// Options of outputs for people, which show what matters first.

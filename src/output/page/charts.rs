@@ -1,7 +1,12 @@
 //! Small charts of a page, as percentages for attributes of SVG, which a policy without inline styles allows.
 
+use crate::math::grouped;
 use crate::output::status_classes;
+use crate::report::timeline::{RequestTimeline, TimelineInterval};
 use crate::report::{Latency, Pattern};
+
+/// Classes of status, and no answer.
+const CLASS_NAMES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
 
 /// Width of a chart in percent.
 const WIDTH: u64 = 100;
@@ -31,11 +36,10 @@ pub(super) struct StackedPart {
 pub(super) fn stacked_statuses(pattern: &Pattern) -> Vec<StackedPart> {
     let classes = status_classes(pattern);
     let none = pattern.request_count.saturating_sub(classes.iter().sum());
-    let names = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
     let counts = classes.into_iter().chain([none]);
     let mut start = 0;
     let mut parts = Vec::new();
-    for (name, count) in names.into_iter().zip(counts).filter(|(_, count)| *count > 0) {
+    for (name, count) in CLASS_NAMES.into_iter().zip(counts).filter(|(_, count)| *count > 0) {
         let width = (count * WIDTH / pattern.request_count.max(1)).max(2).min(WIDTH - start);
         parts.push(StackedPart { start, width, name });
         start += width;
@@ -67,6 +71,48 @@ impl LatencyLine {
         };
         Self { p50: place(latency.p50), p95: place(latency.p95), p99: place(latency.p99) }
     }
+}
+
+/// A column of the chart of requests over time.
+pub(super) struct TimelineColumn {
+    pub(super) x: usize,
+    /// The interval in words: its start, and the requests by class of status.
+    pub(super) title: String,
+    /// Name of the class, top and height, of a chart that is 100 high.
+    pub(super) parts: Vec<(&'static str, u64, u64)>,
+}
+
+/// Width of a column with the gap after it.
+const COLUMN: usize = 10;
+
+/// The number of requests in the interval that has most.
+pub(super) fn most_requests(timeline: &RequestTimeline) -> u64 {
+    timeline.intervals.iter().map(TimelineInterval::requests).max().unwrap_or_default()
+}
+
+/// The columns of a chart of requests over time; none if all began in one interval.
+pub(super) fn timeline_columns(timeline: &RequestTimeline) -> Vec<TimelineColumn> {
+    let most = most_requests(timeline).max(1);
+    if timeline.intervals.len() < 2 {
+        return Vec::new();
+    }
+    let columns = timeline.intervals.iter().enumerate().map(|(place, interval)| {
+        let mut bottom = WIDTH;
+        let mut parts = Vec::new();
+        let mut words = Vec::new();
+        for (name, count) in CLASS_NAMES.into_iter().zip(interval.counts) {
+            if count > 0 {
+                // What is there is visible.
+                let height = (count * WIDTH / most).max(2).min(bottom);
+                bottom -= height;
+                parts.push((name, bottom, height));
+                words.push(format!("{name} {}", grouped(count)));
+            }
+        }
+        let words = if words.is_empty() { "no request".to_owned() } else { words.join(", ") };
+        TimelineColumn { x: place * COLUMN, title: format!("{}: {words}", interval.start), parts }
+    });
+    columns.collect()
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
 "use strict";
 (() => {
   const byId = (id) => document.getElementById(id);
-  const endpoints = [...document.querySelectorAll(".endpoint")].map((element, place) => ({
-    element,
-    place,
-  }));
+  let endpoints = [], hosts = [];
+  const read = () => {
+    endpoints = [...document.querySelectorAll(".endpoint")].map((element, place) => ({ element, place }));
+    hosts = [...document.querySelectorAll(".host")];
+  };
   // Made on the first search, because it takes longer than showing the page.
   const textOf = (endpoint) =>
     (endpoint.text ??= (endpoint.element.closest(".host").getAttribute("aria-label") + " " + endpoint.element.textContent).toLowerCase());
-  const hosts = [...document.querySelectorAll(".host")];
   const search = byId("search"), kind = byId("class"), sort = byId("sort"), theme = byId("theme"), open = byId("open");
 
   const filter = () => {
@@ -47,7 +47,30 @@
     target.scrollIntoView();
   };
 
+  // The descriptions of endpoints, where they are packed, are unpacked when the first of them is asked for.
+  const packed = byId("packed");
+  let unpacked;
+  const unpack = () => {
+    const bytes = Uint8Array.from(atob(packed.textContent), (letter) => letter.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+  };
+  const describe = async (endpoint) => {
+    if (!packed || endpoint.dataset.described) return;
+    endpoint.dataset.described = "1";
+    const yaml = (await (unpacked ??= unpack()))[endpoint.id.slice(2)];
+    if (!yaml) return;
+    const make = (name, text, ...inner) => {
+      const element = document.createElement(name);
+      if (text) element.textContent = text;
+      element.append(...inner);
+      return element;
+    };
+    const details = make("details", "", make("summary", "YAML"), make("pre", yaml));
+    endpoint.querySelector("dl").append(make("dt", "OpenAPI"), make("dd", "", details));
+  };
+
   search.addEventListener("input", filter);
+  document.addEventListener("toggle", (event) => event.target.open && event.target.classList.contains("endpoint") && describe(event.target), true);
   kind.addEventListener("change", filter);
   sort.addEventListener("change", order);
   theme.addEventListener("change", setTheme);
@@ -75,7 +98,14 @@
       if (rows[at]) rows[at].focus();
     }
   });
+  // A page that is live replaces its content.
+  document.addEventListener("replaced", () => {
+    read();
+    filter();
+    order();
+  });
   byId("tools").hidden = false;
+  read();
   filter();
   showTarget();
 })();

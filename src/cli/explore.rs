@@ -1,0 +1,68 @@
+//! The command `explore`.
+
+use std::io::{self, IsTerminal};
+use std::time::{Duration, Instant};
+
+use crate::cli::arguments::ExploreArguments;
+use crate::cli::exit::Exit;
+use crate::cli::follow::{followed, wait_for};
+use crate::cli::messages::Messages;
+use crate::cli::progress::{ProgressMonitor, is_interrupted};
+use crate::cli::{Failure, is_colored, open, options};
+use crate::engine::{self, Follower};
+use crate::error::Error;
+use crate::explorer::app::Explorer;
+use crate::explorer::screen;
+use crate::explorer::session::{Session, Traffic};
+
+/// Shows a report on the whole terminal.
+pub(super) fn explore(arguments: &ExploreArguments) -> Result<Exit, Failure> {
+    let input = &arguments.input;
+    if !io::stdout().is_terminal() {
+        let why = "explore needs a terminal; analyze and report write to files and pipes";
+        return Err(Error::usage(why).into());
+    }
+    let mut options = options(input)?;
+    if options.limit.is_some() {
+        return Err(Error::usage("explore shows all flows; leave --limit out").into());
+    }
+    options.bodies = true;
+    options.report.near_misses = true;
+    let selection = &input.source.selection;
+    let rules_name = selection.rules.as_ref().map(|path| path.display().to_string());
+    let rules_name = rules_name.unwrap_or_default();
+    let rules_text = match &selection.rules {
+        Some(path) => {
+            std::fs::read_to_string(path).map_err(|error| Error::io(&rules_name, "read", error))?
+        }
+        None => String::new(),
+    };
+    let start = Instant::now();
+    let monitor = ProgressMonitor::new(input.progress, selection.quiet);
+    let (captures, traffic) = if arguments.follow {
+        let path = followed(&input.source.captures)?;
+        wait_for(path, selection.quiet);
+        if is_interrupted() {
+            return Ok(Exit::Nothing);
+        }
+        let mut follower = Follower::open(path, selection.input_format.into(), options.clone())?;
+        follower.poll(&monitor)?;
+        (open(input)?, Traffic::Followed(Box::new(follower)))
+    } else {
+        let captures = open(input)?;
+        let observed = engine::observe(&captures, &options, &monitor)?;
+        (captures, Traffic::Read(Box::new(observed)))
+    };
+    monitor.finish();
+    let session = Session::new(traffic, options, &rules_name, rules_text);
+    let problems = session.analysis.problems(&captures);
+    let messages = Messages::new(&captures, selection.quiet);
+    if session.analysis.report.patterns.is_empty() && !arguments.follow {
+        return Ok(messages.after(&session.analysis, start.elapsed()));
+    }
+    let mut explorer = Explorer::new(session, is_colored(arguments.color), problems);
+    let interval = Duration::from_secs_f64(arguments.interval);
+    screen::explore(&mut explorer, interval, &is_interrupted)?;
+    let session = explorer.into_session();
+    Ok(messages.after(&session.analysis, start.elapsed()))
+}

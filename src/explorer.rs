@@ -1,0 +1,18 @@
+//! The explorer: a report on the whole terminal, in which people look, and correct what was decided wrongly.
+//!
+//! [`Session`](session::Session) has the state of the traffic and the corrections, and decides anew after each of them. The
+//! [`Explorer`](app::Explorer) is what is on the screen; [`keys`] changes it and [`view`] draws it, both without a terminal.
+//! [`screen`] is the terminal.
+
+pub(crate) mod app;
+mod correction;
+mod detail;
+mod keys;
+pub(crate) mod screen;
+pub(crate) mod session;
+mod styles;
+mod tree_rows;
+mod view;
+
+#[cfg(test)]
+mod tests;

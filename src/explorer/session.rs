@@ -1,0 +1,184 @@
+//! The traffic that is explored, the corrections, and what is decided from both.
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::engine::{Analysis, Change, Follower, ObservedState, Options};
+use crate::error::Error;
+use crate::explorer::correction::Correction;
+use crate::template::user_rules::Rules;
+
+/// What was, or is being, observed.
+pub(crate) enum Traffic {
+    /// Captures that were read.
+    Read(Box<ObservedState>),
+    /// A capture that grows.
+    Followed(Box<Follower>),
+}
+
+/// The state of an exploration.
+pub(crate) struct Session {
+    traffic: Traffic,
+    options: Options,
+    pub(crate) analysis: Analysis,
+    /// The rules file before any correction, and its name.
+    rules_text: String,
+    rules_name: String,
+    corrections: Vec<Correction>,
+    /// The corrections before each change, the last change at the end.
+    history: Vec<Vec<Correction>>,
+    /// The corrections that are in a file.
+    written: Vec<Correction>,
+}
+
+impl Session {
+    /// Begins with traffic and the options that it is decided by, of which the rules are from a file with this name and text. The
+    /// text is empty for none.
+    pub(crate) fn new(
+        mut traffic: Traffic,
+        options: Options,
+        rules_name: &str,
+        rules_text: String,
+    ) -> Self {
+        let analysis = decide(&mut traffic, &options);
+        Self {
+            traffic,
+            options,
+            analysis,
+            rules_text,
+            rules_name: rules_name.to_owned(),
+            corrections: Vec::new(),
+            history: Vec::new(),
+            written: Vec::new(),
+        }
+    }
+
+    /// Decides with one correction more. If its rule matches nothing, all stays as it was.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a sentence for people if the correction has no effect.
+    pub(super) fn correct(&mut self, correction: &Correction) -> Result<(), String> {
+        let mut corrections = self.corrections.clone();
+        corrections.retain(|earlier| !correction.replaces(earlier));
+        corrections.push(correction.clone());
+        let rules = self.rules(&corrections).map_err(|error| error.to_string())?;
+        self.options.report.rules = rules;
+        let analysis = decide(&mut self.traffic, &self.options);
+        let endpoints = |analysis: &Analysis| -> Vec<String> {
+            analysis.report.patterns.iter().map(|pattern| pattern.id.clone()).collect()
+        };
+        // What keeps values apart has to tell some apart.
+        let is_idle = correction.separates() && endpoints(&analysis) == endpoints(&self.analysis);
+        if is_idle || analysis.unmatched_rules.contains(&correction.in_words()) {
+            self.decide_again();
+            return Err(
+                "this has no effect: values of unmistakable kinds (ids, long numbers) are kept by kind, and cannot be told apart"
+                    .to_owned(),
+            );
+        }
+        self.analysis = analysis;
+        self.history.push(std::mem::replace(&mut self.corrections, corrections));
+        Ok(())
+    }
+
+    /// Takes the last change back. Gives the number of corrections that are left; `None` if there was no change.
+    pub(super) fn undo(&mut self) -> Option<usize> {
+        self.corrections = self.history.pop()?;
+        self.decide_again();
+        Some(self.corrections.len())
+    }
+
+    /// Reads what was added to a capture that grows. True if there is something new.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the capture can no longer be read.
+    pub(super) fn poll(&mut self) -> Result<bool, Error> {
+        let Traffic::Followed(follower) = &mut self.traffic else { return Ok(false) };
+        let is_new = follower.poll(&())? != Change::Nothing;
+        if is_new {
+            self.analysis = follower.analysis();
+        }
+        Ok(is_new)
+    }
+
+    /// True if the capture is followed.
+    pub(super) fn is_followed(&self) -> bool {
+        matches!(self.traffic, Traffic::Followed(_))
+    }
+
+    /// The number of corrections that are in no file.
+    pub(super) fn unwritten(&self) -> usize {
+        if self.corrections == self.written { 0 } else { self.corrections.len().max(1) }
+    }
+
+    /// The name of the rules file that the exploration began with; empty for none.
+    pub(super) fn rules_name(&self) -> &str {
+        &self.rules_name
+    }
+
+    /// The rules file with the corrections at its end.
+    pub(super) fn rules_text(&self) -> String {
+        text_of(&self.rules_text, &self.corrections)
+    }
+
+    /// Writes the rules file with the corrections. A file that exists is replaced as a whole or not at all, and only if it is the
+    /// rules file that the exploration began with. Gives the number of corrections in it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be written, and if it is another one that exists.
+    pub(super) fn write(&mut self, path: &Path) -> Result<usize, Error> {
+        let name = path.display().to_string();
+        let failed = |error| Error::io(&name, "write", error);
+        let real = std::fs::canonicalize(path).ok();
+        let is_own =
+            name == self.rules_name || real == std::fs::canonicalize(&self.rules_name).ok();
+        if path.exists() && !is_own {
+            let what = format!("{name}: there is a file of this name already; give another one");
+            return Err(Error::usage(what));
+        }
+        // Links are followed, so that they stay links.
+        let target = real.as_deref().unwrap_or(path);
+        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+        file.write_all(self.rules_text().as_bytes()).map_err(failed)?;
+        file.persist(target).map_err(|error| failed(error.error))?;
+        self.rules_name = name;
+        self.written.clone_from(&self.corrections);
+        Ok(self.corrections.len())
+    }
+
+    fn rules(&self, corrections: &[Correction]) -> Result<Rules, Error> {
+        Rules::parse(&self.rules_name, &text_of(&self.rules_text, corrections))
+    }
+
+    fn decide_again(&mut self) {
+        // The text was parsed before.
+        if let Ok(rules) = self.rules(&self.corrections) {
+            self.options.report.rules = rules;
+            self.analysis = decide(&mut self.traffic, &self.options);
+        }
+    }
+}
+
+fn text_of(before: &str, corrections: &[Correction]) -> String {
+    let mut text = before.to_owned();
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text.extend(corrections.iter().map(Correction::toml));
+    text
+}
+
+fn decide(traffic: &mut Traffic, options: &Options) -> Analysis {
+    match traffic {
+        Traffic::Read(observed) => observed.analysis(options),
+        Traffic::Followed(follower) => {
+            follower.set_report_options(options.report.clone());
+            follower.analysis()
+        }
+    }
+}
