@@ -1,12 +1,14 @@
 //! The terminal: taken over for the exploration, and given back however that ends.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::panic;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
-use ratatui::crossterm::event::{self, DisableMouseCapture, EnableMouseCapture};
+use ratatui::crossterm::event::{self, DisableMouseCapture, EnableMouseCapture, Event};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
@@ -16,6 +18,9 @@ use crate::explorer::app::Explorer;
 
 /// Longest time until a signal, or what was added to a capture, is noticed.
 const TICK: Duration = Duration::from_millis(100);
+
+/// Events that wait to be handled, at most; more wait in the terminal.
+const MAX_EVENTS: usize = 256;
 
 /// The terminal in the state that the explorer needs; dropped, it is as before.
 struct TerminalGuard;
@@ -48,7 +53,7 @@ pub(crate) fn restore() {
     disable_raw_mode().unwrap_or_default();
 }
 
-/// Explores until people quit, or `is_over` says so. A capture that grows is looked at every `interval`.
+/// Explores until people quit, `is_over` says so, or the terminal is gone. A capture that grows is looked at every `interval`.
 ///
 /// # Errors
 ///
@@ -60,25 +65,47 @@ pub(crate) fn explore(
 ) -> io::Result<()> {
     let guard = TerminalGuard::enter()?;
     let mut terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+    let events = read_events()?;
     let mut next = Instant::now() + interval;
     terminal.draw(|frame| explorer.draw(frame))?;
-    while !is_over() {
+    // A terminal that was closed is none.
+    while !is_over() && io::stdout().is_terminal() {
         let mut is_changed = false;
-        if event::poll(TICK)? {
-            if !explorer.handle(&event::read()?) {
-                break;
+        match events.recv_timeout(TICK) {
+            Ok(first) => {
+                // Events that came at once are drawn once.
+                let mut all = std::iter::once(first).chain(events.try_iter());
+                if !all.all(|event| explorer.handle(&event)) {
+                    break;
+                }
+                is_changed = true;
             }
-            is_changed = true;
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
         }
         if Instant::now() >= next {
             next = Instant::now() + interval;
             is_changed |= explorer.poll();
         }
-        // Events that came at once are drawn once.
-        if is_changed && !event::poll(Duration::ZERO)? {
+        if is_changed {
             terminal.draw(|frame| explorer.draw(frame))?;
         }
     }
     drop(guard);
     Ok(())
+}
+
+/// Reads the events of the terminal in a thread of its own, because reading does not return when the terminal is closed. The thread
+/// ends with the process.
+fn read_events() -> io::Result<Receiver<Event>> {
+    let (sender, receiver) = mpsc::sync_channel(MAX_EVENTS);
+    let read = move || {
+        while let Ok(event) = event::read() {
+            if sender.send(event).is_err() {
+                return;
+            }
+        }
+    };
+    thread::Builder::new().name("keys".to_owned()).spawn(read)?;
+    Ok(receiver)
 }

@@ -85,6 +85,14 @@ pub(super) struct TimelineColumn {
 /// Width of a column with the gap after it.
 const COLUMN: usize = 10;
 
+/// The least number of columns that a chart has room for, so that a few are not as wide as the page.
+const MIN_COLUMNS: usize = 24;
+
+/// The width of a chart of requests over time.
+pub(super) fn timeline_width(timeline: &RequestTimeline) -> usize {
+    timeline.intervals.len().max(MIN_COLUMNS) * COLUMN
+}
+
 /// The number of requests in the interval that has most.
 pub(super) fn most_requests(timeline: &RequestTimeline) -> u64 {
     timeline.intervals.iter().map(TimelineInterval::requests).max().unwrap_or_default()
