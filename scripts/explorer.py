@@ -180,7 +180,7 @@ RECORDED = [
 ]
 
 PALETTE = {"1": "#ff7b72", "2": "#3fb950", "3": "#d29922", "4": "#79c0ff", "6": "#56d4dd", "7": "#b1bac4"}
-FONT_WIDTH, LINE_HEIGHT, COLUMNS, ROWS = 7.8, 17, 96, 28
+FONT_WIDTH, LINE_HEIGHT, COLUMNS, ROWS = 7.8, 17, 92, 24
 
 
 def runs(line):
@@ -190,6 +190,8 @@ def runs(line):
         if text:
             parts.append((text, dict(style)))
             continue
+        # Colours of a palette are written as 38;5;N, the first eight of which are the named ones.
+        code = re.sub(r"[34]8;5;(\d+)", lambda found: f"3{int(found[1]) % 8}", code)
         for number in (code or "0").split(";"):
             if number == "0":
                 style = {}

@@ -162,10 +162,10 @@ fn sentence(error: &clap::Error) -> String {
     ) {
         return format!("no command was given, such as api-patterns analyze dump.mitm; {help}");
     }
-    if error.kind() == ErrorKind::MissingRequiredArgument && text.contains("<CAPTURE>") {
+    let paragraph = text.split("\n\n").next().unwrap_or(&text);
+    if error.kind() == ErrorKind::MissingRequiredArgument && paragraph.contains("<CAPTURE>") {
         return format!("no capture was named; give a file, a folder or -, or {help}");
     }
-    let paragraph = text.split("\n\n").next().unwrap_or(&text);
     let words: Vec<&str> = paragraph.trim_start_matches("error: ").split_whitespace().collect();
     let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: "));
     let advice = tip.map_or_else(|| help.to_owned(), |tip| format!("{tip}, or {help}"));

@@ -40,6 +40,8 @@ impl ProgressMonitor {
         ctrlc::set_handler(|| {
             if INTERRUPTED.swap(true, Ordering::Relaxed) {
                 // The second Ctrl-C ends the program at once.
+                #[cfg(feature = "tui")]
+                crate::explorer::screen::restore();
                 std::process::exit(130);
             }
         })

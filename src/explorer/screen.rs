@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,12 +23,16 @@ const TICK: Duration = Duration::from_millis(100);
 /// Events that wait to be handled, at most; more wait in the terminal.
 const MAX_EVENTS: usize = 256;
 
+/// Whether the terminal is taken over. Leaving its other screen twice would move the cursor to where it was at first.
+static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+
 /// The terminal in the state that the explorer needs; dropped, it is as before.
 struct TerminalGuard;
 
 impl TerminalGuard {
     fn enter() -> io::Result<Self> {
         enable_raw_mode()?;
+        IS_TAKEN.store(true, Ordering::Relaxed);
         let guard = Self;
         execute!(io::stdout(), EnterAlternateScreen, EnableMouseCapture)?;
         // A panic is told on the screen that people see afterwards.
@@ -48,6 +53,9 @@ impl Drop for TerminalGuard {
 
 /// Gives the terminal back. Where it is gone, there is nothing to restore.
 pub(crate) fn restore() {
+    if !IS_TAKEN.swap(false, Ordering::Relaxed) {
+        return;
+    }
     execute!(io::stdout(), DisableMouseCapture, LeaveAlternateScreen).unwrap_or_default();
     execute!(io::stdout(), ratatui::crossterm::cursor::Show).unwrap_or_default();
     disable_raw_mode().unwrap_or_default();
