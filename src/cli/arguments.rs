@@ -7,7 +7,9 @@ mod requests;
 mod selection;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(feature = "mcp")]
+use std::path::PathBuf;
 
 #[cfg(feature = "mcp")]
 use clap::Args;

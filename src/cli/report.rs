@@ -77,11 +77,26 @@ pub(super) fn page_of(analysis: &Analysis, problems: Vec<String>) -> Page {
         }
         known.near_misses = analysis.near_misses.get(&pattern.id).cloned().unwrap_or_default();
         let operation = operations.remove(&pattern.id);
+        known.security = operation.as_ref().map(security_in_words).unwrap_or_default();
         let yaml = operation.and_then(|operation| serde_saphyr::to_string(&operation).ok());
         known.openapi = yaml.unwrap_or_default();
         page.endpoints.insert(pattern.id.clone(), known);
     }
     page
+}
+
+/// The security of the operation in a path item: alternatives, each the schemes that are needed together.
+fn security_in_words(item: &Value) -> String {
+    let operations = item.as_object().into_iter().flatten().map(|(_, methods)| methods);
+    let operation = operations.filter_map(Value::as_object).flatten().map(|(_, it)| it).next();
+    let Some(alternatives) = operation.and_then(|it| it["security"].as_array()) else {
+        return String::new();
+    };
+    let words = alternatives.iter().filter_map(Value::as_object).map(|schemes| {
+        let names: Vec<&str> = schemes.keys().map(String::as_str).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(" and ") }
+    });
+    words.collect::<Vec<_>>().join(" or ")
 }
 
 /// The OpenAPI descriptions with evidence.

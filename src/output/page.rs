@@ -69,6 +69,8 @@ pub struct PageEndpoint {
     pub more_fields: usize,
     /// Close decisions about its path.
     pub near_misses: Vec<NearMiss>,
+    /// The credentials that it asks for, by the names of the description: `bearerAuth or none`. Empty if that is not known.
+    pub security: String,
     /// Its part of an OpenAPI description, in YAML. A page takes as many of them as its size allows.
     pub openapi: String,
 }
@@ -177,6 +179,9 @@ impl Page {
             })
             .collect();
         for (view, known) in &mut shown {
+            if take(escaped_bytes(&known.security) + FRAME_BYTES) {
+                view.security = &known.security;
+            }
             let lines = known.fields.iter().map(|field| (&field.path, field.in_words()));
             let size =
                 |(path, words): (&String, String)| escaped_bytes(path) + escaped_bytes(&words) + 2;

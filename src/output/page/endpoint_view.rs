@@ -18,6 +18,8 @@ pub(super) struct EndpointView<'r> {
     pub(super) errors: u64,
     /// Number of fields of its messages that are not shown.
     pub(super) more_fields: usize,
+    /// The credentials that it asks for; empty if that is not known.
+    pub(super) security: &'r str,
     /// Its part of an OpenAPI description, in YAML; empty where there is none.
     pub(super) openapi: &'r str,
 }
@@ -46,6 +48,7 @@ impl<'r> EndpointView<'r> {
             size_key: pattern.response_bytes.as_ref().map_or(0, |sizes| sizes.p50),
             errors: pattern.errors(),
             more_fields: 0,
+            security: "",
             openapi: "",
             details: EndpointDetails::new(pattern, &[], &[]),
             pattern,
