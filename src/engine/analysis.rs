@@ -163,9 +163,8 @@ impl ObservedState {
     /// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
     /// let mut options = Options::default();
     /// let observed = observe(&captures, &options, &())?;
-    /// let before = observed.analysis(&options).report.patterns.len();
-    /// options.report.rules = Rules::parse("rules", "[[forbid]]\npath = \"/v1/products/*\"")?;
-    /// assert!(observed.analysis(&options).report.patterns.len() > before);
+    /// options.report.rules = Rules::parse("rules", "[[template]]\npath = \"/v1/{noun}\"")?;
+    /// assert_eq!(observed.analysis(&options).report.patterns[0].path_pattern, "/v1/{noun}/{id}");
     /// # Ok::<(), api_patterns::Error>(())
     /// ```
     pub fn analysis(&self, options: &Options) -> Analysis {
