@@ -205,6 +205,11 @@ impl Explorer {
         Some((pattern.host.clone(), segments.map(str::to_owned).collect()))
     }
 
+    /// Asks a question, with an answer that people can take or change.
+    pub(super) fn ask(&mut self, question: Question, answer: String) {
+        self.prompt = Some(Prompt { question, answer });
+    }
+
     pub(super) fn say(&mut self, text: impl Into<String>) {
         self.note = Note { text: text.into(), is_error: false };
     }
