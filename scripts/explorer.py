@@ -100,7 +100,7 @@ def check_all(program, capture, folder):
     screen = terminal.sees("search: users/me", "search takes text")
     check("1 endpoint by" in screen, "and chooses at once", screen)
     terminal.press("Enter", "End", "m")
-    terminal.sees("name of the parameter: user_id", "a likely name is given")
+    terminal.sees("name of the parameter for me: user_id", "a likely name is given")
     terminal.press("Enter")
     terminal.sees("endpoints became", "a correction changes the answer at once")
     terminal.press("w", "C-u")

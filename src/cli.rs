@@ -244,6 +244,12 @@ fn compat(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
 }
 
 fn options(arguments: &InputArguments) -> Result<Options, Error> {
+    let rules = rules(arguments.source.selection.rules.as_deref())?;
+    options_with(arguments, rules)
+}
+
+/// As [`options`], with these rules.
+fn options_with(arguments: &InputArguments, rules: Rules) -> Result<Options, Error> {
     let limit = match arguments.limit.map(usize::try_from) {
         None => None,
         Some(Ok(limit)) => Some(limit),
@@ -260,12 +266,26 @@ fn options(arguments: &InputArguments) -> Result<Options, Error> {
         methods: arguments.method.clone(),
         limit,
         batch_bytes: arguments.batch_bytes,
-        ..source_options(&arguments.source.selection)?
+        ..source_options_with(&arguments.source.selection, rules)?
     })
 }
 
 /// Converts the options that every command accepts.
 fn source_options(arguments: &SelectionArguments) -> Result<Options, Error> {
+    let rules = rules(arguments.rules.as_deref())?;
+    source_options_with(arguments, rules)
+}
+
+/// Reads a rules file; none has no rules.
+fn rules(path: Option<&Path>) -> Result<Rules, Error> {
+    let Some(path) = path else { return Ok(Rules::default()) };
+    let name = path.display().to_string();
+    let toml = std::fs::read_to_string(path).map_err(|error| Error::io(&name, "read", error))?;
+    Rules::parse(&name, &toml)
+}
+
+/// As [`source_options`], with these rules.
+fn source_options_with(arguments: &SelectionArguments, rules: Rules) -> Result<Options, Error> {
     let no_host =
         |domain: &&String| domain.is_empty() || domain.contains(['/', '?', '#', '@', ' ']);
     for (option, domains) in
@@ -286,17 +306,12 @@ fn source_options(arguments: &SelectionArguments) -> Result<Options, Error> {
         Exclude::Status(status) => Some(*status),
         Exclude::Noise(_) => None,
     });
-    let mut report = ReportOptions {
+    let report = ReportOptions {
+        rules,
         group_hosts: arguments.group_hosts,
         first_parties: arguments.first_party.clone(),
         ..ReportOptions::default()
     };
-    if let Some(path) = &arguments.rules {
-        let name = path.display().to_string();
-        let toml =
-            std::fs::read_to_string(path).map_err(|error| Error::io(&name, "read", error))?;
-        report.rules = Rules::parse(&name, &toml)?;
-    }
     Ok(Options {
         domains: arguments.domain.clone(),
         exclude: exclude.collect(),

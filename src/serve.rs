@@ -18,13 +18,16 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// The most connections at once; more wait.
-const MAX_CONNECTIONS: usize = 64;
+const MAX_CONNECTIONS: usize = 256;
+
+/// The most browsers that wait for events at once; more are told to come back, so that the page itself is always answered.
+const MAX_EVENT_STREAMS: usize = 32;
 
 /// Time in which the head of a request must have come.
-const MAX_HEAD_TIME: Duration = Duration::from_secs(10);
+const MAX_HEAD_TIME: Duration = Duration::from_secs(5);
 
 /// Time after which a browser that waits is sent a comment, by which connections that are gone are noticed.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -60,7 +63,8 @@ impl PageServer {
         let (sender, receiver) = watch::channel(Bytes::from(page));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         thread::Builder::new().name("page".to_owned()).spawn(move || {
-            runtime.block_on(accept(listener, address, receiver));
+            let streams = Arc::new(Semaphore::new(MAX_EVENT_STREAMS));
+            runtime.block_on(accept(listener, Site { address, page: receiver, streams }));
         })?;
         Ok(Self { page: sender, address })
     }
@@ -76,8 +80,17 @@ impl PageServer {
     }
 }
 
+/// What every connection needs.
+#[derive(Clone)]
+struct Site {
+    address: SocketAddr,
+    page: watch::Receiver<Bytes>,
+    /// A permit for each stream of events.
+    streams: Arc<Semaphore>,
+}
+
 /// Accepts connections, each of which is served by a task.
-async fn accept(listener: TcpListener, address: SocketAddr, page: watch::Receiver<Bytes>) {
+async fn accept(listener: TcpListener, site: Site) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
     let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
@@ -87,10 +100,10 @@ async fn accept(listener: TcpListener, address: SocketAddr, page: watch::Receive
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let page = page.clone();
+        let site = site.clone();
         tokio::spawn(async move {
             let service = service_fn(|request| {
-                let answer = answer(&request, address, &page);
+                let answer = answer(&request, &site);
                 async move { Ok::<_, Infallible>(answer) }
             });
             let served = http1::Builder::new()
@@ -104,12 +117,8 @@ async fn accept(listener: TcpListener, address: SocketAddr, page: watch::Receive
     }
 }
 
-fn answer(
-    request: &Request<Incoming>,
-    address: SocketAddr,
-    page: &watch::Receiver<Bytes>,
-) -> Response<AnswerBody> {
-    if !is_own_host(request.headers().get(HOST), address) {
+fn answer(request: &Request<Incoming>, site: &Site) -> Response<AnswerBody> {
+    if !is_own_host(request, site.address) {
         return refusal(StatusCode::FORBIDDEN, "the host is not the address of this page\n");
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
@@ -119,21 +128,28 @@ fn answer(
     }
     match request.uri().path() {
         "/" => {
-            let body = Full::new(page.borrow().clone()).boxed();
+            let body = Full::new(site.page.borrow().clone()).boxed();
             response(StatusCode::OK, "text/html; charset=utf-8", body)
         }
-        "/events" if request.method() == Method::GET => {
-            response(StatusCode::OK, "text/event-stream", events(page.clone()))
+        "/events" if request.method() == Method::GET && is_own_page(request) => {
+            match Arc::clone(&site.streams).try_acquire_owned() {
+                Ok(permit) => {
+                    let body = events(site.page.clone(), permit);
+                    response(StatusCode::OK, "text/event-stream", body)
+                }
+                Err(_) => refusal(StatusCode::SERVICE_UNAVAILABLE, "too many browsers wait\n"),
+            }
         }
         _ => refusal(StatusCode::NOT_FOUND, "there is nothing here but the page at /\n"),
     }
 }
 
-/// A stream with an event for each version of the page after the one that is there.
-fn events(mut page: watch::Receiver<Bytes>) -> AnswerBody {
+/// A stream with an event for each version of the page after the one that is there. It holds a permit until the browser is gone.
+fn events(mut page: watch::Receiver<Bytes>, permit: OwnedSemaphorePermit) -> AnswerBody {
     let (mut sender, body) = Channel::<Bytes, Infallible>::new(1);
     page.mark_unchanged();
     tokio::spawn(async move {
+        let _permit = permit;
         let mut text: &'static [u8] = b"retry: 2000\n\n";
         loop {
             if sender.send_data(Bytes::from_static(text)).await.is_err() {
@@ -149,10 +165,22 @@ fn events(mut page: watch::Receiver<Bytes>) -> AnswerBody {
     body.boxed()
 }
 
-/// True for the address itself, and for `localhost` with its port.
-fn is_own_host(host: Option<&HeaderValue>, address: SocketAddr) -> bool {
-    let Some(host) = host.and_then(|host| host.to_str().ok()) else { return false };
-    host == address.to_string() || host == format!("localhost:{}", address.port())
+/// True if the one `Host`, and the target if it names a host, is the address itself or `localhost` with its port.
+fn is_own_host(request: &Request<Incoming>, address: SocketAddr) -> bool {
+    let is_own = |host: &str| {
+        host == address.to_string()
+            || host.eq_ignore_ascii_case(&format!("localhost:{}", address.port()))
+    };
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+    host.to_str().is_ok_and(is_own)
+        && request.uri().authority().is_none_or(|authority| is_own(authority.as_str()))
+}
+
+/// False if a browser says that a page of another origin asks (Fetch Metadata).
+fn is_own_page(request: &Request<Incoming>) -> bool {
+    let site = request.headers().get("sec-fetch-site");
+    site.is_none_or(|site| site == "same-origin" || site == "none")
 }
 
 fn refusal(status: StatusCode, why: &'static str) -> Response<AnswerBody> {
@@ -215,6 +243,12 @@ mod tests {
             assert!(answer.starts_with("HTTP/1.1 403"), "{host}: {answer}");
         }
         assert!(get("/ HTTP/1.0").starts_with("HTTP/1.0 403"));
+        let foreign = get("http://evil.example/ HTTP/1.1\r\nHost: ADDRESS");
+        assert!(foreign.starts_with("HTTP/1.1 403"), "{foreign}");
+        let twice = get("/ HTTP/1.1\r\nHost: ADDRESS\r\nHost: evil.example");
+        assert!(twice.starts_with("HTTP/1.1 403") || twice.starts_with("HTTP/1.1 400"), "{twice}");
+        let other = get("/events HTTP/1.1\r\nHost: ADDRESS\r\nSec-Fetch-Site: same-site");
+        assert!(other.starts_with("HTTP/1.1 404"), "{other}");
         assert!(get("/other HTTP/1.1\r\nHost: ADDRESS").starts_with("HTTP/1.1 404"));
         let post =
             "POST / HTTP/1.1\r\nHost: ADDRESS\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
@@ -235,6 +269,28 @@ mod tests {
             let page = "GET / HTTP/1.1\r\nHost: ADDRESS\r\nConnection: close\r\n\r\n";
             assert!(asked(&server, page).ends_with(text));
         }
+    }
+
+    #[test]
+    fn browsers_that_wait_do_not_keep_others_from_the_page() {
+        let server = server();
+        let head = format!("GET /events HTTP/1.1\r\nHost: {}\r\n\r\n", server.address());
+        let waiting: Vec<TcpStream> = (0..2 * MAX_EVENT_STREAMS)
+            .map(|_| {
+                let mut stream = TcpStream::connect(server.address()).unwrap();
+                stream.write_all(head.as_bytes()).unwrap();
+                stream
+            })
+            .collect();
+        let statuses = waiting.iter().map(|stream| {
+            let mut line = String::new();
+            BufReader::new(stream).read_line(&mut line).unwrap();
+            line.split(' ').nth(1).unwrap().to_owned()
+        });
+        let told = statuses.filter(|status| status == "503").count();
+        assert_eq!(told, MAX_EVENT_STREAMS);
+        let page = asked(&server, "GET / HTTP/1.1\r\nHost: ADDRESS\r\nConnection: close\r\n\r\n");
+        assert!(page.ends_with("<p>one</p>"), "{page}");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The command `explore`.
 
 use std::io::{self, IsTerminal};
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cli::arguments::ExploreArguments;
@@ -8,12 +10,13 @@ use crate::cli::exit::Exit;
 use crate::cli::follow::{followed, wait_for};
 use crate::cli::messages::Messages;
 use crate::cli::progress::{ProgressMonitor, is_interrupted};
-use crate::cli::{Failure, is_colored, open, options};
-use crate::engine::{self, Follower};
+use crate::cli::{Failure, is_colored, open, options_with};
+use crate::engine::{self, Analysis, Follower};
 use crate::error::Error;
 use crate::explorer::app::Explorer;
 use crate::explorer::screen;
 use crate::explorer::session::{Session, Traffic};
+use crate::template::user_rules::Rules;
 
 /// Shows a report on the whole terminal.
 pub(super) fn explore(arguments: &ExploreArguments) -> Result<Exit, Failure> {
@@ -22,21 +25,23 @@ pub(super) fn explore(arguments: &ExploreArguments) -> Result<Exit, Failure> {
         let why = "explore needs a terminal; analyze and report write to files and pipes";
         return Err(Error::usage(why).into());
     }
-    let mut options = options(input)?;
+    let selection = &input.source.selection;
+    let rules_name = selection.rules.as_ref().map(|path| path.display().to_string());
+    let rules_name = rules_name.unwrap_or_default();
+    // A rules file may begin with what is written here.
+    let rules_text = match &selection.rules {
+        Some(path) if path.exists() => {
+            std::fs::read_to_string(path).map_err(|error| Error::io(&rules_name, "read", error))?
+        }
+        _ => String::new(),
+    };
+    let rules = Rules::parse(&rules_name, &rules_text)?;
+    let mut options = options_with(input, rules)?;
     if options.limit.is_some() {
         return Err(Error::usage("explore shows all flows; leave --limit out").into());
     }
     options.bodies = true;
     options.report.near_misses = true;
-    let selection = &input.source.selection;
-    let rules_name = selection.rules.as_ref().map(|path| path.display().to_string());
-    let rules_name = rules_name.unwrap_or_default();
-    let rules_text = match &selection.rules {
-        Some(path) => {
-            std::fs::read_to_string(path).map_err(|error| Error::io(&rules_name, "read", error))?
-        }
-        None => String::new(),
-    };
     let start = Instant::now();
     let monitor = ProgressMonitor::new(input.progress, selection.quiet);
     let (captures, traffic) = if arguments.follow {
@@ -51,18 +56,20 @@ pub(super) fn explore(arguments: &ExploreArguments) -> Result<Exit, Failure> {
     } else {
         let captures = open(input)?;
         let observed = engine::observe(&captures, &options, &monitor)?;
-        (captures, Traffic::Read(Box::new(observed)))
+        (captures, Traffic::Read(Arc::new(observed)))
     };
     monitor.finish();
     let session = Session::new(traffic, options, &rules_name, rules_text);
-    let problems = session.analysis.problems(&captures);
-    let messages = Messages::new(&captures, selection.quiet);
+    let read = start.elapsed();
+    let captures = Rc::new(captures);
     if session.analysis.report.patterns.is_empty() && !arguments.follow {
-        return Ok(messages.after(&session.analysis, start.elapsed()));
+        return Ok(Messages::new(&captures, selection.quiet).after(&session.analysis, read));
     }
-    let mut explorer = Explorer::new(session, is_colored(arguments.color), problems);
+    let of_problems = Rc::clone(&captures);
+    let problems_of = move |analysis: &Analysis| analysis.problems(&of_problems);
+    let mut explorer = Explorer::new(session, is_colored(arguments.color), Box::new(problems_of));
     let interval = Duration::from_secs_f64(arguments.interval);
     screen::explore(&mut explorer, interval, &is_interrupted)?;
     let session = explorer.into_session();
-    Ok(messages.after(&session.analysis, start.elapsed()))
+    Ok(Messages::new(&captures, selection.quiet).after(&session.analysis, read))
 }

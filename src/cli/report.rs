@@ -15,6 +15,7 @@ use crate::cli::progress::ProgressMonitor;
 use crate::cli::{Failure, open, options, refuse_captures, select};
 use crate::engine::{self, Analysis};
 use crate::error::Error;
+use crate::flow::text;
 use crate::openapi::{OpenApiOptions, openapi_descriptions, operations_by_endpoint};
 use crate::output::{Output, Page, PageEndpoint, PageViewer};
 use crate::report::Report;
@@ -42,12 +43,7 @@ pub(super) fn report(arguments: &ReportArguments) -> Result<Exit, Failure> {
     monitor.finish();
     select(&mut analysis, &arguments.selection);
     let mut page = page_of(&analysis, analysis.problems(&captures));
-    if let Some((viewer, file)) = viewer {
-        let described = match &analysis.schemas {
-            Some(schemas) => described(&analysis.report, schemas),
-            None => Vec::new(),
-        };
-        write_file(&file, |out| viewer.write(&described, out))?;
+    if let Some((_, file)) = &viewer {
         page.viewer = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     }
     if let Some(path) = &arguments.output {
@@ -56,6 +52,13 @@ pub(super) fn report(arguments: &ReportArguments) -> Result<Exit, Failure> {
         let mut out = io::BufWriter::new(io::stdout().lock());
         page.write(&analysis.report, &mut out)?;
         out.flush()?;
+    }
+    if let Some((viewer, file)) = viewer {
+        let described = match &analysis.schemas {
+            Some(schemas) => described(&analysis.report, schemas),
+            None => Vec::new(),
+        };
+        write_file(&file, |out| viewer.write(&described, out))?;
     }
     Ok(Messages::new(&captures, input.source.selection.quiet).after(&analysis, start.elapsed()))
 }
@@ -124,6 +127,16 @@ fn viewer_of(arguments: &ReportArguments) -> Result<Option<(PageViewer, PathBuf)
     };
     let file = output.with_extension("viewer.html");
     refuse_captures("--output", &file, &arguments.input.source.captures)?;
+    for written in [output, &file] {
+        let real = |path: &Path| std::fs::canonicalize(path).ok();
+        if real(written).is_some() && real(written) == real(script) {
+            let what = format!(
+                "--output {}: the viewer would be overwritten; name another file",
+                output.display()
+            );
+            return Err(Error::usage(text::printable(what.as_bytes())));
+        }
+    }
     let read = |path: &Path| {
         std::fs::read_to_string(path)
             .map_err(|error| Error::io(&path.display().to_string(), "read", error))
@@ -134,5 +147,13 @@ fn viewer_of(arguments: &ReportArguments) -> Result<Option<(PageViewer, PathBuf)
         .file_name()
         .is_some_and(|name| name.to_string_lossy().starts_with("swagger-ui") && style.is_file());
     let style = if is_swagger { read(&style)? } else { String::new() };
-    Ok(Some((PageViewer { script: read(script)?, style }, file)))
+    let viewer = PageViewer { script: read(script)?, style };
+    if !viewer.is_known() {
+        let what = format!(
+            "--viewer {}: this is not Redoc, Swagger UI or Scalar; give the file that they call standalone or bundle",
+            script.display()
+        );
+        return Err(Error::usage(text::printable(what.as_bytes())));
+    }
+    Ok(Some((viewer, file)))
 }

@@ -155,7 +155,7 @@ pub fn observe(
 
 impl ObservedState {
     /// The analysis of the state under these options, of which those that select flows have no effect any more. It can be made
-    /// again under other rules: nothing is read.
+    /// again under other rules: nothing is read. It has schemas if the options ask for bodies and the state has them.
     ///
     /// ```
     /// use api_patterns::{Captures, InputFormat, Options, Rules, observe};
@@ -169,7 +169,7 @@ impl ObservedState {
     /// ```
     pub fn analysis(&self, options: &Options) -> Analysis {
         let decision = options.decide(&self.patterns);
-        let schemas = Schemas::of(&self.patterns, &decision);
+        let schemas = if options.bodies { Schemas::of(&self.patterns, &decision) } else { None };
         let outcome = RunResult {
             failures: self.failures.clone(),
             bytes: self.bytes,

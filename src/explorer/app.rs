@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use ratatui::layout::Rect;
 
+use crate::engine::{Analysis, Change};
 use crate::explorer::session::Session;
 use crate::explorer::tree_rows::{NodeKey, TreeRow, tree_rows};
+use crate::math::grouped;
 use crate::output::{OverviewOptions, counted};
 use crate::report::Pattern;
 use crate::report::endpoint_class::EndpointClass;
@@ -41,6 +43,8 @@ pub(super) enum Question {
 pub(super) struct Prompt {
     pub(super) question: Question,
     pub(super) answer: String,
+    /// What the question is about, if it does not say that itself.
+    pub(super) about: String,
 }
 
 /// A sentence at the bottom of the screen.
@@ -71,8 +75,8 @@ pub(crate) struct Explorer {
     pub(super) session: Session,
     /// Whether colours are used.
     pub(super) is_colored: bool,
-    /// Problems with the captures, one sentence each.
-    pub(super) problems: Vec<String>,
+    /// The problems with the captures, one sentence each, from an analysis.
+    problems_of: Box<dyn Fn(&Analysis) -> Vec<String>>,
     pub(super) pane: Pane,
     pub(super) node: NodeKey,
     /// The id of the endpoint that is chosen.
@@ -83,7 +87,8 @@ pub(crate) struct Explorer {
     pub(super) order: EndpointOrder,
     pub(super) class: Option<EndpointClass>,
     pub(super) prompt: Option<Prompt>,
-    pub(super) is_help_shown: bool,
+    /// Number of lines of the help above what is shown; `None` if it is not shown.
+    pub(super) help: Option<usize>,
     pub(super) note: Note,
     pub(super) open: BTreeSet<NodeKey>,
     pub(super) rows: Vec<TreeRow>,
@@ -93,12 +98,16 @@ pub(crate) struct Explorer {
 }
 
 impl Explorer {
-    /// Begins with the endpoints of all hosts. Problems are sentences about the captures.
-    pub(crate) fn new(session: Session, is_colored: bool, problems: Vec<String>) -> Self {
+    /// Begins with the endpoints of all hosts. `problems_of` gives sentences about the captures.
+    pub(crate) fn new(
+        session: Session,
+        is_colored: bool,
+        problems_of: Box<dyn Fn(&Analysis) -> Vec<String>>,
+    ) -> Self {
         let mut explorer = Self {
             session,
             is_colored,
-            problems,
+            problems_of,
             pane: Pane::Tree,
             node: NodeKey::All,
             endpoint: String::new(),
@@ -107,7 +116,7 @@ impl Explorer {
             order: EndpointOrder::default(),
             class: None,
             prompt: None,
-            is_help_shown: false,
+            help: None,
             note: Note::default(),
             open: BTreeSet::new(),
             rows: Vec::new(),
@@ -207,7 +216,7 @@ impl Explorer {
 
     /// Asks a question, with an answer that people can take or change.
     pub(super) fn ask(&mut self, question: Question, answer: String) {
-        self.prompt = Some(Prompt { question, answer });
+        self.prompt = Some(Prompt { question, answer, about: String::new() });
     }
 
     pub(super) fn say(&mut self, text: impl Into<String>) {
@@ -218,27 +227,51 @@ impl Explorer {
         self.note = Note { text: text.into(), is_error: true };
     }
 
-    /// Reads what was added to a capture that grows. True if there is something to draw.
-    pub(crate) fn poll(&mut self) -> bool {
-        match self.session.poll() {
-            Ok(false) => false,
-            Ok(true) => {
-                self.refresh();
-                true
+    /// Takes over what was decided in the meantime and, if `is_due`, what was added to a capture that grows. True if there is
+    /// something to draw.
+    pub(crate) fn look(&mut self, is_due: bool) -> bool {
+        let mut is_changed = self.session.take_schemas();
+        let change = if is_due { self.session.poll() } else { Ok(Change::Nothing) };
+        match change {
+            Ok(Change::Nothing) => {}
+            Ok(change) => {
+                is_changed = true;
+                if change == Change::Restarted {
+                    self.complain(
+                        "the capture was cut off or replaced, and was read from its start",
+                    );
+                }
+                if self.open.is_empty() {
+                    self.open_first_host();
+                }
             }
             Err(error) => {
                 self.complain(error.to_string());
-                true
+                is_changed = true;
             }
         }
+        if is_changed {
+            self.refresh();
+        }
+        is_changed
+    }
+
+    /// The problems with the captures, one sentence each.
+    pub(super) fn problems(&self) -> Vec<String> {
+        (self.problems_of)(&self.session.analysis)
     }
 
     /// Numbers of what is shown, for the top of the screen.
     pub(super) fn totals(&self) -> String {
         let totals = &self.session.analysis.report.totals;
+        let left_out = totals.flows - totals.used;
+        let left_out = match left_out {
+            0 => String::new(),
+            count => format!(" ({} left out)", grouped(count)),
+        };
         format!(
-            "{}, {}, {}",
-            counted(totals.flows, "flow"),
+            "{}{left_out}, {}, {}",
+            counted(totals.used, "flow"),
             counted(totals.hosts, "host"),
             counted(totals.patterns, "endpoint")
         )

@@ -67,6 +67,11 @@ impl Correction {
             CorrectionKind::Merge | CorrectionKind::Rename if !is_name(name) => {
                 return Err("a name has letters, digits and _, and 64 of them at most".to_owned());
             }
+            CorrectionKind::Merge | CorrectionKind::Rename
+                if segments.iter().any(|segment| segment.contains(&format!("{{{name}}}"))) =>
+            {
+                return Err(format!("this path has a parameter {{{name}}} already"));
+            }
             CorrectionKind::Merge if is_parameter => {
                 return Err("this is a parameter already; r gives it another name".to_owned());
             }

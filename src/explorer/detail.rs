@@ -63,8 +63,8 @@ fn node_lines(explorer: &Explorer, row: &TreeRow) -> Vec<Line<'static>> {
                 format!("{} × {}", reason.replace('_', " "), grouped(*count)),
             ));
         }
-        for problem in &explorer.problems {
-            lines.push(Line::from(problem.clone()));
+        for problem in explorer.problems() {
+            lines.push(Line::from(problem));
         }
     }
     if let (NodeKey::Path(..), true) = (&row.key, row.depth > 0) {
@@ -144,6 +144,9 @@ fn endpoint_lines(explorer: &Explorer, pattern: &Pattern) -> Vec<Line<'static>> 
         ("messages", messages(&details, more_fields)),
         ("samples", pattern.sample_flow_ids.clone()),
     ];
+    if explorer.session.is_deciding() && details.fields.is_empty() {
+        lines.push(named(explorer, "messages", "are being decided".to_owned()));
+    }
     for (name, texts) in groups.into_iter().filter(|(_, texts)| !texts.is_empty()) {
         lines.push(Line::default());
         lines.push(Line::from(styled(explorer, name, name_style())));

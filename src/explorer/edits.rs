@@ -1,8 +1,9 @@
 //! Correcting: from what is chosen to a rule, back again, and to a file.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::explorer::app::{Explorer, Pane, Question};
+use crate::explorer::app::{Explorer, Pane, Prompt, Question};
 use crate::explorer::correction::{Correction, CorrectionKind};
 use crate::explorer::tree_rows::NodeKey;
 use crate::flow::text;
@@ -11,13 +12,39 @@ use crate::template::singular::singular;
 use crate::template::user_rules::is_name;
 
 impl Explorer {
-    /// A name that the parameter may have if the chosen segments become one: by what is before them.
-    pub(super) fn likely_name(&self) -> String {
-        let place = self.place().unwrap_or_default();
-        let before = place.1.iter().rev().skip(1).find(|segment| !segment.contains('{'));
-        let noun = before.map(|segment| singular(segment));
-        noun.filter(|noun| is_name(noun))
-            .map_or_else(|| "id".to_owned(), |noun| format!("{noun}_id"))
+    /// Asks for the name of the parameter that the segments at the chosen place become, and says which segments these are.
+    pub(super) fn ask_for_name(&mut self) {
+        let Some((host, segments)) = self.place() else {
+            self.complain("choose a path of a host first");
+            return;
+        };
+        let Some((last, before)) = segments.split_last() else {
+            self.complain("choose a part of a path first");
+            return;
+        };
+        if last.contains('{') {
+            self.complain("this is a parameter already; r gives it another name");
+            return;
+        }
+        let patterns = &self.session.analysis.report.patterns;
+        let siblings =
+            patterns.iter().filter(|pattern| pattern.host == host).filter_map(|pattern| {
+                let mut path =
+                    pattern.path_pattern.split('/').filter(|segment| !segment.is_empty());
+                let is_here = before.iter().all(|wanted| path.next() == Some(wanted));
+                path.next().filter(|segment| is_here && !segment.contains('{') && segment != last)
+            });
+        let siblings: BTreeSet<&str> = siblings.collect();
+        let about = match siblings.len() {
+            0 => last.clone(),
+            1..=3 => {
+                let names: Vec<&str> = siblings.into_iter().collect();
+                format!("{last}, {}", names.join(", "))
+            }
+            more => format!("{last} and {more} others"),
+        };
+        let answer = likely_name(before);
+        self.prompt = Some(Prompt { question: Question::MergeName, answer, about });
     }
 
     pub(super) fn correct(&mut self, kind: CorrectionKind, name: &str) {
@@ -27,27 +54,29 @@ impl Explorer {
         };
         let segments: Vec<&str> = segments.iter().map(|segment| &**segment).collect();
         let before = self.session.analysis.report.totals.patterns;
+        let conflicts_before = self.session.analysis.rule_conflicts.clone();
         let done = Correction::new(kind, &host, &segments, name).and_then(|correction| {
             self.session.correct(&correction).map(|()| correction.in_words())
         });
-        match done {
-            Ok(words) => {
-                if self.pane == Pane::Tree && !name.is_empty() {
-                    self.follow_name(&host, &segments, name);
-                }
-                self.refresh();
-                let after = self.session.analysis.report.totals.patterns;
-                match self.session.analysis.rule_conflicts.first() {
-                    Some(conflict) => self.complain(format!("{words}; but {conflict}")),
-                    None if before == after => {
-                        self.say(format!("{words}; u takes it back, w writes it"));
-                    }
-                    None => self.say(format!(
-                        "{words}: {before} endpoints became {after}; u takes it back, w writes it"
-                    )),
-                }
+        let words = match done {
+            Ok(words) => words,
+            Err(why) => return self.complain(why),
+        };
+        if self.pane == Pane::Tree && !name.is_empty() {
+            self.follow_name(&host, &segments, name);
+        }
+        self.refresh();
+        let after = self.session.analysis.report.totals.patterns;
+        let conflicts = &self.session.analysis.rule_conflicts;
+        let new = conflicts.iter().find(|conflict| !conflicts_before.contains(conflict)).cloned();
+        match new {
+            Some(conflict) => {
+                self.complain(format!("{words}; but {conflict} (lines of what w writes)"))
             }
-            Err(why) => self.complain(why),
+            None if before == after => self.say(format!("{words}; u takes it back, w writes it")),
+            None => self.say(format!(
+                "{words}: {before} endpoints became {after}; u takes it back, w writes it"
+            )),
         }
     }
 
@@ -103,4 +132,17 @@ impl Explorer {
             Err(error) => self.complain(error.to_string()),
         }
     }
+}
+
+/// A name that a parameter may have after these segments: by the noun before it, and unlike the others of the path.
+fn likely_name(before: &[String]) -> String {
+    let noun = before.last().filter(|segment| !segment.contains('{'));
+    let noun = noun.map(|segment| singular(segment)).filter(|noun| is_name(noun));
+    let name = match noun {
+        Some(noun) => format!("{noun}_id"),
+        None if before.is_empty() => "id".to_owned(),
+        None => "name".to_owned(),
+    };
+    let is_taken = |name: &str| before.iter().any(|it| it.contains(&format!("{{{name}}}")));
+    if is_taken(&name) { format!("{name}_2") } else { name }
 }

@@ -9,7 +9,7 @@ use crate::report::selection::EndpointOrder;
 
 /// The keys and what they do, as the help shows them.
 pub(super) const KEYS: [(&str, &str); 19] = [
-    ("up, down", "move; PgUp, PgDn, Home, End too"),
+    ("up, down", "move, here too; PgUp, PgDn, Home, End too"),
     ("right, left", "open and close what is below a node; left again goes up"),
     ("Enter", "open or close a node; from the table to the details"),
     ("Tab", "to the next pane: tree, table, details"),
@@ -53,14 +53,19 @@ impl Explorer {
         if let Some(prompt) = self.prompt.take() {
             return self.answer(prompt, key);
         }
-        if std::mem::take(&mut self.is_help_shown) {
+        if let Some(above) = self.help.take() {
+            match key.code {
+                KeyCode::Down | KeyCode::PageDown => self.help = Some(above + 1),
+                KeyCode::Up | KeyCode::PageUp => self.help = Some(above.saturating_sub(1)),
+                _ => {}
+            }
             return true;
         }
         self.note = Note::default();
         let page = self.page();
         match key.code {
             KeyCode::Char('q') => return self.quit(),
-            KeyCode::Char('?') | KeyCode::F(1) => self.is_help_shown = true,
+            KeyCode::Char('?') | KeyCode::F(1) => self.help = Some(0),
             KeyCode::Up | KeyCode::Char('k') => self.step(-1),
             KeyCode::Down | KeyCode::Char('j') => self.step(1),
             KeyCode::PageUp => self.step(-page),
@@ -78,7 +83,7 @@ impl Explorer {
             KeyCode::Char('c') => self.choose_class(),
             KeyCode::Char('l') => self.correct(CorrectionKind::Keep, ""),
             KeyCode::Char('p') => self.correct(CorrectionKind::Pin, ""),
-            KeyCode::Char('m') => self.ask(Question::MergeName, self.likely_name()),
+            KeyCode::Char('m') => self.ask_for_name(),
             KeyCode::Char('r') => self.ask(Question::NewName, String::new()),
             KeyCode::Char('u') => self.undo(),
             KeyCode::Char('w') => self.ask_for_file(),

@@ -91,10 +91,11 @@ pub(crate) fn explore(
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
-        if Instant::now() >= next {
+        let is_due = Instant::now() >= next;
+        if is_due {
             next = Instant::now() + interval;
-            is_changed |= explorer.poll();
         }
+        is_changed |= explorer.look(is_due);
         if is_changed {
             terminal.draw(|frame| explorer.draw(frame))?;
         }

@@ -2,6 +2,9 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, TryRecvError};
+use std::thread;
 
 use crate::engine::{Analysis, Change, Follower, ObservedState, Options};
 use crate::error::Error;
@@ -11,7 +14,7 @@ use crate::template::user_rules::Rules;
 /// What was, or is being, observed.
 pub(crate) enum Traffic {
     /// Captures that were read.
-    Read(Box<ObservedState>),
+    Read(Arc<ObservedState>),
     /// A capture that grows.
     Followed(Box<Follower>),
 }
@@ -21,6 +24,10 @@ pub(crate) struct Session {
     traffic: Traffic,
     options: Options,
     pub(crate) analysis: Analysis,
+    /// The analysis with schemas, which a thread decides, because that takes longer than people wait for a key.
+    pending: Option<Receiver<Analysis>>,
+    /// Whether what is pending is of rules that have changed since.
+    is_outdated: bool,
     /// The rules file before any correction, and its name.
     rules_text: String,
     rules_name: String,
@@ -41,19 +48,24 @@ impl Session {
         rules_text: String,
     ) -> Self {
         let analysis = decide(&mut traffic, &options);
-        Self {
+        let mut session = Self {
             traffic,
             options,
             analysis,
+            pending: None,
+            is_outdated: false,
             rules_text,
             rules_name: rules_name.to_owned(),
             corrections: Vec::new(),
             history: Vec::new(),
             written: Vec::new(),
-        }
+        };
+        session.decide_schemas();
+        session
     }
 
-    /// Decides with one correction more. If its rule matches nothing, all stays as it was.
+    /// Decides with one correction more. If its rule matches nothing, all stays as it was. Earlier corrections that have no effect any
+    /// more are dropped.
     ///
     /// # Errors
     ///
@@ -63,22 +75,34 @@ impl Session {
         corrections.retain(|earlier| !correction.replaces(earlier));
         corrections.push(correction.clone());
         let rules = self.rules(&corrections).map_err(|error| error.to_string())?;
-        self.options.report.rules = rules;
+        let before = std::mem::replace(&mut self.options.report.rules, rules);
         let analysis = decide(&mut self.traffic, &self.options);
         let endpoints = |analysis: &Analysis| -> Vec<String> {
             analysis.report.patterns.iter().map(|pattern| pattern.id.clone()).collect()
         };
+        let is_unmatched = |it: &Correction| analysis.unmatched_rules.contains(&it.in_words());
         // What keeps values apart has to tell some apart.
         let is_idle = correction.separates() && endpoints(&analysis) == endpoints(&self.analysis);
-        if is_idle || analysis.unmatched_rules.contains(&correction.in_words()) {
-            self.decide_again();
+        if is_idle || is_unmatched(correction) {
+            self.options.report.rules = before;
+            if let Traffic::Followed(follower) = &mut self.traffic {
+                follower.set_report_options(self.options.report.clone());
+            }
             return Err(
                 "this has no effect: values of unmistakable kinds (ids, long numbers) are kept by kind, and cannot be told apart"
                     .to_owned(),
             );
         }
-        self.analysis = analysis;
+        let whole = corrections.len();
+        corrections.retain(|it| !is_unmatched(it));
+        let has_dropped = corrections.len() < whole;
         self.history.push(std::mem::replace(&mut self.corrections, corrections));
+        if has_dropped {
+            self.decide_again();
+        } else {
+            self.analysis = analysis;
+            self.decide_schemas();
+        }
         Ok(())
     }
 
@@ -89,18 +113,39 @@ impl Session {
         Some(self.corrections.len())
     }
 
-    /// Reads what was added to a capture that grows. True if there is something new.
+    /// Takes over schemas that were decided in the meantime. True if there are some.
+    pub(super) fn take_schemas(&mut self) -> bool {
+        let Some(pending) = &self.pending else { return false };
+        let decided = match pending.try_recv() {
+            Ok(analysis) => Some(analysis),
+            Err(TryRecvError::Empty) => return false,
+            Err(TryRecvError::Disconnected) => None,
+        };
+        self.pending = None;
+        if std::mem::take(&mut self.is_outdated) {
+            self.decide_schemas();
+            return false;
+        }
+        decided.map(|analysis| self.analysis = analysis).is_some()
+    }
+
+    /// True while schemas are being decided.
+    pub(super) fn is_deciding(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Reads what was added to a capture that grows.
     ///
     /// # Errors
     ///
     /// Fails if the capture can no longer be read.
-    pub(super) fn poll(&mut self) -> Result<bool, Error> {
-        let Traffic::Followed(follower) = &mut self.traffic else { return Ok(false) };
-        let is_new = follower.poll(&())? != Change::Nothing;
-        if is_new {
+    pub(super) fn poll(&mut self) -> Result<Change, Error> {
+        let Traffic::Followed(follower) = &mut self.traffic else { return Ok(Change::Nothing) };
+        let change = follower.poll(&())?;
+        if change != Change::Nothing {
             self.analysis = follower.analysis();
         }
-        Ok(is_new)
+        Ok(change)
     }
 
     /// True if the capture is followed.
@@ -160,7 +205,22 @@ impl Session {
         if let Ok(rules) = self.rules(&self.corrections) {
             self.options.report.rules = rules;
             self.analysis = decide(&mut self.traffic, &self.options);
+            self.decide_schemas();
         }
+    }
+
+    /// Begins to decide the schemas of captures that were read; those of a capture that grows are decided with its report.
+    fn decide_schemas(&mut self) {
+        let Traffic::Read(observed) = &self.traffic else { return };
+        if self.pending.is_some() {
+            self.is_outdated = true;
+            return;
+        }
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let (observed, options) = (Arc::clone(observed), self.options.clone());
+        let decide = move || drop(sender.send(observed.analysis(&options)));
+        // Without a thread there are no schemas, and all else.
+        self.pending = thread::Builder::new().spawn(decide).ok().map(|_| receiver);
     }
 }
 
@@ -173,9 +233,10 @@ fn text_of(before: &str, corrections: &[Correction]) -> String {
     text
 }
 
+/// Decides the report of captures that were read without schemas, and of a capture that grows with them.
 fn decide(traffic: &mut Traffic, options: &Options) -> Analysis {
     match traffic {
-        Traffic::Read(observed) => observed.analysis(options),
+        Traffic::Read(observed) => observed.analysis(&Options { bodies: false, ..options.clone() }),
         Traffic::Followed(follower) => {
             follower.set_report_options(options.report.clone());
             follower.analysis()

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{
@@ -26,10 +28,11 @@ impl Screen {
         let mut options = Options { bodies: true, ..Options::default() };
         options.report.rules = Rules::parse("rules.toml", rules).unwrap();
         let observed = observe(&captures, &options, &()).unwrap();
-        let traffic = Traffic::Read(Box::new(observed));
+        let traffic = Traffic::Read(Arc::new(observed));
         let session = Session::new(traffic, options, "rules.toml", rules.to_owned());
         let terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
-        let mut screen = Self { explorer: Explorer::new(session, true, Vec::new()), terminal };
+        let mut screen =
+            Self { explorer: Explorer::new(session, true, Box::new(|_| Vec::new())), terminal };
         screen.text();
         screen
     }
@@ -98,7 +101,11 @@ fn corrections_change_the_answer_and_are_taken_back() {
     assert_eq!(screen.endpoints(), ["/users/{user_id}", "/teams/blue", "/teams/red", "/users/me"]);
     // The tree: all hosts, the host, /users, /{user_id}, /me, /teams, /blue, /red.
     screen.press("<end>m");
-    assert!(screen.text().contains("name of the parameter: team_id"), "{}", screen.text());
+    assert!(
+        screen.text().contains("name of the parameter for red, blue: team_id"),
+        "{}",
+        screen.text()
+    );
     screen.press("<enter>");
     assert_eq!(screen.endpoints(), ["/users/{user_id}", "/teams/{team_id}", "/users/me"]);
     assert!(screen.text().contains("4 endpoints became 3"), "{}", screen.text());
@@ -123,12 +130,44 @@ fn corrections_without_effect_are_said_and_not_kept() {
     screen.press("<home><down><down><down>l");
     assert!(screen.text().contains("this has no effect"), "{}", screen.text());
     assert_eq!(screen.explorer.session.unwritten(), 0);
-    screen.press("m<enter>");
+    screen.press("m");
     assert!(screen.text().contains("this is a parameter already"), "{}", screen.text());
+    screen.press("ruser_id<enter>");
+    assert!(screen.text().contains("has a parameter {user_id} already"), "{}", screen.text());
     screen.press("<home>p");
     assert!(screen.text().contains("choose a path of a host first"));
     screen.press("<end>m<back><back><back><back><back><back><back>a b<enter>");
     assert!(screen.text().contains("a name has letters, digits and _"), "{}", screen.text());
+}
+
+#[test]
+fn schemas_are_decided_beside_what_is_shown() {
+    let mut screen = Screen::shop();
+    screen.press("<end>m<enter>u");
+    for _ in 0..1000 {
+        if !screen.explorer.session.is_deciding() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        screen.explorer.look(false);
+    }
+    // What was decided for rules that changed since is not taken.
+    assert!(!screen.explorer.session.is_deciding());
+    assert!(screen.explorer.session.analysis.schemas.is_some());
+    assert_eq!(screen.endpoints().len(), 4);
+}
+
+#[test]
+fn earlier_corrections_that_a_later_one_makes_idle_are_dropped() {
+    let mut screen = Screen::shop();
+    // A name of /teams is kept, and then /teams is merged with /users.
+    screen.press("<end>l");
+    assert_eq!(screen.explorer.session.unwritten(), 1);
+    screen.press("<left>mkind<enter>");
+    let rules = screen.explorer.session.rules_text();
+    assert!(!rules.contains("[[literal]]") && rules.contains("/{idkind}"), "{rules}");
+    screen.press("u");
+    assert!(screen.explorer.session.rules_text().contains("[[literal]]"));
 }
 
 #[test]

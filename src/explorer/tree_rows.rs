@@ -138,7 +138,8 @@ impl RowBuilder<'_> {
     ) {
         let is_host = path.is_empty();
         let key = NodeKey::Path(host.host.to_owned(), path.clone());
-        let is_open = self.opens_all || self.open.contains(&key);
+        let has_children = !node.children.is_empty();
+        let is_open = has_children && (self.opens_all || self.open.contains(&key));
         let label = if is_host && host.host == OTHER_HOSTS {
             OTHER_HOSTS.to_owned()
         } else if is_host {
@@ -153,7 +154,7 @@ impl RowBuilder<'_> {
             endpoints: node.endpoints,
             requests: node.requests,
             errors: node.errors,
-            has_children: !node.children.is_empty(),
+            has_children,
             is_open,
         });
         if is_open {

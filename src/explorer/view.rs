@@ -14,6 +14,7 @@ use crate::explorer::tree_rows::NodeKey;
 use crate::math::grouped;
 use crate::output::counted;
 use crate::report::Pattern;
+use crate::report::endpoint_class::EndpointClass;
 use crate::report::selection::EndpointOrder;
 
 /// Columns of the screen from which on all panes are side by side; below it one has the whole screen.
@@ -46,8 +47,8 @@ impl Explorer {
         self.draw_table(frame, table);
         self.draw_detail(frame, detail);
         self.draw_bottom(frame, bottom);
-        if self.is_help_shown {
-            self.draw_help(frame);
+        if let Some(above) = self.help {
+            self.draw_help(frame, above);
         }
     }
 
@@ -117,7 +118,7 @@ impl Explorer {
 
     fn draw_table(&mut self, frame: &mut Frame<'_>, area: Rect) {
         let order = match self.order {
-            EndpointOrder::Requests => "requests",
+            EndpointOrder::Requests => "class and requests",
             EndpointOrder::Path => "path",
             EndpointOrder::Errors => "errors",
             EndpointOrder::Latency => "latency",
@@ -132,9 +133,9 @@ impl Explorer {
         self.areas.table_start = start_of(self.areas.table_start, chosen, room, self.table.len());
         let width = usize::from(inner.width);
         let has_host = matches!(self.node, NodeKey::All | NodeKey::ThirdParties);
-        let path_width = width.saturating_sub(33);
+        let path_width = width.saturating_sub(34);
         let title = format!(
-            "{:>8} {:<6} {:path_width$} {:>6} {:>8}",
+            "{:>8} {:<7} {:path_width$} {:>6} {:>8}",
             "requests", "method", "path", "errors", "p50 ms"
         );
         let dim = Style::new().add_modifier(Modifier::DIM);
@@ -145,7 +146,13 @@ impl Explorer {
             lines.push(if row == chosen { line.style(self.choice(Pane::Table)) } else { line });
         }
         if self.table.is_empty() {
-            lines.push(Line::from("  nothing has this; Esc ends the search, c shows all classes"));
+            let is_chosen = self.class.is_some() || !self.search.is_empty();
+            let why = if is_chosen {
+                "  nothing has this; Esc ends the search, c shows all classes"
+            } else {
+                "  no endpoint yet"
+            };
+            lines.push(Line::from(why));
         }
         frame.render_widget(Paragraph::new(lines).block(block), area);
     }
@@ -153,20 +160,22 @@ impl Explorer {
     fn endpoint_line(&self, pattern: &Pattern, width: usize, has_host: bool) -> Line<'static> {
         let path = pattern.endpoint.strip_prefix(&*pattern.method).map_or("", str::trim_start);
         let path = if has_host { format!("{}{path}", pattern.host) } else { path.to_owned() };
+        let class = if pattern.class == EndpointClass::Api { "" } else { pattern.class.name() };
+        let path = if class.is_empty() { path } else { format!("{path} ({class})") };
         let path = cut(&path, width);
         let gap = " ".repeat(width.saturating_sub(Span::raw(&*path).width()));
         let errors = pattern.errors();
         let share = format!("{} %", (errors * 100).div_ceil(pattern.request_count.max(1)));
-        let class =
+        let status =
             if pattern.status_codes.keys().any(|code| code.starts_with('5')) { 4 } else { 3 };
         let latency = pattern.latency_ms.as_ref();
         let latency = latency.map_or_else(String::new, |latency| format!("{:.0}", latency.p50));
         Line::from(vec![
             Span::raw(format!("{:>8} ", grouped(pattern.request_count))),
-            styled(self, format!("{:<6} ", cut(&pattern.method, 6)), method_style(&pattern.method)),
+            styled(self, format!("{:<7} ", cut(&pattern.method, 7)), method_style(&pattern.method)),
             Span::raw(path + &gap),
             if errors > 0 {
-                styled(self, format!(" {share:>6}"), status_style(class))
+                styled(self, format!(" {share:>6}"), status_style(status))
             } else {
                 Span::raw(" ".repeat(7))
             },
@@ -182,8 +191,9 @@ impl Explorer {
         let most = lines.len().saturating_sub(usize::from(inner.height));
         self.scroll = self.scroll.min(most);
         let shown: Vec<Line<'_>> = lines.into_iter().skip(self.scroll).collect();
-        let block = if most > 0 {
-            block.title_bottom(format!(" {} lines more ", most - self.scroll))
+        let block = if most > self.scroll {
+            let more = counted((most - self.scroll) as u64, "line");
+            block.title_bottom(format!(" {more} more "))
         } else {
             block
         };
@@ -194,15 +204,16 @@ impl Explorer {
         let line = if let Some(prompt) = &self.prompt {
             let question = match prompt.question {
                 Question::Search => "search: ",
-                Question::MergeName => "name of the parameter: ",
+                Question::MergeName => "name of the parameter for ABOUT: ",
                 Question::NewName => "new name: ",
                 Question::RulesFile => "write the rules to: ",
                 Question::Quit => {
                     "the corrections are in no file: w writes them, q quits without, Esc goes on "
                 }
             };
+            let question = question.replace("ABOUT", &cut(&prompt.about, 40));
             // The end of a long answer is what is typed.
-            let width = usize::from(area.width).saturating_sub(question.len() + 2);
+            let width = usize::from(area.width).saturating_sub(Span::raw(&*question).width() + 2);
             let letters: Vec<char> = prompt.answer.chars().collect();
             let end: String = letters[letters.len().saturating_sub(width)..].iter().collect();
             let cursor = Style::new().add_modifier(Modifier::REVERSED);
@@ -212,7 +223,11 @@ impl Explorer {
                 Span::styled(" ", cursor),
             ])
         } else if self.note.text.is_empty() {
-            let hints = "? help  / search  s sort  c class  l literal  m merge  r rename  p pin  u undo  w write  q quit";
+            let hints = if area.width < MIN_COLUMNS {
+                "? help  q quit  Tab next pane  w write  / search  u undo"
+            } else {
+                "? help  q quit  w write  / search  l literal  m merge  r rename  p pin  u undo  s sort  c class"
+            };
             Line::from(Span::styled(hints, Style::new().add_modifier(Modifier::DIM)))
         } else {
             let color = if self.note.is_error { Color::Red } else { Color::Green };
@@ -230,14 +245,17 @@ impl Explorer {
         if self.prompt.is_some() { 1 } else { u16::try_from(lines).unwrap_or(1).clamp(1, 4) }
     }
 
-    fn draw_help(&self, frame: &mut Frame<'_>) {
+    fn draw_help(&mut self, frame: &mut Frame<'_>, above: usize) {
         let area = frame.area();
         let height = u16::try_from(KEYS.len() + 2).unwrap_or(u16::MAX).min(area.height);
         let width = 84.min(area.width);
         let place =
             Rect { x: (area.width - width) / 2, y: (area.height - height) / 2, width, height };
+        let above = above.min(KEYS.len().saturating_sub(usize::from(height.saturating_sub(2))));
+        self.help = Some(above);
         let lines: Vec<Line<'_>> = KEYS
             .iter()
+            .skip(above)
             .map(|(key, what)| {
                 let bold = Style::new().add_modifier(Modifier::BOLD);
                 Line::from(vec![styled(self, format!(" {key:<12} "), bold), Span::raw(*what)])

@@ -1,6 +1,7 @@
 //! What the page and the explorer show of one endpoint, as texts.
 
 use crate::math::grouped;
+use crate::output::counted;
 use crate::report::decision::NearMiss;
 use crate::report::message_field::MessageField;
 use crate::report::{Parameter, Pattern};
@@ -89,7 +90,7 @@ impl<'r> ParameterDetails<'r> {
     fn new(parameter: &'r Parameter) -> Self {
         let evidence = match (parameter.confidence, parameter.distinct, parameter.seen) {
             (Some(confidence), Some(distinct), _) => {
-                format!("{} values, confidence {confidence:.2}", grouped(distinct))
+                format!("{}, confidence {confidence:.2}", counted(distinct, "value"))
             }
             (_, _, Some(seen)) => format!("{:.0} % of requests", seen * 100.0),
             _ => String::new(),
@@ -128,8 +129,10 @@ fn curl(pattern: &Pattern) -> String {
         .map(|name| format!(" -H '{}: …'", quote(name)))
         .collect();
     let headers = headers.concat();
+    // Without this option, curl takes braces for alternatives.
+    let literally = if pattern.path_pattern.contains('{') { "-g " } else { "" };
     format!(
-        "curl {method}'https://{}{}{}'{headers}",
+        "curl {literally}{method}'https://{}{}{}'{headers}",
         quote(&pattern.host),
         quote(&pattern.path_pattern),
         quote(&query)

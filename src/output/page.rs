@@ -89,7 +89,8 @@ struct PageTemplate<'r> {
     chart_width: usize,
     column_title: String,
     most_in_column: String,
-    viewer: &'r str,
+    /// The address of the page of a viewer; empty for none.
+    viewer: String,
     is_live: bool,
     /// The OpenAPI descriptions by endpoint, as JSON in gzip in Base64; empty if they stand at the endpoints.
     packed: String,
@@ -205,7 +206,7 @@ impl Page {
             chart_width: charts::timeline_width(&self.timeline),
             column_title: duration_in_words(self.timeline.interval_seconds),
             most_in_column: grouped(charts::most_requests(&self.timeline)),
-            viewer: &self.viewer,
+            viewer: link_to(&self.viewer),
             is_live: self.is_live,
             packed: String::new(),
             undescribed: 0,
@@ -217,6 +218,17 @@ impl Page {
             hosts,
         }
     }
+}
+
+/// The relative address of a file beside the page; empty for none. The dot keeps a colon in the name from ending a scheme.
+fn link_to(file: &str) -> String {
+    if file.is_empty() {
+        return String::new();
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let escape =
+        |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    std::iter::once("./".to_owned()).chain(file.bytes().map(escape)).collect()
 }
 
 /// A duration that is a power of two seconds, in words.

@@ -13,7 +13,7 @@ fn the_page_of_the_demo_has_all_that_is_known() {
         "<dt>endpoints</dt><dd>21</dd>",
         "14 values, confidence 0.99",
         "200.name string",
-        "curl &#39;https://api.shop.example/v1/users/{user_id}&#39; -H &#39;authorization: …&#39;",
+        "curl -g &#39;https://api.shop.example/v1/users/{user_id}&#39; -H &#39;authorization: …&#39;",
         "Most errors",
         "default-src &#39;none&#39;",
     ] {
@@ -102,7 +102,7 @@ fn a_viewer_of_the_user_has_a_page_beside_the_page() {
     ]);
     assert_eq!((run.code, &*run.stderr), (Some(0), ""));
     let page = std::fs::read_to_string(file("r.html")).unwrap();
-    assert!(page.contains("<a href=\"r.viewer.html\">"), "{page}");
+    assert!(page.contains("<a href=\"./r.viewer.html\">"), "{page}");
     let viewer = std::fs::read_to_string(file("r.viewer.html")).unwrap();
     assert!(
         viewer.contains("window.Redoc = '<\\/script>'") && viewer.contains("\"openapi\":\"3.1.0\"")

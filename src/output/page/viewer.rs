@@ -45,6 +45,17 @@ struct ViewerTemplate<'v> {
 }
 
 impl PageViewer {
+    /// Whether the script is one of the viewers that the page can start.
+    ///
+    /// ```
+    /// use api_patterns::output::PageViewer;
+    ///
+    /// assert!(!PageViewer { script: "alert(1)".to_owned(), style: String::new() }.is_known());
+    /// ```
+    pub fn is_known(&self) -> bool {
+        ["Redoc", "SwaggerUIBundle", "Scalar"].iter().any(|name| self.script.contains(name))
+    }
+
     /// Writes the page for the descriptions of some hosts.
     ///
     /// # Errors
