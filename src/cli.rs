@@ -14,6 +14,8 @@ mod follow;
 mod live_page;
 mod messages;
 mod openapi;
+#[cfg(feature = "mcp")]
+mod policy;
 mod progress;
 mod report;
 mod schema;
@@ -108,6 +110,8 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Rules(RulesCommand::Init(arguments)) => rules_init(arguments),
         #[cfg(feature = "mcp")]
         Command::Mcp(arguments) => mcp(arguments),
+        #[cfg(feature = "mcp")]
+        Command::Policy(command) => policy::policy(command),
         Command::Completions { shell } => {
             io::stdout().write_all(&completions::script(*shell))?;
             Ok(Exit::Done)

@@ -130,6 +130,8 @@ mod mcp;
 mod openapi;
 pub mod output;
 mod patterns;
+#[cfg(feature = "mcp")]
+mod policy;
 mod report;
 mod schema;
 #[cfg(feature = "live")]

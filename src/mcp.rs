@@ -12,7 +12,6 @@ mod compact;
 mod envelope;
 mod messages;
 mod paging;
-mod policy;
 mod questions;
 mod server;
 mod tools;
@@ -29,9 +28,10 @@ use crate::engine::Options;
 use crate::error::Error;
 use crate::mcp::audit::AuditLog;
 use crate::mcp::authorization::Authorizer;
-use crate::mcp::policy::Policy;
 use crate::mcp::server::Server;
+pub(crate) use crate::mcp::tools::NAMES as TOOL_NAMES;
 use crate::mcp::tools::ToolHandler;
+use crate::policy::{KnownTools, Policy};
 
 /// Time that a client which closed its input has to read the remaining answers.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -63,7 +63,10 @@ pub(crate) fn serve(
             "standard input (-) has the messages of the client; name files or folders",
         ));
     }
-    let policy = settings.policy.as_deref().map_or_else(|| Ok(Policy::open()), Policy::read)?;
+    let policy = match &settings.policy {
+        Some(path) => Policy::read(path, KnownTools::These(&TOOL_NAMES))?,
+        None => Policy::open(),
+    };
     if let Some(log) = &settings.audit_log {
         check_apart(log, &settings.captures)?;
     }

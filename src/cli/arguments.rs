@@ -87,6 +87,10 @@ pub(super) enum Command {
     /// Serve `get_api_patterns` to an agent: a Model Context Protocol server on standard input and output
     #[cfg(feature = "mcp")]
     Mcp(McpArguments),
+    /// Check a policy for agents, and try out what it says of a call
+    #[cfg(feature = "mcp")]
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Write a completion script for a shell
     Completions {
         /// The shell
@@ -117,6 +121,48 @@ pub(super) struct McpArguments {
     /// Write one JSON line for every call to this file, before the call is answered
     #[arg(long, value_name = "FILE")]
     pub(super) audit_log: Option<PathBuf>,
+}
+
+#[cfg(feature = "mcp")]
+#[derive(Debug, Subcommand)]
+pub(super) enum PolicyCommand {
+    /// List all that is wrong with a policy file
+    Check(PolicyCheckArguments),
+    /// Say what a policy does with a call, by which rule, and what the agent is told
+    Test(PolicyTestArguments),
+}
+
+/// Arguments of `policy check`.
+#[cfg(feature = "mcp")]
+#[derive(Args, Debug)]
+pub(super) struct PolicyCheckArguments {
+    /// The policy file (JSON)
+    #[arg(value_name = "FILE")]
+    pub(super) policy: PathBuf,
+
+    /// Take rules for tools of other servers too
+    #[arg(long)]
+    pub(super) any_tools: bool,
+}
+
+/// Arguments of `policy test`.
+#[cfg(feature = "mcp")]
+#[derive(Args, Debug)]
+pub(super) struct PolicyTestArguments {
+    #[command(flatten)]
+    pub(super) check: PolicyCheckArguments,
+
+    /// The tool that is called
+    #[arg(long, value_name = "NAME")]
+    pub(super) tool: String,
+
+    /// The arguments of the call, a JSON object
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    pub(super) arguments: String,
+
+    /// The name of the client
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    pub(super) identity: String,
 }
 
 /// Parses the arguments. On failure prints one sentence to stderr and returns the exit code.

@@ -39,6 +39,8 @@ pub(super) struct AuditEntry<'a> {
     pub(super) tool: &'a str,
     pub(super) arguments: Value,
     pub(super) decision: &'static str,
+    /// The rule of the policy that decided, as a JSON Pointer; empty for a tool that is not there.
+    pub(super) rule: &'a str,
     /// Time from the request to the answer, in seconds.
     pub(super) duration: f64,
     /// Length of the text of the answer, in bytes.
@@ -158,6 +160,7 @@ mod tests {
             tool: "get_api_patterns",
             arguments: arguments(sent.as_object()),
             decision: "allow",
+            rule: "/tools/t",
             duration: 0.5,
             bytes: 7,
             is_error: false,

@@ -1,11 +1,14 @@
-//! Authorization of calls: the policy's rule, the rate limit, and the user's approval.
+//! Authorization of calls: the policy, its limits, and the user's approval.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::mcp::messages;
-use crate::mcp::policy::{Action, Policy, ToolRule};
+use crate::policy::ledger::{Exhausted, Ledger};
+use crate::policy::{Policy, PolicyDecision, Verdict};
 
 /// Maximum number of approval questions that wait for an answer. The oldest is dropped first.
 const PENDING: usize = 256;
@@ -21,8 +24,7 @@ pub(super) struct Authorizer {
 
 #[derive(Default)]
 struct SessionState {
-    /// Times of the calls within the rate limit's window, by client and tool, oldest first.
-    calls: BTreeMap<(String, String), VecDeque<Instant>>,
+    ledger: Ledger,
     /// Approval questions without an answer, by handle.
     pending: BTreeMap<String, PendingApproval>,
     handles: u64,
@@ -42,8 +44,13 @@ pub(super) enum CallDecision {
     Ask,
     /// Refused by the policy, with the message for the agent.
     Deny(String),
+    /// Refused as a call of a tool that is not there.
+    Hidden,
     Limited(String),
 }
+
+/// A decision with the rule that made it, as a JSON Pointer into the policy.
+pub(super) type RuledDecision = (CallDecision, String);
 
 impl Authorizer {
     pub(super) fn new(policy: Policy) -> Self {
@@ -52,62 +59,49 @@ impl Authorizer {
 
     /// Returns `true` if the tool is listed for this client.
     pub(super) fn lists(&self, identity: &str, tool: &str) -> bool {
-        self.policy.rule(identity, tool).action != Action::Deny
+        self.policy.lists(identity, tool)
     }
 
-    /// Decides about a call. An allowed call counts toward the rate limit.
-    pub(super) fn decide(&self, identity: &str, tool: &str) -> CallDecision {
-        let rule = self.policy.rule(identity, tool);
-        match rule.action {
-            Action::Deny => {
-                CallDecision::Deny(rule.reason.unwrap_or_else(|| messages::DENIED.to_owned()))
-            }
-            Action::Allow => self.count(identity, tool, &rule, true),
-            Action::RequireApproval => CallDecision::Ask,
+    /// Decides about a call. An allowed call counts toward the limits.
+    pub(super) fn decide(&self, identity: &str, tool: &str, arguments: &Value) -> RuledDecision {
+        let decision = self.policy.decide(identity, tool, arguments);
+        let asks = decision.verdict == Verdict::Ask;
+        // A call that the user is asked about counts when it was approved.
+        let (limited, rule) = self.limited(decision, !asks);
+        if asks && limited == CallDecision::Allow {
+            return (CallDecision::Ask, rule);
         }
+        (limited, rule)
     }
 
-    /// Decides about a call that the user approved, which is still subject to the rate limit.
-    pub(super) fn approved(&self, identity: &str, tool: &str) -> CallDecision {
-        self.count(identity, tool, &self.policy.rule(identity, tool), true)
-    }
-
-    /// Decides whether a call would be allowed if the user approved it. Does not count the call.
-    pub(super) fn peek(&self, identity: &str, tool: &str) -> CallDecision {
-        self.count(identity, tool, &self.policy.rule(identity, tool), false)
+    /// Decides about a call that the user approved, which is still subject to the limits.
+    pub(super) fn approved(&self, identity: &str, tool: &str, arguments: &Value) -> RuledDecision {
+        self.limited(self.policy.decide(identity, tool, arguments), true)
     }
 
     /// Returns the operator's reason for the rule of this tool, which is shown to the user.
     pub(super) fn reason(&self, identity: &str, tool: &str) -> Option<String> {
-        self.policy.rule(identity, tool).reason
+        self.policy.reason(identity, tool).map(str::to_owned)
     }
 
-    fn count(&self, identity: &str, tool: &str, rule: &ToolRule, counts: bool) -> CallDecision {
-        let Some(limit) = rule.rate_limit else { return CallDecision::Allow };
-        let now = Instant::now();
+    /// What the policy says, unless a limit has no room. `takes` says whether the call counts.
+    fn limited(&self, decision: PolicyDecision, takes: bool) -> RuledDecision {
+        let denied = || decision.message.clone().unwrap_or_else(|| messages::DENIED.to_owned());
+        match decision.verdict {
+            Verdict::Hidden => return (CallDecision::Hidden, decision.rule),
+            Verdict::Deny if decision.is_about_arguments() => {
+                let why = decision.message.clone();
+                let why = why.unwrap_or_else(|| messages::denied_arguments(&decision.rule));
+                return (CallDecision::Deny(why), decision.rule);
+            }
+            Verdict::Deny => return (CallDecision::Deny(denied()), decision.rule),
+            Verdict::Allow | Verdict::Ask => {}
+        }
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        // Only clients with rules of their own are counted apart, so that a client cannot evade the limit by changing
-        // its name.
-        let key = (self.policy.counted(identity).to_owned(), tool.to_owned());
-        let calls = session.calls.entry(key).or_default();
-        while calls.front().is_some_and(|first| now.duration_since(*first) >= limit.window) {
-            calls.pop_front();
+        match session.ledger.reserve(&decision.limits, Instant::now(), takes) {
+            Ok(()) => (CallDecision::Allow, decision.rule),
+            Err(exhausted) => (CallDecision::Limited(no_room(&exhausted)), exhausted.limit.rule),
         }
-        if calls.len() >= limit.max {
-            let wait = calls.front().map_or(limit.window, |first| {
-                limit.window.saturating_sub(now.duration_since(*first))
-            });
-            return CallDecision::Limited(format!(
-                "The operator's policy allows {} calls of this tool in {} seconds; wait {} seconds before the next.",
-                limit.max,
-                limit.window.as_secs_f64(),
-                wait.as_secs_f64().ceil()
-            ));
-        }
-        if counts {
-            calls.push_back(now);
-        }
-        CallDecision::Allow
     }
 
     /// Registers an approval question about a call, and returns the handle with which the client must repeat the call.
@@ -131,5 +125,25 @@ impl Authorizer {
             .pending
             .remove(handle)
             .is_some_and(|pending| pending.call == call && pending.asked.elapsed() < PATIENCE)
+    }
+}
+
+/// What an agent is told when a limit has no room.
+fn no_room(exhausted: &Exhausted) -> String {
+    let limit = &exhausted.limit;
+    let what = if limit.counts_calls {
+        format!("{} calls of this tool", limit.max)
+    } else {
+        format!("a sum of {}", limit.max)
+    };
+    let window = limit.window.as_secs_f64();
+    match exhausted.wait {
+        Some(wait) => format!(
+            "The operator's policy allows {what} in {window} seconds; wait {} seconds before the next.",
+            wait.as_secs_f64().ceil()
+        ),
+        None => format!(
+            "The operator's policy allows {what} in {window} seconds, and this call alone is more."
+        ),
     }
 }

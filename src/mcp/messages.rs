@@ -124,6 +124,11 @@ pub(super) const DECLINED: &str =
 
 pub(super) const DENIED: &str = "The operator's policy does not allow this tool.";
 
+/// What an agent is told when its arguments are refused and the operator says nothing about it.
+pub(super) fn denied_arguments(rule: &str) -> String {
+    format!("The operator's policy does not allow this tool with these arguments (rule {rule}).")
+}
+
 pub(super) const NO_AUDIT: &str = "The audit log of this server cannot be written, so nothing is answered; the operator must \
     repair this.";
 

@@ -12,13 +12,15 @@ use rmcp::model::{
 };
 use rmcp::service::{Peer, RequestContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::engine::Progress;
 use crate::mcp::audit::{self, AuditEntry, AuditLog};
-use crate::mcp::authorization::{Authorizer, CallDecision, PATIENCE};
+use crate::mcp::authorization::{Authorizer, CallDecision, PATIENCE, RuledDecision};
+use crate::mcp::messages;
 use crate::mcp::tools::{Answer, NAMES, ToolHandler, definitions, translated};
-use crate::mcp::{messages, policy};
+use crate::policy::shown_identity;
 
 /// Minimum time between two progress notifications.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
@@ -69,6 +71,8 @@ enum CallOutcome {
     Closed(&'static str, String),
     /// The client must ask the user and repeat the call.
     Ask(Box<InputRequiredResult>),
+    /// Refuse the call as one of a tool that is not there.
+    Hidden,
 }
 
 impl Server {
@@ -92,21 +96,28 @@ impl Server {
     }
 
     /// Authorizes a call. If the policy requires approval, asks the user in the way that the client's protocol version
-    /// supports.
-    async fn pass(&self, call: &Call) -> CallOutcome {
+    /// supports. Gives the rule that decided, too.
+    async fn pass(&self, call: &Call) -> (CallOutcome, String) {
         let gate = &self.inner.gate;
-        let closed = |verdict, allowed| match verdict {
-            CallDecision::Allow => CallOutcome::Open(allowed),
-            CallDecision::Deny(why) => CallOutcome::Closed("deny", why),
-            CallDecision::Limited(why) => CallOutcome::Closed("rate_limited", why),
-            CallDecision::Ask => {
-                CallOutcome::Closed("approval_unavailable", messages::NEEDS_APPROVAL.to_owned())
-            }
+        let closed = |(decision, rule): RuledDecision, allowed| {
+            let outcome = match decision {
+                CallDecision::Allow => CallOutcome::Open(allowed),
+                CallDecision::Deny(why) => CallOutcome::Closed("deny", why),
+                CallDecision::Limited(why) => CallOutcome::Closed("rate_limited", why),
+                CallDecision::Hidden => CallOutcome::Hidden,
+                CallDecision::Ask => {
+                    CallOutcome::Closed("approval_unavailable", messages::NEEDS_APPROVAL.to_owned())
+                }
+            };
+            (outcome, rule)
         };
-        let verdict = gate.decide(&call.identity, call.tool);
-        if verdict != CallDecision::Ask {
-            return closed(verdict, "allow");
+        let arguments = Value::Object(call.request.arguments.clone().unwrap_or_default());
+        let (decision, rule) = gate.decide(&call.identity, call.tool, &arguments);
+        if decision != CallDecision::Ask {
+            return closed((decision, rule), "allow");
         }
+        let approved = || closed(gate.approved(&call.identity, call.tool, &arguments), "approved");
+        let refused = |decision, why: &str| CallOutcome::Closed(decision, why.to_owned());
         let is_stateless = call
             .context
             .protocol_version()
@@ -114,43 +125,35 @@ impl Server {
         if is_stateless && let Some(handle) = &call.request.request_state {
             let was_asked = gate.was_asked(handle, &call.what());
             return if was_asked && call.was_approved() {
-                closed(gate.approved(&call.identity, call.tool), "approved")
+                approved()
             } else {
-                CallOutcome::Closed("declined", messages::DECLINED.to_owned())
+                (refused("declined", messages::DECLINED), rule)
             };
-        }
-        if let CallDecision::Limited(why) = gate.peek(&call.identity, call.tool) {
-            return CallOutcome::Closed("rate_limited", why);
         }
         let used = match ToolHandler::used(call.tool, call.request.arguments.clone()) {
             Ok(used) => used,
             // Do not ask the user about a call whose arguments are invalid.
-            Err(why) => return CallOutcome::Closed("invalid", why),
+            Err(why) => return (CallOutcome::Closed("invalid", why), rule),
         };
         let Some(question) = self.question(call, &used) else {
-            return CallOutcome::Closed(
-                "approval_unavailable",
-                messages::NEEDS_APPROVAL.to_owned(),
-            );
+            return (refused("approval_unavailable", messages::NEEDS_APPROVAL), rule);
         };
         if is_stateless {
             let asked = InputRequest::Elicitation(ElicitRequest::new(question));
             let handle = gate.ask(call.what());
             let required =
                 InputRequiredResult::new(Some([(APPROVAL.to_owned(), asked)].into()), Some(handle));
-            return CallOutcome::Ask(Box::new(required));
+            return (CallOutcome::Ask(Box::new(required)), rule);
         }
         let answer = tokio::select! {
             answer = call.context.peer.create_elicitation_with_timeout(question, Some(PATIENCE)) => answer,
             () = call.context.ct.cancelled() => {
-                return CallOutcome::Closed("canceled", messages::DECLINED.to_owned());
+                return (refused("canceled", messages::DECLINED), rule);
             }
         };
         match answer {
-            Ok(ElicitResult { action: ElicitationAction::Accept, .. }) => {
-                closed(gate.approved(&call.identity, call.tool), "approved")
-            }
-            _ => CallOutcome::Closed("declined", messages::DECLINED.to_owned()),
+            Ok(ElicitResult { action: ElicitationAction::Accept, .. }) => approved(),
+            _ => (refused("declined", messages::DECLINED), rule),
         }
     }
 
@@ -174,7 +177,12 @@ impl Server {
     }
 
     /// Writes a call to the audit log. If that fails, returns an error in place of the answer.
-    async fn write_down(&self, call: &Call, decision: &'static str, answer: Answer) -> Answer {
+    async fn write_down(
+        &self,
+        call: &Call,
+        (decision, rule): (&'static str, String),
+        answer: Answer,
+    ) -> Answer {
         if self.inner.audit.is_none() {
             return answer;
         }
@@ -189,6 +197,7 @@ impl Server {
                 tool,
                 arguments,
                 decision,
+                rule: &rule,
                 duration,
                 bytes,
                 is_error,
@@ -270,7 +279,7 @@ async fn tell_progress(
 /// Returns the name that the client gives itself, shortened and without invisible characters.
 fn identity_of(context: &RequestContext<RoleServer>) -> String {
     let name = context.client_info().map(|client| client.name).unwrap_or_default();
-    policy::identity(&name)
+    shown_identity(&name)
 }
 
 impl ServerHandler for Server {
@@ -310,27 +319,29 @@ impl ServerHandler for Server {
             request.name = tool.into();
             request.arguments = Some(arguments);
         }
-        let Some(tool) = NAMES.into_iter().find(|name| *name == request.name) else {
-            let call = Call {
-                identity: identity_of(&context),
-                tool: UNKNOWN,
-                request,
-                context,
-                start: Instant::now(),
-            };
-            let why = format!("there is no such tool; the tools are {}", NAMES.join(", "));
-            self.write_down(&call, "unknown_tool", Answer::error(why.clone())).await;
-            return Err(ErrorData::invalid_params(why, None));
+        let identity = identity_of(&context);
+        let tool = NAMES.into_iter().find(|name| *name == request.name);
+        let start = Instant::now();
+        let call = Call { identity, tool: tool.unwrap_or(UNKNOWN), request, context, start };
+        let (outcome, rule) = match tool {
+            Some(_) => self.pass(&call).await,
+            None => (CallOutcome::Hidden, String::new()),
         };
-        let call =
-            Call { identity: identity_of(&context), tool, request, context, start: Instant::now() };
-        let (decision, answer) = match self.pass(&call).await {
+        let (decision, answer) = match outcome {
             CallOutcome::Open(decision) => (decision, self.answer(&call).await),
             CallOutcome::Closed(decision, why) => (decision, Answer::error(why)),
+            CallOutcome::Hidden => {
+                let listed = |name: &&str| self.inner.gate.lists(&call.identity, name);
+                let listed: Vec<&str> = NAMES.into_iter().filter(listed).collect();
+                let why = format!("there is no such tool; the tools are {}", listed.join(", "));
+                let decision = if tool.is_some() { "hidden" } else { "unknown_tool" };
+                self.write_down(&call, (decision, rule), Answer::error(why.clone())).await;
+                return Err(ErrorData::invalid_params(why, None));
+            }
             CallOutcome::Ask(required) => {
                 let nothing =
                     Answer { bytes: 0, result: rmcp::model::CallToolResult::success(Vec::new()) };
-                let written = self.write_down(&call, "approval_asked", nothing).await;
+                let written = self.write_down(&call, ("approval_asked", rule), nothing).await;
                 return if written.result.is_error == Some(true) {
                     Ok(written.result.into())
                 } else {
@@ -338,6 +349,6 @@ impl ServerHandler for Server {
                 };
             }
         };
-        Ok(self.write_down(&call, decision, answer).await.result.into())
+        Ok(self.write_down(&call, (decision, rule), answer).await.result.into())
     }
 }

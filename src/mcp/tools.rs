@@ -23,11 +23,12 @@ use crate::mcp::questions::{
     SearchQuestion, auth_answer, compare_answer, explain_answer, openapi_answer, sample_answer,
     search_answer,
 };
+pub(crate) use crate::mcp::tools::definitions::NAMES;
+pub(super) use crate::mcp::tools::definitions::definitions;
 use crate::mcp::tools::definitions::{
     COMPARE_CAPTURES, EXPLAIN_URL, GET_API_PATTERNS, GET_AUTH, GET_OPENAPI, GET_SAMPLE, GET_SCHEMA,
     SEARCH_ENDPOINTS,
 };
-pub(super) use crate::mcp::tools::definitions::{NAMES, definitions};
 use crate::mcp::{messages, paging};
 use crate::report::Totals;
 use crate::schema::Schemas;

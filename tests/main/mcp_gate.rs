@@ -327,3 +327,89 @@ fn an_audit_log_is_a_file_of_its_own() {
     }
     assert_eq!(fs::read(&capture).unwrap(), fs::read(fixture("demo.mitm")).unwrap());
 }
+
+#[test]
+fn arguments_decide_and_the_log_names_the_rule() {
+    let operator = Operator::new();
+    let policy = json!({"version": "1", "default": "allow", "hide": ["get_sample"],
+    "all_tools": {"deny_if": [{"path": "args.domain", "op": "regex", "value": "^gone\\."}]},
+    "tools": {
+        "get_api_patterns": {"require": [{"path": "args.domain", "op": "in", "value": ["api.shop.example", "gone.shop.example"]}], "on_deny": "name a domain"},
+        "get_openapi": {"deny_if": [{"path": "args.domain", "op": "exists", "value": false}]},
+    }});
+    let mut agent = operator.agent(ProtocolEra::Stateless, "test", json!({}), &policy);
+    let listed = agent.ask("tools/list", json!({}));
+    assert!(!names(&listed).contains(&"get_sample") && names(&listed).contains(&"get_openapi"));
+    agent.patterns(json!({"domain": "api.shop.example"}));
+    assert_eq!(agent.refusal("get_api_patterns", json!({})), "name a domain");
+    assert_eq!(
+        agent.refusal("get_api_patterns", json!({"domain": ["api.shop.example"]})),
+        "name a domain"
+    );
+    let gone = agent.refusal("get_api_patterns", json!({"domain": "gone.shop.example"}));
+    assert_eq!(gone, "name a domain");
+    let refused =
+        agent.refusal("search_endpoints", json!({"query": "x", "domain": "gone.shop.example"}));
+    assert!(refused.contains("with these arguments (rule /all_tools/deny_if/0)"), "{refused}");
+    // The names of the original's tools are answered under the policy of the tool that answers.
+    let refused = agent.refusal("export_openapi_spec", json!({}));
+    assert!(refused.contains("/tools/get_openapi/deny_if/0"), "{refused}");
+    let hidden = agent.ask("tools/call", json!({"name": "get_sample", "arguments": {}}));
+    let message = hidden["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("there is no such tool") && !message.contains("get_sample"),
+        "{message}"
+    );
+    drop(agent.leave());
+    let log = operator.log();
+    let rules: Vec<&str> = log.iter().map(|entry| entry["rule"].as_str().unwrap()).collect();
+    let wanted = [
+        "/tools/get_api_patterns",
+        "/tools/get_api_patterns/require/0",
+        "/tools/get_api_patterns/require/0",
+        "/all_tools/deny_if/0",
+        "/all_tools/deny_if/0",
+        "/tools/get_openapi/deny_if/0",
+        "/hide/0",
+    ];
+    assert_eq!(rules, wanted);
+    assert_eq!(operator.decisions().last().map(String::as_str), Some("hidden"));
+}
+
+#[test]
+fn a_policy_is_checked_and_tried_out_without_a_server() {
+    let operator = Operator::new();
+    let file = operator.path("policy.json");
+    let policy = json!({"version": "1", "tools": {"replay_flow": {"action": "require_approval", "reason": "it sends",
+        "limits": [{"max": 5, "window": "hour"}], "deny_if": [{"path": "args.id", "op": "gt", "value": 9}]}}});
+    fs::write(&file, policy.to_string()).unwrap();
+    let run = program(&["policy", "check", &file]);
+    assert_eq!(run.code, Some(2));
+    assert!(
+        run.stderr.contains("/tools/replay_flow: there is no tool replay_flow"),
+        "{}",
+        run.stderr
+    );
+    assert!(run.stderr.ends_with("1 error found\n"), "{}", run.stderr);
+    let run = program(&["policy", "check", "--any-tools", &file]);
+    assert_eq!((run.code, run.stdout.contains("nothing is wrong")), (Some(0), true));
+    let test = |tool: &str, arguments: &str| {
+        program(&["policy", "test", "--any-tools", &file, "--tool", tool, "--arguments", arguments])
+    };
+    let asked = test("replay_flow", r#"{"id": 5}"#);
+    assert_eq!(asked.code, Some(0));
+    let wanted = "allowed if the user approves\nrule: /tools/replay_flow/action\nmessage: it sends\n\
+        limit /tools/replay_flow/limits/0: 1 call of 5 in 3600 seconds\n";
+    assert_eq!(asked.stdout, wanted);
+    let denied = test("replay_flow", r#"{"id": "5"}"#);
+    assert_eq!(denied.code, Some(1));
+    assert!(
+        denied.stdout.starts_with("denied\nrule: /tools/replay_flow/deny_if/0\n"),
+        "{}",
+        denied.stdout
+    );
+    assert_eq!(test("clear_traffic", "{}").stdout, "denied\nrule: /default\n");
+    let broken = test("replay_flow", "[");
+    assert_eq!(broken.code, Some(2));
+    assert!(broken.stderr.contains("--arguments is not a JSON object"), "{}", broken.stderr);
+}

@@ -25,7 +25,7 @@ pub(in crate::mcp) const SEARCH_ENDPOINTS: &str = "search_endpoints";
 pub(in crate::mcp) const GET_SAMPLE: &str = "get_sample";
 
 /// Names of all tools.
-pub(in crate::mcp) const NAMES: [&str; 9] = [
+pub(crate) const NAMES: [&str; 9] = [
     GET_API_PATTERNS,
     GET_ENDPOINT,
     GET_SCHEMA,

@@ -1,0 +1,86 @@
+//! The commands `policy check` and `policy test`.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use serde_json::Value;
+
+use crate::cli::Failure;
+use crate::cli::arguments::{PolicyCheckArguments, PolicyCommand, PolicyTestArguments};
+use crate::cli::exit::Exit;
+use crate::cli::messages::complain;
+use crate::error::Error;
+use crate::flow::text;
+use crate::mcp::TOOL_NAMES;
+use crate::output::counted;
+use crate::policy::{KnownTools, Policy, Verdict, shown_identity};
+
+/// Runs a command about policies.
+pub(super) fn policy(command: &PolicyCommand) -> Result<Exit, Failure> {
+    match command {
+        PolicyCommand::Check(arguments) => check(arguments),
+        PolicyCommand::Test(arguments) => test(arguments),
+    }
+}
+
+/// Reads a policy and says all that is wrong with it; `None` if something is.
+fn read(arguments: &PolicyCheckArguments) -> Result<Option<Policy>, Failure> {
+    let name = arguments.policy.display().to_string();
+    let file = std::fs::read_to_string(&arguments.policy)
+        .map_err(|error| Error::io(&name, "read", error))?;
+    let known = if arguments.any_tools { KnownTools::Any } else { KnownTools::These(&TOOL_NAMES) };
+    match Policy::parse(&file, known) {
+        Ok(policy) => Ok(Some(policy)),
+        Err(wrong) => {
+            for sentence in &wrong {
+                complain(&text::printable(format!("{name}: {sentence}").as_bytes()));
+            }
+            complain(&format!("{} found", counted(wrong.len() as u64, "error")));
+            Ok(None)
+        }
+    }
+}
+
+fn check(arguments: &PolicyCheckArguments) -> Result<Exit, Failure> {
+    if read(arguments)?.is_none() {
+        return Ok(Exit::Error);
+    }
+    let name = arguments.policy.display().to_string();
+    writeln!(io::stdout(), "{}: nothing is wrong", text::printable(name.as_bytes()))?;
+    Ok(Exit::Done)
+}
+
+fn test(arguments: &PolicyTestArguments) -> Result<Exit, Failure> {
+    let Some(policy) = read(&arguments.check)? else { return Ok(Exit::Error) };
+    let call: Option<Value> = serde_json::from_str(&arguments.arguments).ok();
+    let Some(call) = call.filter(Value::is_object) else {
+        let why = "--arguments is not a JSON object; give one, as in --arguments '{\"id\": 5}'";
+        return Err(Error::usage(why).into());
+    };
+    let identity = shown_identity(&arguments.identity);
+    let decision = policy.decide(&identity, &arguments.tool, &call);
+    let verdict = match decision.verdict {
+        Verdict::Allow => "allowed",
+        Verdict::Ask => "allowed if the user approves",
+        Verdict::Deny => "denied",
+        Verdict::Hidden => "denied, and the tool is not listed",
+    };
+    let mut said = format!("{verdict}\nrule: {}\n", decision.rule);
+    if let Some(message) = &decision.message {
+        writeln!(said, "message: {message}").unwrap_or_default();
+    }
+    for limit in &decision.limits {
+        let what = if limit.counts_calls {
+            counted(1, "call")
+        } else {
+            format!("an amount of {}", limit.amount)
+        };
+        let window = limit.window.as_secs_f64();
+        writeln!(said, "limit {}: {what} of {} in {window} seconds", limit.rule, limit.max)
+            .unwrap_or_default();
+    }
+    let shown = said.lines().map(|line| text::printable(line.as_bytes()) + "\n");
+    io::stdout().write_all(shown.collect::<String>().as_bytes())?;
+    let is_allowed = matches!(decision.verdict, Verdict::Allow | Verdict::Ask);
+    Ok(if is_allowed { Exit::Done } else { Exit::Nothing })
+}

@@ -1,0 +1,295 @@
+//! The operator's policy: which client may call which tool, with which arguments, how often, and whether the user must approve.
+//!
+//! A policy is a JSON file. [`PolicyFile`](file) reads it into a [`Policy`] and says all that is wrong with it; [`Policy::decide`] is a pure
+//! function of a call; a [`Ledger`](ledger::Ledger) counts the calls that limits are about.
+//!
+//! # Order of evaluation
+//!
+//! 1. `hide`, of the client and then of all: the tool is not there.
+//! 2. The rule of the tool: the client's own, else the client's default, else the tool's, else the default. Its action may deny.
+//! 3. Conditions: `require` of the rule, all of which must hold, then its `deny_if`, none of which may; then both of the client's
+//!    `all_tools` and of `all_tools`. The first that refuses decides.
+//! 4. Limits, in the same order: all must have room.
+//! 5. The approval of the user.
+//!
+//! What cannot be judged is refused.
+
+mod condition;
+mod file;
+pub(crate) mod ledger;
+mod strict_json;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::flow::text;
+use crate::policy::condition::Condition;
+
+/// Maximum length of a client name, in bytes. Longer names are cut before they are compared or shown.
+const MAX_IDENTITY_BYTES: usize = 100;
+
+/// What a policy is read for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum KnownTools<'t> {
+    /// The tools that there are. Rules for others are errors.
+    These(&'t [&'t str]),
+    /// Tools of any server.
+    Any,
+}
+
+/// The rules of an operator.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Policy {
+    general: RuleSet,
+    /// Rules by client name. A client may choose its name itself, so that the name distinguishes clients but authenticates
+    /// nobody.
+    identities: BTreeMap<String, RuleSet>,
+}
+
+/// The rules for all clients, or for one.
+#[derive(Clone, Debug, Default)]
+struct RuleSet {
+    /// `None` for a client for which the general rules hold; denies for all.
+    default: Option<bool>,
+    /// Names of tools; `*` is all.
+    hide: Vec<String>,
+    all_tools: ToolRule,
+    tools: BTreeMap<String, ToolRule>,
+}
+
+/// The rule for one tool. An empty rule allows every call.
+#[derive(Clone, Debug, Default)]
+struct ToolRule {
+    action: Action,
+    /// Told to the agent when a call is refused, and to the user who is asked.
+    reason: Option<String>,
+    /// Told to the agent in place of the reason when a call is refused.
+    on_deny: Option<String>,
+    require: Vec<Condition>,
+    /// Each entry denies if all of its conditions hold.
+    deny_if: Vec<Vec<Condition>>,
+    limits: Vec<Limit>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Action {
+    #[default]
+    Allow,
+    Deny,
+    RequireApproval,
+}
+
+/// A bound on the calls, or on the sum of an argument, in any window of time.
+#[derive(Clone, Debug)]
+struct Limit {
+    max: f64,
+    window: Duration,
+    /// The argument that is added up; `None` to count calls.
+    sum: Option<condition::ArgumentPath>,
+    /// Where it stands in its rule: `limits/0` or `rate_limit`.
+    place: String,
+}
+
+/// What a policy says of a call, before limits are looked at.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PolicyDecision {
+    pub(crate) verdict: Verdict,
+    /// The rule that decided, as a JSON Pointer into the file (RFC 6901): `/tools/replay_flow/deny_if/0`.
+    pub(crate) rule: String,
+    /// What the operator says about it.
+    pub(crate) message: Option<String>,
+    /// The limits that the call counts for, if it is not refused.
+    pub(crate) limits: Vec<LimitUse>,
+}
+
+/// The answer of a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The call may be made.
+    Allow,
+    /// The user must approve it first.
+    Ask,
+    /// The call is refused.
+    Deny,
+    /// The call is refused as one of a tool that is not there.
+    Hidden,
+}
+
+impl PolicyDecision {
+    /// True if the arguments were refused, and other ones might not be.
+    pub(crate) fn is_about_arguments(&self) -> bool {
+        let is_condition = |part: &str| matches!(part, "require" | "deny_if" | "limits");
+        self.verdict == Verdict::Deny && self.rule.rsplit('/').nth(1).is_some_and(is_condition)
+    }
+}
+
+/// What a call takes of a limit.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct LimitUse {
+    /// The limit, as a JSON Pointer into the file.
+    pub(crate) rule: String,
+    /// Which calls are counted together: the client, if it has rules of its own, and the tool, if the limit is of one.
+    pub(crate) counter: String,
+    pub(crate) max: f64,
+    pub(crate) window: Duration,
+    pub(crate) amount: f64,
+    /// Whether calls are counted, and not an argument.
+    pub(crate) counts_calls: bool,
+}
+
+/// A client name as it is compared and shown: cut, invisible characters escaped.
+pub(crate) fn shown_identity(name: &str) -> String {
+    text::shortened(name.as_bytes(), MAX_IDENTITY_BYTES).into_owned()
+}
+
+impl Policy {
+    /// A policy that allows every call.
+    pub(crate) fn open() -> Self {
+        let general = RuleSet { default: Some(true), ..RuleSet::default() };
+        Self { general, identities: BTreeMap::new() }
+    }
+
+    /// The rule for a tool with its place in the file: the client's own, else the client's default, else the tool's, else the
+    /// default.
+    fn rule(&self, identity: &str, tool: &str) -> (RuleOf<'_>, String) {
+        let own = self.identities.get(identity);
+        let of_identity = |rest: &str| format!("/identities/{}{rest}", escaped(identity));
+        let of_tool = format!("/tools/{}", escaped(tool));
+        if let Some(rule) = own.and_then(|own| own.tools.get(tool)) {
+            return (RuleOf::Tool(rule), of_identity(&of_tool));
+        }
+        if let Some(default) = own.and_then(|own| own.default) {
+            return (RuleOf::Default(default), of_identity("/default"));
+        }
+        match self.general.tools.get(tool) {
+            Some(rule) => (RuleOf::Tool(rule), of_tool),
+            None => (RuleOf::Default(self.general.default == Some(true)), "/default".to_owned()),
+        }
+    }
+
+    /// True if a tool is listed for a client: it is not hidden, and a call of it may be allowed.
+    pub(crate) fn lists(&self, identity: &str, tool: &str) -> bool {
+        self.hides(identity, tool).is_none()
+            && match self.rule(identity, tool).0 {
+                RuleOf::Tool(rule) => rule.action != Action::Deny,
+                RuleOf::Default(allows) => allows,
+            }
+    }
+
+    /// The entry of `hide` that hides a tool.
+    fn hides(&self, identity: &str, tool: &str) -> Option<String> {
+        let entry =
+            |rules: &RuleSet| rules.hide.iter().position(|name| name == tool || name == "*");
+        if let Some(at) = self.identities.get(identity).and_then(entry) {
+            return Some(format!("/identities/{}/hide/{at}", escaped(identity)));
+        }
+        entry(&self.general).map(|at| format!("/hide/{at}"))
+    }
+
+    /// What the operator says to the user about a tool.
+    pub(crate) fn reason(&self, identity: &str, tool: &str) -> Option<&str> {
+        match self.rule(identity, tool).0 {
+            RuleOf::Tool(rule) => rule.reason.as_deref(),
+            RuleOf::Default(_) => None,
+        }
+    }
+
+    /// Decides about a call with its arguments, a JSON object. Pure: equal calls are decided equally.
+    pub(crate) fn decide(&self, identity: &str, tool: &str, arguments: &Value) -> PolicyDecision {
+        let refused = |verdict, rule, message: Option<&String>| PolicyDecision {
+            verdict,
+            rule,
+            message: message.cloned(),
+            limits: Vec::new(),
+        };
+        if let Some(rule) = self.hides(identity, tool) {
+            return refused(Verdict::Hidden, rule, None);
+        }
+        let (of, place) = self.rule(identity, tool);
+        let empty = ToolRule::default();
+        let rule = match of {
+            RuleOf::Default(false) => return refused(Verdict::Deny, place, None),
+            RuleOf::Default(true) => &empty,
+            RuleOf::Tool(rule) => rule,
+        };
+        let said = |rule: &ToolRule| rule.on_deny.as_ref().or(rule.reason.as_ref()).cloned();
+        if rule.action == Action::Deny {
+            return refused(Verdict::Deny, format!("{place}/action"), said(rule).as_ref());
+        }
+        let own = self.identities.get(identity);
+        let own_place = format!("/identities/{}/all_tools", escaped(identity));
+        let mut scopes = vec![(rule, place.clone(), true)];
+        scopes.extend(own.map(|own| (&own.all_tools, own_place, false)));
+        scopes.push((&self.general.all_tools, "/all_tools".to_owned(), false));
+        for (scope, place, _) in &scopes {
+            if let Some(condition) = scope.refusing(arguments) {
+                let message = said(scope).or_else(|| said(rule));
+                return refused(Verdict::Deny, format!("{place}/{condition}"), message.as_ref());
+            }
+        }
+        let mut limits = Vec::new();
+        for (scope, place, is_of_tool) in &scopes {
+            for limit in &scope.limits {
+                let rule = format!("{place}/{}", limit.place);
+                let Some(amount) = limit.amount(arguments) else {
+                    return refused(Verdict::Deny, rule, said(scope).as_ref());
+                };
+                let client = if own.is_some() { identity } else { "" };
+                let tool = if *is_of_tool { tool } else { "" };
+                limits.push(LimitUse {
+                    counter: format!("{rule}\n{client}\n{tool}"),
+                    rule,
+                    max: limit.max,
+                    window: limit.window,
+                    amount,
+                    counts_calls: limit.sum.is_none(),
+                });
+            }
+        }
+        let asks = rule.action == Action::RequireApproval;
+        let (verdict, message) =
+            if asks { (Verdict::Ask, rule.reason.clone()) } else { (Verdict::Allow, None) };
+        let rule = if asks { format!("{place}/action") } else { place };
+        PolicyDecision { verdict, rule, message, limits }
+    }
+}
+
+/// The rule that applies to a tool.
+enum RuleOf<'p> {
+    Tool(&'p ToolRule),
+    /// A default, which allows or not.
+    Default(bool),
+}
+
+impl ToolRule {
+    /// The place of the first condition that refuses these arguments.
+    fn refusing(&self, arguments: &Value) -> Option<String> {
+        if let Some(at) = self.require.iter().position(|condition| !condition.holds(arguments)) {
+            return Some(format!("require/{at}"));
+        }
+        // What cannot be judged might hold.
+        let may_hold = |condition: &Condition| condition.may_hold(arguments);
+        let denies = |all: &Vec<Condition>| all.iter().all(may_hold);
+        self.deny_if.iter().position(denies).map(|at| format!("deny_if/{at}"))
+    }
+}
+
+impl Limit {
+    /// What a call takes of the limit; `None` if the argument is not a number from 0 on.
+    fn amount(&self, arguments: &Value) -> Option<f64> {
+        let Some(path) = &self.sum else { return Some(1.0) };
+        let values = path.select(arguments);
+        let amounts = values.into_iter().map(|it| it?.as_f64().filter(|amount| *amount >= 0.0));
+        amounts.sum()
+    }
+}
+
+/// A name as a part of a JSON Pointer (RFC 6901, section 3).
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+#[cfg(test)]
+mod tests;
