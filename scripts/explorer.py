@@ -122,7 +122,7 @@ def check_all(program, capture, folder):
     colours = [code for code in codes if re.search(r"(^|;)(3[0-8]|4[0-8]|9\d|10\d)(;|$)", code)]
     check(not colours and codes, f"without colours there are none, but {len(codes)} other styles", str(colours))
     terminal.press("?")
-    terminal.sees("any key closes this", "? helps")
+    terminal.sees("others close this", "? helps")
     terminal.press("x", "C-c")
     is_restored(terminal, "Ctrl-C")
     terminal.end()

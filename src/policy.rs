@@ -1,7 +1,7 @@
 //! The operator's policy: which client may call which tool, with which arguments, how often, and whether the user must approve.
 //!
-//! A policy is a JSON file. [`PolicyFile`](file) reads it into a [`Policy`] and says all that is wrong with it; [`Policy::decide`] is a pure
-//! function of a call; a [`Ledger`](ledger::Ledger) counts the calls that limits are about.
+//! A policy is a JSON file. [`Policy::parse`] reads it, and says all that is wrong with it; [`Policy::decide`] is a pure function of
+//! a call; a [`Ledger`](ledger::Ledger) counts the calls that limits are about.
 //!
 //! # Order of evaluation
 //!
@@ -25,7 +25,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::flow::text;
-use crate::policy::condition::Condition;
+use crate::policy::condition::{Condition, Found};
 
 /// Maximum length of a client name, in bytes. Longer names are cut before they are compared or shown.
 const MAX_IDENTITY_BYTES: usize = 100;
@@ -98,8 +98,10 @@ pub(crate) struct PolicyDecision {
     pub(crate) verdict: Verdict,
     /// The rule that decided, as a JSON Pointer into the file (RFC 6901): `/tools/replay_flow/deny_if/0`.
     pub(crate) rule: String,
-    /// What the operator says about it.
+    /// What the operator says: to the agent about a call that is refused, to the user about one to approve.
     pub(crate) message: Option<String>,
+    /// Whether the arguments were refused, and other ones might not be.
+    is_about_arguments: bool,
     /// The limits that the call counts for, if it is not refused.
     pub(crate) limits: Vec<LimitUse>,
 }
@@ -118,10 +120,16 @@ pub(crate) enum Verdict {
 }
 
 impl PolicyDecision {
-    /// True if the arguments were refused, and other ones might not be.
-    pub(crate) fn is_about_arguments(&self) -> bool {
-        let is_condition = |part: &str| matches!(part, "require" | "deny_if" | "limits");
-        self.verdict == Verdict::Deny && self.rule.rsplit('/').nth(1).is_some_and(is_condition)
+    /// What the agent is told about a call that is refused.
+    pub(crate) fn refusal(&self) -> String {
+        match (&self.message, self.is_about_arguments) {
+            (Some(message), _) => message.clone(),
+            (None, true) => format!(
+                "The operator's policy does not allow this tool with these arguments (rule {}).",
+                self.rule
+            ),
+            (None, false) => "The operator's policy does not allow this tool.".to_owned(),
+        }
     }
 }
 
@@ -130,13 +138,16 @@ impl PolicyDecision {
 pub(crate) struct LimitUse {
     /// The limit, as a JSON Pointer into the file.
     pub(crate) rule: String,
-    /// Which calls are counted together: the client, if it has rules of its own, and the tool, if the limit is of one.
+    /// Which calls are counted together: those of the client, if it has rules of its own, and of the tool, if the limit is of one;
+    /// a limit for all tools and clients counts all.
     pub(crate) counter: String,
     pub(crate) max: f64,
     pub(crate) window: Duration,
     pub(crate) amount: f64,
     /// Whether calls are counted, and not an argument.
     pub(crate) counts_calls: bool,
+    /// Whether it is of one tool, and not of all together.
+    pub(crate) is_of_tool: bool,
 }
 
 /// A client name as it is compared and shown: cut, invisible characters escaped.
@@ -198,10 +209,11 @@ impl Policy {
 
     /// Decides about a call with its arguments, a JSON object. Pure: equal calls are decided equally.
     pub(crate) fn decide(&self, identity: &str, tool: &str, arguments: &Value) -> PolicyDecision {
-        let refused = |verdict, rule, message: Option<&String>| PolicyDecision {
+        let refused = |verdict, rule, message| PolicyDecision {
             verdict,
             rule,
-            message: message.cloned(),
+            message,
+            is_about_arguments: false,
             limits: Vec::new(),
         };
         if let Some(rule) = self.hides(identity, tool) {
@@ -216,28 +228,31 @@ impl Policy {
         };
         let said = |rule: &ToolRule| rule.on_deny.as_ref().or(rule.reason.as_ref()).cloned();
         if rule.action == Action::Deny {
-            return refused(Verdict::Deny, format!("{place}/action"), said(rule).as_ref());
+            return refused(Verdict::Deny, format!("{place}/action"), said(rule));
         }
         let own = self.identities.get(identity);
         let own_place = format!("/identities/{}/all_tools", escaped(identity));
-        let mut scopes = vec![(rule, place.clone(), true)];
-        scopes.extend(own.map(|own| (&own.all_tools, own_place, false)));
-        scopes.push((&self.general.all_tools, "/all_tools".to_owned(), false));
-        for (scope, place, _) in &scopes {
+        // What a limit of a scope counts together: calls of this client, and of this tool.
+        let client = if own.is_some() { identity } else { "" };
+        let mut scopes = vec![(rule, place.clone(), client, tool)];
+        scopes.extend(own.map(|own| (&own.all_tools, own_place, client, "")));
+        scopes.push((&self.general.all_tools, "/all_tools".to_owned(), "", ""));
+        let refused_arguments = |scope: &ToolRule, rule| PolicyDecision {
+            is_about_arguments: true,
+            ..refused(Verdict::Deny, rule, said(scope))
+        };
+        for (scope, place, _, _) in &scopes {
             if let Some(condition) = scope.refusing(arguments) {
-                let message = said(scope).or_else(|| said(rule));
-                return refused(Verdict::Deny, format!("{place}/{condition}"), message.as_ref());
+                return refused_arguments(scope, format!("{place}/{condition}"));
             }
         }
         let mut limits = Vec::new();
-        for (scope, place, is_of_tool) in &scopes {
+        for (scope, place, client, tool) in &scopes {
             for limit in &scope.limits {
                 let rule = format!("{place}/{}", limit.place);
                 let Some(amount) = limit.amount(arguments) else {
-                    return refused(Verdict::Deny, rule, said(scope).as_ref());
+                    return refused_arguments(scope, rule);
                 };
-                let client = if own.is_some() { identity } else { "" };
-                let tool = if *is_of_tool { tool } else { "" };
                 limits.push(LimitUse {
                     counter: format!("{rule}\n{client}\n{tool}"),
                     rule,
@@ -245,6 +260,7 @@ impl Policy {
                     window: limit.window,
                     amount,
                     counts_calls: limit.sum.is_none(),
+                    is_of_tool: !tool.is_empty(),
                 });
             }
         }
@@ -252,7 +268,7 @@ impl Policy {
         let (verdict, message) =
             if asks { (Verdict::Ask, rule.reason.clone()) } else { (Verdict::Allow, None) };
         let rule = if asks { format!("{place}/action") } else { place };
-        PolicyDecision { verdict, rule, message, limits }
+        PolicyDecision { limits, ..refused(verdict, rule, message) }
     }
 }
 
@@ -281,7 +297,10 @@ impl Limit {
     fn amount(&self, arguments: &Value) -> Option<f64> {
         let Some(path) = &self.sum else { return Some(1.0) };
         let values = path.select(arguments);
-        let amounts = values.into_iter().map(|it| it?.as_f64().filter(|amount| *amount >= 0.0));
+        let amounts = values.into_iter().map(|it| match it {
+            Found::Value(value) => value.as_f64().filter(|amount| *amount >= 0.0),
+            Found::Absent | Found::WrongKind => None,
+        });
         amounts.sum()
     }
 }

@@ -168,6 +168,12 @@ fn events(mut page: watch::Receiver<Bytes>, permit: OwnedSemaphorePermit) -> Ans
 /// True if the one `Host`, and the target if it names a host, is the address itself or `localhost` with its port.
 fn is_own_host(request: &Request<Incoming>, address: SocketAddr) -> bool {
     let is_own = |host: &str| {
+        // Browsers leave out the port that is usual.
+        let host = if address.port() == 80 && !host.ends_with(":80") {
+            format!("{host}:80")
+        } else {
+            host.to_owned()
+        };
         host == address.to_string()
             || host.eq_ignore_ascii_case(&format!("localhost:{}", address.port()))
     };

@@ -56,12 +56,23 @@ pub(super) fn serve(arguments: &ReportArguments) -> Result<Exit, Failure> {
     complain(&format!("the page is at http://{}/; Ctrl-C ends", server.address()));
     let interval = Duration::from_secs_f64(arguments.live.interval);
     let mut next = Instant::now() + interval;
-    let mut is_old = false;
+    let (mut is_old, mut problem) = (false, String::new());
     while !is_interrupted() {
         thread::sleep(TICK);
         if Instant::now() >= next {
             next = Instant::now() + interval;
-            is_old |= follower.poll(&monitor)? != Change::Nothing;
+            match follower.poll(&monitor) {
+                Ok(change) => {
+                    is_old |= change != Change::Nothing;
+                    problem.clear();
+                }
+                // It may be readable again; until then it is said once.
+                Err(error) if problem != error.to_string() => {
+                    problem = error.to_string();
+                    complain(&problem);
+                }
+                Err(_) => {}
+            }
         }
         if is_old && made.elapsed() >= cost * PATIENCE {
             made = Instant::now();

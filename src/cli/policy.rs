@@ -57,6 +57,14 @@ fn test(arguments: &PolicyTestArguments) -> Result<Exit, Failure> {
         let why = "--arguments is not a JSON object; give one, as in --arguments '{\"id\": 5}'";
         return Err(Error::usage(why).into());
     };
+    if !arguments.check.any_tools && !TOOL_NAMES.contains(&&*arguments.tool) {
+        let tool = text::printable(arguments.tool.as_bytes());
+        let tools = TOOL_NAMES.join(", ");
+        return Err(Error::usage(format!(
+            "--tool {tool}: there is no such tool; the tools are {tools} (--any-tools takes others)"
+        ))
+        .into());
+    }
     let identity = shown_identity(&arguments.identity);
     let decision = policy.decide(&identity, &arguments.tool, &call);
     let verdict = match decision.verdict {
@@ -66,8 +74,14 @@ fn test(arguments: &PolicyTestArguments) -> Result<Exit, Failure> {
         Verdict::Hidden => "denied, and the tool is not listed",
     };
     let mut said = format!("{verdict}\nrule: {}\n", decision.rule);
-    if let Some(message) = &decision.message {
-        writeln!(said, "message: {message}").unwrap_or_default();
+    match (decision.verdict, &decision.message) {
+        (Verdict::Deny, _) => {
+            writeln!(said, "told to the agent: {}", decision.refusal()).unwrap_or_default();
+        }
+        (Verdict::Ask, Some(reason)) => {
+            writeln!(said, "told to the user: {reason}").unwrap_or_default();
+        }
+        _ => {}
     }
     for limit in &decision.limits {
         let what = if limit.counts_calls {

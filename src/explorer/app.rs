@@ -45,6 +45,8 @@ pub(super) struct Prompt {
     pub(super) answer: String,
     /// What the question is about, if it does not say that itself.
     pub(super) about: String,
+    /// The host and the segments that a correction will be about, whatever is chosen meanwhile.
+    pub(super) place: Option<(String, Vec<String>)>,
 }
 
 /// A sentence at the bottom of the screen.
@@ -216,7 +218,8 @@ impl Explorer {
 
     /// Asks a question, with an answer that people can take or change.
     pub(super) fn ask(&mut self, question: Question, answer: String) {
-        self.prompt = Some(Prompt { question, answer, about: String::new() });
+        let place = self.place();
+        self.prompt = Some(Prompt { question, answer, about: String::new(), place });
     }
 
     pub(super) fn say(&mut self, text: impl Into<String>) {

@@ -53,6 +53,9 @@ impl Correction {
         if segments.iter().any(|segment| segment.contains(MASK)) {
             return Err("a part of this path is masked, and a rule cannot name it".to_owned());
         }
+        if segments.contains(&"*") {
+            return Err("a part of this path is *, which means any in a rule".to_owned());
+        }
         let is_parameter = last.contains('{');
         let any_name =
             |segment: &&str| if segment.contains('{') { "*" } else { segment }.to_owned();

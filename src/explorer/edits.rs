@@ -44,11 +44,18 @@ impl Explorer {
             more => format!("{last} and {more} others"),
         };
         let answer = likely_name(before);
-        self.prompt = Some(Prompt { question: Question::MergeName, answer, about });
+        let place = Some((host.clone(), segments.clone()));
+        self.prompt = Some(Prompt { question: Question::MergeName, answer, about, place });
     }
 
-    pub(super) fn correct(&mut self, kind: CorrectionKind, name: &str) {
-        let Some((host, segments)) = self.place() else {
+    /// Corrects what is at a place; `name` is that of the parameter, for those corrections that have one.
+    pub(super) fn correct(
+        &mut self,
+        kind: CorrectionKind,
+        place: Option<(String, Vec<String>)>,
+        name: &str,
+    ) {
+        let Some((host, segments)) = place else {
             self.complain("choose a path of a host first");
             return;
         };

@@ -36,7 +36,8 @@ impl Explorer {
         match event {
             // On Windows keys are said when they are released, too.
             Event::Key(key) if key.kind != KeyEventKind::Release => self.press(*key),
-            Event::Mouse(mouse) => {
+            // What a question or the help is about stays as it is.
+            Event::Mouse(mouse) if self.prompt.is_none() && self.help.is_none() => {
                 self.point(*mouse);
                 true
             }
@@ -47,8 +48,9 @@ impl Explorer {
     fn press(&mut self, key: KeyEvent) -> bool {
         let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
         if is_control && matches!(key.code, KeyCode::Char('c' | 'd')) {
-            // What asks for a confirmation with q takes Ctrl-C for one.
-            return self.prompt.is_none() && self.quit();
+            // Where q would be the confirmation, so is Ctrl-C.
+            let is_confirmed = self.prompt.take().is_some_and(|it| it.question == Question::Quit);
+            return !is_confirmed && self.quit();
         }
         if let Some(prompt) = self.prompt.take() {
             return self.answer(prompt, key);
@@ -59,6 +61,9 @@ impl Explorer {
                 KeyCode::Up | KeyCode::PageUp => self.help = Some(above.saturating_sub(1)),
                 _ => {}
             }
+            return true;
+        }
+        if key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) {
             return true;
         }
         self.note = Note::default();
@@ -81,8 +86,8 @@ impl Explorer {
             KeyCode::Esc => self.set_search(String::new()),
             KeyCode::Char('s') => self.sort_otherwise(),
             KeyCode::Char('c') => self.choose_class(),
-            KeyCode::Char('l') => self.correct(CorrectionKind::Keep, ""),
-            KeyCode::Char('p') => self.correct(CorrectionKind::Pin, ""),
+            KeyCode::Char('l') => self.correct(CorrectionKind::Keep, self.place(), ""),
+            KeyCode::Char('p') => self.correct(CorrectionKind::Pin, self.place(), ""),
             KeyCode::Char('m') => self.ask_for_name(),
             KeyCode::Char('r') => self.ask(Question::NewName, String::new()),
             KeyCode::Char('u') => self.undo(),
@@ -111,9 +116,10 @@ impl Explorer {
             }
             KeyCode::Enter => {
                 let answer = prompt.answer.trim();
+                let place = prompt.place;
                 match prompt.question {
-                    Question::MergeName => self.correct(CorrectionKind::Merge, answer),
-                    Question::NewName => self.correct(CorrectionKind::Rename, answer),
+                    Question::MergeName => self.correct(CorrectionKind::Merge, place, answer),
+                    Question::NewName => self.correct(CorrectionKind::Rename, place, answer),
                     Question::RulesFile => self.write(answer),
                     Question::Search | Question::Quit => {}
                 }
@@ -165,6 +171,7 @@ impl Explorer {
         // The first of the new order is what is asked for.
         let first = self.table.first().map(|at| &self.session.analysis.report.patterns[*at].id);
         self.endpoint = first.cloned().unwrap_or_default();
+        self.scroll = 0;
     }
 
     fn choose_class(&mut self) {

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
-use ratatui::crossterm::event::{self, DisableMouseCapture, EnableMouseCapture, Event};
+use ratatui::crossterm::event::{
+    self, DisableMouseCapture, EnableMouseCapture, Event, MouseEventKind,
+};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
@@ -35,11 +37,14 @@ impl TerminalGuard {
         IS_TAKEN.store(true, Ordering::Relaxed);
         let guard = Self;
         execute!(io::stdout(), EnterAlternateScreen, EnableMouseCapture)?;
-        // A panic is told on the screen that people see afterwards.
+        // A panic of this thread is told on the screen that people see afterwards. Other threads say how they ended by their channels.
         let tell = panic::take_hook();
+        let explorer = thread::current().id();
         panic::set_hook(Box::new(move |what| {
-            restore();
-            tell(what);
+            if thread::current().id() == explorer {
+                restore();
+                tell(what);
+            }
         }));
         Ok(guard)
     }
@@ -76,7 +81,7 @@ pub(crate) fn explore(
     let events = read_events()?;
     let mut next = Instant::now() + interval;
     terminal.draw(|frame| explorer.draw(frame))?;
-    // A terminal that was closed is none.
+    // Standard output is not a terminal any more once that was closed.
     while !is_over() && io::stdout().is_terminal() {
         let mut is_changed = false;
         match events.recv_timeout(TICK) {
@@ -110,11 +115,17 @@ fn read_events() -> io::Result<Receiver<Event>> {
     let (sender, receiver) = mpsc::sync_channel(MAX_EVENTS);
     let read = move || {
         while let Ok(event) = event::read() {
-            if sender.send(event).is_err() {
+            if is_wanted(&event) && sender.send(event).is_err() {
                 return;
             }
         }
     };
     thread::Builder::new().name("keys".to_owned()).spawn(read)?;
     Ok(receiver)
+}
+
+/// False for movements of the mouse, which are many and change nothing.
+fn is_wanted(event: &Event) -> bool {
+    let Event::Mouse(mouse) = event else { return true };
+    !matches!(mouse.kind, MouseEventKind::Moved | MouseEventKind::Drag(_) | MouseEventKind::Up(_))
 }

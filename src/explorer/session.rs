@@ -30,6 +30,8 @@ pub(crate) struct Session {
     is_outdated: bool,
     /// The rules file before any correction, and its name.
     rules_text: String,
+    /// The rules file as it was read or written last.
+    file_text: String,
     rules_name: String,
     corrections: Vec<Correction>,
     /// The corrections before each change, the last change at the end.
@@ -39,8 +41,8 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Begins with traffic and the options that it is decided by, of which the rules are from a file with this name and text. The
-    /// text is empty for none.
+    /// Begins with traffic and the options that it is decided by. The rules of the options were read from a file with this name and
+    /// this text; both are empty where there is no file.
     pub(crate) fn new(
         mut traffic: Traffic,
         options: Options,
@@ -54,6 +56,7 @@ impl Session {
             analysis,
             pending: None,
             is_outdated: false,
+            file_text: rules_text.clone(),
             rules_text,
             rules_name: rules_name.to_owned(),
             corrections: Vec::new(),
@@ -126,7 +129,9 @@ impl Session {
             self.decide_schemas();
             return false;
         }
-        decided.map(|analysis| self.analysis = analysis).is_some()
+        // If deciding failed, that it goes on is no longer shown.
+        decided.into_iter().for_each(|analysis| self.analysis = analysis);
+        true
     }
 
     /// True while schemas are being decided.
@@ -173,24 +178,34 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Fails if the file cannot be written, and if it is another one that exists.
+    /// Fails if the file cannot be written, if it is another one that exists, and if another program changed it.
     pub(super) fn write(&mut self, path: &Path) -> Result<usize, Error> {
         let name = path.display().to_string();
         let failed = |error| Error::io(&name, "write", error);
+        let refused = |why: &str| Err(Error::usage(format!("{name}: {why}")));
         let real = std::fs::canonicalize(path).ok();
-        let is_own =
-            name == self.rules_name || real == std::fs::canonicalize(&self.rules_name).ok();
+        let is_own = real.is_some() && real == std::fs::canonicalize(&self.rules_name).ok();
         if path.exists() && !is_own {
-            let what = format!("{name}: there is a file of this name already; give another one");
-            return Err(Error::usage(what));
+            return refused("there is a file of this name already; give another one");
         }
         // Links are followed, so that they stay links.
         let target = real.as_deref().unwrap_or(path);
+        if is_own && std::fs::read_to_string(target).map_err(failed)? != self.file_text {
+            return refused("another program changed this file meanwhile; give another name");
+        }
         let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-        file.write_all(self.rules_text().as_bytes()).map_err(failed)?;
-        file.persist(target).map_err(|error| failed(error.error))?;
+        let mut file = new_file(folder).map_err(failed)?;
+        let text = self.rules_text();
+        file.write_all(text.as_bytes()).map_err(failed)?;
+        if is_own {
+            let permissions = std::fs::metadata(target).map_err(failed)?.permissions();
+            std::fs::set_permissions(file.path(), permissions).map_err(failed)?;
+            file.persist(target).map_err(|error| failed(error.error))?;
+        } else {
+            file.persist_noclobber(target).map_err(|error| failed(error.error))?;
+        }
+        self.file_text = text;
         self.rules_name = name;
         self.written.clone_from(&self.corrections);
         Ok(self.corrections.len())
@@ -219,9 +234,20 @@ impl Session {
         let (sender, receiver) = mpsc::sync_channel(1);
         let (observed, options) = (Arc::clone(observed), self.options.clone());
         let decide = move || drop(sender.send(observed.analysis(&options)));
-        // Without a thread there are no schemas, and all else.
+        // If no thread can be started, everything but the schemas is shown.
         self.pending = thread::Builder::new().spawn(decide).ok().map(|_| receiver);
     }
+}
+
+/// A file without a name in a folder, which gets the permissions of a new file.
+fn new_file(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
 }
 
 fn text_of(before: &str, corrections: &[Correction]) -> String {

@@ -224,9 +224,9 @@ fn search_sort_and_class_choose_what_is_shown() {
     assert!(screen.text().contains("only asset"), "{}", screen.text());
     assert!(screen.text().contains("nothing has this"), "{}", screen.text());
     screen.press("cc?");
-    assert!(screen.text().contains("any key closes this"));
+    assert!(screen.text().contains("others close this"));
     screen.press("x");
-    assert!(!screen.text().contains("any key closes this"));
+    assert!(!screen.text().contains("others close this"));
 }
 
 #[test]

@@ -262,7 +262,7 @@ impl Explorer {
             })
             .collect();
         frame.render_widget(Clear, place);
-        let block = Block::bordered().title(" keys; any key closes this ");
+        let block = Block::bordered().title(" keys; arrows scroll, others close this ");
         frame.render_widget(Paragraph::new(lines).block(block), place);
     }
 }

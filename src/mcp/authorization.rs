@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::mcp::messages;
 use crate::policy::ledger::{Exhausted, Ledger};
 use crate::policy::{Policy, PolicyDecision, Verdict};
 
@@ -86,15 +85,9 @@ impl Authorizer {
 
     /// What the policy says, unless a limit has no room. `takes` says whether the call counts.
     fn limited(&self, decision: PolicyDecision, takes: bool) -> RuledDecision {
-        let denied = || decision.message.clone().unwrap_or_else(|| messages::DENIED.to_owned());
         match decision.verdict {
             Verdict::Hidden => return (CallDecision::Hidden, decision.rule),
-            Verdict::Deny if decision.is_about_arguments() => {
-                let why = decision.message.clone();
-                let why = why.unwrap_or_else(|| messages::denied_arguments(&decision.rule));
-                return (CallDecision::Deny(why), decision.rule);
-            }
-            Verdict::Deny => return (CallDecision::Deny(denied()), decision.rule),
+            Verdict::Deny => return (CallDecision::Deny(decision.refusal()), decision.rule),
             Verdict::Allow | Verdict::Ask => {}
         }
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
@@ -131,19 +124,18 @@ impl Authorizer {
 /// What an agent is told when a limit has no room.
 fn no_room(exhausted: &Exhausted) -> String {
     let limit = &exhausted.limit;
-    let what = if limit.counts_calls {
-        format!("{} calls of this tool", limit.max)
-    } else {
-        format!("a sum of {}", limit.max)
+    let calls = if limit.max < 2.0 { "call" } else { "calls" };
+    let what = match (limit.counts_calls, limit.is_of_tool) {
+        (true, true) => format!("{} {calls} of this tool", limit.max),
+        (true, false) => format!("{} {calls} of all tools together", limit.max),
+        (false, _) => format!("a sum of {}", limit.max),
     };
     let window = limit.window.as_secs_f64();
+    let allows = format!("The operator's policy allows {what} in {window} seconds");
     match exhausted.wait {
-        Some(wait) => format!(
-            "The operator's policy allows {what} in {window} seconds; wait {} seconds before the next.",
-            wait.as_secs_f64().ceil()
-        ),
-        None => format!(
-            "The operator's policy allows {what} in {window} seconds, and this call alone is more."
-        ),
+        Some(wait) => {
+            format!("{allows}; wait {} seconds before the next.", wait.as_secs_f64().ceil())
+        }
+        None => format!("{allows}, and this call alone is more."),
     }
 }

@@ -335,8 +335,15 @@ impl ServerHandler for Server {
                 let listed: Vec<&str> = NAMES.into_iter().filter(listed).collect();
                 let why = format!("there is no such tool; the tools are {}", listed.join(", "));
                 let decision = if tool.is_some() { "hidden" } else { "unknown_tool" };
-                self.write_down(&call, (decision, rule), Answer::error(why.clone())).await;
-                return Err(ErrorData::invalid_params(why, None));
+                let refused = Answer::error(why.clone());
+                let bytes = refused.bytes;
+                let written = self.write_down(&call, (decision, rule), refused).await;
+                // An answer of another length is the one about the log.
+                return if written.bytes == bytes {
+                    Err(ErrorData::invalid_params(why, None))
+                } else {
+                    Ok(written.result.into())
+                };
             }
             CallOutcome::Ask(required) => {
                 let nothing =

@@ -1,7 +1,9 @@
 //! Conditions on the arguments of a call.
 
+use std::cmp::Ordering;
+
 use regex::Regex;
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 /// The longest text that a regular expression looks at, in bytes; what is longer cannot be judged.
 const MAX_TEXT_BYTES: usize = 1 << 16;
@@ -18,7 +20,17 @@ enum Step {
     Each,
 }
 
-/// What a condition says of a call.
+/// What stands at a place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Found<'v> {
+    Value(&'v Value),
+    /// Nothing, or null, which tools take for nothing.
+    Absent,
+    /// Something before the place is of another kind than the path says, such as a text where a list is expected.
+    WrongKind,
+}
+
+/// What a condition says of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Judgement {
     Holds,
@@ -42,10 +54,10 @@ pub(super) enum Operator {
     Neq(Value),
     In(Vec<Value>),
     NotIn(Vec<Value>),
-    Lt(f64),
-    Lte(f64),
-    Gt(f64),
-    Gte(f64),
+    Lt(Number),
+    Lte(Number),
+    Gt(Number),
+    Gte(Number),
     Regex(Regex),
     /// A text that has this text in it, or a list that has this item.
     Contains(Value),
@@ -74,39 +86,45 @@ impl ArgumentPath {
         Some(Self(steps))
     }
 
-    /// The values at the place, in their order; `None` for each that is not there. Empty for every item of an empty list.
-    pub(super) fn select<'v>(&self, arguments: &'v Value) -> Vec<Option<&'v Value>> {
-        let mut values = vec![Some(arguments)];
+    /// What stands at the place, for each item in their order where the path is about every item; nothing for an empty list.
+    pub(super) fn select<'v>(&self, arguments: &'v Value) -> Vec<Found<'v>> {
+        let mut found = vec![Found::Value(arguments)];
         for step in &self.0 {
-            values = match step {
-                Step::Key(key) => values.iter().map(|it| it.and_then(|it| it.get(key))).collect(),
-                Step::Index(index) => {
-                    values.iter().map(|it| it.and_then(|it| it.get(index))).collect()
-                }
-                Step::Each => values
-                    .iter()
-                    .flat_map(|it| match it.and_then(Value::as_array) {
-                        Some(items) => items.iter().map(Some).collect(),
-                        None => vec![None],
-                    })
-                    .collect(),
-            };
+            found = found.into_iter().flat_map(|it| step.select(it)).collect();
         }
-        values
+        let is_null = |it: &Found<'_>| *it == Found::Value(&Value::Null);
+        found.into_iter().map(|it| if is_null(&it) { Found::Absent } else { it }).collect()
+    }
+}
+
+impl Step {
+    fn select<'v>(&self, at: Found<'v>) -> Vec<Found<'v>> {
+        let value = match at {
+            Found::Value(Value::Null) | Found::Absent => return vec![Found::Absent],
+            Found::WrongKind => return vec![Found::WrongKind],
+            Found::Value(value) => value,
+        };
+        let one = |found: Option<&'v Value>| vec![found.map_or(Found::Absent, Found::Value)];
+        match (self, value) {
+            (Self::Key(key), Value::Object(object)) => one(object.get(key)),
+            (Self::Index(index), Value::Array(items)) => one(items.get(*index)),
+            (Self::Each, Value::Array(items)) => items.iter().map(Found::Value).collect(),
+            _ => vec![Found::WrongKind],
+        }
     }
 }
 
 impl Condition {
-    /// True if it holds of every value at the place.
+    /// True if it holds of everything at the place.
     pub(super) fn holds(&self, arguments: &Value) -> bool {
-        let values = self.path.select(arguments);
-        values.into_iter().all(|value| self.operator.judge(value) == Judgement::Holds)
+        let found = self.path.select(arguments);
+        found.into_iter().all(|it| self.operator.judge(it) == Judgement::Holds)
     }
 
-    /// True if it holds of a value at the place, or cannot be judged.
+    /// True if it holds of something at the place, or cannot be judged.
     pub(super) fn may_hold(&self, arguments: &Value) -> bool {
-        let values = self.path.select(arguments);
-        values.into_iter().any(|value| self.operator.judge(value) != Judgement::Fails)
+        let found = self.path.select(arguments);
+        found.into_iter().any(|it| self.operator.judge(it) != Judgement::Fails)
     }
 }
 
@@ -116,20 +134,23 @@ fn judged(holds: bool) -> Judgement {
 
 impl Operator {
     /// Of what is not there, only what is about absence holds: `neq`, `not_in`, and `exists` with false.
-    fn judge(&self, value: Option<&Value>) -> Judgement {
-        let Some(value) = value else {
-            let is_absence = matches!(self, Self::Neq(_) | Self::NotIn(_) | Self::Exists(false));
-            return judged(is_absence);
+    fn judge(&self, found: Found<'_>) -> Judgement {
+        let value = match found {
+            Found::Value(value) => value,
+            Found::WrongKind => return Judgement::Unknown,
+            Found::Absent => {
+                return judged(matches!(self, Self::Neq(_) | Self::NotIn(_) | Self::Exists(false)));
+            }
         };
         match self {
             Self::Eq(wanted) => judged(is_equal(value, wanted)),
             Self::Neq(wanted) => judged(!is_equal(value, wanted)),
             Self::In(wanted) => judged(wanted.iter().any(|one| is_equal(value, one))),
             Self::NotIn(wanted) => judged(!wanted.iter().any(|one| is_equal(value, one))),
-            Self::Lt(bound) => compared(value, |number| number < *bound),
-            Self::Lte(bound) => compared(value, |number| number <= *bound),
-            Self::Gt(bound) => compared(value, |number| number > *bound),
-            Self::Gte(bound) => compared(value, |number| number >= *bound),
+            Self::Lt(bound) => compare(value, bound, Ordering::is_lt),
+            Self::Lte(bound) => compare(value, bound, Ordering::is_le),
+            Self::Gt(bound) => compare(value, bound, Ordering::is_gt),
+            Self::Gte(bound) => compare(value, bound, Ordering::is_ge),
             Self::Regex(pattern) => match value.as_str() {
                 Some(text) if text.len() <= MAX_TEXT_BYTES => judged(pattern.is_match(text)),
                 _ => Judgement::Unknown,
@@ -144,16 +165,24 @@ impl Operator {
     }
 }
 
-fn compared(value: &Value, holds: impl Fn(f64) -> bool) -> Judgement {
-    value.as_f64().map_or(Judgement::Unknown, |number| judged(holds(number)))
+fn compare(value: &Value, bound: &Number, holds: impl Fn(Ordering) -> bool) -> Judgement {
+    let Value::Number(number) = value else { return Judgement::Unknown };
+    order(number, bound).map_or(Judgement::Unknown, |order| judged(holds(order)))
+}
+
+/// The order of two numbers by their value: whole numbers exactly, also those that a float cannot tell apart.
+fn order(a: &Number, b: &Number) -> Option<Ordering> {
+    match (a.as_i128(), b.as_i128()) {
+        (Some(first), Some(second)) => Some(first.cmp(&second)),
+        _ => a.as_f64()?.partial_cmp(&b.as_f64()?),
+    }
 }
 
 /// Equality of JSON, in which numbers are equal by their value: 1 and 1.0.
 fn is_equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(first), Value::Number(second)) => {
-            first == second
-                || (first.is_f64() || second.is_f64()) && first.as_f64() == second.as_f64()
+            order(first, second) == Some(Ordering::Equal)
         }
         (Value::Array(first), Value::Array(second)) => {
             first.len() == second.len() && first.iter().zip(second).all(|(a, b)| is_equal(a, b))

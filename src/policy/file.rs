@@ -21,7 +21,8 @@ const VERSION: &str = "1";
 /// The largest number of calls of a limit, which are held in memory.
 const MAX_CALLS: f64 = 100_000.0;
 
-/// The longest window of a limit, in seconds: a year.
+/// The shortest and the longest window of a limit, in seconds: a millisecond and a year.
+const MIN_WINDOW: f64 = 0.001;
 const MAX_WINDOW: f64 = 31_536_000.0;
 
 /// The longest regular expression in bytes, and the memory that it may take when it is compiled.
@@ -59,7 +60,7 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// Fails with a sentence for each thing that is wrong, in the order of the file.
+    /// Fails with a sentence for each thing that is wrong, with its place.
     pub(crate) fn parse(text: &str, tools: KnownTools<'_>) -> Result<Self, Vec<String>> {
         let (file, repeated) = strict_json::parse(text).map_err(|error| vec![error.to_string()])?;
         let mut reader = FileReader { tools, wrong: Vec::new() };
@@ -276,9 +277,9 @@ impl FileReader<'_> {
             },
             window => window.and_then(Value::as_f64),
         };
-        let window = window.filter(|seconds| *seconds > 0.0 && *seconds <= MAX_WINDOW);
+        let window = window.filter(|seconds| (MIN_WINDOW..=MAX_WINDOW).contains(seconds));
         if window.is_none() {
-            let why = "window must be a number of seconds above 0, and a year at most (in limits also minute, hour or day)";
+            let why = "window must be a number of seconds from 0.001, and a year at most (in limits also minute, hour or day)";
             self.refuse(&format!("{here}/window"), why);
         }
         Some(Limit {
@@ -334,7 +335,10 @@ fn operator(name: &str, value: Option<&Value>) -> Result<Operator, String> {
     let Some(value) = value.or(of_exists.then_some(&Value::Bool(true))) else {
         return Err(format!("{name} needs a value"));
     };
-    let number = || value.as_f64().ok_or_else(|| format!("{name} compares with a number"));
+    let number = || match value {
+        Value::Number(number) => Ok(number.clone()),
+        _ => Err(format!("{name} compares with a number")),
+    };
     let list = || {
         let items = value.as_array().filter(|items| !items.is_empty());
         items.cloned().ok_or_else(|| format!("{name} needs a list of values"))

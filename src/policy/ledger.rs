@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::policy::LimitUse;
 
+/// The most uses of one limit that are held; a limit of a sum has no room beyond them.
+const MAX_USES: usize = 100_000;
+
 /// What was used of each limit.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
@@ -43,13 +46,15 @@ impl Ledger {
             } else {
                 uses.iter().map(|(_, amount)| amount).sum()
             };
-            if sum + limit.amount > limit.max {
+            let is_full = uses.len() >= MAX_USES && limit.amount > 0.0;
+            if sum + limit.amount > limit.max || is_full {
                 let wait = wait_for(uses, limit, now, sum);
                 return Err(Exhausted { limit: limit.clone(), wait });
             }
         }
         if takes {
-            for limit in limits {
+            // What takes nothing leaves nothing.
+            for limit in limits.iter().filter(|limit| limit.amount > 0.0) {
                 let uses = self.uses.entry(limit.counter.clone()).or_default();
                 uses.push_back((now, limit.amount));
             }
@@ -65,9 +70,11 @@ fn wait_for(
     now: Instant,
     mut sum: f64,
 ) -> Option<Duration> {
+    let mut left = uses.len();
     for (time, amount) in uses {
         sum -= amount;
-        if sum + limit.amount <= limit.max {
+        left -= 1;
+        if sum + limit.amount <= limit.max && left < MAX_USES {
             return Some(limit.window.saturating_sub(now.duration_since(*time)));
         }
     }

@@ -68,7 +68,7 @@ fn every_operator_judges_values_and_their_absence() {
         ("in", json!(["x", 2]), json!({ "a": 2.0 }), json!({}), None),
         ("not_in", json!(["x"]), json!({}), json!({ "a": "x" }), None),
         ("lt", json!(5), json!({ "a": 4.5 }), json!({ "a": 5 }), Some(json!({ "a": "4" }))),
-        ("lte", json!(5), json!({ "a": 5 }), json!({ "a": 6 }), Some(json!({ "a": null }))),
+        ("lte", json!(5), json!({ "a": 5 }), json!({ "a": null }), Some(json!({ "a": {} }))),
         ("gt", json!(5), json!({ "a": 6 }), json!({}), Some(json!({ "a": [6] }))),
         ("gte", json!(5), json!({ "a": 5 }), json!({ "a": -5 }), Some(json!({ "a": true }))),
         (
@@ -85,8 +85,8 @@ fn every_operator_judges_values_and_their_absence() {
             json!({ "a": "y" }),
             Some(json!({ "a": 7 })),
         ),
-        ("exists", json!(true), json!({ "a": null }), json!({ "b": 1 }), None),
-        ("exists", json!(false), json!({ "b": 1 }), json!({ "a": null }), None),
+        ("exists", json!(true), json!({ "a": "" }), json!({ "a": null }), None),
+        ("exists", json!(false), json!({ "a": null }), json!({ "a": false }), None),
     ];
     for (op, value, holds, fails, unknown) in cases {
         let condition = json!([{ "path": "args.a", "op": op, "value": value }]);
@@ -103,6 +103,32 @@ fn every_operator_judges_values_and_their_absence() {
             assert_eq!(of(&deny_if, &arguments), Verdict::Deny, "{op} {arguments}");
         }
     }
+}
+
+#[test]
+fn whole_numbers_are_compared_exactly() {
+    let text = json!({ "version": "1", "tools": { "t": { "deny_if": [{ "path": "args.id", "op": "gt", "value": 9_007_199_254_740_992_u64 }],
+        "require": [{ "path": "args.other", "op": "neq", "value": 9_007_199_254_740_993_u64 }] } } });
+    let of =
+        |id: u64, other: u64| decide(&text, "", "t", &json!({ "id": id, "other": other })).verdict;
+    assert_eq!(of(9_007_199_254_740_993, 1), Verdict::Deny);
+    assert_eq!(of(9_007_199_254_740_992, 9_007_199_254_740_992), Verdict::Allow);
+    assert_eq!(of(1, 9_007_199_254_740_993), Verdict::Deny);
+}
+
+#[test]
+fn parents_of_another_kind_cannot_be_judged() {
+    let of = |rule: Value, arguments: Value| {
+        let text = json!({ "version": "1", "tools": { "t": rule } });
+        decide(&text, "", "t", &arguments).verdict
+    };
+    let eq = |path: &str| json!([{ "path": path, "op": "eq", "value": "1" }]);
+    assert_eq!(of(json!({ "deny_if": eq("args.ids[*]") }), json!({ "ids": "1" })), Verdict::Deny);
+    let nested = json!({ "opts": [{ "mode": "1" }] });
+    assert_eq!(of(json!({ "deny_if": eq("args.opts.mode") }), nested), Verdict::Deny);
+    let neq = json!({ "require": [{ "path": "args.opts.mode", "op": "neq", "value": "1" }] });
+    assert_eq!(of(neq.clone(), json!({ "opts": "mode" })), Verdict::Deny);
+    assert_eq!(of(neq, json!({})), Verdict::Allow);
 }
 
 #[test]
@@ -180,6 +206,10 @@ fn limits_count_calls_and_sums_together_or_not_at_all() {
     assert_eq!(call("read", 0, 5).unwrap_err().limit.rule, "/all_tools/limits/0");
     assert!(call("read", 0, 61).is_ok(), "the window has passed");
     assert_eq!(call("pay", 101, 90_000).unwrap_err().wait, None);
+    // What takes nothing is not held.
+    for second in 0..1000 {
+        assert!(call("read", 0, 100_000 + 61 * second).is_ok());
+    }
     // An amount that is not one is refused.
     for amount in [json!("5"), json!(-1), json!(null)] {
         let denied = policy.decide("", "pay", &json!({ "amount": amount }));
@@ -197,6 +227,13 @@ fn clients_without_rules_of_their_own_share_a_limit() {
         |identity: &str| policy.decide(identity, "t", &json!({})).limits[0].counter.clone();
     assert_eq!(counter("one"), counter("other"));
     assert_ne!(counter("one"), counter("ci"));
+    // A limit for all is one for all.
+    let text = json!({ "version": "1", "default": "allow", "all_tools": { "limits": [{ "max": 1, "window": 9 }] },
+        "identities": { "ci": { "tools": {} } } });
+    let policy = self::policy(&text);
+    let counter =
+        |identity: &str| policy.decide(identity, "t", &json!({})).limits[0].counter.clone();
+    assert_eq!(counter("one"), counter("ci"));
 }
 
 #[test]
@@ -241,6 +278,8 @@ fn all_that_is_wrong_is_said_with_its_place() {
     ] {
         assert!(wrong.iter().any(|sentence| sentence.starts_with(begin)), "{begin}: {wrong:#?}");
     }
+    let short = r#"{"version":"1","tools":{"t":{"limits":[{"max":1,"window":1e-10}]}}}"#;
+    assert!(Policy::parse(short, KnownTools::Any).unwrap_err()[0].contains("from 0.001"));
     assert!(Policy::parse("{", KnownTools::Any).unwrap_err()[0].contains("EOF while parsing"));
     assert!(Policy::parse("[]", KnownTools::Any).unwrap_err()[0].contains("expected an object"));
 }

@@ -16,7 +16,8 @@ const MAX_FIELDS_COUNTED: usize = 400;
 
 impl Schemas {
     /// The fields of the messages of an endpoint by its id ([`Pattern::id`](crate::Pattern::id)): at most so many of them, those
-    /// of the request before those of the answers, and the number of fields beyond that. Fields are listed to a depth of three.
+    /// of the request before those of the answers, and the number of fields beyond that. Fields are looked at to a depth of three, and 400
+    /// of them at most.
     pub fn fields(&self, id: &str, at_most: usize) -> (Vec<MessageField>, usize) {
         let Some((host, endpoint)) = self.get(id) else { return (Vec::new(), 0) };
         let mut found = Vec::new();

@@ -347,7 +347,8 @@ fn arguments_decide_and_the_log_names_the_rule() {
         "name a domain"
     );
     let gone = agent.refusal("get_api_patterns", json!({"domain": "gone.shop.example"}));
-    assert_eq!(gone, "name a domain");
+    assert!(gone.contains("/all_tools/deny_if/0"), "{gone}");
+    assert_eq!(agent.refusal("get_api_patterns", json!({"domain": null})), "name a domain");
     let refused =
         agent.refusal("search_endpoints", json!({"query": "x", "domain": "gone.shop.example"}));
     assert!(refused.contains("with these arguments (rule /all_tools/deny_if/0)"), "{refused}");
@@ -368,6 +369,7 @@ fn arguments_decide_and_the_log_names_the_rule() {
         "/tools/get_api_patterns/require/0",
         "/tools/get_api_patterns/require/0",
         "/all_tools/deny_if/0",
+        "/tools/get_api_patterns/require/0",
         "/all_tools/deny_if/0",
         "/tools/get_openapi/deny_if/0",
         "/hide/0",
@@ -398,7 +400,7 @@ fn a_policy_is_checked_and_tried_out_without_a_server() {
     };
     let asked = test("replay_flow", r#"{"id": 5}"#);
     assert_eq!(asked.code, Some(0));
-    let wanted = "allowed if the user approves\nrule: /tools/replay_flow/action\nmessage: it sends\n\
+    let wanted = "allowed if the user approves\nrule: /tools/replay_flow/action\ntold to the user: it sends\n\
         limit /tools/replay_flow/limits/0: 1 call of 5 in 3600 seconds\n";
     assert_eq!(asked.stdout, wanted);
     let denied = test("replay_flow", r#"{"id": "5"}"#);
@@ -408,7 +410,15 @@ fn a_policy_is_checked_and_tried_out_without_a_server() {
         "{}",
         denied.stdout
     );
-    assert_eq!(test("clear_traffic", "{}").stdout, "denied\nrule: /default\n");
+    let unlisted = test("clear_traffic", "{}").stdout;
+    assert!(
+        unlisted.starts_with("denied\nrule: /default\ntold to the agent: The operator's"),
+        "{unlisted}"
+    );
+    fs::write(&file, r#"{"version":"1","default":"allow"}"#).unwrap();
+    let wrong = program(&["policy", "test", &file, "--tool", "get_opnapi"]);
+    assert!(wrong.stderr.contains("there is no such tool"), "{}", wrong.stderr);
+    fs::write(&file, policy.to_string()).unwrap();
     let broken = test("replay_flow", "[");
     assert_eq!(broken.code, Some(2));
     assert!(broken.stderr.contains("--arguments is not a JSON object"), "{}", broken.stderr);

@@ -16,7 +16,13 @@
     document.dispatchEvent(new Event("replaced"));
   };
   const events = new EventSource("/events");
-  events.onmessage = replace;
-  events.onopen = () => (state.textContent = "live");
+  // One after the other, so that the newest comes last; and once when the connection is made, because a page may have come between.
+  let replacing = Promise.resolve();
+  const renew = () => (replacing = replacing.then(replace, replace));
+  events.onmessage = renew;
+  events.onopen = () => {
+    state.textContent = "live";
+    renew();
+  };
   events.onerror = () => (state.textContent = "no longer live");
 })();
