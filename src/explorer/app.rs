@@ -1,4 +1,4 @@
-//! What is on the screen: the panes, what is chosen in each, and the question at the bottom.
+//! The state of the explorer: the panes, what is chosen in each, and the question at the bottom of the screen.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::report::overview::Overview;
 use crate::report::party::Party;
 use crate::report::selection::{EndpointOrder, Selection};
 
-/// A part of the screen that keys go to.
+/// A pane of the screen, one of which keys go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pane {
     Tree,
@@ -23,7 +23,7 @@ pub(super) enum Pane {
     Detail,
 }
 
-/// What is typed at the bottom of the screen.
+/// A question at the bottom of the screen, which people answer by typing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Question {
     /// A text that endpoints have.

@@ -167,7 +167,7 @@ fn messages(details: &EndpointDetails<'_>, more_fields: usize) -> Vec<String> {
     lines
 }
 
-/// The shares of the classes of statuses as a bar, whose parts have other characters where there are no colours.
+/// A bar of the shares of the classes of statuses, whose parts differ in their characters as well as in their colours.
 fn status_bar(explorer: &Explorer, pattern: &Pattern) -> Line<'static> {
     let classes = status_classes(pattern);
     let none = pattern.request_count.saturating_sub(classes.iter().sum());

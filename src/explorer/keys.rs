@@ -31,7 +31,7 @@ pub(super) const KEYS: [(&str, &str); 19] = [
 ];
 
 impl Explorer {
-    /// Does what an event asks for. False if it ends the exploration.
+    /// Handles an event of the terminal. Returns false if it ends the exploration.
     pub(crate) fn handle(&mut self, event: &Event) -> bool {
         match event {
             // On Windows keys are said when they are released, too.

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::explorer::correction::Correction;
 use crate::template::user_rules::Rules;
 
-/// What was, or is being, observed.
+/// Captured traffic: read to its end, or followed while it grows.
 pub(crate) enum Traffic {
     /// Captures that were read.
     Read(Arc<ObservedState>),

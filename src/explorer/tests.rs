@@ -13,12 +13,12 @@ use crate::explorer::session::{Session, Traffic};
 use crate::template::user_rules::Rules;
 
 /// An explorer on a terminal that is not there.
-struct Screen {
+struct TestScreen {
     explorer: Explorer,
     terminal: Terminal<TestBackend>,
 }
 
-impl Screen {
+impl TestScreen {
     fn of(urls: &[&str], rules: &str, columns: u16, rows: u16) -> Self {
         let line =
             |url: &&str| format!("{{\"method\":\"GET\",\"url\":\"{url}\",\"status\":200}}\n");
@@ -97,7 +97,7 @@ impl Screen {
 
 #[test]
 fn corrections_change_the_answer_and_are_taken_back() {
-    let mut screen = Screen::shop();
+    let mut screen = TestScreen::shop();
     assert_eq!(screen.endpoints(), ["/users/{user_id}", "/teams/blue", "/teams/red", "/users/me"]);
     // The tree: all hosts, the host, /users, /{user_id}, /me, /teams, /blue, /red.
     screen.press("<end>m");
@@ -125,7 +125,7 @@ fn corrections_change_the_answer_and_are_taken_back() {
 
 #[test]
 fn corrections_without_effect_are_said_and_not_kept() {
-    let mut screen = Screen::shop();
+    let mut screen = TestScreen::shop();
     // Ids are kept by kind.
     screen.press("<home><down><down><down>l");
     assert!(screen.text().contains("this has no effect"), "{}", screen.text());
@@ -142,7 +142,7 @@ fn corrections_without_effect_are_said_and_not_kept() {
 
 #[test]
 fn schemas_are_decided_beside_what_is_shown() {
-    let mut screen = Screen::shop();
+    let mut screen = TestScreen::shop();
     screen.press("<end>m<enter>u");
     for _ in 0..1000 {
         if !screen.explorer.session.is_deciding() {
@@ -159,7 +159,7 @@ fn schemas_are_decided_beside_what_is_shown() {
 
 #[test]
 fn earlier_corrections_that_a_later_one_makes_idle_are_dropped() {
-    let mut screen = Screen::shop();
+    let mut screen = TestScreen::shop();
     // A name of /teams is kept, and then /teams is merged with /users.
     screen.press("<end>l");
     assert_eq!(screen.explorer.session.unwritten(), 1);
@@ -175,7 +175,7 @@ fn rules_are_written_once_and_over_no_other_file() {
     let folder = tempfile::tempdir().unwrap();
     let other = folder.path().join("notes.txt");
     std::fs::write(&other, "mine").unwrap();
-    let mut screen = Screen::shop();
+    let mut screen = TestScreen::shop();
     screen.press("<end>p");
     assert!(screen.press("q"), "a correction is not written");
     assert!(screen.text().contains("the corrections are in no file"), "{}", screen.text());
@@ -200,7 +200,7 @@ fn rules_of_a_file_stay_before_the_corrections() {
     let rules =
         "# mine\n[[rename]]\nhost = \"h.example\"\npath = \"/users/{user_id}\"\nto = \"login\"\n";
     let urls = ["https://h.example/users/1001", "https://h.example/users/1002"];
-    let mut screen = Screen::of(&urls, rules, 80, 24);
+    let mut screen = TestScreen::of(&urls, rules, 80, 24);
     assert_eq!(screen.endpoints(), ["/users/{login}"]);
     screen.press("<end>rwho<enter>");
     assert_eq!(screen.endpoints(), ["/users/{who}"]);
@@ -212,7 +212,7 @@ fn rules_of_a_file_stay_before_the_corrections() {
 
 #[test]
 fn search_sort_and_class_choose_what_is_shown() {
-    let mut screen = Screen::shop();
+    let mut screen = TestScreen::shop();
     screen.press("/teams");
     let text = screen.text();
     assert!(text.contains("search: teams") && !text.contains("{user_id}"), "{text}");
@@ -231,7 +231,7 @@ fn search_sort_and_class_choose_what_is_shown() {
 
 #[test]
 fn the_mouse_chooses_opens_and_scrolls() {
-    let mut screen = Screen::shop();
+    let mut screen = TestScreen::shop();
     let click = MouseEventKind::Down(MouseButton::Left);
     // Rows: top, border, all hosts, the host, /users.
     screen.mouse(click, 5, 4);
@@ -250,7 +250,7 @@ fn every_size_of_a_terminal_is_drawn() {
     let urls = ["https://h.example/a/b/c", "https://h.example/%E2%80%AE/\u{540d}\u{524d}/1234"];
     for columns in [1, 2, 5, 20, 40, 59, 60, 80, 200] {
         for rows in [1, 2, 3, 5, 10, 24, 60] {
-            let mut screen = Screen::of(&urls, "", columns, rows);
+            let mut screen = TestScreen::of(&urls, "", columns, rows);
             screen.press("<tab><down><tab><down><down><tab>?x/a<enter>m<esc><end><right><left>");
             let text = screen.text();
             assert!(!text.contains('\u{202e}'), "{text}");

@@ -47,7 +47,7 @@ use crate::report::{Pattern, Report, order_of_time};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Page {
-    /// What is known of endpoints beyond the report, by [`Pattern::id`].
+    /// Details of endpoints that the report does not have, by [`Pattern::id`].
     pub endpoints: BTreeMap<String, PageEndpoint>,
     /// The requests over time.
     pub timeline: RequestTimeline,

@@ -10,17 +10,17 @@ const MAX_TEXT_BYTES: usize = 1 << 16;
 
 /// A place in the arguments: `args.items[0].id`, or `args.items[*].id` for that of every item.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ArgumentPath(Vec<Step>);
+pub(super) struct ArgumentPath(Vec<ArgumentStep>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
+enum ArgumentStep {
     Key(String),
     Index(usize),
     /// Every item of a list.
     Each,
 }
 
-/// What stands at a place.
+/// The value at a place in the arguments, or why there is none.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Found<'v> {
     Value(&'v Value),
@@ -73,12 +73,12 @@ impl ArgumentPath {
             if key.is_empty() {
                 return None;
             }
-            steps.push(Step::Key(key.to_owned()));
+            steps.push(ArgumentStep::Key(key.to_owned()));
             while !rest.is_empty() {
                 let (index, after) = rest.strip_prefix('[')?.split_once(']')?;
                 steps.push(match index {
-                    "*" => Step::Each,
-                    number => Step::Index(number.parse().ok()?),
+                    "*" => ArgumentStep::Each,
+                    number => ArgumentStep::Index(number.parse().ok()?),
                 });
                 rest = after;
             }
@@ -86,7 +86,7 @@ impl ArgumentPath {
         Some(Self(steps))
     }
 
-    /// What stands at the place, for each item in their order where the path is about every item; nothing for an empty list.
+    /// The values at the place, one for each item where the path is about every item; none for an empty list.
     pub(super) fn select<'v>(&self, arguments: &'v Value) -> Vec<Found<'v>> {
         let mut found = vec![Found::Value(arguments)];
         for step in &self.0 {
@@ -97,7 +97,7 @@ impl ArgumentPath {
     }
 }
 
-impl Step {
+impl ArgumentStep {
     fn select<'v>(&self, at: Found<'v>) -> Vec<Found<'v>> {
         let value = match at {
             Found::Value(Value::Null) | Found::Absent => return vec![Found::Absent],

@@ -8,7 +8,7 @@ use crate::policy::LimitUse;
 /// The most uses of one limit that are held; a limit of a sum has no room beyond them.
 const MAX_USES: usize = 100_000;
 
-/// What was used of each limit.
+/// The calls that were counted for each limit, with the amounts that they took.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     /// Times and amounts within the window, by counter, oldest first.

@@ -27,7 +27,7 @@ pub struct MessageField {
 const MAX_VALUES: usize = 6;
 
 impl MessageField {
-    /// What is known of the values, in words: `string (uuid), in 80 %, null in 5 %`.
+    /// The kinds, formats and shares of the values in words: `string (uuid), in 80 %, null in 5 %`.
     ///
     /// ```
     /// use api_patterns::{Body, Flow, Patterns, ReportOptions};
