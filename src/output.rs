@@ -65,6 +65,10 @@ pub trait Output {
     fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()>;
 }
 
+/// The names of the classes of status, and of requests without an answer.
+#[cfg(feature = "cli")]
+const CLASS_NAMES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
+
 /// Counts the responses by class of status: 1xx to 5xx, in that order. Other codes are ignored.
 pub(crate) fn status_classes(pattern: &crate::Pattern) -> [u64; 5] {
     let mut classes = [0; 5];

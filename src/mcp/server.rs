@@ -180,11 +180,25 @@ impl Server {
     async fn write_down(
         &self,
         call: &Call,
-        (decision, rule): (&'static str, String),
+        decision: (&'static str, String),
         answer: Answer,
     ) -> Answer {
+        if self.is_logged(call, decision, &answer).await {
+            answer
+        } else {
+            Answer::error(messages::NO_AUDIT)
+        }
+    }
+
+    /// Writes a call to the audit log, if there is one. Returns false if that fails.
+    async fn is_logged(
+        &self,
+        call: &Call,
+        (decision, rule): (&'static str, String),
+        answer: &Answer,
+    ) -> bool {
         if self.inner.audit.is_none() {
-            return answer;
+            return true;
         }
         let (inner, identity, tool) = (Arc::clone(&self.inner), call.identity.clone(), call.tool);
         let arguments = audit::arguments(call.request.arguments.as_ref());
@@ -204,7 +218,7 @@ impl Server {
             };
             inner.audit.as_ref().is_none_or(|log| log.add(&entry).is_ok())
         });
-        if written.await.unwrap_or(false) { answer } else { Answer::error(messages::NO_AUDIT) }
+        written.await.unwrap_or(false)
     }
 
     /// Answers a call from the cache, or on a thread that may block on the disk.
@@ -336,13 +350,10 @@ impl ServerHandler for Server {
                 let why = format!("there is no such tool; the tools are {}", listed.join(", "));
                 let decision = if tool.is_some() { "hidden" } else { "unknown_tool" };
                 let refused = Answer::error(why.clone());
-                let bytes = refused.bytes;
-                let written = self.write_down(&call, (decision, rule), refused).await;
-                // An answer of another length is the one about the log.
-                return if written.bytes == bytes {
+                return if self.is_logged(&call, (decision, rule), &refused).await {
                     Err(ErrorData::invalid_params(why, None))
                 } else {
-                    Ok(written.result.into())
+                    Ok(Answer::error(messages::NO_AUDIT).result.into())
                 };
             }
             CallOutcome::Ask(required) => {

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::math::grouped;
-use crate::output::{Output, OverviewOptions, status_classes};
+use crate::output::{CLASS_NAMES, Output, OverviewOptions, status_classes};
 use crate::report::overview::{Overview, ThirdParty};
 use crate::report::{Pattern, Report};
 
@@ -38,7 +38,6 @@ const DIM: Style = Style::new().dimmed();
 const SHORT_TITLE: &str = "n";
 /// Classes of status in the order in which they are dropped: 1xx, 3xx, none, 2xx.
 const LEAST_CLASSES: [usize; 4] = [0, 2, 5, 1];
-const CLASS_NAMES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
 
 impl Output for Table {
     fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {

@@ -1,12 +1,9 @@
 //! Small charts of a page, as percentages for attributes of SVG, which a policy without inline styles allows.
 
 use crate::math::grouped;
-use crate::output::status_classes;
+use crate::output::{CLASS_NAMES, status_classes};
 use crate::report::timeline::{RequestTimeline, TimelineInterval};
 use crate::report::{Latency, Pattern};
-
-/// Classes of status, and no answer.
-const CLASS_NAMES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
 
 /// Width of a chart in percent.
 const WIDTH: u64 = 100;
