@@ -2,6 +2,8 @@
 //! engine.
 
 mod arguments;
+#[cfg(feature = "mcp")]
+mod audit;
 mod completions;
 mod diff;
 mod drift;
@@ -10,8 +12,12 @@ mod exit;
 mod explore;
 mod findings;
 mod follow;
+#[cfg(feature = "gateway")]
+mod gateway;
 #[cfg(feature = "live")]
 mod live_page;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod messages;
 mod openapi;
 #[cfg(feature = "mcp")]
@@ -30,8 +36,6 @@ use std::time::Instant;
 use clap::CommandFactory;
 
 use crate::capture::Captures;
-#[cfg(feature = "mcp")]
-use crate::cli::arguments::McpArguments;
 use crate::cli::arguments::{
     AnalyzeArguments, Arguments, ColorWhen, Command, EndpointSelection, Exclude, InputArguments,
     LabelArguments, OutputFormat, RulesCommand, SelectionArguments,
@@ -109,9 +113,13 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::State(arguments) => state::state(arguments),
         Command::Rules(RulesCommand::Init(arguments)) => rules_init(arguments),
         #[cfg(feature = "mcp")]
-        Command::Mcp(arguments) => mcp(arguments),
+        Command::Mcp(arguments) => mcp::mcp(arguments),
+        #[cfg(feature = "gateway")]
+        Command::Gateway(arguments) => gateway::gateway(arguments),
         #[cfg(feature = "mcp")]
         Command::Policy(command) => policy::policy(command),
+        #[cfg(feature = "mcp")]
+        Command::Audit(arguments) => audit::audit(arguments),
         Command::Completions { shell } => {
             io::stdout().write_all(&completions::script(*shell))?;
             Ok(Exit::Done)
@@ -325,27 +333,6 @@ fn source_options_with(arguments: &SelectionArguments, rules: Rules) -> Result<O
         report,
         ..Options::default()
     })
-}
-
-/// Serves an agent over stdio until it disconnects.
-#[cfg(feature = "mcp")]
-fn mcp(arguments: &McpArguments) -> Result<Exit, Failure> {
-    let source = &arguments.source;
-    let settings = crate::mcp::Settings {
-        captures: source.captures.clone(),
-        format: source.selection.input_format.into(),
-        options: source_options(&source.selection)?,
-        policy: arguments.policy.clone(),
-        audit_log: arguments.audit_log.clone(),
-    };
-    let is_quiet = source.selection.quiet;
-    let complain = move |what: &str| {
-        if !is_quiet {
-            messages::complain(what);
-        }
-    };
-    crate::mcp::serve(settings, complain)?;
-    Ok(Exit::Done)
 }
 
 /// Writes the current templates as a rules file that pins each of them.

@@ -102,6 +102,8 @@
 //! The library without features (`default-features = false`) has no command line, async runtime or
 //! database code.
 
+#[cfg(feature = "mcp")]
+mod audit;
 mod capture;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
@@ -123,6 +125,10 @@ mod flow;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "gateway")]
+mod gateway;
+#[cfg(feature = "mcp")]
+mod jsonrpc;
 mod limits;
 mod math;
 #[cfg(feature = "mcp")]

@@ -6,10 +6,8 @@
 
 mod answer;
 mod arguments;
-mod audit;
 mod authorization;
 mod compact;
-mod envelope;
 mod messages;
 mod paging;
 mod questions;
@@ -18,15 +16,18 @@ mod tools;
 mod wire;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::ServiceExt;
+use serde_json::{Map, Value};
+use tokio::io::DuplexStream;
 
+use crate::audit::AuditLog;
 use crate::capture::InputFormat;
 use crate::capture::location::identity_of;
 use crate::engine::Options;
 use crate::error::Error;
-use crate::mcp::audit::AuditLog;
 use crate::mcp::authorization::Authorizer;
 use crate::mcp::server::Server;
 pub(crate) use crate::mcp::tools::NAMES as TOOL_NAMES;
@@ -35,6 +36,9 @@ use crate::policy::{KnownTools, Policy};
 
 /// Time that a client which closed its input has to read the remaining answers.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Tells the operator something.
+type Complain = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Configuration of the server: captures, analysis options, policy and audit log.
 #[derive(Clone, Debug, Default)]
@@ -70,7 +74,7 @@ pub(crate) fn serve(
     if let Some(log) = &settings.audit_log {
         check_apart(log, &settings.captures)?;
     }
-    let audit = settings.audit_log.as_deref().map(AuditLog::open).transpose()?;
+    let audit = settings.audit_log.as_deref().map(|path| AuditLog::open(path, None)).transpose()?;
     let tools =
         ToolHandler::new(settings.captures, settings.format, settings.options, Box::new(complain));
     if let Some(log) = &audit {
@@ -108,6 +112,87 @@ pub(crate) fn serve(
     server.end();
     runtime.shutdown_background();
     ended
+}
+
+/// The server about captures in this process, for a gateway in front of it, which has the policy and the log.
+pub(crate) struct LocalServer(Server);
+
+impl LocalServer {
+    /// Answers about captures as they are at each call. `complain` receives messages for the operator.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the policy has rules for tools that are not there, or if the audit log is one of the captures.
+    pub(crate) fn new(
+        settings: Settings,
+        complain: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
+        if let Some(path) = &settings.policy {
+            Policy::read(path, KnownTools::These(&TOOL_NAMES))?;
+        }
+        if let Some(log) = &settings.audit_log {
+            check_apart(log, &settings.captures)?;
+        }
+        let Settings { captures, format, options, policy, audit_log } = settings;
+        let tools = ToolHandler::new(captures, format, options, Box::new(complain));
+        if let Some(log) = audit_log {
+            check_is_own(&AuditLog::open(&log, None)?, policy.as_deref(), &tools)?;
+        }
+        Ok(Self(Server::new(tools, Authorizer::new(Policy::open()), None)))
+    }
+
+    /// Serves one client until its input ends. Must be called within a runtime.
+    pub(crate) fn serve(&self, input: DuplexStream, output: DuplexStream) {
+        let server = self.0.clone();
+        let (streams, _) = wire::guarded(input, output);
+        tokio::spawn(async move {
+            if let Ok(running) = server.serve(streams).await {
+                running.waiting().await.ok();
+            }
+        });
+    }
+}
+
+/// The tools of the server about captures, for a gateway that answers in the place of another server.
+pub(crate) struct CaptureTools(ToolHandler);
+
+impl CaptureTools {
+    /// Answers from captures as they are at each call.
+    pub(crate) fn new(captures: Vec<PathBuf>, complain: Complain) -> Self {
+        let complain = Box::new(move |what: &str| complain(what));
+        Self(ToolHandler::new(captures, InputFormat::Detect, Options::default(), complain))
+    }
+
+    /// The tool that answers to the name of a tool of mitmproxy-mcp, with the arguments that it takes.
+    fn own(
+        tool: &str,
+        arguments: &Map<String, Value>,
+    ) -> Option<(&'static str, Map<String, Value>)> {
+        match tool {
+            "get_api_patterns" => Some(("get_api_patterns", arguments.clone())),
+            _ => tools::translated(tool, Some(arguments)),
+        }
+    }
+
+    /// The entry in a list of tools for a tool of mitmproxy-mcp.
+    pub(crate) fn listing(tool: &str) -> Option<String> {
+        let (own, _) = Self::own(tool, &Map::new())?;
+        let mut entry = tools::definitions().into_iter().find(|entry| entry.name == own)?;
+        entry.name = tool.to_owned().into();
+        serde_json::to_string(&entry).ok()
+    }
+
+    /// The result of a call of a tool of mitmproxy-mcp, and whether it is an error.
+    pub(crate) fn answer(
+        &self,
+        tool: &str,
+        arguments: &Map<String, Value>,
+    ) -> Option<(Value, bool)> {
+        let (own, arguments) = Self::own(tool, arguments)?;
+        let result = self.0.call(own, Some(arguments), &()).result;
+        let is_error = result.is_error == Some(true);
+        Some((serde_json::to_value(result).ok()?, is_error))
+    }
 }
 
 /// Fails if the audit log is the same file as the policy or as a capture, for example through a link: appending to it

@@ -5,6 +5,8 @@
 //!
 //! # Order of evaluation
 //!
+//! 0. A name that is none of the file's, but would be to a server that does not tell case, width or invisible characters apart, is
+//!    refused.
 //! 1. `hide`, of the client and then of all: the tool is not there.
 //! 2. The rule of the tool: the client's own, else the client's default, else the tool's, else the default. Its action may deny.
 //! 3. Conditions: `require` of the rule, all of which must hold, then its `deny_if`, none of which may; then both of the client's
@@ -15,9 +17,10 @@
 //! What cannot be judged is refused.
 
 mod condition;
+pub(crate) mod draft;
 mod file;
 pub(crate) mod ledger;
-mod strict_json;
+pub(crate) mod risk;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,6 +28,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::flow::text;
+use crate::jsonrpc::folded;
+use crate::jsonrpc::strict_json::escaped;
 use crate::policy::condition::{Condition, Found};
 
 /// Maximum length of a client name, in bytes. Longer names are cut before they are compared or shown.
@@ -46,6 +51,8 @@ pub(crate) struct Policy {
     /// Rules by client name. A client may choose its name itself, so that the name distinguishes clients but authenticates
     /// nobody.
     identities: BTreeMap<String, RuleSet>,
+    /// The names of tools that the file has, by what a reader sees who does not tell case or width apart.
+    folded_names: BTreeMap<String, Vec<String>>,
 }
 
 /// The rules for all clients, or for one.
@@ -139,7 +146,7 @@ pub(crate) struct LimitUse {
     /// The limit, as a JSON Pointer into the file.
     pub(crate) rule: String,
     /// Which calls are counted together: those of the client, if it has rules of its own, and of the tool, if the limit is of one;
-    /// a limit for all tools and clients counts all.
+    /// a limit for all tools and clients counts all. Limits of several windows have one counter.
     pub(crate) counter: String,
     pub(crate) max: f64,
     pub(crate) window: Duration,
@@ -159,7 +166,7 @@ impl Policy {
     /// A policy that allows every call.
     pub(crate) fn open() -> Self {
         let general = RuleSet { default: Some(true), ..RuleSet::default() };
-        Self { general, identities: BTreeMap::new() }
+        Self { general, ..Self::default() }
     }
 
     /// The rule for a tool with its place in the file: the client's own, else the client's default, else the tool's, else the
@@ -183,10 +190,18 @@ impl Policy {
     /// True if a tool is listed for a client: it is not hidden, and a call of it may be allowed.
     pub(crate) fn lists(&self, identity: &str, tool: &str) -> bool {
         self.hides(identity, tool).is_none()
+            && self.imitated(tool).is_none()
             && match self.rule(identity, tool).0 {
                 RuleOf::Tool(rule) => rule.action != Action::Deny,
                 RuleOf::Default(allows) => allows,
             }
+    }
+
+    /// The name in the file that a name, which is not in it, is a variant of: of another case or width, or with characters that are
+    /// not seen.
+    fn imitated(&self, tool: &str) -> Option<&str> {
+        let names = self.folded_names.get(&folded(tool))?;
+        if names.iter().any(|name| name == tool) { None } else { names.first().map(|it| &**it) }
     }
 
     /// The entry of `hide` that hides a tool.
@@ -207,6 +222,60 @@ impl Policy {
         }
     }
 
+    /// The rules whose conditions and limits hold for a call, in the order in which they are looked at.
+    fn scopes<'p>(
+        &'p self,
+        rule: &'p ToolRule,
+        place: &str,
+        identity: &'p str,
+        tool: &'p str,
+    ) -> Vec<RuleScope<'p>> {
+        let own = self.identities.get(identity);
+        // What a limit of a scope counts together: calls of this client, and of this tool.
+        let client = if own.is_some() { identity } else { "" };
+        let mut scopes = vec![RuleScope { rule, place: place.to_owned(), client, tool }];
+        scopes.extend(own.map(|own| {
+            let place = format!("/identities/{}/all_tools", escaped(identity));
+            RuleScope { rule: &own.all_tools, place, client, tool: "" }
+        }));
+        let place = "/all_tools".to_owned();
+        scopes.push(RuleScope { rule: &self.general.all_tools, place, client: "", tool: "" });
+        scopes
+    }
+
+    /// What the policy says of a tool whatever the arguments, with its limits, of which nothing is taken.
+    pub(crate) fn standing(&self, identity: &str, tool: &str) -> PolicyDecision {
+        let (of, place) = self.rule(identity, tool);
+        let empty = ToolRule::default();
+        let (rule, action) = match of {
+            RuleOf::Default(allows) => (&empty, if allows { Action::Allow } else { Action::Deny }),
+            RuleOf::Tool(rule) => (rule, rule.action),
+        };
+        let (verdict, place) = match (self.hides(identity, tool), self.imitated(tool), action) {
+            (Some(hidden), _, _) => (Verdict::Hidden, hidden),
+            (_, Some(_), _) | (_, _, Action::Deny) => (Verdict::Deny, place),
+            (_, _, Action::RequireApproval) => (Verdict::Ask, place),
+            (_, _, Action::Allow) => (Verdict::Allow, place),
+        };
+        let scopes = self.scopes(rule, &place, identity, tool);
+        let is_refused = matches!(verdict, Verdict::Hidden | Verdict::Deny);
+        let limits = scopes
+            .iter()
+            .filter(|_| !is_refused)
+            .flat_map(|scope| scope.rule.limits.iter().map(|limit| scope.limit_use(limit, 0.0)));
+        let limits = limits.collect();
+        PolicyDecision { verdict, rule: place, message: None, is_about_arguments: false, limits }
+    }
+
+    /// True if what the policy says of a tool depends on the arguments.
+    pub(crate) fn has_conditions(&self, identity: &str, tool: &str) -> bool {
+        let (of, place) = self.rule(identity, tool);
+        let empty = ToolRule::default();
+        let rule = if let RuleOf::Tool(rule) = of { rule } else { &empty };
+        let mut scopes = self.scopes(rule, &place, identity, tool).into_iter();
+        scopes.any(|scope| !scope.rule.require.is_empty() || !scope.rule.deny_if.is_empty())
+    }
+
     /// Decides about a call with its arguments, a JSON object. Pure: equal calls are decided equally.
     pub(crate) fn decide(&self, identity: &str, tool: &str, arguments: &Value) -> PolicyDecision {
         let refused = |verdict, rule, message| PolicyDecision {
@@ -219,6 +288,10 @@ impl Policy {
         if let Some(rule) = self.hides(identity, tool) {
             return refused(Verdict::Hidden, rule, None);
         }
+        if let Some(name) = self.imitated(tool) {
+            let message = "This name is written like that of another tool.".to_owned();
+            return refused(Verdict::Deny, self.rule(identity, name).1, Some(message));
+        }
         let (of, place) = self.rule(identity, tool);
         let empty = ToolRule::default();
         let rule = match of {
@@ -230,38 +303,24 @@ impl Policy {
         if rule.action == Action::Deny {
             return refused(Verdict::Deny, format!("{place}/action"), said(rule));
         }
-        let own = self.identities.get(identity);
-        let own_place = format!("/identities/{}/all_tools", escaped(identity));
-        // What a limit of a scope counts together: calls of this client, and of this tool.
-        let client = if own.is_some() { identity } else { "" };
-        let mut scopes = vec![(rule, place.clone(), client, tool)];
-        scopes.extend(own.map(|own| (&own.all_tools, own_place, client, "")));
-        scopes.push((&self.general.all_tools, "/all_tools".to_owned(), "", ""));
+        let scopes = self.scopes(rule, &place, identity, tool);
         let refused_arguments = |scope: &ToolRule, rule| PolicyDecision {
             is_about_arguments: true,
             ..refused(Verdict::Deny, rule, said(scope))
         };
-        for (scope, place, _, _) in &scopes {
-            if let Some(condition) = scope.refusing(arguments) {
-                return refused_arguments(scope, format!("{place}/{condition}"));
+        for scope in &scopes {
+            if let Some(condition) = scope.rule.refusing(arguments) {
+                return refused_arguments(scope.rule, format!("{}/{condition}", scope.place));
             }
         }
         let mut limits = Vec::new();
-        for (scope, place, client, tool) in &scopes {
-            for limit in &scope.limits {
-                let rule = format!("{place}/{}", limit.place);
+        for scope in &scopes {
+            for limit in &scope.rule.limits {
                 let Some(amount) = limit.amount(arguments) else {
-                    return refused_arguments(scope, rule);
+                    let rule = format!("{}/{}", scope.place, limit.place);
+                    return refused_arguments(scope.rule, rule);
                 };
-                limits.push(LimitUse {
-                    counter: format!("{rule}\n{client}\n{tool}"),
-                    rule,
-                    max: limit.max,
-                    window: limit.window,
-                    amount,
-                    counts_calls: limit.sum.is_none(),
-                    is_of_tool: !tool.is_empty(),
-                });
+                limits.push(scope.limit_use(limit, amount));
             }
         }
         let asks = rule.action == Action::RequireApproval;
@@ -269,6 +328,32 @@ impl Policy {
             if asks { (Verdict::Ask, rule.reason.clone()) } else { (Verdict::Allow, None) };
         let rule = if asks { format!("{place}/action") } else { place };
         PolicyDecision { limits, ..refused(verdict, rule, message) }
+    }
+}
+
+/// A rule with its place, and what its limits count together.
+struct RuleScope<'p> {
+    rule: &'p ToolRule,
+    place: String,
+    /// The client whose calls are counted; empty for those of all.
+    client: &'p str,
+    /// The tool whose calls are counted; empty for those of all.
+    tool: &'p str,
+}
+
+impl RuleScope<'_> {
+    fn limit_use(&self, limit: &Limit, amount: f64) -> LimitUse {
+        let Self { place, client, tool, .. } = self;
+        let sum = limit.sum.as_ref().map_or("", |sum| &*sum.text);
+        LimitUse {
+            counter: format!("{place}\n{client}\n{tool}\n{sum}"),
+            rule: format!("{place}/{}", limit.place),
+            max: limit.max,
+            window: limit.window,
+            amount,
+            counts_calls: limit.sum.is_none(),
+            is_of_tool: !tool.is_empty(),
+        }
     }
 }
 
@@ -303,11 +388,6 @@ impl Limit {
         });
         amounts.sum()
     }
-}
-
-/// A name as a part of a JSON Pointer (RFC 6901, section 3).
-fn escaped(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }
 
 #[cfg(test)]

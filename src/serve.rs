@@ -33,7 +33,7 @@ const MAX_HEAD_TIME: Duration = Duration::from_secs(5);
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// The body of an answer.
-type AnswerBody = BoxBody<Bytes, Infallible>;
+pub(crate) type AnswerBody = BoxBody<Bytes, Infallible>;
 
 /// Serves the newest version of a page until the process ends.
 ///
@@ -64,7 +64,10 @@ impl PageServer {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         thread::Builder::new().name("page".to_owned()).spawn(move || {
             let streams = Arc::new(Semaphore::new(MAX_EVENT_STREAMS));
-            runtime.block_on(accept(listener, Site { address, page: receiver, streams }));
+            let site = Site { address, page: receiver, streams };
+            runtime.block_on(accept(listener, MAX_CONNECTIONS, move |request| {
+                std::future::ready(answer(&request, &site))
+            }));
         })?;
         Ok(Self { page: sender, address })
     }
@@ -90,9 +93,13 @@ struct Site {
 }
 
 /// Accepts connections, each of which is served by a task.
-async fn accept(listener: TcpListener, site: Site) {
+pub(crate) async fn accept<Answer: Future<Output = Response<AnswerBody>> + Send + 'static>(
+    listener: TcpListener,
+    max_connections: usize,
+    answer: impl Fn(Request<Incoming>) -> Answer + Clone + Send + Sync + 'static,
+) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let connections = Arc::new(Semaphore::new(max_connections));
     loop {
         let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {
@@ -100,18 +107,20 @@ async fn accept(listener: TcpListener, site: Site) {
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let site = site.clone();
+        // Answers are small and waited for; without that, the next packet would wait for an acknowledgement.
+        stream.set_nodelay(true).unwrap_or_default();
+        let answer = answer.clone();
         tokio::spawn(async move {
             let service = service_fn(|request| {
-                let answer = answer(&request, &site);
-                async move { Ok::<_, Infallible>(answer) }
+                let answer = answer(request);
+                async move { Ok::<_, Infallible>(answer.await) }
             });
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(MAX_HEAD_TIME)
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
-            // A connection that breaks is the browser's matter.
+            // A connection that breaks is the client's matter.
             drop((served, permit));
         });
     }
@@ -197,7 +206,8 @@ fn refusal(status: StatusCode, why: &'static str) -> Response<AnswerBody> {
     )
 }
 
-fn response(
+/// An answer with the headers that keep other pages away from it.
+pub(crate) fn response(
     status: StatusCode,
     content_type: &'static str,
     body: AnswerBody,

@@ -2,17 +2,15 @@
 
 mod analyze;
 mod descriptions;
+#[cfg(feature = "mcp")]
+mod gateway;
 mod input;
 mod requests;
 mod selection;
 
 use std::ffi::OsString;
 use std::path::Path;
-#[cfg(feature = "mcp")]
-use std::path::PathBuf;
 
-#[cfg(feature = "mcp")]
-use clap::Args;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -29,7 +27,14 @@ pub(super) use descriptions::{
     OpenApiArgument, OpenApiArguments, SchemaArguments, StateArguments,
 };
 #[cfg(feature = "mcp")]
-use input::SourceArguments;
+pub(super) use gateway::{
+    AuditArguments, McpArguments, PolicyCheckArguments, PolicyCommand, PolicyTestArguments,
+};
+#[cfg(feature = "gateway")]
+pub(super) use gateway::{
+    GatewayArguments, GatewayCommand, GrantArguments, ListenArguments, PolicyScanArguments,
+    ServerArguments,
+};
 pub(super) use input::{InputArguments, ProgressWhen};
 pub(super) use requests::{LabelArguments, ShowArguments};
 pub(super) use selection::{Exclude, SelectionArguments};
@@ -87,10 +92,16 @@ pub(super) enum Command {
     /// Serve `get_api_patterns` to an agent: a Model Context Protocol server on standard input and output
     #[cfg(feature = "mcp")]
     Mcp(McpArguments),
-    /// Check a policy for agents, and try out what it says of a call
+    /// Stand in front of any server of the Model Context Protocol: calls reach it by the rules of a policy alone
+    #[cfg(feature = "gateway")]
+    Gateway(GatewayArguments),
+    /// Check a policy for agents, try out what it says of a call, and write one to begin with
     #[cfg(feature = "mcp")]
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Summarize audit logs: calls, denials by rule, the slowest tools, and who called
+    #[cfg(feature = "mcp")]
+    Audit(AuditArguments),
     /// Write a completion script for a shell
     Completions {
         /// The shell
@@ -104,65 +115,6 @@ pub(super) enum Command {
 pub(super) enum RulesCommand {
     /// Write the current templates as a rules file to edit
     Init(InputArguments),
-}
-
-/// Arguments of `mcp`. Each question is answered from the current content of the captures.
-#[cfg(feature = "mcp")]
-#[derive(Args, Debug)]
-pub(super) struct McpArguments {
-    #[command(flatten)]
-    pub(super) source: SourceArguments,
-
-    /// Policy file (JSON): which client may call which tool, how often, and whether the user must approve [default: all
-    /// calls are allowed]
-    #[arg(long, value_name = "FILE")]
-    pub(super) policy: Option<PathBuf>,
-
-    /// Write one JSON line for every call to this file, before the call is answered
-    #[arg(long, value_name = "FILE")]
-    pub(super) audit_log: Option<PathBuf>,
-}
-
-#[cfg(feature = "mcp")]
-#[derive(Debug, Subcommand)]
-pub(super) enum PolicyCommand {
-    /// List all that is wrong with a policy file
-    Check(PolicyCheckArguments),
-    /// Say what a policy does with a call, by which rule, and what the agent is told
-    Test(PolicyTestArguments),
-}
-
-/// Arguments of `policy check`.
-#[cfg(feature = "mcp")]
-#[derive(Args, Debug)]
-pub(super) struct PolicyCheckArguments {
-    /// The policy file (JSON)
-    #[arg(value_name = "FILE")]
-    pub(super) policy: PathBuf,
-
-    /// Take rules for tools of other servers too
-    #[arg(long)]
-    pub(super) any_tools: bool,
-}
-
-/// Arguments of `policy test`.
-#[cfg(feature = "mcp")]
-#[derive(Args, Debug)]
-pub(super) struct PolicyTestArguments {
-    #[command(flatten)]
-    pub(super) check: PolicyCheckArguments,
-
-    /// The tool that is called
-    #[arg(long, value_name = "NAME")]
-    pub(super) tool: String,
-
-    /// The arguments of the call, a JSON object
-    #[arg(long, value_name = "JSON", default_value = "{}")]
-    pub(super) arguments: String,
-
-    /// The name of the client
-    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
-    pub(super) identity: String,
 }
 
 /// Parses the arguments. On failure prints one sentence to stderr and returns the exit code.

@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use serde_json::Value;
 
 use crate::cli::Failure;
+#[cfg(feature = "gateway")]
+use crate::cli::arguments::PolicyScanArguments;
 use crate::cli::arguments::{PolicyCheckArguments, PolicyCommand, PolicyTestArguments};
 use crate::cli::exit::Exit;
 use crate::cli::messages::complain;
@@ -20,6 +22,8 @@ pub(super) fn policy(command: &PolicyCommand) -> Result<Exit, Failure> {
     match command {
         PolicyCommand::Check(arguments) => check(arguments),
         PolicyCommand::Test(arguments) => test(arguments),
+        #[cfg(feature = "gateway")]
+        PolicyCommand::Scan(arguments) => scan(arguments),
     }
 }
 
@@ -28,7 +32,13 @@ fn read(arguments: &PolicyCheckArguments) -> Result<Option<Policy>, Failure> {
     let name = arguments.policy.display().to_string();
     let file = std::fs::read_to_string(&arguments.policy)
         .map_err(|error| Error::io(&name, "read", error))?;
-    let known = if arguments.any_tools { KnownTools::Any } else { KnownTools::These(&TOOL_NAMES) };
+    let tools = tools_of_server(arguments)?;
+    let tools: Option<Vec<&str>> = tools.as_ref().map(|all| all.iter().map(|it| &**it).collect());
+    let known = match &tools {
+        Some(tools) => KnownTools::These(tools),
+        None if arguments.any_tools => KnownTools::Any,
+        None => KnownTools::These(&TOOL_NAMES),
+    };
     match Policy::parse(&file, known) {
         Ok(policy) => Ok(Some(policy)),
         Err(wrong) => {
@@ -38,6 +48,71 @@ fn read(arguments: &PolicyCheckArguments) -> Result<Option<Policy>, Failure> {
             complain(&format!("{} found", counted(wrong.len() as u64, "error")));
             Ok(None)
         }
+    }
+}
+
+/// The names of the tools of the server that was named, if one was.
+#[cfg(feature = "gateway")]
+fn tools_of_server(arguments: &PolicyCheckArguments) -> Result<Option<Vec<String>>, Failure> {
+    let server = &arguments.server;
+    if server.upstream.is_none() && server.server.is_empty() {
+        return Ok(None);
+    }
+    let upstream = super::gateway::upstream(server)?;
+    let tools = crate::gateway::scan::scan(&upstream, &super::gateway::complaints())?;
+    let name = |tool: &Value| tool["name"].as_str().unwrap_or_default().to_owned();
+    Ok(Some(tools.iter().map(name).collect()))
+}
+
+#[cfg(not(feature = "gateway"))]
+fn tools_of_server(_: &PolicyCheckArguments) -> Result<Option<Vec<String>>, Failure> {
+    Ok(None)
+}
+
+/// Lists the tools of a server with what they do, and writes a policy to begin with.
+#[cfg(feature = "gateway")]
+fn scan(arguments: &PolicyScanArguments) -> Result<Exit, Failure> {
+    use crate::policy::draft::{judge_all, recommended};
+
+    let upstream = super::gateway::upstream(&arguments.server)?;
+    let tools = crate::gateway::scan::scan(&upstream, &super::gateway::complaints())?;
+    if tools.is_empty() {
+        complain("the server has no tools");
+        return Ok(Exit::Nothing);
+    }
+    let judged = judge_all(&tools);
+    let mut table = String::new();
+    for tool in &judged {
+        let judgement = &tool.judgement;
+        let guess = if judgement.is_guess { "guess: " } else { "" };
+        let (kind, risk) = (judgement.kind.name(), judgement.risk.name());
+        writeln!(table, "{:<32} {kind:<8} {risk:<7} {guess}{}", tool.name, judgement.because)
+            .unwrap_or_default();
+    }
+    let shown: String = table.lines().map(|line| text::printable(line.as_bytes()) + "\n").collect();
+    io::stderr().write_all(shown.as_bytes()).unwrap_or_default();
+    let policy = recommended(&judged);
+    match &arguments.output {
+        Some(path) => {
+            let name = path.display().to_string();
+            let mut file =
+                std::fs::File::create_new(path).map_err(|error| Error::io(&name, "make", error))?;
+            file.write_all(policy.as_bytes()).map_err(|error| Error::io(&name, "write", error))?;
+        }
+        None => io::stdout().write_all(policy.as_bytes())?,
+    }
+    Ok(Exit::Done)
+}
+
+/// True if the tools of another server than our own are meant.
+fn names_server(arguments: &PolicyCheckArguments) -> bool {
+    #[cfg(feature = "gateway")]
+    {
+        arguments.server.upstream.is_some() || !arguments.server.server.is_empty()
+    }
+    #[cfg(not(feature = "gateway"))]
+    {
+        false & arguments.any_tools
     }
 }
 
@@ -57,7 +132,10 @@ fn test(arguments: &PolicyTestArguments) -> Result<Exit, Failure> {
         let why = "--arguments is not a JSON object; give one, as in --arguments '{\"id\": 5}'";
         return Err(Error::usage(why).into());
     };
-    if !arguments.check.any_tools && !TOOL_NAMES.contains(&&*arguments.tool) {
+    if !arguments.check.any_tools
+        && !names_server(&arguments.check)
+        && !TOOL_NAMES.contains(&&*arguments.tool)
+    {
         let tool = text::printable(arguments.tool.as_bytes());
         let tools = TOOL_NAMES.join(", ");
         return Err(Error::usage(format!(

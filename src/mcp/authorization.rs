@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::policy::ledger::{Exhausted, Ledger};
+use crate::policy::ledger::{Ledger, no_room};
 use crate::policy::{Policy, PolicyDecision, Verdict};
 
 /// Maximum number of approval questions that wait for an answer. The oldest is dropped first.
@@ -118,24 +118,5 @@ impl Authorizer {
             .pending
             .remove(handle)
             .is_some_and(|pending| pending.call == call && pending.asked.elapsed() < PATIENCE)
-    }
-}
-
-/// What an agent is told when a limit has no room.
-fn no_room(exhausted: &Exhausted) -> String {
-    let limit = &exhausted.limit;
-    let calls = if limit.max < 2.0 { "call" } else { "calls" };
-    let what = match (limit.counts_calls, limit.is_of_tool) {
-        (true, true) => format!("{} {calls} of this tool", limit.max),
-        (true, false) => format!("{} {calls} of all tools together", limit.max),
-        (false, _) => format!("a sum of {}", limit.max),
-    };
-    let window = limit.window.as_secs_f64();
-    let allows = format!("The operator's policy allows {what} in {window} seconds");
-    match exhausted.wait {
-        Some(wait) => {
-            format!("{allows}; wait {} seconds before the next.", wait.as_secs_f64().ceil())
-        }
-        None => format!("{allows}, and this call alone is more."),
     }
 }

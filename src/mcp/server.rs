@@ -15,8 +15,8 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
 use tokio::sync::watch;
 
+use crate::audit::{self, AuditEntry, AuditLog};
 use crate::engine::Progress;
-use crate::mcp::audit::{self, AuditEntry, AuditLog};
 use crate::mcp::authorization::{Authorizer, CallDecision, PATIENCE, RuledDecision};
 use crate::mcp::messages;
 use crate::mcp::tools::{Answer, NAMES, ToolHandler, definitions, translated};

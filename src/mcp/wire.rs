@@ -16,7 +16,8 @@ use tokio::io::{
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
-use crate::mcp::envelope::{Envelope, is_too_deep};
+use crate::jsonrpc::envelope::{Envelope, is_too_deep};
+use crate::jsonrpc::{INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR};
 
 /// Maximum length of a message, in bytes.
 const MAX_MESSAGE_BYTES: u64 = 1 << 20;
@@ -26,10 +27,6 @@ const MAX_WAITING: usize = 64;
 
 /// Capacity of the pipes between the library and the client's streams, in bytes.
 const BUFFER_BYTES: usize = 64 << 10;
-
-const PARSE_ERROR: i32 = -32700;
-const INVALID_REQUEST: i32 = -32600;
-const INVALID_PARAMS: i32 = -32602;
 
 /// Ids of the requests that were not answered yet.
 #[derive(Default)]

@@ -3,14 +3,20 @@
 use std::cmp::Ordering;
 
 use regex::Regex;
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
+
+use crate::jsonrpc::is_variant;
 
 /// The longest text that a regular expression looks at, in bytes; what is longer cannot be judged.
 const MAX_TEXT_BYTES: usize = 1 << 16;
 
 /// A place in the arguments: `args.items[0].id`, or `args.items[*].id` for that of every item.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ArgumentPath(Vec<ArgumentStep>);
+pub(super) struct ArgumentPath {
+    /// As it was written.
+    pub(super) text: String,
+    steps: Vec<ArgumentStep>,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum ArgumentStep {
@@ -26,7 +32,8 @@ pub(super) enum Found<'v> {
     Value(&'v Value),
     /// Nothing, or null, which tools take for nothing.
     Absent,
-    /// Something before the place is of another kind than the path says, such as a text where a list is expected.
+    /// Something before the place is of another kind than the path says, such as a text where a list is expected, or there are
+    /// two keys that some readers take for one.
     WrongKind,
 }
 
@@ -83,13 +90,13 @@ impl ArgumentPath {
                 rest = after;
             }
         }
-        Some(Self(steps))
+        Some(Self { text: text.to_owned(), steps })
     }
 
     /// The values at the place, one for each item where the path is about every item; none for an empty list.
     pub(super) fn select<'v>(&self, arguments: &'v Value) -> Vec<Found<'v>> {
         let mut found = vec![Found::Value(arguments)];
-        for step in &self.0 {
+        for step in &self.steps {
             found = found.into_iter().flat_map(|it| step.select(it)).collect();
         }
         let is_null = |it: &Found<'_>| *it == Found::Value(&Value::Null);
@@ -106,12 +113,22 @@ impl ArgumentStep {
         };
         let one = |found: Option<&'v Value>| vec![found.map_or(Found::Absent, Found::Value)];
         match (self, value) {
+            // A tool that does not tell case apart might take another key for this one.
+            (Self::Key(key), Value::Object(object)) if has_variant(object, key) => {
+                vec![Found::WrongKind]
+            }
             (Self::Key(key), Value::Object(object)) => one(object.get(key)),
             (Self::Index(index), Value::Array(items)) => one(items.get(*index)),
             (Self::Each, Value::Array(items)) => items.iter().map(Found::Value).collect(),
             _ => vec![Found::WrongKind],
         }
     }
+}
+
+/// True if an object has a key that is not this one, but would be to a reader that does not tell case or width apart.
+fn has_variant(object: &Map<String, Value>, key: &str) -> bool {
+    object.len() > usize::from(object.contains_key(key))
+        && object.keys().any(|other| is_variant(other, &[key]))
 }
 
 impl Condition {

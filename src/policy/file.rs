@@ -9,10 +9,11 @@ use serde_json::{Map, Value};
 
 use crate::error::Error;
 use crate::flow::text;
+use crate::jsonrpc::folded;
+use crate::jsonrpc::strict_json::{self, escaped};
 use crate::policy::condition::{ArgumentPath, Condition, Operator};
 use crate::policy::{
-    Action, KnownTools, Limit, MAX_IDENTITY_BYTES, Policy, RuleSet, ToolRule, escaped,
-    shown_identity, strict_json,
+    Action, KnownTools, Limit, MAX_IDENTITY_BYTES, Policy, RuleSet, ToolRule, shown_identity,
 };
 
 /// The only version of the format.
@@ -123,7 +124,16 @@ impl FileReader<'_> {
                 self.refuse("/identities", &why);
             }
         }
-        Policy { general, identities }
+        let mut folded_names: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for rules in std::iter::once(&general).chain(identities.values()) {
+            for name in rules.tools.keys().chain(&rules.hide).filter(|name| *name != "*") {
+                let names = folded_names.entry(folded(name)).or_default();
+                if !names.contains(name) {
+                    names.push(name.clone());
+                }
+            }
+        }
+        Policy { general, identities, folded_names }
     }
 
     /// The entries of the object under a key, each with its place.

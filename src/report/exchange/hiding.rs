@@ -184,7 +184,7 @@ impl Secrets {
     }
 
     /// Hides values in a JSON value.
-    pub(super) fn json(self, value: Value) -> Value {
+    pub(crate) fn json(self, value: Value) -> Value {
         if self == Self::Revealed { value } else { self.hidden_json(value, false) }
     }
 

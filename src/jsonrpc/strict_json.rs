@@ -12,24 +12,60 @@ use serde_json::{Map, Number, Value};
 /// # Errors
 ///
 /// Fails if the text is not JSON.
-pub(super) fn parse(text: &str) -> Result<(Value, Vec<String>), serde_json::Error> {
+pub(crate) fn parse(text: &str) -> Result<(Value, Vec<String>), serde_json::Error> {
     let repeated = RefCell::new(Vec::new());
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let seed = StrictSeed { path: String::new(), repeated: &repeated };
+    let seed = StrictSeed { path: Some(String::new()), repeated: &repeated };
     let value = seed.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok((value, repeated.into_inner()))
 }
 
-/// Reads a value at a path.
+/// Why a text is not JSON in which every key appears once.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum StrictError {
+    NotJson,
+    /// This key appears more than once in one object.
+    Repeated(String),
+}
+
+/// Parses a text in which no key may appear twice.
+///
+/// # Errors
+///
+/// Fails if the text is not JSON, or with the first key that appears twice.
+pub(crate) fn parse_unique(text: &str) -> Result<Value, StrictError> {
+    let repeated = RefCell::new(Vec::new());
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let seed = StrictSeed { path: None, repeated: &repeated };
+    let value = seed.deserialize(&mut deserializer).map_err(|_| StrictError::NotJson)?;
+    deserializer.end().map_err(|_| StrictError::NotJson)?;
+    match repeated.into_inner().into_iter().next() {
+        Some(key) => Err(StrictError::Repeated(key)),
+        None => Ok(value),
+    }
+}
+
+/// A name as a part of a JSON Pointer (RFC 6901, section 3).
+pub(crate) fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+/// Reads a value at a path, or without regard to where it stands.
 struct StrictSeed<'r> {
-    path: String,
+    path: Option<String>,
     repeated: &'r RefCell<Vec<String>>,
 }
 
 impl StrictSeed<'_> {
     fn below(&self, key: &str) -> Self {
-        Self { path: format!("{}/{}", self.path, super::escaped(key)), repeated: self.repeated }
+        let path = self.path.as_ref().map(|path| format!("{path}/{}", escaped(key)));
+        Self { path, repeated: self.repeated }
+    }
+
+    fn item(&self, at: usize) -> Self {
+        let path = self.path.as_ref().map(|path| format!("{path}/{at}"));
+        Self { path, repeated: self.repeated }
     }
 }
 
@@ -74,7 +110,7 @@ impl<'de> Visitor<'de> for StrictSeed<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(self.below(&list.len().to_string()))? {
+        while let Some(item) = items.next_element_seed(self.item(list.len()))? {
             list.push(item);
         }
         Ok(Value::Array(list))
@@ -84,11 +120,12 @@ impl<'de> Visitor<'de> for StrictSeed<'_> {
         let mut map = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
             let below = self.below(&key);
-            let path = below.path.clone();
-            let value = entries.next_value_seed(below)?;
-            if map.insert(key, value).is_some() {
-                self.repeated.borrow_mut().push(path);
+            if map.contains_key(&key) {
+                let place = below.path.clone().unwrap_or_else(|| key.clone());
+                self.repeated.borrow_mut().push(place);
             }
+            let value = entries.next_value_seed(below)?;
+            map.insert(key, value);
         }
         Ok(Value::Object(map))
     }

@@ -9,18 +9,18 @@ const MAX_ID_BYTES: usize = 200;
 
 /// Members of a JSON-RPC message that identify it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Envelope {
+pub(crate) struct Envelope {
     /// Id of the message, as JSON.
-    pub(super) id: Option<String>,
-    pub(super) has_method: bool,
-    pub(super) has_version: bool,
+    pub(crate) id: Option<String>,
+    pub(crate) has_method: bool,
+    pub(crate) has_version: bool,
     /// Id of the request that this message cancels, as JSON.
-    pub(super) canceled: Option<String>,
+    pub(crate) canceled: Option<String>,
 }
 
 impl Envelope {
     /// Scans the members of the top level, and `requestId` of `params`.
-    pub(super) fn of(text: &[u8]) -> Self {
+    pub(crate) fn of(text: &[u8]) -> Self {
         let mut envelope = Self::default();
         let mut is_cancel = false;
         let mut canceled = None;
@@ -52,7 +52,7 @@ fn id(value: &[u8]) -> Option<String> {
 }
 
 /// Returns `true` if the message is nested deeper than `MAX_DEPTH`.
-pub(super) fn is_too_deep(text: &[u8]) -> bool {
+pub(crate) fn is_too_deep(text: &[u8]) -> bool {
     scan(text, |_, _, _| ()) > MAX_DEPTH
 }
 

@@ -1,0 +1,230 @@
+//! Requests over HTTP of clients that make no handshake. Those of one grant share a connection to the server, where they have ids
+//! and tokens of the gateway's own.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hyper::{Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::gateway::Gateway;
+use crate::gateway::era::META_SUBSCRIPTION;
+use crate::gateway::http::{Posted, answered, text};
+use crate::gateway::link::MAX_QUEUED;
+use crate::gateway::session::{ClientPort, FromClient, SessionEnd, serve};
+use crate::gateway::tool_call::Caller;
+use crate::jsonrpc::{Message, MessageKind, RequestId};
+use crate::serve::AnswerBody;
+
+/// The most connections that are shared, one for each grant and name of a client.
+const MAX_HUBS: usize = 1000;
+
+/// The connections of all grants.
+pub(super) struct StatelessHubs {
+    gateway: Arc<Gateway>,
+    hubs: Arc<Mutex<BTreeMap<String, Arc<Hub>>>>,
+}
+
+/// The connection of one grant.
+struct Hub {
+    to_session: mpsc::Sender<FromClient>,
+    requests: Mutex<BTreeMap<RequestId, HubRequest>>,
+    last: AtomicU64,
+}
+
+/// A request under way, by its id on the shared connection.
+struct HubRequest {
+    to: mpsc::Sender<Message>,
+    /// The id that the client gave it.
+    id: RequestId,
+    /// The token of its progress, as the client gave it.
+    token: Option<Value>,
+}
+
+impl StatelessHubs {
+    pub(super) fn new(gateway: &Arc<Gateway>) -> Self {
+        Self { gateway: Arc::clone(gateway), hubs: Arc::default() }
+    }
+
+    fn hubs(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Hub>>> {
+        self.hubs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a message.
+    pub(super) async fn take(&self, posted: Posted) -> Response<AnswerBody> {
+        let MessageKind::Request { id, method } = posted.message.kind.clone() else {
+            // The end of its stream cancels a request, and there are no other notifications.
+            if matches!(posted.message.kind, MessageKind::Response { .. }) {
+                return text(StatusCode::BAD_REQUEST, "there is nothing to answer\n");
+            }
+            if posted.message.method().is_some_and(|method| method.starts_with("tools/")) {
+                self.gateway.clerk.refused(&posted.caller, "a notification cannot be about tools");
+            }
+            return text(StatusCode::ACCEPTED, "");
+        };
+        let Some(hub) = self.hub(&posted.caller) else {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "there are too many clients\n");
+        };
+        let (to, messages) = mpsc::channel(MAX_QUEUED);
+        let number = hub.last.fetch_add(1, Ordering::Relaxed) + 1;
+        let own = RequestId::of_text(&format!("http/{number}"));
+        let mut whole = posted.whole;
+        let mut message = posted.message.with_id(own.clone());
+        whole["id"] = json!(format!("http/{number}"));
+        let token = whole["params"]["_meta"].get("progressToken").cloned();
+        if token.is_some() {
+            // Another client may have given a request of its own this token.
+            let mut meta = whole["params"]["_meta"].clone();
+            meta["progressToken"] = json!(number);
+            message = message.with_param("_meta", Some(&meta.to_string()));
+            whole["params"]["_meta"] = meta;
+        }
+        hub.requests().insert(own.clone(), HubRequest { to, id, token });
+        let waiting = WaitingRequest { hub: Arc::clone(&hub), own };
+        if hub.to_session.send(FromClient::Message(message, whole)).await.is_err() {
+            return text(StatusCode::BAD_GATEWAY, "the server ended\n");
+        }
+        let takes_events = posted.takes_events;
+        if method == "subscriptions/listen" && !takes_events {
+            return text(StatusCode::NOT_ACCEPTABLE, "this is a stream of events\n");
+        }
+        answered(messages, takes_events, status_of, waiting).await
+    }
+
+    /// The connection of a caller, which is begun if there is none.
+    fn hub(&self, caller: &Caller) -> Option<Arc<Hub>> {
+        let mut hubs = self.hubs();
+        let known = hubs.get(&caller.identity).filter(|hub| !hub.to_session.is_closed());
+        if let Some(hub) = known {
+            return Some(Arc::clone(hub));
+        }
+        if hubs.len() >= MAX_HUBS {
+            return None;
+        }
+        let (to_session, incoming) = mpsc::channel(MAX_QUEUED);
+        let (outgoing, to_client) = mpsc::channel(MAX_QUEUED);
+        let hub = Arc::new(Hub { to_session, requests: Mutex::default(), last: AtomicU64::new(0) });
+        hubs.insert(caller.identity.clone(), Arc::clone(&hub));
+        let (gateway, caller) = (Arc::clone(&self.gateway), caller.clone());
+        let (router, known) = (Arc::clone(&hub), Arc::clone(&self.hubs));
+        tokio::spawn(async move {
+            let complain = gateway.complain.clone();
+            let identity = caller.identity.clone();
+            let routing = router.route_all(to_client);
+            let serving = serve(gateway, caller, ClientPort { incoming, outgoing });
+            let (end, ()) = tokio::join!(serving, routing);
+            if let SessionEnd::Server(why) = end {
+                complain(&why);
+            }
+            router.requests().clear();
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.get(&identity).is_some_and(|hub| Arc::ptr_eq(hub, &router)) {
+                known.remove(&identity);
+            }
+        });
+        Some(hub)
+    }
+}
+
+impl Hub {
+    fn requests(&self) -> MutexGuard<'_, BTreeMap<RequestId, HubRequest>> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn route_all(&self, mut messages: mpsc::Receiver<Message>) {
+        while let Some(message) = messages.recv().await {
+            for (to, message) in self.routed(message) {
+                to.send(message).await.unwrap_or_default();
+            }
+        }
+    }
+
+    /// Where a message goes, in the ids and tokens of its client.
+    fn routed(&self, message: Message) -> Vec<(mpsc::Sender<Message>, Message)> {
+        let mut requests = self.requests();
+        match &message.kind {
+            MessageKind::Response { id, .. } => {
+                let Some(request) = requests.remove(id) else { return Vec::new() };
+                let message = if message.text.contains(META_SUBSCRIPTION) {
+                    with_subscription(message, "result", &request.id)
+                } else {
+                    message
+                };
+                vec![(request.to, message.with_id(request.id))]
+            }
+            // A server without a handshake asks nothing, and the bridge asks in answers.
+            MessageKind::Request { .. } => Vec::new(),
+            MessageKind::Notification { method } => {
+                let params = message.member("params").unwrap_or_default();
+                if let Some(id) = params["_meta"].get(META_SUBSCRIPTION).and_then(RequestId::of) {
+                    let Some(request) = requests.get(&id) else { return Vec::new() };
+                    let to = request.to.clone();
+                    return vec![(to, with_subscription(message, "params", &request.id))];
+                }
+                if method == "notifications/progress" {
+                    let number = params["progressToken"].as_u64().unwrap_or_default();
+                    let id = RequestId::of_text(&format!("http/{number}"));
+                    let Some(request) = requests.get(&id) else { return Vec::new() };
+                    let Some(token) = &request.token else { return Vec::new() };
+                    let message =
+                        message.clone().with_param("progressToken", Some(&token.to_string()));
+                    return vec![(request.to.clone(), message)];
+                }
+                // What belongs to no request, such as messages of a log, may be meant for any that waits. It is given to one alone
+                // only if there is one alone.
+                let mut all = requests.values();
+                match (all.next(), all.next()) {
+                    (Some(request), None) => vec![(request.to.clone(), message)],
+                    _ => Vec::new(),
+                }
+            }
+        }
+    }
+}
+
+/// A message whose subscription is named by the id that the client gave it.
+fn with_subscription(message: Message, member: &str, id: &RequestId) -> Message {
+    let Some(mut value) = message.member(member) else { return message };
+    if let Some(meta) = value.get_mut("_meta").and_then(Value::as_object_mut)
+        && meta.contains_key(META_SUBSCRIPTION)
+    {
+        let id = serde_json::from_str(id.as_json()).unwrap_or_default();
+        meta.insert(META_SUBSCRIPTION.to_owned(), id);
+    }
+    message.with_member(member, &value.to_string())
+}
+
+/// The status of an answer (<https://modelcontextprotocol.io/specification/2026-07-28/basic/transports>).
+fn status_of(answer: &Message) -> StatusCode {
+    if !matches!(answer.kind, MessageKind::Response { is_error: true, .. }) {
+        return StatusCode::OK;
+    }
+    match answer.member("error").and_then(|error| error["code"].as_i64()) {
+        Some(-32700 | -32600 | -32602 | -32020 | -32021 | -32022) => StatusCode::BAD_REQUEST,
+        Some(-32601) => StatusCode::NOT_FOUND,
+        _ => StatusCode::OK,
+    }
+}
+
+/// A request that waits for its answer. If its client goes before, the server is told.
+struct WaitingRequest {
+    hub: Arc<Hub>,
+    own: RequestId,
+}
+
+impl Drop for WaitingRequest {
+    fn drop(&mut self) {
+        if self.hub.requests().remove(&self.own).is_none() {
+            return;
+        }
+        let id: Value = serde_json::from_str(self.own.as_json()).unwrap_or_default();
+        let params = json!({"requestId": id});
+        let message = Message::notification("notifications/cancelled", Some(&params));
+        let whole =
+            json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params});
+        // A connection that is full has other troubles.
+        self.hub.to_session.try_send(FromClient::Message(message, whole)).unwrap_or_default();
+    }
+}

@@ -1,0 +1,174 @@
+//! Questions to the user about calls, and the answers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::flow::text;
+use crate::gateway::chance;
+use crate::gateway::session::Session;
+use crate::gateway::session::calls::UndecidedCall;
+use crate::gateway::tool_call::Approval;
+use crate::jsonrpc::{Message, RequestId};
+
+/// Time for which a question can be answered.
+const MAX_PATIENCE: Duration = Duration::from_mins(5);
+
+/// The most questions, and the most calls that go on, that are held. The oldest are dropped first.
+const MAX_HELD: usize = 256;
+
+/// The most bytes of arguments that a question shows.
+const MAX_SHOWN_BYTES: usize = 2000;
+
+/// The key of the question among what is asked of a client without a handshake.
+const APPROVAL: &str = "approval";
+
+/// Questions that wait for an answer.
+#[derive(Default)]
+pub(super) struct Approvals {
+    /// Calls whose client was sent a request, by its id.
+    asked: BTreeMap<RequestId, AskedCall>,
+    /// Calls whose client must call again, by the state that it must have then.
+    awaited: BTreeMap<String, AwaitedCall>,
+    /// Calls that were approved and that the server wants to be repeated, by the state of the server.
+    continued: Vec<(String, String)>,
+}
+
+struct AskedCall {
+    ticket: u64,
+    request: RequestId,
+    until: Instant,
+}
+
+struct AwaitedCall {
+    /// Tool and arguments: an approval is valid for exactly one call.
+    call: String,
+    until: Instant,
+}
+
+impl Approvals {
+    /// True if an id is that of a question to the client.
+    pub(super) fn is_about(&self, id: &RequestId) -> bool {
+        self.asked.contains_key(id)
+    }
+
+    /// Drops the question about a request that was taken back.
+    pub(super) fn forget(&mut self, request: &RequestId) {
+        self.asked.retain(|_, asked| asked.request != *request);
+    }
+
+    /// Waits until a question is too old.
+    pub(super) async fn expired(&self) {
+        match self.asked.values().map(|asked| asked.until).min() {
+            Some(until) => tokio::time::sleep_until(until).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// How far the approval of a call is, by what the client sends with it. A question is used up by its answer.
+    pub(super) fn of(&mut self, call: &str, params: &Value) -> Approval {
+        let Some(state) = params["requestState"].as_str() else { return Approval::NotAsked };
+        if let Some(at) = self.continued.iter().position(|it| it.0 == state && it.1 == call) {
+            self.continued.remove(at);
+            return Approval::Continues;
+        }
+        let Some(awaited) = self.awaited.remove(state) else { return Approval::NotAsked };
+        let is_answer = awaited.call == call && awaited.until > Instant::now();
+        if is_answer && params["inputResponses"][APPROVAL]["action"] == "accept" {
+            Approval::Approved
+        } else {
+            Approval::Declined
+        }
+    }
+
+    /// Remembers that the server wants a call, which was ruled on, to be repeated with a state.
+    pub(super) fn goes_on(&mut self, state: &str, call: String) {
+        if self.continued.len() >= MAX_HELD {
+            self.continued.remove(0);
+        }
+        self.continued.push((state.to_owned(), call));
+    }
+
+    /// The answer to a call by which the client is told to ask the user and to call again.
+    fn required(&mut self, call: String, question: &Value) -> Option<String> {
+        let now = Instant::now();
+        self.awaited.retain(|_, awaited| awaited.until > now);
+        if self.awaited.len() >= MAX_HELD {
+            let oldest = self.awaited.iter().min_by_key(|(_, awaited)| awaited.until);
+            let oldest = oldest.map(|(state, _)| state.clone())?;
+            self.awaited.remove(&oldest);
+        }
+        let state = chance::text()?;
+        let asked = json!({"method": "elicitation/create", "params": question});
+        let required = json!({"resultType": "input_required", "requestState": state, "inputRequests": {APPROVAL: asked}});
+        self.awaited.insert(state, AwaitedCall { call, until: now + MAX_PATIENCE });
+        Some(required.to_string())
+    }
+}
+
+impl Session {
+    /// Asks the user about a call.
+    pub(super) async fn ask_user(
+        &mut self,
+        ticket: u64,
+        call: UndecidedCall,
+        reason: Option<String>,
+    ) {
+        let arguments = call.call.arguments.to_string();
+        let shown = text::shortened(arguments.as_bytes(), MAX_SHOWN_BYTES);
+        let more = arguments.len().saturating_sub(MAX_SHOWN_BYTES);
+        let more =
+            if more > 0 { format!(" ({more} bytes more are not shown)") } else { String::new() };
+        let reason = reason.map(|it| format!(" The operator says: {it}")).unwrap_or_default();
+        let tool = text::printable(call.call.tool.as_bytes());
+        let message = format!("Allow one call of {tool} with the arguments {shown}{more}?{reason}");
+        let mut question =
+            json!({"message": message, "requestedSchema": {"type": "object", "properties": {}}});
+        let elicitation = self.capabilities_of(&call.params).get("elicitation");
+        let can_ask =
+            elicitation.is_some_and(|it| it.get("form").is_some() || it.get("url").is_none());
+        if !can_ask {
+            self.submit(call, Approval::Unavailable);
+            return;
+        }
+        if call.is_modern {
+            question["mode"] = json!("form");
+            match self.approvals.required(call.key(), &question) {
+                Some(required) => {
+                    self.pending.remove(&call.id);
+                    self.say(Message::result(call.id, &required)).await;
+                }
+                None => self.submit(call, Approval::Unavailable),
+            }
+            return;
+        }
+        let Some(id) = chance::text().map(|text| RequestId::of_text(&text)) else {
+            return self.submit(call, Approval::Unavailable);
+        };
+        let until = Instant::now() + MAX_PATIENCE;
+        let asked = AskedCall { ticket, request: call.id.clone(), until };
+        self.approvals.asked.insert(id.clone(), asked);
+        self.undecided.insert(ticket, call);
+        self.say(Message::request(id, "elicitation/create", &question)).await;
+    }
+
+    /// Takes the answer of the user.
+    pub(super) fn user_answered(&mut self, id: &RequestId, result: &Value) {
+        let Some(asked) = self.approvals.asked.remove(id) else { return };
+        let Some(call) = self.undecided.remove(&asked.ticket) else { return };
+        let is_accepted = result["action"] == "accept";
+        self.submit(call, if is_accepted { Approval::Approved } else { Approval::Declined });
+    }
+
+    /// Declines the calls whose questions are too old.
+    pub(super) fn approval_expired(&mut self) {
+        let now = Instant::now();
+        let over = self.approvals.asked.iter().filter(|(_, asked)| asked.until <= now);
+        let over: Vec<RequestId> = over.map(|(id, _)| id.clone()).collect();
+        for id in over {
+            self.user_answered(&id, &Value::Null);
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Calls and lists of tools.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::gateway::clerk::{RuledCall, Ruling};
+use crate::gateway::era::{is_modern, version_of};
+use crate::gateway::own_answers::OwnAnswer;
+use crate::gateway::session::{PendingRequest, Session};
+use crate::gateway::store::Reservation;
+use crate::gateway::tool_call::{Approval, ToolCall};
+use crate::gateway::tool_list;
+use crate::jsonrpc::{INVALID_PARAMS, Message, RequestId, is_variant};
+
+/// The parameters of a call.
+const PARAMETERS: [&str; 6] =
+    ["name", "arguments", "_meta", "task", "inputResponses", "requestState"];
+
+/// A call that was passed on.
+pub(super) struct CallUnderway {
+    pub(super) number: u64,
+    pub(super) tool: String,
+    pub(super) start: Instant,
+    pub(super) reserved: Reservation,
+    /// Tool and arguments, if the server may want the call to be repeated.
+    pub(super) continuation: Option<String>,
+}
+
+/// A call that waits for a ruling or for the user.
+pub(super) struct UndecidedCall {
+    pub(super) id: RequestId,
+    pub(super) message: Message,
+    pub(super) params: Value,
+    pub(super) call: ToolCall,
+    /// Whether the client made no handshake.
+    pub(super) is_modern: bool,
+}
+
+/// An answer of the gateway itself, from a thread that may wait for the disk.
+pub(super) struct OwnAnswered {
+    call: UndecidedCall,
+    /// `None` if the server must answer.
+    answer: Option<OwnAnswer>,
+}
+
+impl UndecidedCall {
+    /// Tool and arguments, by which an approval is matched to its call.
+    pub(super) fn key(&self) -> String {
+        format!("{}\n{}", self.call.tool, self.call.arguments)
+    }
+}
+
+impl Session {
+    /// Takes a call, which is passed on when it was ruled on.
+    pub(super) async fn call(&mut self, message: Message, id: RequestId, params: &Value) {
+        let refused = match (params.as_object(), params["name"].as_str(), &params["arguments"]) {
+            (None, _, _) => Some("the parameters of a call are an object"),
+            (_, None, _) => Some("a call has the name of a tool"),
+            (Some(object), _, _) if object.keys().any(|key| is_variant(key, &PARAMETERS)) => {
+                Some("a parameter is written like another one")
+            }
+            (_, _, Value::Null | Value::Object(_)) => None,
+            _ => Some("the arguments of a call are an object"),
+        };
+        if let Some(why) = refused {
+            self.gateway.clerk.refused(&self.caller, why);
+            return self.fail(id, INVALID_PARAMS, why).await;
+        }
+        let arguments = match &params["arguments"] {
+            Value::Null => json!({}),
+            arguments => arguments.clone(),
+        };
+        let call = ToolCall {
+            caller: Arc::clone(&self.caller),
+            tool: params["name"].as_str().unwrap_or_default().to_owned(),
+            arguments: Arc::new(arguments),
+            approval: Approval::NotAsked,
+        };
+        let is_modern = version_of(params).is_some_and(is_modern);
+        let mut call = UndecidedCall { id, message, params: params.clone(), call, is_modern };
+        let approval = self.approvals.of(&call.key(), params);
+        if matches!(approval, Approval::Approved | Approval::Declined) {
+            // The state and the answer are the gateway's own.
+            call.message =
+                call.message.with_param("inputResponses", None).with_param("requestState", None);
+        }
+        self.submit(call, approval);
+    }
+
+    /// Asks for a ruling on a call.
+    pub(super) fn submit(&mut self, mut call: UndecidedCall, approval: Approval) {
+        call.call.approval = approval;
+        let ticket = self.next_ticket();
+        let asked = call.call.clone();
+        self.pending.insert(call.id.clone(), PendingRequest::Undecided(ticket));
+        self.undecided.insert(ticket, call);
+        self.gateway.clerk.rule(asked, ticket, &self.rulings);
+    }
+
+    /// Does what was ruled.
+    pub(super) async fn ruled(&mut self, ruled: RuledCall) {
+        let Some(call) = self.undecided.remove(&ruled.ticket) else {
+            // It was taken back in the meantime.
+            if let Ruling::Forward(reserved) = ruled.ruling {
+                self.gateway.clerk.give_back(reserved);
+            }
+            return;
+        };
+        match ruled.ruling {
+            Ruling::Forward(reserved) => {
+                let mut underway = CallUnderway {
+                    number: ruled.number,
+                    tool: call.call.tool.clone(),
+                    start: Instant::now(),
+                    reserved,
+                    continuation: None,
+                };
+                if self.gateway.answers_itself(&call.call.tool) {
+                    self.pending.insert(call.id.clone(), PendingRequest::Call(underway));
+                    self.answer_here(call);
+                    return;
+                }
+                underway.continuation = call.is_modern.then(|| call.key());
+                self.pending.insert(call.id.clone(), PendingRequest::Call(underway));
+                self.forward(call.message, &call.params).await;
+            }
+            Ruling::Ask(reason) => self.ask_user(ruled.ticket, call, reason).await,
+            Ruling::Refuse(why) => {
+                self.pending.remove(&call.id);
+                let mut result =
+                    json!({"content": [{"type": "text", "text": why}], "isError": true});
+                if call.is_modern {
+                    result["resultType"] = json!("complete");
+                }
+                self.say(Message::result(call.id, &result.to_string())).await;
+            }
+            Ruling::Hidden => {
+                self.pending.remove(&call.id);
+                let why = format!("Unknown tool: {}", call.call.tool);
+                self.fail(call.id, INVALID_PARAMS, &why).await;
+            }
+        }
+    }
+
+    /// Answers a call without the server.
+    fn answer_here(&self, call: UndecidedCall) {
+        let (gateway, answers) = (Arc::clone(&self.gateway), self.own_answers.clone());
+        tokio::task::spawn_blocking(move || {
+            let answer = gateway.answer_here(&call.call.tool, &call.call.arguments, call.is_modern);
+            answers.send(OwnAnswered { call, answer }).unwrap_or_default();
+        });
+    }
+
+    /// Gives the client an answer of the gateway itself.
+    pub(super) async fn answered_here(&mut self, answered: OwnAnswered) {
+        let OwnAnswered { call, answer } = answered;
+        let Some(PendingRequest::Call(underway)) = self.pending.remove(&call.id) else { return };
+        let Some(OwnAnswer { result, is_error }) = answer else {
+            self.pending.insert(call.id, PendingRequest::Call(underway));
+            return self.forward(call.message, &call.params).await;
+        };
+        self.note(&underway, "answered_here", result.len(), is_error);
+        self.say(Message::result(call.id, &result)).await;
+    }
+
+    /// Notes the answer of the server to a call, which is passed on as it is.
+    pub(super) fn answered(
+        &mut self,
+        call: &CallUnderway,
+        message: Message,
+        failed: bool,
+    ) -> Message {
+        let is_error = failed || is_tool_error(&message);
+        let upstream = if failed { "failed" } else { "answered" };
+        self.note(call, upstream, message.text.len(), is_error);
+        if let Some(key) = &call.continuation
+            && message.text.contains("input_required")
+            && let Some(result) = message.member("result")
+            && result["resultType"] == "input_required"
+            && let Some(state) = result["requestState"].as_str()
+        {
+            self.approvals.goes_on(state, key.clone());
+        }
+        message
+    }
+
+    /// A list of tools without those that the policy does not list.
+    pub(super) fn cut_list(&self, message: Message) -> Message {
+        let in_force = self.gateway.clerk.policy();
+        let is_listed = |tool: &str| in_force.policy.lists(&self.caller.identity, tool);
+        let changed = |tool: &str, listed: &str| self.gateway.listing(tool, listed);
+        let list =
+            message.raw_member("result").and_then(|it| tool_list::cut(it, is_listed, changed));
+        self.gateway.saw_tools(&message);
+        match list {
+            Some(result) => message.with_member("result", &result),
+            None => message,
+        }
+    }
+}
+
+/// True if an answer says that the tool failed.
+fn is_tool_error(message: &Message) -> bool {
+    // Answers are large, and few are errors.
+    let mut places = message.text.match_indices("\"isError\"");
+    let may_be = places.any(|(at, found)| {
+        let rest = message.text[at + found.len()..].trim_start();
+        rest.strip_prefix(':').is_some_and(|rest| rest.trim_start().starts_with("true"))
+    });
+    may_be && message.member("result").is_some_and(|result| result["isError"] == true)
+}

@@ -1,0 +1,279 @@
+//! The store of the gateway, an SQLite file that several gateways of one machine share: what limits count, and grants.
+
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+
+use crate::error::Error;
+use crate::policy::LimitUse;
+use crate::policy::ledger::{Exhausted, MAX_USES, counted_once, longest_window};
+
+/// Time for which another gateway may hold the file before a call is refused.
+const MAX_WAIT: Duration = Duration::from_secs(2);
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS uses (id INTEGER PRIMARY KEY, counter TEXT NOT NULL, at INTEGER NOT NULL, amount REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS uses_by_counter ON uses (counter, at);
+CREATE TABLE IF NOT EXISTS grants (hash BLOB PRIMARY KEY, name TEXT NOT NULL, created INTEGER NOT NULL, expires INTEGER);
+PRAGMA user_version = 1;
+";
+
+/// An open store.
+#[derive(Debug)]
+pub(super) struct Store {
+    connection: Mutex<Connection>,
+}
+
+/// Why the store could not be used.
+#[derive(Debug)]
+pub(super) struct StoreFailure(pub(super) rusqlite::Error);
+
+impl From<rusqlite::Error> for StoreFailure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self(error)
+    }
+}
+
+/// What a call took of its limits: rows that can be taken out again.
+pub(super) type Reservation = Vec<i64>;
+
+impl Store {
+    /// Opens the store, and makes it if it is not there, for its owner alone.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be written or is not a store.
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        let name = path.display().to_string();
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            make_private_folder(folder).map_err(|error| Error::io(&name, "make", error))?;
+        }
+        let mut options = OpenOptions::new();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(path).map_err(|error| Error::io(&name, "write", error))?;
+        let open = || -> rusqlite::Result<Connection> {
+            let connection = Connection::open(path)?;
+            connection.busy_timeout(MAX_WAIT)?;
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+            connection.pragma_update(None, "synchronous", "NORMAL")?;
+            connection.execute_batch(SCHEMA)?;
+            Ok(connection)
+        };
+        let connection = open().map_err(|error| {
+            Error::format(&name, format!("this is not a store of the gateway: {error}"))
+        })?;
+        Ok(Self { connection: Mutex::new(connection) })
+    }
+
+    pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reserves for several calls in one transaction, in order: each takes what it needs if all of its limits have room, and
+    /// nothing else. `takes` is false for a call that is only looked at. Times are microseconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store does; nothing is taken then.
+    pub(super) fn reserve(
+        &self,
+        calls: &[(&[LimitUse], bool)],
+        now: i64,
+    ) -> Result<Vec<Result<Reservation, Box<Exhausted>>>, StoreFailure> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut answers = Vec::with_capacity(calls.len());
+        for (limits, takes) in calls {
+            answers.push(reserve_one(&transaction, limits, *takes, now)?);
+        }
+        transaction.commit()?;
+        Ok(answers)
+    }
+
+    /// Gives back what was reserved for a call that did not reach its server.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store does.
+    pub(super) fn give_back(&self, reserved: &[i64]) -> Result<(), StoreFailure> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for row in reserved {
+            transaction.prepare_cached("DELETE FROM uses WHERE id = ?")?.execute([row])?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// What is used of a limit now.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store does.
+    pub(super) fn used(&self, limit: &LimitUse, now: i64) -> Result<f64, StoreFailure> {
+        let connection = self.connection();
+        let sql = "SELECT TOTAL(amount) FROM uses WHERE counter = ? AND at > ?";
+        let since = now - micros(limit.window);
+        Ok(connection
+            .prepare_cached(sql)?
+            .query_row(params![limit.counter, since], |row| row.get(0))?)
+    }
+}
+
+fn reserve_one(
+    transaction: &Transaction<'_>,
+    limits: &[LimitUse],
+    takes: bool,
+    now: i64,
+) -> Result<Result<Reservation, Box<Exhausted>>, rusqlite::Error> {
+    for limit in limits {
+        let oldest = now - micros(longest_window(limits, &limit.counter));
+        transaction
+            .prepare_cached("DELETE FROM uses WHERE counter = ? AND at <= ?")?
+            .execute(params![limit.counter, oldest])?;
+        let (held, sum): (i64, f64) = transaction
+            .prepare_cached(
+                "SELECT COUNT(*), TOTAL(CASE WHEN at > ?2 THEN amount END) FROM uses WHERE counter = ?1",
+            )?
+            .query_row(params![limit.counter, now - micros(limit.window)], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+        let is_full = held >= i64::try_from(MAX_USES).unwrap_or(i64::MAX) && limit.amount > 0.0;
+        if sum + limit.amount > limit.max || is_full {
+            let wait = wait_for(transaction, limit, now, sum)?;
+            return Ok(Err(Box::new(Exhausted { limit: limit.clone(), wait })));
+        }
+    }
+    let mut reserved = Vec::new();
+    if takes {
+        for (counter, amount) in counted_once(limits) {
+            transaction
+                .prepare_cached("INSERT INTO uses (counter, at, amount) VALUES (?, ?, ?)")?
+                .execute(params![counter, now, amount])?;
+            reserved.push(transaction.last_insert_rowid());
+        }
+    }
+    Ok(Ok(reserved))
+}
+
+/// The time after which enough of what was used has left the window; `None` if the call alone is more than the limit.
+fn wait_for(
+    transaction: &Transaction<'_>,
+    limit: &LimitUse,
+    now: i64,
+    mut sum: f64,
+) -> rusqlite::Result<Option<Duration>> {
+    let sql = "SELECT at, amount FROM uses WHERE counter = ? AND at > ? ORDER BY at, id";
+    let since = now - micros(limit.window);
+    let mut statement = transaction.prepare_cached(sql)?;
+    let mut rows = statement.query(params![limit.counter, since])?;
+    while let Some(row) = rows.next()? {
+        let (at, amount): (i64, f64) = (row.get(0)?, row.get(1)?);
+        sum -= amount;
+        if sum + limit.amount <= limit.max {
+            let wait = (micros(limit.window) - (now - at)).max(0);
+            return Ok(Some(Duration::from_micros(wait.unsigned_abs())));
+        }
+    }
+    Ok(None)
+}
+
+fn micros(window: Duration) -> i64 {
+    i64::try_from(window.as_micros()).unwrap_or(i64::MAX / 4)
+}
+
+/// Where the store is unless the operator says otherwise: with the state of the user's programs.
+pub(super) fn default_path() -> Option<PathBuf> {
+    let set =
+        |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let folder = if cfg!(windows) {
+        set("LOCALAPPDATA")
+    } else {
+        let stated = set("XDG_STATE_HOME").filter(|path| path.is_absolute());
+        stated.or_else(|| Some(std::env::home_dir()?.join(".local/state")))
+    };
+    Some(folder?.join("api-patterns").join("gateway.db"))
+}
+
+fn make_private_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::policy::ledger::Ledger;
+
+    fn limit(counter: u8, max: f64, window: u64, amount: f64) -> LimitUse {
+        LimitUse {
+            rule: format!("/tools/t/limits/{counter}"),
+            counter: counter.to_string(),
+            max,
+            window: Duration::from_millis(window),
+            amount,
+            counts_calls: false,
+            is_of_tool: true,
+        }
+    }
+
+    proptest! {
+        /// The store and the ledger in memory count alike.
+        #[test]
+        fn the_store_counts_as_the_ledger_does(
+            calls in prop::collection::vec(
+                (0_u64..50, prop::collection::vec((0_u8..3, 1_u8..6, 1_u64..100, 0_u8..4), 1..3), any::<bool>()), 1..40
+            )
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let store = Store::open(&folder.path().join("s.db")).unwrap();
+            let (mut ledger, start, mut time) = (Ledger::default(), Instant::now(), 0);
+            for (later, limits, takes) in calls {
+                time += later;
+                // A counter has one amount in one call.
+                let amount = f64::from(limits[0].3);
+                let limits: Vec<LimitUse> =
+                    limits.iter().map(|it| limit(it.0, f64::from(it.1), it.2, amount)).collect();
+                let now = i64::try_from(time).unwrap() * 1000;
+                let stored = store.reserve(&[(&limits, takes)], now).unwrap().remove(0);
+                let held = ledger.reserve(&limits, start + Duration::from_millis(time), takes);
+                prop_assert_eq!(stored.map(drop).map_err(|it| *it), held);
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_given_back_can_be_used_and_the_rest_survives() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep").join("s.db");
+        let limits = [limit(1, 1.0, 60_000, 1.0)];
+        let store = Store::open(&path).unwrap();
+        let taken = store.reserve(&[(&limits, true), (&limits, true)], 1).unwrap();
+        let reserved = taken[0].clone().unwrap();
+        assert!(taken[1].is_err());
+        let other = Store::open(&path).unwrap();
+        assert!(other.reserve(&[(&limits, true)], 2).unwrap()[0].is_err());
+        store.give_back(&reserved).unwrap();
+        assert!(other.reserve(&[(&limits, true)], 3).unwrap()[0].is_ok());
+        assert!((store.used(&limits[0], 3).unwrap() - 1.0).abs() < f64::EPSILON);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        std::fs::write(folder.path().join("other"), "not a database, but a text of some length")
+            .unwrap();
+        assert!(Store::open(&folder.path().join("other")).is_err());
+    }
+}

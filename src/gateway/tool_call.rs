@@ -1,0 +1,40 @@
+//! A call of a tool, and who makes it.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+/// Who calls.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Caller {
+    /// The grant, or what the operator named the client; rules are by this name.
+    pub(super) identity: String,
+    /// The name that the client gives itself, which is only a label.
+    pub(super) client: String,
+    /// The session, as the log tells sessions apart.
+    pub(super) session: String,
+}
+
+/// A call to be ruled on.
+#[derive(Clone, Debug)]
+pub(super) struct ToolCall {
+    pub(super) caller: Arc<Caller>,
+    pub(super) tool: String,
+    pub(super) arguments: Arc<Value>,
+    /// How far the user's approval has come.
+    pub(super) approval: Approval,
+}
+
+/// How far the approval of a call by the user has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Approval {
+    /// The user was not asked.
+    NotAsked,
+    Approved,
+    /// The user said no, or did not answer in time.
+    Declined,
+    /// The client cannot ask its user.
+    Unavailable,
+    /// The call goes on with one that was approved and counted.
+    Continues,
+}
