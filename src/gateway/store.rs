@@ -1,11 +1,13 @@
 //! The store of the gateway, an SQLite file that several gateways of one machine share: what limits count, and grants.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::error::Error;
 use crate::policy::LimitUse;
@@ -14,9 +16,19 @@ use crate::policy::ledger::{Exhausted, MAX_USES, counted_once, longest_window};
 /// Time for which another gateway may hold the file before a call is refused.
 const MAX_WAIT: Duration = Duration::from_secs(2);
 
+/// The most uses of one counter within its longest window, as in [`MAX_USES`].
+const MOST_USES: i64 = MAX_USES.cast_signed() as i64;
+
+/// How many uses of a counter are added before those that left its windows are removed.
+const FORGET_EVERY: i64 = 64;
+
+/// `counter` is a hash of the name, so that rows are short. `total` and `number` are the amount and the number of all uses of a counter up to a row, so that what is used in a window is the
+/// difference of two rows, however many there are between them.
 const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS uses (id INTEGER PRIMARY KEY, counter TEXT NOT NULL, at INTEGER NOT NULL, amount REAL NOT NULL);
-CREATE INDEX IF NOT EXISTS uses_by_counter ON uses (counter, at);
+CREATE TABLE IF NOT EXISTS uses (
+    counter BLOB NOT NULL, at INTEGER NOT NULL, id INTEGER NOT NULL, amount REAL NOT NULL, total REAL NOT NULL, number INTEGER NOT NULL,
+    PRIMARY KEY (counter, at, id)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS grants (hash BLOB PRIMARY KEY, name TEXT NOT NULL, created INTEGER NOT NULL, expires INTEGER);
 PRAGMA user_version = 1;
 ";
@@ -37,8 +49,20 @@ impl From<rusqlite::Error> for StoreFailure {
     }
 }
 
-/// What a call took of its limits: rows that can be taken out again.
-pub(super) type Reservation = Vec<i64>;
+/// What a call took of its limits: uses that can be taken out again.
+pub(super) type Reservation = Vec<ReservedUse>;
+
+/// A use by its counter, time and number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ReservedUse {
+    counter: [u8; 16],
+    at: i64,
+    id: i64,
+}
+
+fn hash_of(counter: &str) -> [u8; 16] {
+    xxhash_rust::xxh3::xxh3_128(counter.as_bytes()).to_be_bytes()
+}
 
 impl Store {
     /// Opens the store, and makes it if it is not there, for its owner alone.
@@ -59,6 +83,7 @@ impl Store {
         let open = || -> rusqlite::Result<Connection> {
             let connection = Connection::open(path)?;
             connection.busy_timeout(MAX_WAIT)?;
+            connection.set_prepared_statement_cache_capacity(32);
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "NORMAL")?;
             connection.execute_batch(SCHEMA)?;
@@ -100,11 +125,18 @@ impl Store {
     /// # Errors
     ///
     /// Fails if the store does.
-    pub(super) fn give_back(&self, reserved: &[i64]) -> Result<(), StoreFailure> {
+    pub(super) fn give_back(&self, reserved: &[ReservedUse]) -> Result<(), StoreFailure> {
         let mut connection = self.connection();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for row in reserved {
-            transaction.prepare_cached("DELETE FROM uses WHERE id = ?")?.execute([row])?;
+        for ReservedUse { counter, at, id } in reserved {
+            let sql = "DELETE FROM uses WHERE counter = ? AND at = ? AND id = ? RETURNING amount";
+            let mut statement = transaction.prepare_cached(sql)?;
+            let amount = statement.query_row(params![counter, at, id], |row| row.get::<_, f64>(0));
+            // One that has left its window may be gone.
+            if let Some(amount) = amount.optional()? {
+                let sql = "UPDATE uses SET total = total - ?1, number = number - 1 WHERE counter = ?2 AND (at, id) > (?3, ?4)";
+                transaction.prepare_cached(sql)?.execute(params![amount, counter, at, id])?;
+            }
         }
         Ok(transaction.commit()?)
     }
@@ -116,11 +148,9 @@ impl Store {
     /// Fails if the store does.
     pub(super) fn used(&self, limit: &LimitUse, now: i64) -> Result<f64, StoreFailure> {
         let connection = self.connection();
-        let sql = "SELECT TOTAL(amount) FROM uses WHERE counter = ? AND at > ?";
-        let since = now - micros(limit.window);
-        Ok(connection
-            .prepare_cached(sql)?
-            .query_row(params![limit.counter, since], |row| row.get(0))?)
+        let window = micros(limit.window);
+        let uses = CounterUses::open(&connection, &limit.counter, now, window)?;
+        Ok(uses.within(uses.now - window)?)
     }
 }
 
@@ -129,35 +159,117 @@ fn reserve_one(
     limits: &[LimitUse],
     takes: bool,
     now: i64,
-) -> Result<Result<Reservation, Box<Exhausted>>, rusqlite::Error> {
+) -> rusqlite::Result<Result<Reservation, Box<Exhausted>>> {
+    let mut counters: BTreeMap<&str, CounterUses<'_>> = BTreeMap::new();
     for limit in limits {
-        let oldest = now - micros(longest_window(limits, &limit.counter));
-        transaction
-            .prepare_cached("DELETE FROM uses WHERE counter = ? AND at <= ?")?
-            .execute(params![limit.counter, oldest])?;
-        let (held, sum): (i64, f64) = transaction
-            .prepare_cached(
-                "SELECT COUNT(*), TOTAL(CASE WHEN at > ?2 THEN amount END) FROM uses WHERE counter = ?1",
-            )?
-            .query_row(params![limit.counter, now - micros(limit.window)], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?;
-        let is_full = held >= i64::try_from(MAX_USES).unwrap_or(i64::MAX) && limit.amount > 0.0;
-        if sum + limit.amount > limit.max || is_full {
-            let wait = wait_for(transaction, limit, now, sum)?;
+        let uses = match counters.entry(&limit.counter) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let longest = micros(longest_window(limits, &limit.counter));
+                new.insert(CounterUses::open(transaction, &limit.counter, now, longest)?)
+            }
+        };
+        let sum = uses.within(uses.now - micros(limit.window))?;
+        if sum + limit.amount > limit.max || (uses.is_full && limit.amount > 0.0) {
+            let wait = wait_for(transaction, limit, uses.now, sum)?;
             return Ok(Err(Box::new(Exhausted { limit: limit.clone(), wait })));
         }
     }
     let mut reserved = Vec::new();
     if takes {
         for (counter, amount) in counted_once(limits) {
-            transaction
-                .prepare_cached("INSERT INTO uses (counter, at, amount) VALUES (?, ?, ?)")?
-                .execute(params![counter, now, amount])?;
-            reserved.push(transaction.last_insert_rowid());
+            if let Some(uses) = counters.get(counter) {
+                reserved.push(uses.add(amount)?);
+            }
         }
     }
     Ok(Ok(reserved))
+}
+
+/// The uses of one counter.
+struct CounterUses<'s> {
+    connection: &'s Connection,
+    counter: [u8; 16],
+    /// The time of a use now, which is not before the last one, so that rows are in the order of their times also where a clock goes
+    /// back.
+    now: i64,
+    /// The last use, and total and number of all.
+    last: (i64, i64),
+    total: f64,
+    number: i64,
+    /// Whether there are as many uses in the longest window as are held.
+    is_full: bool,
+}
+
+impl<'s> CounterUses<'s> {
+    /// Looks at a counter whose uses matter for so long. Where a clock went back by more, what was counted is forgotten.
+    fn open(
+        connection: &'s Connection,
+        counter: &'s str,
+        now: i64,
+        longest: i64,
+    ) -> rusqlite::Result<Self> {
+        let counter = hash_of(counter);
+        let sql = "SELECT at, id, total, number FROM uses WHERE counter = ? ORDER BY at DESC, id DESC LIMIT 1";
+        let last = connection.prepare_cached(sql)?.query_row([counter], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get(2)?, row.get::<_, i64>(3)?))
+        });
+        let (at, id, total, number) = last.optional()?.unwrap_or((now, 0, 0.0, 0));
+        let mut uses =
+            Self { connection, counter, now, last: (at, id), total, number, is_full: false };
+        if at > now.saturating_add(longest) {
+            connection.prepare_cached("DELETE FROM uses WHERE counter = ?")?.execute([counter])?;
+            return Ok(Self { last: (now, 0), total: 0.0, number: 0, ..uses });
+        }
+        uses.now = at.max(now);
+        // Seldom enough to cost little, and often enough that little is held.
+        if id % FORGET_EVERY == 0 {
+            uses.forget(uses.now - longest)?;
+        }
+        if number >= MOST_USES {
+            let (_, before) = uses.before(uses.now - longest)?;
+            uses.is_full = number - before >= MOST_USES;
+        }
+        Ok(uses)
+    }
+
+    /// Total and number of the uses at a time or before, of those that are held.
+    fn before(&self, time: i64) -> rusqlite::Result<(f64, i64)> {
+        let sql = "SELECT total, number FROM uses WHERE counter = ? AND at <= ? ORDER BY at DESC, id DESC LIMIT 1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let two = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        if let Some(found) = statement.query_row(params![self.counter, time], two).optional()? {
+            return Ok(found);
+        }
+        let sql =
+            "SELECT total - amount, number - 1 FROM uses WHERE counter = ? ORDER BY at, id LIMIT 1";
+        let first =
+            self.connection.prepare_cached(sql)?.query_row([self.counter], two).optional()?;
+        Ok(first.unwrap_or_default())
+    }
+
+    /// Sum of the amounts of the uses after a time.
+    fn within(&self, since: i64) -> rusqlite::Result<f64> {
+        Ok(if self.number == 0 { 0.0 } else { self.total - self.before(since)?.0 })
+    }
+
+    /// Removes what left all windows, but for the use that the others are counted from.
+    fn forget(&self, oldest: i64) -> rusqlite::Result<()> {
+        let sql = "DELETE FROM uses WHERE counter = ?1 AND (at, id) <
+            (SELECT at, id FROM uses WHERE counter = ?1 AND at <= ?2 ORDER BY at DESC, id DESC LIMIT 1)";
+        self.connection.prepare_cached(sql)?.execute(params![self.counter, oldest])?;
+        Ok(())
+    }
+
+    /// Adds a use.
+    fn add(&self, amount: f64) -> rusqlite::Result<ReservedUse> {
+        let id = self.last.1 + 1;
+        let sql =
+            "INSERT INTO uses (counter, at, id, amount, total, number) VALUES (?, ?, ?, ?, ?, ?)";
+        let row = params![self.counter, self.now, id, amount, self.total + amount, self.number + 1];
+        self.connection.prepare_cached(sql)?.execute(row)?;
+        Ok(ReservedUse { counter: self.counter, at: self.now, id })
+    }
 }
 
 /// The time after which enough of what was used has left the window; `None` if the call alone is more than the limit.
@@ -170,7 +282,7 @@ fn wait_for(
     let sql = "SELECT at, amount FROM uses WHERE counter = ? AND at > ? ORDER BY at, id";
     let since = now - micros(limit.window);
     let mut statement = transaction.prepare_cached(sql)?;
-    let mut rows = statement.query(params![limit.counter, since])?;
+    let mut rows = statement.query(params![hash_of(&limit.counter), since])?;
     while let Some(row) = rows.next()? {
         let (at, amount): (i64, f64) = (row.get(0)?, row.get(1)?);
         sum -= amount;
