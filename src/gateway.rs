@@ -327,3 +327,6 @@ async fn asked_to_end() {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

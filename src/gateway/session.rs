@@ -322,8 +322,12 @@ impl Session {
     fn canceled(&mut self, id: &RequestId) -> bool {
         match self.pending.get(id) {
             Some(PendingRequest::Undecided(ticket)) => {
-                self.undecided.remove(ticket);
-                self.approvals.forget(id);
+                if self.approvals.forget(id) {
+                    self.undecided.remove(ticket);
+                } else if let Some(call) = self.undecided.get_mut(ticket) {
+                    // It is being ruled on.
+                    call.is_canceled = true;
+                }
                 self.pending.remove(id);
                 true
             }

@@ -345,18 +345,21 @@ mod tests {
         #[test]
         fn the_store_counts_as_the_ledger_does(
             calls in prop::collection::vec(
-                (0_u64..50, prop::collection::vec((0_u8..3, 1_u8..6, 1_u64..100, 0_u8..4), 1..3), any::<bool>()), 1..40
+                (0_u64..50, prop::collection::vec((0_u8..3, 1_u8..6, 1_u8..6), 1..3), 0_u8..4, any::<bool>()), 1..40
             )
         ) {
             let folder = tempfile::tempdir().unwrap();
             let store = Store::open(&folder.path().join("s.db")).unwrap();
             let (mut ledger, start, mut time) = (Ledger::default(), Instant::now(), 0);
-            for (later, limits, takes) in calls {
+            for (later, counters, amount, takes) in calls {
                 time += later;
-                // A counter has one amount in one call.
-                let amount = f64::from(limits[0].3);
-                let limits: Vec<LimitUse> =
-                    limits.iter().map(|it| limit(it.0, f64::from(it.1), it.2, amount)).collect();
+                // A counter has the same windows in every call.
+                let limits: Vec<LimitUse> = counters.iter().flat_map(|(counter, one, other)| {
+                    let window = 10 + 20 * u64::from(*counter);
+                    [(*one, window), (*other, 3 * window)].map(|(max, window)| {
+                        limit(*counter, f64::from(max), window, f64::from(amount))
+                    })
+                }).collect();
                 let now = i64::try_from(time).unwrap() * 1000;
                 let stored = store.reserve(&[(&limits, takes)], now).unwrap().remove(0);
                 let held = ledger.reserve(&limits, start + Duration::from_millis(time), takes);

@@ -54,9 +54,11 @@ impl Approvals {
         self.asked.contains_key(id)
     }
 
-    /// Drops the question about a request that was taken back.
-    pub(super) fn forget(&mut self, request: &RequestId) {
+    /// Drops the question about a request that was taken back; false if there is none.
+    pub(super) fn forget(&mut self, request: &RequestId) -> bool {
+        let before = self.asked.len();
         self.asked.retain(|_, asked| asked.request != *request);
+        self.asked.len() < before
     }
 
     /// Waits until a question is too old.

@@ -36,6 +36,8 @@ pub(super) struct UndecidedCall {
     pub(super) call: ToolCall,
     /// Whether the client made no handshake.
     pub(super) is_modern: bool,
+    /// Whether the client took it back.
+    pub(super) is_canceled: bool,
 }
 
 /// An answer of the gateway itself, from a thread that may wait for the disk.
@@ -43,6 +45,14 @@ pub(super) struct OwnAnswered {
     call: UndecidedCall,
     /// `None` if the server must answer.
     answer: Option<OwnAnswer>,
+}
+
+impl CallUnderway {
+    /// A call that is passed on now.
+    fn new(number: u64, call: &UndecidedCall) -> Self {
+        let tool = call.call.tool.clone();
+        Self { number, tool, start: Instant::now(), reserved: Vec::new(), continuation: None }
+    }
 }
 
 impl UndecidedCall {
@@ -79,12 +89,23 @@ impl Session {
             approval: Approval::NotAsked,
         };
         let is_modern = version_of(params).is_some_and(is_modern);
-        let mut call = UndecidedCall { id, message, params: params.clone(), call, is_modern };
+        let mut call = UndecidedCall {
+            id,
+            message,
+            params: params.clone(),
+            call,
+            is_modern,
+            is_canceled: false,
+        };
         let approval = self.approvals.of(&call.key(), params);
         if matches!(approval, Approval::Approved | Approval::Declined) {
             // The state and the answer are the gateway's own.
-            call.message =
-                call.message.with_param("inputResponses", None).with_param("requestState", None);
+            for name in ["inputResponses", "requestState"] {
+                call.message = call.message.with_param(name, None);
+                if let Some(params) = call.params.as_object_mut() {
+                    params.shift_remove(name);
+                }
+            }
         }
         self.submit(call, approval);
     }
@@ -101,22 +122,18 @@ impl Session {
 
     /// Does what was ruled.
     pub(super) async fn ruled(&mut self, ruled: RuledCall) {
-        let Some(call) = self.undecided.remove(&ruled.ticket) else {
-            // It was taken back in the meantime.
+        let Some(call) = self.undecided.remove(&ruled.ticket) else { return };
+        if call.is_canceled {
             if let Ruling::Forward(reserved) = ruled.ruling {
+                self.note(&CallUnderway::new(ruled.number, &call), "canceled", 0, false);
                 self.gateway.clerk.give_back(reserved);
             }
             return;
-        };
+        }
         match ruled.ruling {
             Ruling::Forward(reserved) => {
-                let mut underway = CallUnderway {
-                    number: ruled.number,
-                    tool: call.call.tool.clone(),
-                    start: Instant::now(),
-                    reserved,
-                    continuation: None,
-                };
+                let mut underway = CallUnderway::new(ruled.number, &call);
+                underway.reserved = reserved;
                 if self.gateway.answers_itself(&call.call.tool) {
                     self.pending.insert(call.id.clone(), PendingRequest::Call(underway));
                     self.answer_here(call);
