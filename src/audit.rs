@@ -1,4 +1,4 @@
-//! Audit log: one JSON line per event, synced to disk before what it is about happens or is answered.
+//! Audit log: one JSON line per event; those about decisions are synced to disk before what was decided happens.
 
 pub(crate) mod summary;
 
@@ -37,8 +37,8 @@ struct OpenLog {
     identity: FileIdentity,
     /// Length after the last line of ours, in bytes; other processes may have appended since.
     length: u64,
-    /// Length of the file, in bytes, before a line of which only a part could be written.
-    torn_at: Option<u64>,
+    /// Length of the file, in bytes, before and after a part of a line that could not be removed.
+    torn_at: Option<(u64, u64)>,
 }
 
 /// One logged call of a server.
@@ -97,7 +97,11 @@ impl AuditLog {
     pub(crate) fn add_lines(&self, lines: &[u8], is_synced: bool) -> io::Result<()> {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         self.renew(&mut log)?;
-        log.append(lines, is_synced)
+        // Other processes may write the log too: what is cut off after a failure must be ours.
+        log.file.lock()?;
+        let appended = log.append(lines, is_synced);
+        log.file.unlock()?;
+        appended
     }
 
     /// Opens the log again if its name belongs to another file or to none, and rotates it if it is large.
@@ -190,18 +194,18 @@ impl OpenLog {
     }
 
     fn append(&mut self, lines: &[u8], is_synced: bool) -> io::Result<()> {
-        if let Some(length) = self.torn_at {
-            self.file.set_len(length)?;
-            self.torn_at = None;
+        if let Some((torn, length)) = self.torn_at.take()
+            && self.file.metadata()?.len() == length
+        {
+            self.file.set_len(torn)?;
         }
         let before = self.file.metadata()?.len();
         let written = self.file.write_all(lines);
         let synced = written.and_then(|()| if is_synced { self.file.sync_data() } else { Ok(()) });
         if synced.is_err() {
-            self.torn_at = Some(before);
             // Remove the partial line now if possible, so that readers of the log find only complete lines.
-            if self.file.set_len(before).is_ok() {
-                self.torn_at = None;
+            if self.file.set_len(before).is_err() {
+                self.torn_at = self.file.metadata().ok().map(|metadata| (before, metadata.len()));
             }
             return synced;
         }

@@ -40,7 +40,9 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::audit::AuditLog;
+use crate::capture::location::identity_of;
 use crate::error::Error;
+use crate::flow::text;
 use crate::gateway::chance::text as random_text;
 use crate::gateway::clerk::{Clerk, ClerkParts};
 pub(crate) use crate::gateway::http::AccessSettings;
@@ -61,6 +63,9 @@ const MAX_MESSAGE_BYTES: usize = 4 << 20;
 
 /// Time that a client which closed its input has to read the remaining answers.
 const MAX_LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Time that programs and servers have to end when the gateway does.
+const MAX_GOODBYE: Duration = Duration::from_secs(6);
 
 /// How often the policy file is looked at while nobody calls, so that clients learn of other tools.
 const POLICY_LOOKS: Duration = Duration::from_secs(1);
@@ -109,6 +114,8 @@ struct Gateway {
     /// Names and descriptions of the tools, as the server listed them last.
     tools: Mutex<Vec<(String, String)>>,
     recent: Arc<RecentCalls>,
+    /// What the operator calls clients without a grant.
+    identity: String,
     /// The fingerprint of the policy that clients know of.
     edits: watch::Sender<Arc<str>>,
     complain: Complain,
@@ -124,6 +131,9 @@ impl Gateway {
         let audit = settings.audit.path.as_deref();
         let audit = audit.map(|path| AuditLog::open(path, settings.audit.max_bytes)).transpose()?;
         if let Some(log) = &audit {
+            let database = Some(&settings.database);
+            let others = [settings.policy.as_ref(), settings.store.as_ref(), database];
+            check_is_own(log, &others)?;
             log.end_line().map_err(|error| Error::io("the audit log", "write", error))?;
         }
         // Without a policy there is nothing to count, and on standard input there are no grants.
@@ -151,12 +161,23 @@ impl Gateway {
         };
         let own = OwnAnswers::new(settings.database, tools, settings.better, complain);
         let (upstream, tools) = (settings.upstream, Mutex::default());
-        let complain = complain.clone();
-        Ok(Self { upstream, clerk, store, own, answers_own, tools, recent, edits, complain })
+        let (identity, complain) = (settings.identity, complain.clone());
+        Ok(Self {
+            identity,
+            upstream,
+            clerk,
+            store,
+            own,
+            answers_own,
+            tools,
+            recent,
+            edits,
+            complain,
+        })
     }
 
-    /// Takes the name that the server gives itself.
-    fn met(&self, server: &str) {
+    /// Notes the name that the server gives itself.
+    fn note_server_name(&self, server: &str) {
         self.answers_own.get_or_init(|| server == MITMPROXY_MCP);
     }
 
@@ -231,8 +252,8 @@ pub(crate) fn serve_stdio(settings: GatewaySettings, complain: &Complain) -> Res
         };
         // Wait for the last answers to be written, but not for a client that does not read them.
         tokio::time::timeout(MAX_LAST_WORDS, writer).await.ok();
-        // Programs that were started end by themselves, or are ended.
-        child::all_ended().await;
+        // Programs that were started end by themselves, or are ended, and sessions of servers are ended.
+        tokio::time::timeout(MAX_GOODBYE, child::all_ended()).await.unwrap_or_default();
         end
     });
     gateway.clerk.flush();
@@ -259,6 +280,7 @@ pub(crate) fn serve_http(
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
         let site = ListeningSite::open(Arc::clone(&gateway), access)?;
+        let end_sessions = site.ender();
         complain(&site.greeting());
         let watcher = Arc::clone(&gateway);
         tokio::spawn(async move { watcher.watch_policy().await });
@@ -266,11 +288,12 @@ pub(crate) fn serve_http(
             () = site.serve() => {}
             () = asked_to_end() => {}
         }
+        end_sessions();
+        tokio::time::timeout(MAX_GOODBYE, child::all_ended()).await.unwrap_or_default();
         Ok(())
     });
-    // What serves sessions is dropped with the runtime, and programs end with it.
-    runtime.shutdown_timeout(MAX_LAST_WORDS);
     gateway.clerk.flush();
+    runtime.shutdown_timeout(MAX_LAST_WORDS);
     ended
 }
 
@@ -283,6 +306,24 @@ fn raise_open_files() {
         let mut limit = getrlimit(Resource::Nofile);
         limit.current = limit.maximum;
         setrlimit(Resource::Nofile, limit).unwrap_or_default();
+    }
+}
+
+/// Fails if the audit log is one of the other files, for example through a link: appending to it would change that file.
+fn check_is_own(log: &AuditLog, others: &[Option<&PathBuf>]) -> Result<(), Error> {
+    let failed = |error| Error::io("the audit log", "look at", error);
+    let own = identity_of(&log.file().map_err(failed)?.metadata().map_err(failed)?);
+    let is_own = |path: &&PathBuf| {
+        std::fs::metadata(path).is_ok_and(|metadata| identity_of(&metadata) == own)
+    };
+    match others.iter().flatten().copied().find(is_own) {
+        Some(path) => {
+            let name = text::printable(path.display().to_string().as_bytes()).into_owned();
+            Err(Error::usage(format!(
+                "the audit log is the file {name}, which is read; write it elsewhere"
+            )))
+        }
+        None => Ok(()),
     }
 }
 
@@ -309,6 +350,8 @@ async fn asked_to_end() {
     {
         use tokio::signal::unix::{SignalKind, signal};
 
+        // A file that may not grow is an error of the write, and not the end of the process (SIGXFSZ).
+        let _listener = signal(SignalKind::from_raw(25));
         let (Ok(mut end), Ok(mut hang_up)) =
             (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
         else {

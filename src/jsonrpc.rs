@@ -9,11 +9,12 @@ use std::borrow::Cow;
 use std::fmt;
 
 use indexmap::IndexMap;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use unicode_normalization::UnicodeNormalization;
 
+use crate::flow::text::{is_invisible, shortened};
 use crate::jsonrpc::envelope::{Envelope, is_too_deep};
 
 pub(crate) const PARSE_ERROR: i32 = -32700;
@@ -22,6 +23,12 @@ pub(crate) const METHOD_NOT_FOUND: i32 = -32601;
 pub(crate) const INVALID_PARAMS: i32 = -32602;
 /// The first of the codes that implementations may give a meaning.
 pub(crate) const SERVER_ERROR: i32 = -32000;
+
+/// The most bytes of a name that a refusal shows.
+const MAX_SHOWN_BYTES: usize = 100;
+
+/// The longest id, in bytes of JSON.
+const MAX_ID_BYTES: usize = 1000;
 
 /// The members of a message.
 const MEMBERS: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
@@ -33,7 +40,8 @@ pub(crate) struct RequestId(String);
 impl RequestId {
     /// An id from JSON; `None` if it is neither a text nor an integer.
     pub(crate) fn of(value: &Value) -> Option<Self> {
-        (value.is_string() || value.is_i64() || value.is_u64()).then(|| Self(value.to_string()))
+        let is_id = value.is_string() || value.is_i64() || value.is_u64();
+        Some(value.to_string()).filter(|text| is_id && text.len() <= MAX_ID_BYTES).map(Self)
     }
 
     /// An id that is a text.
@@ -41,9 +49,14 @@ impl RequestId {
         Self(Value::from(text).to_string())
     }
 
-    /// The id as JSON.
+    /// The id as JSON text.
     pub(crate) fn as_json(&self) -> &str {
         &self.0
+    }
+
+    /// The id as a JSON value.
+    pub(crate) fn to_value(&self) -> Value {
+        serde_json::from_str(&self.0).unwrap_or_default()
     }
 }
 
@@ -85,10 +98,24 @@ struct Members<'m> {
     id: Option<&'m RawValue>,
     #[serde(borrow)]
     method: Option<Cow<'m, str>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     result: Option<&'m RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     error: Option<&'m RawValue>,
+}
+
+/// A member that is there, also if it is null.
+fn present<'de, D: Deserializer<'de>>(member: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(member).map(Some)
+}
+
+/// A message is a line: line ends, which valid JSON has only between its parts, become spaces.
+fn in_one_line(text: &str) -> Cow<'_, str> {
+    if text.contains(['\n', '\r']) {
+        Cow::Owned(text.replace(['\n', '\r'], " "))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 impl Message {
@@ -114,6 +141,10 @@ impl Message {
             }
             _ => return Err("this message is neither a request nor an answer"),
         };
+        let text = match in_one_line(&text) {
+            Cow::Owned(line) => line,
+            Cow::Borrowed(_) => text,
+        };
         Ok(Self { kind, text })
     }
 
@@ -137,6 +168,7 @@ impl Message {
         };
         let value = strict_json::parse_unique(utf8).map_err(|error| match error {
             strict_json::StrictError::Repeated(key) => {
+                let key = shortened(key.as_bytes(), MAX_SHOWN_BYTES);
                 refused(INVALID_REQUEST, format!("the key {key} appears twice in one object"))
             }
             strict_json::StrictError::NotJson => refused(
@@ -153,11 +185,10 @@ impl Message {
         else {
             return Err(invalid("this is not a message of JSON-RPC 2.0"));
         };
-        if let Some(key) = object.keys().find(|key| is_variant(key, &MEMBERS)) {
-            return Err(refused(
-                INVALID_REQUEST,
-                format!("the member {key} is written like another one"),
-            ));
+        if let Some(key) = first_variant(object.keys().map(|key| &**key), &MEMBERS) {
+            let key = shortened(key.as_bytes(), MAX_SHOWN_BYTES);
+            let why = format!("the member {key} is written like another one");
+            return Err(refused(INVALID_REQUEST, why));
         }
         let id = object.get("id");
         let method = object.get("method");
@@ -185,8 +216,7 @@ impl Message {
             }
             _ => return Err(invalid("this message is neither a request nor an answer")),
         };
-        // A message is a line, whatever white space its sender put between its members.
-        let text = if utf8.contains(['\n', '\r']) { value.to_string() } else { utf8.to_owned() };
+        let text = in_one_line(utf8).into_owned();
         Ok((Self { kind, text }, value))
     }
 
@@ -290,8 +320,7 @@ impl Message {
 
     /// A member as it was written.
     pub(crate) fn raw_member(&self, name: &str) -> Option<&str> {
-        let members: IndexMap<Cow<'_, str>, &RawValue> = serde_json::from_str(&self.text).ok()?;
-        members.get(name).map(|value| value.get())
+        raw_member(&self.text, name)
     }
 
     fn replaced(&self, name: &str, json: &str) -> Option<String> {
@@ -304,6 +333,12 @@ impl MessageRefusal {
     pub(crate) fn to_text(&self) -> String {
         error_text(&self.id, self.code, &self.why, None)
     }
+}
+
+/// A member of an object, as it was written.
+pub(crate) fn raw_member<'o>(object: &'o str, name: &str) -> Option<&'o str> {
+    let members: IndexMap<Cow<'o, str>, &'o RawValue> = serde_json::from_str(object).ok()?;
+    members.get(name).map(|value| value.get())
 }
 
 /// An object with members, given as JSON, or without them; the others stay as they were written.
@@ -337,18 +372,18 @@ pub(crate) fn folded(name: &str) -> String {
     seen.filter(|c| !c.is_control() && !c.is_whitespace() && !is_invisible(*c)).collect()
 }
 
-/// Characters of the kinds Cf and variation selectors that are not shown.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')
-}
-
 /// True if a name is not one of these, but would be to a reader that does not tell case or width apart.
 pub(crate) fn is_variant(name: &str, known: &[&str]) -> bool {
-    !known.contains(&name) && {
-        let name = folded(name);
-        known.iter().any(|known| folded(known) == name)
-    }
+    first_variant(std::iter::once(name), known).is_some()
+}
+
+/// The first of some names that is a variant of one of these.
+pub(crate) fn first_variant<'n>(
+    mut names: impl Iterator<Item = &'n str>,
+    known: &[&str],
+) -> Option<&'n str> {
+    let folded_names: Vec<String> = known.iter().map(|known| folded(known)).collect();
+    names.find(|name| !known.contains(name) && folded_names.contains(&folded(name)))
 }
 
 #[cfg(test)]
@@ -395,14 +430,25 @@ mod tests {
         assert!(Message::parse(r#"{"jsonrpc":"2.0","id":1}"#.to_owned()).is_err());
         let lines = "{\"jsonrpc\":\"2.0\",\n\"method\":\"x\"}";
         let (message, _) = Message::parse_strictly(lines.as_bytes()).unwrap();
-        assert_eq!(message.text, r#"{"jsonrpc":"2.0","method":"x"}"#);
+        assert_eq!(message.text, r#"{"jsonrpc":"2.0", "method":"x"}"#);
+        let null =
+            Message::parse("{\"jsonrpc\":\"2.0\",\n\"id\":1,\"result\":null}".to_owned()).unwrap();
+        assert!(
+            matches!(null.kind, MessageKind::Response { is_error: false, .. })
+                && !null.text.contains('\n')
+        );
     }
 
     #[test]
     fn variants_of_names_are_seen() {
-        for variant in
-            ["Start_Proxy", "ｓtart_proxy", "start_proxy ", "start\u{200b}_proxy", "ſtart_proxy"]
-        {
+        for variant in [
+            "Start_Proxy",
+            "ｓtart_proxy",
+            "start_proxy ",
+            "start\u{200b}_proxy",
+            "ſtart_proxy",
+            "start_proxy\u{3164}",
+        ] {
             assert!(is_variant(variant, &["start_proxy"]), "{variant}");
         }
         assert!(!is_variant("start_proxy", &["start_proxy"]));

@@ -48,7 +48,7 @@ pub(crate) enum KnownTools<'t> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Policy {
     general: RuleSet,
-    /// Rules by client name. A client may choose its name itself, so that the name distinguishes clients but authenticates
+    /// Rules by the name of the client: its grant in the gateway, and in `mcp` the name that it gives itself, which authenticates
     /// nobody.
     identities: BTreeMap<String, RuleSet>,
     /// The names of tools that the file has, by what a reader sees who does not tell case or width apart.
@@ -253,8 +253,10 @@ impl Policy {
         };
         let (verdict, place) = match (self.hides(identity, tool), self.imitated(tool), action) {
             (Some(hidden), _, _) => (Verdict::Hidden, hidden),
-            (_, Some(_), _) | (_, _, Action::Deny) => (Verdict::Deny, place),
-            (_, _, Action::RequireApproval) => (Verdict::Ask, place),
+            (_, Some(name), _) => (Verdict::Deny, self.rule(identity, name).1),
+            (_, _, Action::Deny) if matches!(of, RuleOf::Default(_)) => (Verdict::Deny, place),
+            (_, _, Action::Deny) => (Verdict::Deny, format!("{place}/action")),
+            (_, _, Action::RequireApproval) => (Verdict::Ask, format!("{place}/action")),
             (_, _, Action::Allow) => (Verdict::Allow, place),
         };
         let scopes = self.scopes(rule, &place, identity, tool);
@@ -265,6 +267,11 @@ impl Policy {
             .flat_map(|scope| scope.rule.limits.iter().map(|limit| scope.limit_use(limit, 0.0)));
         let limits = limits.collect();
         PolicyDecision { verdict, rule: place, message: None, is_about_arguments: false, limits }
+    }
+
+    /// The names of the clients that have rules of their own.
+    pub(crate) fn identity_names(&self) -> impl Iterator<Item = &str> {
+        self.identities.keys().map(|name| &**name)
     }
 
     /// True if what the policy says of a tool depends on the arguments.

@@ -65,7 +65,7 @@ impl PageServer {
         thread::Builder::new().name("page".to_owned()).spawn(move || {
             let streams = Arc::new(Semaphore::new(MAX_EVENT_STREAMS));
             let site = Site { address, page: receiver, streams };
-            runtime.block_on(accept(listener, MAX_CONNECTIONS, move |request| {
+            runtime.block_on(accept(listener, MAX_CONNECTIONS, MAX_HEAD_TIME, move |request| {
                 std::future::ready(answer(&request, &site))
             }));
         })?;
@@ -96,6 +96,7 @@ struct Site {
 pub(crate) async fn accept<Answer: Future<Output = Response<AnswerBody>> + Send + 'static>(
     listener: TcpListener,
     max_connections: usize,
+    max_head_time: Duration,
     answer: impl Fn(Request<Incoming>) -> Answer + Clone + Send + Sync + 'static,
 ) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
@@ -117,7 +118,7 @@ pub(crate) async fn accept<Answer: Future<Output = Response<AnswerBody>> + Send 
             });
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(MAX_HEAD_TIME)
+                .header_read_timeout(max_head_time)
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
             // A connection that breaks is the client's matter.

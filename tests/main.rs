@@ -38,6 +38,10 @@ mod dumps;
 /// Captures that grow.
 #[path = "main/follow.rs"]
 mod follow;
+/// The gateway, its grants, its page and the commands around it.
+#[cfg(feature = "gateway")]
+#[path = "main/gateway.rs"]
+mod gateway;
 /// HAR files of various programs.
 #[path = "main/har.rs"]
 mod har;

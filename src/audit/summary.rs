@@ -17,6 +17,9 @@ const OTHERS: &str = "(others)";
 /// Decisions by which a call was passed on or answered.
 const ALLOWED: [&str; 3] = ["allow", "approved", "continued"];
 
+/// What became of calls that the server, or the gateway in its place, answered.
+const ANSWERED: [&str; 3] = ["answered", "answered_here", "failed"];
+
 /// A line, as far as the summary is about it.
 #[derive(Deserialize)]
 struct AuditLine {
@@ -27,6 +30,7 @@ struct AuditLine {
     decision: Option<String>,
     rule: Option<String>,
     why: Option<String>,
+    upstream: Option<String>,
     duration: Option<f64>,
     #[serde(default)]
     is_error: bool,
@@ -102,7 +106,10 @@ impl AuditSummary {
         }
         let tool = line.tool.unwrap_or_default();
         match line.event.as_deref() {
-            Some("outcome") => self.answered(&tool, line.duration, line.is_error),
+            Some("outcome") => {
+                let is_answer = line.upstream.is_none_or(|it| ANSWERED.contains(&&*it));
+                self.answered(&tool, line.duration.filter(|_| is_answer), line.is_error);
+            }
             Some("refused") => {
                 *entry(&mut self.invalid_messages, line.why.unwrap_or_default()) += 1
             }
@@ -143,9 +150,10 @@ impl AuditSummary {
 
     fn answered(&mut self, tool: &str, duration: Option<f64>, is_error: bool) {
         let tool = entry(&mut self.tools, tool.to_owned());
-        let seconds = duration.filter(|it| it.is_finite() && *it >= 0.0).unwrap_or_default();
-        tool.answers += 1;
         tool.errors += u64::from(is_error);
+        let seconds = duration.filter(|it| it.is_finite() && *it >= 0.0);
+        let Some(seconds) = seconds else { return };
+        tool.answers += 1;
         tool.total_seconds += seconds;
         tool.slowest_seconds = tool.slowest_seconds.max(seconds);
     }

@@ -59,7 +59,7 @@ fn tools_of_server(arguments: &PolicyCheckArguments) -> Result<Option<Vec<String
         return Ok(None);
     }
     let upstream = super::gateway::upstream(server)?;
-    let tools = crate::gateway::scan::scan(&upstream, &super::gateway::complaints())?;
+    let tools = crate::gateway::scan::scan(upstream, &super::gateway::complaints())?;
     let name = |tool: &Value| tool["name"].as_str().unwrap_or_default().to_owned();
     Ok(Some(tools.iter().map(name).collect()))
 }
@@ -75,7 +75,7 @@ fn scan(arguments: &PolicyScanArguments) -> Result<Exit, Failure> {
     use crate::policy::draft::{judge_all, recommended};
 
     let upstream = super::gateway::upstream(&arguments.server)?;
-    let tools = crate::gateway::scan::scan(&upstream, &super::gateway::complaints())?;
+    let tools = crate::gateway::scan::scan(upstream, &super::gateway::complaints())?;
     if tools.is_empty() {
         complain("the server has no tools");
         return Ok(Exit::Nothing);

@@ -24,7 +24,12 @@ pub fn is_unsafe(c: char) -> bool {
         || (c.is_whitespace() && c != ' ')
         || is_right_to_left(c)
         || matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..)
-        || matches!(c,
+        || is_invisible(c)
+}
+
+/// Returns `true` for characters that are not seen: marks of format, fillers and variation selectors.
+pub(crate) fn is_invisible(c: char) -> bool {
+    matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}'
             | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'

@@ -3,15 +3,15 @@
 //! Both translations are state machines without input and output of their own: a message goes in, and the messages that are to be
 //! sent to either side come out.
 
-mod legacy_client;
-mod modern_client;
+mod legacy_server;
+mod modern_server;
 
 use serde_json::Value;
 
-use crate::jsonrpc::Message;
+use crate::jsonrpc::{Message, RequestId};
 
-pub(super) use crate::gateway::bridge::legacy_client::ModernServer;
-pub(super) use crate::gateway::bridge::modern_client::LegacyServer;
+pub(super) use crate::gateway::bridge::legacy_server::LegacyServer;
+pub(super) use crate::gateway::bridge::modern_server::ModernServer;
 
 /// Messages to be sent.
 #[derive(Debug, Default)]
@@ -46,6 +46,15 @@ impl Bridge {
             Self::Direct => Outbox { to_server: Vec::new(), to_client: vec![message] },
             Self::LegacyServer(server) => server.take_from_server(message),
             Self::ModernServer(server) => server.take_from_server(message),
+        }
+    }
+
+    /// Forgets a request that did not reach the server, and gives the id that the client gave it.
+    pub(super) fn unreached(&mut self, id: &RequestId) -> Option<RequestId> {
+        match self {
+            Self::Direct => Some(id.clone()),
+            Self::LegacyServer(server) => server.unreached(id),
+            Self::ModernServer(server) => server.unreached(id),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 use crate::flow::text;
 use crate::gateway::Complain;
@@ -15,10 +15,13 @@ use crate::gateway::link::{FromServer, Link, MAX_QUEUED, read_messages, write_li
 /// Time that a program has to end by itself after its input ended, and again after it was asked to.
 const MAX_FAREWELL: Duration = Duration::from_secs(2);
 
+/// Time in which what a program wrote before it ended must have been read.
+const MAX_LEFTOVERS: Duration = Duration::from_millis(500);
+
 /// The longest part of a line of standard error that is shown at once, in bytes.
 const MAX_COMPLAINT_BYTES: u64 = 4096;
 
-/// Programs that were started and have not ended.
+/// Programs that were started, and connections to servers, that have not ended.
 static RUNNING: Semaphore = Semaphore::const_new(MAX_RUNNING);
 
 /// The most programs at once.
@@ -28,6 +31,11 @@ const MAX_RUNNING: usize = 1000;
 pub(super) async fn all_ended() {
     // Closed never, so that an error cannot be.
     drop(RUNNING.acquire_many(u32::try_from(MAX_RUNNING).unwrap_or(u32::MAX)).await);
+}
+
+/// A part of what [`all_ended`] waits for; `None` if there is too much of it.
+pub(super) fn running() -> Option<SemaphorePermit<'static>> {
+    RUNNING.try_acquire().ok()
 }
 
 /// Starts a program and gives the connection to it. Must be called within a runtime.
@@ -47,7 +55,7 @@ pub(super) fn start(command: &[OsString], complain: &Complain) -> Result<Link, S
     // A group of its own: signals of the terminal are for the gateway, which ends all that the program started.
     #[cfg(unix)]
     start.process_group(0);
-    let running = RUNNING.try_acquire().map_err(|_| "too many servers are running".to_owned())?;
+    let running = running().ok_or("too many servers are running")?;
     let mut child = start
         .spawn()
         .map_err(|error| format!("the server {} cannot be started: {error}", shown(program)))?;
@@ -59,20 +67,29 @@ pub(super) fn start(command: &[OsString], complain: &Complain) -> Result<Link, S
     let (outgoing, to_server) = mpsc::channel(MAX_QUEUED);
     let (from_server, incoming) = mpsc::channel(MAX_QUEUED);
     let name = program.to_string_lossy().into_owned();
+    let group = child.id();
     tokio::spawn(pass_on_errors(errors, complain.clone()));
     let writer = tokio::spawn(write_lines(input, to_server));
     tokio::spawn(async move {
-        tokio::select! {
-            () = read_messages(output, &from_server) => {}
-            // The session is over: the input of the program ended when the writer did.
-            () = from_server.closed() => {}
+        {
+            let reading = read_messages(output, &from_server);
+            tokio::pin!(reading);
+            tokio::select! {
+                () = &mut reading => {}
+                // What it started may hold its output open. What it wrote before it ended is read all the same.
+                _ = child.wait() => {
+                    tokio::time::timeout(MAX_LEFTOVERS, reading).await.unwrap_or_default();
+                }
+                // The session is over: the input of the program ended when the writer did.
+                () = from_server.closed() => {}
+            }
         }
         let is_dropped = from_server.is_closed();
         if !is_dropped {
             // What is left to be written has nobody who reads it.
             writer.abort();
         }
-        let status = end(child).await;
+        let status = end(child, group).await;
         drop(running);
         let name = text::printable(name.as_bytes()).into_owned();
         let why = format!("the server {name} ended ({status})");
@@ -82,8 +99,7 @@ pub(super) fn start(command: &[OsString], complain: &Complain) -> Result<Link, S
 }
 
 /// Waits for a program to end, asks it to, and ends it and all that it started.
-async fn end(mut child: Child) -> String {
-    let group = child.id();
+async fn end(mut child: Child, group: Option<u32>) -> String {
     let mut status = tokio::time::timeout(MAX_FAREWELL, child.wait()).await;
     if status.is_err() {
         signal(group, false);

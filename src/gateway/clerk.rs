@@ -22,6 +22,9 @@ use crate::policy::ledger::no_room;
 use crate::policy::{LimitUse, PolicyDecision, Verdict};
 use crate::report::exchange::Secrets;
 
+/// The longest reason in the log, in bytes.
+const MAX_WHY_BYTES: usize = 300;
+
 /// The most calls that are ruled on together.
 const MAX_BATCH: usize = 256;
 
@@ -220,6 +223,7 @@ impl Clerk {
     pub(super) fn refused(&self, caller: &Caller, why: &str) {
         let time = audit::now();
         let Caller { identity, client, session } = caller;
+        let why = &*crate::flow::text::shortened(why.as_bytes(), MAX_WHY_BYTES);
         let (event, decision) = ("refused", "invalid_message");
         self.send_line(&RefusalLine { time, event, identity, client, session, decision, why });
     }
@@ -278,10 +282,11 @@ impl Desk {
         match (decision.verdict, approval) {
             (Verdict::Hidden, _) => (Ruling::Hidden, "hidden"),
             (Verdict::Deny, _) => (Ruling::Refuse(decision.refusal()), "deny"),
+            // Also if the policy was edited in the meantime.
+            (_, Approval::Declined) => (Ruling::Refuse(DECLINED.to_owned()), "declined"),
             (Verdict::Ask, Approval::NotAsked) => {
                 (Ruling::Ask(decision.message.clone()), "approval_asked")
             }
-            (Verdict::Ask, Approval::Declined) => (Ruling::Refuse(DECLINED.to_owned()), "declined"),
             (Verdict::Ask, Approval::Unavailable) => {
                 (Ruling::Refuse(NEEDS_APPROVAL.to_owned()), "approval_unavailable")
             }
@@ -341,7 +346,14 @@ impl Desk {
                 (Ruling::Refuse(why.to_owned()), "not_logged")
             };
             self.recent.decided(number, &case.call, word, &rule);
-            case.reply.send(RuledCall { ticket: case.ticket, number, ruling }).unwrap_or_default();
+            let ruled = RuledCall { ticket: case.ticket, number, ruling };
+            // The session may have ended in the meantime.
+            if let Err(unheard) = case.reply.send(ruled)
+                && let (Ruling::Forward(reservation), Some(store)) =
+                    (&unheard.0.ruling, &self.store)
+            {
+                store.give_back(reservation).unwrap_or_default();
+            }
         }
         for done in waiting {
             done.send(()).unwrap_or_default();

@@ -36,7 +36,9 @@ pub(super) fn version_of(params: &Value) -> Option<&str> {
 
 /// True for versions without a handshake.
 pub(super) fn is_modern(version: &str) -> bool {
-    version >= MODERN
+    let is_date = version.len() == MODERN.len()
+        && version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    is_date && version >= MODERN
 }
 
 /// True if the answer to `server/discover` is one of a server without a handshake.

@@ -51,7 +51,7 @@ impl Store {
     pub(super) fn add_grant(&self, grant: &Grant, token: &str) -> Result<(), StoreFailure> {
         let sql = "INSERT INTO grants (hash, name, created, expires) VALUES (?, ?, ?, ?)";
         let row = params![hash_of(token), grant.name, grant.created, grant.expires];
-        self.connection().execute(sql, row)?;
+        self.connection()?.execute(sql, row)?;
         Ok(())
     }
 
@@ -66,7 +66,7 @@ impl Store {
         now: i64,
         after: Duration,
     ) -> Result<usize, StoreFailure> {
-        let connection = self.connection();
+        let connection = self.connection()?;
         connection.execute("DELETE FROM grants WHERE expires <= ?", params![now])?;
         if after.is_zero() {
             return Ok(connection.execute("DELETE FROM grants WHERE name = ?", params![name])?);
@@ -82,7 +82,7 @@ impl Store {
     ///
     /// Fails if the store does.
     pub(super) fn grants(&self, now: i64) -> Result<Vec<Grant>, StoreFailure> {
-        let connection = self.connection();
+        let connection = self.reader()?;
         let sql = "SELECT name, created, expires FROM grants WHERE IFNULL(expires, ?1 + 1) > ?1 ORDER BY name, created";
         let mut statement = connection.prepare_cached(sql)?;
         let rows = statement.query_map(params![now], |row| {
@@ -99,7 +99,7 @@ impl Store {
     /// Fails if the store does.
     pub(super) fn client_of(&self, token: &str, now: i64) -> Result<Option<String>, StoreFailure> {
         let given = hash_of(token);
-        let connection = self.connection();
+        let connection = self.reader()?;
         let sql = "SELECT hash, name FROM grants WHERE IFNULL(expires, ?1 + 1) > ?1";
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query(params![now])?;

@@ -8,21 +8,25 @@ mod stateless;
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Channel, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
-    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE,
+    ACCEPT, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ALLOW, CONTENT_TYPE, HeaderName,
+    HeaderValue, VARY, WWW_AUTHENTICATE,
 };
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
+use crate::audit::now_micros;
 use crate::error::Error;
 use crate::gateway::era::{is_modern, version_of};
-use crate::gateway::http::access::Access;
 pub(crate) use crate::gateway::http::access::AccessSettings;
+use crate::gateway::http::access::{Access, RefusedAccess};
 use crate::gateway::http::operator::OperatorPage;
 use crate::gateway::http::sessions::Sessions;
 use crate::gateway::http::stateless::StatelessHubs;
@@ -34,7 +38,22 @@ use crate::jsonrpc::{INVALID_REQUEST, Message, MessageKind};
 use crate::serve::{AnswerBody, accept, response};
 
 /// The most connections at once; more wait.
-const MAX_CONNECTIONS: usize = 4096;
+const MAX_CONNECTIONS: usize = 1024;
+
+/// Time for which a connection may be idle, and in which a head must have come.
+const MAX_HEAD_TIME: Duration = Duration::from_mins(1);
+
+/// Time in which a body must have come.
+const MAX_BODY_TIME: Duration = Duration::from_secs(20);
+
+/// The bodies that may be longer than a small one at once, so that many clients together take little memory.
+static LONG_BODIES: Semaphore = Semaphore::const_new(16);
+
+/// The longest small body, in bytes.
+const SMALL_BODY: usize = 64 << 10;
+
+/// How often sessions are looked for that are idle or whose grants were revoked.
+const SWEEP: Duration = Duration::from_secs(2);
 
 /// Time after which a client that waits is sent a comment, by which connections that are gone are noticed.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -60,6 +79,8 @@ struct Site {
     sessions: Sessions,
     stateless: StatelessHubs,
     page: OperatorPage,
+    /// When a refusal without a caller was logged last, in microseconds since 1970.
+    last_refusal: AtomicI64,
 }
 
 /// A site that listens.
@@ -90,7 +111,8 @@ impl ListeningSite {
         let token = super::grants::new_token().ok_or_else(no_chance)?;
         let (sessions, stateless) = (Sessions::new(&gateway), StatelessHubs::new(&gateway));
         let page = OperatorPage::new(token);
-        let site = Arc::new(Site { gateway, access, sessions, stateless, page });
+        let last_refusal = AtomicI64::new(0);
+        let site = Arc::new(Site { gateway, access, sessions, stateless, page, last_refusal });
         Ok(Self { site, listener, address })
     }
 
@@ -103,12 +125,26 @@ impl ListeningSite {
         )
     }
 
+    /// What ends all sessions.
+    pub(super) fn ender(&self) -> impl Fn() + use<> {
+        let site = Arc::clone(&self.site);
+        move || site.end_unused(&|_| false)
+    }
+
     /// Serves until the task is dropped. Must be called within a runtime.
     pub(super) async fn serve(self) {
         let Self { site, listener, .. } = self;
         let sweeper = Arc::clone(&site);
-        tokio::spawn(async move { sweeper.sessions.end_idle().await });
-        accept(listener, MAX_CONNECTIONS, move |request| {
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(SWEEP).await;
+                let holds = sweeper.access.identities();
+                sweeper.end_unused(&|identity| {
+                    holds.as_ref().is_none_or(|all| all.contains(identity))
+                });
+            }
+        });
+        accept(listener, MAX_CONNECTIONS, MAX_HEAD_TIME, move |request| {
             let site = Arc::clone(&site);
             async move { site.answer(request).await }
         })
@@ -126,19 +162,56 @@ struct Posted {
 }
 
 impl Site {
+    /// Ends what nobody uses and what belongs to identities that do not hold any more.
+    fn end_unused(&self, holds: &dyn Fn(&str) -> bool) {
+        self.sessions.end_unused(holds);
+        self.stateless.end_unused(holds);
+    }
+
     async fn answer(&self, request: Request<Incoming>) -> Response<AnswerBody> {
         if let Err(why) = self.access.is_from_here(&request) {
+            self.note_refusal(why);
             return text(StatusCode::FORBIDDEN, why);
         }
+        let origin = self.access.foreign_origin(&request);
+        let answer = match &origin {
+            Some(_) if request.method() == Method::OPTIONS => text(StatusCode::NO_CONTENT, ""),
+            _ => self.answer_allowed(request).await,
+        };
+        match origin {
+            Some(origin) => with_origin(answer, origin),
+            None => answer,
+        }
+    }
+
+    /// Logs a refusal that is about no caller, one in a second at most: nobody is to fill the log without a grant.
+    fn note_refusal(&self, why: &str) {
+        let now = now_micros();
+        let last = self.last_refusal.load(Ordering::Relaxed);
+        if now - last > 1_000_000 {
+            self.last_refusal.store(now, Ordering::Relaxed);
+            self.gateway.clerk.refused(&Caller::default(), why.trim_end());
+        }
+    }
+
+    async fn answer_allowed(&self, request: Request<Incoming>) -> Response<AnswerBody> {
         match request.uri().path() {
             ENDPOINT => {
                 if request.uri().query().is_some() {
                     let why = "this address takes no query; a token belongs in the header Authorization\n";
+                    self.note_refusal(why);
                     return text(StatusCode::BAD_REQUEST, why);
                 }
                 match self.access.caller(&request) {
                     Ok(caller) => self.answer_client(request, caller).await,
-                    Err(()) => unauthorized(),
+                    Err(RefusedAccess::NoGrant) => {
+                        self.note_refusal("a request without a grant that holds");
+                        unauthorized()
+                    }
+                    Err(RefusedAccess::NoStore) => text(
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        "the store of the grants cannot be read\n",
+                    ),
                 }
             }
             path if (path == "/" || path.starts_with("/operator/")) && self.access.is_local() => {
@@ -156,6 +229,11 @@ impl Site {
         let method = request.method().clone();
         if method == Method::POST {
             return match posted(request, caller).await {
+                Ok((posted, head)) if head.has_repeated => {
+                    let why = "a header that says what a message is appears twice";
+                    self.gateway.clerk.refused(&posted.caller, why);
+                    refused_with(&posted.message, StatusCode::BAD_REQUEST, HEADER_MISMATCH, why)
+                }
                 Ok((posted, head)) => self.take(posted, head).await,
                 Err(refused) => {
                     if let Some((caller, why)) = &refused.logged {
@@ -237,9 +315,6 @@ impl RoutingHead {
     fn mismatch(&self, message: &Message, params: &Value) -> Option<String> {
         let differs =
             |name: &str| Some(format!("the header {name} does not agree with the message"));
-        if self.has_repeated {
-            return Some("a header that says what a message is appears twice".to_owned());
-        }
         if self.version.as_deref() != version_of(params) {
             return differs("MCP-Protocol-Version");
         }
@@ -294,11 +369,23 @@ async fn posted(
     let mut body = Limited::new(request.into_body(), MAX_MESSAGE_BYTES);
     let mut bytes = Vec::new();
     let mut is_too_long = false;
-    while let Some(frame) = body.frame().await {
+    let mut permit = None;
+    let until = tokio::time::Instant::now() + MAX_BODY_TIME;
+    loop {
+        let Ok(frame) = tokio::time::timeout_at(until, body.frame()).await else {
+            return Err(plain(text(
+                StatusCode::REQUEST_TIMEOUT,
+                "the body did not come in time\n",
+            )));
+        };
+        let Some(frame) = frame else { break };
         match frame {
             Ok(frame) => {
                 if let Ok(data) = frame.into_data() {
                     bytes.extend_from_slice(&data);
+                }
+                if bytes.len() > SMALL_BODY && permit.is_none() {
+                    permit = tokio::time::timeout_at(until, LONG_BODIES.acquire()).await.ok();
                 }
             }
             Err(error) if error.is::<LengthLimitError>() => {
@@ -376,6 +463,21 @@ async fn answered(
     response(StatusCode::OK, EVENTS, body.boxed())
 }
 
+/// An answer that the scripts of an origin may read.
+fn with_origin(mut answer: Response<AnswerBody>, origin: HeaderValue) -> Response<AnswerBody> {
+    let headers = answer.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(VARY, HeaderValue::from_static("origin"));
+    let methods = "GET, POST, DELETE, OPTIONS";
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
+    // What is sent with credentials must be named: a star does not mean Authorization.
+    let allowed = "authorization, content-type, accept, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name";
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(allowed));
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("mcp-session-id"));
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
+    answer
+}
+
 fn event(message: &Message) -> Bytes {
     Bytes::from(format!("event: message\ndata: {}\n\n", message.text))
 }
@@ -395,7 +497,6 @@ fn unauthorized() -> Response<AnswerBody> {
         "a grant of this gateway is needed: Authorization: Bearer TOKEN\n",
     );
     refused.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    refused.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     refused
 }
 
@@ -420,9 +521,18 @@ fn accepts(request: &Request<Incoming>, media_type: &str) -> bool {
 
 /// The answer to a request in a session that cannot take it.
 fn refused(message: &Message, status: StatusCode, why: &str) -> Response<AnswerBody> {
+    refused_with(message, status, INVALID_REQUEST, why)
+}
+
+fn refused_with(
+    message: &Message,
+    status: StatusCode,
+    code: i32,
+    why: &str,
+) -> Response<AnswerBody> {
     match &message.kind {
         MessageKind::Request { id, .. } => {
-            json(status, Message::error(id.clone(), INVALID_REQUEST, why, None))
+            json(status, Message::error(id.clone(), code, why, None))
         }
         _ => response(
             status,

@@ -127,7 +127,15 @@ impl Opening<'_> {
         let handshake = LegacyServer::handshake(params, LEGACY[3]);
         let request = Message::request(self.ids.next_id(), "initialize", &handshake);
         let answer = ask(&mut link, request, MAX_HANDSHAKE_TIME, &mut ignored).await?;
-        let initialized = answer.and_then(|answer| answer.member("result"));
+        let whole =
+            answer.map(|answer| serde_json::from_str::<Value>(&answer.text).unwrap_or_default());
+        let whole = whole.ok_or("the server answers neither server/discover nor initialize")?;
+        if is_of_modern_server(&whole) {
+            // It knows no handshakes, and was only slow: what it answered first is gone, so that it is asked again.
+            let bridge = Bridge::Direct;
+            return Ok(Negotiated { link, bridge, to_client, first: Some(first) });
+        }
+        let initialized = whole.get("result").cloned();
         let initialized =
             initialized.ok_or("the server answers neither server/discover nor initialize")?;
         let mut server = LegacyServer::new(initialized);

@@ -1,6 +1,7 @@
 //! The policy that is in force: a file that is looked at before every call, so that an edit holds from the next call on.
 
 use std::fs::Metadata;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -118,13 +119,15 @@ impl PolicyFile {
         if stamp.is_some() && stamp == loaded.stamp {
             return loaded.in_force.clone();
         }
-        let read = std::fs::read(path).map_err(|error| format!("it cannot be read: {error}"));
+        let read = read_file(path).map_err(|error| format!("it cannot be read: {error}"));
+        let is_read = read.is_ok();
         let parsed = read.and_then(|bytes| {
             let fingerprint = fingerprint(&bytes);
             if *loaded.in_force.fingerprint == *fingerprint {
                 return Ok(None);
             }
-            let parsed = Policy::parse(&String::from_utf8_lossy(&bytes), KnownTools::Any);
+            let text = std::str::from_utf8(&bytes).map_err(|_| "it is not UTF-8".to_owned())?;
+            let parsed = Policy::parse(text, KnownTools::Any);
             let policy = parsed.map_err(|wrong| wrong.into_iter().next().unwrap_or_default())?;
             Ok(Some(PolicyInForce {
                 policy: Arc::new(policy),
@@ -151,9 +154,18 @@ impl PolicyFile {
             }
         }
         // A file that was edited just now may be edited again within the tick of its clock.
-        loaded.stamp = stamp.filter(FileStamp::is_settled);
+        // One that could not be read is read again.
+        loaded.stamp = stamp.filter(|stamp| is_read && stamp.is_settled());
         loaded.in_force.clone()
     }
+}
+
+/// The bytes of a file. Anything else, such as a pipe, could keep the gateway waiting.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    std::fs::read(path)
 }
 
 fn fingerprint(bytes: &[u8]) -> String {

@@ -21,6 +21,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::error::Error;
 use crate::flow::text;
+use crate::gateway::child;
 use crate::gateway::event_stream::EventReader;
 use crate::gateway::link::{FromServer, Link, MAX_ANSWER_BYTES, MAX_QUEUED};
 use crate::gateway::remote::routing::RoutingHeaders;
@@ -124,6 +125,8 @@ pub(super) fn connect(server: RemoteServer) -> Link {
     let (outgoing, to_server) = mpsc::channel(MAX_QUEUED);
     let (to_gateway, incoming) = mpsc::channel(MAX_QUEUED);
     tokio::spawn(async move {
+        // The process waits until the session of the server was ended.
+        let _running = child::running();
         let mut http = HttpConnector::new();
         http.set_connect_timeout(Some(MAX_CONNECT_TIME));
         http.set_nodelay(true);
@@ -155,14 +158,17 @@ async fn carry(connection: Arc<Connection>, mut messages: mpsc::Receiver<Message
         match &message.kind {
             // What follows needs the session that this begins.
             MessageKind::Request { method, .. } if method == "initialize" => {
-                connection.post(message).await;
+                tokio::select! {
+                    () = connection.post(message) => {}
+                    () = connection.to_gateway.closed() => break,
+                }
             }
             MessageKind::Request { id, .. } => {
                 let (id, connection) = (id.clone(), Arc::clone(&connection));
                 running.insert(id, tasks.spawn(async move { connection.post(message).await }));
             }
             MessageKind::Notification { method } => {
-                let canceled = (method == "notifications/cancelled" && !connection.has_session())
+                let canceled = (method == "notifications/cancelled" && !connection.had_handshake())
                     .then(|| message.member("params"))
                     .flatten()
                     .and_then(|params| RequestId::of(&params["requestId"]));
@@ -172,13 +178,18 @@ async fn carry(connection: Arc<Connection>, mut messages: mpsc::Receiver<Message
                     continue;
                 }
                 let is_ready = method == "notifications/initialized";
-                connection.post(message).await;
-                if is_ready && connection.has_session() {
+                // Servers take notifications at once; one that does not keeps nothing else waiting.
+                let posted = connection.post(message);
+                tokio::time::timeout(MAX_CONNECT_TIME, posted).await.unwrap_or_default();
+                if is_ready && connection.had_handshake() {
                     let connection = Arc::clone(&connection);
                     tasks.spawn(async move { connection.listen().await });
                 }
             }
-            MessageKind::Response { .. } => connection.post(message).await,
+            MessageKind::Response { .. } => {
+                let connection = Arc::clone(&connection);
+                tasks.spawn(async move { connection.post(message).await });
+            }
         }
     }
     drop(tasks);
@@ -190,7 +201,7 @@ impl Connection {
         self.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn has_session(&self) -> bool {
+    fn had_handshake(&self) -> bool {
         self.negotiated().version.is_some()
     }
 
@@ -301,12 +312,15 @@ impl Connection {
     async fn events_of(&self, response: Response<Incoming>, id: &RequestId, asked: Asked) {
         let mut last = None;
         let mut stream = Some(response);
-        for _ in 0..MAX_RETRIES {
+        let mut failures = 0;
+        while failures < MAX_RETRIES {
+            let before = last.clone();
             if let Some(response) = stream.take()
                 && self.read_events(response, Some((id, asked)), &mut last).await
             {
                 return;
             }
+            failures = if last == before { failures + 1 } else { 0 };
             if last.is_none() {
                 break;
             }

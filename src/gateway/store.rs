@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
+use crate::capture::location::{FileIdentity, identity_of};
 use crate::error::Error;
 use crate::policy::LimitUse;
 use crate::policy::ledger::{Exhausted, MAX_USES, counted_once, longest_window};
@@ -22,6 +23,9 @@ const MOST_USES: i64 = MAX_USES.cast_signed() as i64;
 /// How many uses of a counter are added before those that left its windows are removed.
 const FORGET_EVERY: i64 = 64;
 
+/// The version of the tables.
+const VERSION: i64 = 1;
+
 /// `counter` is a hash of the name, so that rows are short. `total` and `number` are the amount and the number of all uses of a counter up to a row, so that what is used in a window is the
 /// difference of two rows, however many there are between them.
 const SCHEMA: &str = "
@@ -30,22 +34,25 @@ CREATE TABLE IF NOT EXISTS uses (
     PRIMARY KEY (counter, at, id)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS grants (hash BLOB PRIMARY KEY, name TEXT NOT NULL, created INTEGER NOT NULL, expires INTEGER);
-PRAGMA user_version = 1;
 ";
 
 /// An open store.
 #[derive(Debug)]
 pub(super) struct Store {
     connection: Mutex<Connection>,
+    /// For what is only looked at, which waits for no other gateway that writes.
+    reader: Mutex<Connection>,
+    path: PathBuf,
+    identity: FileIdentity,
 }
 
 /// Why the store could not be used.
 #[derive(Debug)]
-pub(super) struct StoreFailure(pub(super) rusqlite::Error);
+pub(super) struct StoreFailure(pub(super) String);
 
 impl From<rusqlite::Error> for StoreFailure {
     fn from(error: rusqlite::Error) -> Self {
-        Self(error)
+        Self(error.to_string())
     }
 }
 
@@ -86,17 +93,53 @@ impl Store {
             connection.set_prepared_statement_cache_capacity(32);
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "NORMAL")?;
-            connection.execute_batch(SCHEMA)?;
+            if connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))? == 0
+            {
+                connection.execute_batch(SCHEMA)?;
+                connection.pragma_update(None, "user_version", VERSION)?;
+            }
             Ok(connection)
         };
-        let connection = open().map_err(|error| {
-            Error::format(&name, format!("this is not a store of the gateway: {error}"))
-        })?;
-        Ok(Self { connection: Mutex::new(connection) })
+        let not_a_store =
+            |error| Error::format(&name, format!("this is not a store of the gateway: {error}"));
+        let connection = open().map_err(not_a_store)?;
+        let version: i64 = connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .map_err(not_a_store)?;
+        if version != VERSION {
+            let why = format!(
+                "this store is of version {version} and not {VERSION}; name another file with --store"
+            );
+            return Err(Error::format(&name, why));
+        }
+        let reader = open().map_err(not_a_store)?;
+        let metadata =
+            std::fs::metadata(path).map_err(|error| Error::io(&name, "look at", error))?;
+        Ok(Self {
+            connection: Mutex::new(connection),
+            reader: Mutex::new(reader),
+            path: path.to_owned(),
+            identity: identity_of(&metadata),
+        })
     }
 
-    pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Fails if the file is not the one that was opened: other gateways would use another one.
+    fn check_is_there(&self) -> Result<(), StoreFailure> {
+        let there = std::fs::metadata(&self.path).map(|metadata| identity_of(&metadata));
+        if there.is_ok_and(|identity| identity == self.identity) {
+            return Ok(());
+        }
+        Err(StoreFailure("the file was removed or replaced; start the gateway again".to_owned()))
+    }
+
+    pub(super) fn reader(&self) -> Result<MutexGuard<'_, Connection>, StoreFailure> {
+        self.check_is_there()?;
+        Ok(self.reader.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn connection(&self) -> Result<MutexGuard<'_, Connection>, StoreFailure> {
+        self.check_is_there()?;
+        Ok(self.connection.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Reserves for several calls in one transaction, in order: each takes what it needs if all of its limits have room, and
@@ -110,7 +153,7 @@ impl Store {
         calls: &[(&[LimitUse], bool)],
         now: i64,
     ) -> Result<Vec<Result<Reservation, Box<Exhausted>>>, StoreFailure> {
-        let mut connection = self.connection();
+        let mut connection = self.connection()?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut answers = Vec::with_capacity(calls.len());
         for (limits, takes) in calls {
@@ -126,7 +169,7 @@ impl Store {
     ///
     /// Fails if the store does.
     pub(super) fn give_back(&self, reserved: &[ReservedUse]) -> Result<(), StoreFailure> {
-        let mut connection = self.connection();
+        let mut connection = self.connection()?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for ReservedUse { counter, at, id } in reserved {
             let sql = "DELETE FROM uses WHERE counter = ? AND at = ? AND id = ? RETURNING amount";
@@ -147,10 +190,14 @@ impl Store {
     ///
     /// Fails if the store does.
     pub(super) fn used(&self, limit: &LimitUse, now: i64) -> Result<f64, StoreFailure> {
-        let connection = self.connection();
-        let window = micros(limit.window);
-        let uses = CounterUses::open(&connection, &limit.counter, now, window)?;
-        Ok(uses.within(uses.now - window)?)
+        let connection = self.reader()?;
+        let counter = hash_of(&limit.counter);
+        let uses = CounterUses {
+            connection: &connection,
+            counter,
+            ..CounterUses::last(&connection, counter, now)?
+        };
+        Ok(uses.within(uses.now - micros(limit.window))?)
     }
 }
 
@@ -202,7 +249,18 @@ struct CounterUses<'s> {
 }
 
 impl<'s> CounterUses<'s> {
-    /// Looks at a counter whose uses matter for so long. Where a clock went back by more, what was counted is forgotten.
+    /// A counter with its last use.
+    fn last(connection: &'s Connection, counter: [u8; 16], now: i64) -> rusqlite::Result<Self> {
+        let sql = "SELECT at, id, total, number FROM uses WHERE counter = ? ORDER BY at DESC, id DESC LIMIT 1";
+        let last = connection.prepare_cached(sql)?.query_row([counter], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        });
+        let (at, id, total, number) = last.optional()?.unwrap_or((now, 0, 0.0, 0));
+        let is_full = false;
+        Ok(Self { connection, counter, now: at.max(now), last: (at, id), total, number, is_full })
+    }
+
+    /// A counter for a call now, whose uses matter for so long. Where a clock went back by more, what was counted is forgotten.
     fn open(
         connection: &'s Connection,
         counter: &'s str,
@@ -210,25 +268,19 @@ impl<'s> CounterUses<'s> {
         longest: i64,
     ) -> rusqlite::Result<Self> {
         let counter = hash_of(counter);
-        let sql = "SELECT at, id, total, number FROM uses WHERE counter = ? ORDER BY at DESC, id DESC LIMIT 1";
-        let last = connection.prepare_cached(sql)?.query_row([counter], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get(2)?, row.get::<_, i64>(3)?))
-        });
-        let (at, id, total, number) = last.optional()?.unwrap_or((now, 0, 0.0, 0));
-        let mut uses =
-            Self { connection, counter, now, last: (at, id), total, number, is_full: false };
+        let mut uses = Self::last(connection, counter, now)?;
+        let (at, id) = uses.last;
         if at > now.saturating_add(longest) {
             connection.prepare_cached("DELETE FROM uses WHERE counter = ?")?.execute([counter])?;
-            return Ok(Self { last: (now, 0), total: 0.0, number: 0, ..uses });
+            return Ok(Self { now, last: (now, 0), total: 0.0, number: 0, ..uses });
         }
-        uses.now = at.max(now);
         // Seldom enough to cost little, and often enough that little is held.
         if id % FORGET_EVERY == 0 {
             uses.forget(uses.now - longest)?;
         }
-        if number >= MOST_USES {
+        if uses.number >= MOST_USES {
             let (_, before) = uses.before(uses.now - longest)?;
-            uses.is_full = number - before >= MOST_USES;
+            uses.is_full = uses.number - before >= MOST_USES;
         }
         Ok(uses)
     }

@@ -288,7 +288,7 @@ fn what_is_not_a_call_does_not_become_one() {
             (call(r#""method":"tools/call","params":["denied"]"#), -32602),
             (call(r#""method":"tools/call","params":{"name":["denied"]}"#), -32602),
             (call(r#""method":"tools/call","params":{"name":"echo","arguments":[]}"#), -32602),
-            (call(r#""method":"initialize","params":{}"#), -32601),
+            (call(r#""method":"initialize","params":{}"#), -32600),
             (format!("[{}]", call(r#""method":"tools/call","params":{"name":"denied"}"#)), -32600),
             (deep, -32600),
             (long, -32600),
@@ -421,6 +421,71 @@ fn answers_are_those_of_the_requests_that_are_under_way() {
 }
 
 #[test]
+fn the_answer_of_a_canceled_request_is_not_that_of_another() {
+    run(async {
+        let gateway = TestGateway::new();
+        let mut client = TestClient::initialized(&gateway, json!({})).await;
+        let lines = [
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#,
+            r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#,
+        ];
+        client.send(&lines.join("\n")).await;
+        let answer = client.next().await;
+        assert!(answer["error"]["code"] == -32600 || answer["result"] == json!({}), "{answer}");
+        client.call("echo", json!({})).await;
+    });
+}
+
+#[test]
+fn many_requests_at_once_are_all_answered() {
+    run(async {
+        let gateway = TestGateway::new();
+        let client = TestClient::initialized(&gateway, json!({})).await;
+        let TestClient { mut output, mut lines, .. } = client;
+        let big = "x".repeat(20_000);
+        let writer = tokio::spawn(async move {
+            for id in 0..900 {
+                let call = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": "echo", "arguments": {"a": big}}});
+                output.write_all(format!("{call}\n").as_bytes()).await.unwrap();
+            }
+            output
+        });
+        for _ in 0..900 {
+            let line = tokio::time::timeout(Duration::from_secs(20), lines.next_line())
+                .await
+                .expect("an answer in time");
+            assert!(line.unwrap().unwrap().contains("xxx"));
+        }
+        drop(writer.await.unwrap());
+    });
+}
+
+#[test]
+fn an_approval_is_for_numbers_as_they_were_written() {
+    run(async {
+        let gateway = TestGateway::new();
+        let mut client = TestClient::connect(&gateway);
+        let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}}}"#;
+        let call = |id: u32, account: &str, more: &str| {
+            format!(
+                r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"asked","arguments":{{"account":{account}}},{meta}{more}}}}}"#
+            )
+        };
+        client.send(&call(1, "100000000000000000000", "")).await;
+        let asked = client.next().await;
+        assert!(asked.to_string().contains("100000000000000000000"), "{asked}");
+        let state = &asked["result"]["requestState"];
+        let more = format!(
+            r#","requestState":{state},"inputResponses":{{"approval":{{"action":"accept"}}}}"#
+        );
+        client.send(&call(2, "100000000000000000007", &more)).await;
+        assert_eq!(client.next().await["result"]["isError"], true);
+        assert_eq!(gateway.called(), Vec::<String>::new());
+    });
+}
+
+#[test]
 fn calls_under_way_are_answered_when_the_server_ends() {
     run(async {
         let gateway = TestGateway::new();
@@ -459,6 +524,11 @@ fn nothing_is_passed_on_that_cannot_be_logged_or_counted() {
         store.execute_batch("DROP TABLE uses").unwrap();
         assert!(client.refusal("limited", json!({})).await.contains("cannot count"));
         client.call("echo", json!({})).await;
+        // A store in the place of another counts nothing for those that have the old one.
+        for name in ["store.db", "store.db-wal", "store.db-shm"] {
+            std::fs::remove_file(gateway.folder.path().join(name)).unwrap_or_default();
+        }
+        assert!(client.refusal("limited", json!({})).await.contains("cannot count"));
         assert_eq!(gateway.called(), ["echo", "limited", "echo"]);
     });
 }

@@ -48,7 +48,9 @@ fn id(value: &[u8]) -> Option<String> {
     let mut stream = serde_json::Deserializer::from_slice(&value[..value.len().min(MAX_ID_BYTES)])
         .into_iter::<serde_json::Value>();
     let id = stream.next()?.ok()?;
-    (id.is_string() || id.is_number()).then(|| id.to_string())
+    // As it was written: a client may compare texts.
+    let text = std::str::from_utf8(value.get(..stream.byte_offset())?).ok()?;
+    (id.is_string() || id.is_number()).then(|| text.trim().to_owned())
 }
 
 /// Returns `true` if the message is nested deeper than `MAX_DEPTH`.

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use regex::Regex;
 use serde_json::{Map, Number, Value};
 
-use crate::jsonrpc::is_variant;
+use crate::jsonrpc::first_variant;
 
 /// The longest text that a regular expression looks at, in bytes; what is longer cannot be judged.
 const MAX_TEXT_BYTES: usize = 1 << 16;
@@ -128,7 +128,7 @@ impl ArgumentStep {
 /// True if an object has a key that is not this one, but would be to a reader that does not tell case or width apart.
 fn has_variant(object: &Map<String, Value>, key: &str) -> bool {
     object.len() > usize::from(object.contains_key(key))
-        && object.keys().any(|other| is_variant(other, &[key]))
+        && first_variant(object.keys().map(|other| &**other), &[key]).is_some()
 }
 
 impl Condition {
@@ -160,10 +160,10 @@ impl Operator {
             }
         };
         match self {
-            Self::Eq(wanted) => judged(is_equal(value, wanted)),
-            Self::Neq(wanted) => judged(!is_equal(value, wanted)),
-            Self::In(wanted) => judged(wanted.iter().any(|one| is_equal(value, one))),
-            Self::NotIn(wanted) => judged(!wanted.iter().any(|one| is_equal(value, one))),
+            Self::Eq(wanted) => among(value, std::slice::from_ref(wanted)),
+            Self::Neq(wanted) => among(value, std::slice::from_ref(wanted)).reversed(),
+            Self::In(wanted) => among(value, wanted),
+            Self::NotIn(wanted) => among(value, wanted).reversed(),
             Self::Lt(bound) => compare(value, bound, Ordering::is_lt),
             Self::Lte(bound) => compare(value, bound, Ordering::is_le),
             Self::Gt(bound) => compare(value, bound, Ordering::is_gt),
@@ -182,8 +182,42 @@ impl Operator {
     }
 }
 
+impl Judgement {
+    fn reversed(self) -> Self {
+        match self {
+            Self::Holds => Self::Fails,
+            Self::Fails => Self::Holds,
+            Self::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// Whether a value is one of these. A value of a kind that none of them has cannot be judged: tools take `"false"` for false and `"5"`
+/// for 5.
+fn among(value: &Value, wanted: &[Value]) -> Judgement {
+    if is_inexact(value) {
+        return Judgement::Unknown;
+    }
+    if wanted.iter().any(|one| is_equal(value, one)) {
+        return Judgement::Holds;
+    }
+    let has_kind = |one: &Value| std::mem::discriminant(one) == std::mem::discriminant(value);
+    if wanted.iter().any(has_kind) { Judgement::Fails } else { Judgement::Unknown }
+}
+
+/// True for numbers that are held as a float which stands for several whole numbers, as 100000000000000000007 is.
+fn is_inexact(value: &Value) -> bool {
+    const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+    value.as_number().is_some_and(|number| {
+        number.is_f64() && number.as_f64().is_some_and(|number| number.abs() >= MAX_EXACT)
+    })
+}
+
 fn compare(value: &Value, bound: &Number, holds: impl Fn(Ordering) -> bool) -> Judgement {
     let Value::Number(number) = value else { return Judgement::Unknown };
+    if is_inexact(value) {
+        return Judgement::Unknown;
+    }
     order(number, bound).map_or(Judgement::Unknown, |order| judged(holds(order)))
 }
 

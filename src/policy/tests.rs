@@ -63,10 +63,16 @@ fn what_is_said_of_a_client_comes_first() {
 fn every_operator_judges_values_and_their_absence() {
     // Operator, value, arguments that hold, arguments that fail, arguments that cannot be judged.
     let cases = [
-        ("eq", json!(1), json!({ "a": 1.0 }), json!({ "a": "1" }), None),
-        ("neq", json!("x"), json!({ "b": 1 }), json!({ "a": "x" }), None),
-        ("in", json!(["x", 2]), json!({ "a": 2.0 }), json!({}), None),
-        ("not_in", json!(["x"]), json!({}), json!({ "a": "x" }), None),
+        ("eq", json!(1), json!({ "a": 1.0 }), json!({ "a": 2 }), Some(json!({ "a": "1" }))),
+        (
+            "neq",
+            json!(false),
+            json!({ "b": 1 }),
+            json!({ "a": false }),
+            Some(json!({ "a": "false" })),
+        ),
+        ("in", json!(["x", 2]), json!({ "a": 2.0 }), json!({}), Some(json!({ "a": true }))),
+        ("not_in", json!(["x"]), json!({}), json!({ "a": "x" }), Some(json!({ "a": 1 }))),
         ("lt", json!(5), json!({ "a": 4.5 }), json!({ "a": 5 }), Some(json!({ "a": "4" }))),
         ("lte", json!(5), json!({ "a": 5 }), json!({ "a": null }), Some(json!({ "a": {} }))),
         ("gt", json!(5), json!({ "a": 6 }), json!({}), Some(json!({ "a": [6] }))),

@@ -43,7 +43,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "shape",
             ],
         ),
-        ("jsonrpc", &[]),
+        ("jsonrpc", &["flow"]),
         ("audit", &["capture", "flow"]),
         ("policy", &["flow", "jsonrpc"]),
         ("serve", &[]),

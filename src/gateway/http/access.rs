@@ -1,11 +1,12 @@
 //! Who may call over HTTP: by the host and the page that a request names, and by its grant.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, HOST, ORIGIN};
+use hyper::header::{AUTHORIZATION, HOST, HeaderValue, ORIGIN};
 
 use crate::audit::now_micros;
 use crate::error::Error;
@@ -25,6 +26,12 @@ pub(crate) struct AccessSettings {
     pub(crate) without_grants: bool,
     /// What the operator calls clients without a grant.
     pub(crate) identity: String,
+}
+
+/// Why a caller is not known.
+pub(super) enum RefusedAccess {
+    NoGrant,
+    NoStore,
 }
 
 /// The rules of access.
@@ -125,29 +132,43 @@ impl Access {
             || host.is_some_and(|host| self.hosts.iter().any(|own| own.eq_ignore_ascii_case(host)))
     }
 
+    /// The origin of a request, if it is one of another site that may call.
+    pub(super) fn foreign_origin(&self, request: &Request<Incoming>) -> Option<HeaderValue> {
+        let origin = request.headers().get(ORIGIN)?;
+        let text = origin.to_str().ok()?;
+        self.origins.iter().any(|known| known == text).then(|| origin.clone())
+    }
+
+    /// The names of the grants that hold; `None` where none is needed or the store cannot be read.
+    pub(super) fn identities(&self) -> Option<BTreeSet<String>> {
+        if self.without_grants.is_some() {
+            return None;
+        }
+        let grants = self.gateway.store.as_ref()?.grants(now_micros()).ok()?;
+        Some(grants.into_iter().map(|grant| grant.name).collect())
+    }
+
     /// Who calls, by the grant. Fails if there is none, or several, or if the store does.
-    pub(super) fn caller(&self, request: &Request<Incoming>) -> Result<Caller, ()> {
+    pub(super) fn caller(&self, request: &Request<Incoming>) -> Result<Caller, RefusedAccess> {
+        let caller = |identity| Caller { identity, session: session_label(), ..Caller::default() };
         if let Some(identity) = &self.without_grants {
-            return Ok(Caller {
-                identity: identity.clone(),
-                session: session_label(),
-                ..Caller::default()
-            });
+            return Ok(caller(identity.clone()));
         }
         let mut given = request.headers().get_all(AUTHORIZATION).iter();
-        let (Some(given), None) = (given.next(), given.next()) else { return Err(()) };
-        let (scheme, token) = given.to_str().map_err(|_| ())?.split_once(' ').ok_or(())?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(());
-        }
-        let store = self.gateway.store.as_ref().ok_or(())?;
-        let identity = store.client_of(token.trim(), now_micros()).map_err(|error| {
+        let (Some(given), None) = (given.next(), given.next()) else {
+            return Err(RefusedAccess::NoGrant);
+        };
+        let given = given.to_str().ok().and_then(|given| given.split_once(' '));
+        let token = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let token = token.map(|(_, token)| token.trim()).ok_or(RefusedAccess::NoGrant)?;
+        let store = self.gateway.store.as_ref().ok_or(RefusedAccess::NoStore)?;
+        let identity = store.client_of(token, now_micros()).map_err(|error| {
             (self.gateway.complain)(&format!(
                 "the store of the grants cannot be read: {}",
                 error.0
             ));
+            RefusedAccess::NoStore
         })?;
-        let identity = identity.ok_or(())?;
-        Ok(Caller { identity, session: session_label(), ..Caller::default() })
+        identity.map(caller).ok_or(RefusedAccess::NoGrant)
     }
 }

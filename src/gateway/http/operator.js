@@ -96,7 +96,9 @@
 
   const look = async () => {
     try {
-      const answer = await ask("/operator/state");
+      const shown = byId("shown");
+      const chosen = shown.options.length > 0 ? `?identity=${encodeURIComponent(shown.value)}` : "";
+      const answer = await ask(`/operator/state${chosen}`);
       if (answer.status === 401) {
         byId("summary").textContent = "This page needs the address with the token that the gateway printed when it started.";
         return;
@@ -108,6 +110,10 @@
       if (!drafted) {
         byId("draft").value = state.draft || '{\n  "version": "1",\n  "default": "allow",\n  "tools": {}\n}';
         drafted = true;
+      }
+      if (shown.options.length !== state.identities.length) {
+        shown.replaceChildren(...state.identities.map((name) => new Option(name || "(without a name)", name)));
+        shown.value = state.identity;
       }
       showTools(state.tools);
       showCalls(state.calls);

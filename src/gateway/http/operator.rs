@@ -1,5 +1,7 @@
 //! The page of the operator: tools with what the policy says of them, the last calls, and a policy to try out. It changes nothing.
 
+use std::collections::BTreeSet;
+
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, CONTENT_SECURITY_POLICY, HeaderValue};
@@ -7,6 +9,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::audit::now_micros;
 use crate::flow::text::printable;
 use crate::gateway::Gateway;
 use crate::gateway::grants::is_same_token;
@@ -71,8 +74,12 @@ impl OperatorPage {
         }
         match (request.uri().path(), &method) {
             ("/operator/state", &Method::GET) => {
-                let identity = "";
-                found(&state_of(gateway, sessions, identity))
+                let asked = request.uri().query().and_then(|query| {
+                    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+                    pairs.find(|(name, _)| name == "identity").map(|(_, value)| value.into_owned())
+                });
+                let identity = asked.unwrap_or_else(|| gateway.identity.clone());
+                found(&state_of(gateway, sessions, &identity))
             }
             ("/operator/try", &Method::POST) => {
                 let Ok(body) = Limited::new(request.into_body(), MAX_DRAFT_BYTES).collect().await
@@ -130,9 +137,19 @@ fn state_of(gateway: &Gateway, sessions: &Sessions, identity: &str) -> Value {
         })
         .collect();
     json!({
-        "server": gateway.upstream.name(), "policy": *in_force.fingerprint, "draft": gateway.clerk.policy_text(),
+        "identity": identity, "identities": identities_of(gateway), "server": gateway.upstream.name(), "policy": *in_force.fingerprint, "draft": gateway.clerk.policy_text(),
         "sessions": sessions.count(), "tools": tools, "calls": gateway.recent.all(),
     })
+}
+
+/// The names of clients that have grants or rules of their own.
+fn identities_of(gateway: &Gateway) -> BTreeSet<String> {
+    let grants = gateway.store.as_ref().and_then(|store| store.grants(now_micros()).ok());
+    let mut names: BTreeSet<String> =
+        grants.into_iter().flatten().map(|grant| grant.name).collect();
+    names.extend(gateway.clerk.policy().policy.identity_names().map(str::to_owned));
+    names.insert(gateway.identity.clone());
+    names
 }
 
 fn word(verdict: Verdict) -> &'static str {

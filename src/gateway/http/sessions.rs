@@ -23,14 +23,15 @@ use crate::serve::{AnswerBody, response};
 /// The most sessions at once.
 const MAX_SESSIONS: usize = 1000;
 
-/// Time after which a session that nobody uses ends.
-const MAX_IDLE: Duration = Duration::from_mins(30);
+/// The most sessions of one grant, so that the others have room.
+const MAX_SESSIONS_OF_GRANT: usize = 500;
 
-/// How often idle sessions are looked for.
-const SWEEP: Duration = Duration::from_secs(30);
+/// Time after which a session that nobody uses ends.
+pub(super) const MAX_IDLE: Duration = Duration::from_mins(30);
 
 /// The most messages that wait for a client to listen.
 const MAX_BACKLOG: usize = 256;
+const MAX_BACKLOG_BYTES: usize = 4 << 20;
 
 /// The sessions under way.
 pub(super) struct Sessions {
@@ -90,14 +91,12 @@ impl Sessions {
         session.end.notify_one();
     }
 
-    /// Ends sessions that nobody uses, over and over.
-    pub(super) async fn end_idle(&self) {
-        loop {
-            tokio::time::sleep(SWEEP).await;
-            let idle: Vec<Arc<HttpSession>> =
-                self.all().values().filter(|session| session.is_idle()).map(Arc::clone).collect();
-            idle.iter().for_each(|session| self.end(session));
-        }
+    /// Ends the sessions that nobody uses and those of identities that do not hold any more.
+    pub(super) fn end_unused(&self, holds: &dyn Fn(&str) -> bool) {
+        let is_over = |session: &&Arc<HttpSession>| session.is_idle() || !holds(&session.identity);
+        let over: Vec<Arc<HttpSession>> =
+            self.all().values().filter(is_over).map(Arc::clone).collect();
+        over.iter().for_each(|session| self.end(session));
     }
 
     /// Takes a message for a session, or one that begins one.
@@ -128,15 +127,21 @@ impl Sessions {
                 return refused(&posted.message, StatusCode::BAD_REQUEST, why);
             }
         };
+        // A client that goes before it knows the session leaves none behind.
+        let unknown = begins.then(|| UnknownSession {
+            sessions: self,
+            session: Arc::clone(&session),
+            is_told: false,
+        });
         let mut answer = session.take(posted).await;
-        if begins {
-            if answer.status() == StatusCode::OK && self.all().contains_key(&session.id) {
-                // Made of the letters of base64.
-                if let Ok(id) = HeaderValue::from_str(&session.id) {
-                    answer.headers_mut().insert(SESSION, id);
-                }
-            } else {
-                self.end(&session);
+        let is_open = answer.status() == StatusCode::OK && self.all().contains_key(&session.id);
+        if begins
+            && is_open
+            && let Ok(id) = HeaderValue::from_str(&session.id)
+        {
+            answer.headers_mut().insert(SESSION, id);
+            if let Some(mut unknown) = unknown {
+                unknown.is_told = true;
             }
         }
         answer
@@ -144,7 +149,8 @@ impl Sessions {
 
     fn begin(&self, caller: &Caller) -> Result<Arc<HttpSession>, &'static str> {
         let mut all = self.all();
-        if all.len() >= MAX_SESSIONS {
+        let own = all.values().filter(|session| session.identity == caller.identity).count();
+        if all.len() >= MAX_SESSIONS || own >= MAX_SESSIONS_OF_GRANT {
             return Err("there are too many sessions; end some");
         }
         let id = chance::text().ok_or("the system has no random numbers to give")?;
@@ -188,6 +194,21 @@ impl Sessions {
     }
 }
 
+/// A session whose id its client was not told; it ends when this is dropped.
+struct UnknownSession<'s> {
+    sessions: &'s Sessions,
+    session: Arc<HttpSession>,
+    is_told: bool,
+}
+
+impl Drop for UnknownSession<'_> {
+    fn drop(&mut self) {
+        if !self.is_told {
+            self.sessions.end(&self.session);
+        }
+    }
+}
+
 impl HttpSession {
     fn routes(&self) -> MutexGuard<'_, Routes> {
         self.routes.lock().unwrap_or_else(PoisonError::into_inner)
@@ -203,6 +224,12 @@ impl HttpSession {
         let Posted { message, whole, takes_events, .. } = posted;
         self.routes().used = Instant::now();
         let MessageKind::Request { id, .. } = &message.kind else {
+            if message.method() == Some("notifications/cancelled")
+                && let Some(id) = RequestId::of(&whole["params"]["requestId"])
+            {
+                // Nothing more comes for it.
+                self.routes().requests.remove(&id);
+            }
             let sent = self.to_session.send(FromClient::Message(message, whole)).await;
             let status = if sent.is_ok() { StatusCode::ACCEPTED } else { StatusCode::NOT_FOUND };
             return text(status, "");
@@ -233,14 +260,22 @@ impl HttpSession {
     /// Sends messages to the requests that they belong to, and what belongs to none to the stream of the client.
     async fn route_all(&self, mut messages: mpsc::Receiver<Message>) {
         while let Some(message) = messages.recv().await {
-            let to = self.route_of(&message);
-            if let Some(to) = to {
-                // A request whose client is gone has no use for its messages; an answer is dropped too.
-                to.send(message).await.unwrap_or_default();
+            let is_answer = matches!(message.kind, MessageKind::Response { .. });
+            if let Some(to) = self.route_of(&message) {
+                // A client that does not read loses the stream of its request, and keeps nobody else waiting.
+                to.try_send(message).unwrap_or_default();
+                continue;
+            }
+            if is_answer {
+                // The client of its request is gone.
                 continue;
             }
             let mut routes = self.routes();
-            if routes.backlog.len() >= MAX_BACKLOG {
+            let length =
+                |routes: &Routes| routes.backlog.iter().map(|it| it.text.len()).sum::<usize>();
+            while routes.backlog.len() >= MAX_BACKLOG
+                || (!routes.backlog.is_empty() && length(&routes) > MAX_BACKLOG_BYTES)
+            {
                 routes.backlog.pop_front();
             }
             routes.backlog.push_back(message);

@@ -4,18 +4,21 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::gateway::Gateway;
-use crate::gateway::era::META_SUBSCRIPTION;
+use crate::gateway::era::{META_CLIENT, META_SUBSCRIPTION};
+use crate::gateway::http::sessions::MAX_IDLE;
 use crate::gateway::http::{Posted, answered, text};
 use crate::gateway::link::MAX_QUEUED;
 use crate::gateway::session::{ClientPort, FromClient, SessionEnd, serve};
 use crate::gateway::tool_call::Caller;
 use crate::jsonrpc::{Message, MessageKind, RequestId};
+use crate::policy::shown_identity;
 use crate::serve::AnswerBody;
 
 /// The most connections that are shared, one for each grant and name of a client.
@@ -27,11 +30,14 @@ pub(super) struct StatelessHubs {
     hubs: Arc<Mutex<BTreeMap<String, Arc<Hub>>>>,
 }
 
-/// The connection of one grant.
+/// The connection of one grant and client.
 struct Hub {
+    identity: String,
     to_session: mpsc::Sender<FromClient>,
     requests: Mutex<BTreeMap<RequestId, HubRequest>>,
     last: AtomicU64,
+    used: Mutex<Instant>,
+    end: Notify,
 }
 
 /// A request under way, by its id on the shared connection.
@@ -41,6 +47,7 @@ struct HubRequest {
     id: RequestId,
     /// The token of its progress, as the client gave it.
     token: Option<Value>,
+    is_subscription: bool,
 }
 
 impl StatelessHubs {
@@ -50,6 +57,19 @@ impl StatelessHubs {
 
     fn hubs(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Hub>>> {
         self.hubs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the connections that nobody uses and those of identities that do not hold any more; all of them if there are none.
+    pub(super) fn end_unused(&self, holds: &dyn Fn(&str) -> bool) {
+        self.hubs().retain(|_, hub| {
+            let used = *hub.used.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_idle = hub.requests().is_empty() && used.elapsed() > MAX_IDLE;
+            let stays = holds(&hub.identity) && !is_idle;
+            if !stays {
+                hub.end.notify_one();
+            }
+            stays
+        });
     }
 
     /// Takes a message.
@@ -64,9 +84,10 @@ impl StatelessHubs {
             }
             return text(StatusCode::ACCEPTED, "");
         };
-        let Some(hub) = self.hub(&posted.caller) else {
+        let Some(hub) = self.hub(&posted.caller, &posted.whole) else {
             return text(StatusCode::SERVICE_UNAVAILABLE, "there are too many clients\n");
         };
+        *hub.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         let (to, messages) = mpsc::channel(MAX_QUEUED);
         let number = hub.last.fetch_add(1, Ordering::Relaxed) + 1;
         let own = RequestId::of_text(&format!("http/{number}"));
@@ -81,22 +102,25 @@ impl StatelessHubs {
             message = message.with_param("_meta", Some(&meta.to_string()));
             whole["params"]["_meta"] = meta;
         }
-        hub.requests().insert(own.clone(), HubRequest { to, id, token });
+        let is_subscription = method == "subscriptions/listen";
+        let takes_events = posted.takes_events;
+        if is_subscription && !takes_events {
+            return text(StatusCode::NOT_ACCEPTABLE, "this is a stream of events\n");
+        }
+        hub.requests().insert(own.clone(), HubRequest { to, id, token, is_subscription });
         let waiting = WaitingRequest { hub: Arc::clone(&hub), own };
         if hub.to_session.send(FromClient::Message(message, whole)).await.is_err() {
             return text(StatusCode::BAD_GATEWAY, "the server ended\n");
         }
-        let takes_events = posted.takes_events;
-        if method == "subscriptions/listen" && !takes_events {
-            return text(StatusCode::NOT_ACCEPTABLE, "this is a stream of events\n");
-        }
         answered(messages, takes_events, status_of, waiting).await
     }
 
-    /// The connection of a caller, which is begun if there is none.
-    fn hub(&self, caller: &Caller) -> Option<Arc<Hub>> {
+    /// The connection of a caller, which is begun if there is none: one for each name of a client, as the server is told it.
+    fn hub(&self, caller: &Caller, whole: &Value) -> Option<Arc<Hub>> {
+        let client = whole["params"]["_meta"][META_CLIENT]["name"].as_str().unwrap_or_default();
+        let key = format!("{}\n{}", caller.identity, shown_identity(client));
         let mut hubs = self.hubs();
-        let known = hubs.get(&caller.identity).filter(|hub| !hub.to_session.is_closed());
+        let known = hubs.get(&key).filter(|hub| !hub.to_session.is_closed());
         if let Some(hub) = known {
             return Some(Arc::clone(hub));
         }
@@ -105,23 +129,33 @@ impl StatelessHubs {
         }
         let (to_session, incoming) = mpsc::channel(MAX_QUEUED);
         let (outgoing, to_client) = mpsc::channel(MAX_QUEUED);
-        let hub = Arc::new(Hub { to_session, requests: Mutex::default(), last: AtomicU64::new(0) });
-        hubs.insert(caller.identity.clone(), Arc::clone(&hub));
+        let hub = Arc::new(Hub {
+            identity: caller.identity.clone(),
+            to_session,
+            requests: Mutex::default(),
+            last: AtomicU64::new(0),
+            used: Mutex::new(Instant::now()),
+            end: Notify::new(),
+        });
+        hubs.insert(key.clone(), Arc::clone(&hub));
         let (gateway, caller) = (Arc::clone(&self.gateway), caller.clone());
         let (router, known) = (Arc::clone(&hub), Arc::clone(&self.hubs));
         tokio::spawn(async move {
             let complain = gateway.complain.clone();
-            let identity = caller.identity.clone();
             let routing = router.route_all(to_client);
             let serving = serve(gateway, caller, ClientPort { incoming, outgoing });
-            let (end, ()) = tokio::join!(serving, routing);
+            let both = async { tokio::join!(serving, routing).0 };
+            let end = tokio::select! {
+                end = both => end,
+                () = router.end.notified() => SessionEnd::Client,
+            };
             if let SessionEnd::Server(why) = end {
                 complain(&why);
             }
             router.requests().clear();
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            if known.get(&identity).is_some_and(|hub| Arc::ptr_eq(hub, &router)) {
-                known.remove(&identity);
+            if known.get(&key).is_some_and(|hub| Arc::ptr_eq(hub, &router)) {
+                known.remove(&key);
             }
         });
         Some(hub)
@@ -135,49 +169,67 @@ impl Hub {
 
     async fn route_all(&self, mut messages: mpsc::Receiver<Message>) {
         while let Some(message) = messages.recv().await {
-            for (to, message) in self.routed(message) {
-                to.send(message).await.unwrap_or_default();
+            if let Some((to, id, message)) = self.routed(message) {
+                // A client that does not read loses its stream, and keeps nobody else waiting.
+                if to.try_send(message).is_err() {
+                    self.cancel(&id);
+                }
             }
         }
     }
 
-    /// Where a message goes, in the ids and tokens of its client.
-    fn routed(&self, message: Message) -> Vec<(mpsc::Sender<Message>, Message)> {
+    /// Takes a request back, if it is under way.
+    fn cancel(&self, own: &RequestId) {
+        if self.requests().remove(own).is_none() {
+            return;
+        }
+        let params = json!({"requestId": own.to_value()});
+        let message = Message::notification("notifications/cancelled", Some(&params));
+        let whole =
+            json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params});
+        let to_session = self.to_session.clone();
+        tokio::spawn(async move {
+            to_session.send(FromClient::Message(message, whole)).await.unwrap_or_default();
+        });
+    }
+
+    /// Where a message goes, in the ids and tokens of its client, and for which request.
+    fn routed(&self, message: Message) -> Option<(mpsc::Sender<Message>, RequestId, Message)> {
         let mut requests = self.requests();
         match &message.kind {
             MessageKind::Response { id, .. } => {
-                let Some(request) = requests.remove(id) else { return Vec::new() };
+                let own = id.clone();
+                let request = requests.remove(&own)?;
                 let message = if message.text.contains(META_SUBSCRIPTION) {
                     with_subscription(message, "result", &request.id)
                 } else {
                     message
                 };
-                vec![(request.to, message.with_id(request.id))]
+                Some((request.to, own, message.with_id(request.id)))
             }
             // A server without a handshake asks nothing, and the bridge asks in answers.
-            MessageKind::Request { .. } => Vec::new(),
+            MessageKind::Request { .. } => None,
             MessageKind::Notification { method } => {
                 let params = message.member("params").unwrap_or_default();
                 if let Some(id) = params["_meta"].get(META_SUBSCRIPTION).and_then(RequestId::of) {
-                    let Some(request) = requests.get(&id) else { return Vec::new() };
+                    let request = requests.get(&id)?;
                     let to = request.to.clone();
-                    return vec![(to, with_subscription(message, "params", &request.id))];
+                    return Some((to, id, with_subscription(message, "params", &request.id)));
                 }
                 if method == "notifications/progress" {
                     let number = params["progressToken"].as_u64().unwrap_or_default();
                     let id = RequestId::of_text(&format!("http/{number}"));
-                    let Some(request) = requests.get(&id) else { return Vec::new() };
-                    let Some(token) = &request.token else { return Vec::new() };
-                    let message =
-                        message.clone().with_param("progressToken", Some(&token.to_string()));
-                    return vec![(request.to.clone(), message)];
+                    let request = requests.get(&id)?;
+                    let token = request.token.as_ref()?.to_string();
+                    let message = message.clone().with_param("progressToken", Some(&token));
+                    return Some((request.to.clone(), id, message));
                 }
                 // What belongs to no request, such as messages of a log, may be meant for any that waits. It is given to one alone
-                // only if there is one alone.
-                let mut all = requests.values();
+                // only if there is one alone, and never to a subscription.
+                let mut all = requests.iter().filter(|(_, request)| !request.is_subscription);
                 match (all.next(), all.next()) {
-                    (Some(request), None) => vec![(request.to.clone(), message)],
-                    _ => Vec::new(),
+                    (Some((id, request)), None) => Some((request.to.clone(), id.clone(), message)),
+                    _ => None,
                 }
             }
         }
@@ -190,8 +242,7 @@ fn with_subscription(message: Message, member: &str, id: &RequestId) -> Message 
     if let Some(meta) = value.get_mut("_meta").and_then(Value::as_object_mut)
         && meta.contains_key(META_SUBSCRIPTION)
     {
-        let id = serde_json::from_str(id.as_json()).unwrap_or_default();
-        meta.insert(META_SUBSCRIPTION.to_owned(), id);
+        meta.insert(META_SUBSCRIPTION.to_owned(), id.to_value());
     }
     message.with_member(member, &value.to_string())
 }
@@ -216,15 +267,6 @@ struct WaitingRequest {
 
 impl Drop for WaitingRequest {
     fn drop(&mut self) {
-        if self.hub.requests().remove(&self.own).is_none() {
-            return;
-        }
-        let id: Value = serde_json::from_str(self.own.as_json()).unwrap_or_default();
-        let params = json!({"requestId": id});
-        let message = Message::notification("notifications/cancelled", Some(&params));
-        let whole =
-            json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params});
-        // A connection that is full has other troubles.
-        self.hub.to_session.try_send(FromClient::Message(message, whole)).unwrap_or_default();
+        self.hub.cancel(&self.own);
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use indexmap::IndexMap;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -19,8 +21,9 @@ const MAX_PATIENCE: Duration = Duration::from_mins(5);
 /// The most questions, and the most calls that go on, that are held. The oldest are dropped first.
 const MAX_HELD: usize = 256;
 
-/// The most bytes of arguments that a question shows.
-const MAX_SHOWN_BYTES: usize = 2000;
+/// The most arguments that a question shows, and the most bytes of each.
+const MAX_SHOWN: usize = 30;
+const MAX_SHOWN_BYTES: usize = 300;
 
 /// The key of the question among what is asked of a client without a handshake.
 const APPROVAL: &str = "approval";
@@ -110,22 +113,29 @@ impl Approvals {
     }
 }
 
+/// The arguments of a call as the user is shown them: all of them, each shortened, so that none hides another.
+fn shown_arguments(arguments: &str) -> String {
+    let all: IndexMap<String, &RawValue> = serde_json::from_str(arguments).unwrap_or_default();
+    let shown = all.iter().take(MAX_SHOWN).map(|(name, value)| {
+        let name = text::shortened(name.as_bytes(), MAX_SHOWN_BYTES);
+        let shown = text::shortened(value.get().as_bytes(), MAX_SHOWN_BYTES);
+        let cut = value.get().len().saturating_sub(MAX_SHOWN_BYTES);
+        let cut = if cut > 0 { format!(" (and {cut} bytes more)") } else { String::new() };
+        format!("{}:{shown}{cut}", Value::from(&*name))
+    });
+    let shown: Vec<String> = shown.collect();
+    let more = all.len().saturating_sub(MAX_SHOWN);
+    let more = if more > 0 { format!(" and {more} arguments more") } else { String::new() };
+    format!("{{{}}}{more}", shown.join(","))
+}
+
 impl Session {
     /// Asks the user about a call.
-    pub(super) async fn ask_user(
-        &mut self,
-        ticket: u64,
-        call: UndecidedCall,
-        reason: Option<String>,
-    ) {
-        let arguments = call.call.arguments.to_string();
-        let shown = text::shortened(arguments.as_bytes(), MAX_SHOWN_BYTES);
-        let more = arguments.len().saturating_sub(MAX_SHOWN_BYTES);
-        let more =
-            if more > 0 { format!(" ({more} bytes more are not shown)") } else { String::new() };
+    pub(super) fn ask_user(&mut self, ticket: u64, call: UndecidedCall, reason: Option<String>) {
+        let arguments = shown_arguments(&call.raw_arguments());
         let reason = reason.map(|it| format!(" The operator says: {it}")).unwrap_or_default();
         let tool = text::printable(call.call.tool.as_bytes());
-        let message = format!("Allow one call of {tool} with the arguments {shown}{more}?{reason}");
+        let message = format!("Allow one call of {tool} with the arguments {arguments}?{reason}");
         let mut question =
             json!({"message": message, "requestedSchema": {"type": "object", "properties": {}}});
         let elicitation = self.capabilities_of(&call.params).get("elicitation");
@@ -140,7 +150,7 @@ impl Session {
             match self.approvals.required(call.key(), &question) {
                 Some(required) => {
                     self.pending.remove(&call.id);
-                    self.say(Message::result(call.id, &required)).await;
+                    self.say(Message::result(call.id, &required));
                 }
                 None => self.submit(call, Approval::Unavailable),
             }
@@ -153,7 +163,7 @@ impl Session {
         let asked = AskedCall { ticket, request: call.id.clone(), until };
         self.approvals.asked.insert(id.clone(), asked);
         self.undecided.insert(ticket, call);
-        self.say(Message::request(id, "elicitation/create", &question)).await;
+        self.say(Message::request(id, "elicitation/create", &question));
     }
 
     /// Takes the answer of the user.

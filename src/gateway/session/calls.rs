@@ -12,7 +12,7 @@ use crate::gateway::session::{PendingRequest, Session};
 use crate::gateway::store::Reservation;
 use crate::gateway::tool_call::{Approval, ToolCall};
 use crate::gateway::tool_list;
-use crate::jsonrpc::{INVALID_PARAMS, Message, RequestId, is_variant};
+use crate::jsonrpc::{INVALID_PARAMS, Message, RequestId, first_variant, raw_member};
 
 /// The parameters of a call.
 const PARAMETERS: [&str; 6] =
@@ -56,19 +56,28 @@ impl CallUnderway {
 }
 
 impl UndecidedCall {
-    /// Tool and arguments, by which an approval is matched to its call.
+    /// Tool and arguments as they were written, by which an approval is matched to its call.
     pub(super) fn key(&self) -> String {
-        format!("{}\n{}", self.call.tool, self.call.arguments)
+        format!("{}\n{}", self.call.tool, self.raw_arguments())
+    }
+
+    /// The arguments as they were written: numbers that JSON values do not hold exactly differ only there.
+    pub(super) fn raw_arguments(&self) -> String {
+        let arguments =
+            self.message.raw_member("params").and_then(|params| raw_member(params, "arguments"));
+        arguments.unwrap_or("{}").to_owned()
     }
 }
 
 impl Session {
     /// Takes a call, which is passed on when it was ruled on.
-    pub(super) async fn call(&mut self, message: Message, id: RequestId, params: &Value) {
+    pub(super) fn call(&mut self, message: Message, id: RequestId, params: &Value) {
         let refused = match (params.as_object(), params["name"].as_str(), &params["arguments"]) {
             (None, _, _) => Some("the parameters of a call are an object"),
             (_, None, _) => Some("a call has the name of a tool"),
-            (Some(object), _, _) if object.keys().any(|key| is_variant(key, &PARAMETERS)) => {
+            (Some(object), _, _)
+                if first_variant(object.keys().map(|key| &**key), &PARAMETERS).is_some() =>
+            {
                 Some("a parameter is written like another one")
             }
             (_, _, Value::Null | Value::Object(_)) => None,
@@ -76,7 +85,7 @@ impl Session {
         };
         if let Some(why) = refused {
             self.gateway.clerk.refused(&self.caller, why);
-            return self.fail(id, INVALID_PARAMS, why).await;
+            return self.fail(id, INVALID_PARAMS, why);
         }
         let arguments = match &params["arguments"] {
             Value::Null => json!({}),
@@ -121,7 +130,7 @@ impl Session {
     }
 
     /// Does what was ruled.
-    pub(super) async fn ruled(&mut self, ruled: RuledCall) {
+    pub(super) fn ruled(&mut self, ruled: RuledCall) {
         let Some(call) = self.undecided.remove(&ruled.ticket) else { return };
         if call.is_canceled {
             if let Ruling::Forward(reserved) = ruled.ruling {
@@ -141,9 +150,9 @@ impl Session {
                 }
                 underway.continuation = call.is_modern.then(|| call.key());
                 self.pending.insert(call.id.clone(), PendingRequest::Call(underway));
-                self.forward(call.message, &call.params).await;
+                self.forward(call.message, &call.params);
             }
-            Ruling::Ask(reason) => self.ask_user(ruled.ticket, call, reason).await,
+            Ruling::Ask(reason) => self.ask_user(ruled.ticket, call, reason),
             Ruling::Refuse(why) => {
                 self.pending.remove(&call.id);
                 let mut result =
@@ -151,12 +160,12 @@ impl Session {
                 if call.is_modern {
                     result["resultType"] = json!("complete");
                 }
-                self.say(Message::result(call.id, &result.to_string())).await;
+                self.say(Message::result(call.id, &result.to_string()));
             }
             Ruling::Hidden => {
                 self.pending.remove(&call.id);
                 let why = format!("Unknown tool: {}", call.call.tool);
-                self.fail(call.id, INVALID_PARAMS, &why).await;
+                self.fail(call.id, INVALID_PARAMS, &why);
             }
         }
     }
@@ -171,15 +180,15 @@ impl Session {
     }
 
     /// Gives the client an answer of the gateway itself.
-    pub(super) async fn answered_here(&mut self, answered: OwnAnswered) {
+    pub(super) fn answered_here(&mut self, answered: OwnAnswered) {
         let OwnAnswered { call, answer } = answered;
         let Some(PendingRequest::Call(underway)) = self.pending.remove(&call.id) else { return };
         let Some(OwnAnswer { result, is_error }) = answer else {
             self.pending.insert(call.id, PendingRequest::Call(underway));
-            return self.forward(call.message, &call.params).await;
+            return self.forward(call.message, &call.params);
         };
         self.note(&underway, "answered_here", result.len(), is_error);
-        self.say(Message::result(call.id, &result)).await;
+        self.say(Message::result(call.id, &result));
     }
 
     /// Notes the answer of the server to a call, which is passed on as it is.

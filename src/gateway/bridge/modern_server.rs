@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use crate::gateway::bridge::Outbox;
-use crate::gateway::bridge::modern_client::json_of;
 use crate::gateway::chance::{self, OwnIds};
 use crate::gateway::era::{LEGACY, META_LOG_LEVEL, META_SERVER, META_SUBSCRIPTION, client_meta};
 use crate::jsonrpc::{INVALID_PARAMS, INVALID_REQUEST, Message, MessageKind, RequestId, changed};
@@ -154,7 +153,7 @@ impl ModernServer {
     /// Replaces the subscription by one to what is wanted now.
     fn listen_anew(&mut self, out: &mut Outbox) {
         if let Some(id) = self.listen.take() {
-            let params = json!({"requestId": json_of(&id)});
+            let params = json!({"requestId": id.to_value()});
             out.to_server.push(Message::notification("notifications/cancelled", Some(&params)));
         }
         let capabilities = &self.discovered["capabilities"];
@@ -186,7 +185,7 @@ impl ModernServer {
         let Some(server) = found.map(|(server, _)| server.clone()) else { return };
         self.requests.remove(&server);
         self.questions.retain(|_, (of, _)| *of != server);
-        let params = json!({"requestId": json_of(&server)});
+        let params = json!({"requestId": server.to_value()});
         out.to_server.push(Message::notification("notifications/cancelled", Some(&params)));
     }
 
@@ -214,7 +213,8 @@ impl ModernServer {
         if result["resultType"] == "input_required" {
             let questions = result["inputRequests"].as_object().cloned().unwrap_or_default();
             request.rounds += 1;
-            if request.rounds > MAX_ROUNDS || questions.is_empty() {
+            let has_state = result.get("requestState").is_some();
+            if request.rounds > MAX_ROUNDS || (questions.is_empty() && !has_state) {
                 let why = "the server asks the client for something over and over";
                 self.end(id, |client| Message::error(client, INVALID_REQUEST, why, None), out);
                 return;
@@ -222,6 +222,9 @@ impl ModernServer {
             request.state = result.get("requestState").cloned();
             request.open = questions.len();
             request.answers.clear();
+            if questions.is_empty() {
+                return self.send_again(id, out);
+            }
             for (key, question) in questions {
                 self.ask(id, key, &question, out);
             }
@@ -244,7 +247,7 @@ impl ModernServer {
         let Some(id) = chance::text().map(|text| RequestId::of_text(&text)) else { return };
         let mut params = question["params"].as_object().cloned().unwrap_or_default();
         if params.get("mode").is_some_and(|mode| mode == "url") {
-            params.entry("elicitationId").or_insert_with(|| json_of(&id));
+            params.entry("elicitationId").or_insert_with(|| id.to_value());
         }
         let method = question["method"].as_str().unwrap_or_default();
         out.to_client.push(Message::request(id.clone(), method, &Value::Object(params)));
@@ -269,12 +272,24 @@ impl ModernServer {
         if request.open > 0 {
             return;
         }
-        let Some(mut request) = self.requests.remove(&id) else { return };
+        self.send_again(&id, out);
+    }
+
+    /// Forgets a request that did not reach the server.
+    pub(super) fn unreached(&mut self, id: &RequestId) -> Option<RequestId> {
+        self.questions.retain(|_, (of, _)| of != id);
+        self.requests.remove(id).map(|request| request.client)
+    }
+
+    /// Sends a request again, with the answers of the client and the state of the server.
+    fn send_again(&mut self, id: &RequestId, out: &mut Outbox) {
+        let Some(mut request) = self.requests.remove(id) else { return };
         let answers = Value::Object(std::mem::take(&mut request.answers)).to_string();
         let state = request.state.take().map(|state| state.to_string());
         let new = self.own.next_id();
         let params = request.message.raw_member("params").unwrap_or("{}");
-        let members = [("inputResponses", Some(&*answers)), ("requestState", state.as_deref())];
+        let answers = (answers != "{}").then_some(&*answers);
+        let members = [("inputResponses", answers), ("requestState", state.as_deref())];
         let params = changed(params, &members).unwrap_or_else(|| params.to_owned());
         let again = request.message.clone().with_id(new.clone()).with_member("params", &params);
         out.to_server.push(again);

@@ -1,6 +1,7 @@
 //! A server that needs a handshake, for a client that makes none.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
@@ -8,12 +9,15 @@ use crate::gateway::bridge::Outbox;
 use crate::gateway::chance::{self, OwnIds};
 use crate::gateway::era::{
     META_CAPABILITIES, META_CLIENT, META_LOG_LEVEL, META_SERVER, META_SUBSCRIPTION, META_VERSION,
-    MODERN, rank,
+    MODERN, UNSUPPORTED_VERSION, rank,
 };
 use crate::jsonrpc::{INVALID_PARAMS, METHOD_NOT_FOUND, Message, MessageKind, RequestId};
 
 /// The most subscriptions and the most calls that wait for answers of the user.
 const MAX_HELD: usize = 256;
+
+/// Time for which a call waits for the user.
+const MAX_HELD_TIME: Duration = Duration::from_mins(5);
 
 /// Methods whose answers a client may keep for a while, and must be told for how long.
 const LISTS: [&str; 5] =
@@ -43,6 +47,8 @@ pub(in crate::gateway) struct LegacyServer {
 /// A request under way. Its id at the server is that with which the client asked first.
 struct ForwardedRequest {
     method: String,
+    /// What is called: the method and its parameters, without what may differ when the client asks again.
+    call: String,
     /// The id with which the client asks now.
     client: RequestId,
     capabilities: Value,
@@ -60,6 +66,9 @@ struct ForwardedRequest {
 struct HeldCall {
     server: RequestId,
     question: RequestId,
+    /// What is called, which the client must repeat.
+    call: String,
+    since: Instant,
 }
 
 struct Subscription {
@@ -127,7 +136,12 @@ impl LegacyServer {
         params: &Value,
         out: &mut Outbox,
     ) {
-        if method == "server/discover" {
+        let version = params["_meta"][META_VERSION].as_str().unwrap_or_default();
+        if version != MODERN {
+            let data = json!({"supported": [MODERN], "requested": version});
+            let why = "Unsupported protocol version";
+            out.to_client.push(Message::error(id, UNSUPPORTED_VERSION, why, Some(&data)));
+        } else if method == "server/discover" {
             out.to_client.push(Message::result(id, &self.discovered().to_string()));
         } else if REMOVED.contains(&method) {
             let why = "this method is not in this version of the protocol";
@@ -137,11 +151,12 @@ impl LegacyServer {
         } else if let Some(token) =
             params["requestState"].as_str().filter(|_| ASKING.contains(&method))
         {
-            self.take_up(id, token, params, out);
+            self.take_up(id, token, &call_of(method, params), params, out);
         } else {
             let meta = &params["_meta"];
             let request = ForwardedRequest {
                 method: method.to_owned(),
+                call: call_of(method, params),
                 client: id.clone(),
                 capabilities: meta[META_CAPABILITIES].clone(),
                 level: meta[META_LOG_LEVEL].as_str().map(|level| rank(Some(level))),
@@ -198,7 +213,7 @@ impl LegacyServer {
             }
         }
         let wanted = Value::Object(kept);
-        let params = json!({"_meta": {META_SUBSCRIPTION: json_of(&id)}, "notifications": wanted});
+        let params = json!({"_meta": {META_SUBSCRIPTION: id.to_value()}, "notifications": wanted});
         let acknowledged = "notifications/subscriptions/acknowledged";
         out.to_client.push(Message::notification(acknowledged, Some(&params)));
         self.listens.insert(id, Subscription { wanted });
@@ -207,7 +222,15 @@ impl LegacyServer {
     fn cancel(&mut self, message: Message, params: &Value, out: &mut Outbox) {
         let Some(id) = RequestId::of(&params["requestId"]) else { return };
         if let Some(listen) = self.listens.remove(&id) {
-            for uri in listen.wanted["resourceSubscriptions"].as_array().into_iter().flatten() {
+            let uris = listen.wanted["resourceSubscriptions"].as_array();
+            let others: Vec<&Value> =
+                self.listens.values().map(|other| &other.wanted["resourceSubscriptions"]).collect();
+            let is_wanted = |uri: &Value| {
+                others.iter().any(|all| all.as_array().is_some_and(|all| all.contains(uri)))
+            };
+            let unwanted: Vec<&Value> =
+                uris.into_iter().flatten().filter(|uri| !is_wanted(uri)).collect();
+            for uri in unwanted {
                 let request = self.own_request("resources/unsubscribe", &json!({"uri": uri}));
                 out.to_server.push(request);
             }
@@ -219,7 +242,7 @@ impl LegacyServer {
         if server == id {
             out.to_server.push(without_meta(message));
         } else {
-            let params = json!({"requestId": json_of(&server)});
+            let params = json!({"requestId": server.to_value()});
             out.to_server.push(Message::notification("notifications/cancelled", Some(&params)));
         }
     }
@@ -231,8 +254,16 @@ impl LegacyServer {
     }
 
     /// Goes on with a request whose client has answered what it was asked.
-    fn take_up(&mut self, id: RequestId, token: &str, params: &Value, out: &mut Outbox) {
-        let Some(call) = self.held.remove(token) else {
+    fn take_up(
+        &mut self,
+        id: RequestId,
+        token: &str,
+        call: &str,
+        params: &Value,
+        out: &mut Outbox,
+    ) {
+        let is_it = |held: &HeldCall| held.call == call;
+        let Some(call) = self.held.remove(token).filter(is_it) else {
             let data = json!({"reason": "invalid_request_state"});
             let why = "Invalid or expired requestState";
             out.to_client.push(Message::error(id, INVALID_PARAMS, why, Some(&data)));
@@ -307,7 +338,10 @@ impl LegacyServer {
             "roots/list" => "roots",
             _ => "",
         };
-        let asking = self.requests.iter().filter(|(_, it)| ASKING.contains(&&*it.method));
+        self.end_old_questions(out);
+        // A call whose client was asked waits for it, and the server for that.
+        let may_ask = |it: &ForwardedRequest| ASKING.contains(&&*it.method) && it.asked.is_none();
+        let asking = self.requests.iter().filter(|(_, it)| may_ask(it));
         let mut asking: Vec<RequestId> = asking.map(|(id, _)| id.clone()).collect();
         let (Some(server), true) = (asking.pop(), asking.is_empty()) else {
             let why = "it is not known to which request this belongs";
@@ -324,6 +358,27 @@ impl LegacyServer {
         if request.asked.is_none() {
             self.ask_next(&server, out);
         }
+    }
+
+    /// Gives up calls whose clients were asked something long ago.
+    fn end_old_questions(&mut self, out: &mut Outbox) {
+        let is_old = |call: &HeldCall| call.since.elapsed() > MAX_HELD_TIME;
+        let old: Vec<String> =
+            self.held.iter().filter(|(_, it)| is_old(it)).map(|(token, _)| token.clone()).collect();
+        for token in old {
+            let Some(call) = self.held.remove(&token) else { continue };
+            self.requests.remove(&call.server);
+            let why = "the user did not answer";
+            out.to_server.push(Message::error(call.question, INVALID_PARAMS, why, None));
+            let params = json!({"requestId": call.server.to_value()});
+            out.to_server.push(Message::notification("notifications/cancelled", Some(&params)));
+        }
+    }
+
+    /// Forgets a request that did not reach the server.
+    pub(super) fn unreached(&mut self, id: &RequestId) -> Option<RequestId> {
+        self.held.retain(|_, call| call.server != *id);
+        self.requests.remove(id).map(|request| request.client)
     }
 
     /// Answers the client's request with the next question of the server, if there is one.
@@ -344,7 +399,8 @@ impl LegacyServer {
         let required = json!({"resultType": "input_required", "requestState": token, "inputRequests": {"input": asked}});
         out.to_client.push(Message::result(request.client.clone(), &required.to_string()));
         request.asked = Some(id.clone());
-        self.held.insert(token, HeldCall { server: server.clone(), question: id });
+        let (call, since) = (request.call.clone(), Instant::now());
+        self.held.insert(token, HeldCall { server: server.clone(), question: id, call, since });
     }
 
     fn notification(&mut self, message: Message, method: &str, out: &mut Outbox) {
@@ -377,7 +433,7 @@ impl LegacyServer {
                 let mut params = params.as_object().cloned().unwrap_or_default();
                 let meta = params.get("_meta").and_then(Value::as_object);
                 let mut meta = meta.cloned().unwrap_or_default();
-                meta.insert(META_SUBSCRIPTION.to_owned(), json_of(id));
+                meta.insert(META_SUBSCRIPTION.to_owned(), id.to_value());
                 params.insert("_meta".to_owned(), Value::Object(meta));
                 let params = Value::Object(params);
                 out.to_client.push(Message::notification(method, Some(&params)));
@@ -386,9 +442,9 @@ impl LegacyServer {
     }
 }
 
-/// An id as JSON.
-pub(super) fn json_of(id: &RequestId) -> Value {
-    serde_json::from_str(id.as_json()).unwrap_or(Value::Null)
+/// What a request is about: the method and what the client must repeat of its parameters.
+fn call_of(method: &str, params: &Value) -> String {
+    format!("{method}\n{}\n{}\n{}", params["name"], params["uri"], params["arguments"])
 }
 
 /// A message without what says what the client is, and without what belongs to questions.
