@@ -98,3 +98,21 @@ pub fn state(bytes: &[u8]) {
         assert!(!report.chars().any(crate::flow::text::is_unsafe), "an unsafe character is shown");
     }
 }
+
+/// A policy, for the bench of its decisions.
+#[cfg(feature = "mcp")]
+#[derive(Debug)]
+pub struct PolicyUnderTest(crate::policy::Policy);
+
+#[cfg(feature = "mcp")]
+impl PolicyUnderTest {
+    /// Reads a policy; `None` if it is wrong.
+    pub fn parse(text: &str) -> Option<Self> {
+        crate::policy::Policy::parse(text, crate::policy::KnownTools::Any).ok().map(Self)
+    }
+
+    /// The rule that decides about a call, as a JSON Pointer.
+    pub fn decide(&self, identity: &str, tool: &str, arguments: &serde_json::Value) -> String {
+        self.0.decide(identity, tool, arguments).rule
+    }
+}

@@ -163,7 +163,6 @@ impl Gateway {
         let (upstream, tools) = (settings.upstream, Mutex::default());
         let (identity, complain) = (settings.identity, complain.clone());
         Ok(Self {
-            identity,
             upstream,
             clerk,
             store,
@@ -171,6 +170,7 @@ impl Gateway {
             answers_own,
             tools,
             recent,
+            identity,
             edits,
             complain,
         })

@@ -38,10 +38,10 @@ use crate::jsonrpc::{INVALID_REQUEST, Message, MessageKind};
 use crate::serve::{AnswerBody, accept, response};
 
 /// The most connections at once; more wait.
-const MAX_CONNECTIONS: usize = 1024;
+const MAX_CONNECTIONS: usize = 4096;
 
 /// Time for which a connection may be idle, and in which a head must have come.
-const MAX_HEAD_TIME: Duration = Duration::from_mins(1);
+const MAX_HEAD_TIME: Duration = Duration::from_secs(15);
 
 /// Time in which a body must have come.
 const MAX_BODY_TIME: Duration = Duration::from_secs(20);
@@ -50,7 +50,7 @@ const MAX_BODY_TIME: Duration = Duration::from_secs(20);
 static LONG_BODIES: Semaphore = Semaphore::const_new(16);
 
 /// The longest small body, in bytes.
-const SMALL_BODY: usize = 64 << 10;
+const SMALL_BODY: usize = 16 << 10;
 
 /// How often sessions are looked for that are idle or whose grants were revoked.
 const SWEEP: Duration = Duration::from_secs(2);

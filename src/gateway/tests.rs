@@ -296,7 +296,7 @@ fn what_is_not_a_call_does_not_become_one() {
         ] {
             client.send(&line).await;
             let answer = client.next().await;
-            assert_eq!(answer["error"]["code"], code, "{:.120}: {answer}", line);
+            assert_eq!(answer["error"]["code"], code, "{line:.120}: {answer}");
         }
         // Without an id there is nobody to answer.
         client.send(r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"denied"}}"#).await;

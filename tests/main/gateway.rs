@@ -301,7 +301,7 @@ fn what_cannot_be_run_is_said_in_one_sentence() {
     let missing = folder.path().join("nothing").display().to_string();
     for (arguments, why) in [
         (vec!["gateway"], "no server was named"),
-        (vec!["gateway", "--policy", &missing, "--", "true"], "cannot read"),
+        (vec!["gateway", "--policy", &missing, "--", "true"], "no such file"),
         (vec!["gateway", "--answer", "list_rules", "--", "true"], "the gateway answers"),
         (vec!["gateway", "--upstream", "ftp://x"], "http or https"),
         (vec!["gateway", "--upstream", "http://a:b@x"], "password"),
@@ -323,7 +323,7 @@ fn what_cannot_be_run_is_said_in_one_sentence() {
             "loopback",
         ),
         (vec!["policy", "scan", "--", "/nothing/there"], "cannot be started"),
-        (vec!["audit", &missing], "cannot read"),
+        (vec!["audit", &missing], "no such file"),
     ] {
         let store = folder.path().join("store.db").display().to_string();
         let arguments: Vec<&str> =

@@ -51,7 +51,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
             "gateway",
             &["audit", "capture", "engine", "flow", "jsonrpc", "mcp", "policy", "report", "serve"],
         ),
-        ("fuzzing", &["capture", "engine", "flow", "patterns"]),
+        ("fuzzing", &["capture", "engine", "flow", "patterns", "policy"]),
         ("training", &["flow", "template", "patterns", "report"]),
         (
             "mcp",
