@@ -7,6 +7,10 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+/// Tells the operator something, in one sentence.
+#[cfg(feature = "mcp")]
+pub(crate) type Complain = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// An error: one sentence for users that names the source and, if known, the byte offset.
 ///
 /// The type is opaque. Use [`is_io`](Self::is_io), [`is_format`](Self::is_format),

@@ -3,16 +3,14 @@
 //! ```text
 //! client -> stdio | http -> session (rules) -> bridge (eras) -> link: child | remote | local
 //!                              |
-//!                            clerk: policy_file, store, audit log
+//!                            ruling_queue: policy_file, store, audit log
 //! ```
 //!
 //! Messages are relayed as text, and what is not about tools stays as its sender wrote it. The types of the SDK drop members that
 //! they do not know, which a relay must not.
 
 mod bridge;
-mod chance;
 mod child;
-mod clerk;
 mod era;
 mod event_stream;
 pub(crate) mod granting;
@@ -22,8 +20,10 @@ mod link;
 mod negotiation;
 mod own_answers;
 mod policy_file;
+mod random;
 mod recent;
 mod remote;
+mod ruling_queue;
 pub(crate) mod scan;
 mod session;
 mod stdio;
@@ -41,10 +41,9 @@ use tokio::sync::watch;
 
 use crate::audit::AuditLog;
 use crate::capture::location::identity_of;
+pub(crate) use crate::error::Complain;
 use crate::error::Error;
 use crate::flow::text;
-use crate::gateway::chance::text as random_text;
-use crate::gateway::clerk::{Clerk, ClerkParts};
 pub(crate) use crate::gateway::http::AccessSettings;
 use crate::gateway::http::ListeningSite;
 pub(crate) use crate::gateway::own_answers::ANSWERED;
@@ -52,6 +51,7 @@ use crate::gateway::own_answers::{MITMPROXY_MCP, OwnAnswer, OwnAnswers};
 use crate::gateway::policy_file::PolicyFile;
 use crate::gateway::recent::RecentCalls;
 pub(crate) use crate::gateway::remote::RemoteServer;
+use crate::gateway::ruling_queue::{RulingParts, RulingQueue};
 use crate::gateway::session::SessionEnd;
 use crate::gateway::store::Store;
 use crate::gateway::tool_call::Caller;
@@ -62,19 +62,16 @@ use crate::jsonrpc::Message;
 const MAX_MESSAGE_BYTES: usize = 4 << 20;
 
 /// Time that a client which closed its input has to read the remaining answers.
-const MAX_LAST_WORDS: Duration = Duration::from_secs(2);
+const MAX_DRAIN_TIME: Duration = Duration::from_secs(2);
 
 /// Time that programs and servers have to end when the gateway does.
-const MAX_GOODBYE: Duration = Duration::from_secs(6);
+const MAX_SHUTDOWN_TIME: Duration = Duration::from_secs(6);
 
 /// How often the policy file is looked at while nobody calls, so that clients learn of other tools.
 const POLICY_LOOKS: Duration = Duration::from_secs(1);
 
 /// The most tools that the page of the operator shows.
 const MAX_TOOLS: usize = 1000;
-
-/// Tells the operator something.
-pub(crate) type Complain = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Configuration of a gateway.
 pub(crate) struct GatewaySettings {
@@ -106,7 +103,7 @@ pub(crate) struct AuditSettings {
 /// What all sessions share.
 struct Gateway {
     upstream: Upstream,
-    clerk: Clerk,
+    rulings: RulingQueue,
     store: Option<Arc<Store>>,
     own: OwnAnswers,
     /// Whether the gateway answers tools itself: known once the server has said what it is.
@@ -143,7 +140,7 @@ impl Gateway {
         };
         let recent = Arc::new(RecentCalls::new(is_watched));
         let edits = watch::Sender::new(policy.current().fingerprint);
-        let clerk = Clerk::start(ClerkParts {
+        let rulings = RulingQueue::start(RulingParts {
             policy,
             store: store.clone(),
             audit,
@@ -164,7 +161,7 @@ impl Gateway {
         let (identity, complain) = (settings.identity, complain.clone());
         Ok(Self {
             upstream,
-            clerk,
+            rulings,
             store,
             own,
             answers_own,
@@ -220,7 +217,7 @@ impl Gateway {
     async fn watch_policy(&self) {
         loop {
             tokio::time::sleep(POLICY_LOOKS).await;
-            let fingerprint = self.clerk.policy().fingerprint;
+            let fingerprint = self.rulings.policy().fingerprint;
             self.edits.send_if_modified(|known| {
                 let is_new = *known != fingerprint;
                 *known = fingerprint;
@@ -244,19 +241,18 @@ pub(crate) fn serve_stdio(settings: GatewaySettings, complain: &Complain) -> Res
         tokio::spawn(async move { watcher.watch_policy().await });
         let (input, output) = rmcp::transport::stdio_pipes();
         let (client, writer) = stdio::open(input, output);
-        let session = random_text().unwrap_or_default().chars().take(8).collect();
-        let caller = Caller { identity, client: String::new(), session };
+        let caller = Caller::new(identity);
         let end = tokio::select! {
             end = session::serve(Arc::clone(&gateway), caller, client) => end,
             () = asked_to_end() => SessionEnd::Client,
         };
         // Wait for the last answers to be written, but not for a client that does not read them.
-        tokio::time::timeout(MAX_LAST_WORDS, writer).await.ok();
+        tokio::time::timeout(MAX_DRAIN_TIME, writer).await.ok();
         // Programs that were started end by themselves, or are ended, and sessions of servers are ended.
-        tokio::time::timeout(MAX_GOODBYE, child::all_ended()).await.unwrap_or_default();
+        tokio::time::timeout(MAX_SHUTDOWN_TIME, child::all_ended()).await.unwrap_or_default();
         end
     });
-    gateway.clerk.flush();
+    gateway.rulings.flush();
     runtime.shutdown_background();
     match end {
         SessionEnd::Client => Ok(()),
@@ -289,11 +285,11 @@ pub(crate) fn serve_http(
             () = asked_to_end() => {}
         }
         end_sessions();
-        tokio::time::timeout(MAX_GOODBYE, child::all_ended()).await.unwrap_or_default();
+        tokio::time::timeout(MAX_SHUTDOWN_TIME, child::all_ended()).await.unwrap_or_default();
         Ok(())
     });
-    gateway.clerk.flush();
-    runtime.shutdown_timeout(MAX_LAST_WORDS);
+    gateway.rulings.flush();
+    runtime.shutdown_timeout(MAX_DRAIN_TIME);
     ended
 }
 

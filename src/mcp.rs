@@ -16,7 +16,6 @@ mod tools;
 mod wire;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::ServiceExt;
@@ -27,7 +26,7 @@ use crate::audit::AuditLog;
 use crate::capture::InputFormat;
 use crate::capture::location::identity_of;
 use crate::engine::Options;
-use crate::error::Error;
+use crate::error::{Complain, Error};
 use crate::mcp::authorization::Authorizer;
 use crate::mcp::server::Server;
 pub(crate) use crate::mcp::tools::NAMES as TOOL_NAMES;
@@ -36,9 +35,6 @@ use crate::policy::{KnownTools, Policy};
 
 /// Time that a client which closed its input has to read the remaining answers.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-
-/// Tells the operator something.
-type Complain = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Configuration of the server: captures, analysis options, policy and audit log.
 #[derive(Clone, Debug, Default)]

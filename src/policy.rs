@@ -126,6 +126,18 @@ pub(crate) enum Verdict {
     Hidden,
 }
 
+impl Verdict {
+    /// The word for it in pages and messages.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Ask => "ask",
+            Self::Deny => "deny",
+            Self::Hidden => "hide",
+        }
+    }
+}
+
 impl PolicyDecision {
     /// What the agent is told about a call that is refused.
     pub(crate) fn refusal(&self) -> String {

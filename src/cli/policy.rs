@@ -1,4 +1,4 @@
-//! The commands `policy check` and `policy test`.
+//! The commands `policy check`, `policy test` and `policy scan`.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -105,15 +105,14 @@ fn scan(arguments: &PolicyScanArguments) -> Result<Exit, Failure> {
 }
 
 /// True if the tools of another server than our own are meant.
+#[cfg(feature = "gateway")]
 fn names_server(arguments: &PolicyCheckArguments) -> bool {
-    #[cfg(feature = "gateway")]
-    {
-        arguments.server.upstream.is_some() || !arguments.server.server.is_empty()
-    }
-    #[cfg(not(feature = "gateway"))]
-    {
-        false & arguments.any_tools
-    }
+    arguments.server.upstream.is_some() || !arguments.server.server.is_empty()
+}
+
+#[cfg(not(feature = "gateway"))]
+fn names_server(_: &PolicyCheckArguments) -> bool {
+    false
 }
 
 fn check(arguments: &PolicyCheckArguments) -> Result<Exit, Failure> {

@@ -13,10 +13,10 @@ use crate::gateway::Complain;
 use crate::gateway::link::{FromServer, Link, MAX_QUEUED, read_messages, write_lines};
 
 /// Time that a program has to end by itself after its input ended, and again after it was asked to.
-const MAX_FAREWELL: Duration = Duration::from_secs(2);
+const MAX_EXIT_TIME: Duration = Duration::from_secs(2);
 
 /// Time in which what a program wrote before it ended must have been read.
-const MAX_LEFTOVERS: Duration = Duration::from_millis(500);
+const MAX_LEFTOVER_TIME: Duration = Duration::from_millis(500);
 
 /// The longest part of a line of standard error that is shown at once, in bytes.
 const MAX_COMPLAINT_BYTES: u64 = 4096;
@@ -78,7 +78,7 @@ pub(super) fn start(command: &[OsString], complain: &Complain) -> Result<Link, S
                 () = &mut reading => {}
                 // What it started may hold its output open. What it wrote before it ended is read all the same.
                 _ = child.wait() => {
-                    tokio::time::timeout(MAX_LEFTOVERS, reading).await.unwrap_or_default();
+                    tokio::time::timeout(MAX_LEFTOVER_TIME, reading).await.unwrap_or_default();
                 }
                 // The session is over: the input of the program ended when the writer did.
                 () = from_server.closed() => {}
@@ -100,10 +100,10 @@ pub(super) fn start(command: &[OsString], complain: &Complain) -> Result<Link, S
 
 /// Waits for a program to end, asks it to, and ends it and all that it started.
 async fn end(mut child: Child, group: Option<u32>) -> String {
-    let mut status = tokio::time::timeout(MAX_FAREWELL, child.wait()).await;
+    let mut status = tokio::time::timeout(MAX_EXIT_TIME, child.wait()).await;
     if status.is_err() {
         signal(group, false);
-        status = tokio::time::timeout(MAX_FAREWELL, child.wait()).await;
+        status = tokio::time::timeout(MAX_EXIT_TIME, child.wait()).await;
     }
     // Also what the program left behind.
     signal(group, true);

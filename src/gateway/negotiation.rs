@@ -6,11 +6,11 @@ use serde_json::{Map, Value, json};
 
 use crate::gateway::Complain;
 use crate::gateway::bridge::{Bridge, LegacyServer, ModernServer};
-use crate::gateway::chance::OwnIds;
 use crate::gateway::era::{
     LEGACY, UNSUPPORTED_VERSION, client_meta, is_modern, is_of_modern_server, version_of,
 };
 use crate::gateway::link::{FromServer, Link};
+use crate::gateway::random::OwnIds;
 use crate::gateway::upstream::Upstream;
 use crate::jsonrpc::{INVALID_PARAMS, METHOD_NOT_FOUND, Message, MessageKind, RequestId};
 

@@ -2,6 +2,7 @@
 //! sessions <https://modelcontextprotocol.io/specification/2026-07-28/basic/transports>.
 
 mod routing;
+mod server;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -19,12 +20,11 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::error::Error;
-use crate::flow::text;
 use crate::gateway::child;
 use crate::gateway::event_stream::EventReader;
 use crate::gateway::link::{FromServer, Link, MAX_ANSWER_BYTES, MAX_QUEUED};
 use crate::gateway::remote::routing::RoutingHeaders;
+pub(crate) use crate::gateway::remote::server::RemoteServer;
 use crate::jsonrpc::{Message, MessageKind, RequestId, SERVER_ERROR};
 
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -39,75 +39,17 @@ const MAX_CONNECT_TIME: Duration = Duration::from_secs(10);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 const MAX_RETRIES: u32 = 5;
 
-/// A server, with the headers that the operator adds to every request.
-#[derive(Clone, Debug)]
-pub(crate) struct RemoteServer {
-    url: Uri,
-    headers: Vec<(HeaderName, HeaderValue)>,
-}
-
-impl RemoteServer {
-    /// A server at an URL, with headers given as `NAME=VARIABLE`: their values are those of variables of the environment, so that
-    /// no list of processes shows them.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the URL is not one of HTTP or has a password, or if a header or variable cannot be used.
-    pub(crate) fn parse(url: &str, headers: &[String]) -> Result<Self, Error> {
-        let refused = |why: String| Error::usage(format!("--upstream: {why}"));
-        let parsed: Uri = url.parse().map_err(|_| refused("this is not an URL".to_owned()))?;
-        if !matches!(parsed.scheme_str(), Some("http" | "https")) || parsed.host().is_none() {
-            return Err(refused("give an URL of http or https".to_owned()));
-        }
-        if parsed.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-            let why =
-                "an URL with a password is seen by others; use --header-env Authorization=VARIABLE";
-            return Err(refused(why.to_owned()));
-        }
-        let read = |given: &String| -> Result<(HeaderName, HeaderValue), String> {
-            let (name, variable) =
-                given.split_once('=').ok_or("give it as NAME=VARIABLE".to_owned())?;
-            let header =
-                name.parse::<HeaderName>().map_err(|_| format!("{name} is not a header"))?;
-            if ["host", "content-length", "transfer-encoding", "connection"]
-                .contains(&header.as_str())
-                || header.as_str().starts_with("mcp-")
-            {
-                return Err(format!("{name} is set by the gateway"));
-            }
-            let value = std::env::var(variable)
-                .map_err(|_| format!("there is no variable {variable} in the environment"))?;
-            let mut value = HeaderValue::from_str(&value)
-                .map_err(|_| format!("the value of {variable} cannot be sent in a header"))?;
-            value.set_sensitive(true);
-            Ok((header, value))
-        };
-        let headers = headers.iter().map(|given| {
-            read(given).map_err(|why| {
-                Error::usage(format!("--header-env {}: {why}", text::printable(given.as_bytes())))
-            })
-        });
-        Ok(Self { url: parsed, headers: headers.collect::<Result<_, _>>()? })
-    }
-
-    /// The URL without its query, which may have a secret.
-    pub(super) fn shown(&self) -> String {
-        let host = self.url.authority().map(ToString::to_string).unwrap_or_default();
-        format!("{}://{host}{}", self.url.scheme_str().unwrap_or_default(), self.url.path())
-    }
-}
-
 /// What the tasks of one connection share.
-struct Connection {
+struct RemoteConnection {
     server: RemoteServer,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    session: Mutex<Negotiated>,
+    session: Mutex<RemoteSession>,
     routing: Mutex<RoutingHeaders>,
     to_gateway: mpsc::Sender<FromServer>,
 }
 
 #[derive(Clone, Default)]
-struct Negotiated {
+struct RemoteSession {
     session: Option<HeaderValue>,
     version: Option<HeaderValue>,
 }
@@ -142,14 +84,14 @@ pub(super) fn connect(server: RemoteServer) -> Link {
         };
         let client = Client::builder(TokioExecutor::new()).build(connector);
         let (session, routing) = (Mutex::default(), Mutex::default());
-        let connection = Connection { server, client, session, routing, to_gateway };
+        let connection = RemoteConnection { server, client, session, routing, to_gateway };
         carry(Arc::new(connection), to_server).await;
     });
     Link { outgoing, incoming }
 }
 
 /// Sends messages until there are no more, then ends the session.
-async fn carry(connection: Arc<Connection>, mut messages: mpsc::Receiver<Message>) {
+async fn carry(connection: Arc<RemoteConnection>, mut messages: mpsc::Receiver<Message>) {
     let mut tasks = JoinSet::new();
     let mut running: BTreeMap<RequestId, AbortHandle> = BTreeMap::new();
     while let Some(message) = messages.recv().await {
@@ -196,8 +138,8 @@ async fn carry(connection: Arc<Connection>, mut messages: mpsc::Receiver<Message
     connection.end().await;
 }
 
-impl Connection {
-    fn negotiated(&self) -> Negotiated {
+impl RemoteConnection {
+    fn negotiated(&self) -> RemoteSession {
         self.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -18,8 +18,8 @@ use tokio::time::Instant;
 
 use crate::gateway::Gateway;
 use crate::gateway::bridge::Bridge;
-use crate::gateway::clerk::RuledCall;
 use crate::gateway::link::{FromServer, Link};
+use crate::gateway::ruling_queue::RuledCall;
 use crate::gateway::session::approvals::Approvals;
 use crate::gateway::session::calls::{CallUnderway, OwnAnswered, UndecidedCall};
 use crate::gateway::session::opening::open;
@@ -30,7 +30,7 @@ use crate::jsonrpc::{Message, MessageRefusal, RequestId, SERVER_ERROR};
 const MAX_WAITING: usize = 64;
 
 /// Time that a client which ended its input has for the answers under way, and that it has to read the last ones.
-const MAX_LAST_WORDS: Duration = Duration::from_secs(2);
+const MAX_DRAIN_TIME: Duration = Duration::from_secs(2);
 
 /// The two directions of a client.
 pub(super) struct ClientPort {
@@ -141,10 +141,10 @@ pub(super) async fn serve(
             from = client.incoming.recv(), if reads_client && closing.is_none() => match from {
                 Some(FromClient::Message(message, whole)) => session.take_from_client(message, &whole),
                 Some(FromClient::Refused(refusal)) => {
-                    session.gateway.clerk.refused(&session.caller, &refusal.why);
+                    session.gateway.rulings.refused(&session.caller, &refusal.why);
                     session.say(Message::refusal(&refusal));
                 }
-                None => closing = Some(Instant::now() + MAX_LAST_WORDS),
+                None => closing = Some(Instant::now() + MAX_DRAIN_TIME),
             },
             () = sleep_until(closing) => break SessionEnd::Client,
             () = client_sender.closed() => break SessionEnd::Client,
@@ -165,7 +165,7 @@ pub(super) async fn serve(
             }
         }
     };
-    tokio::time::timeout(MAX_LAST_WORDS, last_words).await.unwrap_or_default();
+    tokio::time::timeout(MAX_DRAIN_TIME, last_words).await.unwrap_or_default();
     end
 }
 

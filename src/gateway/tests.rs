@@ -125,7 +125,7 @@ impl TestGateway {
     }
 
     fn log(&self) -> Vec<Value> {
-        self.gateway.clerk.flush();
+        self.gateway.rulings.flush();
         let text = std::fs::read_to_string(self.folder.path().join("audit.jsonl")).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
@@ -512,7 +512,7 @@ fn nothing_is_passed_on_that_cannot_be_logged_or_counted() {
         let mut client = TestClient::initialized(&gateway, json!({})).await;
         client.call("echo", json!({})).await;
         let log = gateway.folder.path().join("audit.jsonl");
-        gateway.gateway.clerk.flush();
+        gateway.gateway.rulings.flush();
         std::fs::remove_file(&log).unwrap();
         std::fs::create_dir(&log).unwrap();
         assert!(client.refusal("echo", json!({})).await.contains("audit log"));

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::gateway::random;
+
 /// Who calls.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Caller {
@@ -13,6 +15,14 @@ pub(super) struct Caller {
     pub(super) client: String,
     /// The session, as the log tells sessions apart.
     pub(super) session: String,
+}
+
+impl Caller {
+    /// A caller in a new session, whose name in the log does not give its id away.
+    pub(super) fn new(identity: String) -> Self {
+        let session = random::text().unwrap_or_default().chars().take(8).collect();
+        Self { identity, client: String::new(), session }
+    }
 }
 
 /// A call to be ruled on.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::policy::risk::{ToolJudgement, ToolKind, ToolRisk, judge};
+use crate::policy::risk::{ToolJudgement, ToolKind, judge};
 
 /// Calls of one reading tool that are allowed in a minute.
 const READS_PER_MINUTE: u64 = 120;
@@ -49,11 +49,7 @@ fn rule(judgement: &ToolJudgement) -> Value {
         ToolKind::Execute => "runs or ends something",
     };
     let guess = if *is_guess { "a guess: " } else { "" };
-    let risk = match risk {
-        ToolRisk::Low => "low",
-        ToolRisk::Medium => "medium",
-        ToolRisk::High => "high",
-    };
+    let risk = risk.name();
     let reason = format!(
         "This tool {does}, with {risk} risk ({guess}{because}). The operator has not allowed it."
     );

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use crate::gateway::bridge::Outbox;
-use crate::gateway::chance::{self, OwnIds};
 use crate::gateway::era::{
     META_CAPABILITIES, META_CLIENT, META_LOG_LEVEL, META_SERVER, META_SUBSCRIPTION, META_VERSION,
     MODERN, UNSUPPORTED_VERSION, rank,
 };
+use crate::gateway::random::{self, OwnIds};
 use crate::jsonrpc::{INVALID_PARAMS, METHOD_NOT_FOUND, Message, MessageKind, RequestId};
 
 /// The most subscriptions and the most calls that wait for answers of the user.
@@ -35,7 +35,7 @@ pub(in crate::gateway) struct LegacyServer {
     /// What it answered to `initialize`.
     initialized: Value,
     /// Requests of the client under way at the server.
-    requests: BTreeMap<RequestId, ForwardedRequest>,
+    requests: BTreeMap<RequestId, LegacyRequest>,
     /// Requests whose client was asked for something, by the token that its next request must have.
     held: BTreeMap<String, HeldCall>,
     /// Subscriptions by the id of the request that made them.
@@ -45,7 +45,7 @@ pub(in crate::gateway) struct LegacyServer {
 }
 
 /// A request under way. Its id at the server is that with which the client asked first.
-struct ForwardedRequest {
+struct LegacyRequest {
     method: String,
     /// What is called: the method and its parameters, without what may differ when the client asks again.
     call: String,
@@ -154,7 +154,7 @@ impl LegacyServer {
             self.take_up(id, token, &call_of(method, params), params, out);
         } else {
             let meta = &params["_meta"];
-            let request = ForwardedRequest {
+            let request = LegacyRequest {
                 method: method.to_owned(),
                 call: call_of(method, params),
                 client: id.clone(),
@@ -340,7 +340,7 @@ impl LegacyServer {
         };
         self.end_old_questions(out);
         // A call whose client was asked waits for it, and the server for that.
-        let may_ask = |it: &ForwardedRequest| ASKING.contains(&&*it.method) && it.asked.is_none();
+        let may_ask = |it: &LegacyRequest| ASKING.contains(&&*it.method) && it.asked.is_none();
         let asking = self.requests.iter().filter(|(_, it)| may_ask(it));
         let mut asking: Vec<RequestId> = asking.map(|(id, _)| id.clone()).collect();
         let (Some(server), true) = (asking.pop(), asking.is_empty()) else {
@@ -387,7 +387,7 @@ impl LegacyServer {
         let Some(request) = self.requests.get_mut(server) else { return };
         let Some(question) = request.questions.pop_front() else { return };
         let Some(id) = question.id().cloned() else { return };
-        let (Some(token), false) = (chance::text(), is_full) else {
+        let (Some(token), false) = (random::text(), is_full) else {
             let why = "too many questions wait for an answer";
             out.to_server.push(Message::error(id, METHOD_NOT_FOUND, why, None));
             return;

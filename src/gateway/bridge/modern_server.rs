@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use crate::gateway::bridge::Outbox;
-use crate::gateway::chance::{self, OwnIds};
 use crate::gateway::era::{LEGACY, META_LOG_LEVEL, META_SERVER, META_SUBSCRIPTION, client_meta};
+use crate::gateway::random::{self, OwnIds};
 use crate::jsonrpc::{INVALID_PARAMS, INVALID_REQUEST, Message, MessageKind, RequestId, changed};
 
 /// The most rounds of questions for one request.
@@ -22,7 +22,7 @@ pub(in crate::gateway) struct ModernServer {
     /// The keys of `_meta` that every request has.
     meta: Map<String, Value>,
     /// Requests under way, by their ids at the server.
-    requests: BTreeMap<RequestId, ForwardedRequest>,
+    requests: BTreeMap<RequestId, ModernRequest>,
     /// The questions that the client has, with the requests that they belong to.
     questions: BTreeMap<RequestId, (RequestId, String)>,
     /// The subscription to all that changes.
@@ -31,7 +31,7 @@ pub(in crate::gateway) struct ModernServer {
     own: OwnIds,
 }
 
-struct ForwardedRequest {
+struct ModernRequest {
     client: RequestId,
     method: String,
     /// The request as it was sent, without an id of the client's choice.
@@ -122,7 +122,7 @@ impl ModernServer {
             _ => {
                 let message = self.with_meta(message);
                 let (client, method) = (id.clone(), method.to_owned());
-                let request = ForwardedRequest {
+                let request = ModernRequest {
                     client,
                     method,
                     message: message.clone(),
@@ -244,7 +244,7 @@ impl ModernServer {
     }
 
     fn ask(&mut self, request: &RequestId, key: String, question: &Value, out: &mut Outbox) {
-        let Some(id) = chance::text().map(|text| RequestId::of_text(&text)) else { return };
+        let Some(id) = random::text().map(|text| RequestId::of_text(&text)) else { return };
         let mut params = question["params"].as_object().cloned().unwrap_or_default();
         if params.get("mode").is_some_and(|mode| mode == "url") {
             params.entry("elicitationId").or_insert_with(|| id.to_value());

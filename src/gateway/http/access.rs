@@ -11,7 +11,6 @@ use hyper::header::{AUTHORIZATION, HOST, HeaderValue, ORIGIN};
 use crate::audit::now_micros;
 use crate::error::Error;
 use crate::gateway::Gateway;
-use crate::gateway::http::session_label;
 use crate::gateway::tool_call::Caller;
 
 /// Configuration of what is served over HTTP.
@@ -150,7 +149,7 @@ impl Access {
 
     /// Who calls, by the grant. Fails if there is none, or several, or if the store does.
     pub(super) fn caller(&self, request: &Request<Incoming>) -> Result<Caller, RefusedAccess> {
-        let caller = |identity| Caller { identity, session: session_label(), ..Caller::default() };
+        let caller = Caller::new;
         if let Some(identity) = &self.without_grants {
             return Ok(caller(identity.clone()));
         }

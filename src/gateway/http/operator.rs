@@ -13,8 +13,8 @@ use crate::audit::now_micros;
 use crate::flow::text::printable;
 use crate::gateway::Gateway;
 use crate::gateway::grants::is_same_token;
+use crate::gateway::http::answers::{JSON, text};
 use crate::gateway::http::sessions::Sessions;
-use crate::gateway::http::{JSON, text};
 use crate::policy::{KnownTools, Policy, Verdict};
 use crate::serve::{AnswerBody, response};
 
@@ -118,26 +118,26 @@ fn found(state: &Value) -> Response<AnswerBody> {
 }
 
 fn state_of(gateway: &Gateway, sessions: &Sessions, identity: &str) -> Value {
-    let in_force = gateway.clerk.policy();
+    let in_force = gateway.rulings.policy();
     let tools: Vec<Value> = gateway
         .known_tools()
         .into_iter()
         .map(|(name, description)| {
             let standing = in_force.policy.standing(identity, &name);
-            let limits = gateway.clerk.limits(&standing).into_iter().map(|(limit, used)| {
+            let limits = gateway.rulings.limits(&standing).into_iter().map(|(limit, used)| {
                 json!({"rule": limit.rule, "max": limit.max, "window": limit.window.as_secs_f64(), "used": used,
                     "calls": limit.counts_calls})
             });
             let limits: Vec<Value> = limits.collect();
             json!({
-                "name": printable(name.as_bytes()), "description": description, "state": word(standing.verdict),
+                "name": printable(name.as_bytes()), "description": description, "state": standing.verdict.name(),
                 "rule": standing.rule, "conditions": in_force.policy.has_conditions(identity, &name), "limits": limits,
                 "answered_here": gateway.answers_itself(&name),
             })
         })
         .collect();
     json!({
-        "identity": identity, "identities": identities_of(gateway), "server": gateway.upstream.name(), "policy": *in_force.fingerprint, "draft": gateway.clerk.policy_text(),
+        "identity": identity, "identities": identities_of(gateway), "server": gateway.upstream.name(), "policy": *in_force.fingerprint, "draft": gateway.rulings.policy_text(),
         "sessions": sessions.count(), "tools": tools, "calls": gateway.recent.all(),
     })
 }
@@ -147,18 +147,9 @@ fn identities_of(gateway: &Gateway) -> BTreeSet<String> {
     let grants = gateway.store.as_ref().and_then(|store| store.grants(now_micros()).ok());
     let mut names: BTreeSet<String> =
         grants.into_iter().flatten().map(|grant| grant.name).collect();
-    names.extend(gateway.clerk.policy().policy.identity_names().map(str::to_owned));
+    names.extend(gateway.rulings.policy().policy.identity_names().map(str::to_owned));
     names.insert(gateway.identity.clone());
     names
-}
-
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Allow => "allow",
-        Verdict::Ask => "ask",
-        Verdict::Deny => "deny",
-        Verdict::Hidden => "hide",
-    }
 }
 
 /// What a draft of a policy says of a call.
@@ -176,6 +167,6 @@ fn tried(trial: &Trial) -> Value {
         Verdict::Deny => Some(decision.refusal()),
         _ => decision.message.clone(),
     };
-    json!({"decision": word(decision.verdict), "rule": decision.rule, "message": message, "errors": [],
+    json!({"decision": decision.verdict.name(), "rule": decision.rule, "message": message, "errors": [],
         "listed": policy.lists(&identity, &trial.tool)})
 }

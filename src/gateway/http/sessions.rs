@@ -12,11 +12,13 @@ use serde_json::Value;
 use std::convert::Infallible;
 use tokio::sync::{Notify, mpsc};
 
-use crate::gateway::http::{EVENTS, HEARTBEAT, Posted, SESSION, answered, event, refused, text};
+use crate::gateway::http::answers::{EVENTS, HEARTBEAT, answered, event, refused, text};
+use crate::gateway::http::post::Posted;
+use crate::gateway::http::routing_head::SESSION;
 use crate::gateway::link::MAX_QUEUED;
 use crate::gateway::session::{ClientPort, FromClient, SessionEnd, serve};
 use crate::gateway::tool_call::Caller;
-use crate::gateway::{Gateway, chance};
+use crate::gateway::{Gateway, random};
 use crate::jsonrpc::{Message, MessageKind, RequestId};
 use crate::serve::{AnswerBody, response};
 
@@ -119,7 +121,7 @@ impl Sessions {
             },
             (Some(_), true) => {
                 let why = "this session is initialized; begin another one";
-                self.gateway.clerk.refused(&posted.caller, why);
+                self.gateway.rulings.refused(&posted.caller, why);
                 return refused(&posted.message, StatusCode::BAD_REQUEST, why);
             }
             (None, false) => {
@@ -153,7 +155,7 @@ impl Sessions {
         if all.len() >= MAX_SESSIONS || own >= MAX_SESSIONS_OF_GRANT {
             return Err("there are too many sessions; end some");
         }
-        let id = chance::text().ok_or("the system has no random numbers to give")?;
+        let id = random::text().ok_or("the system has no random numbers to give")?;
         let (to_session, incoming) = mpsc::channel(MAX_QUEUED);
         let (outgoing, to_client) = mpsc::channel(MAX_QUEUED);
         let routes = Routes {
@@ -249,7 +251,7 @@ impl HttpSession {
             let why = "a request with this id is under way";
             return refused(&message, StatusCode::BAD_REQUEST, why);
         }
-        let waiting = WaitingRequest { session: Arc::clone(self), id: id.clone(), token };
+        let waiting = SessionWait { session: Arc::clone(self), id: id.clone(), token };
         let refused_message = message.clone();
         if self.to_session.send(FromClient::Message(message, whole)).await.is_err() {
             return refused(&refused_message, StatusCode::NOT_FOUND, "the session ended");
@@ -353,13 +355,13 @@ impl HttpSession {
 }
 
 /// A request that waits for its answer; forgotten when its client is gone.
-struct WaitingRequest {
+struct SessionWait {
     session: Arc<HttpSession>,
     id: RequestId,
     token: Option<String>,
 }
 
-impl Drop for WaitingRequest {
+impl Drop for SessionWait {
     fn drop(&mut self) {
         let mut routes = self.session.routes();
         routes.used = Instant::now();

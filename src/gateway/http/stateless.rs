@@ -12,8 +12,9 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::gateway::Gateway;
 use crate::gateway::era::{META_CLIENT, META_SUBSCRIPTION};
+use crate::gateway::http::answers::{answered, text};
+use crate::gateway::http::post::Posted;
 use crate::gateway::http::sessions::MAX_IDLE;
-use crate::gateway::http::{Posted, answered, text};
 use crate::gateway::link::MAX_QUEUED;
 use crate::gateway::session::{ClientPort, FromClient, SessionEnd, serve};
 use crate::gateway::tool_call::Caller;
@@ -80,7 +81,9 @@ impl StatelessHubs {
                 return text(StatusCode::BAD_REQUEST, "there is nothing to answer\n");
             }
             if posted.message.method().is_some_and(|method| method.starts_with("tools/")) {
-                self.gateway.clerk.refused(&posted.caller, "a notification cannot be about tools");
+                self.gateway
+                    .rulings
+                    .refused(&posted.caller, "a notification cannot be about tools");
             }
             return text(StatusCode::ACCEPTED, "");
         };
@@ -108,7 +111,7 @@ impl StatelessHubs {
             return text(StatusCode::NOT_ACCEPTABLE, "this is a stream of events\n");
         }
         hub.requests().insert(own.clone(), HubRequest { to, id, token, is_subscription });
-        let waiting = WaitingRequest { hub: Arc::clone(&hub), own };
+        let waiting = StatelessWait { hub: Arc::clone(&hub), own };
         if hub.to_session.send(FromClient::Message(message, whole)).await.is_err() {
             return text(StatusCode::BAD_GATEWAY, "the server ended\n");
         }
@@ -260,12 +263,12 @@ fn status_of(answer: &Message) -> StatusCode {
 }
 
 /// A request that waits for its answer. If its client goes before, the server is told.
-struct WaitingRequest {
+struct StatelessWait {
     hub: Arc<Hub>,
     own: RequestId,
 }
 
-impl Drop for WaitingRequest {
+impl Drop for StatelessWait {
     fn drop(&mut self) {
         self.hub.cancel(&self.own);
     }

@@ -9,6 +9,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 
 use crate::gateway::era::{is_modern, version_of};
+use crate::jsonrpc::strict_json::escaped;
 use crate::jsonrpc::{Message, MessageKind};
 
 /// The most properties of one tool that are repeated in headers.
@@ -73,8 +74,7 @@ fn find(schema: &Value, pointer: &str, found: &mut Vec<(String, HeaderName)>) {
         if found.len() >= MAX_PARAMETERS {
             return;
         }
-        let key = key.replace('~', "~0").replace('/', "~1");
-        let pointer = format!("{pointer}/{key}");
+        let pointer = format!("{pointer}/{}", escaped(key));
         if let Some(name) = property["x-mcp-header"].as_str()
             && let Ok(header) = format!("mcp-param-{}", name.to_ascii_lowercase()).parse()
         {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::flow::text;
-use crate::gateway::chance;
+use crate::gateway::random;
 use crate::gateway::session::Session;
 use crate::gateway::session::calls::UndecidedCall;
 use crate::gateway::tool_call::Approval;
@@ -105,7 +105,7 @@ impl Approvals {
             let oldest = oldest.map(|(state, _)| state.clone())?;
             self.awaited.remove(&oldest);
         }
-        let state = chance::text()?;
+        let state = random::text()?;
         let asked = json!({"method": "elicitation/create", "params": question});
         let required = json!({"resultType": "input_required", "requestState": state, "inputRequests": {APPROVAL: asked}});
         self.awaited.insert(state, AwaitedCall { call, until: now + MAX_PATIENCE });
@@ -156,7 +156,7 @@ impl Session {
             }
             return;
         }
-        let Some(id) = chance::text().map(|text| RequestId::of_text(&text)) else {
+        let Some(id) = random::text().map(|text| RequestId::of_text(&text)) else {
             return self.submit(call, Approval::Unavailable);
         };
         let until = Instant::now() + MAX_PATIENCE;

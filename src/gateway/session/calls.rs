@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::gateway::clerk::{RuledCall, Ruling};
 use crate::gateway::era::{is_modern, version_of};
 use crate::gateway::own_answers::OwnAnswer;
+use crate::gateway::ruling_queue::{RuledCall, Ruling};
 use crate::gateway::session::{PendingRequest, Session};
 use crate::gateway::store::Reservation;
 use crate::gateway::tool_call::{Approval, ToolCall};
@@ -84,7 +84,7 @@ impl Session {
             _ => Some("the arguments of a call are an object"),
         };
         if let Some(why) = refused {
-            self.gateway.clerk.refused(&self.caller, why);
+            self.gateway.rulings.refused(&self.caller, why);
             return self.fail(id, INVALID_PARAMS, why);
         }
         let arguments = match &params["arguments"] {
@@ -126,7 +126,7 @@ impl Session {
         let asked = call.call.clone();
         self.pending.insert(call.id.clone(), PendingRequest::Undecided(ticket));
         self.undecided.insert(ticket, call);
-        self.gateway.clerk.rule(asked, ticket, &self.rulings);
+        self.gateway.rulings.rule(asked, ticket, &self.rulings);
     }
 
     /// Does what was ruled.
@@ -135,7 +135,7 @@ impl Session {
         if call.is_canceled {
             if let Ruling::Forward(reserved) = ruled.ruling {
                 self.note(&CallUnderway::new(ruled.number, &call), "canceled", 0, false);
-                self.gateway.clerk.give_back(reserved);
+                self.gateway.rulings.give_back(reserved);
             }
             return;
         }
@@ -214,7 +214,7 @@ impl Session {
 
     /// A list of tools without those that the policy does not list.
     pub(super) fn cut_list(&self, message: Message) -> Message {
-        let in_force = self.gateway.clerk.policy();
+        let in_force = self.gateway.rulings.policy();
         let is_listed = |tool: &str| in_force.policy.lists(&self.caller.identity, tool);
         let changed = |tool: &str, listed: &str| self.gateway.listing(tool, listed);
         let list =

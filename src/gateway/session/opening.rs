@@ -7,9 +7,9 @@ use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::gateway::Gateway;
-use crate::gateway::clerk::RuledCall;
 use crate::gateway::era::{META_CLIENT, is_modern, version_of};
 use crate::gateway::negotiation::{Negotiated, negotiate};
+use crate::gateway::ruling_queue::RuledCall;
 use crate::gateway::session::approvals::Approvals;
 use crate::gateway::session::calls::OwnAnswered;
 use crate::gateway::session::{
@@ -130,7 +130,7 @@ async fn first_request(
     loop {
         match client.incoming.recv().await.ok_or(SessionEnd::Client)? {
             FromClient::Refused(refusal) => {
-                gateway.clerk.refused(caller, &refusal.why);
+                gateway.rulings.refused(caller, &refusal.why);
                 let answer = Message::refusal(&refusal);
                 client.outgoing.send(answer).await.unwrap_or_default();
             }
@@ -138,7 +138,7 @@ async fn first_request(
                 if matches!(message.kind, MessageKind::Request { .. }) {
                     return Ok((message, whole));
                 }
-                gateway.clerk.refused(caller, "a session begins with a request");
+                gateway.rulings.refused(caller, "a session begins with a request");
             }
         }
     }

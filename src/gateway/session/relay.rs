@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::gateway::bridge::Outbox;
-use crate::gateway::clerk::OutcomeLine;
 use crate::gateway::era::{META_CAPABILITIES, META_SERVER, META_SUBSCRIPTION};
 use crate::gateway::link::FromServer;
+use crate::gateway::ruling_queue::OutcomeLine;
 use crate::gateway::session::calls::CallUnderway;
 use crate::gateway::session::{PendingRequest, Session, SessionEnd};
 use crate::jsonrpc::{
@@ -69,7 +69,7 @@ impl Session {
         match message.kind.clone() {
             MessageKind::Request { id, method } => {
                 if let Some((code, why)) = self.refused_request(&id, &method) {
-                    self.gateway.clerk.refused(&self.caller, why);
+                    self.gateway.rulings.refused(&self.caller, why);
                     return self.fail(id, code, why);
                 }
                 let pending = match &*method {
@@ -94,7 +94,7 @@ impl Session {
             MessageKind::Notification { method } => {
                 if method.starts_with("tools/") || is_variant(&method, &GUARDED) {
                     let why = "a notification cannot be about tools";
-                    return self.gateway.clerk.refused(&self.caller, why);
+                    return self.gateway.rulings.refused(&self.caller, why);
                 }
                 if method == "notifications/cancelled"
                     && let Some(id) = RequestId::of(&params["requestId"])
@@ -230,7 +230,7 @@ impl Session {
         let Some(pending) = self.pending.remove(id) else { return };
         if let PendingRequest::Call(call) = pending {
             self.note(&call, "unreached", 0, true);
-            self.gateway.clerk.give_back(call.reserved);
+            self.gateway.rulings.give_back(call.reserved);
         }
         self.fail(id.clone(), SERVER_ERROR, why);
     }
@@ -243,7 +243,7 @@ impl Session {
         bytes: usize,
         is_error: bool,
     ) {
-        self.gateway.clerk.note(&OutcomeLine {
+        self.gateway.rulings.note(&OutcomeLine {
             time: crate::audit::now(),
             event: "outcome",
             call: call.number,

@@ -3,12 +3,13 @@
 //! A thread takes all calls that wait, reserves what they take of limits in one transaction, and writes their lines with one sync of
 //! the disk. So a busy gateway pays for the disk once and not for every call, and calls of a session stay in order.
 
+mod lines;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
 use serde::Serialize;
-use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::audit::{self, AuditLog, line_of, now_micros, time_text};
@@ -16,6 +17,8 @@ use crate::error::Error;
 use crate::gateway::Complain;
 use crate::gateway::policy_file::{PolicyFile, PolicyInForce};
 use crate::gateway::recent::RecentCalls;
+pub(super) use crate::gateway::ruling_queue::lines::OutcomeLine;
+use crate::gateway::ruling_queue::lines::{DecisionLine, RefusalLine};
 use crate::gateway::store::{Reservation, Store};
 use crate::gateway::tool_call::{Approval, Caller, ToolCall};
 use crate::policy::ledger::no_room;
@@ -71,13 +74,13 @@ enum Job {
 
 /// Rules on calls, on a thread where that may take time.
 #[derive(Clone)]
-pub(super) struct Clerk {
+pub(super) struct RulingQueue {
     jobs: mpsc::Sender<Job>,
-    desk: Arc<Desk>,
+    worker: Arc<RulingWorker>,
 }
 
-/// What rulings need.
-struct Desk {
+/// What rulings need, on the thread of the queue and where it is not needed.
+struct RulingWorker {
     policy: Arc<PolicyFile>,
     store: Option<Arc<Store>>,
     audit: Option<AuditLog>,
@@ -89,56 +92,8 @@ struct Desk {
     complain: Complain,
 }
 
-/// The line about a decision.
-#[derive(Serialize)]
-struct DecisionLine<'a> {
-    time: String,
-    event: &'static str,
-    call: u64,
-    identity: &'a str,
-    client: &'a str,
-    session: &'a str,
-    tool: &'a str,
-    argument_names: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    arguments: Option<Value>,
-    decision: &'static str,
-    rule: &'a str,
-    policy: &'a str,
-}
-
-/// The line about what became of a call that was passed on.
-#[derive(Serialize)]
-pub(super) struct OutcomeLine<'a> {
-    pub(super) time: String,
-    pub(super) event: &'static str,
-    pub(super) call: u64,
-    pub(super) identity: &'a str,
-    pub(super) session: &'a str,
-    pub(super) tool: &'a str,
-    /// `answered`, `failed`, `unreached`, `ended`, `canceled`, or `answered_here`.
-    pub(super) upstream: &'static str,
-    /// Seconds from the decision to the answer.
-    pub(super) duration: f64,
-    /// Length of the answer in bytes.
-    pub(super) bytes: usize,
-    pub(super) is_error: bool,
-}
-
-/// The line about a message that was refused before it was a call.
-#[derive(Serialize)]
-struct RefusalLine<'a> {
-    time: String,
-    event: &'static str,
-    identity: &'a str,
-    client: &'a str,
-    session: &'a str,
-    decision: &'static str,
-    why: &'a str,
-}
-
-/// The parts that a clerk works with.
-pub(super) struct ClerkParts {
+/// The parts that rulings are made of.
+pub(super) struct RulingParts {
     pub(super) policy: Arc<PolicyFile>,
     pub(super) store: Option<Arc<Store>>,
     pub(super) audit: Option<AuditLog>,
@@ -147,15 +102,15 @@ pub(super) struct ClerkParts {
     pub(super) complain: Complain,
 }
 
-impl Clerk {
+impl RulingQueue {
     /// Starts the thread.
     ///
     /// # Errors
     ///
     /// Fails if the system has no thread to give.
-    pub(super) fn start(parts: ClerkParts) -> Result<Self, Error> {
+    pub(super) fn start(parts: RulingParts) -> Result<Self, Error> {
         let (jobs, waiting) = mpsc::channel();
-        let desk = Arc::new(Desk {
+        let worker = Arc::new(RulingWorker {
             namespace: format!("{}\n", parts.policy.real_name()),
             policy: parts.policy,
             store: parts.store,
@@ -165,46 +120,46 @@ impl Clerk {
             logs_arguments: parts.logs_arguments,
             complain: parts.complain,
         });
-        let worker = Arc::clone(&desk);
+        let shared = Arc::clone(&worker);
         thread::Builder::new()
-            .name("clerk".to_owned())
-            .spawn(move || worker.work(&waiting))
+            .name("rulings".to_owned())
+            .spawn(move || shared.work(&waiting))
             .map_err(|error| Error::usage(format!("the gateway cannot start: {error}")))?;
-        Ok(Self { jobs, desk })
+        Ok(Self { jobs, worker })
     }
 
     /// The policy in force.
     pub(super) fn policy(&self) -> PolicyInForce {
-        self.desk.policy.current()
+        self.worker.policy.current()
     }
 
     /// The text of the policy file.
     pub(super) fn policy_text(&self) -> String {
-        self.desk.policy.text()
+        self.worker.policy.text()
     }
 
     /// The limits of a call as they are counted, with what is used of them; `None` where the store cannot say.
     pub(super) fn limits(&self, decision: &PolicyDecision) -> Vec<(LimitUse, Option<f64>)> {
         let now = now_micros();
         let of = |limit: LimitUse| {
-            let used = self.desk.store.as_ref().and_then(|store| store.used(&limit, now).ok());
+            let used = self.worker.store.as_ref().and_then(|store| store.used(&limit, now).ok());
             (limit, used)
         };
-        self.desk.counted(decision).into_iter().map(of).collect()
+        self.worker.counted(decision).into_iter().map(of).collect()
     }
 
     /// Rules on a call. The answer comes with the ticket: at once where neither the store nor the log is needed.
     pub(super) fn rule(&self, call: ToolCall, ticket: u64, reply: &UnboundedSender<RuledCall>) {
-        if self.desk.audit.is_none() {
+        if self.worker.audit.is_none() {
             let in_force = self.policy();
             let decision =
                 in_force.policy.decide(&call.caller.identity, &call.tool, &call.arguments);
             if decision.limits.is_empty()
                 || !matches!(decision.verdict, Verdict::Allow | Verdict::Ask)
             {
-                let number = self.desk.next_number();
-                let (ruling, word) = Desk::unlimited(&decision, call.approval);
-                self.desk.recent.decided(number, &call, word, &decision.rule);
+                let number = self.worker.next_number();
+                let (ruling, word) = RulingWorker::unlimited(&decision, call.approval);
+                self.worker.recent.decided(number, &call, word, &decision.rule);
                 reply.send(RuledCall { ticket, number, ruling }).unwrap_or_default();
                 return;
             }
@@ -215,7 +170,12 @@ impl Clerk {
 
     /// Notes what became of a call.
     pub(super) fn note(&self, outcome: &OutcomeLine<'_>) {
-        self.desk.recent.ended(outcome.call, outcome.upstream, outcome.duration, outcome.is_error);
+        self.worker.recent.ended(
+            outcome.call,
+            outcome.upstream,
+            outcome.duration,
+            outcome.is_error,
+        );
         self.send_line(outcome);
     }
 
@@ -229,7 +189,7 @@ impl Clerk {
     }
 
     fn send_line(&self, entry: &impl Serialize) {
-        if self.desk.audit.is_some()
+        if self.worker.audit.is_some()
             && let Ok(line) = line_of(entry)
         {
             self.jobs.send(Job::Note(line)).unwrap_or_default();
@@ -253,7 +213,7 @@ impl Clerk {
 }
 
 /// A call with the decision about it, before it is answered.
-struct OpenCase {
+struct CallToRule {
     call: ToolCall,
     ticket: u64,
     reply: UnboundedSender<RuledCall>,
@@ -263,7 +223,7 @@ struct OpenCase {
     limits: Vec<LimitUse>,
 }
 
-impl Desk {
+impl RulingWorker {
     fn next_number(&self) -> u64 {
         self.last_number.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -369,19 +329,19 @@ impl Desk {
         written.is_ok()
     }
 
-    fn opened(&self, call: ToolCall, ticket: u64, reply: UnboundedSender<RuledCall>) -> OpenCase {
+    fn opened(&self, call: ToolCall, ticket: u64, reply: UnboundedSender<RuledCall>) -> CallToRule {
         let in_force = self.policy.current();
         let decision = in_force.policy.decide(&call.caller.identity, &call.tool, &call.arguments);
         let is_counted = matches!(decision.verdict, Verdict::Allow | Verdict::Ask)
             && call.approval != Approval::Continues;
         let limits = if is_counted { self.counted(&decision) } else { Vec::new() };
-        OpenCase { call, ticket, reply, number: self.next_number(), in_force, decision, limits }
+        CallToRule { call, ticket, reply, number: self.next_number(), in_force, decision, limits }
     }
 
     /// What is done with each call, the word for it in the log, and the rule that decided.
-    fn ruled(&self, cases: &[OpenCase]) -> Vec<(Ruling, &'static str, String)> {
+    fn ruled(&self, cases: &[CallToRule]) -> Vec<(Ruling, &'static str, String)> {
         // A call that the user is asked about counts when it was approved.
-        let takes = |case: &OpenCase| {
+        let takes = |case: &CallToRule| {
             case.decision.verdict == Verdict::Allow || case.call.approval == Approval::Approved
         };
         let asked: Vec<(&[LimitUse], bool)> =
@@ -422,7 +382,7 @@ impl Desk {
         ruled.collect()
     }
 
-    fn decision_line(&self, case: &OpenCase, decision: &'static str, rule: &str) -> Vec<u8> {
+    fn decision_line(&self, case: &CallToRule, decision: &'static str, rule: &str) -> Vec<u8> {
         if self.audit.is_none() {
             return Vec::new();
         }
