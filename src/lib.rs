@@ -94,6 +94,7 @@
 //! | `cli` | yes | the program `api-patterns`, and the table in [`output`] |
 //! | `mcp` | yes | the server for agents (`api-patterns mcp`); includes `cli` |
 //! | `sqlite` | yes | reading of mitmproxy-mcp's database; compiles SQLite, which needs a C compiler |
+//! | `gateway` | yes | the gateway in front of other servers for agents (`api-patterns gateway`); includes `mcp`, `live` and `sqlite` |
 //! | `live` | yes | a page that is served while a capture grows (`api-patterns report --follow`); includes `cli` |
 //! | `tui` | yes | the explorer on a terminal (`api-patterns explore`); includes `cli` |
 //! | `training` | no | functions for the scripts that fit the model; not a stable interface |
