@@ -17,6 +17,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import urllib.request
 
 import httpx2
 import mcp_types as types
@@ -147,6 +148,21 @@ def raw(command, requests, folder):
     return lines
 
 
+def raw_http(address, requests, token):
+    """The bodies that a server over HTTP answers with, in one session."""
+    headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream", "Authorization": "Bearer " + token}
+    bodies = []
+    for number, (method, params) in enumerate(requests):
+        body = json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}).encode()
+        with urllib.request.urlopen(urllib.request.Request(address, body, headers)) as answer:
+            headers["Mcp-Session-Id"] = answer.headers.get("Mcp-Session-Id", headers.get("Mcp-Session-Id"))
+            bodies.append(answer.read().decode())
+        if method == "initialize":
+            initialized = b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
+            urllib.request.urlopen(urllib.request.Request(address, initialized, headers)).close()
+    return bodies
+
+
 def mitmproxy_requests(flow):
     """Questions that do no harm: all 25 tools are listed, and those that read are called."""
     client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
@@ -201,13 +217,10 @@ def with_original(program, venv, folder):
     with listening(program, folder, [], server) as (address, token):
         for mode in ("auto", "legacy", "2026-07-28"):
             asyncio.run(list_and_call(address, mode, "HTTP", token))
-        for request, one in zip(requests[:1], without):
-            import urllib.request
-
-            body = json.dumps({"jsonrpc": "2.0", "id": 0, "method": request[0], "params": request[1]}).encode()
-            headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream", "Authorization": "Bearer " + token}
-            answer = urllib.request.urlopen(urllib.request.Request(address, body, headers)).read()
-            check(answer.decode() == one.strip(), "other bytes over HTTP")
+    with listening(program, folder, ["--answer", "none"], server) as (address, token):
+        for request, one, other in zip(requests, without, raw_http(address, requests, token)):
+            check(other == one.strip(), f"{request}: other bytes over HTTP\n{one[:300]}\n{other[:300]}")
+    print(f"  mitmproxy-mcp, HTTP: {len(requests)} answers, byte for byte")
 
     scan = subprocess.run([program, "policy", "scan", "--", *server], capture_output=True, text=True, cwd=folder)
     check(scan.returncode == 0, f"scan: {scan.stderr}")
