@@ -58,3 +58,6 @@ impl Bridge {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
