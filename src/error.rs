@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 
 /// Tells the operator something, in one sentence.
-#[cfg(feature = "mcp")]
+#[cfg(feature = "gateway")]
 pub(crate) type Complain = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// An error: one sentence for users that names the source and, if known, the byte offset.

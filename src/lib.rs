@@ -104,6 +104,7 @@
 //! database code.
 
 #[cfg(feature = "mcp")]
+#[cfg_attr(not(feature = "gateway"), allow(dead_code, reason = "the gateway uses the rest"))]
 mod audit;
 mod capture;
 #[cfg(feature = "cli")]
@@ -129,15 +130,18 @@ pub mod fuzzing;
 #[cfg(feature = "gateway")]
 mod gateway;
 #[cfg(feature = "mcp")]
+#[cfg_attr(not(feature = "gateway"), allow(dead_code, reason = "the gateway uses the rest"))]
 mod jsonrpc;
 mod limits;
 mod math;
 #[cfg(feature = "mcp")]
+#[cfg_attr(not(feature = "gateway"), allow(dead_code, reason = "the gateway uses the rest"))]
 mod mcp;
 mod openapi;
 pub mod output;
 mod patterns;
 #[cfg(feature = "mcp")]
+#[cfg_attr(not(feature = "gateway"), allow(dead_code, reason = "the gateway uses the rest"))]
 mod policy;
 mod report;
 mod schema;

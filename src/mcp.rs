@@ -19,14 +19,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rmcp::ServiceExt;
+#[cfg(feature = "gateway")]
 use serde_json::{Map, Value};
+#[cfg(feature = "gateway")]
 use tokio::io::DuplexStream;
 
 use crate::audit::AuditLog;
 use crate::capture::InputFormat;
 use crate::capture::location::identity_of;
 use crate::engine::Options;
-use crate::error::{Complain, Error};
+#[cfg(feature = "gateway")]
+use crate::error::Complain;
+use crate::error::Error;
 use crate::mcp::authorization::Authorizer;
 use crate::mcp::server::Server;
 pub(crate) use crate::mcp::tools::NAMES as TOOL_NAMES;
@@ -111,8 +115,10 @@ pub(crate) fn serve(
 }
 
 /// The server about captures in this process, for a gateway in front of it, which has the policy and the log.
+#[cfg(feature = "gateway")]
 pub(crate) struct LocalServer(Server);
 
+#[cfg(feature = "gateway")]
 impl LocalServer {
     /// Answers about captures as they are at each call. `complain` receives messages for the operator.
     ///
@@ -150,8 +156,10 @@ impl LocalServer {
 }
 
 /// The tools of the server about captures, for a gateway that answers in the place of another server.
+#[cfg(feature = "gateway")]
 pub(crate) struct CaptureTools(ToolHandler);
 
+#[cfg(feature = "gateway")]
 impl CaptureTools {
     /// Answers from captures as they are at each call.
     pub(crate) fn new(captures: Vec<PathBuf>, complain: Complain) -> Self {

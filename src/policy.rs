@@ -212,7 +212,7 @@ impl Policy {
     /// The name in the file that a name, which is not in it, is a variant of: of another case or width, or with characters that are
     /// not seen.
     fn imitated(&self, tool: &str) -> Option<&str> {
-        let names = self.folded_names.get(&folded(tool))?;
+        let names = self.folded_names.get(&*folded(tool))?;
         if names.iter().any(|name| name == tool) { None } else { names.first().map(|it| &**it) }
     }
 

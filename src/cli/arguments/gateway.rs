@@ -1,6 +1,8 @@
 //! Arguments of the commands about agents: `mcp`, `gateway`, `policy` and `audit`.
 
+#[cfg(feature = "gateway")]
 use std::ffi::OsString;
+#[cfg(feature = "gateway")]
 use std::net::SocketAddr;
 use std::path::PathBuf;
 

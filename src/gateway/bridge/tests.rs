@@ -120,9 +120,9 @@ fn subscriptions_are_counted_and_lists_say_how_long_they_hold() {
     }
     let (list, params) = request(3, "tools/list", &json!({"_meta": meta(&json!({}))}));
     server.take_from_client(list, &params);
-    let listed = server.take_from_server(of_server(&json!({"id": 3, "result": {"tools": []}})));
+    let lists = server.take_from_server(of_server(&json!({"id": 3, "result": {"tools": []}})));
     assert_eq!(
-        json_of(&listed.to_client)[0]["result"],
+        json_of(&lists.to_client)[0]["result"],
         json!({"tools": [], "resultType": "complete", "ttlMs": 0, "cacheScope": "private"})
     );
     let future = json!({"_meta": {META_VERSION: "2027-01-01", META_CAPABILITIES: {}}});
