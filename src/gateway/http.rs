@@ -198,6 +198,8 @@ impl HttpSite {
         let method = request.method().clone();
         if method == Method::POST {
             return match read_post(request, caller).await {
+                // The body took its time, in which the grant may have been revoked.
+                Ok((posted, _)) if !self.access.still_holds(&posted.caller) => unauthorized(),
                 Ok((posted, head)) if head.has_repeated => {
                     let why = "a header that says what a message is appears twice";
                     self.gateway.rulings.refused(&posted.caller, why);

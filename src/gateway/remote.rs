@@ -119,11 +119,15 @@ async fn carry(connection: Arc<RemoteConnection>, mut messages: mpsc::Receiver<M
                     task.abort();
                     continue;
                 }
-                let is_ready = method == "notifications/initialized";
-                // Servers take notifications at once; one that does not keeps nothing else waiting.
+                if method != "notifications/initialized" {
+                    let connection = Arc::clone(&connection);
+                    tasks.spawn(async move { connection.post(message).await });
+                    continue;
+                }
+                // What follows may need it. Servers take it at once.
                 let posted = connection.post(message);
                 tokio::time::timeout(MAX_CONNECT_TIME, posted).await.unwrap_or_default();
-                if is_ready && connection.had_handshake() {
+                if connection.had_handshake() {
                     let connection = Arc::clone(&connection);
                     tasks.spawn(async move { connection.listen().await });
                 }

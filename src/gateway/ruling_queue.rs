@@ -212,6 +212,26 @@ impl RulingQueue {
     }
 }
 
+/// The line about a call whose session ended before it was passed on.
+fn canceled_line(call: u64, asked: &ToolCall) -> Vec<u8> {
+    let Caller { identity, session, .. } = &*asked.caller;
+    let tool = crate::policy::shown_identity(&asked.tool);
+    let line = OutcomeLine {
+        time: audit::now(),
+        event: "outcome",
+        call,
+        identity,
+        session,
+        tool: &tool,
+        upstream: "canceled",
+        duration: 0.0,
+        bytes: 0,
+        is_error: true,
+    };
+    // Plain data in memory is serialized.
+    line_of(&line).unwrap_or_default()
+}
+
 /// A call with the decision about it, before it is answered.
 struct CallToRule {
     call: ToolCall,
@@ -244,14 +264,15 @@ impl RulingWorker {
             (Verdict::Deny, _) => (Ruling::Refuse(decision.refusal()), "deny"),
             // Also if the policy was edited in the meantime.
             (_, Approval::Declined) => (Ruling::Refuse(DECLINED.to_owned()), "declined"),
-            (Verdict::Ask, Approval::NotAsked) => {
+            (Verdict::Ask, Approval::NotAsked | Approval::Continues) => {
                 (Ruling::Ask(decision.message.clone()), "approval_asked")
             }
             (Verdict::Ask, Approval::Unavailable) => {
                 (Ruling::Refuse(NEEDS_APPROVAL.to_owned()), "approval_unavailable")
             }
             (Verdict::Ask, Approval::Approved) => (Ruling::Forward(Vec::new()), "approved"),
-            (Verdict::Ask | Verdict::Allow, Approval::Continues) => {
+            (Verdict::Ask, Approval::ContinuesApproved)
+            | (Verdict::Allow, Approval::Continues | Approval::ContinuesApproved) => {
                 (Ruling::Forward(Vec::new()), "continued")
             }
             (Verdict::Allow, _) => (Ruling::Forward(Vec::new()), "allow"),
@@ -309,10 +330,12 @@ impl RulingWorker {
             let ruled = RuledCall { ticket: case.ticket, number, ruling };
             // The session may have ended in the meantime.
             if let Err(unheard) = case.reply.send(ruled)
-                && let (Ruling::Forward(reservation), Some(store)) =
-                    (&unheard.0.ruling, &self.store)
+                && let Ruling::Forward(reservation) = &unheard.0.ruling
             {
-                store.give_back(reservation).unwrap_or_default();
+                if let Some(store) = &self.store {
+                    store.give_back(reservation).unwrap_or_default();
+                }
+                self.is_written(&canceled_line(number, &case.call), false);
             }
         }
         for done in waiting {
@@ -333,7 +356,7 @@ impl RulingWorker {
         let in_force = self.policy.current();
         let decision = in_force.policy.decide(&call.caller.identity, &call.tool, &call.arguments);
         let is_counted = matches!(decision.verdict, Verdict::Allow | Verdict::Ask)
-            && call.approval != Approval::Continues;
+            && !matches!(call.approval, Approval::Continues | Approval::ContinuesApproved);
         let limits = if is_counted { self.counted(&decision) } else { Vec::new() };
         CallToRule { call, ticket, reply, number: self.next_number(), in_force, decision, limits }
     }

@@ -19,15 +19,18 @@ use tokio::time::Instant;
 use crate::gateway::Gateway;
 use crate::gateway::bridge::Bridge;
 use crate::gateway::link::{FromServer, Link};
-use crate::gateway::ruling_queue::RuledCall;
+use crate::gateway::ruling_queue::{RuledCall, Ruling};
 use crate::gateway::session::approvals::Approvals;
 use crate::gateway::session::calls::{CallUnderway, OwnAnswered, UndecidedCall};
 use crate::gateway::session::opening::open;
 use crate::gateway::tool_call::Caller;
-use crate::jsonrpc::{Message, MessageRefusal, RequestId, SERVER_ERROR};
+use crate::jsonrpc::{Message, MessageKind, MessageRefusal, RequestId, SERVER_ERROR};
 
 /// Messages that wait for one side before nothing more is read of the other.
 const MAX_WAITING: usize = 64;
+
+/// Answers that a client has not read before nothing more is read of it.
+const MAX_UNREAD: usize = 2048;
 
 /// Time that a client which ended its input has for the answers under way, and that it has to read the last ones.
 const MAX_DRAIN_TIME: Duration = Duration::from_secs(2);
@@ -70,11 +73,12 @@ struct Session {
     to_server: VecDeque<Message>,
     pending: BTreeMap<RequestId, PendingRequest>,
     /// Requests that the client took back, which the server may answer all the same.
-    canceled: BTreeSet<RequestId>,
+    canceled: BTreeMap<RequestId, Instant>,
     /// Requests of the server that the client has not answered.
     asked: BTreeSet<RequestId>,
     approvals: Approvals,
     rulings: mpsc::UnboundedSender<RuledCall>,
+    ruled: mpsc::UnboundedReceiver<RuledCall>,
     own_answers: mpsc::UnboundedSender<OwnAnswered>,
     /// Calls that wait for a ruling, by ticket.
     undecided: BTreeMap<u64, UndecidedCall>,
@@ -100,9 +104,8 @@ pub(super) async fn serve(
     caller: Caller,
     mut client: ClientPort,
 ) -> SessionEnd {
-    let (rulings, mut ruled) = mpsc::unbounded_channel();
     let (own_answers, mut answered_here) = mpsc::unbounded_channel();
-    let mut session = match open(gateway, caller, &mut client, (rulings, own_answers)).await {
+    let mut session = match open(gateway, caller, &mut client, own_answers).await {
         Ok(session) => session,
         Err(end) => return end,
     };
@@ -114,8 +117,9 @@ pub(super) async fn serve(
         if closing.is_some() && session.pending.is_empty() {
             break SessionEnd::Client;
         }
-        let (reads_server, reads_client) =
-            (session.to_client.len() < MAX_WAITING, session.to_server.len() < MAX_WAITING);
+        let reads_server = session.to_client.len() < MAX_WAITING;
+        let reads_client =
+            session.to_server.len() < MAX_WAITING && session.to_client.len() < MAX_UNREAD;
         tokio::select! {
             permit = client_sender.reserve(), if !session.to_client.is_empty() => {
                 let Ok(permit) = permit else { break SessionEnd::Client };
@@ -130,7 +134,7 @@ pub(super) async fn serve(
                     _ => session.to_server.clear(),
                 }
             }
-            Some(ruling) = ruled.recv() => session.ruled(ruling),
+            Some(ruling) = session.ruled.recv() => session.take_ruling(ruling),
             Some(answer) = answered_here.recv() => session.answered_here(answer),
             from = session.link.incoming.recv(), if reads_server => {
                 let from = from.unwrap_or_else(|| FromServer::Ended("the server ended".to_owned()));
@@ -184,11 +188,30 @@ impl Drop for Session {
 }
 
 impl Session {
-    /// Answers what is under way when the session ends, and notes calls.
+    /// Answers what is under way when the session ends, and notes calls. What did not reach the server takes nothing of limits.
     fn end_requests(&mut self, why: &str) {
+        self.ruled.close();
+        while let Ok(ruled) = self.ruled.try_recv() {
+            if let (Ruling::Forward(reserved), Some(call)) =
+                (ruled.ruling, self.undecided.remove(&ruled.ticket))
+            {
+                self.note(&CallUnderway::new(ruled.number, &call), "canceled", 0, true);
+                self.gateway.rulings.give_back(reserved);
+            }
+        }
+        for message in std::mem::take(&mut self.to_server) {
+            let MessageKind::Request { id, .. } = &message.kind else { continue };
+            let Some(id) = self.bridge.unreached(id) else { continue };
+            if let Some(PendingRequest::Call(call)) = self.pending.get_mut(&id) {
+                let reserved = std::mem::take(&mut call.reserved);
+                call.is_unreached = true;
+                self.gateway.rulings.give_back(reserved);
+            }
+        }
         for (id, pending) in std::mem::take(&mut self.pending) {
             if let PendingRequest::Call(call) = &pending {
-                self.note(call, "ended", 0, true);
+                let upstream = if call.is_unreached { "unreached" } else { "ended" };
+                self.note(call, upstream, 0, true);
             }
             let why = format!("{why} before it answered");
             self.say(Message::error(id, SERVER_ERROR, &why, None));

@@ -486,6 +486,46 @@ fn an_approval_is_for_numbers_as_they_were_written() {
 }
 
 #[test]
+fn every_allowed_call_has_one_outcome_however_the_session_ends() {
+    run(async {
+        let gateway = TestGateway::new();
+        let TestClient { mut output, session, .. } =
+            TestClient::initialized(&gateway, json!({})).await;
+        let mut calls = String::new();
+        for id in 0..300 {
+            let name = if id % 3 == 0 { "limited" } else { "silent" };
+            let call = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": name}});
+            calls.push_str(&format!("{call}\n"));
+        }
+        output.write_all(calls.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        session.abort();
+        session.await.unwrap_err();
+        gateway.gateway.rulings.flush();
+        // Rulings that nobody heard are noted after they were made.
+        let log = gateway.log();
+        let of = |event: &str, word: &str, value: &str| {
+            let mut numbers: Vec<u64> = log
+                .iter()
+                .filter(|line| line["event"] == event && (value.is_empty() || line[word] == value))
+                .map(|line| line["call"].as_u64().unwrap())
+                .collect();
+            numbers.sort_unstable();
+            numbers
+        };
+        let allowed = of("decision", "decision", "allow");
+        assert_eq!(allowed, of("outcome", "", ""));
+        // What did not reach the server took nothing of its limit.
+        let limited = gateway.called().iter().filter(|name| *name == "limited").count();
+        let mut client = TestClient::initialized(&gateway, json!({})).await;
+        for _ in limited..2 {
+            assert!(client.call("limited", json!({})).await["result"]["isError"].is_null());
+        }
+        client.refusal("limited", json!({})).await;
+    });
+}
+
+#[test]
 fn calls_under_way_are_answered_when_the_server_ends() {
     run(async {
         let gateway = TestGateway::new();

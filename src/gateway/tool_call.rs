@@ -45,6 +45,8 @@ pub(super) enum Approval {
     Declined,
     /// The client cannot ask its user.
     Unavailable,
-    /// The call goes on with one that was approved and counted.
+    /// The call goes on with one that was counted.
     Continues,
+    /// The call goes on with one that was approved and counted.
+    ContinuesApproved,
 }

@@ -174,7 +174,7 @@ impl Operator {
             },
             Self::Contains(wanted) => match (value, wanted) {
                 (Value::String(text), Value::String(part)) => judged(text.contains(&**part)),
-                (Value::Array(items), _) => judged(items.iter().any(|it| is_equal(it, wanted))),
+                (Value::Array(items), _) => contains(items, wanted),
                 _ => Judgement::Unknown,
             },
             Self::Exists(wanted) => judged(*wanted),
@@ -192,8 +192,8 @@ impl Judgement {
     }
 }
 
-/// Whether a value is one of these. A value of a kind that none of them has cannot be judged: tools take `"false"` for false and `"5"`
-/// for 5.
+/// Whether a value is one of these. What a tool might take for one of them cannot be judged (`"false"` for false, `"5"` for 5), nor a
+/// value of a kind that none of them has.
 fn among(value: &Value, wanted: &[Value]) -> Judgement {
     if is_inexact(value) {
         return Judgement::Unknown;
@@ -202,15 +202,68 @@ fn among(value: &Value, wanted: &[Value]) -> Judgement {
         return Judgement::Holds;
     }
     let has_kind = |one: &Value| std::mem::discriminant(one) == std::mem::discriminant(value);
-    if wanted.iter().any(has_kind) { Judgement::Fails } else { Judgement::Unknown }
+    if !wanted.iter().any(has_kind) || wanted.iter().any(|one| may_be_taken_for(value, one)) {
+        return Judgement::Unknown;
+    }
+    Judgement::Fails
+}
+
+/// True if a tool that converts arguments might take a value for another one.
+fn may_be_taken_for(value: &Value, other: &Value) -> bool {
+    let truth = |text: &str| match &*text.trim().to_lowercase() {
+        "true" | "t" | "yes" | "y" | "on" | "1" => Some(true),
+        "false" | "f" | "no" | "n" | "off" | "0" => Some(false),
+        _ => None,
+    };
+    match (value, other) {
+        (Value::String(text), Value::Bool(one)) | (Value::Bool(one), Value::String(text)) => {
+            truth(text) == Some(*one)
+        }
+        (Value::String(text), Value::Number(one)) | (Value::Number(one), Value::String(text)) => {
+            text.trim().parse::<f64>().ok() == one.as_f64()
+        }
+        (Value::Bool(truth), Value::Number(one)) | (Value::Number(one), Value::Bool(truth)) => {
+            one.as_f64() == Some(f64::from(u8::from(*truth)))
+        }
+        (Value::Array(items), Value::Array(others)) => {
+            items.len() == others.len() && items.iter().zip(others).all(|(a, b)| is_or_may_be(a, b))
+        }
+        (Value::Object(members), Value::Object(others)) => {
+            members.len() == others.len()
+                && members.iter().all(|(key, value)| {
+                    others.get(key).is_some_and(|other| is_or_may_be(value, other))
+                })
+        }
+        _ => false,
+    }
+}
+
+fn is_or_may_be(value: &Value, other: &Value) -> bool {
+    is_equal(value, other) || may_be_taken_for(value, other)
 }
 
 /// True for numbers that are held as a float which stands for several whole numbers, as 100000000000000000007 is.
 fn is_inexact(value: &Value) -> bool {
     const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
-    value.as_number().is_some_and(|number| {
-        number.is_f64() && number.as_f64().is_some_and(|number| number.abs() >= MAX_EXACT)
-    })
+    match value {
+        Value::Number(number) => {
+            number.is_f64() && number.as_f64().is_some_and(|number| number.abs() >= MAX_EXACT)
+        }
+        Value::Array(items) => items.iter().any(is_inexact),
+        Value::Object(members) => members.values().any(is_inexact),
+        _ => false,
+    }
+}
+
+fn contains(items: &[Value], wanted: &Value) -> Judgement {
+    if items.iter().any(is_inexact) || is_inexact(wanted) {
+        return Judgement::Unknown;
+    }
+    if items.iter().any(|item| is_equal(item, wanted)) {
+        return Judgement::Holds;
+    }
+    let may_hold = items.iter().any(|item| may_be_taken_for(item, wanted));
+    if may_hold { Judgement::Unknown } else { Judgement::Fails }
 }
 
 fn compare(value: &Value, bound: &Number, holds: impl Fn(Ordering) -> bool) -> Judgement {

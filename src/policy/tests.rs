@@ -112,6 +112,27 @@ fn every_operator_judges_values_and_their_absence() {
 }
 
 #[test]
+fn what_a_tool_might_take_for_another_value_is_not_judged() {
+    for (op, value, argument) in [
+        ("eq", json!(false), json!("False ")),
+        ("eq", json!([false]), json!(["no"])),
+        ("eq", json!({ "n": 1 }), json!({ "n": "1.0" })),
+        ("in", json!(["x", 1]), json!("1")),
+        ("in", json!([true]), json!(1)),
+        ("contains", json!(false), json!(["false"])),
+        ("contains", json!(5), json!(["5"])),
+        ("contains", json!(1), json!([18_446_744_073_709_551_617_f64])),
+    ] {
+        let condition = json!([{ "path": "args.a", "op": op, "value": value }]);
+        for key in ["require", "deny_if"] {
+            let text = json!({ "version": "1", "tools": { "t": { key: condition } } });
+            let verdict = decide(&text, "", "t", &json!({ "a": argument })).verdict;
+            assert_eq!(verdict, Verdict::Deny, "{key} {op} {value}: {argument}");
+        }
+    }
+}
+
+#[test]
 fn whole_numbers_are_compared_exactly() {
     let text = json!({ "version": "1", "tools": { "t": { "deny_if": [{ "path": "args.id", "op": "gt", "value": 9_007_199_254_740_992_u64 }],
         "require": [{ "path": "args.other", "op": "neq", "value": 9_007_199_254_740_993_u64 }] } } });

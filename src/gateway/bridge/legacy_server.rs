@@ -60,6 +60,8 @@ struct LegacyRequest {
     asked: Option<RequestId>,
     /// An answer that came while the client had a question.
     answer: Option<Message>,
+    /// When the client took it back; the server may be at it all the same.
+    canceled: Option<Instant>,
 }
 
 /// A request that is at the server while its client was asked for something.
@@ -120,7 +122,7 @@ impl LegacyServer {
                 self.request(message, id, &method, params, &mut out);
             }
             MessageKind::Notification { method } if method == "notifications/cancelled" => {
-                self.cancel(message, params, &mut out);
+                self.cancel(params, &mut out);
             }
             // There are no others without a handshake.
             MessageKind::Notification { .. } | MessageKind::Response { .. } => {}
@@ -163,9 +165,12 @@ impl LegacyServer {
                 questions: VecDeque::new(),
                 asked: None,
                 answer: None,
+                canceled: None,
             };
-            self.requests.insert(id, request);
-            out.to_server.push(without_meta(message));
+            // An id of its own, as the client may use its id again while the server is still at this.
+            let own = self.own.next_id();
+            self.requests.insert(own.clone(), request);
+            out.to_server.push(without_meta(message).with_id(own));
         }
     }
 
@@ -219,7 +224,7 @@ impl LegacyServer {
         self.listens.insert(id, Subscription { wanted });
     }
 
-    fn cancel(&mut self, message: Message, params: &Value, out: &mut Outbox) {
+    fn cancel(&mut self, params: &Value, out: &mut Outbox) {
         let Some(id) = RequestId::of(&params["requestId"]) else { return };
         if let Some(listen) = self.listens.remove(&id) {
             let uris = listen.wanted["resourceSubscriptions"].as_array();
@@ -237,19 +242,19 @@ impl LegacyServer {
             return;
         }
         let Some(server) = self.server_id(&id) else { return };
-        self.requests.remove(&server);
         self.held.retain(|_, call| call.server != server);
-        if server == id {
-            out.to_server.push(without_meta(message));
-        } else {
-            let params = json!({"requestId": server.to_value()});
-            out.to_server.push(Message::notification("notifications/cancelled", Some(&params)));
+        if let Some(request) = self.requests.get_mut(&server) {
+            request.canceled = Some(Instant::now());
         }
+        let params = json!({"requestId": server.to_value()});
+        out.to_server.push(Message::notification("notifications/cancelled", Some(&params)));
     }
 
     /// The id at the server of a request that the client knows by another.
     fn server_id(&self, client: &RequestId) -> Option<RequestId> {
-        let found = self.requests.iter().find(|(_, request)| request.client == *client);
+        let is_it =
+            |request: &LegacyRequest| request.client == *client && request.canceled.is_none();
+        let found = self.requests.iter().find(|(_, request)| is_it(request));
         found.map(|(server, _)| server.clone())
     }
 
@@ -314,6 +319,9 @@ impl LegacyServer {
     fn answer(&mut self, id: &RequestId, answer: Message, out: &mut Outbox) {
         let Some(request) = self.requests.remove(id) else { return };
         self.held.retain(|_, call| call.server != *id);
+        if request.canceled.is_some() {
+            return;
+        }
         let answer = answer.with_id(request.client.clone());
         if let Some(mut error) = answer.member("error") {
             // Resources that are not there have another code.
@@ -349,7 +357,8 @@ impl LegacyServer {
             return;
         };
         let Some(request) = self.requests.get_mut(&server) else { return };
-        if needed.is_empty() || request.capabilities.get(needed).is_none() {
+        let is_offered = request.canceled.is_none() && request.capabilities.get(needed).is_some();
+        if needed.is_empty() || !is_offered {
             let why = "the client does not offer this";
             out.to_server.push(Message::error(id, METHOD_NOT_FOUND, why, None));
             return;
@@ -362,6 +371,9 @@ impl LegacyServer {
 
     /// Gives up calls whose clients were asked something long ago.
     fn end_old_questions(&mut self, out: &mut Outbox) {
+        let is_over =
+            |it: &LegacyRequest| it.canceled.is_some_and(|time| time.elapsed() > MAX_HELD_TIME);
+        self.requests.retain(|_, request| !is_over(request));
         let is_old = |call: &HeldCall| call.since.elapsed() > MAX_HELD_TIME;
         let old: Vec<String> =
             self.held.iter().filter(|(_, it)| is_old(it)).map(|(token, _)| token.clone()).collect();

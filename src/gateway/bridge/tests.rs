@@ -65,7 +65,8 @@ fn the_answer_to_a_question_reaches_the_server_and_the_result_the_last_request()
     let mut server = legacy_server();
     let params = json!({"name": "t", "_meta": meta(&json!({"sampling": {}}))});
     let (call, params) = request(1, "tools/call", &params);
-    server.take_from_client(call, &params);
+    let sent = json_of(&server.take_from_client(call, &params).to_server);
+    let own = &sent[0]["id"];
     let refused = server.take_from_server(of_server(&json!({"id": 8, "method": "roots/list"})));
     assert_eq!(json_of(&refused.to_server)[0]["error"]["code"], -32601);
     let question = json!({"id": 9, "method": "sampling/createMessage", "params": {}});
@@ -76,7 +77,7 @@ fn the_answer_to_a_question_reaches_the_server_and_the_result_the_last_request()
     let (call, again) = request(2, "tools/call", &again);
     let out = json_of(&server.take_from_client(call, &again).to_server);
     assert_eq!(out, [json!({"jsonrpc": "2.0", "id": 9, "result": {"role": "assistant"}})]);
-    let answer = server.take_from_server(of_server(&json!({"id": 1, "result": {"content": []}})));
+    let answer = server.take_from_server(of_server(&json!({"id": own, "result": {"content": []}})));
     assert_eq!(
         json_of(&answer.to_client),
         [json!({"jsonrpc": "2.0", "id": 2, "result": {"content": [], "resultType": "complete"}})]
@@ -119,8 +120,9 @@ fn subscriptions_are_counted_and_lists_say_how_long_they_hold() {
         );
     }
     let (list, params) = request(3, "tools/list", &json!({"_meta": meta(&json!({}))}));
-    server.take_from_client(list, &params);
-    let lists = server.take_from_server(of_server(&json!({"id": 3, "result": {"tools": []}})));
+    let sent = json_of(&server.take_from_client(list, &params).to_server);
+    let lists =
+        server.take_from_server(of_server(&json!({"id": sent[0]["id"], "result": {"tools": []}})));
     assert_eq!(
         json_of(&lists.to_client)[0]["result"],
         json!({"tools": [], "resultType": "complete", "ttlMs": 0, "cacheScope": "private"})
@@ -175,4 +177,33 @@ fn content_that_is_not_an_object_is_given_as_text_to_a_client_with_a_handshake()
     let told = json_of(&server.take_from_server(of_server(&answer)).to_client);
     assert_eq!(told[0]["result"]["content"], json!([{"type": "text", "text": "[1,2]"}]));
     assert!(told[0]["result"].get("structuredContent").is_none());
+}
+
+#[test]
+fn an_id_that_is_used_again_is_that_of_another_request() {
+    let mut server = legacy_server();
+    let params = json!({"name": "t", "_meta": meta(&json!({"elicitation": {}}))});
+    let (call, params) = request(1, "tools/call", &params);
+    let first = json_of(&server.take_from_client(call, &params).to_server);
+    let question = json!({"id": "q", "method": "elicitation/create", "params": {}});
+    server.take_from_server(of_server(&question));
+    let (list, params) = request(1, "tools/list", &json!({"_meta": meta(&json!({}))}));
+    let second = json_of(&server.take_from_client(list, &params).to_server);
+    assert_ne!(first[0]["id"], second[0]["id"]);
+    let answer = json!({"id": second[0]["id"], "result": {"tools": []}});
+    assert_eq!(json_of(&server.take_from_server(of_server(&answer)).to_client)[0]["id"], 1);
+    // A call that was taken back may be what a question is about, so that it is about no other.
+    let cancel = json!({"requestId": 1});
+    let (call, params) =
+        request(1, "tools/call", &json!({"name": "t", "_meta": meta(&json!({"elicitation": {}}))}));
+    server.take_from_client(call, &params);
+    server
+        .take_from_client(Message::notification("notifications/cancelled", Some(&cancel)), &cancel);
+    let (call, params) =
+        request(2, "tools/call", &json!({"name": "u", "_meta": meta(&json!({"elicitation": {}}))}));
+    server.take_from_client(call, &params);
+    let out = server.take_from_server(of_server(
+        &json!({"id": "r", "method": "elicitation/create", "params": {}}),
+    ));
+    assert!(out.to_client.is_empty() && json_of(&out.to_server)[0]["error"]["code"] == -32601);
 }

@@ -138,6 +138,12 @@ impl Access {
         self.origins.iter().any(|known| known == text).then(|| origin.clone())
     }
 
+    /// False if a caller has no grant any more.
+    pub(super) fn still_holds(&self, caller: &Caller) -> bool {
+        self.without_grants.is_some()
+            || self.identities().is_some_and(|names| names.contains(&caller.identity))
+    }
+
     /// The names of the grants that hold; `None` where none is needed or the store cannot be read.
     pub(super) fn identities(&self) -> Option<BTreeSet<String>> {
         if self.without_grants.is_some() {

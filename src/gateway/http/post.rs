@@ -22,7 +22,7 @@ use crate::serve::AnswerBody;
 const MAX_BODY_TIME: Duration = Duration::from_secs(20);
 
 /// The bodies that may be longer than a small one at once, so that many clients together take little memory.
-static LONG_BODIES: Semaphore = Semaphore::const_new(16);
+static LONG_BODIES: Semaphore = Semaphore::const_new(32);
 
 /// The longest small body, in bytes.
 const SMALL_BODY: usize = 16 << 10;

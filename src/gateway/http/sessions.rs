@@ -218,7 +218,10 @@ impl HttpSession {
 
     fn is_idle(&self) -> bool {
         let routes = self.routes();
-        routes.requests.is_empty() && routes.stream == 0 && routes.used.elapsed() > MAX_IDLE
+        let is_unheard = |to: &mpsc::Sender<Message>| to.is_closed();
+        routes.requests.values().all(is_unheard)
+            && routes.stream == 0
+            && routes.used.elapsed() > MAX_IDLE
     }
 
     /// Takes a message of the client.
@@ -251,7 +254,7 @@ impl HttpSession {
             let why = "a request with this id is under way";
             return refused(&message, StatusCode::BAD_REQUEST, why);
         }
-        let waiting = SessionWait { session: Arc::clone(self), id: id.clone(), token };
+        let waiting = SessionWait { session: Arc::clone(self), token };
         let refused_message = message.clone();
         if self.to_session.send(FromClient::Message(message, whole)).await.is_err() {
             return refused(&refused_message, StatusCode::NOT_FOUND, "the session ended");
@@ -296,7 +299,9 @@ impl HttpSession {
                 routes.requests.get(id).cloned()
             }
             // A server that asks something or tells something may mean any request: the one that waits, if there is no stream.
-            _ if routes.stream == 0 => routes.requests.values().next_back().cloned(),
+            _ if routes.stream == 0 => {
+                routes.requests.values().rev().find(|to| !to.is_closed()).cloned()
+            }
             _ => None,
         }
     }
@@ -357,7 +362,6 @@ impl HttpSession {
 /// A request that waits for its answer; forgotten when its client is gone.
 struct SessionWait {
     session: Arc<HttpSession>,
-    id: RequestId,
     token: Option<String>,
 }
 
@@ -365,7 +369,7 @@ impl Drop for SessionWait {
     fn drop(&mut self) {
         let mut routes = self.session.routes();
         routes.used = Instant::now();
-        routes.requests.remove(&self.id);
+        // Its id stays taken until the answer came, which is not that of another request.
         if let Some(token) = &self.token {
             routes.tokens.remove(token);
         }

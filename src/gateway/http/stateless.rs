@@ -25,6 +25,9 @@ use crate::serve::AnswerBody;
 /// The most connections that are shared, one for each grant and name of a client.
 const MAX_HUBS: usize = 1000;
 
+/// The most of them of one grant, so that the others have room.
+const MAX_HUBS_OF_GRANT: usize = 100;
+
 /// The connections of all grants.
 pub(super) struct StatelessHubs {
     gateway: Arc<Gateway>,
@@ -127,7 +130,8 @@ impl StatelessHubs {
         if let Some(hub) = known {
             return Some(Arc::clone(hub));
         }
-        if hubs.len() >= MAX_HUBS {
+        let own = hubs.values().filter(|hub| hub.identity == caller.identity).count();
+        if hubs.len() >= MAX_HUBS || own >= MAX_HUBS_OF_GRANT {
             return None;
         }
         let (to_session, incoming) = mpsc::channel(MAX_QUEUED);

@@ -18,6 +18,9 @@ use crate::jsonrpc::{Message, RequestId};
 /// Time for which a question can be answered.
 const MAX_PATIENCE: Duration = Duration::from_mins(5);
 
+/// How often one call may be passed on because the server wants it to be repeated.
+const MAX_ROUNDS: u32 = 10;
+
 /// The most questions, and the most calls that go on, that are held. The oldest are dropped first.
 const MAX_HELD: usize = 256;
 
@@ -35,8 +38,24 @@ pub(super) struct Approvals {
     asked: BTreeMap<RequestId, AskedCall>,
     /// Calls whose client must call again, by the state that it must have then.
     awaited: BTreeMap<String, AwaitedCall>,
-    /// Calls that were approved and that the server wants to be repeated, by the state of the server.
-    continued: Vec<(String, String)>,
+    /// Calls that were ruled on and that the server wants to be repeated.
+    continued: Vec<ContinuedCall>,
+}
+
+/// How far a call has come that the server wants to be repeated.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Continuation {
+    /// How often it was passed on.
+    pub(super) rounds: u32,
+    pub(super) approved: bool,
+}
+
+struct ContinuedCall {
+    /// The state of the server.
+    state: String,
+    call: String,
+    until: Instant,
+    continuation: Continuation,
 }
 
 struct AskedCall {
@@ -73,27 +92,42 @@ impl Approvals {
     }
 
     /// How far the approval of a call is, by what the client sends with it. A question is used up by its answer.
-    pub(super) fn of(&mut self, call: &str, params: &Value) -> Approval {
-        let Some(state) = params["requestState"].as_str() else { return Approval::NotAsked };
-        if let Some(at) = self.continued.iter().position(|it| it.0 == state && it.1 == call) {
-            self.continued.remove(at);
-            return Approval::Continues;
+    pub(super) fn of(&mut self, call: &str, params: &Value) -> (Approval, Option<Continuation>) {
+        let Some(state) = params["requestState"].as_str() else {
+            return (Approval::NotAsked, None);
+        };
+        let now = Instant::now();
+        self.continued.retain(|continued| continued.until > now);
+        if let Some(at) = self.continued.iter().position(|it| it.state == state && it.call == call)
+        {
+            let continuation = self.continued.remove(at).continuation;
+            let approval = if continuation.approved {
+                Approval::ContinuesApproved
+            } else {
+                Approval::Continues
+            };
+            return (approval, Some(continuation));
         }
-        let Some(awaited) = self.awaited.remove(state) else { return Approval::NotAsked };
-        let is_answer = awaited.call == call && awaited.until > Instant::now();
+        let Some(awaited) = self.awaited.remove(state) else { return (Approval::NotAsked, None) };
+        let is_answer = awaited.call == call && awaited.until > now;
         if is_answer && params["inputResponses"][APPROVAL]["action"] == "accept" {
-            Approval::Approved
+            (Approval::Approved, None)
         } else {
-            Approval::Declined
+            (Approval::Declined, None)
         }
     }
 
-    /// Remembers that the server wants a call, which was ruled on, to be repeated with a state.
-    pub(super) fn goes_on(&mut self, state: &str, call: String) {
+    /// Remembers that the server wants a call, which was ruled on, to be repeated with a state. After many rounds it is a new call,
+    /// which counts.
+    pub(super) fn goes_on(&mut self, state: &str, call: String, continuation: Continuation) {
+        if continuation.rounds >= MAX_ROUNDS {
+            return;
+        }
         if self.continued.len() >= MAX_HELD {
             self.continued.remove(0);
         }
-        self.continued.push((state.to_owned(), call));
+        let until = Instant::now() + MAX_PATIENCE;
+        self.continued.push(ContinuedCall { state: state.to_owned(), call, until, continuation });
     }
 
     /// The answer to a call by which the client is told to ask the user and to call again.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::gateway::era::{is_modern, version_of};
 use crate::gateway::own_answers::OwnAnswer;
 use crate::gateway::ruling_queue::{RuledCall, Ruling};
+use crate::gateway::session::approvals::Continuation;
 use crate::gateway::session::{PendingRequest, Session};
 use crate::gateway::store::Reservation;
 use crate::gateway::tool_call::{Approval, ToolCall};
@@ -24,8 +25,10 @@ pub(super) struct CallUnderway {
     pub(super) tool: String,
     pub(super) start: Instant,
     pub(super) reserved: Reservation,
-    /// Tool and arguments, if the server may want the call to be repeated.
-    pub(super) continuation: Option<String>,
+    /// If the server may want the call to be repeated: tool and arguments, and how far that has come.
+    pub(super) continuation: Option<(String, Continuation)>,
+    /// Whether the session ended before the call was sent.
+    pub(super) is_unreached: bool,
 }
 
 /// A call that waits for a ruling or for the user.
@@ -38,6 +41,8 @@ pub(super) struct UndecidedCall {
     pub(super) is_modern: bool,
     /// Whether the client took it back.
     pub(super) is_canceled: bool,
+    /// How far a call has come that the server wanted to be repeated.
+    pub(super) continuation: Option<Continuation>,
 }
 
 /// An answer of the gateway itself, from a thread that may wait for the disk.
@@ -49,9 +54,16 @@ pub(super) struct OwnAnswered {
 
 impl CallUnderway {
     /// A call that is passed on now.
-    fn new(number: u64, call: &UndecidedCall) -> Self {
+    pub(super) fn new(number: u64, call: &UndecidedCall) -> Self {
         let tool = call.call.tool.clone();
-        Self { number, tool, start: Instant::now(), reserved: Vec::new(), continuation: None }
+        Self {
+            number,
+            tool,
+            start: Instant::now(),
+            reserved: Vec::new(),
+            continuation: None,
+            is_unreached: false,
+        }
     }
 }
 
@@ -105,8 +117,10 @@ impl Session {
             call,
             is_modern,
             is_canceled: false,
+            continuation: None,
         };
-        let approval = self.approvals.of(&call.key(), params);
+        let (approval, continuation) = self.approvals.of(&call.key(), params);
+        call.continuation = continuation;
         if matches!(approval, Approval::Approved | Approval::Declined) {
             // The state and the answer are the gateway's own.
             for name in ["inputResponses", "requestState"] {
@@ -130,7 +144,7 @@ impl Session {
     }
 
     /// Does what was ruled.
-    pub(super) fn ruled(&mut self, ruled: RuledCall) {
+    pub(super) fn take_ruling(&mut self, ruled: RuledCall) {
         let Some(call) = self.undecided.remove(&ruled.ticket) else { return };
         if call.is_canceled {
             if let Ruling::Forward(reserved) = ruled.ruling {
@@ -148,7 +162,11 @@ impl Session {
                     self.answer_here(call);
                     return;
                 }
-                underway.continuation = call.is_modern.then(|| call.key());
+                underway.continuation = call.is_modern.then(|| {
+                    let before = call.continuation.unwrap_or_default();
+                    let approved = before.approved || call.call.approval == Approval::Approved;
+                    (call.key(), Continuation { rounds: before.rounds + 1, approved })
+                });
                 self.pending.insert(call.id.clone(), PendingRequest::Call(underway));
                 self.forward(call.message, &call.params);
             }
@@ -201,13 +219,13 @@ impl Session {
         let is_error = failed || is_tool_error(&message);
         let upstream = if failed { "failed" } else { "answered" };
         self.note(call, upstream, message.text.len(), is_error);
-        if let Some(key) = &call.continuation
+        if let Some((key, continuation)) = &call.continuation
             && message.text.contains("input_required")
             && let Some(result) = message.member("result")
             && result["resultType"] == "input_required"
             && let Some(state) = result["requestState"].as_str()
         {
-            self.approvals.goes_on(state, key.clone());
+            self.approvals.goes_on(state, key.clone(), *continuation);
         }
         message
     }

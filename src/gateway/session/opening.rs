@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use serde_json::Value;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::gateway::Gateway;
 use crate::gateway::era::{META_CLIENT, is_modern, version_of};
 use crate::gateway::negotiation::{Negotiated, negotiate};
-use crate::gateway::ruling_queue::RuledCall;
 use crate::gateway::session::approvals::Approvals;
 use crate::gateway::session::calls::OwnAnswered;
 use crate::gateway::session::{
@@ -24,7 +23,7 @@ pub(super) async fn open(
     gateway: Arc<Gateway>,
     mut caller: Caller,
     client: &mut ClientPort,
-    (rulings, own_answers): (UnboundedSender<RuledCall>, UnboundedSender<OwnAnswered>),
+    own_answers: UnboundedSender<OwnAnswered>,
 ) -> Result<Session, SessionEnd> {
     let (mut first, mut whole) = first_request(&gateway, &caller, client).await?;
     // What the client says in the meantime.
@@ -40,6 +39,7 @@ pub(super) async fn open(
     let name = params["clientInfo"]["name"].as_str();
     let name = name.or(params["_meta"][META_CLIENT]["name"].as_str());
     caller.client = shown_identity(name.unwrap_or_default());
+    let (rulings, ruled) = unbounded_channel();
     let mut session = Session {
         gateway,
         caller: Arc::new(caller),
@@ -48,10 +48,11 @@ pub(super) async fn open(
         to_client: VecDeque::new(),
         to_server: VecDeque::new(),
         pending: BTreeMap::new(),
-        canceled: BTreeSet::new(),
+        canceled: BTreeMap::new(),
         asked: BTreeSet::new(),
         approvals: Approvals::default(),
         rulings,
+        ruled,
         own_answers,
         undecided: BTreeMap::new(),
         last_ticket: 0,

@@ -1,6 +1,9 @@
 //! Messages from one side of a session to the other.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::gateway::bridge::Outbox;
 use crate::gateway::era::{META_CAPABILITIES, META_SERVER, META_SUBSCRIPTION};
@@ -18,6 +21,9 @@ const MAX_UNDERWAY: usize = 1024;
 
 /// The most requests that were taken back and that the server has not answered.
 const MAX_CANCELED: usize = 1 << 16;
+
+/// Time for which a server may answer a request that was taken back.
+const MAX_CANCELED_TIME: Duration = Duration::from_mins(10);
 
 /// Methods of which variants are refused, since a server might take them for these.
 const GUARDED: [&str; 2] = ["tools/call", "tools/list"];
@@ -118,7 +124,7 @@ impl Session {
     /// Why a request is not passed on, whatever the policy says.
     fn refused_request(&self, id: &RequestId, method: &str) -> Option<(i32, &'static str)> {
         // The server may still answer a request that was taken back, and its answer is not that of another request.
-        if self.pending.contains_key(id) || self.canceled.contains(id) {
+        if self.pending.contains_key(id) || self.canceled.contains_key(id) {
             return Some((INVALID_REQUEST, "a request with this id is under way"));
         }
         if self.canceled.len() >= MAX_CANCELED {
@@ -158,7 +164,10 @@ impl Session {
             Some(_) => {}
             None => return false,
         }
-        self.canceled.insert(id.clone());
+        if self.canceled.len() >= MAX_CANCELED / 2 {
+            self.canceled.retain(|_, time| time.elapsed() < MAX_CANCELED_TIME);
+        }
+        self.canceled.insert(id.clone(), Instant::now());
         false
     }
 
