@@ -495,7 +495,8 @@ fn every_allowed_call_has_one_outcome_however_the_session_ends() {
         for id in 0..300 {
             let name = if id % 3 == 0 { "limited" } else { "silent" };
             let call = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": name}});
-            calls.push_str(&format!("{call}\n"));
+            calls += &call.to_string();
+            calls.push('\n');
         }
         output.write_all(calls.as_bytes()).await.unwrap();
         tokio::time::sleep(Duration::from_millis(5)).await;
