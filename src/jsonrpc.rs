@@ -3,6 +3,7 @@
 //! A message keeps the text that its sender wrote, so that what is passed on is what was sent.
 
 pub(crate) mod envelope;
+pub(crate) mod lines;
 pub(crate) mod strict_json;
 
 use std::borrow::Cow;

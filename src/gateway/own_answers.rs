@@ -65,9 +65,8 @@ impl OwnAnswers {
         if !self.answers(tool) {
             return None;
         }
-        if let Some(own) = self.better.as_ref().and_then(|_| CaptureTools::listing(tool)) {
-            return Some(own);
-        }
+        let better = self.better.as_ref().and_then(|_| CaptureTools::listing(tool));
+        let listed = better.as_deref().unwrap_or(listed);
         let entry: Value = serde_json::from_str(listed).ok()?;
         let description = entry["description"].as_str().unwrap_or_default().trim();
         let description = format!("{description}\n\n{NOTE}");

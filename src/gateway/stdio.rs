@@ -1,6 +1,6 @@
 //! A client on standard input and output.
 
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, BufReader};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -8,6 +8,7 @@ use crate::gateway::MAX_MESSAGE_BYTES;
 use crate::gateway::link::{MAX_QUEUED, write_lines};
 use crate::gateway::session::{ClientPort, FromClient};
 use crate::jsonrpc::envelope::Envelope;
+use crate::jsonrpc::lines::skip_line;
 use crate::jsonrpc::{INVALID_REQUEST, Message, MessageRefusal};
 
 /// The port of a client that writes lines, and a task that ends when all answers are written. Must be called within a runtime.
@@ -61,20 +62,4 @@ pub(super) fn too_long(text: &[u8]) -> FromClient {
     let why =
         format!("this message is longer than the {} MB that are read", MAX_MESSAGE_BYTES >> 20);
     FromClient::Refused(MessageRefusal { id, code: INVALID_REQUEST, why })
-}
-
-/// Skips the rest of a line. Returns `false` at the end of the input.
-async fn skip_line(input: &mut (impl AsyncBufRead + Unpin)) -> bool {
-    loop {
-        let Ok(bytes) = input.fill_buf().await else { return false };
-        if bytes.is_empty() {
-            return false;
-        }
-        let end = memchr::memchr(b'\n', bytes);
-        let used = end.map_or(bytes.len(), |end| end + 1);
-        input.consume(used);
-        if end.is_some() {
-            return true;
-        }
-    }
 }

@@ -50,3 +50,11 @@ pub(super) enum Approval {
     /// The call goes on with one that was approved and counted.
     ContinuesApproved,
 }
+
+/// How far a call has come that the server wants to be repeated.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Continuation {
+    /// How often it was passed on.
+    pub(super) rounds: u32,
+    pub(super) approved: bool,
+}

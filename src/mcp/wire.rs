@@ -17,6 +17,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::jsonrpc::envelope::{Envelope, is_too_deep};
+use crate::jsonrpc::lines::skip_line;
 use crate::jsonrpc::{INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR};
 
 /// Maximum length of a message, in bytes.
@@ -115,22 +116,6 @@ async fn read(
         line.push(b'\n');
         if requests.write_all(&line).await.is_err() {
             return;
-        }
-    }
-}
-
-/// Skips the rest of a line. Returns `false` at the end of the input.
-async fn skip_line(input: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> bool {
-    loop {
-        let Ok(bytes) = input.fill_buf().await else { return false };
-        if bytes.is_empty() {
-            return false;
-        }
-        let end = memchr::memchr(b'\n', bytes);
-        let used = end.map_or(bytes.len(), |end| end + 1);
-        input.consume(used);
-        if end.is_some() {
-            return true;
         }
     }
 }

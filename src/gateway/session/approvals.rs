@@ -12,7 +12,7 @@ use crate::flow::text;
 use crate::gateway::random;
 use crate::gateway::session::Session;
 use crate::gateway::session::calls::UndecidedCall;
-use crate::gateway::tool_call::Approval;
+use crate::gateway::tool_call::{Approval, Continuation};
 use crate::jsonrpc::{Message, RequestId};
 
 /// Time for which a question can be answered.
@@ -40,14 +40,6 @@ pub(super) struct Approvals {
     awaited: BTreeMap<String, AwaitedCall>,
     /// Calls that were ruled on and that the server wants to be repeated.
     continued: Vec<ContinuedCall>,
-}
-
-/// How far a call has come that the server wants to be repeated.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Continuation {
-    /// How often it was passed on.
-    pub(super) rounds: u32,
-    pub(super) approved: bool,
 }
 
 struct ContinuedCall {

@@ -8,10 +8,9 @@ use serde_json::{Value, json};
 use crate::gateway::era::{is_modern, version_of};
 use crate::gateway::own_answers::OwnAnswer;
 use crate::gateway::ruling_queue::{RuledCall, Ruling};
-use crate::gateway::session::approvals::Continuation;
 use crate::gateway::session::{PendingRequest, Session};
 use crate::gateway::store::Reservation;
-use crate::gateway::tool_call::{Approval, ToolCall};
+use crate::gateway::tool_call::{Approval, Continuation, ToolCall};
 use crate::gateway::tool_list;
 use crate::jsonrpc::{INVALID_PARAMS, Message, RequestId, first_variant, raw_member};
 
