@@ -20,7 +20,7 @@ pub(super) struct Outbox {
     pub(super) to_client: Vec<Message>,
 }
 
-/// What stands between the two sides of a session.
+/// Translation of the messages between a client and a server, if they are of different eras.
 pub(super) enum Bridge {
     /// Both sides are of one era.
     Direct,

@@ -3,10 +3,9 @@
 mod auth_pattern;
 mod openapi_spec;
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use serde::Serialize;
-use serde_json::ser::{Formatter, PrettyFormatter};
 use serde_json::{Map, Value, json};
 
 use crate::capture::{Captures, InputFormat};
@@ -178,98 +177,32 @@ fn python_kind(value: &Value) -> &'static str {
     }
 }
 
-/// JSON as Python writes it with an indent of two: all that is not ASCII is escaped.
+/// JSON as Python writes it with an indent of two: all that is not ASCII, which only texts have, is escaped.
 fn python_json(value: &Value) -> String {
-    struct Ascii(PrettyFormatter<'static>);
-
-    impl Formatter for Ascii {
-        fn write_string_fragment<W: ?Sized + std::io::Write>(
-            &mut self,
-            writer: &mut W,
-            fragment: &str,
-        ) -> std::io::Result<()> {
-            let mut units = [0; 2];
-            for c in fragment.chars() {
-                if c.is_ascii() && c != '\u{7f}' {
-                    write!(writer, "{c}")?;
-                } else if c == '\u{7f}' {
-                    writer.write_all(b"\x7f")?;
-                } else {
-                    for unit in c.encode_utf16(&mut units) {
-                        write!(writer, "\\u{unit:04x}")?;
-                    }
-                }
+    // Plain data in memory is written.
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_ascii() {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing into memory cannot fail.
+                write!(out, "\\u{unit:04x}").unwrap_or_default();
             }
-            Ok(())
-        }
-
-        fn begin_array<W: ?Sized + std::io::Write>(
-            &mut self,
-            writer: &mut W,
-        ) -> std::io::Result<()> {
-            self.0.begin_array(writer)
-        }
-
-        fn end_array<W: ?Sized + std::io::Write>(&mut self, writer: &mut W) -> std::io::Result<()> {
-            self.0.end_array(writer)
-        }
-
-        fn begin_array_value<W: ?Sized + std::io::Write>(
-            &mut self,
-            writer: &mut W,
-            first: bool,
-        ) -> std::io::Result<()> {
-            self.0.begin_array_value(writer, first)
-        }
-
-        fn end_array_value<W: ?Sized + std::io::Write>(
-            &mut self,
-            writer: &mut W,
-        ) -> std::io::Result<()> {
-            self.0.end_array_value(writer)
-        }
-
-        fn begin_object<W: ?Sized + std::io::Write>(
-            &mut self,
-            writer: &mut W,
-        ) -> std::io::Result<()> {
-            self.0.begin_object(writer)
-        }
-
-        fn end_object<W: ?Sized + std::io::Write>(
-            &mut self,
-            writer: &mut W,
-        ) -> std::io::Result<()> {
-            self.0.end_object(writer)
-        }
-
-        fn begin_object_key<W: ?Sized + std::io::Write>(
-            &mut self,
-            writer: &mut W,
-            first: bool,
-        ) -> std::io::Result<()> {
-            self.0.begin_object_key(writer, first)
-        }
-
-        fn begin_object_value<W: ?Sized + std::io::Write>(
-            &mut self,
-            writer: &mut W,
-        ) -> std::io::Result<()> {
-            self.0.begin_object_value(writer)
-        }
-
-        fn end_object_value<W: ?Sized + std::io::Write>(
-            &mut self,
-            writer: &mut W,
-        ) -> std::io::Result<()> {
-            self.0.end_object_value(writer)
         }
     }
+    out
+}
 
-    let mut out = Vec::new();
-    let mut serializer =
-        serde_json::Serializer::with_formatter(&mut out, Ascii(PrettyFormatter::new()));
-    // Plain data in memory is written.
-    value.serialize(&mut serializer).unwrap_or_default();
-    String::from_utf8(out).unwrap_or_default()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_written_as_python_does() {
+        let value = json!({"é\u{1f600}": [1, 2.5, {}], "a\"\n\u{7f}": []});
+        let written = "{\n  \"\\u00e9\\ud83d\\ude00\": [\n    1,\n    2.5,\n    {}\n  ],\n  \"a\\\"\\n\u{7f}\": []\n}";
+        assert_eq!(python_json(&value), written);
+    }
 }

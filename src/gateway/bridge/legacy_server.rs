@@ -47,7 +47,7 @@ pub(in crate::gateway) struct LegacyServer {
 /// A request under way. Its id at the server is that with which the client asked first.
 struct LegacyRequest {
     method: String,
-    /// What is called: the method and its parameters, without what may differ when the client asks again.
+    /// Method, name and arguments of the request, which the client must repeat when it answers a question.
     call: String,
     /// The id with which the client asks now.
     client: RequestId,
@@ -68,7 +68,7 @@ struct LegacyRequest {
 struct HeldCall {
     server: RequestId,
     question: RequestId,
-    /// What is called, which the client must repeat.
+    /// Method, name and arguments of the request.
     call: String,
     since: Instant,
 }

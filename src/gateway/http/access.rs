@@ -1,4 +1,4 @@
-//! Who may call over HTTP: by the host and the page that a request names, and by its grant.
+//! Access over HTTP: checks the host, the origin and the grant of every request.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -45,7 +45,7 @@ pub(super) struct Access {
 impl Access {
     /// # Errors
     ///
-    /// Fails where other machines could call without a grant, and where there is no grant by which anybody could.
+    /// Fails if other machines could call without a grant, or if there is no grant at all.
     pub(super) fn new(
         settings: AccessSettings,
         address: SocketAddr,
@@ -153,7 +153,7 @@ impl Access {
         Some(grants.into_iter().map(|grant| grant.name).collect())
     }
 
-    /// Who calls, by the grant. Fails if there is none, or several, or if the store does.
+    /// Identifies the caller of a request by its grant. Fails if the request has none or several, or if the store fails.
     pub(super) fn caller(&self, request: &Request<Incoming>) -> Result<Caller, RefusedAccess> {
         let caller = Caller::new;
         if let Some(identity) = &self.without_grants {

@@ -34,7 +34,7 @@ pub(super) struct OperatorPage {
     token: String,
 }
 
-/// What is tried out.
+/// A draft of a policy, and a call that it is tried out on.
 #[derive(Deserialize)]
 struct Trial {
     policy: String,

@@ -47,14 +47,14 @@ pub(super) struct HttpSession {
     /// The grant that began it; no other may use it.
     identity: String,
     to_session: mpsc::Sender<FromClient>,
-    routes: Mutex<Routes>,
+    routes: Mutex<SessionRoutes>,
     /// Tells the stream of the client that there are messages, or that another stream takes its place.
     news: Notify,
     end: Notify,
 }
 
 /// Where messages for the client go.
-struct Routes {
+struct SessionRoutes {
     /// Answers and what belongs to them, by the id of the request.
     requests: BTreeMap<RequestId, mpsc::Sender<Message>>,
     /// Requests by the token of their progress.
@@ -158,7 +158,7 @@ impl Sessions {
         let id = random::text().ok_or("the system has no random numbers to give")?;
         let (to_session, incoming) = mpsc::channel(MAX_QUEUED);
         let (outgoing, to_client) = mpsc::channel(MAX_QUEUED);
-        let routes = Routes {
+        let routes = SessionRoutes {
             requests: BTreeMap::new(),
             tokens: BTreeMap::new(),
             backlog: VecDeque::new(),
@@ -212,7 +212,7 @@ impl Drop for UnknownSession<'_> {
 }
 
 impl HttpSession {
-    fn routes(&self) -> MutexGuard<'_, Routes> {
+    fn routes(&self) -> MutexGuard<'_, SessionRoutes> {
         self.routes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -276,8 +276,9 @@ impl HttpSession {
                 continue;
             }
             let mut routes = self.routes();
-            let length =
-                |routes: &Routes| routes.backlog.iter().map(|it| it.text.len()).sum::<usize>();
+            let length = |routes: &SessionRoutes| {
+                routes.backlog.iter().map(|it| it.text.len()).sum::<usize>()
+            };
             while routes.backlog.len() >= MAX_BACKLOG
                 || (!routes.backlog.is_empty() && length(&routes) > MAX_BACKLOG_BYTES)
             {
