@@ -4,12 +4,14 @@
 //! inference samples STAGE WEIGHTS LIST            # writes rows of f32 for each corpus: label, weight, evidence
 //! inference score WEIGHTS LIST                    # GA, FGA, FTA, static endpoints and how many of them are wrong, one corpus a line
 //! inference explain VOCABULARY_FOLDER WEIGHTS CORPUS PATTERN   # how the segments below a pattern are judged
+//! inference label VOCABULARY_FOLDER WEIGHTS CORPUS   # the template of each request, one a line
 //! inference names                                 # the names of the evidence, one a line
+//! inference body-names                            # those of the evidence of bodies
 //! ```
 //!
-//! WEIGHTS is a folder with weights.tsv and trees.tsv. LIST has one corpus per line: the folder of its vocabulary, a
+//! WEIGHTS is a folder with weights.tsv, trees.tsv, and bodies.tsv if the model has been fitted to bodies. LIST has one corpus per line: the folder of its vocabulary, a
 //! tab, the corpus, and for `samples` another tab and the output file. A corpus is a file of JSON lines with method,
-//! url, status, `content_type` and truth.
+//! url, status, `content_type`, truth, and `request_body` and `response_body` where they are to be read.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -22,7 +24,7 @@ use std::path::Path;
 mod measures;
 
 use api_patterns::training::{
-    CustomModel, explain, feature_names, model, read, samples, templates,
+    CustomModel, body_feature_names, explain, feature_names, model, read, samples, templates,
 };
 
 use measures::{Labelled, score};
@@ -38,6 +40,7 @@ fn load(folder: &str, weights: &str) -> Result<CustomModel, Failure> {
         &file("characters.tsv")?,
         &weights("weights.tsv")?,
         &weights("trees.tsv")?,
+        &weights("bodies.tsv").unwrap_or_default(),
     ))
 }
 
@@ -104,9 +107,16 @@ fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
+        ["body-names"] => println_all(&body_feature_names().join("\n"))?,
         ["names"] => println_all(&feature_names().join("\n"))?,
         ["samples", stage, weights, list] => write_samples(stage.parse()?, weights, list)?,
         ["score", weights, list] => score_all(weights, list)?,
+        ["label", folder, weights, corpus] => {
+            let requests = read(&fs::read_to_string(corpus)?)?;
+            let templates = templates(&requests, &load(folder, weights)?);
+            let lines: Vec<String> = templates.into_iter().map(Option::unwrap_or_default).collect();
+            println_all(&lines.join("\n"))?;
+        }
         ["explain", folder, weights, corpus, place] => {
             let requests = read(&fs::read_to_string(corpus)?)?;
             println_all(&explain(&requests, &load(folder, weights)?, place).join("\n"))?;

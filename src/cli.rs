@@ -143,7 +143,6 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 fn analyze(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     let mut options = options(&arguments.input)?;
     options.report.explain.clone_from(&arguments.explain);
-    options.bodies = arguments.bodies;
     let text_or_json = matches!(arguments.format(), OutputFormat::Table | OutputFormat::Json);
     if arguments.explain.is_some() && !text_or_json {
         return Err(Error::usage("--explain answers as --format table or json only").into());
@@ -218,6 +217,12 @@ fn compat(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     if arguments.format.is_some_and(|format| format != OutputFormat::Json) {
         return Err(Error::usage("--compat answers in JSON only; leave --format out").into());
     }
+    if input.bodies {
+        return Err(Error::usage(
+            "--compat answers as the original does, which reads no bodies; leave --bodies out",
+        )
+        .into());
+    }
     if source.selection.rules.is_some()
         || source.selection.group_hosts
         || arguments.explain.is_some()
@@ -276,6 +281,7 @@ fn options_with(arguments: &InputArguments, rules: Rules) -> Result<Options, Err
     }
     Ok(Options {
         methods: arguments.method.clone(),
+        bodies: arguments.bodies,
         limit,
         batch_bytes: arguments.batch_bytes,
         ..source_options_with(&arguments.source.selection, rules)?

@@ -4,6 +4,7 @@ pub(crate) mod body;
 mod graphql;
 pub(crate) mod headers;
 pub(crate) mod json_string;
+pub(crate) mod json_walk;
 pub(crate) mod media_type;
 pub(crate) mod noise;
 pub(crate) mod operation;

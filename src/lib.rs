@@ -69,7 +69,7 @@
 //! | flows are selected | [`Options`], [`Filter`], [`Noise`]; [`Skips`] counts the others |
 //! | flows are observed | [`Patterns`], the state that merges |
 //! | templates are decided | [`ReportOptions`], [`Rules`], [`Decision`], [`Routes`] |
-//! | endpoints are described | [`Report`] with a [`Pattern`] and its [`Parameter`]s for each; [`Explanation`] |
+//! | endpoints are described | [`Report`] with a [`Pattern`] and its [`Parameter`]s for each, and the [`ParameterSource`] of each; [`Explanation`] |
 //! | bodies are described | [`Schemas`], [`SchemaReason`], [`BodySummary`] |
 //! | a run ends | [`Analysis`], [`Label`], [`Snapshot`] or [`CompatAnswer`]; [`Error`] |
 //!
@@ -187,6 +187,7 @@ pub use report::exchange::{
 };
 pub use report::message_field::MessageField;
 pub use report::options::ReportOptions;
+pub use report::parameter_source::ParameterSource;
 pub use report::party::Party;
 pub use report::routes::{Label, Routes};
 pub use report::timeline::{RequestTimeline, TimelineInterval};

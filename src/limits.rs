@@ -127,6 +127,18 @@ pub(crate) const MAX_STATUS_CODES: usize = 64;
 /// standard error is about 1/sqrt of this number, 9 %.
 pub(crate) const MAX_DISTINCT_HASHES: usize = 128;
 
+/// Maximum number of keys under which the bodies of requests hold one segment of their path.
+pub(crate) const MAX_ECHO_KEYS: usize = 8;
+
+/// Hashes of the key paths of the answers at one trie node.
+pub(crate) const MAX_ANSWER_KEYS: usize = 64;
+
+/// Hashes of the values at one place of the bodies, or of one parameter, that are kept to tell where values come from.
+pub(crate) const MAX_SAMPLED_VALUES: usize = 48;
+
+/// Sampled hashes that count as one node of a shape.
+pub(crate) const SAMPLED_VALUES_A_NODE: usize = 16;
+
 /// Maximum number of sample flow ids of one endpoint. The original tool gives as many.
 pub(crate) const MAX_SAMPLE_IDS: usize = 3;
 

@@ -9,6 +9,7 @@ mod dialect;
 mod document;
 mod examples;
 #[cfg(feature = "cli")]
+mod links;
 pub(crate) mod merge;
 mod names;
 mod operation;

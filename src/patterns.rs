@@ -14,13 +14,13 @@ use crate::limits;
 use crate::patterns::aggregate::{Aggregate, Observation};
 use crate::patterns::endpoint::{Endpoint, method_name};
 use crate::patterns::timeline::Timeline;
-use crate::shape::merge_option;
 use crate::shape::messages::BodyScratch;
 use crate::shape::path_shapes::{PathShapes, RequestRoute};
 use crate::simd::{self, ByteMask};
-use crate::sketch::{HeapSize, Merge};
+use crate::sketch::{HeapSize, Merge, merge_option};
 use crate::skip::{SkipReason, Skips};
-use crate::template::path_step::PathSteps;
+pub(crate) use crate::template::body_evidence::ScalarSet;
+use crate::template::body_evidence::facts::FactsReader;
 use crate::template::trie::{Trie, TrieBounds};
 
 /// The aggregated state of any number of flows: observe flows, merge states, and report at any
@@ -62,9 +62,12 @@ pub struct Patterns {
     pub(crate) timeline: Timeline,
     /// Shapes of the bodies by path; `None` if bodies are not observed.
     pub(crate) bodies: Option<Box<PathShapes>>,
+    /// The short texts in bodies, as evidence for templates; `None` if bodies are not read.
+    pub(crate) scalars: Option<Box<ScalarSet>>,
     /// Scratch buffer, reused between flows.
     scratch: Vec<u8>,
     body_scratch: BodyScratch,
+    facts: FactsReader,
 }
 
 impl Default for Patterns {
@@ -76,8 +79,10 @@ impl Default for Patterns {
             skips: Skips::default(),
             timeline: Timeline::default(),
             bodies: None,
+            scalars: None,
             scratch: Vec::new(),
             body_scratch: BodyScratch::default(),
+            facts: FactsReader::default(),
         }
     }
 }
@@ -107,7 +112,12 @@ impl Patterns {
     /// assert_eq!(schema["parameters"]["properties"]["limit"]["type"], "integer");
     /// ```
     pub fn with_bodies() -> Self {
-        Self { bodies: Some(Box::default()), ..Self::default() }
+        Self { bodies: Some(Box::default()), ..Self::with_body_evidence() }
+    }
+
+    /// An empty state that reads bodies for what they say about paths, and not for schemas.
+    pub(crate) fn with_body_evidence() -> Self {
+        Self { scalars: Some(Box::default()), ..Self::default() }
     }
 
     /// Whether the state observes bodies: it was created [with bodies](Self::with_bodies), or one
@@ -149,7 +159,9 @@ impl Patterns {
         let bits = bits.filter(|_| matches!(path, Cow::Borrowed(_)));
         let segments = Segments::new(&path, bits.as_ref());
         let trie = if is_not_found(flow) { &mut self.not_found } else { &mut self.answered };
-        trie.observe(&host, segments.clone(), &method, &operation, |endpoint| {
+        let facts = self.scalars.as_deref_mut().filter(|_| !is_not_found(flow));
+        let facts = facts.map(|scalars| self.facts.read(flow, &host, segments.clone(), scalars));
+        trie.observe(&host, segments.clone(), &method, &operation, facts, |endpoint| {
             let scratch = &mut self.scratch;
             endpoint.observe(&mut Observation::new(flow, query, trailing_slash, scratch));
         });
@@ -161,7 +173,7 @@ impl Patterns {
                 not_found: is_not_found(flow),
                 steps: Vec::new(),
             };
-            bodies.observe(flow, query, PathSteps::of(segments), route, &mut self.body_scratch);
+            bodies.observe(flow, query, segments, route, &mut self.body_scratch);
         }
     }
 
@@ -199,6 +211,7 @@ impl Patterns {
         self.answered.merge(other.answered);
         self.not_found.merge(other.not_found);
         merge_option(&mut self.bodies, other.bodies);
+        merge_option(&mut self.scalars, other.scalars);
     }
 
     /// A state without flows, with the given skips.
@@ -221,7 +234,12 @@ impl Patterns {
     /// ```
     pub fn size(&self) -> usize {
         let bodies = self.bodies.as_ref().map_or(0, |bodies| bodies.heap_bytes());
-        size_of::<Self>() + self.answered.heap_bytes() + self.not_found.heap_bytes() + bodies
+        let scalars = self.scalars.as_ref().map_or(0, |scalars| scalars.heap_bytes());
+        size_of::<Self>()
+            + self.answered.heap_bytes()
+            + self.not_found.heap_bytes()
+            + bodies
+            + scalars
     }
 
     /// The number of observed flows, in this state and in all states merged into it.

@@ -15,6 +15,7 @@ pub(crate) mod masked;
 pub(crate) mod message_field;
 pub(crate) mod options;
 pub(crate) mod overview;
+pub(crate) mod parameter_source;
 pub(crate) mod party;
 #[cfg(feature = "cli")]
 pub(crate) mod path_tree;
@@ -32,6 +33,7 @@ pub use crate::patterns::endpoint::durations::Latency;
 pub use crate::patterns::endpoint::response_sizes::Sizes;
 use crate::report::bodies::BodySummaries;
 use crate::report::endpoint_class::EndpointClass;
+use crate::report::parameter_source::ParameterSource;
 use crate::report::party::Party;
 
 /// Displayed name of the group of hosts beyond the bound of the trie.
@@ -252,4 +254,7 @@ pub struct Parameter {
     /// Query parameters: the share of requests that had it, 0 to 1, with three decimals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<f64>,
+    /// Path parameters: the answer in which most of its values stood, if bodies were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<ParameterSource>,
 }

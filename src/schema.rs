@@ -12,6 +12,7 @@ mod explain;
 mod fields;
 pub(crate) mod graph;
 pub(crate) mod host;
+mod links;
 mod map;
 pub(crate) mod names;
 #[cfg(feature = "mcp")]
@@ -34,11 +35,12 @@ use crate::report::options::ReportOptions;
 use crate::report::{Pattern, Report};
 use crate::schema::graph::{Message, PlaceId};
 use crate::schema::host::{HostBuilder, HostSchemas};
+use crate::schema::links::{IdentifyingValues, Sources, sources};
 use crate::schema::names::EntityNames;
 use crate::schema::prior::Prior;
 use crate::shape::credentials::Credentials;
 use crate::shape::messages::{ACCEPTED, BodyStats, Direction, MessageKey, UNREADABLE};
-use crate::shape::observe::observe_json;
+use crate::shape::observe::{SampledValues, observe_json};
 use crate::shape::store::ShapeStore;
 use crate::shape::{Caps, Shape};
 use crate::template::property_rules::{PropertyDecision, PropertyRules};
@@ -75,6 +77,8 @@ pub struct Schemas {
     endpoints: BTreeMap<u64, EndpointSchemas>,
     pub(crate) prior: Prior,
     unassigned: u64,
+    /// Where the values of path parameters come from.
+    sources: Sources,
     /// The rules for properties that matched nothing, in words.
     pub(crate) unmatched_rules: Vec<String>,
 }
@@ -104,18 +108,22 @@ impl Schemas {
             by_host.entry(&pattern.host).or_default().push(pattern);
         }
         let (mut hosts, mut endpoints) = (Vec::new(), BTreeMap::new());
+        let mut identifying = Vec::new();
         for patterns in by_host.values() {
             let mut builder = HostBuilder::default();
             for pattern in patterns {
                 let number = number_of(&pattern.id);
                 let taken = number.and_then(|number| Some((number, store.take(number)?)));
-                let Some((number, messages)) = taken else { continue };
+                let Some((number, mut messages)) = taken else { continue };
+                identifying.push((number, *pattern, IdentifyingValues::take(&mut messages)));
                 let endpoint = builder.add_endpoint(hosts.len(), pattern, messages, &rules);
                 endpoints.insert(number, endpoint);
             }
             hosts.push(builder.build(patterns, &prior));
         }
-        Self { hosts, endpoints, prior, unassigned: 0, unmatched_rules: rules.unmatched() }
+        let sources = sources(identifying);
+        let unmatched_rules = rules.unmatched();
+        Self { hosts, endpoints, prior, unassigned: 0, sources, unmatched_rules }
     }
 
     /// Decides the schemas of the endpoints of a decision from the shapes in a state; `None` if the state is not one
@@ -317,7 +325,8 @@ pub fn schema_of_json<'t>(texts: impl IntoIterator<Item = &'t [u8]>) -> (Value, 
     let mut level = 0;
     for (number, text) in texts.into_iter().enumerate() {
         let before = level;
-        unread += u64::from(observe_json(&mut shape, text, &mut level).is_err());
+        unread +=
+            u64::from(observe_json(&mut shape, text, &mut level, SampledValues::All).is_err());
         if number.is_multiple_of(64) || level > before {
             shape.fit(limits::MAX_ENDPOINT_SHAPE_NODES, &mut level);
         }

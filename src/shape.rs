@@ -19,6 +19,7 @@ pub(crate) mod messages;
 pub(crate) mod numbers;
 pub(crate) mod observe;
 pub(crate) mod path_shapes;
+pub(crate) mod samples;
 pub(crate) mod sensitive;
 pub(crate) mod separated;
 pub(crate) mod store;
@@ -31,12 +32,14 @@ mod tests;
 
 use serde::Serialize;
 
+use crate::limits;
 use crate::shape::fields::Fields;
 use crate::shape::items::Items;
 use crate::shape::numbers::Numbers;
+use crate::shape::samples::ValueSample;
 use crate::shape::separated::Separated;
 use crate::shape::strings::Strings;
-use crate::sketch::{HeapSize, Merge};
+use crate::sketch::{HeapSize, Merge, merge_option};
 
 /// The longest string value that is kept, in bytes.
 pub(crate) const MAX_VALUE_BYTES: usize = 48;
@@ -58,6 +61,8 @@ pub(crate) struct Shape {
     pub(crate) opaque: u64,
     /// Values of a parameter that are lists in one string, and not among the [`strings`](Self::strings).
     pub(crate) separated: Option<Box<Separated>>,
+    /// Hashes of the values here, if the name of their key says that they identify something.
+    pub(crate) sample: Option<Box<ValueSample>>,
 }
 
 /// The bounds of a shape at a level.
@@ -121,7 +126,8 @@ impl Shape {
         let items = self.items.as_ref().map_or(0, |items| items.nodes());
         let fields = self.fields.as_ref().map_or(0, |fields| fields.nodes());
         let separated = self.separated.as_ref().map_or(0, |separated| separated.nodes());
-        1 + items + fields + separated
+        let sampled = self.sample.as_ref().map_or(0, |sample| sample.len());
+        1 + items + fields + separated + sampled / limits::SAMPLED_VALUES_A_NODE
     }
 
     /// Cuts away what is beyond the caps of a level.
@@ -156,15 +162,6 @@ impl Shape {
     }
 }
 
-/// Merges parts that may be absent.
-pub(crate) fn merge_option<T: Merge>(one: &mut Option<Box<T>>, other: Option<Box<T>>) {
-    match (one.as_mut(), other) {
-        (Some(one), Some(other)) => one.merge(*other),
-        (None, other) => *one = other,
-        (Some(_), None) => {}
-    }
-}
-
 impl Merge for Shape {
     fn merge(&mut self, other: Self) {
         self.nulls += other.nulls;
@@ -176,6 +173,7 @@ impl Merge for Shape {
         merge_option(&mut self.items, other.items);
         merge_option(&mut self.fields, other.fields);
         merge_option(&mut self.separated, other.separated);
+        merge_option(&mut self.sample, other.sample);
     }
 }
 
@@ -191,5 +189,6 @@ impl HeapSize for Shape {
             + boxed_bytes(self.items.as_deref())
             + boxed_bytes(self.fields.as_deref())
             + boxed_bytes(self.separated.as_deref())
+            + boxed_bytes(self.sample.as_deref())
     }
 }

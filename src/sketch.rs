@@ -6,11 +6,15 @@
 //! key that is in the sample has been in it since its first observation, so its count is exact.
 
 mod codec;
+mod membership;
 mod summary;
 
 use crate::limits;
 use crate::simd::is_same;
-pub(crate) use summary::{HeapSize, KeepsNames, LargestCount, Merge, summary, vec_bytes};
+pub(crate) use membership::MembershipFilter;
+pub(crate) use summary::{
+    HeapSize, KeepsNames, LargestCount, Merge, merge_option, summary, vec_bytes,
+};
 
 /// The hash used for sampling and ids: XXH3, equal on every machine and in every version.
 pub(crate) fn stable_hash(bytes: &[u8]) -> u64 {
@@ -241,6 +245,11 @@ impl<const K: usize> DistinctCounter<K> {
         }
     }
 
+    /// The smallest hashes, sorted.
+    pub(crate) fn hashes(&self) -> &[u64] {
+        &self.hashes
+    }
+
     /// The number of distinct values. From `K` values on, it is the estimate of Bar-Yossef et al.
     /// (2002): (k - 1) divided by the k-th smallest hash as a fraction of the hash range.
     pub(crate) fn estimate(&self) -> u64 {
@@ -255,6 +264,15 @@ impl<const K: usize> DistinctCounter<K> {
 impl<const K: usize> HeapSize for DistinctCounter<K> {
     fn heap_bytes(&self) -> usize {
         vec_bytes(&self.hashes)
+    }
+}
+
+impl<const K: usize> KeepsNames for DistinctCounter<K> {}
+
+/// The hashes are not counted.
+impl<const K: usize> LargestCount for DistinctCounter<K> {
+    fn largest_count(&self) -> u64 {
+        0
     }
 }
 

@@ -5,6 +5,7 @@
 //! [`features`] and [`context`] (features of a segment), [`judge`] with [`model`] (classification
 //! as literal or value), and [`decide`] (the decided tree of templates).
 
+pub(crate) mod body_evidence;
 pub(crate) mod classifier;
 pub(crate) mod context;
 pub(crate) mod decide;

@@ -8,13 +8,16 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::flow::{Flow, Response, text};
+use crate::flow::{Body, Flow, Response, text};
 use crate::patterns::endpoint::Endpoint;
 use crate::patterns::{Patterns, encoded_path, host_name, segments};
 use crate::report::decision::build;
 use crate::report::options::ReportOptions;
-use crate::template::classifier::{Classification, Classifier, ModelClassifier, evidence};
+use crate::template::classifier::{
+    Classification, Classifier, ModelClassifier, body_evidence, evidence,
+};
 use crate::template::context::SiblingSet;
+use crate::template::context::bodies::{BODY_COUNT, BODY_NAMES};
 use crate::template::decide::slot_of;
 use crate::template::model::{Model, STAGES};
 use crate::template::secret::Frequency;
@@ -35,17 +38,32 @@ pub struct LabelledRequest {
     /// The `Content-Type` header of the response, if known.
     #[serde(default)]
     pub content_type: Option<String>,
+    /// The body of the request, if it was recorded.
+    #[serde(default)]
+    pub request_body: Option<String>,
+    /// The body of the response, if it was recorded.
+    #[serde(default)]
+    pub response_body: Option<String>,
     /// The true path template, with `{…}` around parameters, if known.
     #[serde(default)]
     pub truth: Option<String>,
+}
+
+fn body_of(text: Option<&String>) -> Body<'_> {
+    text.map_or(Body::default(), |text| Body::decoded(text.as_bytes()))
 }
 
 impl LabelledRequest {
     fn with_flow<R>(&self, use_it: impl FnOnce(&Flow<'_>) -> R) -> Option<R> {
         let mut flow = Flow::new(&self.method, &self.url)?;
         let content_type = self.content_type.as_ref().map(String::as_bytes);
-        flow.response =
-            self.status.map(|status| Response { status, content_type, ..Response::default() });
+        flow.response = self.status.map(|status| Response {
+            status,
+            content_type,
+            body: body_of(self.response_body.as_ref()),
+            ..Response::default()
+        });
+        flow.request_body = body_of(self.request_body.as_ref());
         Some(use_it(&flow))
     }
 }
@@ -59,13 +77,19 @@ pub fn read(lines: &str) -> serde_json::Result<Vec<LabelledRequest>> {
     lines.lines().map(serde_json::from_str).collect()
 }
 
-/// Parses a model from the contents of its four files. The memory is leaked, so that it lives as
+/// Parses a model from the contents of its five files. The memory is leaked, so that it lives as
 /// long as the program.
-pub fn model(vocabulary: &str, characters: &str, weights: &str, trees: &str) -> CustomModel {
+pub fn model(
+    vocabulary: &str,
+    characters: &str,
+    weights: &str,
+    trees: &str,
+    bodies: &str,
+) -> CustomModel {
     let forever = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
     let parsed = Vocabulary::parse(forever(vocabulary), forever(characters));
     let vocabulary: &'static Vocabulary = Box::leak(Box::new(parsed));
-    CustomModel(Model::parse(vocabulary, weights, trees))
+    CustomModel(Model::parse(vocabulary, weights, trees, bodies))
 }
 
 /// A classifier other than the shipped one.
@@ -77,10 +101,16 @@ pub fn feature_names() -> &'static [&'static str] {
     crate::template::features::NAMES
 }
 
+/// The names of the body features, in the order of the columns of [`samples`] for the stages of
+/// correction.
+pub fn body_feature_names() -> &'static [&'static str] {
+    BODY_NAMES
+}
+
 /// The path template that a model assigns to each request, in order; `None` for a request without
 /// an endpoint.
 pub fn templates(requests: &[LabelledRequest], model: &CustomModel) -> Vec<Option<String>> {
-    let mut patterns = Patterns::new();
+    let mut patterns = Patterns::with_body_evidence();
     for request in requests {
         request.with_flow(|flow| patterns.observe(flow));
     }
@@ -93,9 +123,10 @@ pub fn templates(requests: &[LabelledRequest], model: &CustomModel) -> Vec<Optio
 }
 
 /// The training matrix of one stage of the classifier: one row per segment with a known label.
-/// Columns: label (1 = value, 0 = name), sample weight, features.
+/// Columns: label (1 = value, 0 = name), sample weight, features. The stages of correction by bodies
+/// follow those by paths, and have the log odds by paths alone and their own features.
 pub fn samples(requests: &[LabelledRequest], model: &CustomModel, stage: usize) -> Vec<Vec<f64>> {
-    let mut patterns = Patterns::new();
+    let mut patterns = Patterns::with_body_evidence();
     let mut truth = LabelClassifier {
         labels: BTreeMap::new(),
         rows: RefCell::new(Vec::new()),
@@ -115,9 +146,10 @@ pub fn samples(requests: &[LabelledRequest], model: &CustomModel, stage: usize) 
 
 /// Explains the classification of all candidate segments below one prefix (`place`: a path pattern
 /// without a trailing slash). One line per segment: text, probabilities of the first and the last
-/// stage, requests, and the 45 features with the largest contributions.
+/// stage by paths, requests, the 45 features with the largest contributions, and the features of
+/// bodies.
 pub fn explain(requests: &[LabelledRequest], model: &CustomModel, place: &str) -> Vec<String> {
-    let mut patterns = Patterns::new();
+    let mut patterns = Patterns::with_body_evidence();
     for request in requests {
         request.with_flow(|flow| patterns.observe(flow));
     }
@@ -142,18 +174,27 @@ impl Classifier<Endpoint> for ExplainingClassifier<'_> {
         if place.template.to_string() == self.place {
             let last = evidence(self.model, place, STAGES - 1);
             let first = evidence(self.model, place, 0);
+            let mut bodies = body_evidence(self.model, place, 0).into_iter();
             for ((candidate, features), own) in place.candidates.iter().zip(last).zip(first) {
                 let strongest: Vec<String> = self.model.strongest(&features)[..45]
                     .iter()
                     .map(|(name, weight)| format!("{name} {weight:+.1}"))
                     .collect();
+                let bodies = bodies.next().map_or([0.0; BODY_COUNT], |(_, row)| row);
+                let bodies: Vec<String> = BODY_NAMES
+                    .iter()
+                    .zip(bodies)
+                    .filter(|(_, value)| *value != 0.0)
+                    .map(|(name, value)| format!("{name} {value:.2}"))
+                    .collect();
                 self.lines.borrow_mut().push(format!(
-                    "{} {:.2} {:.2} n={}: {}",
+                    "{} {:.2} {:.2} n={}: {}; bodies: {}",
                     text::printable(candidate.text),
                     self.model.probability(0, &own),
                     self.model.probability(STAGES - 1, &features),
                     candidate.requests(),
-                    strongest.join(", ")
+                    strongest.join(", "),
+                    bodies.join(", ")
                 ));
             }
         }
@@ -221,7 +262,16 @@ impl Classifier<Endpoint> for LabelClassifier<'_> {
     fn judge(&self, place: &SiblingSet<'_, '_, Endpoint>) -> Vec<Classification> {
         let labels: Vec<Option<bool>> =
             place.candidates.iter().map(|c| self.label(place.template, c.text)).collect();
-        let all = evidence(self.model, place, self.stage);
+        let all: Vec<Vec<f64>> = match self.stage.checked_sub(STAGES) {
+            Some(stage) => {
+                let rows = body_evidence(self.model, place, stage).into_iter();
+                rows.map(|(guess, row)| [&[guess], &row[..]].concat()).collect()
+            }
+            None => {
+                let features = evidence(self.model, place, self.stage);
+                features.into_iter().map(|features| features.values).collect()
+            }
+        };
         for (at, (label, features)) in labels.iter().zip(all).enumerate() {
             let Some(label) = label else { continue };
             let same = labels.iter().filter(|other| **other == Some(*label)).count();
@@ -235,7 +285,7 @@ impl Classifier<Endpoint> for LabelClassifier<'_> {
             #[expect(clippy::cast_precision_loss, reason = "small counts")]
             let weight = (same as f64).powf(-0.4) * step as f64;
             let mut row = vec![f64::from(u8::from(*label)), weight];
-            row.extend(features.values);
+            row.extend(features);
             self.rows.borrow_mut().push(row);
         }
         labels

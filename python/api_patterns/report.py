@@ -36,8 +36,21 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
+class ParameterSource:
+    """The answer in which values of a path parameter stood: `endpoint` and its `id`, the `host` if it is another one, the `status`,
+    and the place in the answer (`key`: `[].id`). `share` is that of the distinct values of the parameter, 0 to 1."""
+
+    endpoint: str
+    id: str
+    status: int
+    key: str
+    share: float
+    host: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of an endpoint. `location` is `path` or `query` (in JSON: `in`)."""
+    """A parameter of an endpoint. `location` is `path` or `query` (in JSON: `in`). `source` needs bodies."""
 
     name: str
     location: str
@@ -47,6 +60,11 @@ class Parameter:
     confidence: float | None = None
     reasons: list[str] = field(default_factory=list)
     seen: float | None = None
+    source: ParameterSource | None = None
+
+
+def _source(values: dict[str, Any] | None) -> ParameterSource | None:
+    return None if values is None else ParameterSource(**_known(ParameterSource, values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +122,8 @@ class Pattern:
         """Create a pattern from its JSON object."""
         values = {**values, "endpoint_class": values.get("class", "api")}
         values["parameters"] = [
-            Parameter(**_known(Parameter, {**parameter, "location": parameter["in"]})) for parameter in values["parameters"]
+            Parameter(**_known(Parameter, {**parameter, "location": parameter["in"], "source": _source(parameter.get("source"))}))
+            for parameter in values["parameters"]
         ]
         for name, kind in (("latency_ms", Latency), ("response_bytes", Sizes)):
             if values.get(name) is not None:

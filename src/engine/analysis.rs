@@ -1,6 +1,7 @@
 //! One run from captures to a report.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::capture::Captures;
 use crate::engine::filter::Filter;
@@ -86,12 +87,12 @@ pub fn analyze(
         }
         captures.spool()?;
     }
-    // Templates first: bodies are read in the second pass alone.
-    let first = Options { bodies: false, ..options.clone() };
-    let (patterns, outcome) = observe_flows(captures, &first, monitor)?;
+    // Templates first: in the first pass bodies are evidence for them alone.
+    let (mut patterns, outcome) = observe_for_templates(captures, options, monitor)?;
     let decision = options.decide(&patterns);
     let schemas = if options.bodies && !outcome.stopped {
-        Some(observe_shapes(captures, options, monitor, &decision)?)
+        let paths = patterns.scalars.take().map(Arc::from);
+        Some(observe_shapes(captures, options, monitor, &decision, paths)?)
     } else {
         None
     };
@@ -168,8 +169,18 @@ impl ObservedState {
     /// # Ok::<(), api_patterns::Error>(())
     /// ```
     pub fn analysis(&self, options: &Options) -> Analysis {
+        self.decided(options, options.bodies)
+    }
+
+    /// As [`analysis`](Self::analysis), without schemas, which take longer than templates.
+    #[cfg(feature = "tui")]
+    pub(crate) fn analysis_without_schemas(&self, options: &Options) -> Analysis {
+        self.decided(options, false)
+    }
+
+    fn decided(&self, options: &Options, has_schemas: bool) -> Analysis {
         let decision = options.decide(&self.patterns);
-        let schemas = if options.bodies { Schemas::of(&self.patterns, &decision) } else { None };
+        let schemas = if has_schemas { Schemas::of(&self.patterns, &decision) } else { None };
         let outcome = RunResult {
             failures: self.failures.clone(),
             bytes: self.bytes,
@@ -223,21 +234,43 @@ impl Analysis {
     pub(super) fn with_schemas(mut self, schemas: Option<Schemas>) -> Self {
         if let Some(schemas) = &schemas {
             schemas.summarize(&mut self.report);
+            let explained = self.explanations.iter_mut();
+            explained.for_each(|explanation| schemas.link(&mut explanation.pattern));
             self.unmatched_rules.extend_from_slice(&schemas.unmatched_rules);
         }
         Self { schemas, ..self }
     }
 }
 
-/// Observes all flows that the options select into one state.
+/// Observes all flows that the options select into one state, with the shapes of their bodies if
+/// the options ask for bodies.
 pub(super) fn observe_flows(
     captures: &Captures,
     options: &Options,
     monitor: &dyn Monitor,
 ) -> Result<(Patterns, RunResult<()>), Error> {
+    observe_into(captures, options, monitor, || options.new_patterns())
+}
+
+/// As [`observe_flows`], for the first of two passes: bodies are read as evidence for templates
+/// alone.
+pub(super) fn observe_for_templates(
+    captures: &Captures,
+    options: &Options,
+    monitor: &dyn Monitor,
+) -> Result<(Patterns, RunResult<()>), Error> {
+    observe_into(captures, options, monitor, || options.new_first_pass())
+}
+
+fn observe_into(
+    captures: &Captures,
+    options: &Options,
+    monitor: &dyn Monitor,
+    new: impl Fn() -> Patterns + Sync,
+) -> Result<(Patterns, RunResult<()>), Error> {
     if let Some(limit) = options.limit {
         let (newest, outcome) = collect(captures, options, monitor, || NewestFlows::new(limit))?;
         return Ok((newest.patterns(), outcome));
     }
-    collect(captures, options, monitor, || options.new_patterns())
+    collect(captures, options, monitor, new)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::capture::{CaptureItem, Captures};
-use crate::engine::analysis::observe_flows;
+use crate::engine::analysis::observe_for_templates;
 use crate::engine::filter::Filter;
 use crate::engine::fold::CapturePosition;
 use crate::engine::options::Options;
@@ -118,18 +118,28 @@ impl FlowChoice {
             ExchangeQuery::Id(id) => return Ok(Self::Id(id.clone())),
             ExchangeQuery::Endpoint { endpoint, .. } => endpoint,
         };
-        let first = Options { bodies: false, ..options.clone() };
-        let (patterns, outcome) = observe_flows(captures, &first, monitor)?;
+        let with_bodies = Options { bodies: true, ..options.clone() };
+        let (patterns, outcome) = observe_for_templates(captures, &with_bodies, monitor)?;
         if outcome.stopped {
             return Err(Error::canceled());
         }
-        let decision = options.decide(&patterns);
-        let patterns = &decision.report.patterns;
-        let wanted = find_endpoints(patterns, &decision.routes, name);
-        if wanted.is_empty() {
-            return Err(unknown_endpoint(name, patterns));
+        let mut decision = options.decide(&patterns);
+        let ids_in = |decision: &Decision| -> Vec<String> {
+            let wanted = find_endpoints(&decision.report.patterns, &decision.routes, name);
+            wanted.iter().map(|pattern| pattern.id.clone()).collect()
+        };
+        let mut ids = ids_in(&decision);
+        if ids.is_empty() {
+            // The name may be from a report that was decided without bodies.
+            let mut alone = options.clone();
+            alone.report.paths_alone = true;
+            let by_paths = alone.decide(&patterns);
+            ids = ids_in(&by_paths);
+            if ids.is_empty() {
+                return Err(unknown_endpoint(name, &decision.report.patterns));
+            }
+            decision = by_paths;
         }
-        let ids = wanted.iter().map(|pattern| pattern.id.clone()).collect();
         let (name, filter) = (name.clone(), Filter::new(options));
         Ok(Self::Endpoint { name, filter, decision: Box::new(decision), ids })
     }

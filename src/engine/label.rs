@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::capture::batch::{Batch, KeepGoing};
 use crate::capture::{Bodies, CaptureItem, Captures, decode};
-use crate::engine::analysis::{Analysis, observe_flows};
+use crate::engine::analysis::{Analysis, observe_for_templates};
 use crate::engine::batch_queue::locked;
 use crate::engine::filter::Filter;
 use crate::engine::fold::{CapturePosition, collect};
@@ -105,7 +105,7 @@ pub fn label(
         return Ok(Analysis::new(decision, patterns.skips, outcome));
     }
     captures.spool()?;
-    let (patterns, outcome) = observe_flows(captures, options, monitor)?;
+    let (patterns, outcome) = observe_for_templates(captures, options, monitor)?;
     let decision = options.decide(&patterns);
     let filter = Filter::new(options);
     let lines = LineWriter { captures, routes: &decision.routes, fields: &options.label_fields };

@@ -66,8 +66,15 @@ impl Options {
         if self.bodies { Patterns::with_bodies() } else { Patterns::new() }
     }
 
+    /// An empty state for the first of two passes: bodies are read as evidence for templates alone.
+    pub(super) fn new_first_pass(&self) -> Patterns {
+        if self.bodies { Patterns::with_body_evidence() } else { Patterns::new() }
+    }
+
     pub(super) fn decide(&self, patterns: &Patterns) -> Decision {
         let mut report = self.report.clone();
+        // A saved state may have read bodies although nobody asks for them now.
+        report.paths_alone |= !self.bodies;
         report.exclude_errors_only_404 |= self.exclude.contains(&Noise::ErrorsOnly404);
         if report.first_parties.is_empty() {
             report.first_parties.clone_from(&self.domains);

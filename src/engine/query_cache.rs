@@ -129,7 +129,9 @@ impl std::fmt::Debug for LiveCaptures {
 }
 
 impl LiveCaptures {
-    /// Creates the captures without reading anything. `options` apply to all queries.
+    /// Creates the captures without reading anything. `options` apply to all queries. Templates are
+    /// decided by paths alone, so that the first answer need not wait for bodies and no later one
+    /// differs from it.
     ///
     /// ```
     /// use api_patterns::{InputFormat, LiveCaptures, Options, Scope};
@@ -139,7 +141,8 @@ impl LiveCaptures {
     /// assert_eq!(captures.view(&Scope::default(), &())?.readable, 1);
     /// # Ok::<(), api_patterns::Error>(())
     /// ```
-    pub fn new(paths: Vec<PathBuf>, format: InputFormat, options: Options) -> Self {
+    pub fn new(paths: Vec<PathBuf>, format: InputFormat, mut options: Options) -> Self {
+        options.report.paths_alone = true;
         let all = Live::new(paths.clone(), format, options.clone(), Patterns::new);
         let known = CacheState {
             all,

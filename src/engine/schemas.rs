@@ -1,12 +1,15 @@
 //! The second pass over captures, which observes the bodies of each endpoint after the templates
 //! were decided.
 
+use std::sync::Arc;
+
 use crate::capture::{CaptureItem, Captures};
 use crate::engine::filter::Filter;
 use crate::engine::options::Options;
 use crate::engine::progress::Monitor;
 use crate::engine::run::run;
 use crate::error::Error;
+use crate::patterns::{ScalarSet, encoded_path, segments};
 use crate::report::decision::Decision;
 use crate::schema::{Schemas, number_of};
 use crate::shape::messages::BodyScratch;
@@ -14,7 +17,6 @@ use crate::shape::store::ShapeStore;
 use crate::sketch::Merge;
 
 /// The state that one thread fills.
-#[derive(Default)]
 struct Observer {
     store: ShapeStore,
     scratch: BodyScratch,
@@ -26,6 +28,7 @@ pub(super) fn observe_shapes(
     options: &Options,
     monitor: &dyn Monitor,
     decision: &Decision,
+    paths: Option<Arc<ScalarSet>>,
 ) -> Result<Schemas, Error> {
     let filter = Filter::new(options);
     let visit = |observer: &mut Observer, _: usize, _: u64, found: CaptureItem<'_>| {
@@ -35,9 +38,15 @@ pub(super) fn observe_shapes(
         };
         let response = flow.response.as_ref().and_then(|response| response.body.recorded_bytes());
         let bytes = [flow.request_body.recorded_bytes(), response].into_iter().flatten().sum();
-        observer.store.endpoint(id, bytes).observe(flow, flow.query(), &mut observer.scratch);
+        let path = encoded_path(flow);
+        let messages = observer.store.endpoint(id, bytes);
+        messages.observe(flow, flow.query(), segments(&path), &mut observer.scratch);
     };
-    let outcome = run(captures, options, monitor, Observer::default, visit)?;
+    let new_observer = || Observer {
+        store: ShapeStore::default(),
+        scratch: BodyScratch::with_paths(paths.clone()),
+    };
+    let outcome = run(captures, options, monitor, new_observer, visit)?;
     let mut all = ShapeStore::default();
     for observer in outcome.states {
         all.merge(observer.store);

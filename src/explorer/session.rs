@@ -262,7 +262,7 @@ fn text_of(before: &str, corrections: &[Correction]) -> String {
 /// Decides the report of captures that were read without schemas, and of a capture that grows with them.
 fn decide(traffic: &mut Traffic, options: &Options) -> Analysis {
     match traffic {
-        Traffic::Read(observed) => observed.analysis(&Options { bodies: false, ..options.clone() }),
+        Traffic::Read(observed) => observed.analysis_without_schemas(options),
         Traffic::Followed(follower) => {
             follower.set_report_options(options.report.clone());
             follower.analysis()

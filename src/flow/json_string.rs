@@ -19,6 +19,11 @@ impl<'a> JsonString<'a> {
         Self { bytes, is_escaped }
     }
 
+    /// Whether the bytes have escapes.
+    pub(crate) fn is_escaped(&self) -> bool {
+        self.is_escaped
+    }
+
     /// The text, without a copy if nothing is escaped.
     #[inline]
     pub(crate) fn unescaped(self) -> Cow<'a, [u8]> {

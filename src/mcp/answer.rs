@@ -268,6 +268,10 @@ pub(super) struct ParameterRow {
     /// Of the path: why, in words of this server.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     reasons: Vec<String>,
+    /// Observed data: of the path: which call answers with its values, and where; make that one first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    source: Option<String>,
     /// Of the query: the share of the requests that had it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "f64")]
@@ -399,6 +403,7 @@ impl ParameterRow {
             distinct: parameter.distinct,
             confidence: parameter.confidence,
             reasons: parameter.reasons.clone(),
+            source: parameter.source.as_ref().map(|source| shown(&source.in_words())),
             seen: parameter.seen,
             ..Self::plain(parameter)
         }
@@ -413,6 +418,7 @@ impl ParameterRow {
             distinct: None,
             confidence: None,
             reasons: Vec::new(),
+            source: None,
             seen: None,
         }
     }

@@ -337,7 +337,8 @@ impl ToolHandler {
         let (_, schemas) = self.views.schemas(monitor).map_err(|error| in_words(&error))?;
         let key = (view.fingerprint, question_of(arguments));
         let answer = self.answered(key, || {
-            let explanation = self.views.explain(&view, &arguments.id)?;
+            let mut explanation = self.views.explain(&view, &arguments.id)?;
+            schemas.link(&mut explanation.pattern);
             let schemas = schemas.endpoint(&explanation.pattern.id);
             let max_bytes = usize::try_from(arguments.max_bytes).unwrap_or(usize::MAX);
             let answer = paging::endpoint_answer(&explanation, schemas.as_ref(), max_bytes);

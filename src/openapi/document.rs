@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::openapi::client_names::set_client_names;
 use crate::openapi::cycles::unfold_cycles;
 use crate::openapi::dialect::in_dialect;
+use crate::openapi::links::{LinkedOperation, add_links};
 use crate::openapi::names::name_operations;
 use crate::openapi::operation::{COMPONENTS, OperationInput};
 use crate::openapi::security::{SecuritySchemes, oauth_flows};
@@ -46,6 +47,21 @@ pub(super) fn describe(
         let operation = input.describe(&mut security, &mut references);
         let item = paths.entry(path.clone()).or_insert_with(|| json!({}));
         item[METHODS[*method].to_ascii_lowercase()] = operation;
+    }
+    let linked = operations
+        .iter()
+        .zip(&names)
+        .map(|(((path, method), patterns), names)| LinkedOperation {
+            path,
+            method: METHODS[*method].to_ascii_lowercase(),
+            patterns,
+            names,
+            path_names: path_names_of(path),
+        })
+        .collect::<Vec<_>>();
+    // A description that people have edited has ids of its own, which are not known here.
+    if !options.observations {
+        add_links(&linked, &mut paths);
     }
     let tags: BTreeSet<&str> = names.iter().map(|names| &*names.tag).collect();
     let tags: Vec<Value> = tags

@@ -4,6 +4,7 @@ use crate::math::grouped;
 use crate::output::counted;
 use crate::report::decision::NearMiss;
 use crate::report::message_field::MessageField;
+use crate::report::parameter_source::ParameterSource;
 use crate::report::{Parameter, Pattern};
 
 /// The texts of an endpoint.
@@ -36,7 +37,7 @@ pub(crate) struct ParameterDetails<'r> {
     pub(crate) parameter: &'r Parameter,
     /// Share of requests, or number of values and confidence.
     pub(crate) evidence: String,
-    /// The first reasons for it being a parameter.
+    /// Where its values come from, and the first reasons for it being a parameter.
     pub(crate) reasons: String,
 }
 
@@ -95,7 +96,9 @@ impl<'r> ParameterDetails<'r> {
             (_, _, Some(seen)) => format!("{:.0} % of requests", seen * 100.0),
             _ => String::new(),
         };
-        let reasons = parameter.reasons.iter().take(MAX_REASONS).cloned().collect::<Vec<_>>();
+        let source = parameter.source.iter().map(ParameterSource::in_words);
+        let reasons = parameter.reasons.iter().take(MAX_REASONS).cloned();
+        let reasons: Vec<String> = source.chain(reasons).collect();
         Self { parameter, evidence, reasons: reasons.join("; ") }
     }
 }

@@ -65,6 +65,9 @@ impl ExplanationOutput for ExplanationText {
                     "  {{{}}}  segment {segment}, {}, {distinct} different values, confidence {confidence:.2}",
                     parameter.name, parameter.kind,
                 )?;
+                if let Some(source) = &parameter.source {
+                    writeln!(out, "    {}", source.in_words())?;
+                }
                 for reason in &parameter.reasons {
                     writeln!(out, "    {reason}")?;
                 }

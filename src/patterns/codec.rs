@@ -17,13 +17,14 @@ use crate::patterns::timeline::Timeline;
 use crate::shape::path_shapes::PathShapes;
 use crate::sketch::{LargestCount, stable_hash};
 use crate::skip::{SkipPlace, SkipReason, Skips};
+use crate::template::body_evidence::ScalarSet;
 use crate::template::trie::{Node, StoredTrie, Trie, TrieBounds};
 
 const MAGIC: &[u8; 4] = b"APST";
 
 /// Version of the format. Must be increased with every change to the stored fields or to a hashed
 /// input.
-pub(crate) const VERSION: u8 = 8;
+pub(crate) const VERSION: u8 = 9;
 
 /// Size of the header in bytes.
 const HEADER: usize = MAGIC.len() + 1 + 8;
@@ -39,6 +40,7 @@ struct StoredPatterns<'a, T> {
     answered: T,
     not_found: T,
     bodies: Option<Cow<'a, PathShapes>>,
+    scalars: Option<Cow<'a, ScalarSet>>,
 }
 
 impl Patterns {
@@ -82,6 +84,7 @@ impl Patterns {
                 bodies.fit();
                 Cow::Owned(bodies)
             }),
+            scalars: self.scalars.as_deref().map(Cow::Borrowed),
         };
         // Serialising plain data to memory cannot fail.
         let payload = postcard::to_stdvec(&stored).expect("plain data in memory is serialized");
@@ -198,7 +201,17 @@ impl StoredPatterns<'_, StoredTrie<Endpoint>> {
             ));
         }
         let used = self.used;
-        Ok(Patterns { answered, not_found, used, skips, timeline, bodies, ..Patterns::default() })
+        let scalars = self.scalars.map(|scalars| Box::new(scalars.into_owned()));
+        Ok(Patterns {
+            answered,
+            not_found,
+            used,
+            skips,
+            timeline,
+            bodies,
+            scalars,
+            ..Patterns::default()
+        })
     }
 }
 
@@ -206,6 +219,7 @@ impl StoredPatterns<'_, StoredTrie<Endpoint>> {
 /// added without overflow.
 fn fits(node: &Node<Endpoint>) -> bool {
     node.count <= limits::MAX_COUNT
+        && node.bodies.as_ref().is_none_or(|bodies| bodies.largest_count() <= limits::MAX_COUNT)
         && node.ends.iter().all(|end| end.seen.largest_count() <= limits::MAX_COUNT)
         && node.literals.iter().all(|child| fits(&child.node))
         && node.values.iter().all(|child| fits(&child.node))

@@ -214,18 +214,20 @@ pub(crate) fn build(
     judge: &dyn Classifier<Endpoint>,
 ) -> Decision {
     let [answered, not_found] = patterns.fitted();
+    let scalars = patterns.scalars.as_deref().filter(|_| !options.paths_alone);
     let matched = RefCell::new(MatchedRules::default());
     let mut routes = Routes::default();
     let mut explanations = Vec::new();
     let mut near_misses = BTreeMap::new();
     let (mut errors_only_404, mut not_told_apart) = (0, 0);
     let mut hosts: Vec<DescribedHost> = Vec::new();
-    for group in hosts::groups([&answered, &not_found], options, model, judge, &matched) {
+    for group in hosts::groups([&answered, &not_found], scalars, options, model, judge, &matched) {
         let ruled =
             WithRules { rules: &options.rules, host: &group.name, inner: judge, matched: &matched };
         let judge: &dyn Classifier<Endpoint> =
             if options.rules.is_empty() { judge } else { &ruled };
-        let decided = decide(&group.nodes, model.vocabulary, judge);
+        let own = hosts::scalars_of(scalars, &group.members);
+        let decided = decide(&group.nodes, model.vocabulary, own, judge);
         let requests = group.nodes.all().map(|node| node.count).sum();
         let mut host = HostSummary { name: &group.name, requests, ..HostSummary::default() };
         count_names(&decided, &mut host.names);

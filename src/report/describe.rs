@@ -151,6 +151,7 @@ fn path_parameter(segment: usize, variable: &Variable<'_>, name: &str) -> Parame
         confidence: Some(variable.confidence()),
         reasons: variable.reasons(),
         seen: None,
+        source: None,
     }
 }
 
@@ -165,6 +166,7 @@ fn query_parameters(seen: &[QueryParameter], requests: u64, names: &NameCounts) 
             distinct: None,
             confidence: None,
             reasons: Vec::new(),
+            source: None,
             seen: Some(share(name.count, requests)),
         })
         .collect();

@@ -9,9 +9,11 @@ use crate::report::OTHER_HOSTS;
 use crate::report::options::ReportOptions;
 use crate::sketch::stable_hash;
 use crate::template::Part;
+use crate::template::body_evidence::ScalarSet;
 use crate::template::classifier::Classifier;
 use crate::template::decide::decide;
 use crate::template::decided::DecidedNode;
+use crate::template::host::HostScalars;
 use crate::template::model::Model;
 use crate::template::node_group::NodeGroup;
 use crate::template::trie::Trie;
@@ -32,6 +34,7 @@ const LEAST_SURFACE: usize = 3;
 /// Sorted by group name.
 pub(super) fn groups<'t>(
     [answered, not_found]: [&'t Trie<Endpoint>; 2],
+    scalars: Option<&ScalarSet>,
     options: &ReportOptions,
     model: &Model,
     judge: &dyn Classifier<Endpoint>,
@@ -58,13 +61,24 @@ pub(super) fn groups<'t>(
             None => alone.push((name, host, node)),
         }
     }
-    let templates =
-        if options.group_hosts { same_surface(&alone, model, judge) } else { BTreeMap::new() };
+    let templates = if options.group_hosts {
+        same_surface(&alone, scalars, model, judge)
+    } else {
+        BTreeMap::new()
+    };
     for (name, host, node) in alone {
         let group = templates.get(&name).cloned().unwrap_or(name);
         add(&mut groups, group, host, node);
     }
     groups.into_values().collect()
+}
+
+/// The texts in the bodies of these hosts. The rest of the trie has no host of its own.
+pub(super) fn scalars_of<'s>(
+    all: Option<&'s ScalarSet>,
+    members: &[Option<&[u8]>],
+) -> HostScalars<'s> {
+    HostScalars { all, hosts: members.iter().flatten().map(|host| stable_hash(host)).collect() }
 }
 
 fn add<'t>(
@@ -87,6 +101,7 @@ fn add<'t>(
 /// are among the other's.
 fn same_surface(
     hosts: &[(String, Option<&[u8]>, NodeGroup<'_, Endpoint>)],
+    scalars: Option<&ScalarSet>,
     model: &Model,
     judge: &dyn Classifier<Endpoint>,
 ) -> BTreeMap<String, String> {
@@ -97,7 +112,8 @@ fn same_surface(
         };
         let mut surface =
             HostEndpoints { name, label, endpoints: BTreeSet::new(), outlines: BTreeSet::new() };
-        surface.collect(&decide(node, model.vocabulary, judge));
+        let scalars = scalars_of(scalars, &[*host]);
+        surface.collect(&decide(node, model.vocabulary, scalars, judge));
         by_domain.entry(domain).or_default().push(surface);
     }
     let mut templates = BTreeMap::new();

@@ -28,6 +28,8 @@ pub struct ReportOptions {
     /// [`Pattern::id`](crate::Pattern::id), or by a path or a URL that belongs to it, with or without the method. A text may
     /// mean several endpoints.
     pub explain: Option<String>,
+    /// True to decide templates by paths alone, also where the state has read bodies.
+    pub paths_alone: bool,
     /// True to add the near misses of every endpoint to the decision.
     pub near_misses: bool,
 }

@@ -11,9 +11,10 @@ use crate::schema::{Schemas, media_type};
 use crate::shape::messages::{ACCEPTED, BodyStats, Direction};
 
 impl Schemas {
-    /// Fills in the summaries of bodies of all endpoints.
+    /// Fills in the summaries of bodies of all endpoints, and the sources of their parameters.
     pub(crate) fn summarize(&self, report: &mut Report) {
         for pattern in &mut report.patterns {
+            self.link(pattern);
             let Some((host, endpoint)) = self.get(&pattern.id) else { continue };
             for (key, bodies, place) in &endpoint.bodies {
                 if bodies.observed == 0 && bodies.unreadable.iter().all(|count| *count == 0) {

@@ -7,6 +7,7 @@ use crate::shape::sensitive::NameKind;
 use crate::shape::tags::Tag;
 use crate::shape::{Caps, Shape};
 use crate::sketch::{BottomK, DistinctCounter, HeapSize, Merge, vec_bytes};
+use crate::template::body_evidence::key_class::KeyClass;
 use crate::template::secret::{Frequency, looks_secret_again};
 use crate::template::segment::kind_of;
 
@@ -46,10 +47,27 @@ pub(crate) struct Field {
     /// Objects that have it; 0 in the rest of an object, whose values are counted by its shape.
     pub(crate) present: u64,
     pub(crate) shape: Shape,
-    /// Whether its name says that its values are secret or personal, so that they are counted and not kept.
-    is_secret: bool,
+    traits: FieldTraits,
     /// The last object that had it: see [`Fields::begun`].
     stamp: u64,
+}
+
+/// What the name of a field says about its values.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct FieldTraits {
+    /// They are secret or personal, so that they are counted and not kept.
+    pub(super) is_secret: bool,
+    /// They identify something.
+    pub(super) is_identifier: bool,
+}
+
+impl FieldTraits {
+    fn of(key: &[u8]) -> Self {
+        let is_secret = NameKind::of(key).is_some();
+        let class = KeyClass::of(key);
+        let is_identifier = !is_secret && matches!(class, KeyClass::Identifier | KeyClass::Name);
+        Self { is_secret, is_identifier }
+    }
 }
 
 /// The place of a field that is being read.
@@ -98,7 +116,7 @@ impl Fields {
         }
         let was_full = self.keys.len() >= MAX_FIELDS;
         let index = self.keys.insert(key)?;
-        self.keys.value_at(index).is_secret = NameKind::of(key).is_some();
+        self.keys.value_at(index).traits = FieldTraits::of(key);
         self.forget_order();
         if was_full {
             self.drop_evicted();
@@ -123,12 +141,15 @@ impl Fields {
         }
     }
 
-    /// True if the name of a field says that its values are secret or personal.
+    /// What the name of a field says about its values.
     #[inline]
-    pub(super) fn is_secret(&mut self, index: &FieldIndex, key: &str) -> bool {
+    pub(super) fn traits(&mut self, index: &FieldIndex, key: &str) -> FieldTraits {
         match index {
-            FieldIndex::Kept(index) => self.keys.value_at(*index).is_secret,
-            FieldIndex::Rest => NameKind::of(key.as_bytes()).is_some(),
+            FieldIndex::Kept(index) => self.keys.value_at(*index).traits,
+            // Where the values of the rest come from is not asked.
+            FieldIndex::Rest => {
+                FieldTraits { is_identifier: false, ..FieldTraits::of(key.as_bytes()) }
+            }
         }
     }
 
@@ -236,7 +257,8 @@ fn is_hidden(key: &[u8]) -> bool {
 impl Merge for Field {
     fn merge(&mut self, other: Self) {
         self.present += other.present;
-        self.is_secret |= other.is_secret;
+        self.traits.is_secret |= other.traits.is_secret;
+        self.traits.is_identifier |= other.traits.is_identifier;
         self.shape.merge(other.shape);
     }
 }
@@ -330,8 +352,8 @@ impl<'de> Deserialize<'de> for Fields {
         let first = u16::MAX;
         let mut fields = Self { count, fewest, most, keys, hidden, tags, first, ..Self::default() };
         for index in 0..fields.keys.len() {
-            let is_secret = fields.keys.key_at(index).and_then(NameKind::of).is_some();
-            fields.keys.value_at(index).is_secret = is_secret;
+            let traits = fields.keys.key_at(index).map(FieldTraits::of).unwrap_or_default();
+            fields.keys.value_at(index).traits = traits;
         }
         Ok(fields)
     }

@@ -39,7 +39,7 @@ pub(crate) fn observe_pairs(
         if let FieldIndex::Kept(kept) = index {
             previous = Some(kept);
         }
-        let is_secret = fields.is_secret(&index, name);
+        let is_secret = fields.traits(&index, name).is_secret;
         let observe = if is_secret { Strings::observe_secret } else { Strings::observe };
         let value = fields.shape_at(&index);
         if group.len() == 1 && !name.ends_with("[]") {

@@ -1,6 +1,7 @@
 //! The messages at one endpoint: a shape for each direction, status and media type, and one for the query.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,9 +10,12 @@ use crate::flow::body::media::{BodySyntax, essence};
 use crate::flow::{Body, Flow, Headers};
 use crate::limits;
 use crate::shape::credentials::Credentials;
-use crate::shape::observe::{JsonProblem, observe_json};
+use crate::shape::observe::{JsonProblem, SampledValues, observe_json};
+use crate::shape::samples::{ValueSample, value_hash};
 use crate::shape::{Caps, Shape, form};
-use crate::sketch::{BottomK, HeapSize, Merge};
+use crate::sketch::{BottomK, HeapSize, Merge, vec_bytes};
+use crate::template::body_evidence::ScalarSet;
+use crate::template::body_evidence::facts::segment_value;
 
 /// Bodies that are told apart at one endpoint, by direction, status and media type.
 const MAX_MESSAGE_KINDS: usize = 48;
@@ -28,6 +32,8 @@ pub(crate) struct EndpointMessages {
     pub(crate) credentials: Credentials,
     /// Parameters of the query, as an object of strings and lists of strings.
     pub(crate) query: Shape,
+    /// The values of each segment of the path.
+    pub(crate) segments: Vec<ValueSample>,
     /// By [`MessageKey`].
     pub(crate) bodies: BottomK<BodyStats, MAX_MESSAGE_KINDS>,
     /// The level of detail that is cut away: see [`Caps::at`].
@@ -76,12 +82,22 @@ pub(crate) const UNREADABLE: [&str; 5] =
 #[derive(Debug, Default)]
 pub(crate) struct BodyScratch {
     decoder: BodyDecoder,
+    /// The segments of all paths, if they are known before bodies are observed; only values among
+    /// them are sampled then.
+    paths: Option<Arc<ScalarSet>>,
+}
+
+impl BodyScratch {
+    /// Samples only values that are segments of paths.
+    pub(crate) fn with_paths(paths: Option<Arc<ScalarSet>>) -> Self {
+        Self { paths, ..Self::default() }
+    }
 }
 
 impl Clone for BodyScratch {
     /// Memory is not worth a copy.
     fn clone(&self) -> Self {
-        Self::default()
+        Self::with_paths(self.paths.clone())
     }
 }
 
@@ -111,9 +127,21 @@ pub(crate) const ACCEPTED: u16 = 1;
 pub(crate) const REFUSED: u16 = 0;
 
 impl EndpointMessages {
-    /// Adds the messages of one flow; `query` is its query.
-    pub(crate) fn observe(&mut self, flow: &Flow<'_>, query: &[u8], scratch: &mut BodyScratch) {
+    /// Adds the messages of one flow; `query` is its query, `segments` are those of its path.
+    pub(crate) fn observe<'s>(
+        &mut self,
+        flow: &Flow<'_>,
+        query: &[u8],
+        segments: impl Iterator<Item = &'s [u8]>,
+        scratch: &mut BodyScratch,
+    ) {
         self.requests += 1;
+        for (at, segment) in segments.take(limits::MAX_PATH_SEGMENTS).enumerate() {
+            if self.segments.len() <= at {
+                self.segments.push(ValueSample::default());
+            }
+            self.segments[at].observe(value_hash(&segment_value(segment)));
+        }
         self.unencrypted += u64::from(matches!(&*flow.scheme, b"http" | b"ws"));
         self.credentials.observe(flow, query);
         let status =
@@ -156,8 +184,11 @@ impl EndpointMessages {
         let bodies = self.bodies.entry(&key.to_bytes());
         let mut level = self.level;
         bodies.bytes += body.recorded_bytes().unwrap_or_default();
+        let sampled = scratch.paths.as_deref().map_or(SampledValues::All, SampledValues::InPaths);
         match scratch.decoder.decode(body, headers) {
-            Ok(Some(bytes)) if !bytes.is_empty() => bodies.observe(bytes, content_type, &mut level),
+            Ok(Some(bytes)) if !bytes.is_empty() => {
+                bodies.observe(bytes, content_type, &mut level, sampled);
+            }
             Ok(_) => bodies.absent += 1,
             Err(problem) => {
                 bodies.unreadable[match problem {
@@ -238,21 +269,29 @@ impl BodyStats {
     }
 
     /// Adds a body; raises the level where the body is so wide that the endpoint cannot be kept at it.
-    fn observe(&mut self, bytes: Cow<'_, [u8]>, content_type: Option<&[u8]>, level: &mut u8) {
+    fn observe(
+        &mut self,
+        bytes: Cow<'_, [u8]>,
+        content_type: Option<&[u8]>,
+        level: &mut u8,
+        sampled: SampledValues<'_>,
+    ) {
         let Some(syntax) = BodySyntax::of(content_type, &bytes) else {
             self.other += 1;
             return;
         };
         let text = to_utf8(bytes, content_type);
         let observed = match syntax {
-            BodySyntax::Json => observe_json(&mut self.shape, &text, level),
-            BodySyntax::JsonLines => self.observe_lines(text.split(|byte| *byte == b'\n'), level),
+            BodySyntax::Json => observe_json(&mut self.shape, &text, level, sampled),
+            BodySyntax::JsonLines => {
+                self.observe_lines(text.split(|byte| *byte == b'\n'), level, sampled)
+            }
             BodySyntax::EventStream => {
                 let data = text
                     .split(|byte| *byte == b'\n')
                     .filter_map(|line| line.strip_prefix(b"data:"));
                 let is_json = |line: &&[u8]| matches!(line.trim_ascii(), [b'{' | b'[', ..]);
-                self.observe_lines(data.filter(is_json), level)
+                self.observe_lines(data.filter(is_json), level, sampled)
             }
             BodySyntax::Form => {
                 form::observe_form(&mut self.shape, &text);
@@ -285,11 +324,12 @@ impl BodyStats {
         &mut self,
         lines: impl Iterator<Item = &'l [u8]>,
         level: &mut u8,
+        sampled: SampledValues<'_>,
     ) -> Result<(), JsonProblem> {
         let lines = lines.map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
         let mut read = Err(JsonProblem::Invalid);
         for line in lines.take(limits::MAX_LINES_OF_BODY) {
-            let observed = observe_json(&mut self.shape, line, level);
+            let observed = observe_json(&mut self.shape, line, level, sampled);
             read = read.or(observed);
         }
         read
@@ -316,6 +356,11 @@ impl Merge for EndpointMessages {
         self.unencrypted += other.unencrypted;
         self.credentials.merge(other.credentials);
         self.query.merge(other.query);
+        let more = self.segments.len().max(other.segments.len());
+        self.segments.resize_with(more, ValueSample::default);
+        for (segment, other) in self.segments.iter_mut().zip(other.segments) {
+            segment.merge(other);
+        }
         self.bodies.merge(other.bodies);
         self.raise(other.level);
     }
@@ -329,5 +374,7 @@ impl HeapSize for EndpointMessages {
             + self.bodies.rest.shape.heap_bytes()
             + self.query.heap_bytes()
             + self.credentials.heap_bytes()
+            + vec_bytes(&self.segments)
+            + self.segments.iter().map(HeapSize::heap_bytes).sum::<usize>()
     }
 }

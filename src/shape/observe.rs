@@ -6,10 +6,12 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::limits;
-use crate::shape::fields::{FieldIndex, Fields};
+use crate::shape::fields::{FieldIndex, FieldTraits, Fields};
 use crate::shape::items::{Items, KindBit, MAX_POSITIONS};
+use crate::shape::samples::value_hash;
 use crate::shape::tags::TAG_NAMES;
 use crate::shape::{Caps, MAX_DEPTH, MAX_VALUE_BYTES, Shape};
+use crate::template::body_evidence::ScalarSet;
 
 /// The reason why a text is not observed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,12 +37,14 @@ pub(crate) fn observe_json(
     shape: &mut Shape,
     text: &[u8],
     level: &mut u8,
+    sampled: SampledValues<'_>,
 ) -> Result<(), JsonProblem> {
     let text = std::str::from_utf8(text).map_err(|_| JsonProblem::Invalid)?;
     let text = &*without_lone_surrogates(text);
-    let mut open = OpenObjects { level: *level, ..OpenObjects::default() };
+    let mut open = OpenObjects { level: *level, sampled, ..OpenObjects::default() };
     let mut parser = serde_json::Deserializer::from_str(text);
-    let place = Place { shape, depth: 0, is_secret: false, open: &mut open };
+    let traits = FieldTraits::default();
+    let place = Place { shape, depth: 0, traits, open: &mut open };
     let read = place.deserialize(&mut parser).and_then(|_| parser.end());
     *level = open.level;
     read.map_err(|error| if error.is_eof() { JsonProblem::Truncated } else { JsonProblem::Invalid })
@@ -82,17 +86,52 @@ fn without_lone_surrogates(text: &str) -> Cow<'_, str> {
 }
 
 /// A place in a shape to which the next value is added; gives the kind of the value.
-struct Place<'s> {
+struct Place<'s, 'v> {
     shape: &'s mut Shape,
     depth: usize,
-    /// Whether the strings here are secret or personal by the name of their field.
-    is_secret: bool,
-    open: &'s mut OpenObjects,
+    /// What the name of the field says about the strings here.
+    traits: FieldTraits,
+    open: &'s mut OpenObjects<'v>,
 }
+
+/// Which values that identify something are sampled.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum SampledValues<'v> {
+    /// All of them.
+    #[default]
+    All,
+    /// Those that are segments of paths, which are the ones that parameters can come from.
+    InPaths(&'v ScalarSet),
+}
+
+impl Place<'_, '_> {
+    /// Adds a value that identifies something to the sample.
+    #[inline]
+    fn sample(&mut self, text: &[u8]) {
+        if !self.traits.is_identifier || text.is_empty() || text.len() > MAX_SAMPLED_BYTES {
+            return;
+        }
+        let is_sampled = match self.open.sampled {
+            SampledValues::All => true,
+            SampledValues::InPaths(paths) => paths.holds_segment(text),
+        };
+        if is_sampled {
+            self.shape.sample.get_or_insert_default().observe(value_hash(text));
+        }
+    }
+
+    fn number<E: Error>(self, number: f64) -> Result<KindBit, E> {
+        self.shape.numbers.get_or_insert_default().observe(number);
+        Ok(KindBit::Number)
+    }
+}
+
+/// The longest value that is sampled, in bytes.
+const MAX_SAMPLED_BYTES: usize = 64;
 
 /// Memory of the objects that are not read to their end, for their tags.
 #[derive(Default)]
-struct OpenObjects {
+struct OpenObjects<'v> {
     /// Hashes of their keys.
     keys: Vec<u64>,
     /// Their tags: the index of the name, and where the value begins in `text`.
@@ -102,13 +141,14 @@ struct OpenObjects {
     values: u64,
     /// The level of the shape: see [`Caps::at`].
     level: u8,
+    sampled: SampledValues<'v>,
 }
 
 /// Values after which the nodes of an open list or object are counted, so that one body cannot take more memory than a share
 /// of an endpoint and this many nodes.
 const VALUES_A_COUNT: u64 = 1 << 16;
 
-impl OpenObjects {
+impl OpenObjects<'_> {
     /// Cuts a part of a shape that is too large, if enough was read since it was `counted`. What does not fit in a part at a
     /// level does not fit in the whole, so the level is one that the whole is brought to anyway.
     fn fit<P>(
@@ -135,7 +175,7 @@ impl OpenObjects {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Place<'_> {
+impl<'de> DeserializeSeed<'de> for Place<'_, '_> {
     type Value = KindBit;
 
     #[inline]
@@ -145,7 +185,7 @@ impl<'de> DeserializeSeed<'de> for Place<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Place<'_> {
+impl<'de> Visitor<'de> for Place<'_, '_> {
     type Value = KindBit;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -166,8 +206,11 @@ impl<'de> Visitor<'de> for Place<'_> {
         clippy::cast_precision_loss,
         reason = "the range of numbers need not be exact beyond 53 bits"
     )]
-    fn visit_u64<E: Error>(self, number: u64) -> Result<KindBit, E> {
-        self.visit_f64(number as f64)
+    fn visit_u64<E: Error>(mut self, number: u64) -> Result<KindBit, E> {
+        if self.traits.is_identifier {
+            self.sample(number.to_string().as_bytes());
+        }
+        self.number(number as f64)
     }
 
     #[expect(
@@ -175,17 +218,17 @@ impl<'de> Visitor<'de> for Place<'_> {
         reason = "the range of numbers need not be exact beyond 53 bits"
     )]
     fn visit_i64<E: Error>(self, number: i64) -> Result<KindBit, E> {
-        self.visit_f64(number as f64)
+        self.number(number as f64)
     }
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<KindBit, E> {
-        self.shape.numbers.get_or_insert_default().observe(number);
-        Ok(KindBit::Number)
+        self.number(number)
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<KindBit, E> {
+    fn visit_str<E: Error>(mut self, text: &str) -> Result<KindBit, E> {
+        self.sample(text.as_bytes());
         let strings = self.shape.strings.get_or_insert_default();
-        if self.is_secret {
+        if self.traits.is_secret {
             strings.observe_secret(text);
         } else {
             strings.observe(text);
@@ -206,7 +249,7 @@ impl<'de> Visitor<'de> for Place<'_> {
             let item = Place {
                 shape: &mut list.item,
                 depth: self.depth + 1,
-                is_secret: self.is_secret,
+                traits: self.traits,
                 open: self.open,
             };
             let Some(kind) = items.next_element_seed(item)? else { break };
@@ -235,7 +278,7 @@ impl<'de> Visitor<'de> for Place<'_> {
         let mut counted = self.open.values;
         let mut read_member = |fields: &mut Fields, open: &mut OpenObjects| {
             let seed = Key { fields: &mut *fields, previous };
-            let Some((index, tag, is_secret)) = members.next_key_seed(seed)? else {
+            let Some((index, tag, traits)) = members.next_key_seed(seed)? else {
                 return Ok(false);
             };
             if let FieldIndex::Kept(kept) = index {
@@ -243,7 +286,7 @@ impl<'de> Visitor<'de> for Place<'_> {
                 previous = Some(kept);
             }
             let shape = fields.shape_at(&index);
-            let value = Place { shape, depth: self.depth + 1, is_secret, open };
+            let value = Place { shape, depth: self.depth + 1, traits, open };
             match tag {
                 Some(name) => members.next_value_seed(TagValue(value, name))?,
                 None => drop(members.next_value_seed(value)?),
@@ -286,15 +329,14 @@ impl<'de> Visitor<'de> for Place<'_> {
     }
 }
 
-/// The next key of an object: gives its field, its index among [`TAG_NAMES`] if it is one, and whether it says that its values
-/// are secret or personal.
+/// The next key of an object: gives its field, its index among [`TAG_NAMES`] if it is one, and what it says about its values.
 struct Key<'f> {
     fields: &'f mut Fields,
     previous: Option<usize>,
 }
 
 impl<'de> DeserializeSeed<'de> for Key<'_> {
-    type Value = (FieldIndex, Option<u8>, bool);
+    type Value = (FieldIndex, Option<u8>, FieldTraits);
 
     #[inline]
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -303,7 +345,7 @@ impl<'de> DeserializeSeed<'de> for Key<'_> {
 }
 
 impl Visitor<'_> for Key<'_> {
-    type Value = (FieldIndex, Option<u8>, bool);
+    type Value = (FieldIndex, Option<u8>, FieldTraits);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")
@@ -312,8 +354,8 @@ impl Visitor<'_> for Key<'_> {
     #[inline]
     fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
         let index = self.fields.index(key, self.previous);
-        let is_secret = self.fields.is_secret(&index, key);
-        Ok((index, tag_index(key), is_secret))
+        let traits = self.fields.traits(&index, key);
+        Ok((index, tag_index(key), traits))
     }
 }
 
@@ -333,9 +375,9 @@ fn tag_index(key: &str) -> Option<u8> {
 }
 
 /// The value of a tag: added to its place, and remembered if it is a short string.
-struct TagValue<'s>(Place<'s>, u8);
+struct TagValue<'s, 'v>(Place<'s, 'v>, u8);
 
-impl<'de> DeserializeSeed<'de> for TagValue<'_> {
+impl<'de> DeserializeSeed<'de> for TagValue<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -343,7 +385,7 @@ impl<'de> DeserializeSeed<'de> for TagValue<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for TagValue<'_> {
+impl<'de> Visitor<'de> for TagValue<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

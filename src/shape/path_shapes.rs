@@ -97,12 +97,13 @@ fn is_kept_at(hash: u64, level: u8) -> bool {
 }
 
 impl PathShapes {
-    /// Adds the messages of a flow. The steps of `route` are not looked at; `query` is the query of the flow.
-    pub(crate) fn observe(
+    /// Adds the messages of a flow. The steps of `route` are not looked at; `query` is the query of the flow, `segments` are
+    /// those of its path.
+    pub(crate) fn observe<'s>(
         &mut self,
         flow: &Flow<'_>,
         query: &[u8],
-        steps: PathSteps,
+        segments: impl Iterator<Item = &'s [u8]> + Clone,
         mut route: RequestRoute,
         scratch: &mut BodyScratch,
     ) {
@@ -114,6 +115,7 @@ impl PathShapes {
         if self.uncounted.flows >= often || self.uncounted.bytes >= limits::BYTES_A_COUNT {
             self.fit();
         }
+        let steps = PathSteps::of(segments.clone());
         route.steps = steps.known;
         let hash = route.hash();
         if self.groups.len() >= MAX_GROUPS
@@ -125,7 +127,7 @@ impl PathShapes {
         }
         let group =
             self.groups.entry(hash).or_insert_with(|| PathGroup { route, ..PathGroup::default() });
-        group.messages(steps.all, steps.has_unknown).observe(flow, query, scratch);
+        group.messages(steps.all, steps.has_unknown).observe(flow, query, segments, scratch);
         self.drop_groups();
     }
 
@@ -345,7 +347,7 @@ mod tests {
                 body,
                 ..Response::default()
             });
-            let steps = PathSteps::of(path.split('/').skip(1).map(str::as_bytes));
+            let steps = path.split('/').skip(1).map(str::as_bytes);
             let route = RequestRoute { host: (*b"h.example").into(), ..RequestRoute::default() };
             shapes.observe(&flow, b"", steps, route, &mut BodyScratch::default());
         }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::shape::formats::StringFormat;
 use crate::shape::sensitive::SensitiveKind;
 use crate::shape::strings::Strings;
-use crate::shape::{Shape, boxed_bytes, merge_option};
-use crate::sketch::{HeapSize, Merge};
+use crate::shape::{Shape, boxed_bytes};
+use crate::sketch::{HeapSize, Merge, merge_option};
 
 /// The longest item of a list in one string, in bytes: a longer one is text.
 const MAX_ITEM_BYTES: usize = 64;

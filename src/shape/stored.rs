@@ -9,6 +9,7 @@ use crate::shape::fields::Fields;
 use crate::shape::items::Items;
 use crate::shape::messages::{BodyStats, EndpointMessages};
 use crate::shape::numbers::Numbers;
+use crate::shape::samples::ValueSample;
 use crate::shape::separated::Separated;
 use crate::shape::strings::Strings;
 use crate::shape::{Caps, MAX_DEPTH, Shape};
@@ -25,6 +26,7 @@ struct StoredShape {
     fields: Option<Box<Fields>>,
     opaque: u64,
     separated: Option<Box<Separated>>,
+    sample: Option<Box<ValueSample>>,
 }
 
 thread_local! {
@@ -70,9 +72,20 @@ impl<'de> Deserialize<'de> for Shape {
             fields,
             opaque,
             separated,
+            sample,
         } = stored;
-        let shape =
-            Self { nulls, trues, falses, numbers, strings, items, fields, opaque, separated };
+        let shape = Self {
+            nulls,
+            trues,
+            falses,
+            numbers,
+            strings,
+            items,
+            fields,
+            opaque,
+            separated,
+            sample,
+        };
         if shape.largest_count() > limits::MAX_COUNT {
             return Err(D::Error::custom("counts that are too large"));
         }

@@ -11,7 +11,7 @@ use crate::schema::prior::Prior;
 use crate::schema::schema_of_json;
 use crate::shape::form::observe_form;
 use crate::shape::items::Items;
-use crate::shape::observe::observe_json;
+use crate::shape::observe::{SampledValues, observe_json};
 use crate::shape::{Caps, MAX_DEPTH, Shape};
 use crate::sketch::Merge;
 use crate::template::property_rules::PropertyDecision;
@@ -72,7 +72,7 @@ fn value() -> impl Strategy<Value = Value> {
 fn shape_of(values: &[Value]) -> Shape {
     let mut shape = Shape::default();
     for value in values {
-        observe_json(&mut shape, value.to_string().as_bytes(), &mut 0).unwrap();
+        observe_json(&mut shape, value.to_string().as_bytes(), &mut 0, SampledValues::All).unwrap();
     }
     shape
 }
@@ -216,7 +216,7 @@ proptest! {
             let at = (0..=text.len() * end / 100).rev().find(|at| text.is_char_boundary(*at));
             let cut = &text[..at.unwrap_or(0)];
             let is_whole = serde_json::from_str::<Value>(cut).is_ok();
-            prop_assert_eq!(observe_json(&mut shape, cut.as_bytes(), &mut 0).is_ok(), is_whole);
+            prop_assert_eq!(observe_json(&mut shape, cut.as_bytes(), &mut 0, SampledValues::All).is_ok(), is_whole);
             if is_whole {
                 return Ok(());
             }
@@ -246,12 +246,12 @@ fn no_secret_and_no_long_value_is_in_a_state() {
         let text =
             json!({ "a": secret, secret: 1, "type": secret, "b": [secret], "c": "z".repeat(49) })
                 .to_string();
-        observe_json(&mut shape, text.as_bytes(), &mut 0).unwrap();
+        observe_json(&mut shape, text.as_bytes(), &mut 0, SampledValues::All).unwrap();
     }
     // Plain words, which the name of the field makes a secret or personal.
     let by_name = ["correct-horse-battery", "Wilhelmina"];
     let text = json!({ "password": by_name[0], "tokens": [by_name[0]], "api_token": [by_name[0]], "first_name": by_name[1] });
-    observe_json(&mut shape, text.to_string().as_bytes(), &mut 0).unwrap();
+    observe_json(&mut shape, text.to_string().as_bytes(), &mut 0, SampledValues::All).unwrap();
     observe_form(&mut shape, b"client_secret=correct-horse-battery&lastName=Wilhelmina");
     let bytes = postcard::to_stdvec(&shape).unwrap();
     for secret in secrets.into_iter().chain(by_name) {
@@ -298,11 +298,17 @@ fn shapes_nested_more_deeply_than_any_observation_are_refused() {
 fn deep_and_wide_values_are_bounded() {
     let deep = "[".repeat(100_000) + &"]".repeat(100_000);
     let mut shape = Shape::default();
-    observe_json(&mut shape, deep.as_bytes(), &mut 0).unwrap();
+    observe_json(&mut shape, deep.as_bytes(), &mut 0, SampledValues::All).unwrap();
     assert!(shape.nodes() < 40);
     let wide: Map<String, Value> =
         (0..200_000).map(|n| (format!("key{n}"), json!({ "a": n }))).collect();
-    observe_json(&mut shape, Value::Object(wide).to_string().as_bytes(), &mut 0).unwrap();
+    observe_json(
+        &mut shape,
+        Value::Object(wide).to_string().as_bytes(),
+        &mut 0,
+        SampledValues::All,
+    )
+    .unwrap();
     assert!(shape.nodes() < 400, "{}", shape.nodes());
     let mut level = 0;
     shape.fit(20, &mut level);
@@ -324,7 +330,7 @@ fn a_body_that_is_too_wide_is_cut_while_it_is_read() {
     let text = wide.to_string();
     assert!(text.len() > 4 << 20, "{}", text.len());
     let (mut shape, mut level) = (Shape::default(), 0);
-    observe_json(&mut shape, text.as_bytes(), &mut level).unwrap();
+    observe_json(&mut shape, text.as_bytes(), &mut level, SampledValues::All).unwrap();
     // 144,000 objects and lists, and as many numbers.
     assert!(level > 0 && shape.nodes() < 100_000, "{level} {}", shape.nodes());
     shape.fit(MAX_ENDPOINT_SHAPE_NODES, &mut level);

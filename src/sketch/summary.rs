@@ -43,6 +43,15 @@ pub(crate) trait KeepsNames {
     }
 }
 
+/// Merges a part that may be absent.
+pub(crate) fn merge_option<T: Merge>(one: &mut Option<Box<T>>, other: Option<Box<T>>) {
+    match (one.as_mut(), other) {
+        (Some(one), Some(other)) => one.merge(*other),
+        (None, other) => *one = other,
+        (Some(_), None) => {}
+    }
+}
+
 /// Heap memory of a vector's buffer in bytes, excluding heap memory owned by its items.
 pub(crate) fn vec_bytes<T>(items: &Vec<T>) -> usize {
     items.capacity() * size_of::<T>()

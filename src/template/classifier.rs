@@ -2,9 +2,10 @@
 
 use crate::math::ln1;
 use crate::template::Template;
+use crate::template::context::bodies::{BODY_COUNT, log_odds};
 use crate::template::context::{Candidate, LeafStats, SiblingSet};
 use crate::template::features::{Feature, Features};
-use crate::template::model::{Model, STAGES};
+use crate::template::model::{BODY_STAGES, Model, STAGES};
 
 /// Classification of one segment.
 #[derive(Clone, Debug)]
@@ -82,12 +83,19 @@ pub(crate) struct ModelClassifier<'m>(pub(crate) &'m Model);
 
 impl<T: LeafStats> Classifier<T> for ModelClassifier<'_> {
     fn judge(&self, place: &SiblingSet<'_, '_, T>) -> Vec<Classification> {
-        let (probabilities, features) = settled(self.0, place);
+        let Settled { probabilities, features, by_bodies } = settled(self.0, place);
         let mut verdicts = verdicts(&probabilities, threshold(place, &probabilities));
-        for (verdict, features) in verdicts.iter_mut().zip(&features) {
+        for ((verdict, features), by_bodies) in verdicts.iter_mut().zip(&features).zip(by_bodies) {
+            // What its own bodies say of a segment needs no siblings.
+            verdict.is_value |= by_bodies >= TELLING && verdict.probability > CONFIRMED;
             // Clear names need no reason.
             if verdict.is_value || verdict.is_near() {
-                verdict.reason = self.0.reason(features, verdict.is_value);
+                let in_favor = if verdict.is_value { by_bodies } else { -by_bodies };
+                verdict.reason = if in_favor >= TELLING {
+                    BODIES
+                } else {
+                    self.0.reason(features, verdict.is_value)
+                };
             }
         }
         verdicts
@@ -152,11 +160,11 @@ fn verdicts(probabilities: &[f64], threshold: f64) -> Vec<Classification> {
 }
 
 /// Runs all stages, then adjusts the probabilities by the evidence of folded segments.
-fn settled<T: LeafStats>(
-    model: &Model,
-    place: &SiblingSet<'_, '_, T>,
-) -> (Vec<f64>, Vec<Features>) {
-    let (mut probabilities, features) = stages(model, place, STAGES);
+fn settled<T: LeafStats>(model: &Model, place: &SiblingSet<'_, '_, T>) -> Settled {
+    let (guesses, features) = stages(model, place, STAGES);
+    let (mut probabilities, _) = with_bodies(model, place, guesses.clone(), BODY_STAGES);
+    let by_bodies = guesses.iter().zip(&probabilities);
+    let by_bodies = by_bodies.map(|(guess, p)| log_odds(*p) - log_odds(*guess)).collect();
     let long_numbers = place.values.iter().any(|values| values.kind.is_integer());
     let (mut folded_requests, mut folded_names) = (0, 0);
     for values in place.values.iter().filter(|values| values.folded.estimate() > 0) {
@@ -178,8 +186,23 @@ fn settled<T: LeafStats>(
             *probability = probability.max(FOLDED);
         }
     }
-    (probabilities, features)
+    Settled { probabilities, features, by_bodies }
 }
+
+/// The result of all stages at one place, by candidate.
+struct Settled {
+    probabilities: Vec<f64>,
+    features: Vec<Features>,
+    /// What bodies added to the log odds.
+    by_bodies: Vec<f64>,
+}
+
+/// What bodies must add to the log odds, in favor of the result, to be named as its reason.
+const TELLING: f64 = 0.7;
+/// Threshold for a segment of which its bodies say so much.
+const CONFIRMED: f64 = 0.7;
+/// The reason if they do.
+const BODIES: &str = "what the bodies of its requests hold";
 
 /// Returns `true` if most unknown segments of a node are values. They are a bottom-k sample of the
 /// segments that the node folded.
@@ -230,6 +253,40 @@ pub(crate) fn stages<T: LeafStats>(
         }
     }
     (probabilities, features)
+}
+
+/// Runs the first `count` stages that correct probabilities by bodies. Returns the probabilities and
+/// the body features of the next stage; they are empty where no body was read at the place, whose
+/// probabilities then stay as they are.
+pub(crate) fn with_bodies<T: LeafStats>(
+    model: &Model,
+    place: &SiblingSet<'_, '_, T>,
+    mut probabilities: Vec<f64>,
+    count: usize,
+) -> (Vec<f64>, Vec<[f64; BODY_COUNT]>) {
+    let Some(context) = place.body_context() else { return (probabilities, Vec::new()) };
+    let guesses = probabilities.clone();
+    let mut rows = place.body_features(&context, &probabilities);
+    for stage in 0..count {
+        let corrected =
+            guesses.iter().zip(&rows).map(|(guess, row)| model.corrected(stage, *guess, row));
+        probabilities = corrected.collect();
+        rows = place.body_features(&context, &probabilities);
+    }
+    (probabilities, rows)
+}
+
+/// The body features of a stage of correction, each behind the log odds by paths alone; none where
+/// no body was read at the place.
+#[cfg(feature = "training")]
+pub(crate) fn body_evidence<T: LeafStats>(
+    model: &Model,
+    place: &SiblingSet<'_, '_, T>,
+    stage: usize,
+) -> Vec<(f64, [f64; BODY_COUNT])> {
+    let (probabilities, _) = stages(model, place, STAGES);
+    let guesses: Vec<f64> = probabilities.iter().map(|guess| log_odds(*guess)).collect();
+    guesses.into_iter().zip(with_bodies(model, place, probabilities, stage).1).collect()
 }
 
 /// The input features of a stage.

@@ -1,6 +1,7 @@
 //! Context features of a segment: its siblings, its subtree and its traffic, which need all
 //! observed requests.
 
+pub(crate) mod bodies;
 mod sharing;
 
 use std::collections::BTreeMap;

@@ -10,10 +10,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::sketch::stable_hash;
+use crate::template::body_evidence::SegmentEchoes;
 use crate::template::classifier::{Classification, Classifier};
 use crate::template::context::{Candidate, LeafStats, SiblingSet};
 use crate::template::decided::{CloseCall, DecidedLiteral, DecidedNode};
-use crate::template::host::HostIndex;
+use crate::template::host::{HostIndex, HostScalars};
 use crate::template::naming::{parameter_names, unique};
 use crate::template::node_group::NodeGroup;
 use crate::template::operations;
@@ -31,9 +32,10 @@ const MAX_NEAR_MISSES: usize = 10;
 pub(crate) fn decide<'t, T: LeafStats>(
     hosts: &NodeGroup<'t, T>,
     vocabulary: &Vocabulary,
+    scalars: HostScalars<'_>,
     judge: &dyn Classifier<T>,
 ) -> DecidedNode<'t, T> {
-    let index = HostIndex::new(hosts, vocabulary);
+    let index = HostIndex::new(hosts, vocabulary, scalars);
     decide_group(hosts, Template::default(), &index, judge)
 }
 
@@ -115,6 +117,9 @@ fn decide_group<'t, T: LeafStats>(
     let variables = variables
         .into_iter()
         .map(|(mut variable, below)| {
+            if !index.reads_bodies() {
+                variable.echoes = SegmentEchoes::default();
+            }
             let given = judge.parameter_names(&template, &variable.frame);
             let wanted =
                 given.unwrap_or_else(|| parameter_names(&template.parts, &variable, &below));

@@ -1,6 +1,7 @@
 //! Features of a whole host: an index of its segments, their vocabulary coverage, and naming
 //! habits.
 
+use crate::template::body_evidence::{ScalarRole, ScalarSet};
 use crate::template::features::{Feature as F, Features, LEXICAL, lexical, ratio};
 use crate::template::node_group::NodeGroup;
 use crate::template::segment::ending_of;
@@ -13,6 +14,7 @@ use crate::template::vocabulary::Vocabulary;
 #[derive(Debug)]
 pub(crate) struct HostIndex<'v> {
     vocabulary: &'v Vocabulary,
+    scalars: HostScalars<'v>,
     /// Sorted by hash.
     segments: Vec<SegmentFacts>,
     /// Number of trie nodes of the host that are evidence.
@@ -24,6 +26,15 @@ pub(crate) struct HostIndex<'v> {
     words: f64,
     /// The part of that weight that is not in the vocabulary.
     unknown: f64,
+}
+
+/// The short texts in the bodies of some hosts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HostScalars<'s> {
+    /// The texts of all hosts; `None` if bodies were not read.
+    pub(crate) all: Option<&'s ScalarSet>,
+    /// Hashes of the names of the hosts.
+    pub(crate) hosts: Vec<u64>,
 }
 
 /// Facts about one segment of a host.
@@ -62,13 +73,21 @@ const MIN_SEGMENTS_WITH_ENDING: usize = 3;
 /// An ending is common on a host only if at least one in this many segments has it.
 const ONE_OF_SEGMENTS: usize = 3;
 
+/// Hosts of a group whose bodies are asked for a text.
+const MAX_ASKED_HOSTS: usize = 64;
+
 impl<'v> HostIndex<'v> {
     /// Maximum weight of one segment, whatever the number of nodes at which it occurs.
     pub(crate) const MAX_WEIGHT: f64 = 4.0;
 
-    pub(crate) fn new<T>(hosts: &NodeGroup<'_, T>, vocabulary: &'v Vocabulary) -> Self {
+    pub(crate) fn new<T>(
+        hosts: &NodeGroup<'_, T>,
+        vocabulary: &'v Vocabulary,
+        scalars: HostScalars<'v>,
+    ) -> Self {
         let mut index = Self {
             vocabulary,
+            scalars,
             segments: Vec::new(),
             places: 0,
             endings: Vec::new(),
@@ -112,6 +131,18 @@ impl<'v> HostIndex<'v> {
         (index.words, index.unknown) = (sums.words, sums.habits.unknown);
         index.habits = sums.habits();
         index
+    }
+
+    /// Whether bodies are evidence.
+    pub(crate) fn reads_bodies(&self) -> bool {
+        self.scalars.all.is_some()
+    }
+
+    /// The probability that bodies of the host hold a text in a role; `text` is its hash.
+    pub(crate) fn held(&self, role: ScalarRole, text: u64) -> f64 {
+        let Some(all) = self.scalars.all else { return 0.0 };
+        let hosts = self.scalars.hosts.iter().take(MAX_ASKED_HOSTS);
+        hosts.map(|host| all.held(*host, role, text)).fold(0.0, f64::max)
     }
 
     /// (providers that use a segment with these words, providers that use it as the parent of a

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use crate::math::logistic;
+use crate::template::context::bodies::{BODY_COUNT, BODY_NAMES, log_odds};
 use crate::template::features::{COUNT, Features, LEXICAL, NAMES};
 use crate::template::trees::BoostedTrees;
 use crate::template::vocabulary::Vocabulary;
@@ -12,6 +13,10 @@ use crate::template::vocabulary::Vocabulary;
 /// Number of stages: the segment alone, then with its context, then twice more with the
 /// probabilities of its siblings from the previous stage.
 pub(crate) const STAGES: usize = 4;
+
+/// Number of stages that correct the result by bodies; the second uses the siblings' probabilities
+/// of the first.
+pub(crate) const BODY_STAGES: usize = 2;
 
 /// Weight of the trees in the mean, in log odds. Chosen for minimum loss in leave-one-API-out
 /// cross-validation.
@@ -24,6 +29,8 @@ pub(crate) struct Model {
     weights: [Vec<f64>; STAGES],
     /// One ensemble per stage.
     trees: Vec<BoostedTrees>,
+    /// One ensemble per stage that corrects the probabilities by what bodies say, in log odds.
+    body_trees: Vec<BoostedTrees>,
 }
 
 static SHIPPED: LazyLock<Model> = LazyLock::new(|| {
@@ -31,6 +38,7 @@ static SHIPPED: LazyLock<Model> = LazyLock::new(|| {
         Vocabulary::shipped(),
         include_str!("../../data/weights.tsv"),
         include_str!("../../data/trees.tsv"),
+        include_str!("../../data/bodies.tsv"),
     )
 });
 
@@ -42,7 +50,12 @@ impl Model {
 
     /// Parses a model. A line of `text` has a feature name and one weight per stage, separated by
     /// tabs. Missing weights are 0.
-    pub(crate) fn parse(vocabulary: &'static Vocabulary, text: &str, trees: &str) -> Self {
+    pub(crate) fn parse(
+        vocabulary: &'static Vocabulary,
+        text: &str,
+        trees: &str,
+        bodies: &str,
+    ) -> Self {
         let mut weights = [const { Vec::new() }; STAGES].map(|_: Vec<f64>| vec![0.0; COUNT]);
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let mut cells = line.split('\t');
@@ -52,7 +65,12 @@ impl Model {
                 stage[at] = cell.trim().parse().unwrap_or(0.0);
             }
         }
-        Self { vocabulary, weights, trees: BoostedTrees::parse(trees, STAGES) }
+        Self {
+            vocabulary,
+            weights,
+            trees: BoostedTrees::parse(trees, NAMES, STAGES),
+            body_trees: BoostedTrees::parse(bodies, BODY_NAMES, BODY_STAGES),
+        }
     }
 
     /// The probability that a segment is a value, by the given stage.
@@ -64,6 +82,11 @@ impl Model {
         // interactions.
         let trees = self.trees[stage].answer(&features.values);
         logistic(sum * (1.0 - SHARE_OF_TREES) + trees * SHARE_OF_TREES)
+    }
+
+    /// The probability of the stage before, corrected by what bodies say.
+    pub(crate) fn corrected(&self, stage: usize, guess: f64, bodies: &[f64; BODY_COUNT]) -> f64 {
+        logistic(log_odds(guess) + self.body_trees[stage].answer(bodies))
     }
 
     /// Contribution of each feature to the log odds of the last stage; positive for a value.

@@ -4,6 +4,7 @@
 mod codes;
 
 use crate::template::Part;
+use crate::template::body_evidence::SegmentEchoes;
 use crate::template::node_group::NodeGroup;
 use crate::template::segment::{Segment, SegmentKind, kind_of};
 use crate::template::singular::singular;
@@ -30,6 +31,7 @@ pub(crate) fn parameter_names<T>(
     let noun = noun_before(parts);
     let by_kind = in_frame(variable)
         .or_else(|| by_position(parts, variable, below))
+        .or_else(|| by_key(&variable.echoes, noun.as_deref()))
         .or_else(|| by_kind(variable, noun.as_deref()));
     let base = by_kind.unwrap_or_else(|| after_noun(noun.as_deref()));
     if !is_taken(&base, parts) {
@@ -166,6 +168,48 @@ fn leads_to<T>(group: &NodeGroup<'_, T>, is_kind: &dyn Fn(SegmentKind) -> bool) 
 fn number_of(text: &[u8]) -> Option<u32> {
     std::str::from_utf8(Segment::parse(text).core).ok()?.parse().ok()
 }
+
+/// Name by the key under which bodies hold the values: `{login}`, `{bucket_name}`, `{owner}`. `None`
+/// if it is that of an id of the thing itself, which is called after the noun before it.
+fn by_key(echoes: &SegmentEchoes, noun: Option<&str>) -> Option<String> {
+    let key = echoes.main_key()?;
+    let (holder, key) =
+        key.rsplit_once('.').map_or((None, key), |(holder, key)| (Some(holder), key));
+    let key = snake_case(key.as_bytes());
+    let is_id = matches!(&*key, "id" | "uuid" | "guid" | "uid" | "ids" | "oid" | "pk");
+    let holder = holder.map(|holder| snake_case(holder.as_bytes()));
+    let holder = holder.filter(|holder| !HOLDERS.contains(&&**holder));
+    let says_little =
+        matches!(&*key, "name" | "code" | "number" | "key" | "title" | "ref" | "path");
+    match holder {
+        Some(holder) if is_id => Some(format!("{}_id", singular(&holder))),
+        Some(holder) if key == "name" || key == "login" || key == "slug" => Some(singular(&holder)),
+        _ if is_id || key.is_empty() => None,
+        _ if says_little => Some(match noun {
+            Some(noun) if !ATTRIBUTES.contains(&noun) => format!("{}_{key}", singular(noun)),
+            _ => key,
+        }),
+        _ => Some(key),
+    }
+}
+
+/// Keys that hold an answer and do not say what it is.
+const HOLDERS: [&str; 14] = [
+    "data",
+    "result",
+    "results",
+    "item",
+    "items",
+    "response",
+    "value",
+    "attributes",
+    "metadata",
+    "meta",
+    "payload",
+    "content",
+    "object",
+    "properties",
+];
 
 /// Name of a kind of value that is not an id, or that has no noun before it.
 fn by_kind(variable: &Variable<'_>, noun: Option<&str>) -> Option<String> {

@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits;
 use crate::sketch::stable_hash;
-use crate::template::segment::Segment;
-use crate::template::trie::is_value;
+use crate::template::segment::{Segment, is_value};
 use crate::template::vocabulary::Vocabulary;
 
 /// One segment of a path.

@@ -1,8 +1,6 @@
 //! Gradient-boosted regression trees, data/trees.tsv. They capture interactions of features that a
 //! linear model cannot.
 
-use crate::template::features::{COUNT, NAMES};
-
 /// The trees of one stage. Their predictions are summed.
 #[derive(Debug, Default)]
 pub(crate) struct BoostedTrees {
@@ -35,12 +33,12 @@ impl TreeNode {
 }
 
 impl BoostedTrees {
-    /// Parses the trees of `stages` stages.
+    /// Parses the trees of `stages` stages, whose features have the names `known`.
     ///
-    /// The first line has the names of the features, all of which must exist. Each further line is
+    /// The first line has the names of the features, all of which must be known. Each further line is
     /// one tree: its stage, a tab, and its nodes in pre-order, separated by spaces. A node is
     /// `feature<=threshold:mean` or, for a leaf, `=prediction`.
-    pub(crate) fn parse(text: &str, stages: usize) -> Vec<Self> {
+    pub(crate) fn parse(text: &str, known: &[&str], stages: usize) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         all.resize_with(stages, Self::default);
         let mut lines = text.lines().filter(|line| !line.starts_with('#'));
@@ -48,7 +46,7 @@ impl BoostedTrees {
             .next()
             .unwrap_or_default()
             .split(' ')
-            .map(|name| NAMES.iter().position(|known| *known == name))
+            .map(|name| known.iter().position(|known| *known == name))
             .collect();
         for line in lines {
             let Some((stage, nodes)) = line.split_once('\t') else { continue };
@@ -103,7 +101,7 @@ impl BoostedTrees {
     /// Contribution of each feature to the sum of predictions: the change of the mean at each split
     /// on the way (path attribution).
     pub(crate) fn contributions(&self, values: &[f64]) -> Vec<f64> {
-        let mut moved = vec![0.0; COUNT];
+        let mut moved = vec![0.0; values.len()];
         for root in &self.roots {
             let mut at = *root;
             while let TreeNode::Split { feature, threshold, mean, right } = self.nodes[at] {
@@ -118,13 +116,14 @@ impl BoostedTrees {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::template::features::{COUNT, NAMES};
 
     #[test]
     fn a_tree_is_gone_down_to_one_leaf() {
         let (first, second) = (NAMES[1], NAMES[2]);
         let text =
             format!("# x\n{first} {second}\n1\t0<=0.5:0.1 =1.5 1<=2:-0.2 =-3 =4\n1\t=0.25\n");
-        let trees = &BoostedTrees::parse(&text, 2)[1];
+        let trees = &BoostedTrees::parse(&text, NAMES, 2)[1];
         let mut values = vec![0.0; COUNT];
         assert!((trees.answer(&values) - 1.75).abs() < 1e-12);
         values[1] = 1.0;

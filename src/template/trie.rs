@@ -35,7 +35,9 @@ use crate::simd::is_same;
 use crate::sketch::{
     DistinctCounter, HeapSize, KeepsNames, Merge, fair_share, respread, stable_hash, vec_bytes,
 };
-use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind};
+use crate::template::body_evidence::NodeBodies;
+use crate::template::body_evidence::facts::BodyFacts;
+use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind, is_value};
 use crate::template::vocabulary::Vocabulary;
 
 /// Bounds of a trie. Tries merge only if their bounds are equal.
@@ -140,6 +142,9 @@ pub(crate) struct Node<T> {
     pub(crate) values: Vec<ValuesChild<T>>,
     /// Leaves of the paths that end at this node, sorted by (method, operation).
     pub(crate) ends: Vec<Leaf<T>>,
+    /// What bodies say; `None` if none was read. The node of a value that spans all remaining
+    /// segments has none, because it has no segment of its own.
+    pub(crate) bodies: Option<Box<NodeBodies>>,
 }
 
 /// A child for one segment, kept verbatim.
@@ -203,7 +208,7 @@ impl ValuesKey {
 
 impl<T> Default for Node<T> {
     fn default() -> Self {
-        Self { count: 0, literals: Vec::new(), values: Vec::new(), ends: Vec::new() }
+        Self { count: 0, literals: Vec::new(), values: Vec::new(), ends: Vec::new(), bodies: None }
     }
 }
 
@@ -232,14 +237,15 @@ impl<T> Trie<T> {
 }
 
 impl<T: Merge + Default + KeepsNames> Trie<T> {
-    /// Counts a request along its path. `observe` then adds the request to the aggregate of its
-    /// leaf.
+    /// Counts a request along its path, with what its bodies say if they were read. `observe` then
+    /// adds the request to the aggregate of its leaf.
     pub(crate) fn observe<'s>(
         &mut self,
         host: &[u8],
         segments: impl Iterator<Item = &'s [u8]>,
         method: &[u8],
         operation: &[u8],
+        bodies: Option<&BodyFacts>,
         observe: impl FnOnce(&mut T),
     ) {
         let most = self.bounds.weight();
@@ -255,22 +261,29 @@ impl<T: Merge + Default + KeepsNames> Trie<T> {
         };
         let keep = NodeBounds { literals, level: host.level };
         let mut node = &mut host.node;
+        let mut is_rest = false;
         for (depth, segment) in segments.enumerate() {
             node.count += 1;
             // A literal that already has a child is a literal at the current level too, so its kind
             // need not be computed.
             if let Some(at) = node.known_literal(segment) {
                 node = &mut node.literals[at].node;
+                node.observe_segment(bodies, depth);
                 continue;
             }
             let edge = edge_of(segment, depth, keep.level);
             let last = matches!(edge, Edge::Rest(_));
             node = node.child(segment, edge, keep, &mut made);
             if last {
+                is_rest = true;
                 break;
             }
+            node.observe_segment(bodies, depth);
         }
         node.count += 1;
+        if let Some(shape) = bodies.filter(|_| !is_rest).and_then(BodyFacts::shape) {
+            node.bodies.get_or_insert_default().observe_shape(shape);
+        }
         let ends = node.extra_ends();
         let end = node.end(method, operation);
         let names = end.extra_names_at_most();
@@ -386,14 +399,6 @@ fn rank(hash: u64, known: bool) -> u64 {
     if known { hash >> KNOWN_BITS } else { (hash >> 1) | UNKNOWN }
 }
 
-/// Returns `true` if the segment is a value in any context, so that no literal child is kept for
-/// it. Numbers of up to three digits may be versions or names and do have literal children.
-pub(crate) fn is_value(segment: &Segment<'_>) -> bool {
-    segment.is_key()
-        || segment.kind.is_unmistakable()
-        || (segment.kind.is_integer() && segment.core.len() > 3)
-}
-
 /// Returns `true` if a literal or frame with this hash is kept at a level.
 fn stays(hash: u64, level: u8) -> bool {
     hash.leading_zeros() >= u32::from(level.saturating_sub(LEVEL_ALL_LITERALS))
@@ -418,6 +423,14 @@ impl<T: KeepsNames> Node<T> {
 }
 
 impl<T> Node<T> {
+    /// Adds what the bodies of a request say about the segment that leads to the node.
+    #[inline]
+    fn observe_segment(&mut self, bodies: Option<&BodyFacts>, depth: usize) {
+        if let Some(facts) = bodies.and_then(|bodies| bodies.segment(depth)) {
+            self.bodies.get_or_insert_default().observe_segment(facts);
+        }
+    }
+
     fn extra_ends(&self) -> usize {
         self.ends.len().saturating_sub(limits::FREE_LEAVES)
     }
@@ -451,6 +464,8 @@ impl<T> Node<T> {
 impl<T: HeapSize> HeapSize for Node<T> {
     fn heap_bytes(&self) -> usize {
         let own = vec_bytes(&self.literals) + vec_bytes(&self.values) + vec_bytes(&self.ends);
+        let bodies = |bodies: &NodeBodies| size_of::<NodeBodies>() + bodies.heap_bytes();
+        let own = own + self.bodies.as_deref().map_or(0, bodies);
         let literals = self
             .literals
             .iter()
@@ -582,10 +597,17 @@ mod tests {
         for whole in paths {
             let (host, path) = whole.split_once('/').unwrap();
             let segments = path.split('/').map(str::as_bytes);
-            trie.observe(host.as_bytes(), segments, b"GET", b"", |requests: &mut Requests| {
-                requests.count += 1;
-                names_with(whole).for_each(|name| *requests.names.entry(&name) += 1);
-            });
+            trie.observe(
+                host.as_bytes(),
+                segments,
+                b"GET",
+                b"",
+                None,
+                |requests: &mut Requests| {
+                    requests.count += 1;
+                    names_with(whole).for_each(|name| *requests.names.entry(&name) += 1);
+                },
+            );
         }
         trie.fit();
         trie

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use crate::limits;
 use crate::sketch::{DistinctCounter, Merge, respread};
+use crate::template::body_evidence::SegmentEchoes;
 use crate::template::classifier::Classification;
 use crate::template::context::{Candidate, LeafStats};
 use crate::template::segment::{PLAIN_FRAME, SegmentKind};
-use crate::template::trie::ValuesChild;
+use crate::template::trie::{Node, ValuesChild};
 
 /// Identifies the segments that are values of one parameter. Equal keys are one parameter.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +43,8 @@ pub(crate) struct Variable<'t> {
     certainty: f64,
     /// Number of candidates per main reason of their classification as values.
     judged: BTreeMap<&'static str, u64>,
+    /// What the bodies of the requests say about the values.
+    pub(crate) echoes: SegmentEchoes,
 }
 
 impl Default for Variable<'_> {
@@ -56,6 +59,7 @@ impl Default for Variable<'_> {
             folded: DistinctCounter::default(),
             certainty: 0.0,
             judged: BTreeMap::new(),
+            echoes: SegmentEchoes::default(),
         }
     }
 }
@@ -140,6 +144,12 @@ impl<'t> Variable<'t> {
                 "{count} segments that could be names are values, mainly because of {reason}"
             ));
         }
+        if let Some(key) = self.echoes.main_key() {
+            let SegmentEchoes { held, read, .. } = self.echoes;
+            reasons.push(format!(
+                "the bodies hold this segment, mostly under `{key}`, in {held} of {read} requests with JSON"
+            ));
+        }
         if self.folded() > 0 {
             reasons.push(format!(
                 "{} more segments of this place were not told apart; they may be names",
@@ -169,6 +179,7 @@ impl<'t> Variable<'t> {
         *self.judged.entry(verdict.reason).or_default() += 1;
         self.distinct.observe(respread(candidate.hash));
         self.texts.push(candidate.text);
+        candidate.places.all().for_each(|node| self.add_echoes(node));
     }
 
     /// Adds a values child. `folded_may_be_names` is false if its folded segments are values for
@@ -180,6 +191,13 @@ impl<'t> Variable<'t> {
             self.folded.merge(values.folded.clone());
         }
         self.frames.push(&values.frame);
+        self.add_echoes(&values.node);
+    }
+
+    fn add_echoes<T>(&mut self, node: &Node<T>) {
+        if let Some(bodies) = &node.bodies {
+            self.echoes.merge(bodies.echoes.clone());
+        }
     }
 
     /// Adds a child of a file tree. `add` adds its distinct values.

@@ -1,6 +1,8 @@
 //! Laws of the state, on random traffic: any order, any split and any number of threads give identical bytes.
 
-use api_patterns::{Captures, Flow, InputFormat, Options, Patterns, Report, analyze};
+use api_patterns::{
+    Body, Captures, Flow, InputFormat, Options, Patterns, Report, ReportOptions, Response, analyze,
+};
 use proptest::prelude::*;
 
 use crate::support::fixture;
@@ -162,6 +164,56 @@ proptest! {
     }
 }
 
+/// Requests with bodies that hold parts of their own path, of other paths, and neither.
+fn flows_with_bodies() -> impl Strategy<Value = Vec<(String, String, String)>> {
+    let path = "/(users|orders|[qx]{3}|me)(/([qxz]{2,3}|[0-9]{2,6}|all)){0,2}";
+    let body = prop_oneof![
+        Just(String::new()),
+        "\\{\"(id|login|type|x)\":\"(qq|qx|zz|users|all)\",\"owner\":\\{\"name\":\"(qx|me)\"\\}\\}",
+        "\\[(\\{\"id\":[0-9]{2,6},\"(qxq|note)\":null\\},){0,3}\\{\\}\\]",
+        "\\{\"id\":[0-9]{2,6}",
+    ];
+    prop::collection::vec(
+        (prop_oneof![Just("GET"), Just("POST")].prop_map(str::to_owned), path, body),
+        0..60,
+    )
+}
+
+fn observe_with_bodies(flows: &[(String, String, String)]) -> Patterns {
+    let mut patterns = Patterns::with_bodies();
+    for (method, path, body) in flows {
+        let url = format!("https://h.example{path}");
+        let mut flow = Flow::new(method, &url).unwrap();
+        let body = Body::decoded(body.as_bytes());
+        flow.response = Some(Response { status: 200, body, ..Response::default() });
+        patterns.observe(&flow);
+    }
+    patterns
+}
+
+proptest! {
+    /// What bodies say about paths depends on the set of the requests alone, and is all stored.
+    #[test]
+    fn bodies_give_one_state_in_any_order_and_split(flows in flows_with_bodies(), cut in 0_usize..60, seed in any::<u64>()) {
+        let whole = observe_with_bodies(&flows);
+        let mut shuffled = flows.clone();
+        let mut random = seed | 1;
+        for at in (1..shuffled.len()).rev() {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            shuffled.swap(at, usize::try_from(random >> 33).unwrap() % (at + 1));
+        }
+        let (left, right) = shuffled.split_at(cut.min(shuffled.len()));
+        let mut merged = observe_with_bodies(right);
+        merged.merge(observe_with_bodies(left));
+        prop_assert!(merged.to_bytes() == whole.to_bytes());
+        let stored = Patterns::from_bytes(&whole.to_bytes()).unwrap();
+        prop_assert!(stored.to_bytes() == whole.to_bytes());
+        let (decision, _) = stored.decide_with_schemas(&ReportOptions::default());
+        let (expected, _) = whole.decide_with_schemas(&ReportOptions::default());
+        prop_assert_eq!(json(&decision.report), json(&expected.report));
+    }
+}
+
 #[test]
 fn damaged_states_are_named() {
     let bytes = observe(&[("GET".to_owned(), "https://h.example/a/1".to_owned())]).to_bytes();
@@ -169,8 +221,8 @@ fn damaged_states_are_named() {
     assert!(error(b"APST").contains("too short"));
     assert!(error(&[b"x", &bytes[..]].concat()).contains("not a state"));
     let mut newer = bytes.clone();
-    newer[4] = 9;
-    assert!(error(&newer).contains("version 9"), "{}", error(&newer));
+    newer[4] = 10;
+    assert!(error(&newer).contains("version 10"), "{}", error(&newer));
     assert!(error(&bytes[..bytes.len() - 1]).contains("damaged"));
 }
 

@@ -52,7 +52,7 @@ fn an_endpoint_has_near_misses_fields_and_its_openapi() {
     let page = program(&["report", &capture]).stdout;
     for part in [
         "Requests over time by status",
-        "<dt>Near misses</dt><dd><ul><li>segment 3 &#34;me&#34; is a name",
+        "GET /v1/users answers with",
         "404.error string or null?",
         "operationId: getUser",
         "<dt>Security</dt><dd>bearerAuth</dd>",

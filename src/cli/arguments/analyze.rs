@@ -28,10 +28,6 @@ pub(in crate::cli) struct AnalyzeArguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = parse_interval, allow_negative_numbers = true)]
     pub(in crate::cli) interval: f64,
 
-    /// Read the bodies too: which endpoints have schemas, and where secret or personal content is (see `schema`)
-    #[arg(long, conflicts_with_all = ["compat", "limit"])]
-    pub(in crate::cli) bodies: bool,
-
     /// Explain one endpoint (for example `GET /users/{user_id}`): why each segment is a parameter, and which decisions
     /// were close
     #[arg(long, value_name = "ENDPOINT")]

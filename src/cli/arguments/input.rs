@@ -30,6 +30,11 @@ pub(in crate::cli) struct InputArguments {
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(in crate::cli) limit: Option<i64>,
 
+    /// Read the bodies too: they confirm templates, name parameters and tell where values come from, and `analyze` shows
+    /// which endpoints have schemas, and where secret or personal content is
+    #[arg(long, conflicts_with = "limit")]
+    pub(in crate::cli) bodies: bool,
+
     /// Number of bytes that a thread reads at once (for tests and measurements; does not change the result)
     #[arg(long, value_name = "N", default_value_t = 0, hide = true)]
     pub(in crate::cli) batch_bytes: usize,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::limits;
 use crate::sketch::{DistinctCounter, KeepsNames, Merge, stable_hash};
+use crate::template::body_evidence::NodeBodies;
 use crate::template::segment::SegmentKind;
 use crate::template::trie::{
     HostTrie, LEVEL_LAST, Leaf, LiteralChild, Node, Trie, TrieBounds, UNKNOWN, ValuesChild,
@@ -15,14 +16,20 @@ use crate::template::trie::{
 
 /// A node, followed by its children in pre-order: first the literals, then the values.
 #[derive(Serialize, Deserialize)]
-struct FlatNode<B, D, T> {
+struct FlatNode<B, D, T, E> {
     count: u64,
     literals: Vec<B>,
     values: Vec<(SegmentKind, B, D, D)>,
     ends: Vec<(B, B, T)>,
+    bodies: E,
 }
 
-type StoredNode<T> = FlatNode<Box<[u8]>, DistinctCounter<{ limits::MAX_DISTINCT_HASHES }>, T>;
+type StoredNode<T> = FlatNode<
+    Box<[u8]>,
+    DistinctCounter<{ limits::MAX_DISTINCT_HASHES }>,
+    T,
+    Option<Box<NodeBodies>>,
+>;
 
 /// Names and levels of the hosts, the level of the rest (if there is one), and the nodes of all
 /// hosts.
@@ -48,6 +55,7 @@ impl<T: Serialize> Serialize for Trie<T> {
                     .iter()
                     .map(|end| (&end.method, &end.operation, &end.seen))
                     .collect(),
+                bodies: &node.bodies,
             });
             let literals = node.literals.iter().map(|child| &*child.node);
             let children: Vec<&Node<T>> =
@@ -114,7 +122,7 @@ fn build<T>(
         return Err("nodes that are too deep");
     }
     let stored = nodes.next().ok_or("fewer nodes than there should be")?;
-    let mut node = Node { count: stored.count, ..Node::default() };
+    let mut node = Node { count: stored.count, bodies: stored.bodies, ..Node::default() };
     for text in stored.literals {
         let hash = stable_hash(&text);
         let rank = rank(hash, is_known(&text));

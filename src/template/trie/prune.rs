@@ -1,6 +1,6 @@
 //! Merging and folding of tries. The result does not depend on how the evidence was split.
 
-use crate::sketch::{DistinctCounter, KeepsNames, Merge, respread, stable_hash};
+use crate::sketch::{DistinctCounter, KeepsNames, Merge, merge_option, respread, stable_hash};
 use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind};
 use crate::template::trie::{
     HostTrie, KNOWN_BITS, LEVEL_ONE_KIND, LiteralChild, Node, NodeBounds, Trie, UNKNOWN,
@@ -72,6 +72,7 @@ impl<T: Merge + Default + KeepsNames> Node<T> {
 
     fn merge_node(&mut self, other: Self, keep: NodeBounds) {
         self.count += other.count;
+        merge_option(&mut self.bodies, other.bodies);
         for end in other.ends {
             let seen = self.end(&end.method, &end.operation);
             seen.merge(*end.seen);
@@ -149,6 +150,7 @@ impl<T: Merge + Default + KeepsNames> Node<T> {
             distinct.merge(values.distinct);
             below.absorb(*values.node, keep);
         }
+        below.bodies = None;
         if below.count > 0 {
             let node = Box::new(below);
             self.values.push(ValuesChild {

@@ -1,0 +1,469 @@
+//! Links between endpoints: in which answers the values of path parameters stood.
+//!
+//! The samples of values at the keys of identifiers and of names, and those of the segments of
+//! paths, are compared. An answer that only repeats the value of its own path is not a source,
+//! since the call needs the value itself. Of several sources the one is taken that a person would:
+//! the list above the parameter, the answer in which the key is that of the thing itself.
+
+use std::collections::BTreeMap;
+
+use crate::report::parameter_source::ParameterSource;
+use crate::report::{Parameter, Pattern};
+use crate::schema::Schemas;
+use crate::schema::map::MapEvidence;
+use crate::schema::names::{nouns_of, singular_of};
+use crate::shape::Shape;
+use crate::shape::fields::{Field, Fields};
+use crate::shape::messages::{Direction, EndpointMessages, MessageKey};
+use crate::shape::samples::ValueSample;
+use crate::sketch::Merge;
+use crate::template::body_evidence::key_class::KeyClass;
+use crate::template::naming::snake_case;
+use crate::template::secret::{Frequency, looks_secret};
+
+/// Identifying values of an endpoint's messages.
+#[derive(Debug)]
+pub(super) struct IdentifyingValues {
+    /// The values of each segment of the path.
+    segments: Vec<ValueSample>,
+    fields: Vec<IdentifyingField>,
+}
+
+/// A place in answers at which values identify something.
+#[derive(Debug)]
+struct IdentifyingField {
+    status: u16,
+    /// Keys from the top; `[]` for the items of a list.
+    path: Vec<Box<str>>,
+    sample: ValueSample,
+}
+
+/// Places of one endpoint at which values identify something, that are compared.
+const MAX_FIELDS: usize = 96;
+
+/// Depth of keys and lists up to which places are looked at.
+const MAX_PATH: usize = 8;
+
+/// Places that have one value, up to which it leads to them: what stands everywhere says nothing.
+const MAX_PLACES_OF_VALUE: usize = 512;
+
+/// The share of the values of a parameter that a source must have, if nothing but the values speaks
+/// for it, and if its name or its path does.
+const MIN_SHARE: f64 = 0.5;
+const MIN_RELATED_SHARE: f64 = 0.2;
+
+/// The share of the values of a place that stand in the path of the same endpoint, from which on
+/// the answer repeats its request.
+const REPEATS: f64 = 0.7;
+
+impl IdentifyingValues {
+    /// Takes the samples out of the messages of an endpoint.
+    pub(super) fn take(messages: &mut EndpointMessages) -> Self {
+        let mut fields = Vec::new();
+        let keys: Vec<Option<MessageKey>> =
+            messages.bodies.iter().map(|entry| MessageKey::of_bytes(&entry.key)).collect();
+        for (key, bodies) in keys.into_iter().zip(messages.bodies.values_mut()) {
+            let is_source = |key: &MessageKey| {
+                key.direction == Direction::Response && (200..300).contains(&key.status)
+            };
+            let status = key.filter(is_source).map(|key| key.status);
+            collect(&mut bodies.shape, status, &mut Vec::new(), &mut fields);
+        }
+        fields.sort_by(|a, b| {
+            (a.path.len(), &a.path, a.status).cmp(&(b.path.len(), &b.path, b.status))
+        });
+        // The values of a map are one place.
+        fields.dedup_by(|next, first| {
+            let is_same = next.path == first.path && next.status == first.status;
+            if is_same {
+                first.sample.merge(std::mem::take(&mut next.sample));
+            }
+            is_same
+        });
+        fields.truncate(MAX_FIELDS);
+        Self { segments: std::mem::take(&mut messages.segments), fields }
+    }
+}
+
+/// Moves the samples out of a shape; keeps them if there is a status.
+fn collect(
+    shape: &mut Shape,
+    status: Option<u16>,
+    path: &mut Vec<Box<str>>,
+    into: &mut Vec<IdentifyingField>,
+) {
+    if let (Some(sample), Some(status)) = (shape.sample.take(), status)
+        && path.len() <= MAX_PATH
+    {
+        into.push(IdentifyingField { status, path: path.clone(), sample: *sample });
+    }
+    if let Some(items) = &mut shape.items {
+        path.push("[]".into());
+        collect(&mut items.item, status, path, into);
+        path.pop();
+    }
+    if let Some(fields) = &mut shape.fields {
+        let names: Vec<Option<Box<str>>> = names(fields, path.last().map(|name| &**name));
+        for (name, field) in names.into_iter().zip(fields.keys.values_mut()) {
+            // A place that cannot be shown is no help.
+            let status = status.filter(|_| name.is_some());
+            path.push(name.unwrap_or_default());
+            collect(&mut field.shape, status, path, into);
+            path.pop();
+        }
+        // Which key it was is not known.
+        collect(&mut fields.keys.rest.shape, None, path, into);
+    }
+}
+
+/// The names of the fields of an object, of which those of a map are `*`; `None` for one that may
+/// not be shown.
+fn names(fields: &Fields, name: Option<&str>) -> Vec<Option<Box<str>>> {
+    let mut kinds = [0; 5];
+    for (_, _, field) in fields.iter() {
+        let shape = &field.shape;
+        kinds[0] += shape.trues + shape.falses;
+        kinds[1] += shape.numbers.as_ref().map_or(0, |numbers| numbers.count());
+        kinds[2] += shape.strings.as_ref().map_or(0, |strings| strings.count);
+        kinds[3] += shape.items.as_ref().map_or(0, |items| items.count);
+        kinds[4] += shape.fields.as_ref().map_or(0, |fields| fields.count);
+    }
+    let is_map = MapEvidence::of(fields, name.into_iter(), kinds).is_map();
+    let shown = |key: &[u8], present: u64| {
+        let is_secret = looks_secret(key, Frequency::times(present));
+        let key = std::str::from_utf8(key).ok()?;
+        (!is_secret && !key.contains(['.', '[', ']', '*'])).then(|| key.into())
+    };
+    let name_of = |(_, key, field): (u64, &[u8], &Field)| {
+        if is_map { Some(ANY_KEY.into()) } else { shown(key, field.present) }
+    };
+    fields.iter().map(name_of).collect()
+}
+
+/// Stands for any key of a map.
+const ANY_KEY: &str = "*";
+
+/// The sources of parameters, by the number of the endpoint and the position of the segment.
+pub(super) type Sources = BTreeMap<(u64, usize), ParameterSource>;
+
+/// An endpoint with its values.
+struct Linked<'p> {
+    pattern: &'p Pattern,
+    number: u64,
+    values: IdentifyingValues,
+    /// The literals and parameters of its path.
+    parts: Vec<&'p str>,
+}
+
+/// Finds the source of each path parameter.
+pub(super) fn sources(endpoints: Vec<(u64, &Pattern, IdentifyingValues)>) -> Sources {
+    let linked: Vec<Linked<'_>> = endpoints
+        .into_iter()
+        .map(|(number, pattern, values)| {
+            let parts = parts_of(&pattern.path_pattern).collect();
+            Linked { pattern, number, values, parts }
+        })
+        .collect();
+    let mut places = Places::new();
+    for (endpoint, one) in (0_u32..).zip(&linked) {
+        for (at, field) in (0_u32..).zip(&one.values.fields) {
+            for hash in field.sample.hashes() {
+                let places = places.entry(*hash).or_default();
+                if places.len() < MAX_PLACES_OF_VALUE {
+                    places.push((endpoint, at));
+                }
+            }
+        }
+    }
+    let mut sources = Sources::new();
+    for one in &linked {
+        let mut candidates: Vec<(usize, Vec<Candidate<'_, '_>>)> = one
+            .pattern
+            .parameters
+            .iter()
+            .filter_map(|parameter| {
+                let segment = parameter.segment?;
+                let sample = one.values.segments.get(segment - 1)?;
+                let target = LinkTarget::new(one, segment, parameter, sample);
+                Some((segment, target.candidates(&linked, &places)))
+            })
+            .collect();
+        // Two parameters of one path do not come from one place: it is that of the one that has more
+        // of it, and behind another the one that is nearer to the end.
+        let best_share = |candidates: &[Candidate<'_, '_>]| {
+            candidates.first().map_or(0.0, |candidate| candidate.weight.share)
+        };
+        candidates
+            .sort_by(|a, b| best_share(&b.1).total_cmp(&best_share(&a.1)).then(b.0.cmp(&a.0)));
+        let mut taken: Vec<(u64, &[Box<str>])> = Vec::new();
+        for (segment, candidates) in candidates {
+            let is_free = |candidate: &&Candidate<'_, '_>| {
+                !taken.contains(&(candidate.source.number, &candidate.field.path))
+            };
+            if let Some(best) = candidates.iter().find(is_free) {
+                taken.push((best.source.number, &best.field.path));
+                sources.insert((one.number, segment), best.source_of(one));
+            }
+        }
+    }
+    sources
+}
+
+/// Places by value: (index of the endpoint, index of its field).
+type Places = BTreeMap<u64, Vec<(u32, u32)>>;
+
+/// A place from which a parameter may come.
+struct Candidate<'l, 'p> {
+    weight: LinkWeight,
+    source: &'l Linked<'p>,
+    field: &'l IdentifyingField,
+}
+
+/// A parameter whose source is looked for.
+struct LinkTarget<'t, 'p> {
+    endpoint: &'t Linked<'p>,
+    /// The parts before the parameter.
+    before: &'t [&'p str],
+    /// What the parameter identifies, as the word before it, and as its name says.
+    nouns: [String; 2],
+    name: String,
+    /// Values that must be in common for a source that is not related by name or path: a number may
+    /// stand anywhere by chance, and an id hardly.
+    least_shared: usize,
+    sample: &'t ValueSample,
+}
+
+/// How much speaks for a source.
+struct LinkWeight {
+    score: f64,
+    share: f64,
+}
+
+impl<'t, 'p> LinkTarget<'t, 'p> {
+    fn new(
+        endpoint: &'t Linked<'p>,
+        segment: usize,
+        parameter: &Parameter,
+        sample: &'t ValueSample,
+    ) -> Self {
+        let least_shared = match &*parameter.kind {
+            "integer" | "number" | "year" | "version" => 3,
+            "string" | "locale" | "date" => 2,
+            _ => 1,
+        };
+        let before = &endpoint.parts[..(segment - 1).min(endpoint.parts.len())];
+        let literal = before.iter().rev().find(|part| !part.contains('{'));
+        let of_path = literal.map_or_else(String::new, |part| noun_of(part));
+        let name = snake_case(parameter.name.as_bytes());
+        let of_name = name.rsplit_once('_').filter(|(_, last)| is_identifying(last));
+        let of_name = of_name.map_or_else(|| name.clone(), |(noun, _)| noun.to_owned());
+        // A name from the bodies says more than the word before: `/repos/{owner}`.
+        let is_other = !of_name.is_empty() && !is_identifying(&of_name) && of_name != of_path;
+        let of_path = if is_other { of_name.clone() } else { of_path };
+        Self { endpoint, before, nouns: [of_path, of_name], name, least_shared, sample }
+    }
+
+    /// Weighs a place in the answers of an endpoint; `None` if it is not a source.
+    fn weigh(&self, source: &Linked<'p>, field: &IdentifyingField) -> Option<LinkWeight> {
+        let overlap = self.sample.overlap(&field.sample);
+        if overlap.shared == 0 {
+            return None;
+        }
+        let share = ratio(overlap.shared, overlap.compared);
+        let repeats = |segment: &ValueSample| {
+            let own = field.sample.overlap(segment);
+            own.shared > 0 && ratio(own.shared, own.compared) >= REPEATS
+        };
+        let own_values =
+            source.pattern.parameters.iter().filter_map(|parameter| {
+                source.values.segments.get(parameter.segment?.checked_sub(1)?)
+            });
+        // An answer to a deletion is of something that is gone.
+        if source.pattern.method == "DELETE"
+            || source.number == self.endpoint.number
+            || own_values.into_iter().any(repeats)
+        {
+            return None;
+        }
+        let is_collection = source.parts == self.before;
+        let noun = noun_of_field(source, &field.path);
+        let same_noun = self.nouns.contains(&noun) && !noun.is_empty();
+        let key = field.path.iter().rev().find(|key| &***key != "[]");
+        let key = key.map_or_else(String::new, |key| snake_case(key.as_bytes()));
+        let same_key = key == self.name || (key.contains('_') && self.name.ends_with(&key));
+        let is_related = is_collection || same_noun || same_key;
+        if share < if is_related { MIN_RELATED_SHARE } else { MIN_SHARE } {
+            return None;
+        }
+        if !is_related && overlap.shared < self.least_shared {
+            return None;
+        }
+        let common = source.parts.iter().zip(self.before).take_while(|(a, b)| a == b).count();
+        let one_host = source.pattern.host == self.endpoint.pattern.host;
+        let exact = ratio(overlap.shared, overlap.others);
+        let depth = field.path.iter().filter(|key| is_name(key)).count();
+        let is_read = source.pattern.method == "GET";
+        let score = 2.0 * share
+            + 0.3 * exact
+            + weight_of(is_collection, 1.2)
+            + weight_of(same_noun, 0.9)
+            + weight_of(same_key, 0.3)
+            + weight_of(KeyClass::of(key.as_bytes()) == KeyClass::Identifier, 0.1)
+            + weight_of(is_read, 0.25)
+            + weight_of(one_host, 0.3)
+            + 0.1 * ratio(common, self.before.len().max(1))
+            - 0.08 * ratio(depth, 1)
+            - 0.05 * ratio(source.parts.len(), 1);
+        Some(LinkWeight { score, share })
+    }
+
+    /// The places from which the parameter may come, the best first.
+    fn candidates<'l>(&self, linked: &'l [Linked<'p>], places: &Places) -> Vec<Candidate<'l, 'p>> {
+        let hashes = self.sample.hashes().iter();
+        let mut found: Vec<(u32, u32)> =
+            hashes.filter_map(|hash| places.get(hash)).flatten().copied().collect();
+        found.sort_unstable();
+        found.dedup();
+        let weighed = found.into_iter().filter_map(|(endpoint, at)| {
+            let source = &linked[endpoint as usize];
+            let field = &source.values.fields[at as usize];
+            Some(Candidate { weight: self.weigh(source, field)?, source, field })
+        });
+        let mut candidates: Vec<Candidate<'_, '_>> = weighed.collect();
+        candidates.sort_by(|a, b| {
+            let place = |it: &Candidate<'l, 'p>| {
+                (&it.source.pattern.endpoint, it.source.number, &it.field.path, it.field.status)
+            };
+            b.weight.score.total_cmp(&a.weight.score).then_with(|| place(a).cmp(&place(b)))
+        });
+        candidates
+    }
+}
+
+impl Candidate<'_, '_> {
+    /// The source of a parameter of an endpoint.
+    fn source_of(&self, target: &Linked<'_>) -> ParameterSource {
+        let pattern = self.source.pattern;
+        let is_other_host = pattern.host != target.pattern.host;
+        ParameterSource {
+            endpoint: pattern.endpoint.clone(),
+            id: pattern.id.clone(),
+            host: is_other_host.then(|| pattern.host.clone()),
+            status: self.field.status,
+            key: written(&self.field.path),
+            share: (self.weight.share * 100.0).round() / 100.0,
+        }
+    }
+}
+
+/// A path of keys as it is shown: `items[].id`.
+fn written(path: &[Box<str>]) -> String {
+    let mut out = String::new();
+    for key in path {
+        if &**key != "[]" && !out.is_empty() {
+            out.push('.');
+        }
+        out.push_str(key);
+    }
+    out
+}
+
+fn parts_of(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|part| !part.is_empty())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "small counts")]
+fn ratio(part: usize, whole: usize) -> f64 {
+    part as f64 / whole.max(1) as f64
+}
+
+fn weight_of(is_so: bool, weight: f64) -> f64 {
+    if is_so { weight } else { 0.0 }
+}
+
+/// Whether a part of a path of keys is the name of a key.
+fn is_name(part: &str) -> bool {
+    part != "[]" && part != ANY_KEY
+}
+
+/// What a literal of a path is a collection of.
+fn noun_of(part: &str) -> String {
+    nouns_of(part).last().map_or_else(String::new, |noun| singular_of(noun))
+}
+
+/// Last words of keys that are no noun of their own.
+fn is_identifying(word: &str) -> bool {
+    matches!(
+        word,
+        "id" | "ids"
+            | "uuid"
+            | "guid"
+            | "uid"
+            | "iid"
+            | "key"
+            | "code"
+            | "number"
+            | "name"
+            | "slug"
+            | "login"
+            | "sha"
+            | "hash"
+            | "ref"
+            | "sku"
+            | "handle"
+            | "username"
+    )
+}
+
+/// What the values at a place identify: the words before the last one of the key, or the object
+/// that holds it, or what the path of the endpoint gives out.
+fn noun_of_field(source: &Linked<'_>, path: &[Box<str>]) -> String {
+    let mut named = path.iter().rev().filter(|key| is_name(key));
+    let key = named.next().map_or_else(String::new, |key| snake_case(key.as_bytes()));
+    if let Some((noun, last)) = key.rsplit_once('_')
+        && is_identifying(last)
+        && !matches!(noun, "full" | "display" | "node" | "short" | "unique" | "external")
+    {
+        return singular_of(noun);
+    }
+    if !is_identifying(&key) && !key.is_empty() {
+        return singular_of(&key);
+    }
+    // A key around that only holds the answer is not a noun of the thing.
+    let holder = named.map(|key| snake_case(key.as_bytes())).find(|key| {
+        !matches!(
+            &**key,
+            "data"
+                | "items"
+                | "results"
+                | "result"
+                | "value"
+                | "values"
+                | "list"
+                | "records"
+                | "entries"
+                | "attributes"
+                | "objects"
+                | "content"
+                | "response"
+        )
+    });
+    holder.map_or_else(
+        || {
+            let literal = source.parts.iter().rev().find(|part| !part.contains('{'));
+            literal.map_or_else(String::new, |part| noun_of(part))
+        },
+        |holder| singular_of(&holder),
+    )
+}
+
+impl Schemas {
+    /// Fills in the sources of the path parameters of an endpoint.
+    pub(crate) fn link(&self, pattern: &mut Pattern) {
+        let Some(number) = super::number_of(&pattern.id) else { return };
+        for parameter in &mut pattern.parameters {
+            let source = parameter.segment.and_then(|at| self.sources.get(&(number, at)));
+            parameter.source = source.cloned();
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Features of a segment from the bodies of its requests and of those of its siblings.
+
+use crate::math::ln;
+use crate::sketch::stable_hash;
+use crate::template::body_evidence::{NodeBodies, ScalarRole};
+use crate::template::context::{Candidate, LeafStats, SiblingSet};
+use crate::template::trie::Node;
+
+macro_rules! body_features {
+    ($($name:ident),+ $(,)?) => {
+        /// A feature of the stages that correct the classification by bodies. The names are those of
+        /// data/bodies.tsv.
+        #[expect(non_camel_case_types, reason = "the names stand in the data file as they are")]
+        #[derive(Clone, Copy, Debug)]
+        pub(crate) enum BodyFeature { $($name),+ }
+
+        /// The names of all body features, in order.
+        pub(crate) const BODY_NAMES: &[&str] = &[$(stringify!($name)),+];
+    };
+}
+
+body_features! {
+    // Its own bodies hold it.
+    own_ended, own_passed, identified, named_so, kinded, held_otherwise, as_key,
+    // Bodies of the host hold it.
+    seen_identifier, seen_name, seen_kind, seen_key,
+    // Whether the bodies of its likely values hold them.
+    values_echo, names_echo, echo_gap,
+    // The shape of its answers, compared with those of its siblings.
+    answered, like_values, like_names, like_none, mean_like_values, mean_like_names,
+}
+
+/// Number of body features.
+pub(crate) const BODY_COUNT: usize = BODY_NAMES.len();
+
+/// Maximum number of siblings with which the answers of a segment are compared.
+const MAX_COMPARED: usize = 24;
+
+/// What bodies say about the candidates of a place. It does not depend on probabilities.
+pub(crate) struct BodyContext {
+    /// Shares of the requests whose bodies hold the segment, by class; `None` without a body.
+    echoes: Vec<Option<Echo>>,
+    /// By candidate: whether bodies of the host hold it, by role.
+    seen: Vec<[f64; 4]>,
+    /// By candidate: (index of a compared sibling, similarity of the answers). The number of
+    /// candidates is the index of the values of the place.
+    similar: Vec<Vec<(usize, f64)>>,
+    has_shape: Vec<bool>,
+}
+
+/// Shares of requests, 0 to 1.
+#[derive(Clone, Copy, Debug)]
+struct Echo {
+    own_ended: f64,
+    own_passed: f64,
+    identified: f64,
+    named: f64,
+    kinded: f64,
+    other: f64,
+    as_key: f64,
+    /// Under a key of an identifier or a name.
+    held: f64,
+}
+
+impl Echo {
+    fn of(nodes: &[&NodeBodies]) -> Option<Self> {
+        let sum = |count: fn(&NodeBodies) -> u64| nodes.iter().map(|node| count(node)).sum::<u64>();
+        let read = sum(|node| node.echoes.read);
+        #[expect(clippy::cast_precision_loss, reason = "a share needs no more")]
+        let share = |count: fn(&NodeBodies) -> u64| sum(count) as f64 / read as f64;
+        let ended = sum(|node| node.echoes.ended);
+        #[expect(clippy::cast_precision_loss, reason = "a share needs no more")]
+        let own = |count: fn(&NodeBodies) -> u64, of: u64| sum(count) as f64 / of.max(1) as f64;
+        (read > 0).then(|| Self {
+            own_ended: own(|node| node.echoes.own_ended, ended),
+            own_passed: own(|node| node.echoes.own_passed, read - ended.min(read)),
+            identified: share(|node| node.echoes.identifiers),
+            named: share(|node| node.echoes.names),
+            kinded: share(|node| node.echoes.kinds),
+            other: share(|node| node.echoes.others),
+            as_key: share(|node| node.echoes.as_key),
+            held: share(|node| node.echoes.held),
+        })
+    }
+}
+
+impl<T: LeafStats> SiblingSet<'_, '_, T> {
+    /// What bodies say about the candidates; `None` if none was read at this place.
+    pub(crate) fn body_context(&self) -> Option<BodyContext> {
+        if !self.index.reads_bodies() {
+            return None;
+        }
+        let has_bodies = |node: &&Node<T>| node.bodies.is_some();
+        let below_values = || self.values.iter().map(|values| &*values.node);
+        if !self.candidates.iter().any(|candidate| candidate.nodes().iter().any(has_bodies)) {
+            return None;
+        }
+        let echoes = self.candidates.iter().map(|c| Echo::of(&bodies_of(c))).collect();
+        let roles = [ScalarRole::Identifier, ScalarRole::Name, ScalarRole::Kind, ScalarRole::Key];
+        let seen = self
+            .candidates
+            .iter()
+            .map(|candidate| {
+                let core = stable_hash(candidate.segment.core);
+                roles.map(|role| {
+                    let own = self.index.held(role, candidate.hash);
+                    own.max(self.index.held(role, core))
+                })
+            })
+            .collect();
+        let mut shapes: Vec<AnswerShape> =
+            self.candidates.iter().map(|c| AnswerShape::of(&bodies_of(c))).collect();
+        let of_values: Vec<&NodeBodies> =
+            below_values().filter_map(|node| node.bodies.as_deref()).collect();
+        shapes.push(AnswerShape::of(&of_values));
+        let has_shape = shapes.iter().map(|shape| !shape.hashes.is_empty()).collect();
+        Some(BodyContext { echoes, seen, similar: similarities(&shapes), has_shape })
+    }
+
+    /// The body features of each candidate, given the probabilities of the stage before.
+    pub(crate) fn body_features(
+        &self,
+        context: &BodyContext,
+        guesses: &[f64],
+    ) -> Vec<[f64; BODY_COUNT]> {
+        let mut echo_sums = [(0.0, 0.0); 2];
+        for (echo, guess) in context.echoes.iter().zip(guesses) {
+            let Some(echo) = echo else { continue };
+            for (sum, weight) in echo_sums.iter_mut().zip([*guess, 1.0 - guess]) {
+                sum.0 += weight * echo.held;
+                sum.1 += weight;
+            }
+        }
+        let guess_of = |at: usize| guesses.get(at).copied().unwrap_or(1.0);
+        let all = (0..self.candidates.len()).map(|i| {
+            let mut row = [0.0; BODY_COUNT];
+            let mut set = |feature: BodyFeature, value: f64| row[feature as usize] = value;
+            use BodyFeature as B;
+            let [identifier, name, kind, key] = context.seen[i];
+            set(B::seen_identifier, identifier);
+            set(B::seen_name, name);
+            set(B::seen_kind, kind);
+            set(B::seen_key, key);
+            let own_echo = context.echoes[i];
+            if let Some(echo) = own_echo {
+                set(B::own_ended, echo.own_ended);
+                set(B::own_passed, echo.own_passed);
+                set(B::identified, echo.identified);
+                set(B::named_so, echo.named);
+                set(B::kinded, echo.kinded);
+                set(B::held_otherwise, echo.other);
+                set(B::as_key, echo.as_key);
+            }
+            // The share among the siblings, without the segment itself.
+            let others = |at: usize, weight: f64| {
+                let (sum, all) = echo_sums[at];
+                let (own_sum, own_all) =
+                    own_echo.map_or((0.0, 0.0), |echo| (weight * echo.held, weight));
+                let all: f64 = all - own_all;
+                if all > 0.3 { (sum - own_sum) / all } else { 0.0 }
+            };
+            let values_echo = others(0, guesses[i]);
+            set(B::values_echo, values_echo);
+            set(B::names_echo, others(1, 1.0 - guesses[i]));
+            if let Some(echo) = own_echo {
+                set(B::echo_gap, values_echo - echo.held);
+            }
+            if context.has_shape[i] {
+                set(B::answered, 1.0);
+                let similar = &context.similar[i];
+                let most = |weight: &dyn Fn(usize) -> f64| {
+                    similar.iter().map(|(at, alike)| alike * weight(*at)).fold(0.0, f64::max)
+                };
+                let mean = |weight: &dyn Fn(usize) -> f64| {
+                    let sum: f64 = similar.iter().map(|(at, alike)| alike * weight(*at)).sum();
+                    let all: f64 = similar.iter().map(|(at, _)| weight(*at)).sum();
+                    if all > 0.3 { sum / all } else { 0.0 }
+                };
+                set(B::like_values, most(&guess_of));
+                set(B::like_names, most(&|at| 1.0 - guess_of(at)));
+                if !similar.is_empty() {
+                    set(B::like_none, 1.0 - most(&|_| 1.0));
+                }
+                set(B::mean_like_values, mean(&guess_of));
+                set(B::mean_like_names, mean(&|at| 1.0 - guess_of(at)));
+            }
+            row
+        });
+        all.collect()
+    }
+}
+
+/// What bodies say at the nodes of a candidate.
+fn bodies_of<'t, T>(candidate: &Candidate<'t, T>) -> Vec<&'t NodeBodies> {
+    candidate.nodes().iter().filter_map(|node| node.bodies.as_deref()).collect()
+}
+
+/// The log odds of a probability, bounded.
+pub(crate) fn log_odds(probability: f64) -> f64 {
+    let p = probability.clamp(0.002, 0.998);
+    ln(p / (1.0 - p))
+}
+
+/// The sampled key paths of the answers of one segment.
+struct AnswerShape {
+    /// Sorted.
+    hashes: Vec<u64>,
+    /// Hashes up to this one are all there.
+    up_to: u64,
+}
+
+impl AnswerShape {
+    fn of(nodes: &[&NodeBodies]) -> Self {
+        let mut up_to = u64::MAX;
+        let mut hashes = Vec::new();
+        for node in nodes {
+            let own = node.shape.hashes();
+            if own.len() >= crate::limits::MAX_ANSWER_KEYS
+                && let Some(last) = own.last()
+            {
+                up_to = up_to.min(*last);
+            }
+            hashes.extend_from_slice(own);
+            if hashes.len() > 64 * crate::limits::MAX_ANSWER_KEYS {
+                break;
+            }
+        }
+        hashes.sort_unstable();
+        hashes.dedup();
+        hashes.retain(|hash| *hash <= up_to);
+        Self { hashes, up_to }
+    }
+
+    /// The Jaccard similarity of two sets of key paths, as far as both samples are whole.
+    fn similarity(&self, other: &Self) -> f64 {
+        let up_to = self.up_to.min(other.up_to);
+        let one = &self.hashes[..self.hashes.partition_point(|hash| *hash <= up_to)];
+        let two = &other.hashes[..other.hashes.partition_point(|hash| *hash <= up_to)];
+        let (mut at, mut both) = (0, 0_usize);
+        for hash in one {
+            while two.get(at).is_some_and(|other| other < hash) {
+                at += 1;
+            }
+            both += usize::from(two.get(at) == Some(hash));
+        }
+        let all = one.len() + two.len() - both;
+        #[expect(clippy::cast_precision_loss, reason = "small counts")]
+        let similarity = if all == 0 { 0.0 } else { both as f64 / all as f64 };
+        similarity
+    }
+}
+
+/// For each shape but the last, which is that of the values: the similarity with those of others
+/// that have one.
+fn similarities(shapes: &[AnswerShape]) -> Vec<Vec<(usize, f64)>> {
+    let (values, own) = match shapes.split_last() {
+        Some((last, own)) => ((!last.hashes.is_empty()).then_some(own.len()), own),
+        None => (None, shapes),
+    };
+    let with_shape: Vec<usize> = (0..own.len()).filter(|at| !own[*at].hashes.is_empty()).collect();
+    // An even sample, the same for any order of the traffic, because candidates are sorted.
+    let step = with_shape.len().div_ceil(MAX_COMPARED).max(1);
+    let sample: Vec<usize> = with_shape.iter().copied().step_by(step).chain(values).collect();
+    own.iter()
+        .enumerate()
+        .map(|(i, shape)| {
+            let others = sample.iter().filter(|at| **at != i && !shape.hashes.is_empty());
+            others.map(|at| (*at, shape.similarity(&shapes[*at]))).collect()
+        })
+        .collect()
+}
