@@ -8,8 +8,8 @@ mod cycles;
 mod dialect;
 mod document;
 mod examples;
-#[cfg(feature = "cli")]
 mod links;
+#[cfg(feature = "cli")]
 pub(crate) mod merge;
 mod names;
 mod operation;

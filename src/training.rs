@@ -262,15 +262,12 @@ impl Classifier<Endpoint> for LabelClassifier<'_> {
     fn judge(&self, place: &SiblingSet<'_, '_, Endpoint>) -> Vec<Classification> {
         let labels: Vec<Option<bool>> =
             place.candidates.iter().map(|c| self.label(place.template, c.text)).collect();
-        let all: Vec<Vec<f64>> = match self.stage.checked_sub(STAGES) {
-            Some(stage) => {
-                let rows = body_evidence(self.model, place, stage).into_iter();
-                rows.map(|(guess, row)| [&[guess], &row[..]].concat()).collect()
-            }
-            None => {
-                let features = evidence(self.model, place, self.stage);
-                features.into_iter().map(|features| features.values).collect()
-            }
+        let all: Vec<Vec<f64>> = if let Some(stage) = self.stage.checked_sub(STAGES) {
+            let rows = body_evidence(self.model, place, stage).into_iter();
+            rows.map(|(guess, row)| [&[guess], &row[..]].concat()).collect()
+        } else {
+            let features = evidence(self.model, place, self.stage);
+            features.into_iter().map(|features| features.values).collect()
         };
         for (at, (label, features)) in labels.iter().zip(all).enumerate() {
             let Some(label) = label else { continue };

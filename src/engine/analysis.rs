@@ -91,8 +91,8 @@ pub fn analyze(
     let (mut patterns, outcome) = observe_for_templates(captures, options, monitor)?;
     let decision = options.decide(&patterns);
     let schemas = if options.bodies && !outcome.stopped {
-        let paths = patterns.scalars.take().map(Arc::from);
-        Some(observe_shapes(captures, options, monitor, &decision, paths)?)
+        let paths: Option<Arc<_>> = patterns.scalars.take().map(Arc::from);
+        Some(observe_shapes(captures, options, monitor, &decision, paths.as_ref())?)
     } else {
         None
     };

@@ -28,7 +28,7 @@ pub(super) fn observe_shapes(
     options: &Options,
     monitor: &dyn Monitor,
     decision: &Decision,
-    paths: Option<Arc<ScalarSet>>,
+    paths: Option<&Arc<ScalarSet>>,
 ) -> Result<Schemas, Error> {
     let filter = Filter::new(options);
     let visit = |observer: &mut Observer, _: usize, _: u64, found: CaptureItem<'_>| {
@@ -44,7 +44,7 @@ pub(super) fn observe_shapes(
     };
     let new_observer = || Observer {
         store: ShapeStore::default(),
-        scratch: BodyScratch::with_paths(paths.clone()),
+        scratch: BodyScratch::with_paths(paths.cloned()),
     };
     let outcome = run(captures, options, monitor, new_observer, visit)?;
     let mut all = ShapeStore::default();

@@ -14,6 +14,7 @@ use crate::template::user_rules::Rules;
 /// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct ReportOptions {
     /// User-defined rules that override the classifier.
     pub rules: Rules,

@@ -120,9 +120,9 @@ impl Place<'_, '_> {
         }
     }
 
-    fn number<E: Error>(self, number: f64) -> Result<KindBit, E> {
+    fn number(self, number: f64) -> KindBit {
         self.shape.numbers.get_or_insert_default().observe(number);
-        Ok(KindBit::Number)
+        KindBit::Number
     }
 }
 
@@ -210,7 +210,7 @@ impl<'de> Visitor<'de> for Place<'_, '_> {
         if self.traits.is_identifier {
             self.sample(number.to_string().as_bytes());
         }
-        self.number(number as f64)
+        Ok(self.number(number as f64))
     }
 
     #[expect(
@@ -218,11 +218,11 @@ impl<'de> Visitor<'de> for Place<'_, '_> {
         reason = "the range of numbers need not be exact beyond 53 bits"
     )]
     fn visit_i64<E: Error>(self, number: i64) -> Result<KindBit, E> {
-        self.number(number as f64)
+        Ok(self.number(number as f64))
     }
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<KindBit, E> {
-        self.number(number)
+        Ok(self.number(number))
     }
 
     fn visit_str<E: Error>(mut self, text: &str) -> Result<KindBit, E> {

@@ -371,8 +371,9 @@ fn key_name(key: JsonString<'_>, around: Option<OpenContainer<'_>>) -> Option<Bo
 const MAX_KEY_BYTES: usize = 32;
 
 /// Hashes and classes of keys. Most keys repeat.
+#[derive(Default)]
 struct KeyClasses {
-    /// By the lowest bits of the hash.
+    /// By the lowest bits of the hash; empty until the first key.
     recent: Vec<(u64, KeyClass)>,
 }
 
@@ -382,19 +383,19 @@ impl std::fmt::Debug for KeyClasses {
     }
 }
 
-impl Default for KeyClasses {
-    fn default() -> Self {
-        Self { recent: vec![(0, KeyClass::Other); 1 << 10] }
-    }
-}
+/// Keys whose classes are remembered. A power of two.
+const RECENT_KEYS: usize = 1 << 10;
 
 impl KeyClasses {
     /// The hash of a key, and its class.
     #[inline]
     fn of(&mut self, key: &[u8]) -> (u64, KeyClass) {
+        if self.recent.is_empty() {
+            self.recent.resize(RECENT_KEYS, (0, KeyClass::Other));
+        }
         let hash = stable_hash(key);
         #[expect(clippy::cast_possible_truncation, reason = "the mask leaves 10 bits")]
-        let recent = &mut self.recent[hash as usize & ((1 << 10) - 1)];
+        let recent = &mut self.recent[hash as usize & (RECENT_KEYS - 1)];
         if recent.0 != hash {
             *recent = (hash, KeyClass::of(key));
         }

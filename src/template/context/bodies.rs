@@ -123,6 +123,8 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
         context: &BodyContext,
         guesses: &[f64],
     ) -> Vec<[f64; BODY_COUNT]> {
+        use BodyFeature as B;
+
         let mut echo_sums = [(0.0, 0.0); 2];
         for (echo, guess) in context.echoes.iter().zip(guesses) {
             let Some(echo) = echo else { continue };
@@ -135,7 +137,6 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
         let all = (0..self.candidates.len()).map(|i| {
             let mut row = [0.0; BODY_COUNT];
             let mut set = |feature: BodyFeature, value: f64| row[feature as usize] = value;
-            use BodyFeature as B;
             let [identifier, name, kind, key] = context.seen[i];
             set(B::seen_identifier, identifier);
             set(B::seen_name, name);
