@@ -240,6 +240,10 @@ impl<const K: usize> DistinctCounter<K> {
             return;
         }
         if let Err(at) = self.hashes.binary_search(&hash) {
+            if self.hashes.len() == self.hashes.capacity() {
+                // Most places have one value, and no counter has many.
+                self.hashes.reserve_exact(if self.hashes.is_empty() { 1 } else { 8 });
+            }
             self.hashes.insert(at, hash);
             self.hashes.truncate(K);
         }

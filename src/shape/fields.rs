@@ -37,8 +37,9 @@ pub(crate) struct Fields {
     after: Vec<u16>,
     /// The field that came first the last time.
     first: u16,
-    /// Objects that were begun in this process, to count a key once that an object has twice.
-    begun: u64,
+    /// Objects that were begun in this process, to count a key once that an object has twice. It starts anew at 1 after 4
+    /// billion.
+    begun: u32,
 }
 
 /// One field.
@@ -49,7 +50,7 @@ pub(crate) struct Field {
     pub(crate) shape: Shape,
     traits: FieldTraits,
     /// The last object that had it: see [`Fields::begun`].
-    stamp: u64,
+    stamp: u32,
 }
 
 /// What the name of a field says about its values.
@@ -79,7 +80,7 @@ pub(super) enum FieldIndex {
 impl Fields {
     /// Begins an object; its fields follow.
     pub(super) fn begin(&mut self) {
-        self.begun += 1;
+        self.begun = self.begun.checked_add(1).unwrap_or(1);
     }
 
     /// Finds or makes the field of a key; `previous` is the one that came before it in this object.
@@ -271,7 +272,7 @@ impl Merge for Fields {
             _ => self.fewest.min(other.fewest),
         };
         self.count += other.count;
-        self.begun += other.begun;
+        self.begun = self.begun.checked_add(other.begun).unwrap_or(1);
         self.most = self.most.max(other.most);
         self.keys.merge(other.keys);
         self.hidden.merge(other.hidden);

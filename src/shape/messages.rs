@@ -138,6 +138,7 @@ impl EndpointMessages {
         self.requests += 1;
         for (at, segment) in segments.take(limits::MAX_PATH_SEGMENTS).enumerate() {
             if self.segments.len() <= at {
+                self.segments.reserve_exact(1);
                 self.segments.push(ValueSample::default());
             }
             self.segments[at].observe(value_hash(&segment_value(segment)));
@@ -184,7 +185,13 @@ impl EndpointMessages {
         let bodies = self.bodies.entry(&key.to_bytes());
         let mut level = self.level;
         bodies.bytes += body.recorded_bytes().unwrap_or_default();
-        let sampled = scratch.paths.as_deref().map_or(SampledValues::All, SampledValues::InPaths);
+        // Parameters come from answers that succeeded.
+        let is_source = key.direction == Direction::Response && (200..300).contains(&key.status);
+        let sampled = match scratch.paths.as_deref() {
+            _ if !is_source => SampledValues::Nothing,
+            Some(paths) => SampledValues::InPaths(paths),
+            None => SampledValues::All,
+        };
         match scratch.decoder.decode(body, headers) {
             Ok(Some(bytes)) if !bytes.is_empty() => {
                 bodies.observe(bytes, content_type, &mut level, sampled);

@@ -97,6 +97,8 @@ struct Place<'s, 'v> {
 /// Which values that identify something are sampled.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) enum SampledValues<'v> {
+    /// None of them.
+    Nothing,
     /// All of them.
     #[default]
     All,
@@ -112,6 +114,7 @@ impl Place<'_, '_> {
             return;
         }
         let is_sampled = match self.open.sampled {
+            SampledValues::Nothing => false,
             SampledValues::All => true,
             SampledValues::InPaths(paths) => paths.holds_segment(text),
         };
