@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fits data/bodies.tsv on labelled traffic with bodies: fit_bodies.py ACCURACY_FOLDER WORK [--styles STYLES.py] [--least FGA]
+"""Fits data/bodies.tsv on labelled traffic with bodies: fit_bodies.py ACCURACY_FOLDER WORK [--least FGA]
 
 WORK is the folder of a run of `fit.py ACCURACY_FOLDER WORK --leave-one-out`. Needs what fit.py needs.
 
@@ -8,8 +8,8 @@ and its siblings (src/template/context/bodies.rs), and nothing else. An API's pr
 are surer than they will be on other traffic. The training data are each API as recorded; with bodies left out of half and of four
 in five of its requests; and in other styles (styles.py), with the values in the bodies rewritten as those in the paths, and not.
 
-Prints FGA and FTA of each API by fits that never saw it: by paths alone, with bodies, and with one body in five. --styles: also
-the mean in the styles of that file. --least FGA: exit with 1 if the mean with bodies is lower.
+Prints FGA and FTA of each API by fits that never saw it: by paths alone, with bodies, with half of them, and with one in five.
+--least FGA: exit with 1 if the mean with bodies is lower. Writes WORK/weights/bodies.tsv.
 """
 
 import argparse
@@ -145,7 +145,6 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--styles", type=Path)
     parser.add_argument("--least", type=float, default=0.0)
     arguments = parser.parse_args()
     work = arguments.work
@@ -155,16 +154,15 @@ def main():
     vocabulary = {api: vocabulary_of(api, work, providers) for api in training}
     honest = {api: work / f"weights-without-{api}" for api in training}
 
-    # All fits share the first stage's features: a model's own trees are applied to them here.
     trees = {api: [] for api in (*training, "")}
     for api in training:
-        write(honest[api], [[], []])
+        write(honest[api], [])
     for stage in range(STAGES):
         rows = {api: samples(api, files, stage, honest[api], vocabulary[api], work) for api, files in training.items()}
         for left_out in trees:
             trees[left_out].append(fit_trees([found for api, found in rows.items() if api != left_out], stage))
         for api in training:
-            write(honest[api], [*trees[api], []][:STAGES])
+            write(honest[api], trees[api])
     write(work / "weights", trees[""])
 
     means = {}
@@ -172,7 +170,7 @@ def main():
     print("FGA and FTA, each API left out: by paths alone, with bodies, with half of them, with one in five")
     for api, found in table.items():
         print(f"  {api:14}" + "".join(f"  {v[1]:.3f} {v[2]:.3f}" for v in found), flush=True)
-    for number, name in enumerate(scored["github" if "github" in scored else next(iter(scored))]):
+    for number, name in enumerate(next(iter(scored.values()))):
         fga, fta = (statistics.mean(found[number][i] for found in table.values()) for i in (1, 2))
         worst = min(table, key=lambda api: table[api][number][1])
         static, wrong = (sum(found[number][i] for found in table.values()) for i in (3, 4))

@@ -45,7 +45,13 @@ const MAX_FIELDS: usize = 96;
 const MAX_PATH: usize = 8;
 
 /// Places that have one value, up to which it leads to them: what stands everywhere says nothing.
-const MAX_PLACES_OF_VALUE: usize = 512;
+const MAX_PLACES_OF_VALUE: usize = 128;
+
+/// Places of all values that are compared. Those of endpoints further down a report are left out.
+const MAX_PLACES: usize = 2_000_000;
+
+/// Places that are compared with one parameter: those with which it shares most values.
+const MAX_CANDIDATES: usize = 128;
 
 /// The share of the values of a parameter that a source must have, if nothing but the values speaks
 /// for it, and if its name or its path does.
@@ -164,13 +170,17 @@ pub(super) fn sources(endpoints: Vec<(u64, &Pattern, IdentifyingValues)>) -> Sou
             Linked { pattern, number, values, parts }
         })
         .collect();
-    let mut places = Places::new();
+    let (mut places, mut count) = (Places::new(), 0);
     for (endpoint, one) in (0_u32..).zip(&linked) {
         for (at, field) in (0_u32..).zip(&one.values.fields) {
             for hash in field.sample.hashes() {
+                if count == MAX_PLACES {
+                    break;
+                }
                 let places = places.entry(*hash).or_default();
                 if places.len() < MAX_PLACES_OF_VALUE {
                     places.push((endpoint, at));
+                    count += 1;
                 }
             }
         }
@@ -323,8 +333,11 @@ impl<'t, 'p> LinkTarget<'t, 'p> {
         let mut found: Vec<(u32, u32)> =
             hashes.filter_map(|hash| places.get(hash)).flatten().copied().collect();
         found.sort_unstable();
-        found.dedup();
-        let weighed = found.into_iter().filter_map(|(endpoint, at)| {
+        let mut found: Vec<(usize, (u32, u32))> =
+            found.chunk_by(|a, b| a == b).map(|same| (same.len(), same[0])).collect();
+        found.sort_by_key(|(shared, place)| (std::cmp::Reverse(*shared), *place));
+        found.truncate(MAX_CANDIDATES);
+        let weighed = found.into_iter().filter_map(|(_, (endpoint, at))| {
             let source = &linked[endpoint as usize];
             let field = &source.values.fields[at as usize];
             Some(Candidate { weight: self.weigh(source, field)?, source, field })

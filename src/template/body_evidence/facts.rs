@@ -27,7 +27,8 @@ pub(crate) struct SegmentFacts {
     pub(crate) is_last: bool,
     /// Whether a key of an identifier or a name holds it near the top, and not in a list.
     pub(crate) is_own: bool,
-    /// The keys of identifiers and names that hold it at the least depth, with the key around them.
+    /// The first keys of identifiers and names that hold it at the least depth, with the key around
+    /// them; at most [`limits::MAX_ECHO_KEYS`].
     pub(crate) keys: Vec<Box<[u8]>>,
     /// Number of objects and lists around these keys.
     depth: usize,
@@ -299,7 +300,8 @@ impl<'t> JsonVisitor<'t> for BodyScan<'t, '_> {
                     facts.depth = depth;
                     let around = (!is_list).then_some(around);
                     let name = key_name(key, around);
-                    if let Some(name) = name.filter(|name| !facts.keys.contains(name)) {
+                    let is_free = facts.keys.len() < limits::MAX_ECHO_KEYS;
+                    if let Some(name) = name.filter(|name| is_free && !facts.keys.contains(name)) {
                         facts.keys.push(name);
                     }
                 }
@@ -460,7 +462,7 @@ mod tests {
                         None => key.clone(),
                     };
                     let name: Box<[u8]> = name.into_bytes().into();
-                    if !fact.keys.contains(&name) {
+                    if !fact.keys.contains(&name) && fact.keys.len() < limits::MAX_ECHO_KEYS {
                         fact.keys.push(name);
                     }
                 }

@@ -131,6 +131,9 @@ fn build<T>(
     }
     for (kind, frame, distinct, folded) in stored.values {
         let below = Box::new(build(nodes, depth + 1, bounds)?);
+        if kind == SegmentKind::Path && below.bodies.is_some() {
+            return Err("bodies where there can be none");
+        }
         node.values.push(ValuesChild { kind, frame, distinct, folded, node: below });
     }
     for (method, operation, seen) in stored.ends {
