@@ -130,6 +130,16 @@ impl Shape {
         1 + items + fields + separated + sampled / limits::SAMPLED_VALUES_A_NODE
     }
 
+    /// Drops the sample of the values here and of the items of lists here. Those of fields stay.
+    pub(super) fn forget_sample(&mut self) {
+        let mut shape = self;
+        loop {
+            shape.sample = None;
+            let Some(items) = &mut shape.items else { return };
+            shape = &mut items.item;
+        }
+    }
+
     /// Cuts away what is beyond the caps of a level.
     pub(crate) fn cut(&mut self, caps: Caps) {
         self.cut_at(caps, 0);

@@ -14,6 +14,9 @@ mod agent;
 /// Schemas of bodies, from captures to the command line and the report.
 #[path = "main/bodies.rs"]
 mod bodies;
+/// Bodies as evidence for templates, names and sources of parameters.
+#[path = "main/body_evidence.rs"]
+mod body_evidence;
 /// The command line: output of every format, messages and exit codes.
 #[path = "main/cli.rs"]
 mod cli;

@@ -123,7 +123,7 @@ impl FlowChoice {
         if outcome.stopped {
             return Err(Error::canceled());
         }
-        let mut decision = options.decide(&patterns);
+        let mut decision = with_bodies.decide(&patterns);
         let ids_in = |decision: &Decision| -> Vec<String> {
             let wanted = find_endpoints(&decision.report.patterns, &decision.routes, name);
             wanted.iter().map(|pattern| pattern.id.clone()).collect()
@@ -131,8 +131,7 @@ impl FlowChoice {
         let mut ids = ids_in(&decision);
         if ids.is_empty() {
             // The name may be from a report that was decided without bodies.
-            let mut alone = options.clone();
-            alone.report.paths_alone = true;
+            let alone = Options { bodies: false, ..options.clone() };
             let by_paths = alone.decide(&patterns);
             ids = ids_in(&by_paths);
             if ids.is_empty() {

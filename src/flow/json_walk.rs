@@ -1,5 +1,5 @@
-//! Walks over JSON text without building anything: keys, scalars and the ends of objects and lists,
-//! in order.
+//! Walks over JSON text without building anything: keys, strings, numbers and the beginnings of
+//! lists, in order.
 
 use wide::u8x16;
 

@@ -41,6 +41,14 @@ pub(super) fn add_links(operations: &[LinkedOperation<'_>], paths: &mut Map<Stri
                     continue;
                 };
                 let Some(source) = by_id.get(&*found.id) else { continue };
+                // A name that the query has too needs its place.
+                let own = &paths[target.path][&target.method]["parameters"];
+                let is_elsewhere = own
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .any(|other| other["name"] == json!(name) && other["in"] != json!("path"));
+                let name = if is_elsewhere { format!("path.{name}") } else { name.clone() };
                 let response = paths
                     .get_mut(source.path)
                     .and_then(|item| item.get_mut(&source.method))
@@ -51,7 +59,7 @@ pub(super) fn add_links(operations: &[LinkedOperation<'_>], paths: &mut Map<Stri
                 let link =
                     &mut response.entry("links").or_insert_with(|| json!({}))[&target.names.id];
                 link["operationId"] = json!(target.names.id);
-                link["parameters"][name] = json!(expression(&found.key));
+                link["parameters"][&name] = json!(expression(&found.key));
             }
         }
     }

@@ -37,7 +37,7 @@ pub struct ParameterSource {
     /// The place in the answer: `id`, `[].id`, `items[].owner.login`.
     pub key: String,
     /// The share of the distinct values of the parameter that stood there, 0 to 1, with two
-    /// decimals. An estimate where there are more than 48.
+    /// decimals. An estimate where it, or the place in the answer, has more than 48.
     pub share: f64,
 }
 

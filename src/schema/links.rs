@@ -17,6 +17,7 @@ use crate::shape::fields::{Field, Fields};
 use crate::shape::messages::{Direction, EndpointMessages, MessageKey};
 use crate::shape::samples::ValueSample;
 use crate::sketch::Merge;
+use crate::template::body_evidence::facts::is_known_name;
 use crate::template::body_evidence::key_class::KeyClass;
 use crate::template::naming::snake_case;
 use crate::template::secret::{Frequency, looks_secret};
@@ -57,6 +58,9 @@ const MAX_CANDIDATES: usize = 128;
 /// for it, and if its name or its path does.
 const MIN_SHARE: f64 = 0.5;
 const MIN_RELATED_SHARE: f64 = 0.2;
+
+/// Values of a parameter that must be compared, if it has as many.
+const MIN_COMPARED: usize = 8;
 
 /// The share of the values of a place that stand in the path of the same endpoint, from which on
 /// the answer repeats its request.
@@ -136,15 +140,20 @@ fn names(fields: &Fields, name: Option<&str>) -> Vec<Option<Box<str>>> {
     }
     let is_map = MapEvidence::of(fields, name.into_iter(), kinds).is_map();
     let shown = |key: &[u8], present: u64| {
-        let is_secret = looks_secret(key, Frequency::times(present));
+        // A key that came seldom and is no word of APIs may be a value.
+        let is_name = is_known_name(key)
+            || (present >= MIN_PRESENT && !looks_secret(key, Frequency::times(present)));
         let key = std::str::from_utf8(key).ok()?;
-        (!is_secret && !key.contains(['.', '[', ']', '*'])).then(|| key.into())
+        (is_name && !key.contains(['.', '[', ']', '*'])).then(|| key.into())
     };
     let name_of = |(_, key, field): (u64, &[u8], &Field)| {
         if is_map { Some(ANY_KEY.into()) } else { shown(key, field.present) }
     };
     fields.iter().map(name_of).collect()
 }
+
+/// Objects that must have a key whose words are not known.
+const MIN_PRESENT: u64 = 3;
 
 /// Stands for any key of a map.
 const ANY_KEY: &str = "*";
@@ -185,6 +194,10 @@ pub(super) fn sources(endpoints: Vec<(u64, &Pattern, IdentifyingValues)>) -> Sou
             }
         }
     }
+    let mut collections = Collections::new();
+    for (endpoint, one) in (0_u32..).zip(&linked) {
+        collections.entry((&one.pattern.host, &one.parts)).or_default().push(endpoint);
+    }
     let mut sources = Sources::new();
     for one in &linked {
         let mut candidates: Vec<(usize, Vec<Candidate<'_, '_>>)> = one
@@ -195,7 +208,7 @@ pub(super) fn sources(endpoints: Vec<(u64, &Pattern, IdentifyingValues)>) -> Sou
                 let segment = parameter.segment?;
                 let sample = one.values.segments.get(segment - 1)?;
                 let target = LinkTarget::new(one, segment, parameter, sample);
-                Some((segment, target.candidates(&linked, &places)))
+                Some((segment, target.candidates(&linked, &places, &collections)))
             })
             .collect();
         // Two parameters of one path do not come from one place: it is that of the one that has more
@@ -218,6 +231,9 @@ pub(super) fn sources(endpoints: Vec<(u64, &Pattern, IdentifyingValues)>) -> Sou
     }
     sources
 }
+
+/// Endpoints by host and path.
+type Collections<'l> = BTreeMap<(&'l str, &'l [&'l str]), Vec<u32>>;
 
 /// Places by value: (index of the endpoint, index of its field).
 type Places = BTreeMap<u64, Vec<(u32, u32)>>;
@@ -276,7 +292,8 @@ impl<'t, 'p> LinkTarget<'t, 'p> {
     /// Weighs a place in the answers of an endpoint; `None` if it is not a source.
     fn weigh(&self, source: &Linked<'p>, field: &IdentifyingField) -> Option<LinkWeight> {
         let overlap = self.sample.overlap(&field.sample);
-        if overlap.shared == 0 {
+        // Where a place has so many values that few can be compared, nothing is known.
+        if overlap.shared == 0 || overlap.compared < self.sample.len().min(MIN_COMPARED) {
             return None;
         }
         let share = ratio(overlap.shared, overlap.compared);
@@ -328,7 +345,12 @@ impl<'t, 'p> LinkTarget<'t, 'p> {
     }
 
     /// The places from which the parameter may come, the best first.
-    fn candidates<'l>(&self, linked: &'l [Linked<'p>], places: &Places) -> Vec<Candidate<'l, 'p>> {
+    fn candidates<'l>(
+        &self,
+        linked: &'l [Linked<'p>],
+        places: &Places,
+        collections: &Collections<'_>,
+    ) -> Vec<Candidate<'l, 'p>> {
         let hashes = self.sample.hashes().iter();
         let mut found: Vec<(u32, u32)> =
             hashes.filter_map(|hash| places.get(hash)).flatten().copied().collect();
@@ -337,6 +359,14 @@ impl<'t, 'p> LinkTarget<'t, 'p> {
             found.chunk_by(|a, b| a == b).map(|same| (same.len(), same[0])).collect();
         found.sort_by_key(|(shared, place)| (std::cmp::Reverse(*shared), *place));
         found.truncate(MAX_CANDIDATES);
+        // The list above the parameter is always looked at, however many places have its values.
+        let own = (&*self.endpoint.pattern.host, self.before);
+        for endpoint in collections.get(&own).into_iter().flatten() {
+            let fields = (0_u32..).zip(&linked[*endpoint as usize].values.fields);
+            found.extend(fields.map(|(at, _)| (0, (*endpoint, at))));
+        }
+        found.sort_by_key(|(_, place)| *place);
+        found.dedup_by_key(|(_, place)| *place);
         let weighed = found.into_iter().filter_map(|(_, (endpoint, at))| {
             let source = &linked[endpoint as usize];
             let field = &source.values.fields[at as usize];

@@ -134,6 +134,8 @@ impl Fields {
     /// Removes what is left of fields that were merged into the rest, so that it does not show when that happened.
     fn drop_evicted(&mut self) {
         self.keys.rest.present = 0;
+        // Keys that come now are not sampled there.
+        self.keys.rest.shape.forget_sample();
         for tag in &mut self.tags {
             let keys = &self.keys;
             let is_kept = |hash: u64| keys.has_hash(hash);

@@ -14,8 +14,8 @@ use crate::sketch::{DistinctCounter, HeapSize, Merge, respread, stable_hash};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ValueSample(DistinctCounter<{ limits::MAX_SAMPLED_VALUES }>);
 
-/// Changes with the version of stored states, so that hashes of values cannot be looked up in a
-/// table that was made for another one.
+/// Changes with the version of stored states, so that a table of hashes that was made for one is of
+/// no use for another. It keeps nobody from trying values.
 const SALT: u64 = 0x5bd1_e995_7f4a_7c15;
 
 /// The hash of a value, as the text that it has in a path.
@@ -53,13 +53,14 @@ impl ValueSample {
     pub(crate) fn overlap(&self, other: &Self) -> SampleOverlap {
         let (one, two) = (self.whole_up_to(), other.whole_up_to());
         let up_to = one.min(two);
-        let known = |sample: &'_ Self| {
-            let hashes = sample.0.hashes();
-            hashes[..hashes.partition_point(|hash| *hash <= up_to)].to_vec()
-        };
-        let (one, two) = (known(self), known(other));
+        let (one, two) = (self.known_up_to(up_to), other.known_up_to(up_to));
         let shared = one.iter().filter(|hash| two.binary_search(hash).is_ok()).count();
         SampleOverlap { compared: one.len(), shared, others: two.len() }
+    }
+
+    fn known_up_to(&self, up_to: u64) -> &[u64] {
+        let hashes = self.0.hashes();
+        &hashes[..hashes.partition_point(|hash| *hash <= up_to)]
     }
 
     /// The hash up to which all are kept.

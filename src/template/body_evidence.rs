@@ -94,14 +94,13 @@ impl NodeBodies {
 impl SegmentEchoes {
     /// The key under which most bodies hold the segment, if it says what the segment is. Bodies that
     /// are the thing itself are asked first. `None` if too few bodies hold it, or under too many
-    /// keys. A key around another one may be a value itself, so it must come twice.
+    /// keys.
     pub(crate) fn main_key(&self) -> Option<&str> {
         let own = (&self.own_keys, self.own_ended, self.ended, 2);
         let any = (&self.keys, self.held, self.read, 6);
         [own, any].into_iter().find_map(|(keys, held, read, one_in)| {
             let most = keys.iter().max_by(|a, b| a.value.cmp(&b.value).then(b.key.cmp(&a.key)))?;
-            let is_alone = most.value < 2 && most.key.contains(&b'.');
-            let is_telling = !is_alone && held * one_in >= read && most.value * 3 >= held;
+            let is_telling = held * one_in >= read && most.value * 3 >= held;
             std::str::from_utf8(&most.key).ok().filter(|_| is_telling)
         })
     }

@@ -176,9 +176,15 @@ fn by_key(echoes: &SegmentEchoes, noun: Option<&str>) -> Option<String> {
     let (holder, key) =
         key.rsplit_once('.').map_or((None, key), |(holder, key)| (Some(holder), key));
     let key = snake_case(key.as_bytes());
+    if !key.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        return None;
+    }
     let is_id = matches!(&*key, "id" | "uuid" | "guid" | "uid" | "ids" | "oid" | "pk");
     let holder = holder.map(|holder| snake_case(holder.as_bytes()));
-    let holder = holder.filter(|holder| !HOLDERS.contains(&&**holder));
+    let holder = holder.filter(|holder| {
+        holder.starts_with(|first: char| first.is_ascii_alphabetic())
+            && !HOLDERS.contains(&&**holder)
+    });
     let says_little =
         matches!(&*key, "name" | "code" | "number" | "key" | "title" | "ref" | "path");
     match holder {

@@ -347,6 +347,7 @@ pub(crate) fn ending_of(text: &[u8]) -> Option<&[u8]> {
         && ending.iter().any(u8::is_ascii_alphabetic);
     is_ending.then_some(ending)
 }
+
 /// Returns `true` if the segment is a value in any context, so that no literal child is kept for
 /// it. Numbers of up to three digits may be versions or names and do have literal children.
 pub(crate) fn is_value(segment: &Segment<'_>) -> bool {

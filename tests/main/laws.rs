@@ -172,6 +172,9 @@ fn flows_with_bodies() -> impl Strategy<Value = Vec<(String, String, String)>> {
         "\\{\"(id|login|type|x)\":\"(qq|qx|zz|users|all)\",\"owner\":\\{\"name\":\"(qx|me)\"\\}\\}",
         "\\[(\\{\"id\":[0-9]{2,6},\"(qxq|note)\":null\\},){0,3}\\{\\}\\]",
         "\\{\"id\":[0-9]{2,6}",
+        // More keys of identifiers than an object keeps, each with a value of its own.
+        prop::collection::vec("\"[a-z]{3}_id\":\"[qxz]{3}[0-9]{3}\"", 40..60)
+            .prop_map(|fields| format!("{{{}}}", fields.join(","))),
     ];
     prop::collection::vec(
         (prop_oneof![Just("GET"), Just("POST")].prop_map(str::to_owned), path, body),

@@ -13,8 +13,8 @@ use crate::simd::ByteMask;
 use crate::sketch::stable_hash;
 use crate::template::body_evidence::key_class::KeyClass;
 use crate::template::body_evidence::{ScalarRole, ScalarSet};
-use crate::template::secret::{Frequency, looks_secret_again};
 use crate::template::segment::{Segment, is_value};
+use crate::template::vocabulary::{Vocabulary, words_of};
 
 /// What the bodies of one request say about one segment of its path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -100,7 +100,10 @@ impl FactsReader {
         }
         let texts = SegmentTexts::of(segments);
         facts.segments.resize(texts.count, SegmentFacts::default());
-        if let Some(last) = facts.segments.last_mut() {
+        // Of a longer path the end is not known.
+        if let Some(last) =
+            facts.segments.last_mut().filter(|_| texts.count < limits::MAX_PATH_SEGMENTS)
+        {
             last.is_last = true;
         }
         let host = stable_hash(host);
@@ -221,6 +224,8 @@ struct OpenContainer<'t> {
     class: KeyClass,
     /// The key of the value, or of the list that it is in.
     key: JsonString<'t>,
+    /// Whether the key is a name that APIs use.
+    is_known: bool,
     is_list: bool,
 }
 
@@ -231,6 +236,7 @@ impl Default for OpenContainer<'_> {
             objects: 0,
             class: KeyClass::Other,
             key: JsonString::new(b"", false),
+            is_known: false,
             is_list: false,
         }
     }
@@ -253,10 +259,10 @@ impl<'t> JsonVisitor<'t> for BodyScan<'t, '_> {
     #[inline]
     fn key(&mut self, depth: usize, key: JsonString<'t>) {
         let around = self.open[depth - 1];
-        let (hash, class) = self.classes.of(key.bytes);
+        let KnownKey { hash, class, is_known } = self.classes.of(key.bytes);
         let path = mixed(around.path, hash);
         let objects = around.objects + 1;
-        self.open[depth] = OpenContainer { path, objects, class, key, is_list: false };
+        self.open[depth] = OpenContainer { path, objects, class, key, is_known, is_list: false };
         for number in self.texts.with_text(key.bytes) {
             self.facts[number].is_key = true;
         }
@@ -280,30 +286,33 @@ impl<'t> JsonVisitor<'t> for BodyScan<'t, '_> {
     #[inline]
     fn scalar(&mut self, depth: usize, text: JsonString<'t>, is_string: bool) {
         let bytes = text.bytes;
-        let OpenContainer { class, key, is_list, .. } = self.open[depth];
+        let own = self.open[depth];
+        let class = own.class;
         if self.texts.may_have(text) {
             let whole = text.unescaped();
+            let names = matches!(class, KeyClass::Identifier | KeyClass::Name);
+            let around = self.open[depth.saturating_sub(1)];
+            let is_own = names && depth <= OWN_DEPTH && !own.is_list && !around.is_list;
+            let mut name = None;
             for number in self.texts.with_text(&whole) {
-                let around = self.open[depth.saturating_sub(1)];
                 let facts = &mut self.facts[number];
                 facts.classes |= 1 << class as u8;
-                facts.is_own |= matches!(class, KeyClass::Identifier | KeyClass::Name)
-                    && depth <= OWN_DEPTH
-                    && !is_list
-                    && !around.is_list;
-                if matches!(class, KeyClass::Identifier | KeyClass::Name)
-                    && (facts.keys.is_empty() || depth <= facts.depth)
-                {
-                    if depth < facts.depth {
-                        facts.keys.clear();
-                    }
-                    facts.depth = depth;
-                    let around = (!is_list).then_some(around);
-                    let name = key_name(key, around);
-                    let is_free = facts.keys.len() < limits::MAX_ECHO_KEYS;
-                    if let Some(name) = name.filter(|name| is_free && !facts.keys.contains(name)) {
-                        facts.keys.push(name);
-                    }
+                facts.is_own |= is_own;
+                if !names || (!facts.keys.is_empty() && depth > facts.depth) {
+                    continue;
+                }
+                if depth < facts.depth {
+                    facts.keys.clear();
+                }
+                facts.depth = depth;
+                if facts.keys.len() == limits::MAX_ECHO_KEYS {
+                    continue;
+                }
+                let name = name
+                    .get_or_insert_with(|| key_name(own, (!own.is_list).then_some(around)))
+                    .as_ref();
+                if let Some(name) = name.filter(|name| !facts.keys.contains(name)) {
+                    facts.keys.push(name.clone());
                 }
             }
         }
@@ -353,30 +362,49 @@ fn may_be_segment(text: &[u8]) -> bool {
 const MAX_NAME_DIGITS: u32 = 6;
 
 /// The name of a key with that of the object around it: `login`, `owner.login`. `None` if it is not
-/// one that may be kept.
-fn key_name(key: JsonString<'_>, around: Option<OpenContainer<'_>>) -> Option<Box<[u8]>> {
-    let is_plain = |name: &[u8]| {
-        (1..=MAX_KEY_BYTES).contains(&name.len())
-            && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_@$".contains(byte))
-            && name.iter().filter(|byte| byte.is_ascii_digit()).count() <= 2
-            && !looks_secret_again(name, Frequency::Often)
-    };
-    let key = Some(key.bytes).filter(|key| is_plain(key))?;
-    let holder = around.filter(|around| !around.is_list && is_plain(around.key.bytes));
+/// one that may be kept: a key may be a value itself, so all of its words must be known.
+fn key_name(own: OpenContainer<'_>, around: Option<OpenContainer<'_>>) -> Option<Box<[u8]>> {
+    let holder = around.filter(|around| !around.is_list && !around.key.bytes.is_empty());
+    if !own.is_known || holder.is_some_and(|around| !around.is_known) {
+        return None;
+    }
     Some(match holder {
-        Some(around) => [around.key.bytes, b".", key].concat().into(),
-        None => key.into(),
+        Some(around) => [around.key.bytes, b".", own.key.bytes].concat().into(),
+        None => own.key.bytes.into(),
     })
+}
+
+/// Whether a key is a name that APIs use, by its words. Any other one may be a value.
+pub(crate) fn is_known_name(key: &[u8]) -> bool {
+    if key.len() > MAX_KEY_BYTES {
+        return false;
+    }
+    let vocabulary = Vocabulary::shipped();
+    let words = words_of(key);
+    key.first().is_some_and(|first| first.is_ascii_alphabetic() || b"_@$".contains(first))
+        && key.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_@$".contains(byte))
+        && !words.is_empty()
+        && words.iter().all(|word| {
+            vocabulary.word(word) > 0 || KeyClass::of(word.as_bytes()) != KeyClass::Other
+        })
 }
 
 /// The longest key that is kept as a name, in bytes.
 const MAX_KEY_BYTES: usize = 32;
 
-/// Hashes and classes of keys. Most keys repeat.
+/// What is known of a key.
+#[derive(Clone, Copy)]
+struct KnownKey {
+    hash: u64,
+    class: KeyClass,
+    is_known: bool,
+}
+
+/// What is known of recent keys. Most keys repeat.
 #[derive(Default)]
 struct KeyClasses {
     /// By the lowest bits of the hash; empty until the first key.
-    recent: Vec<(u64, KeyClass)>,
+    recent: Vec<Option<KnownKey>>,
 }
 
 impl std::fmt::Debug for KeyClasses {
@@ -385,23 +413,26 @@ impl std::fmt::Debug for KeyClasses {
     }
 }
 
-/// Keys whose classes are remembered. A power of two.
+/// Keys that are remembered. A power of two.
 const RECENT_KEYS: usize = 1 << 10;
 
 impl KeyClasses {
-    /// The hash of a key, and its class.
     #[inline]
-    fn of(&mut self, key: &[u8]) -> (u64, KeyClass) {
+    fn of(&mut self, key: &[u8]) -> KnownKey {
         if self.recent.is_empty() {
-            self.recent.resize(RECENT_KEYS, (0, KeyClass::Other));
+            self.recent.resize(RECENT_KEYS, None);
         }
         let hash = stable_hash(key);
         #[expect(clippy::cast_possible_truncation, reason = "the mask leaves 10 bits")]
         let recent = &mut self.recent[hash as usize & (RECENT_KEYS - 1)];
-        if recent.0 != hash {
-            *recent = (hash, KeyClass::of(key));
+        match recent {
+            Some(known) if known.hash == hash => *known,
+            _ => *recent.insert(KnownKey {
+                hash,
+                class: KeyClass::of(key),
+                is_known: is_known_name(key),
+            }),
         }
-        *recent
     }
 }
 
