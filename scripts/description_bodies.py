@@ -35,7 +35,7 @@ def read_labels(program, flows):
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
         file.write("".join(json.dumps(flow) + "\n" for flow in flows))
         file.flush()
-        labels = map(json.loads, run(program, "label", "--quiet", file.name).splitlines())
+        labels = map(json.loads, run(program, "label", "--bodies", "--quiet", file.name).splitlines())
         return {label["id"]: label for label in labels if label["endpoint"]}
 
 

@@ -28,11 +28,11 @@ from description_bodies import lines_of
 FORMATS = jsonschema.Draft202012Validator.FORMAT_CHECKER
 
 
-def run(program, command, lines):
+def run(program, command, lines, *options):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "capture.jsonl")
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-        done = subprocess.run([program, command, "--quiet", str(path)], capture_output=True, text=True)
+        done = subprocess.run([program, command, *options, "--quiet", str(path)], capture_output=True, text=True)
         if done.returncode not in (0, 1) or not done.stdout:
             raise SystemExit(f"{command}: {done.stderr}")
         return done.stdout
@@ -184,7 +184,7 @@ def main():
         lines = lines_of(path)
         for number, line in enumerate(lines):
             line["id"] = str(number)
-        labels = {label["id"]: label for label in map(json.loads, run(arguments.program, "label", lines).splitlines()) if label["endpoint"]}
+        labels = {label["id"]: label for label in map(json.loads, run(arguments.program, "label", lines, "--bodies").splitlines()) if label["endpoint"]}
         schemas = Schemas(run(arguments.program, "schema", lines))
         own = collections.Counter()
         groups = collections.defaultdict(list)
