@@ -24,7 +24,7 @@ from ._native import diff as _diff
 from ._native import drift as _drift
 from ._native import get_api_patterns as _get_api_patterns
 from .findings import Finding, Findings
-from .report import Latency, Parameter, Pattern, Report, Sizes, Totals
+from .report import Latency, Parameter, ParameterSource, Pattern, Report, Sizes, Totals
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -37,6 +37,7 @@ __all__ = [
     "FlowError",
     "Latency",
     "Parameter",
+    "ParameterSource",
     "Pattern",
     "Patterns",
     "Report",

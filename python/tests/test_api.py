@@ -716,3 +716,12 @@ def test_drift_and_diff(fixture, tmp_path):
     assert "nickname" in removed.to_json() and removed.comparison == "diff"
     with pytest.raises(api_patterns.UsageError, match="min_confidence"):
         api_patterns.diff(state, state, min_confidence=2)
+
+
+def test_parameters_come_from_the_call_before():
+    report = api_patterns.analyze(fixture("demo.mitm"), bodies=True)
+    (user,) = [pattern for pattern in report.patterns if pattern.endpoint == "GET /v1/users/{user_id}"]
+    source = user.parameters[0].source
+    assert isinstance(source, api_patterns.ParameterSource)
+    assert (source.endpoint, source.key, source.status, source.host) == ("GET /v1/users", "users[].id", 200, None)
+    assert all(parameter.source is None for pattern in api_patterns.analyze(fixture("demo.mitm")).patterns for parameter in pattern.parameters)
