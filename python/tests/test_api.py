@@ -718,7 +718,7 @@ def test_drift_and_diff(fixture, tmp_path):
         api_patterns.diff(state, state, min_confidence=2)
 
 
-def test_parameters_come_from_the_call_before():
+def test_parameters_come_from_the_call_before(fixture):
     report = api_patterns.analyze(fixture("demo.mitm"), bodies=True)
     (user,) = [pattern for pattern in report.patterns if pattern.endpoint == "GET /v1/users/{user_id}"]
     source = user.parameters[0].source
