@@ -83,6 +83,16 @@ pub(crate) struct DriftState {
 }
 
 impl DriftState {
+    /// An empty state that reads bodies as evidence for paths too, as the descriptions do that are
+    /// made of captures.
+    pub(crate) fn new() -> Self {
+        Self {
+            documented: Patterns::with_body_evidence(),
+            undocumented: Patterns::with_body_evidence(),
+            ..Self::default()
+        }
+    }
+
     /// Compares a flow with the description.
     pub(crate) fn observe(&mut self, api: &ApiDescription, flow: &Flow<'_>) {
         self.counts.flows += 1;

@@ -84,7 +84,7 @@ pub fn drift(
 ) -> Result<Comparison, Error> {
     captures.require_flows()?;
     let options = Options { bodies: true, limit: None, ..options.clone() };
-    let new = || Comparer { api, state: DriftState::default(), skips: Skips::default() };
+    let new = || Comparer { api, state: DriftState::new(), skips: Skips::default() };
     let (all, outcome) = collect(captures, &options, monitor, new)?;
     let documented = options.decide(&all.state.documented).report;
     let undocumented = options.decide(&all.state.undocumented).report;
