@@ -190,7 +190,8 @@ fn by_key(echoes: &SegmentEchoes, noun: Option<&str>) -> Option<String> {
     match holder {
         Some(holder) if is_id => Some(format!("{}_id", singular(&holder))),
         Some(holder) if key == "name" || key == "login" || key == "slug" => Some(singular(&holder)),
-        _ if is_id || key.is_empty() => None,
+        // That `"user": 7` refers to one of `/users` says no more than the noun.
+        _ if is_id || noun.is_some_and(|noun| singular(noun) == key) => None,
         _ if says_little => Some(match noun {
             Some(noun) if !ATTRIBUTES.contains(&noun) => format!("{}_{key}", singular(noun)),
             _ => key,
