@@ -200,7 +200,7 @@ pub(super) fn sources(endpoints: Vec<(u64, &Pattern, IdentifyingValues)>) -> Sou
     }
     let mut sources = Sources::new();
     for one in &linked {
-        let mut candidates: Vec<(usize, Vec<Candidate<'_, '_>>)> = one
+        let mut candidates: Vec<(usize, Vec<SourceCandidate<'_, '_>>)> = one
             .pattern
             .parameters
             .iter()
@@ -213,14 +213,14 @@ pub(super) fn sources(endpoints: Vec<(u64, &Pattern, IdentifyingValues)>) -> Sou
             .collect();
         // Two parameters of one path do not come from one place: it is that of the one that has more
         // of it, and behind another the one that is nearer to the end.
-        let best_share = |candidates: &[Candidate<'_, '_>]| {
+        let best_share = |candidates: &[SourceCandidate<'_, '_>]| {
             candidates.first().map_or(0.0, |candidate| candidate.weight.share)
         };
         candidates
             .sort_by(|a, b| best_share(&b.1).total_cmp(&best_share(&a.1)).then(b.0.cmp(&a.0)));
         let mut taken: Vec<(u64, &[Box<str>])> = Vec::new();
         for (segment, candidates) in candidates {
-            let is_free = |candidate: &&Candidate<'_, '_>| {
+            let is_free = |candidate: &&SourceCandidate<'_, '_>| {
                 !taken.contains(&(candidate.source.number, &candidate.field.path))
             };
             if let Some(best) = candidates.iter().find(is_free) {
@@ -239,7 +239,7 @@ type Collections<'l> = BTreeMap<(&'l str, &'l [&'l str]), Vec<u32>>;
 type Places = BTreeMap<u64, Vec<(u32, u32)>>;
 
 /// A place from which a parameter may come.
-struct Candidate<'l, 'p> {
+struct SourceCandidate<'l, 'p> {
     weight: LinkWeight,
     source: &'l Linked<'p>,
     field: &'l IdentifyingField,
@@ -350,7 +350,7 @@ impl<'t, 'p> LinkTarget<'t, 'p> {
         linked: &'l [Linked<'p>],
         places: &Places,
         collections: &Collections<'_>,
-    ) -> Vec<Candidate<'l, 'p>> {
+    ) -> Vec<SourceCandidate<'l, 'p>> {
         let hashes = self.sample.hashes().iter();
         let mut found: Vec<(u32, u32)> =
             hashes.filter_map(|hash| places.get(hash)).flatten().copied().collect();
@@ -370,11 +370,11 @@ impl<'t, 'p> LinkTarget<'t, 'p> {
         let weighed = found.into_iter().filter_map(|(_, (endpoint, at))| {
             let source = &linked[endpoint as usize];
             let field = &source.values.fields[at as usize];
-            Some(Candidate { weight: self.weigh(source, field)?, source, field })
+            Some(SourceCandidate { weight: self.weigh(source, field)?, source, field })
         });
-        let mut candidates: Vec<Candidate<'_, '_>> = weighed.collect();
+        let mut candidates: Vec<SourceCandidate<'_, '_>> = weighed.collect();
         candidates.sort_by(|a, b| {
-            let place = |it: &Candidate<'l, 'p>| {
+            let place = |it: &SourceCandidate<'l, 'p>| {
                 (&it.source.pattern.endpoint, it.source.number, &it.field.path, it.field.status)
             };
             b.weight.score.total_cmp(&a.weight.score).then_with(|| place(a).cmp(&place(b)))
@@ -383,7 +383,7 @@ impl<'t, 'p> LinkTarget<'t, 'p> {
     }
 }
 
-impl Candidate<'_, '_> {
+impl SourceCandidate<'_, '_> {
     /// The source of a parameter of an endpoint.
     fn source_of(&self, target: &Linked<'_>) -> ParameterSource {
         let pattern = self.source.pattern;
@@ -434,7 +434,7 @@ fn noun_of(part: &str) -> String {
     nouns_of(part).last().map_or_else(String::new, |noun| singular_of(noun))
 }
 
-/// Last words of keys that are no noun of their own.
+/// Returns `true` for the last word of a key if it names no kind of thing by itself: `id`, `name`.
 fn is_identifying(word: &str) -> bool {
     matches!(
         word,

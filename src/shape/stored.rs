@@ -62,29 +62,17 @@ impl<'de> Deserialize<'de> for Shape {
             return Err(D::Error::custom("shapes that are nested too deeply"));
         };
         let stored = StoredShape::deserialize(deserializer)?;
-        let StoredShape {
-            nulls,
-            trues,
-            falses,
-            numbers,
-            strings,
-            items,
-            fields,
-            opaque,
-            separated,
-            sample,
-        } = stored;
         let shape = Self {
-            nulls,
-            trues,
-            falses,
-            numbers,
-            strings,
-            items,
-            fields,
-            opaque,
-            separated,
-            sample,
+            nulls: stored.nulls,
+            trues: stored.trues,
+            falses: stored.falses,
+            numbers: stored.numbers,
+            strings: stored.strings,
+            items: stored.items,
+            fields: stored.fields,
+            opaque: stored.opaque,
+            separated: stored.separated,
+            sample: stored.sample,
         };
         if shape.largest_count() > limits::MAX_COUNT {
             return Err(D::Error::custom("counts that are too large"));

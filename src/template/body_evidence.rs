@@ -11,7 +11,7 @@ pub(crate) mod key_class;
 
 use crate::limits;
 use crate::sketch::{BottomK, DistinctCounter, MembershipFilter, Merge, stable_hash, summary};
-use crate::template::body_evidence::facts::SegmentFacts;
+use crate::template::body_evidence::facts::SegmentEcho;
 use crate::template::body_evidence::key_class::KeyClass;
 
 summary! {
@@ -51,16 +51,15 @@ summary! {
     pub(crate) struct NodeBodies {
         /// About the segment that leads to the node.
         pub(crate) echoes: SegmentEchoes,
-        /// Successful answers in JSON to requests whose path ends at the node.
-        pub(crate) answers: u64,
-        /// Hashes of the method and the path of each key in these answers, to a depth of three.
+        /// Hashes of the method and the path of each key, to a depth of three, in the successful
+        /// answers in JSON to requests whose path ends at the node.
         pub(crate) shape: DistinctCounter<{ limits::MAX_ANSWER_KEYS }>,
     }
 }
 
 impl NodeBodies {
     /// Adds what the bodies of one request say about the segment that leads to the node.
-    pub(crate) fn observe_segment(&mut self, facts: &SegmentFacts) {
+    pub(crate) fn observe_segment(&mut self, facts: &SegmentEcho) {
         let echoes = &mut self.echoes;
         echoes.read += 1;
         for (count, class) in [
@@ -86,7 +85,6 @@ impl NodeBodies {
 
     /// Adds the shape of one answer, as hashes of its key paths.
     pub(crate) fn observe_shape(&mut self, shape: &[u64]) {
-        self.answers += 1;
         shape.iter().for_each(|hash| self.shape.observe(*hash));
     }
 }

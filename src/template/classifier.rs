@@ -2,7 +2,9 @@
 
 use crate::math::ln1;
 use crate::template::Template;
-use crate::template::context::bodies::{BODY_COUNT, log_odds};
+#[cfg(feature = "training")]
+use crate::template::context::bodies::BODY_COUNT;
+use crate::template::context::bodies::{BodyContext, log_odds};
 use crate::template::context::{Candidate, LeafStats, SiblingSet};
 use crate::template::features::{Feature, Features};
 use crate::template::model::{BODY_STAGES, Model, STAGES};
@@ -162,7 +164,7 @@ fn verdicts(probabilities: &[f64], threshold: f64) -> Vec<Classification> {
 /// Runs all stages, then adjusts the probabilities by the evidence of folded segments.
 fn settled<T: LeafStats>(model: &Model, place: &SiblingSet<'_, '_, T>) -> Settled {
     let (guesses, features) = stages(model, place, STAGES);
-    let (mut probabilities, _) = with_bodies(model, place, guesses.clone(), BODY_STAGES);
+    let (mut probabilities, _) = with_bodies(model, place, &guesses, BODY_STAGES);
     let by_bodies = guesses.iter().zip(&probabilities);
     let by_bodies = by_bodies.map(|(guess, p)| log_odds(*p) - log_odds(*guess)).collect();
     let long_numbers = place.values.iter().any(|values| values.kind.is_integer());
@@ -255,25 +257,26 @@ pub(crate) fn stages<T: LeafStats>(
     (probabilities, features)
 }
 
-/// Runs the first `count` stages that correct probabilities by bodies. Returns the probabilities and
-/// the body features of the next stage; they are empty where no body was read at the place, whose
-/// probabilities then stay as they are.
-pub(crate) fn with_bodies<T: LeafStats>(
+/// Runs the first `count` stages that correct probabilities by bodies. Returns the probabilities, and
+/// what bodies say at the place; `None` where none was read, and the probabilities are then the
+/// guesses.
+fn with_bodies<T: LeafStats>(
     model: &Model,
     place: &SiblingSet<'_, '_, T>,
-    mut probabilities: Vec<f64>,
+    guesses: &[f64],
     count: usize,
-) -> (Vec<f64>, Vec<[f64; BODY_COUNT]>) {
-    let Some(context) = place.body_context() else { return (probabilities, Vec::new()) };
-    let guesses = probabilities.clone();
-    let mut rows = place.body_features(&context, &probabilities);
-    for stage in 0..count {
-        let corrected =
-            guesses.iter().zip(&rows).map(|(guess, row)| model.corrected(stage, *guess, row));
-        probabilities = corrected.collect();
-        rows = place.body_features(&context, &probabilities);
+) -> (Vec<f64>, Option<BodyContext>) {
+    let mut probabilities = guesses.to_vec();
+    let context = place.body_context();
+    if let Some(context) = &context {
+        for stage in 0..count {
+            let rows = place.body_features(context, &probabilities);
+            let corrected =
+                guesses.iter().zip(&rows).map(|(guess, row)| model.corrected(stage, *guess, row));
+            probabilities = corrected.collect();
+        }
     }
-    (probabilities, rows)
+    (probabilities, context)
 }
 
 /// The body features of a stage of correction, each behind the log odds by paths alone; none where
@@ -284,9 +287,11 @@ pub(crate) fn body_evidence<T: LeafStats>(
     place: &SiblingSet<'_, '_, T>,
     stage: usize,
 ) -> Vec<(f64, [f64; BODY_COUNT])> {
-    let (probabilities, _) = stages(model, place, STAGES);
-    let guesses: Vec<f64> = probabilities.iter().map(|guess| log_odds(*guess)).collect();
-    guesses.into_iter().zip(with_bodies(model, place, probabilities, stage).1).collect()
+    let (guesses, _) = stages(model, place, STAGES);
+    let (probabilities, context) = with_bodies(model, place, &guesses, stage);
+    let rows = context.map(|context| place.body_features(&context, &probabilities));
+    let guesses = guesses.into_iter().map(log_odds);
+    guesses.zip(rows.into_iter().flatten()).collect()
 }
 
 /// The input features of a stage.

@@ -18,7 +18,7 @@ use crate::template::vocabulary::{Vocabulary, words_of};
 
 /// What the bodies of one request say about one segment of its path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct SegmentFacts {
+pub(crate) struct SegmentEcho {
     /// One bit for each [`KeyClass`] of a key that holds the segment.
     classes: u8,
     /// Whether it is a key.
@@ -39,12 +39,12 @@ pub(crate) struct SegmentFacts {
 pub(crate) struct BodyFacts {
     /// Whether a body was read.
     is_read: bool,
-    segments: Vec<SegmentFacts>,
+    segments: Vec<SegmentEcho>,
     /// Hashes of the paths of the keys in a successful answer; `None` without one.
     shape: Option<Vec<u64>>,
 }
 
-impl SegmentFacts {
+impl SegmentEcho {
     /// Whether a key of this class holds the segment.
     pub(crate) fn holds(&self, class: KeyClass) -> bool {
         self.classes & 1 << class as u8 != 0
@@ -52,8 +52,8 @@ impl SegmentFacts {
 }
 
 impl BodyFacts {
-    /// What is known of a segment, by its number from 0; `None` if no body was read.
-    pub(crate) fn segment(&self, number: usize) -> Option<&SegmentFacts> {
+    /// What the bodies say about the segment with this number, from 0; `None` if no body was read.
+    pub(crate) fn segment(&self, number: usize) -> Option<&SegmentEcho> {
         self.segments.get(number).filter(|_| self.is_read)
     }
 
@@ -79,8 +79,8 @@ impl Clone for FactsReader {
 }
 
 impl FactsReader {
-    /// Reads the bodies of a request to a host. What they hold is added to `scalars`. `segments`
-    /// are those of the path.
+    /// Reads the bodies of a request to a host, which was not answered with 404. What they hold is
+    /// added to `scalars`. `segments` are those of the path.
     pub(crate) fn read<'s>(
         &mut self,
         flow: &Flow<'_>,
@@ -99,7 +99,7 @@ impl FactsReader {
             return facts;
         }
         let texts = SegmentTexts::of(segments);
-        facts.segments.resize(texts.count, SegmentFacts::default());
+        facts.segments.resize(texts.count, SegmentEcho::default());
         // Of a longer path the end is not known.
         if let Some(last) =
             facts.segments.last_mut().filter(|_| texts.count < limits::MAX_PATH_SEGMENTS)
@@ -133,9 +133,7 @@ impl FactsReader {
             let read = read(sent, flow.request_headers, content_type, None);
             facts.is_read |= read.is_some();
         }
-        if let (Some(response), Some(answer)) = (response, answer)
-            && response.status != 404
-        {
+        if let (Some(response), Some(answer)) = (response, answer) {
             let method = stable_hash(&flow.method);
             let shape = read(answer, response.headers, response.content_type(), Some(method));
             facts.is_read |= shape.is_some();
@@ -245,7 +243,7 @@ impl Default for OpenContainer<'_> {
 /// One walk over a body.
 struct BodyScan<'t, 'f> {
     texts: &'f SegmentTexts<'f>,
-    facts: &'f mut [SegmentFacts],
+    facts: &'f mut [SegmentEcho],
     classes: &'f mut KeyClasses,
     scalars: &'f mut ScalarSet,
     host: u64,
@@ -392,7 +390,7 @@ pub(crate) fn is_known_name(key: &[u8]) -> bool {
 /// The longest key that is kept as a name, in bytes.
 const MAX_KEY_BYTES: usize = 32;
 
-/// What is known of a key.
+/// The hash and the class of a key, and whether APIs use its name.
 #[derive(Clone, Copy)]
 struct KnownKey {
     hash: u64,
@@ -400,7 +398,7 @@ struct KnownKey {
     is_known: bool,
 }
 
-/// What is known of recent keys. Most keys repeat.
+/// A cache of the hashes and classes of keys. Most keys repeat.
 #[derive(Default)]
 struct KeyClasses {
     /// By the lowest bits of the hash; empty until the first key.
@@ -449,7 +447,7 @@ mod tests {
         value: &Value,
         around: &mut Vec<Option<String>>,
         texts: &[&str],
-        facts: &mut [SegmentFacts],
+        facts: &mut [SegmentEcho],
     ) {
         match value {
             Value::Object(members) => {
@@ -541,14 +539,14 @@ mod tests {
             let mut reader = FactsReader::default();
             let facts =
                 reader.read(&flow, b"h.example", segments.into_iter(), &mut ScalarSet::default());
-            let mut expected = vec![SegmentFacts::default(); 4];
+            let mut expected = vec![SegmentEcho::default(); 4];
             expected[3].is_last = true;
             scan_value(&value, &mut Vec::new(), &["users", "octocat", "42", "a\"b"], &mut expected);
             prop_assert_eq!(&facts.segments, &expected);
         }
 
-        /// What is told from an id at once is what the trie keeps no literal for, or has so many
-        /// digits that it is no name.
+        /// The fast check for texts that may be segments equals one that looks at each byte and asks
+        /// for the kind of every text.
         #[test]
         fn few_texts_are_asked_for_their_kind(text in "[a-zA-Z0-9_./ -]{0,70}") {
             let is_plain = !text.is_empty()
