@@ -32,7 +32,10 @@ const MAX_WAITING: usize = 64;
 /// Answers that a client has not read before nothing more is read of it.
 const MAX_UNREAD: usize = 2048;
 
-/// Time that a client which ended its input has for the answers under way, and that it has to read the last ones.
+/// Time that a client which ended its input waits for the answers under way, if it still reads.
+const MAX_ANSWER_TIME: Duration = Duration::from_secs(30);
+
+/// Time that a client has to read the last answers.
 const MAX_DRAIN_TIME: Duration = Duration::from_secs(2);
 
 /// The two directions of a client.
@@ -148,7 +151,7 @@ pub(super) async fn serve(
                     session.gateway.rulings.refused(&session.caller, &refusal.why);
                     session.say(Message::refusal(&refusal));
                 }
-                None => closing = Some(Instant::now() + MAX_DRAIN_TIME),
+                None => closing = Some(Instant::now() + MAX_ANSWER_TIME),
             },
             () = sleep_until(closing) => break SessionEnd::Client,
             () = client_sender.closed() => break SessionEnd::Client,

@@ -138,6 +138,36 @@ fn a_server_behind_the_gateway_answers_as_without_it() {
     assert_eq!(without, through);
 }
 
+/// A script writes all that it asks at once and ends its input, also before the server has started.
+#[test]
+fn what_was_asked_before_the_input_ended_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = folder.path().join("policy.json");
+    std::fs::write(&policy, r#"{"version": "1", "default": "allow", "tools": {"get_auth": {"action": "deny", "reason": "No."}}}"#).unwrap();
+    let start = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}});
+    let call = |id: u64, name: &str| json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": name, "arguments": {}}});
+    let lines = [
+        json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": start}),
+        json!({"jsonrpc": "2.0", "method": "notifications/initialized"}),
+        call(2, "get_api_patterns"),
+        call(3, "get_auth"),
+    ];
+    let input = lines.map(|line| line.to_string()).join("\n") + "\n";
+    let server = server();
+    let store = folder.path().join("store.db");
+    let mut arguments =
+        vec!["gateway", "--policy", policy.to_str().unwrap(), "--store", store.to_str().unwrap()];
+    arguments.extend(server.iter().map(String::as_str));
+    let output = crate::support::program_with_input(&arguments, input.as_bytes());
+    let mut answers: Vec<Value> =
+        output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    answers.sort_by_key(|answer| answer["id"].as_u64());
+    let ids: Vec<u64> = answers.iter().filter_map(|answer| answer["id"].as_u64()).collect();
+    assert_eq!((output.code, ids), (Some(0), vec![1, 2, 3]), "{}", output.stderr);
+    assert!(answers[1]["result"]["structuredContent"].is_object(), "{}", answers[1]);
+    assert!(answers[2].to_string().contains("No."), "{}", answers[2]);
+}
+
 #[test]
 fn a_grant_opens_its_own_sessions_and_no_others() {
     let folder = tempfile::tempdir().unwrap();

@@ -90,10 +90,12 @@ async fn connect(
     let params = &whole["params"];
     let negotiation = negotiate(&gateway.upstream, &gateway.complain, first.clone(), params);
     tokio::pin!(negotiation);
+    // A client may write all that it asks at once: what it asked before its end is answered.
+    let mut has_ended = false;
     let negotiated = loop {
         tokio::select! {
             negotiated = &mut negotiation => break negotiated,
-            from = client.incoming.recv(), if early.len() < MAX_WAITING => match from {
+            from = client.incoming.recv(), if !has_ended && early.len() < MAX_WAITING => match from {
                 Some(FromClient::Message(message, whole)) => {
                     let is_discover = first.method() == Some("server/discover");
                     if is_discover && message.method() == Some("initialize") {
@@ -104,7 +106,7 @@ async fn connect(
                 Some(FromClient::Refused(refusal)) => {
                     client.outgoing.send(Message::refusal(&refusal)).await.unwrap_or_default();
                 }
-                None => return Err(SessionEnd::Client),
+                None => has_ended = true,
             },
             () = client.outgoing.closed() => return Err(SessionEnd::Client),
         }
