@@ -106,6 +106,11 @@ impl DriftState {
             FlowMatch::OtherMethod(index) => {
                 let place = text::printable(method.as_bytes());
                 self.counts.undocumented += 1;
+                // A server that refuses the method does what the description says.
+                let refuses = |status: i64| matches!(status, 404 | 405 | 501);
+                if flow.response.as_ref().is_some_and(|response| refuses(response.status)) {
+                    return;
+                }
                 let source = Some(api.operations[index].place.clone());
                 self.add(
                     DriftRule::UndocumentedMethod,

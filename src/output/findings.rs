@@ -59,7 +59,9 @@ fn by_cause<'r>(findings: impl Iterator<Item = &'r Finding>) -> Vec<(&'r Finding
     let mut causes: Vec<(&Finding, usize)> = Vec::new();
     let mut known: BTreeMap<(&str, &str, &str, &str, &str), usize> = BTreeMap::new();
     for finding in findings {
-        let Some(location) = &finding.location else {
+        // What is about a whole operation has no schema that others share.
+        let location = finding.location.as_ref().filter(|_| !finding.place.is_empty());
+        let Some(location) = location else {
             causes.push((finding, 0));
             continue;
         };
