@@ -51,14 +51,12 @@ fn text_of(summary: &AuditSummary) -> String {
 }
 
 fn write_summary(out: &mut String, summary: &AuditSummary) -> std::fmt::Result {
-    writeln!(
-        out,
-        "{}, {} refused, from {} to {}",
-        counted(summary.calls, "call"),
-        summary.refused,
-        summary.first,
-        summary.last
-    )?;
+    write!(out, "{}, {} refused", counted(summary.calls, "call"), summary.refused)?;
+    if summary.first.is_empty() {
+        writeln!(out)?;
+    } else {
+        writeln!(out, ", from {} to {}", summary.first, summary.last)?;
+    }
     if summary.truncations > 0 {
         writeln!(
             out,

@@ -56,11 +56,9 @@ impl<'a> Messages<'a> {
         let not_selected = analysis.report.totals.not_selected;
         if not_selected > 0 && !self.quiet {
             let all = not_selected + analysis.report.totals.patterns;
-            complain(&format!(
-                "{} of {} are shown",
-                grouped(all - not_selected),
-                counted(all, "endpoint")
-            ));
+            let shown = all - not_selected;
+            let verb = if shown == 1 { "is" } else { "are" };
+            complain(&format!("{} of {} {verb} shown", grouped(shown), counted(all, "endpoint")));
         }
         self.say(&totals, &analysis.skips, &problems, !analysis.failures.is_empty(), time)
     }

@@ -45,6 +45,13 @@ fn read(arguments: &PolicyCheckArguments) -> Result<Option<Policy>, Failure> {
             for sentence in &wrong {
                 complain(&text::printable(format!("{name}: {sentence}").as_bytes()));
             }
+            if tools.is_none()
+                && wrong.iter().any(|sentence| sentence.contains("there is no tool "))
+            {
+                complain(
+                    "the tools are those of `api-patterns mcp`: for another server say -- COMMAND or --upstream URL, or --any-tools",
+                );
+            }
             complain(&format!("{} found", counted(wrong.len() as u64, "error")));
             Ok(None)
         }
@@ -96,8 +103,15 @@ fn scan(arguments: &PolicyScanArguments) -> Result<Exit, Failure> {
     match &arguments.output {
         Some(path) => {
             let name = path.display().to_string();
-            let mut file =
-                std::fs::File::create_new(path).map_err(|error| Error::io(&name, "make", error))?;
+            let mut file = std::fs::File::create_new(path).map_err(|error| {
+                if error.kind() == io::ErrorKind::AlreadyExists {
+                    Error::usage(format!(
+                        "{name}: this file exists; name another with --output, or remove it"
+                    ))
+                } else {
+                    Error::io(&name, "make", error)
+                }
+            })?;
             file.write_all(policy.as_bytes()).map_err(|error| Error::io(&name, "write", error))?;
         }
         None => io::stdout().write_all(policy.as_bytes())?,
