@@ -241,13 +241,15 @@ impl Session {
 
 /// A file without a name in a folder, which gets the permissions of a new file.
 fn new_file(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
+    // Elsewhere a new file has the permissions of its folder.
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+        let permissions = std::fs::Permissions::from_mode(0o666);
+        tempfile::Builder::new().permissions(permissions).tempfile_in(folder)
     }
-    builder.tempfile_in(folder)
+    #[cfg(not(unix))]
+    tempfile::NamedTempFile::new_in(folder)
 }
 
 fn text_of(before: &str, corrections: &[Correction]) -> String {

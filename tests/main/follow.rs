@@ -1,5 +1,4 @@
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Command, Stdio};
+use std::io::Write;
 
 use api_patterns::{Change, Follower, InputFormat, Options, SkipReason};
 
@@ -92,6 +91,9 @@ fn lines_are_followed_as_well_and_other_formats_are_refused() {
 #[cfg(unix)]
 #[test]
 fn the_program_follows_until_it_is_interrupted() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("dump.mitm");
     std::fs::write(&path, flow("a", "/a")).unwrap();

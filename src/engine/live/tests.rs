@@ -334,8 +334,8 @@ fn files_that_are_exchanged_while_they_are_read_lead_nowhere() {
                         symlink(&outside, &sub).unwrap();
                     }
                     _ => {
-                        let mode = rustix::fs::Mode::from_raw_mode(0o600);
-                        rustix::fs::mkfifoat(rustix::fs::CWD, &file, mode).unwrap();
+                        let made = std::process::Command::new("mkfifo").arg(&file).status();
+                        assert!(made.unwrap().success());
                     }
                 }
             }
