@@ -1,6 +1,7 @@
 //! Command line: converts arguments into options, runs the engine, and writes the output. All analysis is done by the
 //! engine.
 
+mod addon;
 mod arguments;
 #[cfg(feature = "mcp")]
 mod audit;
@@ -120,6 +121,10 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Policy(command) => policy::policy(command),
         #[cfg(feature = "mcp")]
         Command::Audit(arguments) => audit::audit(arguments),
+        Command::Addon => {
+            writeln!(io::stdout(), "{}", addon::path()?.display())?;
+            Ok(Exit::Done)
+        }
         Command::Completions { shell } => {
             io::stdout().write_all(&completions::script(*shell))?;
             Ok(Exit::Done)

@@ -102,6 +102,8 @@ pub(super) enum Command {
     /// Summarize audit logs: calls, denials by rule, the slowest tools, and who called
     #[cfg(feature = "mcp")]
     Audit(AuditArguments),
+    /// Print the path of the addon for mitmproxy, which the Python package installs: mitmdump -s "$(api-patterns addon)"
+    Addon,
     /// Write a completion script for a shell
     Completions {
         /// The shell
