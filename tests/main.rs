@@ -7,6 +7,10 @@
     reason = "tests fail by unwrapping, and say what they skip"
 )]
 
+/// The action for GitHub.
+#[cfg(unix)]
+#[path = "main/action.rs"]
+mod action;
 /// A client of the MCP server that implements the protocol by hand.
 #[cfg(feature = "mcp")]
 #[path = "main/agent.rs"]
@@ -32,6 +36,9 @@ mod damage;
 /// Databases of mitmproxy-mcp.
 #[path = "main/database.rs"]
 mod database;
+/// The documents: commands that run, links that lead somewhere.
+#[path = "main/documents.rs"]
+mod documents;
 /// Comparisons with descriptions and between captures, on the command line.
 #[path = "main/drift.rs"]
 mod drift;

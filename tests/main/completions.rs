@@ -70,6 +70,60 @@ fn fish_completes_behind_subcommands() {
     }
 }
 
+/// Elvish completes in a terminal alone, so its script registers what it completes with in names of the test.
+#[test]
+fn elvish_completes_behind_subcommands() {
+    let script = script_of("elvish").replace("edit:completion:arg-completer", "completers");
+    let mut script = script.replace("edit:complex-candidate", "candidate");
+    script.insert_str(0, "var completers = [&]\nfn candidate {|stem &display=''| put $stem }\n");
+    for (typed, _) in TYPED {
+        writeln!(
+            script,
+            "echo '>'; $completers[api-patterns] api-patterns '{}' | each {{|word| echo $word }}",
+            typed.join("' '")
+        )
+        .unwrap();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("try.elv");
+    std::fs::write(&file, script).unwrap();
+    let Some(output) = run("elvish", &["-norc", file.to_str().unwrap()], "") else { return };
+    let parts: Vec<&str> = output.split(">\n").skip(1).collect();
+    assert_eq!(parts.len(), TYPED.len(), "{output}");
+    for ((typed, word), part) in TYPED.iter().zip(parts) {
+        // Elvish gives all words of a place, and its editor leaves those that begin otherwise out. Values are not among them.
+        let is_value = typed.last().is_some_and(|last| last.is_empty());
+        assert!(is_value || part.lines().any(|found| found == *word), "{typed:?}: {part}");
+    }
+}
+
+#[test]
+fn powershell_completes_behind_subcommands() {
+    let mut script = script_of("powershell");
+    for (typed, _) in TYPED {
+        let line = format!("api-patterns {}", typed.join(" "));
+        let length = line.len();
+        writeln!(
+            script,
+            "'>'; (TabExpansion2 -inputScript '{line}' -cursorColumn {length}).CompletionMatches | ForEach-Object {{ $_.CompletionText }}"
+        )
+        .unwrap();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("try.ps1");
+    std::fs::write(&file, script).unwrap();
+    let arguments = ["-NoProfile", "-NonInteractive", "-File", file.to_str().unwrap()];
+    let Some(output) = run("pwsh", &arguments, "") else { return };
+    let output = output.replace('\r', "");
+    let parts: Vec<&str> = output.split(">\n").skip(1).collect();
+    assert_eq!(parts.len(), TYPED.len(), "{output}");
+    for ((typed, word), part) in TYPED.iter().zip(parts) {
+        // Values of options are not among what the script for PowerShell completes.
+        let is_value = typed.last().is_some_and(|last| last.is_empty());
+        assert!(is_value || part.lines().any(|found| found == *word), "{typed:?}: {part}");
+    }
+}
+
 #[test]
 fn zsh_completes_behind_subcommands() {
     let folder = tempfile::tempdir().unwrap();
