@@ -12,7 +12,8 @@ if [ ! -x "$folder/build/bin/maturin" ]; then
   "$folder/build/bin/pip" -q install 'maturin>=1.16,<2' mypy==1.18.2
 fi
 rm -rf "$folder/wheels"
-"$folder/build/bin/maturin" build --locked --release --quiet --manifest-path python/Cargo.toml --out "$folder/wheels"
+cargo build --locked --release --quiet --bin api-patterns
+PATH=$PWD/$folder/build/bin:$PATH cargo xtask make wheel --profile release --program target/release/api-patterns --output "$folder/wheels"
 
 # Test the installed wheel: the folder python/ must not be on the module path.
 environment() {
@@ -29,11 +30,16 @@ run() {
 }
 
 environment plain
-run plain test_api.py
+run plain test_api.py test_program.py test_documents.py
 environment server 'mcp==2.3.0' pandas polars
 run server test_api.py test_compat.py
 environment proxy 'mitmproxy==11.0.2'
 run proxy test_addon.py
+# The proxy in an environment without the package takes the addon of another.
+rm -rf "$folder/alone"
+python3 -m venv "$folder/alone"
+"$folder/alone/bin/pip" -q install pytest 'mitmproxy==11.0.2'
+PROGRAM=$PWD/$folder/plain/bin/api-patterns run alone test_addon_of_another.py
 "$folder/build/bin/mypy" --strict --python-executable "$folder/proxy/bin/python" --ignore-missing-imports \
   --follow-imports=silent python/api_patterns/__init__.py python/api_patterns/report.py
 if ! command -v java > /dev/null && [ "$(id -u)" = 0 ]; then
