@@ -100,7 +100,7 @@ impl AuditLog {
         // Other processes may write the log too: what is cut off after a failure must be ours.
         log.file.lock()?;
         let appended = log.append(lines, is_synced);
-        log.file.unlock()?;
+        log.unlock();
         appended
     }
 
@@ -152,7 +152,7 @@ impl AuditLog {
             }
             Ok(())
         })();
-        log.file.unlock()?;
+        log.unlock();
         renamed?;
         *log = OpenLog::open(&self.path)?;
         Ok(())
@@ -168,16 +168,35 @@ impl OpenLog {
             ));
         }
         let mut options = OpenOptions::new();
-        options.create(true).append(true).read(true);
+        options.create(true).read(true);
+        // On Windows a file that is open for appending alone can neither be cut nor flushed; there lines go to the end because
+        // they are written under the lock.
+        if cfg!(windows) {
+            options.write(true)
+        } else {
+            options.append(true)
+        };
         // Whoever makes it a link after that look is not followed either.
         #[cfg(unix)]
         {
             use std::os::unix::fs::OpenOptionsExt;
             options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
         }
+        #[cfg(windows)]
+        {
+            use std::os::windows::fs::OpenOptionsExt;
+            // FILE_FLAG_OPEN_REPARSE_POINT: a link is opened itself.
+            options.custom_flags(0x0020_0000);
+        }
         let file = options.open(path)?;
         let metadata = file.metadata()?;
         Ok(Self { identity: identity_of(&metadata), length: metadata.len(), file, torn_at: None })
+    }
+
+    /// Lets other processes write. What was written stays, so that an error says nothing of it; Wine gives one where Windows
+    /// gives none.
+    fn unlock(&self) {
+        self.file.unlock().unwrap_or_default();
     }
 
     fn end_line(&mut self) -> io::Result<()> {
@@ -199,7 +218,7 @@ impl OpenLog {
         {
             self.file.set_len(torn)?;
         }
-        let before = self.file.metadata()?.len();
+        let before = self.file.seek(SeekFrom::End(0))?;
         let written = self.file.write_all(lines);
         let synced = written.and_then(|()| if is_synced { self.file.sync_data() } else { Ok(()) });
         if synced.is_err() {
