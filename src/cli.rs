@@ -17,6 +17,7 @@ mod follow;
 mod gateway;
 #[cfg(feature = "live")]
 mod live_page;
+mod man;
 #[cfg(feature = "mcp")]
 mod mcp;
 mod messages;
@@ -33,8 +34,6 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
-
-use clap::CommandFactory;
 
 use crate::capture::Captures;
 use crate::cli::arguments::{
@@ -130,16 +129,7 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
         Command::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Arguments::command()).render(&mut page)?;
-            for command in
-                Arguments::command().get_subcommands().filter(|command| !command.is_hide_set())
-            {
-                let named =
-                    command.clone().display_name(format!("api-patterns-{}", command.get_name()));
-                clap_mangen::Man::new(named).render(&mut page)?;
-            }
-            io::stdout().write_all(&page)?;
+            io::stdout().write_all(&man::page()?)?;
             Ok(Exit::Done)
         }
     }

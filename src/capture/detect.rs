@@ -164,7 +164,8 @@ fn what_it_is(text: &[u8], head: &[u8]) -> NotACapture {
     } else {
         NotACapture::Vague(
             "this is not a capture that can be read; give a mitmproxy dump (mitmdump -w dump.mitm), a HAR, the database of \
-             mitmproxy-mcp, JSON lines, or an access log",
+             mitmproxy-mcp, JSON lines (an object with method and url a line), or an access log (a time in brackets, then a request in \
+             quotes)",
         )
     }
 }

@@ -28,6 +28,11 @@ pub(super) fn diff(arguments: &DiffArguments) -> Result<Exit, Failure> {
     let is_quiet = arguments.selection.quiet;
     if !is_quiet {
         report.notes.iter().take(5).for_each(|note| complain(note));
+        if report.totals.get("unlikely_changes").is_some_and(|count| *count > 0) {
+            complain(
+                "changes that may be chance, as where little was seen, are left out; --all shows them",
+            );
+        }
     }
     let found = write_findings(&mut report, &arguments.findings, false, is_quiet)?;
     Ok(if exit == Exit::Done { found } else { exit })

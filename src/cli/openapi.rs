@@ -112,6 +112,15 @@ fn write(described: &[(String, Value)], arguments: &OpenApiArguments) -> Result<
             Err(Error::usage(text::printable(what.as_bytes())).into())
         }
         (Some(file), [(_, api)]) if !is_folder(file) => Ok(save(file, &written(api)?)?),
+        (Some(file), several) if names_description(file) && !is_folder(file) => {
+            let what = format!(
+                "--output {}: the captures have {} hosts, and each has a description of its own: choose one with --domain, or name a \
+                 folder",
+                file.display(),
+                several.len()
+            );
+            Err(Error::usage(text::printable(what.as_bytes())).into())
+        }
         (Some(folder), several) => {
             std::fs::create_dir_all(folder)
                 .map_err(|error| Error::io(&folder.display().to_string(), "create", error))?;
@@ -124,6 +133,11 @@ fn write(described: &[(String, Value)], arguments: &OpenApiArguments) -> Result<
             Ok(())
         }
     }
+}
+
+/// True for a path that ends as a file with a description.
+fn names_description(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "yaml" || end == "yml" || end == "json")
 }
 
 /// True for a folder that is there, and for a path that ends as one.

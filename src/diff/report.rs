@@ -18,8 +18,13 @@ pub(super) fn diff_report(
     sides: (DiffSide<'_>, DiffSide<'_>),
     models: (&ApiModel, &ApiModel),
     options: &DiffOptions,
-    notes: Vec<String>,
+    mut notes: Vec<String>,
 ) -> FindingReport {
+    let (before, after) = (&models.0.operations, &models.1.operations);
+    if !before.is_empty() && !after.is_empty() && before.keys().all(|key| !after.contains_key(key))
+    {
+        notes.push("no endpoint is on both sides, so nothing can be compared; take captures of one API with the same hosts".to_owned());
+    }
     let is_sure = |change: &&ApiChange| {
         change.confidence.is_none_or(|confidence| confidence >= options.min_confidence)
     };
@@ -48,7 +53,7 @@ pub(super) fn diff_report(
         format!("{} {noun}", grouped(count))
     };
     let unlikely = if left_out > 0 {
-        format!(", {} unlikely changes left out", grouped(left_out as u64))
+        format!(", {} changes left out that may be chance", grouped(left_out as u64))
     } else {
         String::new()
     };

@@ -56,9 +56,16 @@ pub(super) fn start(command: &[OsString], complain: &Complain) -> Result<Link, S
     #[cfg(unix)]
     start.process_group(0);
     let running = running().ok_or("too many servers are running")?;
-    let mut child = start
-        .spawn()
-        .map_err(|error| format!("the server {} cannot be started: {error}", shown(program)))?;
+    let mut child = start.spawn().map_err(|error| {
+        let why = match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                "there is no such program here or on the search path; install it or name its path"
+                    .to_owned()
+            }
+            _ => error.to_string(),
+        };
+        format!("the server {} cannot be started: {why}", shown(program))
+    })?;
     let (Some(input), Some(output), Some(errors)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
