@@ -74,7 +74,8 @@ fn options_narrow_what_is_compared_and_what_fails() {
     let inputs = [capture, ("API", "api.yaml"), ("FAIL_ON", "never")];
     assert!(step(folder.path(), &inputs).status.success());
     assert!(read(folder.path(), "outputs").ends_with("found=false\n"));
-    let inputs = [capture, ("AGAINST", "run with spaces.mitm")];
+    let twice = "run with spaces.mitm\nrun with spaces.mitm";
+    let inputs = [("CAPTURES", twice), ("AGAINST", twice)];
     assert!(step(folder.path(), &inputs).status.success());
     assert!(read(folder.path(), "outputs").ends_with("found=false\n"));
 }
@@ -89,6 +90,13 @@ fn what_cannot_be_compared_is_a_fault_and_no_input_is_run() {
         String::from_utf8(output.stderr).unwrap()
     };
     assert!(fault(&[("CAPTURES", "run with spaces.mitm")]).contains("both are empty"));
+    assert!(fault(&[("CAPTURES", " \n"), ("API", "api.yaml")]).contains("names no capture"));
+    let capture = ("CAPTURES", "run with spaces.mitm");
+    assert!(fault(&[capture, ("API", "api.yaml\napi.yaml")]).contains("one description"));
+    assert!(
+        fault(&[capture, ("API", "api.yaml"), ("ARGUMENTS", "--method GET")])
+            .contains("on each line")
+    );
     assert!(fault(&[("CAPTURES", "missing.mitm"), ("API", "api.yaml")]).contains("missing.mitm"));
     let evil = "$(touch evil)\n`touch evil`\n; touch evil";
     fault(&[("CAPTURES", evil), ("API", "api.yaml"), ("BASELINE", "$(touch evil)")]);

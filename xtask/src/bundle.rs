@@ -8,9 +8,9 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use zip::write::{SimpleFileOptions, ZipWriter};
 
-use crate::Source;
 use crate::project::{read, version};
 use crate::target::{Target, check_program};
+use crate::{Source, licences};
 
 /// The manifest of the bundle for a platform.
 pub(crate) fn manifest(target: Target) -> Result<Value> {
@@ -43,6 +43,7 @@ pub(crate) fn make(source: &Source) -> Result<PathBuf> {
     for name in ["LICENSE-MIT", "LICENSE-APACHE"] {
         add(name, read(name)?.as_bytes(), 0o644)?;
     }
+    add("LICENSES-OF-OTHERS", licences::text(source.target)?.as_bytes(), 0o644)?;
     let program = format!("server/{}", source.target.program_name());
     add(&program, &fs::read(&source.program)?, 0o755)?;
     archive.finish()?;

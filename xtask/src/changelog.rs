@@ -20,10 +20,15 @@ fn section_of(text: &str, version: &str) -> Result<String> {
         )
     })?;
     let body: Vec<&str> =
-        lines.take_while(|line| !line.starts_with("## ") && !line.starts_with('[')).collect();
+        lines.take_while(|line| !line.starts_with("## ") && !is_link(line)).collect();
     let body = body.join("\n").trim().to_owned() + "\n";
     ensure!(body.contains("\n- ") || body.starts_with("- "), "{FILE}: {heading} says nothing");
     Ok(body)
+}
+
+/// True for the target of a link, as in `[0.2.0]: https://...`.
+fn is_link(line: &str) -> bool {
+    line.starts_with('[') && line.contains("]: ")
 }
 
 /// Checks that a version has a section with a date.
@@ -43,8 +48,8 @@ pub(crate) fn check(version: &str) -> Result<()> {
     Ok(())
 }
 
-/// Makes the section of what is unreleased the one of a version.
-pub(crate) fn release(version: &str, date: &str) -> Result<()> {
+/// Makes the section of what is unreleased the one of a version, or only checks that it could.
+pub(crate) fn release(version: &str, date: &str, only_check: bool) -> Result<()> {
     let text = project::read(FILE)?;
     if text.contains(&format!("## [{version}]")) {
         return Ok(());
@@ -53,6 +58,9 @@ pub(crate) fn release(version: &str, date: &str) -> Result<()> {
     let Some((before, after)) = text.split_once("## [Unreleased]\n") else {
         bail!("{FILE} has no heading `## [Unreleased]`");
     };
+    if only_check {
+        return Ok(());
+    }
     project::write(FILE, &format!("{before}## [Unreleased]\n\n## [{version}] - {date}\n{after}"))
 }
 

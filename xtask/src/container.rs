@@ -1,13 +1,11 @@
-//! The container image: one program and nothing else. Where no container can run, the program is tried in an empty folder as its root.
+//! The container image: one program and its licences. Where no container can run, the program is tried in an empty folder as its
+//! root.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Result, ensure};
 
-use crate::project::{output_of, read, root};
+use crate::project::read;
 
 /// The user of the image, which has no name in it.
 const USER: &str = "65532:65532";
@@ -25,7 +23,14 @@ pub(crate) fn check_file() -> Result<()> {
 }
 
 /// Runs a program as the image does: alone in a folder that is its root, as a user who may write nothing.
+#[cfg(unix)]
 pub(crate) fn try_program(program: &Path) -> Result<()> {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::process::Command;
+
+    use crate::project::{output_of, root};
+
     let folder = tempfile::tempdir()?;
     let path = folder.path();
     fs::copy(program, path.join("api-patterns"))?;
@@ -50,4 +55,10 @@ pub(crate) fn try_program(program: &Path) -> Result<()> {
     );
     fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
     Ok(())
+}
+
+/// Fails: only Unix has another root for a program.
+#[cfg(not(unix))]
+pub(crate) fn try_program(program: &Path) -> Result<()> {
+    anyhow::bail!("{} cannot be tried in an empty root on this system", program.display())
 }

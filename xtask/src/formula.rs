@@ -11,12 +11,10 @@ use crate::owner;
 use crate::project::{checksum, version};
 use crate::target::Target;
 
-/// Systems and processors, as blocks of the formula, and the platform of each.
-const BLOCKS: [(&str, &str, &str); 4] = [
-    ("on_macos", "on_arm", "aarch64-apple-darwin"),
-    ("on_macos", "on_intel", "x86_64-apple-darwin"),
-    ("on_linux", "on_arm", "aarch64-unknown-linux-musl"),
-    ("on_linux", "on_intel", "x86_64-unknown-linux-musl"),
+/// Systems, as blocks of the formula, with the platform for each processor.
+const SYSTEMS: [(&str, &str, &str); 2] = [
+    ("on_macos", "aarch64-apple-darwin", "x86_64-apple-darwin"),
+    ("on_linux", "aarch64-unknown-linux-musl", "x86_64-unknown-linux-musl"),
 ];
 
 /// Writes the formula with the checksums of the archives in a folder, and returns its path.
@@ -27,15 +25,17 @@ pub(crate) fn make(folder: &Path) -> Result<PathBuf> {
         "class ApiPatterns < Formula\n  desc \"Clusters captured HTTP traffic into endpoint patterns\"\n  \
          homepage \"{repository}\"\n  version \"{version}\"\n  license any_of: [\"MIT\", \"Apache-2.0\"]\n"
     );
-    for (system, processor, triple) in BLOCKS {
-        let target: Target = triple.parse()?;
-        let name = target.archive_name(&version);
-        write!(
-            text,
-            "\n  {system} do\n    {processor} do\n      \
-             url \"{repository}/releases/download/v{version}/{name}\"\n      sha256 \"{}\"\n    end\n  end\n",
-            checksum(&folder.join(&name))?
-        )?;
+    for (system, arm, intel) in SYSTEMS {
+        write!(text, "\n  {system} do\n")?;
+        for (processor, triple) in [("on_arm", arm), ("on_intel", intel)] {
+            let target: Target = triple.parse()?;
+            let name = target.archive_name(&version);
+            let sum = checksum(&folder.join(&name))?;
+            let address = format!("{repository}/releases/download/v{version}/{name}");
+            let lines = format!("url \"{address}\"\n      sha256 \"{sum}\"");
+            write!(text, "    {processor} do\n      {lines}\n    end\n")?;
+        }
+        text.push_str("  end\n");
     }
     text.push_str("\n  def install\n    bin.install \"api-patterns\"\n    man1.install \"man/api-patterns.1\"\n");
     for (shell, name) in COMPLETIONS {

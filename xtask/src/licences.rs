@@ -26,8 +26,7 @@ pub(crate) fn text(target: Target) -> Result<String> {
         "--target",
         target.triple,
     ]))?;
-    let mut used: Vec<&str> =
-        tree.lines().filter(|line| !line.contains('/') && !line.contains("(proc-macro)")).collect();
+    let mut used: Vec<&str> = tree.lines().filter(|line| !line.contains(" (")).collect();
     used.sort_unstable();
     used.dedup();
     let metadata = project::output_of(project::command("cargo").args([
@@ -44,8 +43,9 @@ pub(crate) fn text(target: Target) -> Result<String> {
         let field = |name: &str| package[name].as_str().unwrap_or_default();
         crates.insert(format!("{} v{}", field("name"), field("version")), package);
     }
-    let mut written =
-        String::from("The program api-patterns contains these crates, whose licences follow.\n");
+    let mut written = String::from(
+        "The program api-patterns contains the standard library of Rust (MIT OR Apache-2.0) and these crates. Their licences follow.\n",
+    );
     for name in used {
         let package = crates.get(name).with_context(|| format!("{name} is not in the metadata"))?;
         let licence = package["license"].as_str().unwrap_or("see below");
@@ -56,7 +56,11 @@ pub(crate) fn text(target: Target) -> Result<String> {
         }
         let manifest = Path::new(package["manifest_path"].as_str().context("a crate has no path")?);
         let folder = manifest.parent().context("a manifest stands in a folder")?;
-        for text in texts(folder)? {
+        let texts = texts(folder)?;
+        if texts.is_empty() {
+            writeln!(written, "\nThe crate comes without the text of its licence.")?;
+        }
+        for text in texts {
             write!(written, "\n{}\n", text.trim())?;
         }
     }

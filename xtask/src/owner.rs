@@ -5,6 +5,9 @@ use serde::Deserialize;
 
 use crate::project;
 
+/// The name of the project.
+const NAME: &str = "api-patterns";
+
 /// A value that an owner decides.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,20 +38,37 @@ pub(crate) fn value(name: &str) -> Result<String> {
     Ok(placeholder.value)
 }
 
-/// Checks that the files have the values, and returns what no owner has confirmed.
+/// Checks that exactly the listed files have the values, and returns what no owner has confirmed.
 pub(crate) fn check() -> Result<Vec<String>> {
     let mut left = Vec::new();
     for (name, placeholder) in placeholders()? {
+        let value = &placeholder.value;
         for file in &placeholder.files {
             ensure!(
-                project::read(file)?.contains(&placeholder.value),
-                "{file} does not have {}, which packaging/owner.toml has as {name}",
-                placeholder.value
+                project::read(file)?.contains(value),
+                "{file} does not have {value}, which packaging/owner.toml has as {name}"
+            );
+        }
+        // The name of the project itself is everywhere.
+        if value != NAME {
+            let found = files_with(value)?;
+            ensure!(
+                found == placeholder.files,
+                "packaging/owner.toml: {name} stands in {found:?}, not in {:?}",
+                placeholder.files
             );
         }
         if !placeholder.is_set {
-            left.push(format!("{name} ({}): {}", placeholder.value, placeholder.what));
+            left.push(format!("{name} ({value}): {}", placeholder.what));
         }
     }
     Ok(left)
+}
+
+/// Files of the repository that have a value, but for the list of placeholders.
+fn files_with(value: &str) -> Result<Vec<String>> {
+    let mut git = project::command("git");
+    git.args(["grep", "--untracked", "--name-only", "--fixed-strings", "-e", value]);
+    git.args(["--", ".", ":!packaging/owner.toml", ":!xtask/src"]);
+    Ok(project::output_of(&mut git)?.lines().map(str::to_owned).collect())
 }

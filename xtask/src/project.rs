@@ -48,8 +48,13 @@ pub(crate) fn output_of(command: &mut Command) -> Result<String> {
         .output()
         .with_context(|| format!("{shown} cannot be started: is it installed?"))?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let last: Vec<&str> = said.lines().rev().take(15).collect();
+        // Linters say what they find on standard output.
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let last: Vec<&str> = said.lines().rev().take(20).collect();
         let last: Vec<&str> = last.into_iter().rev().collect();
         bail!("{shown} failed ({}): {}", output.status, last.join("\n"));
     }

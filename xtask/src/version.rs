@@ -59,8 +59,16 @@ pub(crate) fn check(version: &str) -> Result<usize> {
 
 /// Writes a version into every place, and a section of the changelog.
 pub(crate) fn set(version: &str) -> Result<()> {
-    let is_version = Regex::new(r"^\d+\.\d+\.\d+(-[0-9a-z.]+)?$").expect("the pattern is valid");
+    let is_version = Regex::new(r"^\d+\.\d+\.\d+(-rc\.\d+)?$").expect("the pattern is valid");
     ensure!(is_version.is_match(version), "{version} is not a version as in 0.2.0 or 0.2.0-rc.1");
+    // Nothing is written where something is missing.
+    changelog::release(version, date()?.trim(), true)?;
+    for (file, pattern) in places() {
+        ensure!(
+            pattern.is_match(&project::read(file)?),
+            "{file} names no version where `{pattern}` looks for it"
+        );
+    }
     for (file, pattern) in places() {
         let text = project::read(file)?;
         let mut written = String::with_capacity(text.len());
@@ -77,6 +85,10 @@ pub(crate) fn set(version: &str) -> Result<()> {
             println!("{file}: {version}");
         }
     }
-    let date = project::output_of(project::command("date").args(["-u", "+%Y-%m-%d"]))?;
-    changelog::release(version, date.trim())
+    changelog::release(version, date()?.trim(), false)
+}
+
+/// Today, as in 2026-11-29.
+fn date() -> Result<String> {
+    project::output_of(project::command("date").args(["-u", "+%Y-%m-%d"]))
 }

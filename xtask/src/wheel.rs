@@ -5,8 +5,12 @@ use std::path::{Path, PathBuf, absolute};
 
 use anyhow::{Context as _, Result};
 
-use crate::project::{command, make_empty, only_file, output_of, root, version};
+use crate::licences;
+use crate::project::{command, make_empty, only_file, output_of, root};
 use crate::target::check_program;
+
+/// The licences of the crates in a wheel, which its metadata takes up.
+const LICENCES: &str = "python/LICENSES-OF-OTHERS";
 
 /// What a wheel is made from.
 #[derive(Debug, clap::Args)]
@@ -29,6 +33,7 @@ pub(crate) fn make(arguments: &Arguments) -> Result<PathBuf> {
     let scripts = root().join("python/api_patterns.data/scripts");
     make_empty(&scripts)?;
     fs::copy(&source.program, scripts.join(source.target.program_name()))?;
+    fs::write(root().join(LICENCES), licences::text(source.target)?)?;
     let folder = absolute(&source.output)?.join(format!("wheel-{}", source.target));
     make_empty(&folder)?;
     let mut maturin = command("maturin");
@@ -51,6 +56,8 @@ pub(crate) fn make(arguments: &Arguments) -> Result<PathBuf> {
 /// Makes the archive of sources and returns its path.
 pub(crate) fn make_sdist(output: &Path) -> Result<PathBuf> {
     make_empty(&root().join("python/api_patterns.data/scripts"))?;
+    // They depend on the platform, which an archive of sources does not have.
+    drop(fs::remove_file(root().join(LICENCES)));
     let folder = absolute(output)?.join("sdist");
     make_empty(&folder)?;
     let mut maturin = command("maturin");
@@ -58,7 +65,8 @@ pub(crate) fn make_sdist(output: &Path) -> Result<PathBuf> {
         .args(["sdist", "--quiet", "--manifest-path", "python/Cargo.toml", "--out"])
         .arg(&folder);
     output_of(&mut maturin)?;
-    move_up(&folder, &format!("{}.tar.gz", version()?))
+    // The name has the version as Python writes it, 0.2.0rc1.
+    move_up(&folder, ".tar.gz")
 }
 
 /// Moves the one file of a folder to the folder above, so that all artefacts stand together.

@@ -38,7 +38,7 @@ pub(crate) fn check() -> Result<usize> {
 fn check_text(text: &str) -> Result<usize> {
     let uses = Regex::new(r"^\s*(?:- )?uses:\s*(\S+)(.*)$")?;
     let pinned = Regex::new(r"^[\w.-]+/[\w./-]+@[0-9a-f]{40}$")?;
-    let version = Regex::new(r"^ # v\d+(\.\d+)*$")?;
+    let version = Regex::new(r"^ # v\d+\.\d+\.\d+$")?;
     let mut count = 0;
     for (index, line) in text.lines().enumerate() {
         let place = index + 1;
@@ -69,9 +69,10 @@ mod tests {
     #[test]
     fn what_is_not_pinned_is_found() {
         let hash = "0".repeat(40);
-        assert_eq!(check_text(&format!("  - uses: a/b@{hash} # v1.2\n")).unwrap(), 1);
+        assert_eq!(check_text(&format!("  - uses: a/b@{hash} # v1.2.3\n")).unwrap(), 1);
         assert!(check_text("  - uses: a/b@v1\n").is_err());
         assert!(check_text(&format!("  - uses: a/b@{hash}\n")).is_err());
+        assert!(check_text(&format!("  - uses: a/b@{hash} # v1\n")).is_err());
         assert!(check_text("  token: ${{ secrets.TOKEN }}\n").is_err());
         assert_eq!(check_text("  - uses: ./\n").unwrap(), 0);
     }
