@@ -111,7 +111,7 @@ impl AuditLog {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        if there.as_ref().map(identity_of) != Some(log.identity) {
+        if !there.as_ref().is_some_and(|there| log.is_at(&self.path, there)) {
             *log = OpenLog::open(&self.path)?;
             log.end_line()?;
             return Ok(());
@@ -134,7 +134,7 @@ impl AuditLog {
     fn rotate(&self, log: &mut OpenLog) -> io::Result<()> {
         log.file.lock()?;
         let is_ours = std::fs::symlink_metadata(&self.path)
-            .is_ok_and(|metadata| identity_of(&metadata) == log.identity);
+            .is_ok_and(|metadata| log.is_at(&self.path, &metadata));
         let rotated = |number: usize| {
             let mut name = self.path.as_os_str().to_owned();
             name.push(format!(".{number}"));
@@ -191,6 +191,21 @@ impl OpenLog {
         let file = options.open(path)?;
         let metadata = file.metadata()?;
         Ok(Self { identity: identity_of(&metadata), length: metadata.len(), file, torn_at: None })
+    }
+
+    /// Whether a path with this metadata is the open file.
+    #[cfg(unix)]
+    fn is_at(&self, _: &Path, there: &std::fs::Metadata) -> bool {
+        identity_of(there) == self.identity
+    }
+
+    /// Whether a path with this metadata is the open file. A file that is made under the name of one that was just renamed has the
+    /// time of its creation, so that metadata alone does not tell.
+    #[cfg(not(unix))]
+    fn is_at(&self, path: &Path, there: &std::fs::Metadata) -> bool {
+        let open = self.file.try_clone().and_then(same_file::Handle::from_file);
+        let named = same_file::Handle::from_path(path);
+        there.is_file() && matches!((open, named), (Ok(open), Ok(named)) if open == named)
     }
 
     /// Lets other processes write. What was written stays, so that an error says nothing of it; Wine gives one where Windows

@@ -40,7 +40,6 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::audit::AuditLog;
-use crate::capture::location::identity_of;
 pub(crate) use crate::error::Complain;
 use crate::error::Error;
 use crate::flow::text;
@@ -308,10 +307,9 @@ fn raise_open_files() {
 /// Fails if the audit log is one of the other files, for example through a link: appending to it would change that file.
 fn check_is_own(log: &AuditLog, others: &[Option<&PathBuf>]) -> Result<(), Error> {
     let failed = |error| Error::io("the audit log", "look at", error);
-    let own = identity_of(&log.file().map_err(failed)?.metadata().map_err(failed)?);
-    let is_own = |path: &&PathBuf| {
-        std::fs::metadata(path).is_ok_and(|metadata| identity_of(&metadata) == own)
-    };
+    let own = same_file::Handle::from_file(log.file().map_err(failed)?).map_err(failed)?;
+    let is_own =
+        |path: &&PathBuf| same_file::Handle::from_path(path).is_ok_and(|other| other == own);
     match others.iter().flatten().copied().find(is_own) {
         Some(path) => {
             let name = text::printable(path.display().to_string().as_bytes()).into_owned();

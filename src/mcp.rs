@@ -26,7 +26,6 @@ use tokio::io::DuplexStream;
 
 use crate::audit::AuditLog;
 use crate::capture::InputFormat;
-use crate::capture::location::identity_of;
 use crate::engine::Options;
 #[cfg(feature = "gateway")]
 use crate::error::Complain;
@@ -204,10 +203,10 @@ impl CaptureTools {
 fn check_is_own(log: &AuditLog, policy: Option<&Path>, tools: &ToolHandler) -> Result<(), Error> {
     let failed = |error| Error::io("the audit log", "look at", error);
     let log = log.file().map_err(failed)?;
-    let own = identity_of(&log.metadata().map_err(failed)?);
+    let own = log.try_clone().and_then(same_file::Handle::from_file).map_err(failed)?;
     let is_policy = policy
-        .and_then(|path| std::fs::metadata(path).ok())
-        .is_some_and(|metadata| identity_of(&metadata) == own);
+        .and_then(|path| same_file::Handle::from_path(path).ok())
+        .is_some_and(|other| other == own);
     let what = match (is_policy, tools.has_capture(&log)) {
         (true, _) => "the policy",
         (false, true) => "one of the captures, under another name",
