@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+#[cfg(unix)]
 use crate::capture::location::{FileIdentity, identity_of};
 use crate::error::Error;
 use crate::flow::text;
@@ -34,6 +35,7 @@ pub(crate) struct AuditLog {
 
 struct OpenLog {
     file: File,
+    #[cfg(unix)]
     identity: FileIdentity,
     /// Length after the last line of ours, in bytes; other processes may have appended since.
     length: u64,
@@ -190,7 +192,13 @@ impl OpenLog {
         }
         let file = options.open(path)?;
         let metadata = file.metadata()?;
-        Ok(Self { identity: identity_of(&metadata), length: metadata.len(), file, torn_at: None })
+        Ok(Self {
+            #[cfg(unix)]
+            identity: identity_of(&metadata),
+            length: metadata.len(),
+            file,
+            torn_at: None,
+        })
     }
 
     /// Whether a path with this metadata is the open file.
