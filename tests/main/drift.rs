@@ -71,6 +71,22 @@ fn a_capture_does_not_differ_from_its_own_description() {
     }
 }
 
+/// Text in a query may stand for any kind, which is no change of what the description says of it.
+#[test]
+fn a_description_does_not_differ_from_its_own_capture() {
+    let folder = tempfile::tempdir().unwrap();
+    let api = path(&folder, "api.yaml");
+    let host = ["--domain", "api.shop.example"];
+    let run = program(&[&["openapi", &demo(), "--output", &api][..], &host].concat());
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    for sides in [[&*api, &*demo()], [&*demo(), &*api]] {
+        let options = ["--format", "json", "--fail-on", "info"];
+        let run = program(&[&["diff"][..], &sides, &host, &options].concat());
+        assert_eq!(json_of(&run)["findings"], serde_json::json!([]), "{sides:?}");
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+    }
+}
+
 #[test]
 fn drift_says_what_differs_where_and_how_often() {
     let folder = tempfile::tempdir().unwrap();

@@ -189,6 +189,12 @@ impl OperationComparison<'_> {
     }
 
     pub(super) fn kinds(&mut self, place: &ModelPlace, old: &PlaceModel, new: &PlaceModel) {
+        // Traffic whose values may be of any kind, as text in a query, says nothing of kinds.
+        let is_unknown =
+            |of: &PlaceModel, is_observed: bool| is_observed && of.kind_counts.is_empty();
+        if is_unknown(old, self.is_observed.0) || is_unknown(new, self.is_observed.1) {
+            return;
+        }
         let (old_names, new_names) = (old.kinds.names(), new.kinds.names());
         let is_response = matches!(place.part, MessagePart::Response(_));
         let is_in = |name: &&str, names: &[&str]| {
