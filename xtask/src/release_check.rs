@@ -170,8 +170,8 @@ fn check_licences(_: &Arguments) -> Result<Outcome> {
     let config = root().join("deny.toml");
     let deny = |manifest: &str, kinds: &[&str]| {
         let mut cargo = command("cargo");
-        cargo.args(["deny", "--manifest-path", manifest, "check", "--config"]).arg(&config);
-        output_of(cargo.args(["--hide-inclusion-graph"]).args(kinds))
+        cargo.args(["deny", "--manifest-path", manifest, "--config"]).arg(&config);
+        output_of(cargo.args(["check", "--hide-inclusion-graph"]).args(kinds))
     };
     if has_advisories {
         kinds.push("advisories");
