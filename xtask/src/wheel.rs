@@ -62,7 +62,7 @@ pub(crate) fn make_sdist(output: &Path) -> Result<PathBuf> {
     make_empty(&folder)?;
     let mut maturin = command("maturin");
     maturin
-        .args(["sdist", "--quiet", "--manifest-path", "python/Cargo.toml", "--out"])
+        .args(["sdist", "--manifest-path", "python/Cargo.toml", "--out"])
         .arg(&folder);
     output_of(&mut maturin)?;
     // The name has the version as Python writes it, 0.2.0rc1.
