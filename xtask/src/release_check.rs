@@ -358,7 +358,9 @@ fn try_wheel(file: &Path, environment: &Path, build: Option<(&Path, &Path, &str)
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).arg(file);
     if let Some((program, target, profile)) = build {
         pip.env("API_PATTERNS_PROGRAM", program).env("CARGO_TARGET_DIR", target);
-        pip.arg(format!("--config-settings=build-args=--profile {profile}"));
+        // With the platform named, as for the wheel, what was built for that is found.
+        let options = format!("--profile {profile} --target {}", Target::HOST);
+        pip.arg(format!("--config-settings=build-args={options}"));
     }
     output_of(&mut pip)?;
     try_first_command(&bin.join(Target::host().program_name()))?;

@@ -61,9 +61,7 @@ pub(crate) fn make_sdist(output: &Path) -> Result<PathBuf> {
     let folder = absolute(output)?.join("sdist");
     make_empty(&folder)?;
     let mut maturin = command("maturin");
-    maturin
-        .args(["sdist", "--manifest-path", "python/Cargo.toml", "--out"])
-        .arg(&folder);
+    maturin.args(["sdist", "--manifest-path", "python/Cargo.toml", "--out"]).arg(&folder);
     output_of(&mut maturin)?;
     // The name has the version as Python writes it, 0.2.0rc1.
     move_up(&folder, ".tar.gz")
