@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the wheel and tests it in new virtual environments: alone, with mitmproxy, and on Spark if Java is installed.
 #
-# usage: test_python.sh [FOLDER]
+# usage: [PROFILE=ci] test_python.sh [FOLDER]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=${1:-target/python}
@@ -13,7 +13,8 @@ if [ ! -x "$folder/build/bin/maturin" ]; then
 fi
 rm -rf "$folder/wheels"
 cargo build --locked --release --quiet --bin api-patterns
-PATH=$PWD/$folder/build/bin:$PATH cargo xtask make wheel --profile release --program target/release/api-patterns --output "$folder/wheels"
+PATH=$PWD/$folder/build/bin:$PATH cargo xtask make wheel --profile "${PROFILE:-release}" \
+  --program target/release/api-patterns --output "$folder/wheels"
 
 # Test the installed wheel: the folder python/ must not be on the module path.
 environment() {
