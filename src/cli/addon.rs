@@ -12,7 +12,7 @@ const SCRIPT: &str = "api_patterns/addon/patterns.py";
 ///
 /// # Errors
 ///
-/// If there is none beside the program.
+/// Fails if no addon is installed beside the program.
 pub(super) fn path() -> Result<PathBuf, Error> {
     let program = std::env::current_exe().and_then(fs::canonicalize);
     let found = program.ok().and_then(|program| beside(&program));

@@ -71,7 +71,8 @@ fn a_capture_does_not_differ_from_its_own_description() {
     }
 }
 
-/// Text in a query may stand for any kind, which is no change of what the description says of it.
+/// `diff` of a description with the capture that it was written from finds nothing, also where text in a query may stand for
+/// any kind.
 #[test]
 fn a_description_does_not_differ_from_its_own_capture() {
     let folder = tempfile::tempdir().unwrap();

@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
 /// How a check ended, if it did not fail.
 enum Outcome {
     Passed(String),
-    /// What is missing on this machine.
+    /// The check was not made, because this is missing on the machine.
     Skipped(String),
 }
 
