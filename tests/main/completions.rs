@@ -70,6 +70,17 @@ fn fish_completes_behind_subcommands() {
     }
 }
 
+/// Checks what shells suggest whose scripts know commands and options, and no values of options: a word a line, behind a line `>`
+/// for each of what is typed.
+fn check_words(output: &str) {
+    let parts: Vec<&str> = output.split(">\n").skip(1).collect();
+    assert_eq!(parts.len(), TYPED.len(), "{output}");
+    for ((typed, word), part) in TYPED.iter().zip(parts) {
+        let is_value = typed.last().is_some_and(|last| last.is_empty());
+        assert!(is_value || part.lines().any(|found| found == *word), "{typed:?}: {part}");
+    }
+}
+
 /// Elvish completes in a terminal alone, so its script registers what it completes with in names of the test.
 #[test]
 fn elvish_completes_behind_subcommands() {
@@ -88,13 +99,7 @@ fn elvish_completes_behind_subcommands() {
     let file = folder.path().join("try.elv");
     std::fs::write(&file, script).unwrap();
     let Some(output) = run("elvish", &["-norc", file.to_str().unwrap()], "") else { return };
-    let parts: Vec<&str> = output.split(">\n").skip(1).collect();
-    assert_eq!(parts.len(), TYPED.len(), "{output}");
-    for ((typed, word), part) in TYPED.iter().zip(parts) {
-        // Elvish gives all words of a place, and its editor leaves those that begin otherwise out. Values are not among them.
-        let is_value = typed.last().is_some_and(|last| last.is_empty());
-        assert!(is_value || part.lines().any(|found| found == *word), "{typed:?}: {part}");
-    }
+    check_words(&output);
 }
 
 #[test]
@@ -114,14 +119,7 @@ fn powershell_completes_behind_subcommands() {
     std::fs::write(&file, script).unwrap();
     let arguments = ["-NoProfile", "-NonInteractive", "-File", file.to_str().unwrap()];
     let Some(output) = run("pwsh", &arguments, "") else { return };
-    let output = output.replace('\r', "");
-    let parts: Vec<&str> = output.split(">\n").skip(1).collect();
-    assert_eq!(parts.len(), TYPED.len(), "{output}");
-    for ((typed, word), part) in TYPED.iter().zip(parts) {
-        // Values of options are not among what the script for PowerShell completes.
-        let is_value = typed.last().is_some_and(|last| last.is_empty());
-        assert!(is_value || part.lines().any(|found| found == *word), "{typed:?}: {part}");
-    }
+    check_words(&output.replace('\r', ""));
 }
 
 #[test]
