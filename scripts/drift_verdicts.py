@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Whether drift judges bodies as JSON Schema does: drift_verdicts.py EXAMPLE DESCRIPTION.json CAPTURE.jsonl[.gz] [...]
 
-EXAMPLE is the program of examples/drift_each.rs. For pairs of a description (JSON, OpenAPI 3) and a capture whose lines have the
+TOOL is the built tool `drift_each`. For pairs of a description (JSON, OpenAPI 3) and a capture whose lines have the
 true template (`truth`), each recorded JSON body that has a schema is judged by the Python package jsonschema, with formats, and by
 drift. Prints the bodies, those that jsonschema refuses, and those whose verdicts differ. Exits with 1 if more than one body in a
 thousand differs.
@@ -98,11 +98,11 @@ class Judge:
         return jsonschema.Draft202012Validator(schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
 
 
-def verdicts(example, description, flows):
+def verdicts(tool, description, flows):
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
         file.write("".join(json.dumps(flow) + "\n" for flow in flows))
         file.flush()
-        done = subprocess.run([example, str(description), file.name], capture_output=True, text=True, check=False)
+        done = subprocess.run([tool, str(description), file.name], capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{description}: {done.stderr}")
     return map(json.loads, done.stdout.splitlines())
@@ -110,7 +110,7 @@ def verdicts(example, description, flows):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("example")
+    parser.add_argument("tool")
     parser.add_argument("pairs", type=Path, nargs="+")
     parser.add_argument("--shown", type=int, default=3)
     arguments = parser.parse_args()
@@ -119,7 +119,7 @@ def main():
         judge = Judge(json.loads(description.read_text()))
         flows = at_server(read_flows(capture), judge.document)
         own = collections.Counter()
-        for flow, findings in zip(flows, verdicts(arguments.example, description, flows), strict=True):
+        for flow, findings in zip(flows, verdicts(arguments.tool, description, flows), strict=True):
             truth = flow.get("truth") or ""
             method, path = truth.split(" ", 1) if " " in truth else (flow["method"], truth)
             # The flow went to another operation than the one that the label names, or to none.

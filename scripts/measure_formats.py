@@ -15,7 +15,7 @@ from pathlib import Path
 from measuring import peak_memory, timed
 
 binaries, folder = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
-program, parse = str(binaries / "api-patterns"), str(binaries / "examples/parse")
+program, parse = str(binaries / "api-patterns"), str(binaries / "parse")
 minified, pretty, lines, database = (folder / name for name in ("minified.har", "pretty.har", "lines.jsonl", "flows.db"))
 ROUNDS = 9
 

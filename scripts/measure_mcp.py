@@ -3,7 +3,7 @@
 
 usage: measure_mcp.py API_PATTERNS CONSTANT DUMP
 
-CONSTANT is examples/constant, whose answer is constant; DUMP is a large capture, in the page cache.
+CONSTANT is the tool `constant`, whose answer is constant; DUMP is a large capture, in the page cache.
 """
 
 import json

@@ -8,8 +8,8 @@ fi
 mkdir -p "$folder"
 
 cargo build --profile dist --quiet
-cargo build --profile dist --quiet --examples
-generate=target/dist/examples/generate
+cargo build --profile dist --quiet -p api-patterns-tools
+generate=target/dist/generate
 [ -s "$folder/small.mitm" ] || "$generate" mitmproxy 20000 > "$folder/small.mitm"
 if [ ! -x "$folder/venv/bin/python" ]; then
   python3 -m venv "$folder/venv"

@@ -33,7 +33,7 @@ use crate::patterns::Patterns;
 use crate::report::decision::Decision;
 use crate::report::options::ReportOptions;
 use crate::report::{Pattern, Report};
-use crate::schema::graph::{Message, PlaceId};
+use crate::schema::graph::{MessageContext, PlaceId};
 use crate::schema::host::{HostBuilder, HostSchemas};
 use crate::schema::links::{IdentifyingValues, Sources, sources};
 use crate::schema::names::EntityNames;
@@ -333,7 +333,7 @@ pub fn schema_of_json<'t>(texts: impl IntoIterator<Item = &'t [u8]>) -> (Value, 
     }
     shape.fit(limits::MAX_ENDPOINT_SHAPE_NODES, &mut level);
     let mut builder = HostBuilder::default();
-    let message = Message {
+    let message = MessageContext {
         names: &EntityNames::default(),
         is_request: false,
         is_text: false,

@@ -27,9 +27,6 @@ mod cli;
 /// Answers of mitmproxy-mcp, byte for byte.
 #[path = "main/compat.rs"]
 mod compat;
-/// Completion scripts, in the shells themselves.
-#[path = "main/completions.rs"]
-mod completions;
 /// Damaged dumps: intact flows are read, and damage is counted.
 #[path = "main/damage.rs"]
 mod damage;

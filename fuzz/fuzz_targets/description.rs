@@ -1,3 +1,5 @@
+//! A description, and a body that is compared with it.
+
 #![no_main]
 
 use api_patterns::{ApiDescription, Captures, InputFormat, Options, drift};
@@ -25,12 +27,21 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         })
         .to_string()
     };
-    let lines = [line("GET", "/v1/users/1?limit=5&page=a"), line("POST", "/v1/users"), line("GET", "/a")].join("\n");
-    let captures = Captures::from_bytes("lines", lines.into_bytes(), InputFormat::Detect).expect("lines are JSON");
+    let lines =
+        [line("GET", "/v1/users/1?limit=5&page=a"), line("POST", "/v1/users"), line("GET", "/a")]
+            .join("\n");
+    let captures = Captures::from_bytes("lines", lines.into_bytes(), InputFormat::Detect)
+        .expect("lines are JSON");
     let mut options = Options::default();
     options.threads = 1;
     let first = drift(&captures, &api, &options, &()).expect("a comparison has no error");
     let second = drift(&captures, &api, &options, &()).expect("a comparison has no error");
     assert_eq!(first.report, second.report);
-    assert!(first.report.findings.iter().all(|found| !found.place.contains(|letter: char| letter.is_control())));
+    assert!(
+        first
+            .report
+            .findings
+            .iter()
+            .all(|found| !found.place.contains(|letter: char| letter.is_control()))
+    );
 });

@@ -1,3 +1,5 @@
+//! A dump of mitmproxy.
+
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| api_patterns::fuzzing::dump(bytes));

@@ -1,3 +1,5 @@
+//! Headers as the database has them.
+
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| api_patterns::fuzzing::headers(bytes));

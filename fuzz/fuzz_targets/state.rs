@@ -1,3 +1,5 @@
+//! A saved state.
+
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| api_patterns::fuzzing::state(bytes));

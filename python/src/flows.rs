@@ -131,7 +131,7 @@ impl<'py> ProxyFields<'py> {
         let text =
             |name: Name<'_, 'py>| Ok::<_, PyErr>(member(dict, name)?.and_then(PyText::of_text));
         let version = text(intern!(py, "http_version"))?;
-        let version = bytes_of(&version).unwrap_or_default();
+        let version = bytes_of(version.as_ref()).unwrap_or_default();
         Ok(Some(Self {
             words: [
                 PyText::of_text(path),
@@ -173,7 +173,7 @@ pub(crate) fn with_flow<'py, R>(
     let line = if dict.contains(intern!(py, "path"))? { ProxyFields::of(&dict)? } else { None };
     let url = if line.is_some() { None } else { Some(text(intern!(py, "url"), "url")?) };
     let method = text(intern!(py, "method"), "method")?;
-    let (url, method) = (bytes_of(&url).unwrap_or_default(), method.bytes());
+    let (url, method) = (bytes_of(url.as_ref()).unwrap_or_default(), method.bytes());
     let headers = |headers| match pairs(headers) {
         Err(ObserveError::NoFlow(_)) if care == Strictness::Lenient => Ok(Vec::new()),
         other => other,
@@ -194,7 +194,7 @@ pub(crate) fn with_flow<'py, R>(
         [&request_body, &response_body].map(|body| body.as_ref().map(PyBody::bytes));
     let id = word(member(&dict, intern!(py, "id"))?)?;
     let content_type = word(member(&dict, intern!(py, "content_type"))?)?;
-    let content_type = bytes_of(&content_type);
+    let content_type = bytes_of(content_type.as_ref());
     let whole = |value: Option<Bound<'py, PyAny>>| value.map_or(Ok(None), |value| integer(&value));
     let status = match whole(response.get(intern!(py, "status_code"), intern!(py, "status"))?)? {
         Some(status) => Some(status),
@@ -208,7 +208,7 @@ pub(crate) fn with_flow<'py, R>(
 
     let words = line
         .as_ref()
-        .map(|line| line.words.each_ref().map(|word| bytes_of(word).unwrap_or_default()));
+        .map(|line| line.words.each_ref().map(|word| bytes_of(word.as_ref()).unwrap_or_default()));
     let found = match (&line, &words) {
         (Some(line), Some([path, scheme, authority, host, server_name])) => Proxied {
             method: &method,
@@ -226,7 +226,7 @@ pub(crate) fn with_flow<'py, R>(
     let Some(mut flow) = found else { return Ok(use_it(None)) };
     let says =
         |name: Name<'_, 'py>| member(&dict, name)?.map_or(Ok(false), |value| is_true(&value));
-    let id: Cow<'_, [u8]> = bytes_of(&id).unwrap_or_default();
+    let id: Cow<'_, [u8]> = bytes_of(id.as_ref()).unwrap_or_default();
     let started = member(&dict, intern!(py, "timestamp"))?;
     let took = member(&dict, intern!(py, "duration_ms"))?;
     if says(intern!(py, "failed"))? {

@@ -18,13 +18,13 @@ type SplitState<'py> = (Bound<'py, PyBytes>, Vec<String>);
 /// Divide a capture file into splits. Also return the state of the flows that are in none of them. Return `None` for a
 /// file that is not a capture and was found in a folder rather than named, since folders often contain other files.
 #[pyfunction]
-pub(crate) fn split<'py>(
-    py: Python<'py>,
+pub(crate) fn split(
+    py: Python<'_>,
     path: PathBuf,
     bytes: u64,
     is_named: bool,
     wanted: CallOptions,
-) -> PyResult<Option<(Vec<SplitRanges>, SplitState<'py>)>> {
+) -> PyResult<Option<(Vec<SplitRanges>, SplitState<'_>)>> {
     let options = wanted.options()?;
     let cut = py.detach(|| api_patterns::split(&path, InputFormat::Detect, bytes, &options));
     let (parts, rest, problems) = match cut {
@@ -38,12 +38,12 @@ pub(crate) fn split<'py>(
 
 /// Observe the flows of one split, and return their state.
 #[pyfunction]
-pub(crate) fn observe_split<'py>(
-    py: Python<'py>,
+pub(crate) fn observe_split(
+    py: Python<'_>,
     path: PathBuf,
     part: SplitRanges,
     wanted: CallOptions,
-) -> PyResult<SplitState<'py>> {
+) -> PyResult<SplitState<'_>> {
     let options = wanted.options()?;
     let part = Split { places: part };
     let (state, problems) = watched(py, None, move |monitor| {

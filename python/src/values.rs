@@ -111,12 +111,12 @@ impl<'py> PyText<'py> {
 }
 
 /// Converts an optional value to text.
-pub(crate) fn word<'py>(value: Option<Bound<'py, PyAny>>) -> PyResult<Option<PyText<'py>>> {
+pub(crate) fn word(value: Option<Bound<'_, PyAny>>) -> PyResult<Option<PyText<'_>>> {
     value.map_or(Ok(None), PyText::of)
 }
 
-pub(crate) fn bytes_of<'a>(word: &'a Option<PyText<'_>>) -> Option<Cow<'a, [u8]>> {
-    word.as_ref().map(PyText::bytes)
+pub(crate) fn bytes_of<'a>(word: Option<&'a PyText<'_>>) -> Option<Cow<'a, [u8]>> {
+    word.map(PyText::bytes)
 }
 
 /// The body of a message.
@@ -187,7 +187,7 @@ pub(crate) type Pairs<'py> = Vec<(PyText<'py>, Option<PyText<'py>>)>;
 
 /// Reads headers from a mapping, pairs of name and value, mappings with `name` (or `key`) and `value`, or any of these
 /// as JSON text.
-pub(crate) fn pairs<'py>(headers: Option<Bound<'py, PyAny>>) -> Result<Pairs<'py>, ObserveError> {
+pub(crate) fn pairs(headers: Option<Bound<'_, PyAny>>) -> Result<Pairs<'_>, ObserveError> {
     let Some(headers) = headers else { return Ok(Vec::new()) };
     let py = headers.py();
     let no_headers = || {
@@ -277,7 +277,7 @@ pub(crate) struct Bytes<'a>(Vec<(Text<'a>, Option<Text<'a>>)>);
 
 impl<'a> Bytes<'a> {
     pub(crate) fn of(pairs: &'a Pairs<'_>) -> Self {
-        Self(pairs.iter().map(|(name, value)| (name.bytes(), bytes_of(value))).collect())
+        Self(pairs.iter().map(|(name, value)| (name.bytes(), bytes_of(value.as_ref()))).collect())
     }
 }
 

@@ -3,7 +3,7 @@
 
 usage: measure.py API_PATTERNS CONSTANT
 
-CONSTANT is examples/constant, a server on standard input whose answer is constant. Calls with and without the gateway take turns, so
+CONSTANT is the tool `constant`, a server on standard input whose answer is constant. Calls with and without the gateway take turns, so
 that a busy machine slows both.
 """
 

@@ -3,7 +3,7 @@
 
 ACCURACY_FOLDER has dev/*.jsonl.gz (recorded APIs) and browser/*.jsonl.gz (recorded sessions) of JSON lines with method, url,
 status, content_type and truth, and spec-index.jsonl.gz (path templates of API descriptions). Needs numpy, scipy and lightgbm, and
-the example `inference` built with `cargo build --release --features training --example inference`.
+the tool `inference` built with `cargo build --release -p api-patterns-tools`.
 
 The training data are each API with a vocabulary that excludes its own provider, as for an unknown API; each API in other styles
 (styles.py); synthetic traffic (synthetic.py); and path prefixes with very many children (wide.py). Four stages are fitted one after
@@ -39,7 +39,7 @@ import synthetic
 import wide
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = Path(os.environ.get("INFERENCE", ROOT / "target/release/examples/inference"))
+PROGRAM = Path(os.environ.get("INFERENCE", ROOT / "target/release/inference"))
 VOCABULARY = ROOT / "scripts/inference/vocabulary.py"
 STAGES = 4
 STRENGTH = 5.0  # of the L2 penalty

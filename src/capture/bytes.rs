@@ -46,7 +46,7 @@ impl Stream {
             Self::Taken => Box::new(io::empty()),
             Self::Spooled(file) => {
                 *self = Self::Spooled(Arc::clone(&file));
-                Box::new(Section::whole(file))
+                Box::new(BytesSection::whole(file))
             }
         }
     }
@@ -146,7 +146,7 @@ impl Bytes {
                 stream.into_inner().unwrap_or_else(PoisonError::into_inner).take()
             }
             Self::Packed(packed) => packed.open(),
-            bytes => Box::new(Section::whole(Arc::new(bytes))),
+            bytes => Box::new(BytesSection::whole(Arc::new(bytes))),
         }
     }
 
@@ -278,14 +278,14 @@ pub(crate) fn copy_bounded(stream: &mut dyn Read, file: &mut File) -> io::Result
 }
 
 /// A reader of a part of a capture.
-pub(crate) struct Section {
+pub(crate) struct BytesSection {
     bytes: Arc<Bytes>,
     position: u64,
     start: u64,
     end: u64,
 }
 
-impl Section {
+impl BytesSection {
     pub(crate) fn new(bytes: Arc<Bytes>, start: u64, end: u64) -> Self {
         Self { bytes, position: start, start, end }
     }
@@ -295,7 +295,7 @@ impl Section {
     }
 }
 
-impl Read for Section {
+impl Read for BytesSection {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.end.saturating_sub(self.position)).unwrap_or(usize::MAX);
         let length = buffer.len().min(left);
@@ -305,7 +305,7 @@ impl Read for Section {
     }
 }
 
-impl Seek for Section {
+impl Seek for BytesSection {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let end = self.end.min(self.bytes.length().unwrap_or(u64::MAX));
         let position = match to {

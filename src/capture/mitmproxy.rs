@@ -152,7 +152,7 @@ fn refused_version<'a>(version: Option<Tnetstring<'a>>) -> Option<DecodedRecord<
 }
 
 #[derive(Default)]
-struct Request<'a> {
+struct RequestRecord<'a> {
     method: &'a [u8],
     scheme: &'a [u8],
     authority: &'a [u8],
@@ -166,8 +166,8 @@ struct Request<'a> {
     ended: Option<i64>,
 }
 
-fn request(value: Tnetstring<'_>) -> Result<Request<'_>, TnetstringError> {
-    let mut found = Request::default();
+fn request(value: Tnetstring<'_>) -> Result<RequestRecord<'_>, TnetstringError> {
+    let mut found = RequestRecord::default();
     for pair in value.pairs() {
         let (key, value) = pair?;
         match key {

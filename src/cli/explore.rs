@@ -15,7 +15,7 @@ use crate::engine::{self, Analysis, Follower};
 use crate::error::Error;
 use crate::explorer::app::Explorer;
 use crate::explorer::screen;
-use crate::explorer::session::{Session, Traffic};
+use crate::explorer::session::{ExplorerSession, Traffic};
 use crate::template::user_rules::Rules;
 
 /// Shows a report on the whole terminal.
@@ -59,7 +59,7 @@ pub(super) fn explore(arguments: &ExploreArguments) -> Result<Exit, Failure> {
         (captures, Traffic::Read(Arc::new(observed)))
     };
     monitor.finish();
-    let session = Session::new(traffic, options, &rules_name, rules_text);
+    let session = ExplorerSession::new(traffic, options, &rules_name, rules_text);
     let read = start.elapsed();
     let captures = Rc::new(captures);
     if session.analysis.report.patterns.is_empty() && !arguments.follow {

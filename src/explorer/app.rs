@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ratatui::layout::Rect;
 
 use crate::engine::{Analysis, Change};
-use crate::explorer::session::Session;
+use crate::explorer::session::ExplorerSession;
 use crate::explorer::tree_rows::{NodeKey, TreeRow, tree_rows};
 use crate::math::grouped;
 use crate::output::{OverviewOptions, counted};
@@ -74,7 +74,7 @@ const MAX_OPEN_NODES: usize = 30;
 
 /// The explorer: a session, and what is shown of it.
 pub(crate) struct Explorer {
-    pub(super) session: Session,
+    pub(super) session: ExplorerSession,
     /// Whether colours are used.
     pub(super) is_colored: bool,
     /// The problems with the captures, one sentence each, from an analysis.
@@ -102,7 +102,7 @@ pub(crate) struct Explorer {
 impl Explorer {
     /// Begins with the endpoints of all hosts. `problems_of` gives sentences about the captures.
     pub(crate) fn new(
-        session: Session,
+        session: ExplorerSession,
         is_colored: bool,
         problems_of: Box<dyn Fn(&Analysis) -> Vec<String>>,
     ) -> Self {
@@ -281,7 +281,7 @@ impl Explorer {
     }
 
     /// The session, when the exploration is over.
-    pub(crate) fn into_session(self) -> Session {
+    pub(crate) fn into_session(self) -> ExplorerSession {
         self.session
     }
 }

@@ -20,7 +20,7 @@ pub(crate) enum Traffic {
 }
 
 /// The state of an exploration.
-pub(crate) struct Session {
+pub(crate) struct ExplorerSession {
     traffic: Traffic,
     options: Options,
     pub(crate) analysis: Analysis,
@@ -40,7 +40,7 @@ pub(crate) struct Session {
     written: Vec<Correction>,
 }
 
-impl Session {
+impl ExplorerSession {
     /// Begins with traffic and the options that it is decided by. The rules of the options were read from a file with this name and
     /// this text; both are empty where there is no file.
     pub(crate) fn new(

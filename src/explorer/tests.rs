@@ -9,7 +9,7 @@ use ratatui::crossterm::event::{
 use crate::capture::{Captures, InputFormat};
 use crate::engine::{Options, observe};
 use crate::explorer::app::Explorer;
-use crate::explorer::session::{Session, Traffic};
+use crate::explorer::session::{ExplorerSession, Traffic};
 use crate::template::user_rules::Rules;
 
 /// An explorer on a terminal that is not there.
@@ -29,7 +29,7 @@ impl TestScreen {
         options.report.rules = Rules::parse("rules.toml", rules).unwrap();
         let observed = observe(&captures, &options, &()).unwrap();
         let traffic = Traffic::Read(Arc::new(observed));
-        let session = Session::new(traffic, options, "rules.toml", rules.to_owned());
+        let session = ExplorerSession::new(traffic, options, "rules.toml", rules.to_owned());
         let terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
         let mut screen =
             Self { explorer: Explorer::new(session, true, Box::new(|_| Vec::new())), terminal };

@@ -201,7 +201,10 @@ mod tests {
         told.lock().unwrap().clear();
         std::fs::write(&path, r#"{"version": "1", "defaut": "deny"}"#).unwrap();
         assert_eq!((verdict(), verdict()), (Verdict::Allow, Verdict::Allow));
-        std::thread::sleep(2 * MAX_TICK);
+        // As if the edit were older than a tick.
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        let before = file.metadata().unwrap().modified().unwrap() - 2 * MAX_TICK;
+        file.set_modified(before).unwrap();
         assert_eq!((verdict(), verdict()), (Verdict::Allow, Verdict::Allow));
         let words = told.lock().unwrap().clone();
         assert!(words.len() == 1 && words[0].contains("stays in force"), "{words:?}");

@@ -35,7 +35,7 @@ pub(super) struct PatternsArguments {
     #[schemars(range(min = 0))]
     pub(super) min_count: u64,
     /// Only endpoints of this class; api leaves out pages and their images, scripts and stylesheets.
-    pub(super) only: ClassArgument,
+    pub(super) only: ClassSelector,
     /// How much to say of each endpoint.
     pub(super) detail: Detail,
     /// How to say it.
@@ -55,7 +55,7 @@ impl Default for PatternsArguments {
             path_prefix: String::new(),
             method: String::new(),
             min_count: 0,
-            only: ClassArgument::All,
+            only: ClassSelector::All,
             detail: Detail::Standard,
             format: AnswerFormat::Json,
             max_bytes: limits::DEFAULT_ANSWER_BYTES as u64,
@@ -84,7 +84,7 @@ pub(super) enum Detail {
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
-pub(super) enum ClassArgument {
+pub(super) enum ClassSelector {
     /// All classes.
     #[default]
     All,
@@ -98,7 +98,7 @@ pub(super) enum ClassArgument {
     Other,
 }
 
-impl ClassArgument {
+impl ClassSelector {
     fn class(self) -> Option<EndpointClass> {
         match self {
             Self::All => None,

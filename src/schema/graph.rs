@@ -61,7 +61,7 @@ pub(crate) struct ObjectEvidence {
 }
 
 /// A message that is added to a graph.
-pub(crate) struct Message<'r> {
+pub(crate) struct MessageContext<'r> {
     pub(crate) names: &'r EntityNames,
     pub(crate) is_request: bool,
     /// Whether it is a form or a query.
@@ -114,14 +114,14 @@ fn root_mut(roots: &mut [u32], of: u32) -> u32 {
 
 impl PlaceGraph {
     /// Adds a message.
-    pub(crate) fn add(&mut self, shape: Shape, new: &Message<'_>) -> PlaceId {
+    pub(crate) fn add(&mut self, shape: Shape, new: &MessageContext<'_>) -> PlaceId {
         self.add_at(shape, new, &mut Vec::new(), &new.names.top)
     }
 
     fn add_at(
         &mut self,
         mut shape: Shape,
-        new: &Message<'_>,
+        new: &MessageContext<'_>,
         path: &mut Vec<&str>,
         names: &[(Box<str>, u64)],
     ) -> PlaceId {
@@ -164,7 +164,7 @@ impl PlaceGraph {
     fn add_object(
         &mut self,
         mut fields: Fields,
-        new: &Message<'_>,
+        new: &MessageContext<'_>,
         path: &[&str],
         names: &[(Box<str>, u64)],
     ) -> ObjectId {

@@ -9,7 +9,7 @@ use crate::schema::EndpointSchemas;
 use crate::schema::components::{Components, components};
 use crate::schema::decide::{Decider, ObjectNode, ObjectSchema, SchemaNode};
 use crate::schema::emit::Emitter;
-use crate::schema::graph::{Message, ObjectId, PlaceGraph, PlaceId};
+use crate::schema::graph::{MessageContext, ObjectId, PlaceGraph, PlaceId};
 use crate::schema::names::{EntityNames, message_names, path_nouns};
 use crate::schema::pool::pool;
 use crate::schema::prior::Prior;
@@ -63,7 +63,7 @@ impl HostBuilder {
         let rules_of = |message: &str, path: &[&str]| {
             rules.decision(&pattern.host, &pattern.endpoint, message, path)
         };
-        let query = Message {
+        let query = MessageContext {
             names: &none,
             is_request: true,
             is_text: true,
@@ -80,7 +80,7 @@ impl HostBuilder {
                 Direction::Request => "request".to_owned(),
                 Direction::Response => key.status.to_string(),
             };
-            let message = Message {
+            let message = MessageContext {
                 names: &message_names(pattern, &key),
                 is_request: key.direction == Direction::Request,
                 // Values of forms are text.
@@ -97,7 +97,7 @@ impl HostBuilder {
     }
 
     /// Adds one message.
-    pub(crate) fn add(&mut self, shape: Shape, message: &Message<'_>) -> PlaceId {
+    pub(crate) fn add(&mut self, shape: Shape, message: &MessageContext<'_>) -> PlaceId {
         let place = self.graph.add(shape, message);
         self.messages.push(place);
         place

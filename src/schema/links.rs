@@ -17,8 +17,8 @@ use crate::shape::fields::{Field, Fields};
 use crate::shape::messages::{Direction, EndpointMessages, MessageKey};
 use crate::shape::samples::ValueSample;
 use crate::sketch::Merge;
-use crate::template::body_evidence::facts::is_known_name;
 use crate::template::body_evidence::key_class::KeyClass;
+use crate::template::body_evidence::known_keys::is_known_name;
 use crate::template::naming::snake_case;
 use crate::template::secret::{Frequency, looks_secret};
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use crate::limits::MAX_ENDPOINT_SHAPE_NODES;
-use crate::schema::graph::Message;
+use crate::schema::graph::MessageContext;
 use crate::schema::host::HostBuilder;
 use crate::schema::names::EntityNames;
 use crate::schema::prior::Prior;
@@ -176,7 +176,7 @@ proptest! {
         let mut builder = HostBuilder::default();
         let names = EntityNames::default();
         let rules = |_: &[&str]| PropertyDecision::default();
-        let message = Message { names: &names, is_request: true, is_text: true, caps: Caps::at(0), rules: &rules };
+        let message = MessageContext { names: &names, is_request: true, is_text: true, caps: Caps::at(0), rules: &rules };
         let place = builder.add(whole, &message);
         let prior = Prior::default();
         let schema = builder.build(&[], &prior).schema(&prior, place, true);

@@ -7,9 +7,8 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::limits;
-use crate::sketch::{
-    BottomK, BottomKEntry, DistinctCounter, Histogram, TopN, bucket_of, stable_hash,
-};
+use crate::sketch::histogram::bucket_of;
+use crate::sketch::{BottomK, BottomKEntry, DistinctCounter, Histogram, TopN, stable_hash};
 
 impl<V: Serialize, const K: usize> Serialize for BottomK<V, K> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -8,11 +8,13 @@
 
 pub(crate) mod facts;
 pub(crate) mod key_class;
+pub(crate) mod known_keys;
+mod scan;
 
 use crate::limits;
 use crate::sketch::{BottomK, DistinctCounter, MembershipFilter, Merge, stable_hash, summary};
-use crate::template::body_evidence::facts::SegmentEcho;
 use crate::template::body_evidence::key_class::KeyClass;
+use crate::template::body_evidence::scan::SegmentEcho;
 
 summary! {
     /// What the bodies of requests and answers say about one segment, counted in requests.

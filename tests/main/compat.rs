@@ -1,76 +1,8 @@
-use api_patterns::compat::{CompatFlow, get_api_patterns, newest_first, normalize_path};
+use api_patterns::compat::{CompatFlow, get_api_patterns, newest_first};
 use api_patterns::{Captures, Flow, InputFormat, Options, compat_answer};
 use serde_json::Value;
 
-use crate::support::{fixture, program, program_with_input, record, request, response, shared};
-
-/// Answers a recorded case through JSON lines. The flows of a case are given newest first, but in JSON lines the last
-/// is the newest.
-fn answer(case: &RawCase) -> Result<String, api_patterns::Error> {
-    let lines: Vec<&str> = case.flows.iter().rev().map(|line| line.get()).collect();
-    let captures =
-        Captures::from_bytes(&case.name, lines.join("\n").into_bytes(), InputFormat::JsonLines)
-            .unwrap();
-    let answer =
-        compat_answer(&captures, case.domain.as_deref(), case.limit, &Options::default(), &())?;
-    assert_eq!(answer.flows + answer.skips.total(), lines.len() as u64, "{}", case.name);
-    Ok(answer.text)
-}
-
-#[derive(serde::Deserialize)]
-struct RawCase {
-    name: String,
-    flows: Vec<Box<serde_json::value::RawValue>>,
-    domain: Option<String>,
-    limit: Option<i64>,
-    #[serde(default)]
-    expected_text: Option<String>,
-    #[serde(default)]
-    raises: Option<String>,
-}
-
-fn check_cases(file: &str, expected_count: usize) {
-    let Some(path) = shared(file) else { return };
-    let text = std::fs::read_to_string(path).unwrap();
-    let mut count = 0;
-    for line in text.lines() {
-        let case: RawCase = serde_json::from_str(line).unwrap();
-        let answer = answer(&case);
-        match (&case.expected_text, &case.raises) {
-            (Some(expected), _) => assert_eq!(&answer.unwrap(), expected, "{}", case.name),
-            (None, Some(_)) => {
-                let error = answer.unwrap_err();
-                assert!(error.is_flow(), "{}: {error}", case.name);
-                assert!(error.to_string().starts_with("flow f"), "{}: {error}", case.name);
-            }
-            (None, None) => panic!("{}: a case without an answer", case.name),
-        }
-        count += 1;
-    }
-    assert_eq!(count, expected_count);
-}
-
-#[test]
-fn answers_equal_the_originals_on_all_recorded_cases() {
-    check_cases("compat/compat-cases.jsonl", 125);
-}
-
-/// Lone surrogates survive, since text is kept in WTF-8.
-#[test]
-fn lone_surrogates_come_out_as_the_original_writes_them() {
-    check_cases("compat/compat-cases-surrogates.jsonl", 3);
-}
-
-#[test]
-fn paths_are_normalized_as_the_original_does() {
-    let Some(path) = shared("compat/normalize-path-cases.jsonl") else { return };
-    for line in std::fs::read_to_string(path).unwrap().lines() {
-        let case: Value = serde_json::from_str(line).unwrap();
-        let (pattern, params) = normalize_path(case["path"].as_str().unwrap());
-        assert_eq!(pattern, case["pattern"].as_str().unwrap(), "{case}");
-        assert_eq!(serde_json::json!(params), case["params"], "{case}");
-    }
-}
+use crate::support::{fixture, program, program_with_input, record, request, response};
 
 /// Quirks that the recorded cases cover, reproduced without them: ids, the parameters of the newest flow, deduplicated
 /// header names.

@@ -1,29 +1,13 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use api_patterns::{Captures, InputFormat, Options, analyze, compat_answer};
+use api_patterns::{Captures, InputFormat, Options, analyze};
 use proptest::prelude::*;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use crate::support::{fixture, program, shared};
-
-const TABLE: &str = "CREATE TABLE flows (id TEXT PRIMARY KEY, url TEXT, method TEXT, status_code INTEGER, request_headers TEXT, \
-     request_body TEXT, response_headers TEXT, response_body TEXT, timestamp REAL, size INTEGER); \
-     CREATE INDEX idx_timestamp ON flows(timestamp); CREATE INDEX idx_url ON flows(url); CREATE INDEX idx_method ON flows(method);";
-
-fn create(folder: &Path, pragmas: &str) -> (PathBuf, Connection) {
-    let path = folder.join("mitm_mcp_traffic.db");
-    let connection = Connection::open(&path).unwrap();
-    connection.execute_batch(&format!("{pragmas} {TABLE}")).unwrap();
-    (path, connection)
-}
-
-fn insert(connection: &Connection, row: &[Value]) {
-    let query = "INSERT INTO flows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    connection.prepare_cached(query).unwrap().execute(params_from_iter(row)).unwrap();
-}
+use crate::support::{TABLE, create_database as create, fixture, insert, program};
 
 fn row(id: &str, url: &str, body_bytes: usize) -> Vec<Value> {
     let text = |text: &str| Value::Text(text.to_owned());
@@ -53,106 +37,6 @@ fn flows(path: &Path) -> Vec<(String, String, i64)> {
     .unwrap();
     assert_eq!(skips.total(), 0, "{skips:?}");
     flows
-}
-
-/// For each recorded case the rows equal those of the original's reader, or fail where it raises.
-#[test]
-fn rows_are_those_of_the_original() {
-    let Some(cases) = shared("compat/db-rows-cases.jsonl") else { return };
-    let mut count = 0;
-    for line in std::fs::read_to_string(cases).unwrap().lines() {
-        let case: serde_json::Value = serde_json::from_str(line).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let (path, connection) = create(folder.path(), "");
-        for row in case["rows"].as_array().unwrap() {
-            let columns = [
-                "id",
-                "url",
-                "method",
-                "status_code",
-                "request_headers",
-                "request_body",
-                "response_headers",
-                "response_body",
-                "timestamp",
-                "size",
-            ];
-            let values = columns.map(|column| match &row[column] {
-                serde_json::Value::Null => Value::Null,
-                serde_json::Value::Number(number) if number.is_i64() => {
-                    Value::Integer(number.as_i64().unwrap())
-                }
-                serde_json::Value::Number(number) => Value::Real(number.as_f64().unwrap()),
-                text => Value::Text(text.as_str().unwrap().to_owned()),
-            });
-            insert(&connection, &values);
-        }
-        drop(connection);
-        let captures = Captures::open(&[&path], InputFormat::Detect).unwrap();
-        let answer = compat_answer(&captures, None, None, &Options::default(), &());
-        let flows = case["flows"].as_array();
-        let raises = flows.is_none_or(|flows| {
-            flows.iter().any(|flow| {
-                flow["request"]["headers"].is_null() || flow["request"]["url"].is_null()
-            })
-        });
-        if raises {
-            assert!(answer.unwrap_err().is_flow(), "{}", case["name"]);
-        } else {
-            let text = answer.unwrap().text;
-            let parsed: serde_json::Value = serde_json::from_str(&text).unwrap();
-            assert_eq!(parsed, expected(flows.unwrap()), "{}", case["name"]);
-            // Parsing loses the order of the members, which this case checks.
-            if case["name"] == "list pairs, duplicates collapse last wins, first position" {
-                let places =
-                    ["\"a\": 1", "\"b\": 1", "\"A\": 1"].map(|name| text.find(name).unwrap());
-                assert!(places.is_sorted(), "{text}");
-            }
-        }
-        count += 1;
-    }
-    assert!(count >= 22);
-}
-
-/// Computes the original's answer for rows that all have the same path.
-fn expected(flows: &[serde_json::Value]) -> serde_json::Value {
-    let mut clusters: Vec<(String, serde_json::Value)> = Vec::new();
-    for flow in flows {
-        let request = &flow["request"];
-        let method = request["method"].as_str().unwrap_or("None");
-        let path = request["url"].as_str().unwrap().strip_prefix("https://h").unwrap();
-        let endpoint = format!("{method} {path}");
-        let at = clusters.iter().position(|(known, _)| *known == endpoint).unwrap_or_else(|| {
-            let new = serde_json::json!({
-                "endpoint": endpoint, "method": request["method"], "path_pattern": path, "path_params": [],
-                "query_params": [], "common_headers": {}, "status_codes": {}, "content_types": {},
-                "request_count": 0, "sample_flow_ids": [],
-            });
-            clusters.push((endpoint.clone(), new));
-            clusters.len() - 1
-        });
-        let cluster = &mut clusters[at].1;
-        let bump =
-            |value: &mut serde_json::Value| *value = (value.as_u64().unwrap_or(0) + 1).into();
-        bump(&mut cluster["request_count"]);
-        let ids = cluster["sample_flow_ids"].as_array_mut().unwrap();
-        if ids.len() < 3 {
-            ids.push(flow["id"].clone());
-        }
-        for name in request["headers"].as_object().unwrap().keys() {
-            if name != "content-length" {
-                bump(&mut cluster["common_headers"][name]);
-            }
-        }
-        if let Some(response) = flow["response"].as_object() {
-            let status = &response["status_code"];
-            let status = status.as_str().map_or_else(|| status.to_string(), str::to_owned);
-            bump(&mut cluster["status_codes"][&status]);
-            bump(&mut cluster["content_types"]["unknown"]);
-        }
-    }
-    clusters.sort_by_key(|(_, cluster)| std::cmp::Reverse(cluster["request_count"].as_u64()));
-    clusters.into_iter().map(|(_, cluster)| cluster).collect()
 }
 
 #[test]

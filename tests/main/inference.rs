@@ -1,14 +1,10 @@
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Read;
 
-use api_patterns::{
-    Captures, Flow, InputFormat, Options, Patterns, Report, ReportOptions, Rules, analyze,
-};
+use api_patterns::{Flow, Options, Patterns, Report, ReportOptions, Rules};
 
 use crate::support::{
     bytes, fixture, headers, program, program_with_input, record, report_of, request, response,
-    shared,
 };
 
 fn observe<'a>(urls: impl IntoIterator<Item = &'a str>) -> Patterns {
@@ -408,53 +404,4 @@ fn anonymous_queries_do_not_undo_named_ones() {
         ("POST /graphql#{users}", 5),
     ];
     assert_eq!(found, expected);
-}
-
-/// Recorded traffic of real APIs gives identical bytes if it is shuffled, split, observed on any number of threads, and
-/// merged in any order.
-#[test]
-fn real_corpora_give_the_same_bytes_in_any_order() {
-    let Some(folder) = shared("accuracy/dev") else { return };
-    let mut files: Vec<_> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    for file in files {
-        let api = file.file_name().unwrap().to_str().unwrap();
-        let packed = fs::read(&file).unwrap();
-        let mut text = String::new();
-        flate2::read::MultiGzDecoder::new(&packed[..]).read_to_string(&mut text).unwrap();
-        let mut lines: Vec<&str> = text.lines().collect();
-        let report = |lines: &[&str], threads, batch_bytes| {
-            let captures =
-                Captures::from_bytes(api, lines.join("\n").into_bytes(), InputFormat::JsonLines)
-                    .unwrap();
-            let mut options = Options::default();
-            (options.threads, options.batch_bytes) = (threads, batch_bytes);
-            serde_json::to_string(&analyze(&captures, &options, &()).unwrap().report).unwrap()
-        };
-        let whole = report(&lines, 1, 0);
-        for (seed, threads) in [(1_u64, 2), (2, 16)] {
-            let mut state = seed;
-            for i in (1..lines.len()).rev() {
-                state = state
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
-                lines.swap(i, usize::try_from(state >> 33).unwrap() % (i + 1));
-            }
-            assert!(report(&lines, threads, 20_000) == whole, "{api}, shuffle {seed}");
-        }
-        let mut merged = Patterns::new();
-        for part in lines.chunks(lines.len() / 5 + 1).rev() {
-            let captures =
-                Captures::from_bytes(api, part.join("\n").into_bytes(), InputFormat::JsonLines)
-                    .unwrap();
-            let mut patterns = Patterns::new();
-            api_patterns::for_each_flow(&captures, |flow| patterns.observe(flow)).unwrap();
-            patterns.merge(merged);
-            merged = patterns;
-        }
-        let merged: serde_json::Value = serde_json::to_value(merged.report()).unwrap();
-        let whole: serde_json::Value = serde_json::from_str(&whole).unwrap();
-        assert!(merged["patterns"] == whole["patterns"], "{api}, merged");
-    }
 }

@@ -90,9 +90,8 @@ fn a_limit_holds_and_says_when_it_ends() {
     }
     let refusal = agent.refusal("get_api_patterns", json!({}));
     assert!(refusal.contains("allows 3 calls of this tool in 4.5 seconds; wait"), "{refusal}");
-    std::thread::sleep(std::time::Duration::from_millis(4600));
-    agent.patterns(json!({}));
-    assert_eq!(operator.decisions(), ["allow", "allow", "allow", "rate_limited", "allow"]);
+    // When calls are allowed again is tested where the time is an argument (src/policy/tests.rs).
+    assert_eq!(operator.decisions(), ["allow", "allow", "allow", "rate_limited"]);
 }
 
 const ASKS: &str = r#"{"version":"1","tools":{"get_api_patterns":{"action":"require_approval","reason":"The traffic is of customers."}}}"#;

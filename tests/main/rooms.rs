@@ -232,3 +232,29 @@ fn no_modules_use_each_other() {
     circles.dedup();
     assert!(circles.is_empty(), "{circles:#?}");
 }
+
+/// A reader who meets a type looks it up by its name, which must lead to one place.
+#[test]
+fn names_of_types_are_unique() {
+    let mut sources = BTreeMap::new();
+    modules(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "", &mut sources);
+    let mut places: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for (module, code) in &sources {
+        // Types within functions and the associated types of traits are indented.
+        for line in code.lines().filter(|line| !line.starts_with(' ')) {
+            let line = match line.strip_prefix("pub(").and_then(|rest| rest.split_once(") ")) {
+                Some((_, rest)) => rest,
+                None => line.strip_prefix("pub ").unwrap_or(line),
+            };
+            let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+            if let (Some("struct" | "enum" | "trait" | "type" | "union"), Some(name)) =
+                (words.next(), words.next())
+            {
+                places.entry(name.to_owned()).or_default().push(module);
+            }
+        }
+    }
+    assert!(places.len() > 300, "{} types were found", places.len());
+    let twice: Vec<_> = places.into_iter().filter(|(_, modules)| modules.len() > 1).collect();
+    assert!(twice.is_empty(), "{twice:#?}");
+}

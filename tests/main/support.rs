@@ -10,17 +10,6 @@ pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
 }
 
-/// Returns the path of a file in `../shared`, the corpora outside of the repository. Prints a message and returns
-/// `None` if it is missing.
-pub fn shared(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    println!("skipped: ../shared/{name} is not here");
-    None
-}
-
 /// Exit code and output of a run of the program.
 pub struct Run {
     pub code: Option<i32>,
@@ -170,4 +159,23 @@ pub fn record_of(fields: &[(&str, Vec<u8>)]) -> Vec<u8> {
 /// Encodes a GET request to `path` and its response.
 pub fn flow(id: &str, path: &str) -> Vec<u8> {
     record(id, request("GET", "api.example.com", path, &[]), response(200))
+}
+
+/// The table of mitmproxy-mcp.
+pub const TABLE: &str = "CREATE TABLE flows (id TEXT PRIMARY KEY, url TEXT, method TEXT, status_code INTEGER, request_headers TEXT, \
+     request_body TEXT, response_headers TEXT, response_body TEXT, timestamp REAL, size INTEGER); \
+     CREATE INDEX idx_timestamp ON flows(timestamp); CREATE INDEX idx_url ON flows(url); CREATE INDEX idx_method ON flows(method);";
+
+/// Creates an empty database in a folder, after the given statements.
+pub fn create_database(folder: &Path, pragmas: &str) -> (PathBuf, rusqlite::Connection) {
+    let path = folder.join("mitm_mcp_traffic.db");
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute_batch(&format!("{pragmas} {TABLE}")).unwrap();
+    (path, connection)
+}
+
+/// Inserts a flow, as the values of its columns.
+pub fn insert(connection: &rusqlite::Connection, row: &[rusqlite::types::Value]) {
+    let query = "INSERT INTO flows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    connection.prepare_cached(query).unwrap().execute(rusqlite::params_from_iter(row)).unwrap();
 }

@@ -3,6 +3,9 @@
 //! Everything that a release uploads is made by a task, so that the workflow of releases is a list of tasks and uploads, and
 //! `cargo xtask release-check` tries all but the uploads on any machine.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to who runs it")]
+#![allow(clippy::doc_markdown, reason = "words of the field, such as PyPI, are no code")]
+
 mod archive;
 mod book;
 mod bundle;
@@ -17,10 +20,12 @@ mod reference;
 mod registry;
 mod release_check;
 mod target;
+mod tool;
 mod version;
 mod wheel;
 mod workflows;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -47,6 +52,14 @@ enum Task {
     /// Make what a release of one platform uploads
     #[command(subcommand)]
     Make(Artefact),
+    /// Build and run a program that measures, damages or fits the engine; without a name they are listed
+    Tool {
+        /// The program, as in accuracy
+        name: Option<String>,
+        /// What it is given
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Write the book to target/book: the documents and the reference; needs mdbook
     Book {
         /// The program whose help is the reference [default: one that is built]
@@ -128,6 +141,8 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Make(Artefact::Sdist { output }) => show(wheel::make_sdist(&output)?),
         Task::Make(Artefact::Registry { output }) => show(registry::make(&output)?),
         Task::Make(Artefact::Formula { output }) => show(formula::make(&output)?),
+        Task::Tool { name: Some(name), arguments } => return tool::run(&name, &arguments),
+        Task::Tool { name: None, .. } => print!("{}", tool::list()?),
         Task::Book { program } => show(book::make(program.as_deref())?),
     }
     Ok(ExitCode::SUCCESS)

@@ -29,7 +29,9 @@ pub(crate) fn write(name: &str, text: &str) -> Result<()> {
 /// The version that Cargo.toml has.
 pub(crate) fn version() -> Result<String> {
     let manifest: toml::Table = read("Cargo.toml")?.parse()?;
-    let version = manifest["package"]["version"].as_str().context("Cargo.toml has no version")?;
+    let version = manifest["workspace"]["package"]["version"]
+        .as_str()
+        .context("Cargo.toml has no version")?;
     Ok(version.to_owned())
 }
 

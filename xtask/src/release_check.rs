@@ -167,24 +167,17 @@ fn check_licences(_: &Arguments) -> Result<Outcome> {
     // The list of advisories comes over the network: without it the rest is checked, with it every advisory counts.
     let fetched = command("cargo").args(["deny", "fetch", "db"]).output();
     let has_advisories = fetched.is_ok_and(|output| output.status.success());
-    let config = root().join("deny.toml");
-    let deny = |manifest: &str, kinds: &[&str]| {
-        let mut cargo = command("cargo");
-        cargo.args(["deny", "--manifest-path", manifest, "--config"]).arg(&config);
-        output_of(cargo.args(["check", "--hide-inclusion-graph"]).args(kinds))
-    };
     if has_advisories {
         kinds.push("advisories");
     }
-    for manifest in ["Cargo.toml", "python/Cargo.toml", "fuzz/Cargo.toml"] {
-        deny(manifest, &kinds).with_context(|| manifest.to_owned())?;
-    }
+    let mut cargo = command("cargo");
+    output_of(cargo.args(["deny", "--workspace", "check", "--hide-inclusion-graph"]).args(&kinds))?;
     Ok(Passed(kinds.join(", ")))
 }
 
 fn check_msrv(_: &Arguments) -> Result<Outcome> {
     let manifest: toml::Table = project::read("Cargo.toml")?.parse()?;
-    let stated = manifest["package"]["rust-version"]
+    let stated = manifest["workspace"]["package"]["rust-version"]
         .as_str()
         .context("Cargo.toml has no rust-version")?
         .to_owned();

@@ -6,12 +6,9 @@ use regex::Regex;
 use crate::{changelog, project};
 
 /// Files with the version, and a pattern whose first group is it. Each pattern must match.
-const PLACES: [(&str, &str); 12] = [
+const PLACES: [(&str, &str); 9] = [
     ("Cargo.toml", r#"(?m)^version = "([^"]+)""#),
-    ("Cargo.lock", r#"name = "api-patterns"\nversion = "([^"]+)""#),
-    ("python/Cargo.toml", r#"(?m)^version = "([^"]+)""#),
-    ("python/Cargo.lock", r#"name = "api-patterns(?:-python)?"\nversion = "([^"]+)""#),
-    ("fuzz/Cargo.lock", r#"name = "api-patterns"\nversion = "([^"]+)""#),
+    ("Cargo.lock", r#"name = "api-patterns(?:-python)?"\nversion = "([^"]+)""#),
     ("packaging/manifest.json", r#"(?m)^  "version": "([^"]+)""#),
     ("server.json", r#""version": "([^"]+)""#),
     ("server.json", r"/download/v([^/]+)/"),

@@ -15,7 +15,7 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 pub(crate) use crate::capture::bytes::unpack::archive::zip_files;
 pub(crate) use crate::capture::bytes::unpack::budget::UnpackBudget;
 use crate::capture::bytes::unpack::budget::UnpackProgress;
-use crate::capture::bytes::{ByteStream, Bytes, Section};
+use crate::capture::bytes::{ByteStream, Bytes, BytesSection};
 use crate::limits;
 
 /// A format of compressed bytes.
@@ -90,7 +90,7 @@ pub(crate) struct Packed {
 impl Packed {
     pub(crate) fn open(&self) -> ByteStream {
         let end = self.start.saturating_add(self.length);
-        let section = Section::new(Arc::clone(&self.bytes), self.start, end);
+        let section = BytesSection::new(Arc::clone(&self.bytes), self.start, end);
         let is_zstd = |layer: &&CompressionLayer| layer.packing == Compression::Zstd;
         let has_inner = self.layers.iter().filter(is_zstd).count() > 1;
         let window =

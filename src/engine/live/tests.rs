@@ -41,6 +41,13 @@ fn append(path: &Path, bytes: &[u8]) {
     file.write_all(bytes).unwrap();
 }
 
+/// Makes a file older than the resolution of its times, within which it could change again unnoticed.
+fn make_old(path: &Path) {
+    let file = OpenOptions::new().append(true).open(path).unwrap();
+    let before = file.metadata().unwrap().modified().unwrap() - std::time::Duration::from_secs(1);
+    file.set_modified(before).unwrap();
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     /// Appends a part of the dump, in thousandths of the rest.
@@ -122,6 +129,7 @@ fn an_unchanged_file_is_not_read_again_and_a_grown_one_only_where_it_grew() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.jsonl");
     append(&path, (0..100).map(line).collect::<String>().as_bytes());
+    make_old(&path);
     let mut live = live(std::slice::from_ref(&path));
     let read = AtomicU64::new(0);
     let monitor = |progress: &crate::engine::Progress| {
@@ -131,7 +139,6 @@ fn an_unchanged_file_is_not_read_again_and_a_grown_one_only_where_it_grew() {
     live.look(&monitor).unwrap();
     assert_eq!(read.swap(0, Ordering::Relaxed), 100);
     let generation = live.generation();
-    std::thread::sleep(std::time::Duration::from_millis(60));
     live.look(&monitor).unwrap();
     live.look(&monitor).unwrap();
     assert_eq!((read.load(Ordering::Relaxed), live.total().used()), (0, 100));
@@ -281,8 +288,8 @@ fn what_cannot_be_read_is_no_change_each_time() {
     let (lines, notes) = (folder.path().join("a.jsonl"), folder.path().join("notes.txt"));
     append(&lines, line(1).as_bytes());
     append(&notes, b"no capture");
-    // Wait until the file is older than the resolution of its times.
-    std::thread::sleep(std::time::Duration::from_millis(80));
+    make_old(&lines);
+    make_old(&notes);
     let mut live = live(&[lines, notes.clone()]);
     live.look(&()).unwrap();
     let generation = live.generation();

@@ -9,9 +9,9 @@ use crate::limits;
 use crate::sketch::{DistinctCounter, KeepsNames, Merge, stable_hash};
 use crate::template::body_evidence::NodeBodies;
 use crate::template::segment::SegmentKind;
+use crate::template::trie::bounds::LEVEL_LAST;
 use crate::template::trie::{
-    HostTrie, LEVEL_LAST, Leaf, LiteralChild, Node, Trie, TrieBounds, UNKNOWN, ValuesChild,
-    is_known, rank,
+    HostTrie, Leaf, LiteralChild, Node, Trie, TrieBounds, UNKNOWN, ValuesChild, is_known, rank,
 };
 
 /// A node, followed by its children in pre-order: first the literals, then the values.

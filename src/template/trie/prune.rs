@@ -2,9 +2,9 @@
 
 use crate::sketch::{DistinctCounter, KeepsNames, Merge, merge_option, respread, stable_hash};
 use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind};
+use crate::template::trie::bounds::{LEVEL_ONE_KIND, NodeBounds, depth_at, names_at};
 use crate::template::trie::{
-    HostTrie, KNOWN_BITS, LEVEL_ONE_KIND, LiteralChild, Node, NodeBounds, Trie, UNKNOWN,
-    ValuesChild, ValuesKey, depth_at, names_at, stays,
+    HostTrie, KNOWN_BITS, LiteralChild, Node, Trie, UNKNOWN, ValuesChild, ValuesKey, stays,
 };
 
 impl<T: Merge + Default + KeepsNames> Merge for Trie<T> {

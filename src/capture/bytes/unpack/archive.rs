@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::capture::bytes::unpack::budget::UnpackBudget;
 use crate::capture::bytes::unpack::{Compression, CompressionLayer, Packed};
-use crate::capture::bytes::{Bytes, Section, spooled};
+use crate::capture::bytes::{Bytes, BytesSection, spooled};
 
 /// A file of a zip archive.
 pub(crate) struct ZipFile {
@@ -19,7 +19,7 @@ pub(crate) struct ZipFile {
 pub(crate) fn zip_files(bytes: Bytes, budget: &Arc<UnpackBudget>) -> io::Result<Vec<ZipFile>> {
     let bytes =
         Arc::new(if bytes.is_seekable() { bytes } else { spooled(&mut bytes.into_stream())? });
-    let section = Section::whole(Arc::clone(&bytes));
+    let section = BytesSection::whole(Arc::clone(&bytes));
     let mut archive = zip::ZipArchive::new(BufReader::new(section)).map_err(io::Error::other)?;
     let mut files = Vec::new();
     let mut places = Vec::new();

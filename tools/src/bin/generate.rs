@@ -1,15 +1,15 @@
 //! Writes generated traffic for measurements to stdout.
 //!
 //! ```sh
-//! cargo run --release --example generate -- mitmproxy 200000 > big.mitm
-//! cargo run --release --example generate -- jsonl 200000 > big.jsonl
-//! cargo run --release --example generate -- har 45000 > big.har
-//! cargo run --release --example generate -- har-pretty 28000 > big-pretty.har
+//! cargo xtask tool generate mitmproxy 200000 > big.mitm
+//! cargo xtask tool generate jsonl 200000 > big.jsonl
+//! cargo xtask tool generate har 45000 > big.har
+//! cargo xtask tool generate har-pretty 28000 > big-pretty.har
 //! ```
 
 use std::io;
 
-#[path = "../benches/support/traffic.rs"]
+#[path = "../../../benches/support/traffic.rs"]
 #[allow(dead_code, reason = "shared with the benches")]
 mod traffic;
 

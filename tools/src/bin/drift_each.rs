@@ -2,7 +2,7 @@
 //! rule, operation and place.
 //!
 //! ```sh
-//! cargo run --release --example drift_each -- openapi.yaml capture.jsonl
+//! cargo xtask tool drift_each openapi.yaml capture.jsonl
 //! ```
 //!
 //! `scripts/drift_verdicts.py` compares this with the verdicts of another implementation of JSON Schema.

@@ -3,16 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A labelled request: its method, host and path, its true template, and the inferred template.
-pub(crate) struct Labelled {
-    pub(crate) method: String,
-    pub(crate) host: String,
-    pub(crate) path: String,
-    pub(crate) truth: String,
-    pub(crate) template: String,
+#[derive(Clone, Debug)]
+pub struct Labelled {
+    /// As in `GET`.
+    pub method: String,
+    /// In lower case, with the port that the URL has.
+    pub host: String,
+    /// Without its query.
+    pub path: String,
+    /// The true template.
+    pub truth: String,
+    /// The template that was inferred.
+    pub template: String,
 }
 
 impl Labelled {
-    pub(crate) fn new(method: String, url: &str, truth: String, template: String) -> Self {
+    /// A request to an absolute URL.
+    #[must_use]
+    pub fn new(method: String, url: &str, truth: String, template: String) -> Self {
         let after = url.split_once("://").map_or("", |parts| parts.1);
         let end = after.find(['/', '?', '#']).unwrap_or(after.len());
         let path = after[end..].split(['?', '#']).next().unwrap_or_default().to_owned();
@@ -22,20 +30,23 @@ impl Labelled {
 
 /// Accuracy of a corpus. The measures are shares from 0 to 1.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Score {
-    pub(crate) requests: usize,
-    pub(crate) true_groups: usize,
-    pub(crate) groups: usize,
+pub struct Score {
+    /// Number of requests with a known template.
+    pub requests: usize,
+    /// Number of true endpoints.
+    pub true_groups: usize,
+    /// Number of endpoints that were inferred.
+    pub groups: usize,
     /// GA: share of requests whose group equals a true group.
-    pub(crate) grouping: f64,
+    pub grouping: f64,
     /// FGA: F1 score over groups that equal a true group.
-    pub(crate) group_f1: f64,
+    pub group_f1: f64,
     /// FTA: F1 score over groups that equal a true group and whose template has its parameters at the right segments.
-    pub(crate) template_f1: f64,
+    pub template_f1: f64,
     /// Number of true endpoints without a path parameter.
-    pub(crate) static_groups: usize,
+    pub static_groups: usize,
     /// Number of static endpoints that are merged with another endpoint or shown with a parameter.
-    pub(crate) static_wrong: usize,
+    pub static_wrong: usize,
 }
 
 type Key<'a> = (&'a str, &'a str, &'a str);
@@ -84,7 +95,9 @@ fn f1(right: usize, given: usize, wanted: usize) -> f64 {
     if precision + recall > 0.0 { 2.0 * precision * recall / (precision + recall) } else { 0.0 }
 }
 
-pub(crate) fn score(requests: &[Labelled]) -> Score {
+/// Compares the inferred templates of requests with the true ones.
+#[must_use]
+pub fn score(requests: &[Labelled]) -> Score {
     let wanted = groups(requests, |request| &request.truth);
     let given = groups(requests, |request| &request.template);
     let true_sets: BTreeSet<&Vec<usize>> = wanted.values().collect();

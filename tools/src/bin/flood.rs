@@ -1,8 +1,8 @@
 //! Cost of many distinct paths: time to observe, time to decide, and size of the state.
 //!
 //! ```sh
-//! cargo run --release --example flood -- 10000000          # random paths, one in ten of normal traffic
-//! cargo run --release --example flood -- 200000 slugs      # /repos/{owner}/{repo}/issues/{number}, all distinct
+//! cargo xtask tool flood 10000000          # random paths, one in ten of normal traffic
+//! cargo xtask tool flood 200000 slugs      # /repos/{owner}/{repo}/issues/{number}, all distinct
 //! ```
 
 use std::io::{self, Write};

@@ -1,7 +1,7 @@
 //! Accuracy of the templates on labelled traffic: GA, FGA and FTA for each file of a folder, and their means.
 //!
 //! ```sh
-//! cargo run --release --example accuracy -- FOLDER
+//! cargo xtask tool accuracy FOLDER
 //! ```
 //!
 //! A file holds one request per line, as JSON lines (`.jsonl`) or gzipped (`.jsonl.gz`), each with its true template
@@ -22,9 +22,7 @@ use std::{fs, str};
 use api_patterns::{Captures, InputFormat, Options, label};
 use serde_json::Value;
 
-#[path = "support/score.rs"]
-mod measures;
-use measures::{Labelled, Score, score};
+use api_patterns_tools::score::{Labelled, Score, score};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let Some(folder) = std::env::args().nth(1) else { return Err("usage: accuracy FOLDER".into()) };

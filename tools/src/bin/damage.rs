@@ -1,5 +1,8 @@
-//! Structure-aware fuzzer that damages captures and checks the time, memory and result of reading them: `damage COUNT
-//! SEED`.
+//! Structure-aware fuzzer that damages captures and checks the time, memory and result of reading them.
+//!
+//! ```sh
+//! cargo xtask tool damage 20000 1    # COUNT captures, and the SEED of what is done to them
+//! ```
 //!
 //! Records are trees: subtrees are dropped, duplicated, exchanged with others, nested, and given wrong lengths, tags,
 //! brackets and quotes. Pages of a database are shuffled. Captures are spliced into each other and compressed in any

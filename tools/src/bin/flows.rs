@@ -1,7 +1,7 @@
 //! Writes every HTTP flow of captures as a JSON line: id, method, URL (in mitmproxy's spelling), status, header names.
 //!
 //! ```sh
-//! cargo run --release --example flows -- fixtures/demo.mitm
+//! cargo xtask tool flows fixtures/demo.mitm
 //! ```
 //!
 //! The differential test against mitmproxy's own reader (scripts/differential.py) reads this output.

@@ -1,4 +1,4 @@
-//! Backend of scripts/inference/fit.py. Requires the feature `training`.
+//! Backend of scripts/inference/fit.py.
 //!
 //! ```sh
 //! inference samples STAGE WEIGHTS LIST            # writes rows of f32 for each corpus: label, weight, evidence
@@ -19,15 +19,11 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-#[path = "support/score.rs"]
-#[allow(dead_code, reason = "shared with the accuracy example")]
-mod measures;
-
 use api_patterns::training::{
     CustomModel, body_feature_names, explain, feature_names, model, read, samples, templates,
 };
 
-use measures::{Labelled, score};
+use api_patterns_tools::score::{Labelled, score};
 use rayon::prelude::*;
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -121,7 +117,7 @@ fn main() -> Result<(), Failure> {
             let requests = read(&fs::read_to_string(corpus)?)?;
             println_all(&explain(&requests, &load(folder, weights)?, place).join("\n"))?;
         }
-        _ => return Err("see the head of examples/inference.rs".into()),
+        _ => return Err("see the head of tools/src/bin/inference.rs".into()),
     }
     Ok(())
 }

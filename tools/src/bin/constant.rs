@@ -2,7 +2,7 @@
 //! mcp`.
 //!
 //! ```sh
-//! cargo run --release --example constant -- answer.json
+//! cargo xtask tool constant answer.json
 //! ```
 
 use std::sync::Arc;

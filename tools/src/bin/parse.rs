@@ -1,8 +1,8 @@
 //! Parses JSON with `serde_json` and discards the result, as a baseline for measurements.
 //!
 //! ```sh
-//! cargo run --release --example parse -- ignored big.har    # the whole file as serde::de::IgnoredAny
-//! cargo run --release --example parse -- lines big.jsonl    # each line into borrowed types
+//! cargo xtask tool parse ignored big.har    # the whole file as serde::de::IgnoredAny
+//! cargo xtask tool parse lines big.jsonl    # each line into borrowed types
 //! ```
 //!
 //! Prints the time of parsing alone in seconds, without reading the file: the best of five passes.
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-/// A JSON line as `examples/generate.rs` writes it.
+/// A JSON line as `generate` writes it.
 #[derive(Deserialize)]
 #[allow(dead_code, reason = "only parsed")]
 struct Line<'a> {

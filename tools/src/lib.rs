@@ -1,0 +1,3 @@
+//! What the tools share: the programs are those of src/bin.
+
+pub mod score;
