@@ -20,10 +20,24 @@ use crate::template::context::SiblingSet;
 use crate::template::context::bodies::{BODY_COUNT, BODY_NAMES};
 use crate::template::decide::slot_of;
 use crate::template::model::{Model, STAGES};
+use crate::template::model_rules::ModelRule;
 use crate::template::secret::Frequency;
 use crate::template::segment::Segment;
 use crate::template::vocabulary::Vocabulary;
 use crate::template::{Part, Template};
+
+/// The names of the rules around the model.
+#[must_use]
+pub fn rule_names() -> Vec<&'static str> {
+    ModelRule::ALL.map(ModelRule::name).into()
+}
+
+/// Switches a rule around the model off for the rest of the process. Returns `false` if there is none of this name.
+#[must_use]
+pub fn switch_off_rule(name: &str) -> bool {
+    let rule = ModelRule::ALL.into_iter().find(|rule| rule.name() == name);
+    rule.inspect(|rule| rule.switch_off()).is_some()
+}
 
 /// One labelled request.
 #[derive(Debug, Deserialize)]

@@ -204,9 +204,9 @@ def fit_all(corpora, path, work):
     write(path, weights, trees)
 
 
-def score(corpora, weights, vocabulary=None):
-    """Return {owner: [GA, FGA, FTA, number of static endpoints, number of those that are wrong]}."""
-    lines = listed(weights, [f"{vocabulary or c.vocabulary}\t{c.path}" for c in corpora], "score").splitlines()
+def score(corpora, weights, vocabulary=None, without=()):
+    """Return {owner: [GA, FGA, FTA, number of static endpoints, number of those that are wrong]}, without a rule: ("--without", RULE)."""
+    lines = listed(weights, [f"{vocabulary or c.vocabulary}\t{c.path}" for c in corpora], *without, "score").splitlines()
     return {c.owner: [float(number) for number in line.split()] for c, line in zip(corpora, lines)}
 
 

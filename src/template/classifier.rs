@@ -8,6 +8,7 @@ use crate::template::context::bodies::{BodyContext, log_odds};
 use crate::template::context::{Candidate, LeafStats, SiblingSet};
 use crate::template::features::{Feature, Features};
 use crate::template::model::{BODY_STAGES, Model, STAGES};
+use crate::template::model_rules::ModelRule;
 
 /// Classification of one segment.
 #[derive(Clone, Debug)]
@@ -145,9 +146,9 @@ fn threshold<T>(place: &SiblingSet<'_, '_, T>, probabilities: &[f64]) -> f64 {
     let has_ids = !place.values.is_empty() || place.candidates.iter().any(Candidate::is_number);
     let are_rare = possible.iter().all(|candidate| candidate.is_rare_leaf());
     match (place.candidates.len(), possible.len()) {
-        (1, _) if !has_ids => ALONE,
-        (_, 0 | 1) => SURE,
-        (_, 2..=FEW_WORDS) if !has_ids && are_rare => SURE_OF_FEW,
+        (1, _) if !has_ids && ModelRule::Alone.is_on() => ALONE,
+        (_, 0 | 1) if ModelRule::OnlyOne.is_on() => SURE,
+        (_, 2..=FEW_WORDS) if !has_ids && are_rare && ModelRule::FewWords.is_on() => SURE_OF_FEW,
         _ => LIKELY,
     }
 }
@@ -167,14 +168,17 @@ fn settled<T: LeafStats>(model: &Model, place: &SiblingSet<'_, '_, T>) -> Settle
     let (mut probabilities, _) = with_bodies(model, place, &guesses, BODY_STAGES);
     let by_bodies = guesses.iter().zip(&probabilities);
     let by_bodies = by_bodies.map(|(guess, p)| log_odds(*p) - log_odds(*guess)).collect();
-    let long_numbers = place.values.iter().any(|values| values.kind.is_integer());
+    let long_numbers = ModelRule::ShortNumbers.is_on()
+        && place.values.iter().any(|values| values.kind.is_integer());
     let (mut folded_requests, mut folded_names) = (0, 0);
     for values in place.values.iter().filter(|values| values.folded.estimate() > 0) {
         folded_requests += values.node.count;
         folded_names += values.folded.estimate();
     }
     let is_unknown = |features: &Features| features.get(Feature::segment_unknown) > 0.5;
-    let are_values = folded_names > 0 && sample_says_values(&probabilities, &features);
+    let are_values = ModelRule::Folded.is_on()
+        && folded_names > 0
+        && sample_says_values(&probabilities, &features);
     for ((probability, features), candidate) in
         probabilities.iter_mut().zip(&features).zip(place.candidates)
     {
@@ -240,11 +244,11 @@ pub(crate) fn stages<T: LeafStats>(
             .map(|features| model.probability(stage.min(STAGES - 1), features))
             .collect();
         for (probability, candidate) in probabilities.iter_mut().zip(place.candidates) {
-            if place.is_remote_name(candidate) {
+            if ModelRule::RemoteNames.is_on() && place.is_remote_name(candidate) {
                 *probability = probability.min(REMOTE);
             }
         }
-        versions = versions || are_versions(place, &features);
+        versions = versions || (ModelRule::Versions.is_on() && are_versions(place, &features));
         if versions {
             let numbers = probabilities.iter_mut().zip(&features);
             for (probability, _) in
@@ -313,6 +317,9 @@ pub(crate) fn evidence<T: LeafStats>(
 
 /// Moves a probability away from one half.
 fn sharpened(p: f64) -> f64 {
+    if !ModelRule::Sharpened.is_on() {
+        return p;
+    }
     let (yes, no) = (p * p * p, (1.0 - p) * (1.0 - p) * (1.0 - p));
     yes / (yes + no)
 }

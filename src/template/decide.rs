@@ -15,6 +15,7 @@ use crate::template::classifier::{Classification, Classifier};
 use crate::template::context::{Candidate, LeafStats, SiblingSet};
 use crate::template::decided::{CloseCall, DecidedLiteral, DecidedNode};
 use crate::template::host::{HostIndex, HostScalars};
+use crate::template::model_rules::ModelRule;
 use crate::template::naming::{parameter_names, unique};
 use crate::template::node_group::NodeGroup;
 use crate::template::operations;
@@ -81,7 +82,9 @@ fn decide_group<'t, T: LeafStats>(
     judge: &dyn Classifier<T>,
 ) -> DecidedNode<'t, T> {
     let may_hold_files = matches!(template.parts.last(), Some(Part::Literal { .. }));
-    if judge.takes_rest(&template) || (may_hold_files && files::are_one_value(group, index)) {
+    if judge.takes_rest(&template)
+        || (may_hold_files && ModelRule::FileTrees.is_on() && files::are_one_value(group, index))
+    {
         return files::decide(group, template, judge);
     }
     let Children { candidates, values } = Children::of(group);

@@ -1,5 +1,6 @@
 //! Trie nodes that are decided together.
 
+use crate::template::model_rules::ModelRule;
 use crate::template::trie::{Leaf, Node};
 
 /// Trie nodes that form one node of the decided tree, from both tries.
@@ -36,7 +37,11 @@ impl<'t, T> NodeGroup<'t, T> {
     }
 
     pub(super) fn push(&mut self, node: &'t Node<T>, answered: bool) {
-        if answered { self.answered.push(node) } else { self.not_found.push(node) }
+        if answered || !ModelRule::NotFound.is_on() {
+            self.answered.push(node)
+        } else {
+            self.not_found.push(node)
+        }
     }
 
     pub(crate) fn extend(&mut self, other: Self) {

@@ -8,6 +8,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::template::model_rules::ModelRule;
+
 pub(crate) use classify::kind_of;
 
 /// The lexical kind of one path segment or query value.
@@ -352,6 +354,6 @@ pub(crate) fn ending_of(text: &[u8]) -> Option<&[u8]> {
 /// it. Numbers of up to three digits may be versions or names and do have literal children.
 pub(crate) fn is_value(segment: &Segment<'_>) -> bool {
     segment.is_key()
-        || segment.kind.is_unmistakable()
+        || (segment.kind.is_unmistakable() && ModelRule::Unmistakable.is_on())
         || (segment.kind.is_integer() && segment.core.len() > 3)
 }

@@ -35,6 +35,11 @@ fn expanded(path: &str) -> Vec<String> {
 
 #[test]
 fn cases_in_plain_text_have_their_templates() {
+    // What a rule is worth: how many cases fail without it.
+    #[cfg(feature = "training")]
+    if let Ok(rule) = std::env::var("WITHOUT_RULE") {
+        assert!(api_patterns::training::switch_off_rule(&rule), "there is no rule {rule}");
+    }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/templates");
     let mut files: Vec<_> = fs::read_dir(folder)
         .expect("the folder of cases")

@@ -5,9 +5,12 @@
 //! inference score WEIGHTS LIST                    # GA, FGA, FTA, static endpoints and how many of them are wrong, one corpus a line
 //! inference explain VOCABULARY_FOLDER WEIGHTS CORPUS PATTERN   # how the segments below a pattern are judged
 //! inference label VOCABULARY_FOLDER WEIGHTS CORPUS   # the template of each request, one a line
+//! inference rules                                 # the names of the rules around the model, one a line
 //! inference names                                 # the names of the evidence, one a line
 //! inference body-names                            # those of the evidence of bodies
 //! ```
+//!
+//! `--without RULE` before the first word switches a rule off.
 //!
 //! WEIGHTS is a folder with weights.tsv, trees.tsv, and bodies.tsv if the model has been fitted to bodies. LIST has one corpus per line: the folder of its vocabulary, a
 //! tab, the corpus, and for `samples` another tab and the output file. A corpus is a file of JSON lines with method,
@@ -20,7 +23,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use api_patterns::training::{
-    CustomModel, body_feature_names, explain, feature_names, model, read, samples, templates,
+    CustomModel, body_feature_names, explain, feature_names, model, read, rule_names, samples,
+    switch_off_rule, templates,
 };
 
 use api_patterns_tools::score::{Labelled, score};
@@ -101,8 +105,17 @@ fn score_all(weights: &str, list: &str) -> Result<(), Failure> {
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if let ["--without", rule, ..] = arguments[..] {
+        if !switch_off_rule(rule) {
+            return Err(
+                format!("there is no rule {rule}; they are {}", rule_names().join(", ")).into()
+            );
+        }
+        arguments.drain(..2);
+    }
     match arguments[..] {
+        ["rules"] => println_all(&rule_names().join("\n"))?,
         ["body-names"] => println_all(&body_feature_names().join("\n"))?,
         ["names"] => println_all(&feature_names().join("\n"))?,
         ["samples", stage, weights, list] => write_samples(stage.parse()?, weights, list)?,

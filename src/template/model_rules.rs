@@ -1,0 +1,106 @@
+//! The rules around the fitted model, each of which can be switched off to measure what it is worth.
+
+/// A rule that is applied before, with or after the fitted part. docs/model.md says what each is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ModelRule {
+    /// Unmistakable kinds, keys in brackets and long numbers are values before the model is asked.
+    Unmistakable,
+    /// A value that is likely the only one of its place needs a high probability.
+    OnlyOne,
+    /// A word that is alone at its place needs a very high one.
+    Alone,
+    /// A few rare words with no id beside them need a high one.
+    FewWords,
+    /// One to three small numbers near the root are versions, if what stands below them says so.
+    Versions,
+    /// Services and methods of gRPC are names.
+    RemoteNames,
+    /// Short numbers are values beside longer ones.
+    ShortNumbers,
+    /// Where the names that a node could not keep are values, so are those like them that it kept.
+    Folded,
+    /// Names of files with different endings at several depths are one value.
+    FileTrees,
+    /// A segment that only got 404 is not evidence where its siblings have other answers.
+    NotFound,
+    /// Between the first two stages a probability is moved away from one half.
+    Sharpened,
+}
+
+impl ModelRule {
+    /// All rules, in the order of declaration.
+    #[cfg(any(test, feature = "training"))]
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Unmistakable,
+        Self::OnlyOne,
+        Self::Alone,
+        Self::FewWords,
+        Self::Versions,
+        Self::RemoteNames,
+        Self::ShortNumbers,
+        Self::Folded,
+        Self::FileTrees,
+        Self::NotFound,
+        Self::Sharpened,
+    ];
+
+    /// The name by which the rule is switched off, as in docs/model.md.
+    #[cfg(any(test, feature = "training"))]
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Unmistakable => "unmistakable",
+            Self::OnlyOne => "only-one",
+            Self::Alone => "alone",
+            Self::FewWords => "few-words",
+            Self::Versions => "versions",
+            Self::RemoteNames => "remote-names",
+            Self::ShortNumbers => "short-numbers",
+            Self::Folded => "folded",
+            Self::FileTrees => "file-trees",
+            Self::NotFound => "not-found",
+            Self::Sharpened => "sharpened",
+        }
+    }
+
+    /// Whether the rule is applied, as it always is in what is shipped.
+    #[cfg(not(feature = "training"))]
+    #[inline]
+    #[expect(clippy::unused_self, reason = "the call with the feature")]
+    pub(crate) const fn is_on(self) -> bool {
+        true
+    }
+
+    /// Whether the rule is applied.
+    #[cfg(feature = "training")]
+    #[inline]
+    pub(crate) fn is_on(self) -> bool {
+        OFF.load(std::sync::atomic::Ordering::Relaxed) & (1 << self as u16) == 0
+    }
+
+    /// Switches the rule off for the rest of the process.
+    #[cfg(feature = "training")]
+    pub(crate) fn switch_off(self) {
+        OFF.fetch_or(1 << self as u16, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+/// One bit for each rule that is off.
+#[cfg(feature = "training")]
+static OFF: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_model_card_has_each_rule() {
+        let card = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/model.md");
+        let card = std::fs::read_to_string(card).unwrap();
+        let rows: Vec<&str> = card
+            .lines()
+            .skip_while(|line| *line != "## Rules around the model")
+            .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+            .collect();
+        assert_eq!(rows, ModelRule::ALL.map(ModelRule::name));
+    }
+}
