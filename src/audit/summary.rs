@@ -73,24 +73,28 @@ pub(crate) struct AuditSummary {
 }
 
 impl AuditSummary {
-    /// Takes the lines of a log.
+    /// Takes the lines of a log. Returns `false` if it has lines and none is of an audit log.
     ///
     /// # Errors
     ///
     /// Fails if the log cannot be read.
-    pub(crate) fn read(&mut self, mut log: impl BufRead) -> io::Result<()> {
+    pub(crate) fn read(&mut self, mut log: impl BufRead) -> io::Result<bool> {
+        let (mut lines, unreadable) = (0, self.unreadable_lines);
         loop {
             let mut line = Vec::new();
             let read = io::Read::take(&mut log, MAX_LINE_BYTES).read_until(b'\n', &mut line)?;
             if read == 0 {
-                return Ok(());
+                return Ok(lines == 0 || self.unreadable_lines - unreadable < lines);
             }
             if read as u64 == MAX_LINE_BYTES && !line.ends_with(b"\n") {
                 log.skip_until(b'\n')?;
             }
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            lines += 1;
             match serde_json::from_slice::<AuditLine>(&line) {
                 Ok(line) => self.add(line),
-                Err(_) if line.trim_ascii().is_empty() => {}
                 Err(_) => self.unreadable_lines += 1,
             }
         }

@@ -22,7 +22,10 @@ pub(super) fn audit(arguments: &AuditArguments) -> Result<Exit, Failure> {
     for path in &arguments.logs {
         let name = path.display().to_string();
         let read = File::open(path).and_then(|file| summary.read(BufReader::new(file)));
-        read.map_err(|error| Error::io(&name, "read", error))?;
+        if !read.map_err(|error| Error::io(&name, "read", error))? {
+            let why = "this is not an audit log; name the file that --audit-log of the server or the gateway wrote";
+            return Err(Error::format(&name, why).into());
+        }
     }
     if arguments.json {
         let mut out = io::stdout().lock();
