@@ -21,6 +21,7 @@ pub mod url;
 use std::borrow::Cow;
 
 use crate::simd::ByteMask;
+use crate::skip::SkipReason;
 pub use body::Body;
 pub use headers::{Header, Headers};
 pub(crate) use headers::{HeaderEncoding, OwnedHeader};
@@ -189,6 +190,16 @@ impl<'a> Flow<'a> {
     /// ```
     pub fn is_http(&self) -> bool {
         !self.host.is_empty() && !self.method.is_empty()
+    }
+
+    /// The reason why the flow is not one that is used. `None` if it [is HTTP](Self::is_http).
+    pub(crate) fn unusable(&self) -> Option<SkipReason> {
+        if self.is_http() {
+            return None;
+        }
+        let is_path = self.url.is_some_and(|url| url.starts_with(b"/") && !url.starts_with(b"//"));
+        let names_no_host = is_path && !self.method.is_empty();
+        Some(if names_no_host { SkipReason::NoHost } else { SkipReason::NotHttp })
     }
 
     /// Creates a flow of which only the method and the URL are known, and no part of the URL.

@@ -36,6 +36,8 @@ pub enum SkipReason {
     UnknownVersion,
     /// A URL with a scheme other than HTTP (`data:`, `blob:`).
     NotHttp,
+    /// A URL that names no host, as in a log of paths.
+    NoHost,
     /// A TCP flow.
     Tcp,
     /// A UDP flow.
@@ -68,7 +70,7 @@ pub enum SkipReason {
 
 impl SkipReason {
     /// All reasons, in the order of declaration.
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::Truncated,
         Self::Garbage,
         Self::BadRecord,
@@ -77,6 +79,7 @@ impl SkipReason {
         Self::UnknownType,
         Self::UnknownVersion,
         Self::NotHttp,
+        Self::NoHost,
         Self::Tcp,
         Self::Udp,
         Self::Dns,
@@ -107,6 +110,7 @@ impl SkipReason {
             Self::UnknownType => "unknown_type",
             Self::UnknownVersion => "unknown_version",
             Self::NotHttp => "not_http",
+            Self::NoHost => "no_host",
             Self::Tcp => "tcp",
             Self::Udp => "udp",
             Self::Dns => "dns",

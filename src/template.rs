@@ -13,6 +13,7 @@ pub(crate) mod decided;
 pub(crate) mod features;
 pub(crate) mod host;
 pub(crate) mod model;
+pub(crate) mod model_rules;
 pub(crate) mod naming;
 pub(crate) mod node_group;
 mod operations;

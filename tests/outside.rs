@@ -1,5 +1,5 @@
-//! Tests that need what is not in the repository: programs of others, and corpora beside the project. Where it is missing, a test is
-//! shown as ignored, with what it needs before its name.
+//! Tests that need what is not in the repository: programs of others, and corpora beside the project. Where it is missing, a
+//! test is shown as ignored, with what it needs before its name.
 
 #![allow(unreachable_pub, clippy::unwrap_used, reason = "tests fail by unwrapping")]
 

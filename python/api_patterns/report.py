@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import html
 import json
 from collections.abc import Iterable, Mapping
@@ -248,14 +249,18 @@ class Report:
             KeyError: If there is no such endpoint, or no message of it was read.
             ValueError: If the report was made without `bodies=True` (of `analyze`, `Patterns`, the addon or Spark's `patterns`).
         """
+        names = []
         for name, endpoints in json.loads(self.schemas_json())["hosts"].items():
             if host is not None and name != host:
                 continue
             for known, messages in endpoints.items():
-                if endpoint in (known, messages["id"]):
+                if endpoint in (known, f"{name} {known}", messages["id"]):
                     found: dict[str, Any] = messages
                     return found
-        raise KeyError(endpoint)
+                names.append(known)
+        # Of those that are nearly what was asked for, as of `GET /users/{id}`.
+        near = difflib.get_close_matches(endpoint, names, n=3)
+        raise KeyError(f"{endpoint}: no messages of it were read; the nearest are {', '.join(near or names[:3]) or 'none'}")
 
     def schemas_json(self) -> str:
         """Return the schemas of all endpoints as `api-patterns schema` writes them, but on one line.

@@ -64,8 +64,9 @@ def test_schemas_of_bodies(fixture):
     assert report.schema(messages["id"]) == messages
     pattern = next(pattern for pattern in report.patterns if pattern.id == messages["id"])
     assert pattern.responses["200"]["application/json"]["bodies"] == body["bodies"]
-    with pytest.raises(KeyError):
-        report.schema("GET /nothing")
+    assert report.schema(f"{pattern.host} {pattern.endpoint}") == messages
+    with pytest.raises(KeyError, match=r"the nearest are GET /v1/users/\{user_id\}"):
+        report.schema("GET /v1/users/{id}")
     assert json.loads(report.schemas_json())["hosts"][pattern.host][pattern.endpoint] == messages
     for without in (api_patterns.analyze(fixture("demo.mitm")), api_patterns.Patterns().report()):
         with pytest.raises(ValueError, match=r"call analyze\(\.\.\., bodies=True\), or .* Patterns\(bodies=True\)"):

@@ -4,9 +4,10 @@
 mod content;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::capture::bytes::Bytes;
 use crate::capture::chunk::CaptureItem;
@@ -41,6 +42,10 @@ pub struct Captures {
     refused: Vec<Error>,
     ignored: Vec<String>,
     has_standard_input: bool,
+    /// The real paths of the files that were added.
+    files: BTreeSet<PathBuf>,
+    /// Number of times that a file was named which was added before.
+    repeated: usize,
     /// Whether nothing may be written, not even a temporary file.
     only_read: bool,
     /// Location of the file that is being added, if its path must not leave a folder.

@@ -11,7 +11,7 @@ use crate::math::grouped;
 use crate::output::counted;
 use crate::report::endpoint_class::EndpointClass;
 use crate::report::{Pattern, Report};
-use crate::skip::Skips;
+use crate::skip::{SkipReason, Skips};
 
 /// Prints one sentence to stderr. A closed stderr is ignored, since there is nowhere to report it.
 pub(super) fn complain(sentence: &str) {
@@ -127,7 +127,9 @@ impl<'a> Messages<'a> {
             self.say_totals(totals, skips, time);
         }
         // An empty result is an error only if some input was unusable, and not if filters left nothing.
-        let unusable = skips.iter().any(|(reason, _, _)| reason.is_damage()) || is_no_http(skips);
+        let unusable = skips.iter().any(|(reason, _, _)| reason.is_damage())
+            || skips.count(SkipReason::NoHost) > 0
+            || is_no_http(skips);
         if has_failed || !self.captures.refused().is_empty() || (totals.used == 0 && unusable) {
             Exit::Error
         } else if totals.used == 0 {
@@ -174,6 +176,10 @@ impl<'a> Messages<'a> {
             complain(&format!(
                 "no endpoint found: there is no flow in {captures} ({})",
                 size(totals.bytes)
+            ));
+        } else if skips.count(SkipReason::NoHost) > 0 {
+            complain(&format!(
+                "no endpoint found, because URLs name no host: write them whole, as https://HOST/PATH; {read}"
             ));
         } else if is_no_http(skips) {
             complain(&format!("no endpoint found, because none of the traffic is HTTP; {read}"));

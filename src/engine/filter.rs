@@ -69,8 +69,8 @@ impl Filter {
         if let CaptureItem::Skipped(reason, _) = found {
             return Err(*reason);
         }
-        let flow = found.flow().filter(|flow| flow.is_http()).ok_or(SkipReason::NotHttp)?;
-        self.leaves_out(flow).map_or(Ok(flow), Err)
+        let flow = found.flow().ok_or(SkipReason::NotHttp)?;
+        flow.unusable().or_else(|| self.leaves_out(flow)).map_or(Ok(flow), Err)
     }
 
     /// The reason why a flow is left out. `None` if it is selected.

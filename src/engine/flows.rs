@@ -50,7 +50,8 @@ pub fn for_each_flow(
                         skips.add(reason);
                     }
                 } else {
-                    skips.add(SkipReason::NotHttp);
+                    let reason = found.flow().and_then(Flow::unusable);
+                    skips.add(reason.unwrap_or(SkipReason::NotHttp));
                 }
             },
         );

@@ -353,3 +353,32 @@ fn a_closed_pipe_is_no_error() {
         (Some(0), String::new())
     );
 }
+
+#[test]
+fn a_file_that_is_named_twice_is_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.mitm");
+    std::fs::copy(fixture("demo.mitm"), &file).unwrap();
+    let (file, folder) = (file.to_str().unwrap(), folder.path().to_str().unwrap());
+    let once = program(&["analyze", file, "--format", "json"]);
+    for named in [[file, file], [file, folder], [folder, file]] {
+        let twice = program(&["analyze", named[0], named[1], "--format", "json"]);
+        assert_eq!(twice.code, Some(0), "{}", twice.stderr);
+        assert!(twice.stdout == once.stdout, "{named:?} gives another report");
+        assert!(twice.stderr.contains("named before and is read once"), "{}", twice.stderr);
+    }
+}
+
+#[test]
+fn urls_without_a_host_are_counted_as_such() {
+    let line = r#"{"method": "GET", "url": "/users/1", "status": 200}"#;
+    let run = program_with_input(&["analyze", "-"], line.as_bytes());
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("URLs name no host"), "{}", run.stderr);
+    assert!(run.stdout.contains(r#""no_host": 1"#), "{}", run.stdout);
+    // Beside others they are counted, and nothing fails.
+    let both = format!("{line}\n{}", line.replace("/users", "https://a.example/users"));
+    let run = program_with_input(&["analyze", "-"], both.as_bytes());
+    assert_eq!(run.code, Some(0));
+    assert!(run.stderr.contains("1 skipped (no_host 1)"), "{}", run.stderr);
+}

@@ -10,7 +10,7 @@ use crate::project::{command, make_empty, output_of, root, version};
 const MAX_BYTES: u64 = 1_500_000;
 
 /// Folders and files that the package may have, by the first part of their path.
-const EXPECTED: [&str; 14] = [
+const EXPECTED: [&str; 15] = [
     ".cargo_vcs_info.json",
     "CHANGELOG.md",
     "Cargo.lock",
@@ -25,6 +25,7 @@ const EXPECTED: [&str; 14] = [
     "examples",
     "fixtures",
     "src",
+    "tests",
 ];
 
 /// Makes the package, checks it, and returns what was found.

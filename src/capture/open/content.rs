@@ -46,6 +46,15 @@ impl Captures {
         bytes: Bytes,
         format: InputFormat,
     ) -> Result<(), Error> {
+        // A file that is named twice, or stands in a folder that is named too, would count twice.
+        if let Some(real) = path.and_then(|path| std::fs::canonicalize(path).ok())
+            && matches!(bytes, Bytes::File(_))
+            && !self.files.insert(real)
+        {
+            self.repeated += 1;
+            self.ignored.push(format!("{name}: this file was named before and is read once"));
+            return Ok(());
+        }
         let bytes = match (bytes, path) {
             (Bytes::File(file), Some(path)) if self.sources.len() >= limits::MAX_OPEN_FILES => {
                 Bytes::closed(&file, path, self.location.as_ref())
@@ -235,7 +244,7 @@ impl Captures {
         let mut files = Vec::new();
         self.walk(folder, &mut files, 0).map_err(|error| Error::io(&name, "read", error))?;
         let is_empty = files.is_empty();
-        let before = self.sources.len();
+        let before = (self.sources.len(), self.repeated);
         // List files of known other formats first, because the user may want to convert them.
         let mut foreign = Vec::new();
         for file in files {
@@ -259,7 +268,7 @@ impl Captures {
             let what = "no capture yet: this folder is empty; record into it, as with mitmdump -w dump.mitm";
             return Err(Error::format(&name, what));
         }
-        if self.sources.len() == before {
+        if (self.sources.len(), self.repeated) == before {
             let what = "no file in this folder is a capture that can be read (a mitmproxy dump, a HAR, the database of mitmproxy-mcp, or JSON lines)";
             let first = self.ignored.first().map(|first| format!("; the first is {first}"));
             return Err(Error::format(&name, what.to_owned() + &first.unwrap_or_default()));
