@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whether drift judges bodies as JSON Schema does: drift_verdicts.py EXAMPLE DESCRIPTION.json CAPTURE.jsonl[.gz] [...]
+"""Whether drift judges bodies as JSON Schema does: drift_verdicts.py TOOL DESCRIPTION.json CAPTURE.jsonl[.gz] [...]
 
 TOOL is the built tool `drift_each`. For pairs of a description (JSON, OpenAPI 3) and a capture whose lines have the
 true template (`truth`), each recorded JSON body that has a schema is judged by the Python package jsonschema, with formats, and by

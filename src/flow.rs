@@ -179,8 +179,8 @@ impl<'a> Flow<'a> {
     }
 
     /// Returns `true` if the request has a method and a host that is requested over HTTP. Other
-    /// flows (`data:` URLs, rows without a method) are counted as
-    /// [`SkipReason::NotHttp`](crate::SkipReason::NotHttp) and not used.
+    /// flows (`data:` URLs, rows without a method, paths alone) are not used, and counted by
+    /// [`reason_to_skip`](Self::reason_to_skip).
     ///
     /// ```
     /// use api_patterns::Flow;
@@ -192,8 +192,15 @@ impl<'a> Flow<'a> {
         !self.host.is_empty() && !self.method.is_empty()
     }
 
-    /// The reason why the flow is not one that is used. `None` if it [is HTTP](Self::is_http).
-    pub(crate) fn unusable(&self) -> Option<SkipReason> {
+    /// The reason why the flow is skipped. `None` if it [is HTTP](Self::is_http).
+    ///
+    /// ```
+    /// use api_patterns::{Flow, SkipReason};
+    ///
+    /// let flow = Flow::of_any_url(b"GET"[..].into(), b"/users/7");
+    /// assert_eq!(flow.reason_to_skip(), Some(SkipReason::NoHost));
+    /// ```
+    pub fn reason_to_skip(&self) -> Option<SkipReason> {
         if self.is_http() {
             return None;
         }

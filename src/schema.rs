@@ -150,6 +150,16 @@ impl Schemas {
 
     /// Number of requests whose messages are in no schema, because their path was not told apart from others when they were
     /// observed, or because their endpoint was left out of the report. 0 after a second pass.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat, Options, analyze};
+    ///
+    /// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
+    /// let analysis = analyze(&captures, &Options { bodies: true, ..Options::default() }, &())?;
+    /// let schemas = analysis.schemas.unwrap();
+    /// assert_eq!(schemas.unassigned(), 0);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn unassigned(&self) -> u64 {
         self.unassigned
     }
@@ -166,6 +176,19 @@ impl Schemas {
     /// The object has `parameters` (a schema of the query as an object, if there was one), `request_body` (by media type) and
     /// `responses` (by status, then by media type). Each body has its `schema`, the number of `bodies` that the schema was
     /// decided from, and, where some could not be read, how many by reason (`unreadable`).
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat, Options, analyze};
+    ///
+    /// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
+    /// let analysis = analyze(&captures, &Options { bodies: true, ..Options::default() }, &())?;
+    /// let schemas = analysis.schemas.unwrap();
+    /// let user = &analysis.report.patterns[0];
+    /// let messages = schemas.endpoint(&user.id).unwrap();
+    /// let body = &messages["responses"]["200"]["application/json"];
+    /// assert_eq!(body["schema"]["properties"]["id"]["type"], "integer");
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn endpoint(&self, id: &str) -> Option<Value> {
         let (host, endpoint) = self.get(id)?;
         Some(self.messages(host, endpoint))
@@ -173,6 +196,18 @@ impl Schemas {
 
     /// All endpoints of a report that have schemas, as one JSON object by [`Pattern::endpoint`](crate::Pattern::endpoint) of
     /// each host: `{"$schema": ..., "hosts": {HOST: {ENDPOINT: {...}}}}`, and `unassigned_requests` if there are any.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat, Options, analyze};
+    ///
+    /// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
+    /// let analysis = analyze(&captures, &Options { bodies: true, ..Options::default() }, &())?;
+    /// let schemas = analysis.schemas.unwrap();
+    /// let user = &analysis.report.patterns[0];
+    /// let all = schemas.all(&analysis.report);
+    /// assert!(all["hosts"][&user.host][&user.endpoint].is_object());
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn all(&self, report: &Report) -> Value {
         let mut hosts = Map::new();
         for pattern in &report.patterns {
@@ -193,6 +228,18 @@ impl Schemas {
     }
 
     /// The schema at a place of an endpoint; `path` as for [`explain`](Self::explain). `None` if there is no such place.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat, Options, analyze};
+    ///
+    /// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
+    /// let analysis = analyze(&captures, &Options { bodies: true, ..Options::default() }, &())?;
+    /// let schemas = analysis.schemas.unwrap();
+    /// let user = &analysis.report.patterns[0];
+    /// let id = schemas.at(&user.id, "200.id").unwrap();
+    /// assert_eq!(id["type"], "integer");
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn at(&self, id: &str, path: &str) -> Option<Value> {
         let (host, endpoint) = self.get(id)?;
         let selected = select::place(&host.graph, endpoint, path)?;
@@ -203,6 +250,19 @@ impl Schemas {
     /// The numbers are of all places that are one thing with it.
     ///
     /// Returns `None` if the endpoint has no such place.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat, Options, analyze};
+    ///
+    /// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
+    /// let analysis = analyze(&captures, &Options { bodies: true, ..Options::default() }, &())?;
+    /// let schemas = analysis.schemas.unwrap();
+    /// let user = &analysis.report.patterns[0];
+    /// let reasons = schemas.explain(&user.id, "200.id").unwrap();
+    /// assert!(!reasons.is_empty());
+    /// assert!(schemas.explain(&user.id, "200.nothing").is_none());
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn explain(&self, id: &str, path: &str) -> Option<Vec<SchemaReason>> {
         let (host, endpoint) = self.get(id)?;
         let selected = select::place(&host.graph, endpoint, path)?;

@@ -7,7 +7,7 @@ use crate::limits;
 /// The reason why something in a capture is not among the flows that were used.
 ///
 /// Reasons fall into three groups: damage ([`is_damage`](Self::is_damage)), traffic that is not
-/// HTTP ([`is_no_http`](Self::is_no_http)), and flows left out by an option. New reasons may be
+/// HTTP or does not say of which host it is, and flows left out by an option. New reasons may be
 /// added.
 ///
 /// ```

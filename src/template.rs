@@ -7,6 +7,7 @@
 
 pub(crate) mod body_evidence;
 pub(crate) mod classifier;
+mod codes;
 pub(crate) mod context;
 pub(crate) mod decide;
 pub(crate) mod decided;
@@ -22,6 +23,7 @@ pub(crate) mod property_rules;
 mod rule_lines;
 pub(crate) mod secret;
 pub(crate) mod segment;
+mod sibling_rules;
 pub(crate) mod singular;
 mod trees;
 pub(crate) mod trie;

@@ -91,8 +91,8 @@ mod templates;
 #[cfg(feature = "mcp")]
 #[path = "main/mcp_gate.rs"]
 mod mcp_gate;
-/// Safety of the MCP server: files that it opens, and text that it must not reveal.
-#[cfg(all(feature = "mcp", target_os = "linux"))]
+/// Safety of the MCP server: text that it must not reveal, and databases that it does not open.
+#[cfg(feature = "mcp")]
 #[path = "main/mcp_safety.rs"]
 mod mcp_safety;
 /// Exclusion of noise.

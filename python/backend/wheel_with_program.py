@@ -30,8 +30,11 @@ def project() -> Path:
 
 def build_program() -> Path:
     """Builds the program and returns its path."""
-    target = Path("target/program").absolute()
-    command = ["cargo", "build", "--locked", "--profile", "dist", "--bin", "api-patterns", "--target-dir", str(target)]
+    target = (project() / "target/program").absolute()
+    command = ["cargo", "build", "--profile", "dist", "--bin", "api-patterns", "--target-dir", str(target)]
+    # An archive of sources has the lock file of the repository, which names crates of packages that the archive lacks.
+    if (project() / "xtask").exists():
+        command.append("--locked")
     # Standard output belongs to the caller of the backend.
     subprocess.run(command, cwd=project(), check=True, stdout=subprocess.DEVNULL)
     return target / "dist" / NAME

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use api_patterns::{Body, Flow, Headers, Outcome, Protocol, Proxied, Response};
+use api_patterns::{Body, Flow, Headers, Outcome, Protocol, Proxied, Response, SkipReason};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -153,7 +153,7 @@ pub(crate) fn with_flow<'py, R>(
     flow: &Bound<'py, PyAny>,
     care: Strictness,
     bodies: Bodies,
-    use_it: impl FnOnce(Option<&Flow<'_>>) -> R,
+    use_it: impl FnOnce(Result<&Flow<'_>, SkipReason>) -> R,
 ) -> Result<R, ObserveError> {
     let py = flow.py();
     let dict = dict_of(flow)?.ok_or_else(|| {
@@ -219,11 +219,18 @@ pub(crate) fn with_flow<'py, R>(
             address: Some((&**host, line.port)),
             is_multiplexed: line.is_multiplexed,
         }
-        .flow(|| Some(&**server_name)),
-        _ if care == Strictness::AnyUrl => Some(Flow::of_any_url(Cow::Borrowed(&method), &url)),
-        _ => Flow::of_bytes(&method, &url),
+        .flow(|| Some(&**server_name))
+        .ok_or(SkipReason::NotHttp),
+        _ => {
+            let flow = Flow::of_any_url(Cow::Borrowed(&method), &url);
+            let reason = flow.reason_to_skip().filter(|_| care != Strictness::AnyUrl);
+            reason.map_or(Ok(flow), Err)
+        }
     };
-    let Some(mut flow) = found else { return Ok(use_it(None)) };
+    let mut flow = match found {
+        Ok(flow) => flow,
+        Err(reason) => return Ok(use_it(Err(reason))),
+    };
     let says =
         |name: Name<'_, 'py>| member(&dict, name)?.map_or(Ok(false), |value| is_true(&value));
     let id: Cow<'_, [u8]> = bytes_of(id.as_ref()).unwrap_or_default();
@@ -247,7 +254,7 @@ pub(crate) fn with_flow<'py, R>(
         body_bytes: size.and_then(|size| u64::try_from(size).ok()),
         body: body_of(response_body.as_ref(), response_content.as_deref()),
     });
-    Ok(use_it(Some(&flow)))
+    Ok(use_it(Ok(&flow)))
 }
 
 /// The body of a flow, whose content is borrowed from `body`.

@@ -34,12 +34,17 @@ impl PyPatterns {
         Bodies::asked(self.lock(py).has_bodies())
     }
 
-    fn observe_one(&self, py: Python<'_>, flow: Option<&Flow<'_>>, filter: Option<&Filter>) {
+    fn observe_one(
+        &self,
+        py: Python<'_>,
+        flow: Result<&Flow<'_>, SkipReason>,
+        filter: Option<&Filter>,
+    ) {
         let mut patterns = self.lock(py);
-        let Some(flow) = flow else { return patterns.skip(SkipReason::NotHttp) };
-        match filter.and_then(|filter| filter.leaves_out(flow)) {
-            Some(reason) => patterns.skip(reason),
-            None => patterns.observe(flow),
+        let left_out = |flow| filter.and_then(|filter| filter.leaves_out(flow));
+        match flow.and_then(|flow| left_out(flow).map_or(Ok(flow), Err)) {
+            Err(reason) => patterns.skip(reason),
+            Ok(flow) => patterns.observe(flow),
         }
     }
 }
@@ -60,7 +65,7 @@ impl PyPatterns {
     ///     TypeError, ValueError: If it is not a dict, or has no URL or method.
     fn observe(&self, flow: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = flow.py();
-        let observe = |found: Option<&Flow<'_>>| self.observe_one(py, found, None);
+        let observe = |found: Result<&Flow<'_>, SkipReason>| self.observe_one(py, found, None);
         Ok(with_flow(flow, Strictness::Strict, self.bodies(py), observe)?)
     }
 

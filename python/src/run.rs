@@ -179,11 +179,10 @@ fn observe_flows(flows: &Bound<'_, PyAny>, options: &Options) -> PyResult<Patter
     let mut left = options.limit.unwrap_or(usize::MAX);
     for_each(flows, bodies, |flow| {
         with_flow(flow, Strictness::Strict, bodies, |flow| {
-            let Some(flow) = flow else { return patterns.skip(SkipReason::NotHttp) };
-            match filter.leaves_out(flow) {
-                Some(reason) => patterns.skip(reason),
-                None if left == 0 => patterns.skip(SkipReason::Older),
-                None => {
+            match flow.and_then(|flow| filter.leaves_out(flow).map_or(Ok(flow), Err)) {
+                Err(reason) => patterns.skip(reason),
+                Ok(_) if left == 0 => patterns.skip(SkipReason::Older),
+                Ok(flow) => {
                     left -= 1;
                     patterns.observe(flow);
                 }
@@ -198,8 +197,9 @@ fn observe_flows(flows: &Bound<'_, PyAny>, options: &Options) -> PyResult<Patter
 fn compat_flows(flows: &Bound<'_, PyAny>) -> PyResult<Vec<CompatFlow>> {
     let mut rows = Vec::new();
     for_each(flows, Bodies::Left, |flow| {
-        let row =
-            with_flow(flow, Strictness::AnyUrl, Bodies::Left, |flow| flow.map(CompatFlow::new))?;
+        let row = with_flow(flow, Strictness::AnyUrl, Bodies::Left, |flow| {
+            flow.ok().map(CompatFlow::new)
+        })?;
         let id = flow
             .get_item(intern!(flow.py(), "id"))
             .ok()

@@ -62,7 +62,8 @@ impl fmt::Debug for CaptureSource {
 }
 
 impl Captures {
-    /// Opens files, folders (walked, sorted by name) and standard input (`-`).
+    /// Opens files, folders (walked, sorted by name) and standard input (`-`). A file that is named
+    /// twice, or stands in a folder that is named too, is opened once.
     ///
     /// ```
     /// use api_patterns::{Captures, InputFormat};
@@ -319,7 +320,8 @@ impl Captures {
         &self.refused
     }
 
-    /// Files in folders that are not read, one sentence each: name and reason.
+    /// Files that are left out, one sentence each with name and reason: those in folders that are
+    /// not captures, and repetitions.
     ///
     /// ```
     /// use api_patterns::{Captures, InputFormat};

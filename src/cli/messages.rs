@@ -127,9 +127,7 @@ impl<'a> Messages<'a> {
             self.say_totals(totals, skips, time);
         }
         // An empty result is an error only if some input was unusable, and not if filters left nothing.
-        let unusable = skips.iter().any(|(reason, _, _)| reason.is_damage())
-            || skips.count(SkipReason::NoHost) > 0
-            || is_no_http(skips);
+        let unusable = skips.iter().any(|(reason, _, _)| reason.is_damage()) || is_unusable(skips);
         if has_failed || !self.captures.refused().is_empty() || (totals.used == 0 && unusable) {
             Exit::Error
         } else if totals.used == 0 {
@@ -177,11 +175,11 @@ impl<'a> Messages<'a> {
                 "no endpoint found: there is no flow in {captures} ({})",
                 size(totals.bytes)
             ));
-        } else if skips.count(SkipReason::NoHost) > 0 {
+        } else if skips.count(SkipReason::NoHost) > 0 && is_unusable(skips) {
             complain(&format!(
                 "no endpoint found, because URLs name no host: write them whole, as https://HOST/PATH; {read}"
             ));
-        } else if is_no_http(skips) {
+        } else if is_unusable(skips) {
             complain(&format!("no endpoint found, because none of the traffic is HTTP; {read}"));
         } else {
             complain(&format!("no endpoint found; {read}"));
@@ -189,9 +187,10 @@ impl<'a> Messages<'a> {
     }
 }
 
-/// Returns `true` if flows were captured, but none of them is HTTP.
-fn is_no_http(skips: &Skips) -> bool {
-    skips.total() > 0 && skips.iter().all(|(reason, _, _)| reason.is_no_http())
+/// Returns `true` if flows were captured, but none of them is HTTP and says its host.
+fn is_unusable(skips: &Skips) -> bool {
+    let is_of_no_use = |reason: SkipReason| reason.is_no_http() || reason == SkipReason::NoHost;
+    skips.total() > 0 && skips.iter().all(|(reason, _, _)| is_of_no_use(reason))
 }
 
 fn size(bytes: u64) -> String {

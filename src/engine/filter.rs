@@ -70,7 +70,7 @@ impl Filter {
             return Err(*reason);
         }
         let flow = found.flow().ok_or(SkipReason::NotHttp)?;
-        flow.unusable().or_else(|| self.leaves_out(flow)).map_or(Ok(flow), Err)
+        flow.reason_to_skip().or_else(|| self.leaves_out(flow)).map_or(Ok(flow), Err)
     }
 
     /// The reason why a flow is left out. `None` if it is selected.

@@ -50,7 +50,7 @@ pub fn for_each_flow(
                         skips.add(reason);
                     }
                 } else {
-                    let reason = found.flow().and_then(Flow::unusable);
+                    let reason = found.flow().and_then(Flow::reason_to_skip);
                     skips.add(reason.unwrap_or(SkipReason::NotHttp));
                 }
             },

@@ -58,6 +58,17 @@ impl Baseline {
     }
 
     /// The baseline of which all findings of a report are known.
+    ///
+    /// ```
+    /// use api_patterns::{ApiDescription, Baseline, Captures, InputFormat, Options, drift};
+    ///
+    /// let api = ApiDescription::of_text("empty.yaml", "openapi: 3.0.3\npaths: {}\n")?;
+    /// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
+    /// let report = drift(&captures, &api, &Options::default(), &())?.report;
+    /// let baseline = Baseline::of(&report);
+    /// assert!(!baseline.is_empty());
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn of(report: &FindingReport) -> Self {
         let known = |finding: &Finding| KnownFinding {
             rule: finding.rule.clone(),
@@ -70,6 +81,14 @@ impl Baseline {
     }
 
     /// The baseline as JSON, one finding on a line.
+    ///
+    /// ```
+    /// use api_patterns::Baseline;
+    ///
+    /// let baseline = Baseline::parse("known.json", r#"{"version": 1, "findings": []}"#)?;
+    /// assert_eq!(Baseline::parse("again.json", &baseline.to_json())?, baseline);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn to_json(&self) -> String {
         let lines: Vec<String> = self
             .findings
@@ -87,6 +106,18 @@ impl Baseline {
     }
 
     /// Marks the findings of a report that are known. Returns how many known findings the report does not have.
+    ///
+    /// ```
+    /// use api_patterns::{ApiDescription, Baseline, Captures, InputFormat, Options, drift};
+    ///
+    /// let api = ApiDescription::of_text("empty.yaml", "openapi: 3.0.3\npaths: {}\n")?;
+    /// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
+    /// let mut report = drift(&captures, &api, &Options::default(), &())?.report;
+    /// let baseline = Baseline::of(&report);
+    /// assert_eq!(baseline.mark(&mut report), 0);
+    /// assert!(report.findings.iter().all(|finding| finding.known));
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn mark(&self, report: &mut FindingReport) -> usize {
         let known: BTreeSet<&str> =
             self.findings.iter().map(|finding| &*finding.fingerprint).collect();

@@ -21,6 +21,13 @@ pub struct StatusFilter {
 
 impl StatusFilter {
     /// Parses `404`, `4xx`, or `none` for flows without a response.
+    ///
+    /// ```
+    /// use api_patterns::StatusFilter;
+    ///
+    /// assert!(StatusFilter::parse("4xx").unwrap().contains(404));
+    /// assert!(StatusFilter::parse("4x").is_none());
+    /// ```
     pub fn parse(text: &str) -> Option<Self> {
         if text.eq_ignore_ascii_case("none") {
             return Some(Self { first: 0, last: 0 });

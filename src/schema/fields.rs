@@ -18,6 +18,19 @@ impl Schemas {
     /// The fields of the messages of an endpoint by its id ([`Pattern::id`](crate::Pattern::id)): at most so many of them, those
     /// of the request before those of the answers, and the number of fields beyond that. Fields are looked at to a depth of three, and 400
     /// of them at most.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat, Options, analyze};
+    ///
+    /// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
+    /// let analysis = analyze(&captures, &Options { bodies: true, ..Options::default() }, &())?;
+    /// let schemas = analysis.schemas.unwrap();
+    /// let user = &analysis.report.patterns[0];
+    /// let (fields, more) = schemas.fields(&user.id, 2);
+    /// assert_eq!(fields.len(), 2);
+    /// assert!(more > 0);
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
     pub fn fields(&self, id: &str, at_most: usize) -> (Vec<MessageField>, usize) {
         let Some((host, endpoint)) = self.get(id) else { return (Vec::new(), 0) };
         let mut found = Vec::new();

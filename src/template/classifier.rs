@@ -9,6 +9,7 @@ use crate::template::context::{Candidate, LeafStats, SiblingSet};
 use crate::template::features::{Feature, Features};
 use crate::template::model::{BODY_STAGES, Model, STAGES};
 use crate::template::model_rules::ModelRule;
+use crate::template::sibling_rules;
 
 /// Classification of one segment.
 #[derive(Clone, Debug)]
@@ -192,6 +193,7 @@ fn settled<T: LeafStats>(model: &Model, place: &SiblingSet<'_, '_, T>) -> Settle
             *probability = probability.max(FOLDED);
         }
     }
+    sibling_rules::adjust(place, &mut probabilities);
     Settled { probabilities, features, by_bodies }
 }
 

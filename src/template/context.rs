@@ -11,7 +11,7 @@ use crate::sketch::stable_hash;
 use crate::template::features::{Feature as F, Features, is_qualified_name, rarity, ratio, shape};
 use crate::template::host::HostIndex;
 use crate::template::node_group::NodeGroup;
-use crate::template::segment::{Segment, SegmentKind};
+use crate::template::segment::{Segment, SegmentKind, spelled};
 use crate::template::trie::{Node, ValuesChild};
 use crate::template::vocabulary::words_of;
 use crate::template::{Part, Template};
@@ -213,8 +213,8 @@ impl Spellings {
             words: BTreeMap::new(),
         };
         for candidate in candidates {
-            let core = candidate.segment.core;
-            let (words, shape) = (words_of(core), shape(core));
+            let core = spelled(candidate.segment.core);
+            let (words, shape) = (words_of(&core), shape(&core));
             if candidate.votes {
                 *writing.kinds.entry(candidate.segment.kind).or_default() += 1;
                 *writing.shapes.entry(shape.clone()).or_default() += 1;

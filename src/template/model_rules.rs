@@ -23,6 +23,14 @@ pub(crate) enum ModelRule {
     FileTrees,
     /// A segment that only got 404 is not evidence where its siblings have other answers.
     NotFound,
+    /// Siblings of which three and more are codes of one list, such as languages, are values.
+    Codes,
+    /// Names that begin with `_` or `$` are names of a system.
+    SystemNames,
+    /// A word that is asked for far more often than the ids beside it is a name.
+    Keywords,
+    /// Numbers with points near the root are versions where names stand below them.
+    PointVersions,
     /// Between the first two stages a probability is moved away from one half.
     Sharpened,
 }
@@ -30,7 +38,7 @@ pub(crate) enum ModelRule {
 impl ModelRule {
     /// All rules, in the order of declaration.
     #[cfg(any(test, feature = "training"))]
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Unmistakable,
         Self::OnlyOne,
         Self::Alone,
@@ -41,6 +49,10 @@ impl ModelRule {
         Self::Folded,
         Self::FileTrees,
         Self::NotFound,
+        Self::Codes,
+        Self::SystemNames,
+        Self::Keywords,
+        Self::PointVersions,
         Self::Sharpened,
     ];
 
@@ -58,6 +70,10 @@ impl ModelRule {
             Self::Folded => "folded",
             Self::FileTrees => "file-trees",
             Self::NotFound => "not-found",
+            Self::Codes => "codes",
+            Self::SystemNames => "system-names",
+            Self::Keywords => "keywords",
+            Self::PointVersions => "point-versions",
             Self::Sharpened => "sharpened",
         }
     }

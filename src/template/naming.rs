@@ -1,10 +1,9 @@
 //! Names of path parameters: derived from the noun before the parameter for ids, and from the kind
 //! of value otherwise.
 
-mod codes;
-
 use crate::template::Part;
 use crate::template::body_evidence::SegmentEchoes;
+use crate::template::codes;
 use crate::template::node_group::NodeGroup;
 use crate::template::segment::{Segment, SegmentKind, kind_of};
 use crate::template::singular::singular;

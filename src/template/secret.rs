@@ -232,6 +232,11 @@ fn has_random_word(text: &[u8], seen: Frequency) -> bool {
     /// Minimum length of a word that must be beside three known words to be accepted.
     const LONG: usize = 8;
 
+    // Whether a word in another script is the name of a person cannot be told from its letters.
+    if seen == Frequency::Seldom && !text.is_ascii() {
+        return true;
+    }
+
     let (mut known, mut unknown, mut tiny_runs) = (0, 0, 0);
     // (number of pronounceable words that are not in the vocabulary, length of the longest).
     let mut pronounceable = (0, 0);
@@ -308,6 +313,13 @@ fn is_random_with_digits(
 ) -> bool {
     let vocabulary = Vocabulary::shipped();
     if vocabulary.segment(&words.join("_")) > 0 || vocabulary.word(&words.concat()) > 0 {
+        return false;
+    }
+    // `v0002` is a version, however it is filled up.
+    if let [version, number] = words
+        && version == "v"
+        && number.len() <= 4
+    {
         return false;
     }
     let numbers: Vec<&String> =

@@ -2,6 +2,7 @@
 //! value.
 
 mod classify;
+mod foreign;
 mod frame;
 
 use std::borrow::Cow;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::template::model_rules::ModelRule;
 
 pub(crate) use classify::kind_of;
+pub(crate) use foreign::spelled;
 
 /// The lexical kind of one path segment or query value.
 ///

@@ -381,4 +381,8 @@ fn urls_without_a_host_are_counted_as_such() {
     let run = program_with_input(&["analyze", "-"], both.as_bytes());
     assert_eq!(run.code, Some(0));
     assert!(run.stderr.contains("1 skipped (no_host 1)"), "{}", run.stderr);
+    // Where a filter leaves nothing of them, that is no error either.
+    let run = program_with_input(&["analyze", "-", "--domain", "b.example"], both.as_bytes());
+    assert_eq!(run.code, Some(1));
+    assert!(!run.stderr.contains("URLs name no host"), "{}", run.stderr);
 }

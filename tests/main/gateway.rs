@@ -355,6 +355,8 @@ fn what_cannot_be_run_is_said_in_one_sentence() {
         (vec!["policy", "scan", "--", "/nothing/there"], "cannot be started"),
         (vec!["audit", &missing], "no such file"),
         (vec!["audit", "README.md"], "README.md: this is not an audit log"),
+        (vec!["audit", "fixtures/demo.jsonl"], "this is not an audit log"),
+        (vec!["audit", "fixtures/demo.mitm"], "this is not an audit log"),
     ] {
         let store = folder.path().join("store.db").display().to_string();
         let arguments: Vec<&str> =

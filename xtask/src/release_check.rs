@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     static_program: Option<PathBuf>,
     /// Profile that the module for Python is built with
-    #[arg(long, default_value = "dist")]
+    #[arg(long, default_value = "wheel")]
     profile: String,
     /// Lets the changelog have no section yet, and values be open that an owner confirms
     #[arg(long)]

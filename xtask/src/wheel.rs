@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) source: crate::Source,
     /// Profile that the module is built with
-    #[arg(long, default_value = "dist")]
+    #[arg(long, default_value = "wheel")]
     pub(crate) profile: String,
     /// Builds the module with zig, for old systems and other processors; needs ziglang
     #[arg(long)]

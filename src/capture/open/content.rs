@@ -1,4 +1,4 @@
-//! What is in a file, a folder or a pipe: captures, archives of them, saved states and databases, each added to those that are open.
+//! Adds what is in a file, a folder or a pipe to the captures that are open: captures, archives of them, saved states, databases.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -47,10 +47,9 @@ impl Captures {
         format: InputFormat,
     ) -> Result<(), Error> {
         // A file that is named twice, or stands in a folder that is named too, would count twice.
-        if let Some(real) = path.and_then(|path| std::fs::canonicalize(path).ok())
-            && matches!(bytes, Bytes::File(_))
-            && !self.files.insert(real)
-        {
+        let real = path.filter(|_| matches!(bytes, Bytes::File(_)));
+        let real = real.and_then(|path| std::fs::canonicalize(path).ok());
+        if real.as_ref().is_some_and(|real| self.files.contains(real)) {
             self.repeated += 1;
             self.ignored.push(format!("{name}: this file was named before and is read once"));
             return Ok(());
@@ -63,7 +62,9 @@ impl Captures {
             (bytes, _) => bytes,
         };
         let outside = UnpackContext { packings: 0, budget: UnpackBudget::of(&bytes) };
-        self.add_inside(name, path, bytes, format, outside)
+        self.add_inside(name, path, bytes, format, outside)?;
+        self.files.extend(real);
+        Ok(())
     }
 
     /// Adds the captures in bytes that may have been unpacked from others.

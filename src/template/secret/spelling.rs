@@ -71,7 +71,7 @@ fn is_spelled(word: &str) -> bool {
     Vocabulary::shipped().surprise(word.as_bytes()) <= most * letters
 }
 
-/// Returns `true` if a quarter of the letters are vowels and runs of consonants are short.
+/// Returns `true` if a fifth of the letters are vowels and runs of consonants are short.
 fn is_pronounceable(word: &str) -> bool {
     /// Maximum length of a word that is always accepted, such as an abbreviation.
     const SHORT: usize = 4;
@@ -80,7 +80,7 @@ fn is_pronounceable(word: &str) -> bool {
     let vowels = word.bytes().filter(|byte| is_vowel(byte)).count();
     let consonants = word.as_bytes().split(|byte| is_vowel(byte)).map(<[u8]>::len).max();
     let most = if word.len() > 7 { 4 } else { 3 };
-    word.len() <= SHORT || (vowels * 4 >= word.len() && consonants.is_none_or(|run| run <= most))
+    word.len() <= SHORT || (vowels * 5 >= word.len() && consonants.is_none_or(|run| run <= most))
 }
 
 #[cfg(test)]

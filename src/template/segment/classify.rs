@@ -4,6 +4,7 @@
 //! comparisons. The tests contain an equivalent regular expression for every rule that is regular.
 
 use crate::simd::{self, ByteMask};
+use crate::template::segment::foreign::is_foreign_word;
 use crate::template::segment::{SegmentKind, frame};
 
 const LOWER: u16 = 1;
@@ -133,7 +134,7 @@ pub(crate) fn kind_of(segment: &[u8]) -> SegmentKind {
         return K::Integer;
     }
     if has(ENCODED) {
-        return K::Encoded;
+        return if is_foreign_word(segment) { K::Word } else { K::Encoded };
     }
     if is_uuid(segment, &shape) {
         return K::Uuid;
@@ -456,6 +457,10 @@ mod tests {
 
     fn check_against_twin(text: &str, rules: &[(SegmentKind, Regex)]) {
         let kind = kind_of(text.as_bytes());
+        if is_foreign_word(text.as_bytes()) {
+            assert_eq!(kind, SegmentKind::Word, "{text:?}");
+            return;
+        }
         // Hexadecimal numbers of 7 to 15 digits need a decimal digit, which takes two expressions.
         let short_hex = Regex::new(r"^[0-9a-fA-F]{7,15}$").unwrap().is_match(text)
             && text.bytes().any(|b| b.is_ascii_digit());

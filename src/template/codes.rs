@@ -19,17 +19,26 @@ const COUNTRIES: &str = "ad ae af ag ai al am ao aq ar as at au aw ax az ba bb b
 const CURRENCIES: &str = "aed ars aud bgn brl btc cad chf clp cny cop czk dkk egp eth eur gbp hkd huf idr ils inr isk jpy krw \
                           kwd mad mxn myr ngn nok nzd pen php pln qar ron rub sar sek sgd thb try twd uah usd vnd zar";
 
-/// The parameter name for values that are all codes of one list. `None` for fewer than two values.
-pub(super) fn name_of(texts: &[&[u8]]) -> Option<&'static str> {
+/// Returns the indexes of the codes among some texts, for each of the lists.
+pub(crate) fn members(texts: &[&[u8]]) -> [Vec<usize>; 3] {
+    [LANGUAGES, COUNTRIES, CURRENCIES].map(|list| {
+        // Languages are written in lower case.
+        let may_be = |text: &[u8]| list != LANGUAGES || text.iter().all(u8::is_ascii_lowercase);
+        let is_in = |text: &[u8]| matches!(text.len(), 2 | 3) && may_be(text) && has(list, text);
+        (0..texts.len()).filter(|number| is_in(texts[*number])).collect()
+    })
+}
+
+fn has(list: &str, text: &[u8]) -> bool {
+    list.split_ascii_whitespace().any(|known| known.as_bytes().eq_ignore_ascii_case(text))
+}
+
+/// Returns the parameter name for values that are all codes of one list. `None` for fewer than two values.
+pub(crate) fn name_of(texts: &[&[u8]]) -> Option<&'static str> {
     if texts.len() < 2 {
         return None;
     }
-    let all_in = |list: &str| {
-        texts.iter().all(|text| {
-            let code = text.to_ascii_lowercase();
-            list.split_ascii_whitespace().any(|known| known.as_bytes() == code)
-        })
-    };
+    let all_in = |list: &str| texts.iter().all(|text| has(list, text));
     let are_lower = texts.iter().all(|text| text.iter().all(u8::is_ascii_lowercase));
     if are_lower && all_in(LANGUAGES) {
         Some("locale")

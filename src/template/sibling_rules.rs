@@ -1,0 +1,145 @@
+//! Rules about the siblings of one place that the fitted model has too few examples of: lists of codes, words beside ids, names of a
+//! system, versions with a point.
+
+use crate::template::codes;
+use crate::template::context::{Candidate, LeafStats, SiblingSet};
+use crate::template::model_rules::ModelRule;
+use crate::template::segment::SegmentKind;
+
+/// The highest probability of what a rule takes for a name.
+const NAME: f64 = 0.05;
+
+/// The lowest probability of what a rule takes for a value.
+const VALUE: f64 = 0.95;
+
+/// Siblings from a list of codes that make it a parameter.
+const MIN_CODES: usize = 3;
+
+/// Ids beside which a word may be a keyword.
+const MIN_IDS: u64 = 3;
+
+/// Requests of a keyword, and how many times those of an id it has.
+const MIN_KEYWORD_REQUESTS: u64 = 8;
+const MIN_KEYWORD_RATIO: u64 = 5;
+
+/// Words beside ids that may be keywords; where there are more, words are values as well.
+const MAX_KEYWORDS: usize = 3;
+
+/// Versions at one place.
+const MAX_VERSIONS: usize = 4;
+
+/// Adjusts the probabilities of the candidates of a place.
+pub(super) fn adjust<T: LeafStats>(place: &SiblingSet<'_, '_, T>, probabilities: &mut [f64]) {
+    let codes = if ModelRule::Codes.is_on() { codes_of(place) } else { Vec::new() };
+    let versions = ModelRule::PointVersions.is_on() && are_point_versions(place);
+    let ids = if ModelRule::Keywords.is_on() { ids_of(place) } else { None };
+    for (number, (candidate, p)) in place.candidates.iter().zip(probabilities).enumerate() {
+        if codes.contains(&number) {
+            *p = p.max(VALUE);
+        } else if (ModelRule::SystemNames.is_on() && is_system_name(candidate.text))
+            || (versions && is_point_version(candidate.text))
+            || ids.is_some_and(|ids| ids.has_keyword(candidate))
+        {
+            *p = p.min(NAME);
+        }
+    }
+}
+
+/// Returns `true` for a name of a system or a query language: `_search`, `_all_docs`, `$metadata`.
+fn is_system_name(text: &[u8]) -> bool {
+    let [b'_' | b'$', rest @ ..] = text else { return false };
+    rest.len() > 2
+        && rest[0].is_ascii_alphabetic()
+        && rest.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
+}
+
+/// The candidates that are codes of one list: all siblings, or those that have names below them in common.
+fn codes_of<T>(place: &SiblingSet<'_, '_, T>) -> Vec<usize> {
+    let texts: Vec<&[u8]> = place.candidates.iter().map(|candidate| candidate.text).collect();
+    let lists = codes::members(&texts).into_iter();
+    let lists = lists.filter(|codes| {
+        codes.len() >= MIN_CODES && (codes.len() == texts.len() || share_names(place, codes))
+    });
+    lists.max_by_key(Vec::len).unwrap_or_default()
+}
+
+/// Returns `true` if each of the candidates has a name below it that stands below another of them too.
+fn share_names<T>(place: &SiblingSet<'_, '_, T>, numbers: &[usize]) -> bool {
+    let names = |number: &usize| -> Vec<u64> {
+        let nodes = place.candidates[*number].places.evidence();
+        nodes.iter().flat_map(|node| node.literals.iter().map(|child| child.hash)).collect()
+    };
+    let below: Vec<Vec<u64>> = numbers.iter().map(names).collect();
+    below.iter().enumerate().all(|(at, own)| {
+        let others = below.iter().enumerate().filter(|(other, _)| *other != at);
+        others.flat_map(|(_, names)| names).any(|name| own.contains(name))
+    })
+}
+
+/// The ids of a place.
+#[derive(Clone, Copy)]
+struct SiblingIds {
+    distinct: u64,
+    requests: u64,
+}
+
+/// The ids of a place; `None` where there are few, or where as many words stand beside them as values do.
+fn ids_of<T>(place: &SiblingSet<'_, '_, T>) -> Option<SiblingIds> {
+    use SegmentKind::{Hex, Integer, ObjectId, Ulid, Uuid, Year};
+
+    let mut ids = SiblingIds { distinct: 0, requests: 0 };
+    for values in place.values {
+        if !matches!(values.kind, Hex | Integer | ObjectId | Ulid | Uuid | Year) {
+            return None;
+        }
+        ids.distinct += values.distinct.estimate();
+        ids.requests += values.node.count;
+    }
+    let mut words = 0;
+    for candidate in place.candidates {
+        if candidate.is_number() {
+            ids.distinct += 1;
+            ids.requests += candidate.requests();
+        } else {
+            words += 1;
+        }
+    }
+    (ids.distinct >= MIN_IDS && words <= MAX_KEYWORDS).then_some(ids)
+}
+
+impl SiblingIds {
+    /// Returns `true` for a word that is asked for far more often than the ids beside it.
+    fn has_keyword<T>(self, candidate: &Candidate<'_, T>) -> bool {
+        let requests = candidate.requests();
+        let is_word = |byte: &u8| byte.is_ascii_alphabetic() || b"-_".contains(byte);
+        candidate.text.iter().all(is_word)
+            && requests >= MIN_KEYWORD_REQUESTS
+            && requests.saturating_mul(self.distinct)
+                >= self.requests.saturating_mul(MIN_KEYWORD_RATIO)
+    }
+}
+
+/// Returns `true` for a number with one or two points: `2.0`, `1.4.2`.
+fn is_point_version(text: &[u8]) -> bool {
+    let mut parts = 0;
+    text.split(|byte| *byte == b'.').all(|part| {
+        parts += 1;
+        matches!(part.len(), 1 | 2) && part.iter().all(u8::is_ascii_digit)
+    }) && matches!(parts, 2 | 3)
+}
+
+/// Returns `true` where numbers with points near the root are versions: names stand below each of them.
+fn are_point_versions<T>(place: &SiblingSet<'_, '_, T>) -> bool {
+    let has_parameter = place.template.parameters().next().is_some();
+    let numbers: Vec<_> =
+        place.candidates.iter().filter(|candidate| is_point_version(candidate.text)).collect();
+    let has_names = |candidate: &&Candidate<'_, T>| {
+        candidate.places.evidence().iter().any(|node| {
+            node.literals.iter().any(|child| child.text.iter().any(u8::is_ascii_alphabetic))
+        })
+    };
+    !has_parameter
+        && place.template.parts.len() <= 3
+        && (1..=MAX_VERSIONS).contains(&numbers.len())
+        && numbers.iter().all(has_names)
+}
