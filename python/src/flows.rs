@@ -209,6 +209,11 @@ pub(crate) fn with_flow<'py, R>(
     let words = line
         .as_ref()
         .map(|line| line.words.each_ref().map(|word| bytes_of(word.as_ref()).unwrap_or_default()));
+    let of_url = || {
+        let flow = Flow::of_any_url(Cow::Borrowed(&method), &url);
+        let reason = flow.reason_to_skip().filter(|_| care != Strictness::AnyUrl);
+        reason.map_or(Ok(flow), Err)
+    };
     let found = match (&line, &words) {
         (Some(line), Some([path, scheme, authority, host, server_name])) => Proxied {
             method: &method,
@@ -221,11 +226,7 @@ pub(crate) fn with_flow<'py, R>(
         }
         .flow(|| Some(&**server_name))
         .ok_or(SkipReason::NotHttp),
-        _ => {
-            let flow = Flow::of_any_url(Cow::Borrowed(&method), &url);
-            let reason = flow.reason_to_skip().filter(|_| care != Strictness::AnyUrl);
-            reason.map_or(Ok(flow), Err)
-        }
+        _ => of_url(),
     };
     let mut flow = match found {
         Ok(flow) => flow,

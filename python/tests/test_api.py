@@ -677,6 +677,14 @@ def test_control_c_ends_the_wait_for_a_pipe(tmp_path):
     os.close(silent)
 
 
+def test_urls_without_a_host_are_counted_as_such():
+    flows = [{"method": "GET", "url": url, "status": 200} for url in ("/users/1", "data:text/plain,x", "https://h.example/users/1")]
+    patterns = api_patterns.Patterns()
+    patterns.observe_many(flows)
+    for report in (patterns.report(), api_patterns.analyze(flows)):
+        assert report.totals.skipped == {"no_host": 1, "not_http": 1}
+
+
 def test_descriptions_of_a_report(fixture):
     report = api_patterns.analyze(fixture("demo.mitm"), bodies=True)
     api = report.to_openapi("api.shop.example")

@@ -1,5 +1,5 @@
-//! Rules about the siblings of one place that the fitted model has too few examples of: lists of codes, words beside ids, names of a
-//! system, versions with a point.
+//! Rules about the siblings of one place that the fitted model has too few examples of: lists of codes, words beside ids, names
+//! of a system, versions with a point.
 
 use crate::template::codes;
 use crate::template::context::{Candidate, LeafStats, SiblingSet};

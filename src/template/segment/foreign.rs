@@ -16,8 +16,8 @@ pub(super) fn is_foreign_word(segment: &[u8]) -> bool {
         && text.starts_with(char::is_alphabetic)
 }
 
-/// Returns the text by which a segment is judged: letters outside of ASCII stand as a word of as many letters that nobody knows, since
-/// their escapes are digits and letters that mean nothing.
+/// Returns the text by which a segment is judged: letters outside of ASCII stand as a word of as many letters that nobody knows,
+/// since their escapes are digits and letters that mean nothing.
 pub(crate) fn spelled(segment: &[u8]) -> Cow<'_, [u8]> {
     const CONSONANTS: [u8; 12] = *b"bdfgklmnprst";
     const VOWELS: [u8; 5] = *b"aeiou";
