@@ -155,7 +155,9 @@ impl Schemas {
     /// use api_patterns::{Captures, InputFormat, Options, analyze};
     ///
     /// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
-    /// let analysis = analyze(&captures, &Options { bodies: true, ..Options::default() }, &())?;
+    /// let mut options = Options::default();
+    /// options.bodies = true;
+    /// let analysis = analyze(&captures, &options, &())?;
     /// let schemas = analysis.schemas.unwrap();
     /// assert_eq!(schemas.unassigned(), 0);
     /// # Ok::<(), api_patterns::Error>(())
@@ -181,7 +183,9 @@ impl Schemas {
     /// use api_patterns::{Captures, InputFormat, Options, analyze};
     ///
     /// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
-    /// let analysis = analyze(&captures, &Options { bodies: true, ..Options::default() }, &())?;
+    /// let mut options = Options::default();
+    /// options.bodies = true;
+    /// let analysis = analyze(&captures, &options, &())?;
     /// let schemas = analysis.schemas.unwrap();
     /// let user = &analysis.report.patterns[0];
     /// let messages = schemas.endpoint(&user.id).unwrap();
@@ -201,7 +205,9 @@ impl Schemas {
     /// use api_patterns::{Captures, InputFormat, Options, analyze};
     ///
     /// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
-    /// let analysis = analyze(&captures, &Options { bodies: true, ..Options::default() }, &())?;
+    /// let mut options = Options::default();
+    /// options.bodies = true;
+    /// let analysis = analyze(&captures, &options, &())?;
     /// let schemas = analysis.schemas.unwrap();
     /// let user = &analysis.report.patterns[0];
     /// let all = schemas.all(&analysis.report);
@@ -233,7 +239,9 @@ impl Schemas {
     /// use api_patterns::{Captures, InputFormat, Options, analyze};
     ///
     /// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
-    /// let analysis = analyze(&captures, &Options { bodies: true, ..Options::default() }, &())?;
+    /// let mut options = Options::default();
+    /// options.bodies = true;
+    /// let analysis = analyze(&captures, &options, &())?;
     /// let schemas = analysis.schemas.unwrap();
     /// let user = &analysis.report.patterns[0];
     /// let id = schemas.at(&user.id, "200.id").unwrap();
@@ -255,7 +263,9 @@ impl Schemas {
     /// use api_patterns::{Captures, InputFormat, Options, analyze};
     ///
     /// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
-    /// let analysis = analyze(&captures, &Options { bodies: true, ..Options::default() }, &())?;
+    /// let mut options = Options::default();
+    /// options.bodies = true;
+    /// let analysis = analyze(&captures, &options, &())?;
     /// let schemas = analysis.schemas.unwrap();
     /// let user = &analysis.report.patterns[0];
     /// let reasons = schemas.explain(&user.id, "200.id").unwrap();

@@ -23,7 +23,9 @@ impl Schemas {
     /// use api_patterns::{Captures, InputFormat, Options, analyze};
     ///
     /// let captures = Captures::open(&["fixtures/demo.mitm"], InputFormat::Detect)?;
-    /// let analysis = analyze(&captures, &Options { bodies: true, ..Options::default() }, &())?;
+    /// let mut options = Options::default();
+    /// options.bodies = true;
+    /// let analysis = analyze(&captures, &options, &())?;
     /// let schemas = analysis.schemas.unwrap();
     /// let user = &analysis.report.patterns[0];
     /// let (fields, more) = schemas.fields(&user.id, 2);

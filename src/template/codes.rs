@@ -19,6 +19,15 @@ const COUNTRIES: &str = "ad ae af ag ai al am ao aq ar as at au aw ax az ba bb b
 const CURRENCIES: &str = "aed ars aud bgn brl btc cad chf clp cny cop czk dkk egp eth eur gbp hkd huf idr ils inr isk jpy krw \
                           kwd mad mxn myr ngn nok nzd pen php pln qar ron rub sar sek sgd thb try twd uah usd vnd zar";
 
+/// Codes that are words as well, and so are not evidence that their siblings are codes.
+const WORDS: &str =
+    "ad ai am as at be by do fm id im in io is it me my no php pm ps so sh to try tv us ws";
+
+/// Returns `true` for a code that is a word as well: `/me`, `/my` and `/us` of an API are not countries.
+pub(crate) fn is_word(text: &[u8]) -> bool {
+    has(WORDS, text)
+}
+
 /// Returns the indexes of the codes among some texts, for each of the lists.
 pub(crate) fn members(texts: &[&[u8]]) -> [Vec<usize>; 3] {
     [LANGUAGES, COUNTRIES, CURRENCIES].map(|list| {

@@ -58,7 +58,8 @@ fn codes_of<T>(place: &SiblingSet<'_, '_, T>) -> Vec<usize> {
     let texts: Vec<&[u8]> = place.candidates.iter().map(|candidate| candidate.text).collect();
     let lists = codes::members(&texts).into_iter();
     let lists = lists.filter(|codes| {
-        codes.len() >= MIN_CODES && (codes.len() == texts.len() || share_names(place, codes))
+        let plain = codes.iter().filter(|number| !codes::is_word(texts[**number]));
+        plain.count() >= MIN_CODES && (codes.len() == texts.len() || share_names(place, codes))
     });
     lists.max_by_key(Vec::len).unwrap_or_default()
 }
