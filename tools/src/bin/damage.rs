@@ -429,8 +429,10 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("damaged");
     let fixture = |name: &str| {
-        std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name))
-            .unwrap()
+        std::fs::read(
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures").join(name),
+        )
+        .unwrap()
     };
     let (rows, other) = (fixture("demo.db"), fixture("demo.mitm"));
     let mut lost = [Lost::default(), Lost::default(), Lost::default()];
