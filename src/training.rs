@@ -32,7 +32,7 @@ pub fn rule_names() -> Vec<&'static str> {
     ModelRule::ALL.map(ModelRule::name).into()
 }
 
-/// Switches a rule around the model off for the rest of the process. Returns `false` if there is none of this name.
+/// Switches off one of the rules around the model, by its name, for the rest of the process. Returns `false` if no rule has the name.
 #[must_use]
 pub fn switch_off_rule(name: &str) -> bool {
     let rule = ModelRule::ALL.into_iter().find(|rule| rule.name() == name);
