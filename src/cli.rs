@@ -160,7 +160,7 @@ fn analyze(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     }
     out.flush()?;
     let messages = Messages::new(&captures, arguments.input.source.selection.quiet);
-    let exit = messages.after(&analysis, start.elapsed());
+    let exit = messages.report_analysis(&analysis, start.elapsed());
     if arguments.is_for_people() && arguments.selection.only.is_none() {
         messages.say_noise(&analysis.report);
     }
@@ -203,7 +203,8 @@ fn label(arguments: &LabelArguments) -> Result<Exit, Failure> {
     })?;
     out.flush()?;
     terminal.finish();
-    Ok(Messages::new(&captures, arguments.source.selection.quiet).after(&analysis, start.elapsed()))
+    Ok(Messages::new(&captures, arguments.source.selection.quiet)
+        .report_analysis(&analysis, start.elapsed()))
 }
 
 /// Writes the answer of mitmproxy-mcp, byte for byte. Messages go to stderr only.
@@ -347,12 +348,13 @@ fn rules_init(arguments: &InputArguments) -> Result<Exit, Failure> {
     let mut out = io::stdout().lock();
     out.write_all(rules_of(&analysis.report).as_bytes())?;
     out.flush()?;
-    Ok(Messages::new(&captures, arguments.source.selection.quiet).after(&analysis, start.elapsed()))
+    Ok(Messages::new(&captures, arguments.source.selection.quiet)
+        .report_analysis(&analysis, start.elapsed()))
 }
 
 fn explanation(format: OutputFormat) -> Box<dyn ExplanationOutput> {
     if format == OutputFormat::Table {
-        Box::new(ExplanationText)
+        Box::new(ExplanationText { width: terminal_width() })
     } else {
         Box::new(ExplanationJson)
     }

@@ -1,7 +1,7 @@
 //! API descriptions that people and programs wrote: OpenAPI 2.0, 3.0 and 3.1, in YAML or JSON, read for comparison with
 //! traffic.
 //!
-//! A description is input that nobody vouches for: references in circles, hostile patterns and large files cost a bounded
+//! A description is untrusted input: references in circles, hostile patterns and large files cost a bounded
 //! amount of time and memory, and nothing outside of its folder is read.
 
 mod compile;

@@ -7,9 +7,9 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-/// Tells the operator something, in one sentence.
+/// A function that passes one sentence on to the operator.
 #[cfg(feature = "gateway")]
-pub(crate) type Complain = Arc<dyn Fn(&str) + Send + Sync>;
+pub(crate) type OperatorMessages = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// An error: one sentence for users that names the source and, if known, the byte offset.
 ///

@@ -20,7 +20,7 @@ fn flows(bytes: &[u8], format: InputFormat) -> Vec<(Vec<u8>, Vec<u8>)> {
 
 /// Checks that the report does not depend on the number of threads and, for undamaged captures, on
 /// the batch size. (How damage is grouped into ranges does depend on the batch size.)
-fn threads_and_batches_do_not_show(bytes: &[u8], format: InputFormat) {
+fn check_threads_and_batches(bytes: &[u8], format: InputFormat) {
     let Ok(captures) = Captures::from_bytes("fuzz", bytes.to_vec(), format) else { return };
     let report = |threads, batch_bytes| {
         let options = Options { threads, batch_bytes, ..Options::default() };
@@ -40,7 +40,7 @@ fn threads_and_batches_do_not_show(bytes: &[u8], format: InputFormat) {
 
 /// Checks mitmproxy dumps: a complete record is read whatever bytes follow it.
 pub fn dump(bytes: &[u8]) {
-    threads_and_batches_do_not_show(bytes, InputFormat::Mitmproxy);
+    check_threads_and_batches(bytes, InputFormat::Mitmproxy);
     let whole = include_bytes!("../fixtures/fuzz/record.mitm");
     let alone = flows(whole, InputFormat::Mitmproxy);
     assert_eq!(alone.len(), 1);
@@ -51,7 +51,7 @@ pub fn dump(bytes: &[u8]) {
 /// Checks HAR files: a complete entry is read whatever bytes follow it, and the SIMD scanner finds
 /// the same brackets as the byte-wise one.
 pub fn har(bytes: &[u8]) {
-    threads_and_batches_do_not_show(bytes, InputFormat::Har);
+    check_threads_and_batches(bytes, InputFormat::Har);
     json_laws::scan(bytes);
     let whole =
         br#"{"log":{"entries":[{"request":{"method":"GET","url":"https://h.example/first"}},"#;
@@ -61,7 +61,7 @@ pub fn har(bytes: &[u8]) {
 
 /// Checks JSON lines: a damaged line does not affect the lines around it.
 pub fn lines(bytes: &[u8]) {
-    threads_and_batches_do_not_show(bytes, InputFormat::JsonLines);
+    check_threads_and_batches(bytes, InputFormat::JsonLines);
     let line = br#"{"method":"GET","url":"https://h.example/first"}"#;
     let alone = flows(bytes, InputFormat::JsonLines);
     let around = [&line[..], b"\n", bytes, b"\n", line].concat();

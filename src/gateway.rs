@@ -40,8 +40,8 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::audit::AuditLog;
-pub(crate) use crate::error::Complain;
 use crate::error::Error;
+pub(crate) use crate::error::OperatorMessages;
 use crate::flow::text;
 pub(crate) use crate::gateway::http::AccessSettings;
 use crate::gateway::http::ListeningSite;
@@ -99,7 +99,7 @@ pub(crate) struct AuditSettings {
     pub(crate) max_bytes: Option<u64>,
 }
 
-/// What all sessions share.
+/// The state that all sessions of a gateway share: policy, store, audit log and server.
 struct Gateway {
     upstream: Upstream,
     rulings: RulingQueue,
@@ -114,14 +114,14 @@ struct Gateway {
     identity: String,
     /// The fingerprint of the policy that clients know of.
     edits: watch::Sender<Arc<str>>,
-    complain: Complain,
+    complain: OperatorMessages,
 }
 
 impl Gateway {
     fn new(
         settings: GatewaySettings,
         is_watched: bool,
-        complain: &Complain,
+        complain: &OperatorMessages,
     ) -> Result<Self, Error> {
         let policy = Arc::new(PolicyFile::open(settings.policy.as_deref(), complain.clone())?);
         let audit = settings.audit.path.as_deref();
@@ -129,7 +129,7 @@ impl Gateway {
         if let Some(log) = &audit {
             let database = Some(&settings.database);
             let others = [settings.policy.as_ref(), settings.store.as_ref(), database];
-            check_is_own(log, &others)?;
+            check_log_is_separate(log, &others)?;
             log.end_line().map_err(|error| Error::io("the audit log", "write", error))?;
         }
         // Without a policy there is nothing to count, and on standard input there are no grants.
@@ -191,7 +191,7 @@ impl Gateway {
     }
 
     /// Remembers the tools of the server for the page of the operator.
-    fn saw_tools(&self, answer: &Message) {
+    fn remember_tools(&self, answer: &Message) {
         let Some(result) = answer.member("result") else { return };
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let tools = result["tools"].as_array().into_iter().flatten();
@@ -231,7 +231,10 @@ impl Gateway {
 /// # Errors
 ///
 /// Fails if the policy, the log or the store cannot be used, and if the server cannot be started or ends before the client.
-pub(crate) fn serve_stdio(settings: GatewaySettings, complain: &Complain) -> Result<(), Error> {
+pub(crate) fn serve_stdio(
+    settings: GatewaySettings,
+    complain: &OperatorMessages,
+) -> Result<(), Error> {
     let identity = settings.identity.clone();
     let gateway = Arc::new(Gateway::new(settings, false, complain)?);
     let runtime = runtime()?;
@@ -243,12 +246,12 @@ pub(crate) fn serve_stdio(settings: GatewaySettings, complain: &Complain) -> Res
         let caller = Caller::new(identity);
         let end = tokio::select! {
             end = session::serve(Arc::clone(&gateway), caller, client) => end,
-            () = asked_to_end() => SessionEnd::Client,
+            () = wait_for_shutdown() => SessionEnd::Client,
         };
         // Wait for the last answers to be written, but not for a client that does not read them.
         tokio::time::timeout(MAX_DRAIN_TIME, writer).await.ok();
         // Programs that were started end by themselves, or are ended, and sessions of servers are ended.
-        tokio::time::timeout(MAX_SHUTDOWN_TIME, child::all_ended()).await.unwrap_or_default();
+        tokio::time::timeout(MAX_SHUTDOWN_TIME, child::wait_for_all()).await.unwrap_or_default();
         end
     });
     gateway.rulings.flush();
@@ -268,10 +271,10 @@ pub(crate) fn serve_stdio(settings: GatewaySettings, complain: &Complain) -> Res
 pub(crate) fn serve_http(
     settings: GatewaySettings,
     access: AccessSettings,
-    complain: &Complain,
+    complain: &OperatorMessages,
 ) -> Result<(), Error> {
     let gateway = Arc::new(Gateway::new(settings, true, complain)?);
-    raise_open_files();
+    raise_open_file_limit();
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
         let site = ListeningSite::open(Arc::clone(&gateway), access)?;
@@ -281,10 +284,10 @@ pub(crate) fn serve_http(
         tokio::spawn(async move { watcher.watch_policy().await });
         tokio::select! {
             () = site.serve() => {}
-            () = asked_to_end() => {}
+            () = wait_for_shutdown() => {}
         }
         end_sessions();
-        tokio::time::timeout(MAX_SHUTDOWN_TIME, child::all_ended()).await.unwrap_or_default();
+        tokio::time::timeout(MAX_SHUTDOWN_TIME, child::wait_for_all()).await.unwrap_or_default();
         Ok(())
     });
     gateway.rulings.flush();
@@ -293,7 +296,7 @@ pub(crate) fn serve_http(
 }
 
 /// Lets the process have as many connections and programs as the system allows it.
-fn raise_open_files() {
+fn raise_open_file_limit() {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, getrlimit, setrlimit};
@@ -305,7 +308,7 @@ fn raise_open_files() {
 }
 
 /// Fails if the audit log is one of the other files, for example through a link: appending to it would change that file.
-fn check_is_own(log: &AuditLog, others: &[Option<&PathBuf>]) -> Result<(), Error> {
+fn check_log_is_separate(log: &AuditLog, others: &[Option<&PathBuf>]) -> Result<(), Error> {
     let failed = |error| Error::io("the audit log", "look at", error);
     let own = same_file::Handle::from_file(log.file().map_err(failed)?).map_err(failed)?;
     let is_own =
@@ -339,7 +342,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Error> {
 }
 
 /// Waits until the operator or the system asks the process to end.
-async fn asked_to_end() {
+async fn wait_for_shutdown() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

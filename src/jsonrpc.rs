@@ -67,7 +67,7 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// What a message is.
+/// The kind of a message: request, notification or response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum MessageKind {
     Request { id: RequestId, method: String },
@@ -161,7 +161,8 @@ impl Message {
             MessageRefusal { id, code, why }
         };
         if is_too_deep(text) {
-            let why = "this message is nested too deeply".to_owned();
+            let why =
+                "this message is nested more than 64 levels deep; send it with fewer".to_owned();
             return Err(refused(INVALID_REQUEST, why));
         }
         let Ok(utf8) = std::str::from_utf8(text) else {
@@ -366,7 +367,7 @@ fn error_text(id: &str, code: i32, why: &str, data: Option<&Value>) -> String {
 
 /// A name as readers that do not tell case or width apart see it: compatibility forms are made one (NFKC), letters small, and
 /// what is not seen is left out.
-pub(crate) fn folded(name: &str) -> Cow<'_, str> {
+pub(crate) fn fold_name(name: &str) -> Cow<'_, str> {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase();
     // Most names are plain, and this is asked of every argument of every call.
     if name.bytes().all(is_plain) {
@@ -390,8 +391,8 @@ pub(crate) fn first_variant<'n>(
     mut names: impl Iterator<Item = &'n str>,
     known: &[&str],
 ) -> Option<&'n str> {
-    let folded_names: Vec<Cow<'_, str>> = known.iter().map(|known| folded(known)).collect();
-    names.find(|name| !known.contains(name) && folded_names.contains(&folded(name)))
+    let folded_names: Vec<Cow<'_, str>> = known.iter().map(|known| fold_name(known)).collect();
+    names.find(|name| !known.contains(name) && folded_names.contains(&fold_name(name)))
 }
 
 #[cfg(test)]
@@ -473,7 +474,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn plain_names_are_folded_as_all_are(name in "[ -~éſＡ\u{200b}]{0,12}|[!-~]{0,12}") {
-            proptest::prop_assert_eq!(&*folded(&name), naive_folded(&name));
+            proptest::prop_assert_eq!(&*fold_name(&name), naive_folded(&name));
         }
     }
 }

@@ -69,7 +69,7 @@ pub(crate) const MAX_OPERATION_BYTES: usize = 80;
 /// Maximum size of a request body that is searched for the name of an operation.
 pub(crate) const MAX_OPERATION_BODY_BYTES: usize = 1 << 20;
 
-/// Lines of one body (JSON lines, server-sent events) that are looked at.
+/// Maximum number of lines of one body (JSON lines, server-sent events) that are read.
 pub(crate) const MAX_LINES_OF_BODY: usize = 10_000;
 
 /// Nodes of all shapes of one set of captures, which its endpoints share fairly.
@@ -77,7 +77,7 @@ pub(crate) const MAX_SHAPE_NODES: usize = 400_000;
 
 /// Flows after which the nodes of shapes are counted anew: between two counts a flow adds at most as many nodes as its bodies
 /// have values.
-pub(crate) const FLOWS_A_COUNT: u64 = 256;
+pub(crate) const FLOWS_PER_COUNT: u64 = 256;
 
 /// Bytes of bodies after which the nodes of shapes are counted anew, however few flows they came with: wide bodies have a node
 /// for every few bytes.
@@ -86,7 +86,7 @@ pub(crate) const BYTES_A_COUNT: u64 = 4 << 20;
 /// Nodes of the shapes of one endpoint.
 pub(crate) const MAX_ENDPOINT_SHAPE_NODES: usize = 12_000;
 
-/// The longest recorded body that is read, in bytes as the capture has it.
+/// Maximum size of a recorded body that is read, as the capture has it (compressed or escaped).
 pub(crate) const MAX_BODY_BYTES: usize = 16 << 20;
 
 /// Maximum number of distinct operations per method at one trie node.
@@ -241,7 +241,8 @@ pub(crate) const MAX_SHOWN_PARAMETERS: usize = 12;
 /// Maximum size of the temporary file for a zip archive that is read from a pipe.
 pub(crate) const MAX_SPOOLED_BYTES: u64 = 8 << 30;
 
-/// Length of a saved state in bytes. States are bounded by themselves; this one only bounds what is read of a file.
+/// Maximum size of a saved state that is read from a file. States that this crate writes are far smaller, because
+/// each of their parts is bounded.
 pub(crate) const MAX_STATE_BYTES: usize = 1 << 30;
 
 /// Maximum size of a description that people have edited. The largest that are published have 10 MB.

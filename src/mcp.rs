@@ -1,7 +1,7 @@
 //! MCP server that answers `get_api_patterns` and `get_endpoint` about captures named by the operator, over stdio.
 //!
-//! This module is a thin shell: the engine's query cache answers the questions, `page` limits answers to a size that
-//! an agent can afford to read, and `policy` decides who may call which tool. Protocol:
+//! This module is a thin shell: the engine's query cache answers the questions, `paging` limits answers to a size
+//! that an agent can afford to read, and `authorization` decides who may call which tool. Protocol:
 //! <https://modelcontextprotocol.io/specification>.
 
 mod answer;
@@ -27,9 +27,9 @@ use tokio::io::DuplexStream;
 use crate::audit::AuditLog;
 use crate::capture::InputFormat;
 use crate::engine::Options;
-#[cfg(feature = "gateway")]
-use crate::error::Complain;
 use crate::error::Error;
+#[cfg(feature = "gateway")]
+use crate::error::OperatorMessages;
 use crate::mcp::authorization::Authorizer;
 use crate::mcp::server::Server;
 pub(crate) use crate::mcp::tools::NAMES as TOOL_NAMES;
@@ -37,7 +37,7 @@ use crate::mcp::tools::ToolHandler;
 use crate::policy::{KnownTools, Policy};
 
 /// Time that a client which closed its input has to read the remaining answers.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const MAX_DRAIN_TIME: Duration = Duration::from_secs(2);
 
 /// Configuration of the server: captures, analysis options, policy and audit log.
 #[derive(Clone, Debug, Default)]
@@ -77,7 +77,7 @@ pub(crate) fn serve(
     let tools =
         ToolHandler::new(settings.captures, settings.format, settings.options, Box::new(complain));
     if let Some(log) = &audit {
-        check_is_own(log, settings.policy.as_deref(), &tools)?;
+        check_log_is_separate(log, settings.policy.as_deref(), &tools)?;
         log.end_line().map_err(|error| Error::io("the audit log", "write", error))?;
     }
     let server = Server::new(tools, Authorizer::new(policy), audit);
@@ -89,7 +89,7 @@ pub(crate) fn serve(
         let reader = server.clone();
         tokio::task::spawn_blocking(move || reader.look());
         let (input, output) = rmcp::transport::stdio_pipes();
-        let (streams, writer) = wire::guarded(input, output);
+        let (streams, writer) = wire::guard_streams(input, output);
         let running = match server.clone().serve(streams).await {
             Ok(running) => running,
             // A client that disconnects before its first message is not an error.
@@ -102,7 +102,7 @@ pub(crate) fn serve(
         };
         let ended = running.waiting().await;
         // Wait for the last answers to be written, but not for a client that does not read them.
-        tokio::time::timeout(LAST_WORDS, writer).await.ok();
+        tokio::time::timeout(MAX_DRAIN_TIME, writer).await.ok();
         match ended {
             Ok(_) => Ok(()),
             Err(error) => Err(Error::usage(format!("the server stopped: {error}"))),
@@ -137,7 +137,7 @@ impl LocalServer {
         let Settings { captures, format, options, policy, audit_log } = settings;
         let tools = ToolHandler::new(captures, format, options, Box::new(complain));
         if let Some(log) = audit_log {
-            check_is_own(&AuditLog::open(&log, None)?, policy.as_deref(), &tools)?;
+            check_log_is_separate(&AuditLog::open(&log, None)?, policy.as_deref(), &tools)?;
         }
         Ok(Self(Server::new(tools, Authorizer::new(Policy::open()), None)))
     }
@@ -145,7 +145,7 @@ impl LocalServer {
     /// Serves one client until its input ends. Must be called within a runtime.
     pub(crate) fn serve(&self, input: DuplexStream, output: DuplexStream) {
         let server = self.0.clone();
-        let (streams, _) = wire::guarded(input, output);
+        let (streams, _) = wire::guard_streams(input, output);
         tokio::spawn(async move {
             if let Ok(running) = server.serve(streams).await {
                 running.waiting().await.ok();
@@ -161,7 +161,7 @@ pub(crate) struct CaptureTools(ToolHandler);
 #[cfg(feature = "gateway")]
 impl CaptureTools {
     /// Answers from captures as they are at each call.
-    pub(crate) fn new(captures: Vec<PathBuf>, complain: Complain) -> Self {
+    pub(crate) fn new(captures: Vec<PathBuf>, complain: OperatorMessages) -> Self {
         let complain = Box::new(move |what: &str| complain(what));
         Self(ToolHandler::new(captures, InputFormat::Detect, Options::default(), complain))
     }
@@ -200,7 +200,11 @@ impl CaptureTools {
 
 /// Fails if the audit log is the same file as the policy or as a capture, for example through a link: appending to it
 /// would change that file.
-fn check_is_own(log: &AuditLog, policy: Option<&Path>, tools: &ToolHandler) -> Result<(), Error> {
+fn check_log_is_separate(
+    log: &AuditLog,
+    policy: Option<&Path>,
+    tools: &ToolHandler,
+) -> Result<(), Error> {
     let failed = |error| Error::io("the audit log", "look at", error);
     let log = log.file().map_err(failed)?;
     let own = log.try_clone().and_then(same_file::Handle::from_file).map_err(failed)?;

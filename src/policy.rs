@@ -5,7 +5,7 @@
 //!
 //! # Order of evaluation
 //!
-//! 0. A name that is none of the file's, but would be to a server that does not tell case, width or invisible characters apart, is
+//! 0. A name that is not in the file, but equals one of it apart from case, width or invisible characters, is
 //!    refused.
 //! 1. `hide`, of the client and then of all: the tool is not there.
 //! 2. The rule of the tool: the client's own, else the client's default, else the tool's, else the default. Its action may deny.
@@ -28,14 +28,14 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::flow::text;
-use crate::jsonrpc::folded;
+use crate::jsonrpc::fold_name;
 use crate::jsonrpc::strict_json::escaped;
 use crate::policy::condition::{Condition, Found};
 
 /// Maximum length of a client name, in bytes. Longer names are cut before they are compared or shown.
 const MAX_IDENTITY_BYTES: usize = 100;
 
-/// What a policy is read for.
+/// The tools that a policy file may name.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum KnownTools<'t> {
     /// The tools that there are. Rules for others are errors.
@@ -99,7 +99,7 @@ struct Limit {
     place: String,
 }
 
-/// What a policy says of a call, before limits are looked at.
+/// The decision of a policy about a call, before its limits are checked.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PolicyDecision {
     pub(crate) verdict: Verdict,
@@ -152,7 +152,7 @@ impl PolicyDecision {
     }
 }
 
-/// What a call takes of a limit.
+/// The amount that a call takes of a limit, with the counter that it is added to.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LimitUse {
     /// The limit, as a JSON Pointer into the file.
@@ -202,17 +202,17 @@ impl Policy {
     /// True if a tool is listed for a client: it is not hidden, and a call of it may be allowed.
     pub(crate) fn lists(&self, identity: &str, tool: &str) -> bool {
         self.hides(identity, tool).is_none()
-            && self.imitated(tool).is_none()
+            && self.name_of_variant(tool).is_none()
             && match self.rule(identity, tool).0 {
                 RuleOf::Tool(rule) => rule.action != Action::Deny,
                 RuleOf::Default(allows) => allows,
             }
     }
 
-    /// The name in the file that a name, which is not in it, is a variant of: of another case or width, or with characters that are
-    /// not seen.
-    fn imitated(&self, tool: &str) -> Option<&str> {
-        let names = self.folded_names.get(&*folded(tool))?;
+    /// The name in the file that `tool` imitates: it differs only in case, in width, or in invisible characters.
+    /// `None` if the file has `tool` itself, or no such name.
+    fn name_of_variant(&self, tool: &str) -> Option<&str> {
+        let names = self.folded_names.get(&*fold_name(tool))?;
         if names.iter().any(|name| name == tool) { None } else { names.first().map(|it| &**it) }
     }
 
@@ -255,22 +255,23 @@ impl Policy {
         scopes
     }
 
-    /// What the policy says of a tool whatever the arguments, with its limits, of which nothing is taken.
-    pub(crate) fn standing(&self, identity: &str, tool: &str) -> PolicyDecision {
+    /// The decision about a tool whatever its arguments are. Nothing is counted against its limits.
+    pub(crate) fn decide_without_arguments(&self, identity: &str, tool: &str) -> PolicyDecision {
         let (of, place) = self.rule(identity, tool);
         let empty = ToolRule::default();
         let (rule, action) = match of {
             RuleOf::Default(allows) => (&empty, if allows { Action::Allow } else { Action::Deny }),
             RuleOf::Tool(rule) => (rule, rule.action),
         };
-        let (verdict, place) = match (self.hides(identity, tool), self.imitated(tool), action) {
-            (Some(hidden), _, _) => (Verdict::Hidden, hidden),
-            (_, Some(name), _) => (Verdict::Deny, self.rule(identity, name).1),
-            (_, _, Action::Deny) if matches!(of, RuleOf::Default(_)) => (Verdict::Deny, place),
-            (_, _, Action::Deny) => (Verdict::Deny, format!("{place}/action")),
-            (_, _, Action::RequireApproval) => (Verdict::Ask, format!("{place}/action")),
-            (_, _, Action::Allow) => (Verdict::Allow, place),
-        };
+        let (verdict, place) =
+            match (self.hides(identity, tool), self.name_of_variant(tool), action) {
+                (Some(hidden), _, _) => (Verdict::Hidden, hidden),
+                (_, Some(name), _) => (Verdict::Deny, self.rule(identity, name).1),
+                (_, _, Action::Deny) if matches!(of, RuleOf::Default(_)) => (Verdict::Deny, place),
+                (_, _, Action::Deny) => (Verdict::Deny, format!("{place}/action")),
+                (_, _, Action::RequireApproval) => (Verdict::Ask, format!("{place}/action")),
+                (_, _, Action::Allow) => (Verdict::Allow, place),
+            };
         let scopes = self.scopes(rule, &place, identity, tool);
         let is_refused = matches!(verdict, Verdict::Hidden | Verdict::Deny);
         let limits = scopes
@@ -307,7 +308,7 @@ impl Policy {
         if let Some(rule) = self.hides(identity, tool) {
             return refused(Verdict::Hidden, rule, None);
         }
-        if let Some(name) = self.imitated(tool) {
+        if let Some(name) = self.name_of_variant(tool) {
             let message = "This name is written like that of another tool.".to_owned();
             return refused(Verdict::Deny, self.rule(identity, name).1, Some(message));
         }

@@ -196,6 +196,27 @@ pub struct Pattern {
 
 #[cfg(feature = "cli")]
 impl Pattern {
+    /// The method as people read it: `WS` for an endpoint of websockets, whose handshakes are all `GET`.
+    ///
+    /// ```
+    /// use api_patterns::{Captures, InputFormat, Options, analyze};
+    ///
+    /// let line = br#"{"method": "GET", "url": "https://a.example/chat", "status": 101, "websocket": true}"#;
+    /// let captures = Captures::from_bytes("one line", line.to_vec(), InputFormat::Detect)?;
+    /// let report = analyze(&captures, &Options::default(), &())?.report;
+    /// assert_eq!(report.patterns[0].shown_method(), "WS");
+    /// # Ok::<(), api_patterns::Error>(())
+    /// ```
+    pub fn shown_method(&self) -> &str {
+        if self.websocket_count * 2 > self.request_count { "WS" } else { &self.method }
+    }
+
+    /// The endpoint as people read it: [`endpoint`](Self::endpoint) with the [`shown_method`](Self::shown_method).
+    pub(crate) fn shown_endpoint(&self) -> String {
+        let rest = self.endpoint.strip_prefix(&*self.method).unwrap_or(&self.endpoint);
+        format!("{}{rest}", self.shown_method())
+    }
+
     /// The number of requests that failed, or were answered with 4xx, 5xx or not at all.
     pub(crate) fn errors(&self) -> u64 {
         let fine = self.status_codes.iter().filter(|(code, _)| code.starts_with(['1', '2', '3']));

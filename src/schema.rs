@@ -35,7 +35,7 @@ use crate::report::options::ReportOptions;
 use crate::report::{Pattern, Report};
 use crate::schema::graph::{MessageContext, PlaceId};
 use crate::schema::host::{HostBuilder, HostSchemas};
-use crate::schema::links::{IdentifyingValues, Sources, sources};
+use crate::schema::links::{IdentifyingValues, Sources, find_sources};
 use crate::schema::names::EntityNames;
 use crate::schema::prior::Prior;
 use crate::shape::credentials::Credentials;
@@ -121,7 +121,7 @@ impl Schemas {
             }
             hosts.push(builder.build(patterns, &prior));
         }
-        let sources = sources(identifying);
+        let sources = find_sources(identifying);
         let unmatched_rules = rules.unmatched();
         Self { hosts, endpoints, prior, unassigned: 0, sources, unmatched_rules }
     }

@@ -83,7 +83,7 @@ impl PageServer {
     }
 }
 
-/// What every connection needs.
+/// The state that all connections to a served page share.
 #[derive(Clone)]
 struct Site {
     address: SocketAddr,

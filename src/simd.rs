@@ -7,7 +7,7 @@ use wide::u8x16;
 const LANE: usize = 16;
 
 /// Maximum number of bytes in a [`ByteMask`]: the width of a result mask in bits.
-pub(crate) const MOST: usize = 64;
+pub(crate) const MAX_BYTES: usize = 64;
 
 /// Up to 64 bytes, prepared for SIMD search. Each query returns a `u64` in which bit `i` is set if
 /// byte `i` matches; bits past the last byte are always zero.
@@ -24,7 +24,7 @@ impl<'a> ByteMask<'a> {
     /// Prepares `bytes` for search. Returns `None` if there are more than [`MOST`] of them.
     #[inline]
     pub(crate) fn of(bytes: &'a [u8]) -> Option<Self> {
-        if bytes.len() > MOST {
+        if bytes.len() > MAX_BYTES {
             return None;
         }
         let short = if bytes.len() < LANE { short_lane(bytes) } else { u8x16::ZERO };
@@ -90,7 +90,7 @@ impl<'a> ByteMask<'a> {
 /// A mask of the lowest `end` bits; all bits if `end` is 64 or more.
 #[inline]
 fn up_to(end: usize) -> u64 {
-    if end < MOST { (1 << end) - 1 } else { u64::MAX }
+    if end < MAX_BYTES { (1 << end) - 1 } else { u64::MAX }
 }
 
 /// Zero-pads fewer than 16 bytes to one lane. It combines overlapping word loads, because copying
@@ -226,7 +226,7 @@ mod tests {
             bytes in prop::collection::vec(any::<u8>(), 0..70), byte in any::<u8>(), width in any::<u8>(),
         ) {
             let Some(bits) = ByteMask::of(&bytes) else {
-                prop_assert!(bytes.len() > MOST);
+                prop_assert!(bytes.len() > MAX_BYTES);
                 return Ok(());
             };
             let plain = |look: &dyn Fn(u8) -> bool| {

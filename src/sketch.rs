@@ -16,7 +16,7 @@ mod top_n;
 pub(crate) use bottom_k::{BottomK, BottomKEntry};
 pub(crate) use distinct::DistinctCounter;
 pub(crate) use histogram::Histogram;
-pub(crate) use membership::MembershipFilter;
+pub(crate) use membership::BloomFilter;
 pub(crate) use summary::{
     HeapSize, KeepsNames, LargestCount, Merge, merge_option, summary, vec_bytes,
 };

@@ -135,7 +135,7 @@ impl SkipReason {
     /// assert!(SkipReason::Dns.is_no_http());
     /// assert!(!SkipReason::BadLine.is_no_http());
     /// ```
-    pub fn is_no_http(self) -> bool {
+    pub fn is_not_http(self) -> bool {
         matches!(self, Self::NotHttp | Self::Tcp | Self::Udp | Self::Dns | Self::WebsocketMessages)
     }
 

@@ -1,9 +1,9 @@
 //! Inference of path templates: which segments of an API's paths vary, and how the parameters are
 //! named.
 //!
-//! The stages are [`segment`] (lexical kind of one segment), [`evidence`] (the mergeable trie),
-//! [`features`] and [`context`] (features of a segment), [`judge`] with [`model`] (classification
-//! as literal or value), and [`decide`] (the decided tree of templates).
+//! The stages are [`segment`] (lexical kind of one segment), [`trie`] (the mergeable evidence),
+//! [`features`] and [`context`] (features of a segment), [`classifier`] with [`model`]
+//! (classification as literal or value), and [`decide`] (the decided tree of templates).
 
 pub(crate) mod body_evidence;
 pub(crate) mod classifier;

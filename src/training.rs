@@ -217,7 +217,7 @@ impl Classifier<Endpoint> for ExplainingClassifier<'_> {
 }
 
 /// Maximum number of rows per label and trie node. Rows beyond it are sampled.
-const MOST_ALIKE: usize = 48;
+const MAX_ROWS_PER_LABEL: usize = 48;
 
 /// A classifier that answers with the labels and records the features that the model would have
 /// seen.
@@ -289,7 +289,7 @@ impl Classifier<Endpoint> for LabelClassifier<'_> {
             // Large groups with equal labels are sampled. A missed value costs one endpoint too
             // many, so a larger group weighs more than a single segment, but less than in
             // proportion to its size.
-            let step = same.div_ceil(MOST_ALIKE);
+            let step = same.div_ceil(MAX_ROWS_PER_LABEL);
             if at % step > 0 {
                 continue;
             }

@@ -111,7 +111,7 @@ pub(crate) enum Bodies {
 }
 
 impl Bodies {
-    pub(crate) fn asked(are_asked_for: bool) -> Self {
+    pub(crate) fn from_flag(are_asked_for: bool) -> Self {
         if are_asked_for { Self::Read } else { Self::Left }
     }
 }

@@ -106,7 +106,9 @@ impl PyPatterns {
     ///     UsageError: If `other` is this state.
     fn merge(slf: &Bound<'_, Self>, other: &Bound<'_, Self>) -> PyResult<()> {
         if slf.is(other) {
-            return Err(UsageError::new_err("a state cannot be merged with itself"));
+            return Err(UsageError::new_err(
+                "a state cannot be merged with itself; give another state",
+            ));
         }
         let (py, own) = (slf.py(), slf.get());
         let other = other.get().lock(py).clone();

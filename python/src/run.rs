@@ -21,14 +21,14 @@ use crate::source::Source;
 use crate::values::PyText;
 
 /// Maximum number of threads that can be requested, as on the command line.
-const THREADS: usize = 1024;
+const MAX_THREADS: usize = 1024;
 
 /// Time between two checks for signals and progress.
 const TICK: Duration = Duration::from_millis(50);
 
 /// Time for which a stopped run is waited for. A run that is blocked on an empty pipe does not notice the stop, and is
 /// abandoned.
-const PATIENCE: Duration = Duration::from_secs(1);
+const MAX_STOP_TIME: Duration = Duration::from_secs(1);
 
 /// State shared by a run and the thread that waits for it.
 #[derive(Default)]
@@ -51,7 +51,7 @@ impl RunState {
 }
 
 /// Runs a stoppable function on another thread, while this thread handles Ctrl-C and calls `progress`.
-pub(crate) fn watched<T: Send + 'static>(
+pub(crate) fn run_watched<T: Send + 'static>(
     py: Python<'_>,
     progress: Option<&Py<PyAny>>,
     work: impl FnOnce(&(dyn Fn(&Progress) -> bool + Sync)) -> Result<T, Error> + Send + 'static,
@@ -73,13 +73,13 @@ pub(crate) fn watched<T: Send + 'static>(
                 (Ok(result), None) => break Ok(Some(result)),
                 (Err(RecvTimeoutError::Disconnected), None) => break Ok(None),
                 (Err(RecvTimeoutError::Timeout), Some((error, at))) => {
-                    if at.elapsed() > PATIENCE {
+                    if at.elapsed() > MAX_STOP_TIME {
                         break Err(error);
                     }
                     raised = Some((error, at));
                 }
                 (Err(RecvTimeoutError::Timeout), None) => {
-                    let attended = Python::attach(|py| attend(py, progress, watch.seen()));
+                    let attended = Python::attach(|py| handle_signals(py, progress, watch.seen()));
                     raised = attended.err().map(|error| (error, Instant::now()));
                     watch.is_stopped.store(raised.is_some(), Ordering::Relaxed);
                 }
@@ -87,14 +87,20 @@ pub(crate) fn watched<T: Send + 'static>(
         }
     })?;
     // Report the final progress.
-    attend(py, progress, watch.seen())?;
+    handle_signals(py, progress, watch.seen())?;
     match result {
         Some(result) => result.map_err(|error| python_error(&error)),
-        None => Err(UsageError::new_err("the run failed inside the library")),
+        None => Err(UsageError::new_err(
+            "the run failed inside the library (a panic); report it with the message on stderr and the capture",
+        )),
     }
 }
 
-fn attend(py: Python<'_>, progress: Option<&Py<PyAny>>, now: Option<Progress>) -> PyResult<()> {
+fn handle_signals(
+    py: Python<'_>,
+    progress: Option<&Py<PyAny>>,
+    now: Option<Progress>,
+) -> PyResult<()> {
     py.check_signals()?;
     if let Some((progress, now)) = progress.zip(now) {
         progress.call1(py, (now.bytes, now.total_bytes, now.flows))?;
@@ -140,7 +146,7 @@ impl CallOptions {
         };
         options.threads = usize::try_from(self.threads)
             .ok()
-            .filter(|threads| *threads <= THREADS)
+            .filter(|threads| *threads <= MAX_THREADS)
             .ok_or_else(|| UsageError::new_err("threads must be from 0 (one per core) to 1024"))?;
         options.bodies = self.bodies;
         options.report = self.report_options()?;

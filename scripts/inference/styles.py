@@ -83,6 +83,9 @@ class Style:
         self.methods = posted if takes["methods"] else {}
         self.seed = draw.random()
         self.names = Language(draw)
+        # Values that are known words are told from names by the names below them alone. Drawn apart, so that all else stays.
+        words = random.Random(f"{self.seed} words")
+        self.words = words.choice([PLACES, SECTIONS, CODES]) if self.values in ("slugs", "users") and words.random() < 0.4 else None
 
     def literal(self, text):
         if not self.case or KEPT.fullmatch(text) or not re.fullmatch(r"[A-Za-z0-9_.\-]+", text):
@@ -105,6 +108,8 @@ class Style:
     def value(self, text):
         draw = random.Random(f"{self.seed} {text}")
         word = lambda: self.names.word("x" * draw.randrange(3, 9))[0]
+        if self.words:
+            return draw.choice(self.words)
         if self.values == "integers":
             return str(draw.randrange(1, 100000))
         if self.values == "small integers":
@@ -161,3 +166,11 @@ THINGS = ("red blue green old new big small dark light happy quiet brave calm su
           "berlin london music rock jazz movie story night city home kids best top free how to make with for the and in of a").split()
 PEOPLE = ("alice bob carol dave erin frank grace heidi ivan judy mike niaj olivia peggy rupert sybil trent victor walter anna maria jose juan wei li chen kim yuki "
           "hans peter paul john mary linda susan karen david james robert lena emma noah liam mia").split()
+PLACES = ("amsterdam athens austin bangkok barcelona beijing bergen bordeaux boston bristol brussels cairo chicago cologne dallas delhi denver dresden dubai dublin "
+          "geneva hamburg hanoi helsinki houston istanbul jakarta kyoto leipzig lima lisbon london lyon madrid manila miami milan montreal moscow munich nairobi "
+          "new-york nice oslo paris perth porto prague quebec riga rome rotterdam santiago seattle seoul sofia stockholm sydney tokyo turin vienna warsaw zurich").split()
+SECTIONS = ("accounting analytics android arts backend billing books business catalog culture database design desktop economy education engineering events "
+            "family fashion finance food football frontend games garden health history home kids legal local marketing mobile movies music nature news opinion "
+            "operations payments people politics press products research sales science security shopping sports stage staging support technology test tools "
+            "travel video weather web website worker world").split()
+CODES = [first + second + third for first in "ABEHKLMNRSTW" for second in "AEIKORU" for third in "DGLMNRSTX"]

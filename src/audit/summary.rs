@@ -50,7 +50,7 @@ pub(crate) struct ToolSummary {
     pub(crate) answers: u64,
 }
 
-/// What a log says.
+/// The sums over the lines of audit logs.
 #[derive(Debug, Default, PartialEq, Serialize)]
 pub(crate) struct AuditSummary {
     /// The times of the first and the last line.

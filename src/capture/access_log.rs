@@ -53,7 +53,7 @@ pub(crate) fn decode(batch: &Batch, log_host: &str, found: &mut dyn FnMut(u64, C
         }
         match parse(line) {
             LineContent::Request(parts) => use_line(&parts, offset, log_host, found),
-            // Noise on the port, such as a TLS handshake, is logged with a request that is none.
+            // Noise on the port, such as a TLS handshake, is logged in place of a request.
             LineContent::OtherTraffic => {
                 found(offset, CaptureItem::Skipped(SkipReason::NotHttp, String::new()))
             }
@@ -94,7 +94,7 @@ pub(super) fn url_of(host: &[u8], scheme: Option<&[u8]>, target: &[u8]) -> Vec<u
     [scheme, b"://", host, slash, target].concat()
 }
 
-/// What a line turns out to be.
+/// The kind of a line, by its request.
 #[derive(Debug, PartialEq)]
 enum LineContent<'a> {
     Request(LogLine<'a>),

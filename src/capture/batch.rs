@@ -80,7 +80,7 @@ pub(crate) struct CaptureReader<'a> {
 pub(crate) type KeepGoing<'a> = &'a (dyn Fn() -> bool + Sync);
 
 /// Maximum number of bytes that are read at once.
-const STEP: usize = 1 << 20;
+const MAX_READ_BYTES: usize = 1 << 20;
 
 impl<'a> CaptureReader<'a> {
     /// Creates a reader. A stream can be read once: a second reader finds it empty.
@@ -108,7 +108,7 @@ impl<'a> CaptureReader<'a> {
         let most =
             left.map_or(usize::MAX, |left| batch.filled.saturating_add(left).saturating_add(1));
         while batch.filled < want {
-            let until = want.min(batch.filled + STEP).min(most.max(batch.filled + 1));
+            let until = want.min(batch.filled + MAX_READ_BYTES).min(most.max(batch.filled + 1));
             if batch.buffer.len() < until {
                 batch.buffer.resize(until, 0);
             }
@@ -125,8 +125,8 @@ impl<'a> CaptureReader<'a> {
     /// [`failure`](Self::failure) returns the error.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> usize {
         const CALL: usize = 64;
-        self.unasked += buffer.len().min(STEP) + CALL;
-        if self.unasked > STEP {
+        self.unasked += buffer.len().min(MAX_READ_BYTES) + CALL;
+        if self.unasked > MAX_READ_BYTES {
             self.unasked = 0;
             if !(self.goes_on)() {
                 return 0;
@@ -264,12 +264,12 @@ impl UnreadBuffer {
 
     /// Reads the next piece. If much of the buffer was read, its memory is reused.
     fn refill(&mut self) -> io::Result<()> {
-        if self.at >= STEP {
+        if self.at >= MAX_READ_BYTES {
             self.buffer.clear();
             self.at = 0;
         }
         let start = self.buffer.len();
-        self.buffer.resize(start + STEP, 0);
+        self.buffer.resize(start + MAX_READ_BYTES, 0);
         let count = loop {
             match self.inner.read(&mut self.buffer[start..]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -35,7 +35,7 @@ pub(crate) use headers::laws as header_laws;
 pub(crate) use ranges::RowRanges;
 
 /// Time that a statement waits for the server to finish saving.
-const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+const MAX_LOCK_WAIT: Duration = Duration::from_secs(5);
 
 /// Pages that a connection caches.
 const CACHED_PAGES: i32 = 64;
@@ -201,7 +201,7 @@ impl Database {
     /// view may be endless, a virtual table may run any code, and a computed column may have any
     /// size.
     fn columns(&self) -> rusqlite::Result<Vec<String>> {
-        let session = self.session()?;
+        let session = self.take_connection()?;
         let query = "SELECT x.name FROM pragma_table_list('flows') AS t, pragma_table_xinfo('flows') AS x \
                      WHERE t.schema = 'main' AND t.type = 'table' AND t.wr = 0 AND x.hidden = 0";
         let mut statement = session.connection.prepare(query)?;
@@ -213,7 +213,7 @@ impl Database {
 
     /// Returns a read-only connection. The connection to a copy can write, because opening the copy
     /// repairs it.
-    fn session(&self) -> rusqlite::Result<ReadConnection> {
+    fn take_connection(&self) -> rusqlite::Result<ReadConnection> {
         if let Some(idle) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
             return Ok(idle);
         }
@@ -233,7 +233,7 @@ impl Database {
         }
         let mut connection =
             Connection::open_with_flags(&self.path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        connection.busy_timeout(LOCK_PATIENCE)?;
+        connection.busy_timeout(MAX_LOCK_WAIT)?;
         // Do not trust the file: run no triggers or functions of its schema. The statement caps
         // each value, because a limit on all lengths would also reject a row for a body that is not
         // read.
@@ -291,7 +291,7 @@ impl Database {
 
     fn id_of(&self, row: u64) -> Option<Vec<u8>> {
         let row = i64::try_from(row).ok()?;
-        let session = self.session().ok()?;
+        let session = self.take_connection().ok()?;
         let query =
             "SELECT CAST(id AS BLOB) FROM flows WHERE rowid = ?1 AND octet_length(id) <= 65536";
         let id = session.connection.query_row(query, [row], |row| row.get(0)).ok().flatten();
@@ -306,7 +306,7 @@ impl Database {
     }
 
     fn row(&self, query: &str, with: impl rusqlite::Params) -> rusqlite::Result<Option<i64>> {
-        let session = self.session()?;
+        let session = self.take_connection()?;
         let row = session.connection.prepare_cached(query)?.query_row(with, |row| row.get(0));
         self.give_back(session);
         row
@@ -332,7 +332,7 @@ impl Database {
         goes_on: KeepGoing<'_>,
         found: &mut dyn FnMut(u64, CaptureItem<'_>),
     ) {
-        match self.session() {
+        match self.take_connection() {
             Ok(mut session) => {
                 let [heads, whole] = &self.queries;
                 let query = if bodies == Bodies::Read { whole } else { heads };
@@ -362,8 +362,12 @@ fn in_words(error: &rusqlite::Error) -> String {
         }
         Some(error) if error.code == ErrorCode::OperationInterrupted => TimeBudget::OVER.to_owned(),
         Some(error) => {
-            format!("the database cannot be read ({})", ffi::code_to_str(error.extended_code))
+            format!(
+                "the database cannot be read ({}); check it with sqlite3 and PRAGMA integrity_check",
+                ffi::code_to_str(error.extended_code)
+            )
         }
-        None => "the database cannot be read".to_owned(),
+        None => "the database cannot be read; check it with sqlite3 and PRAGMA integrity_check"
+            .to_owned(),
     }
 }

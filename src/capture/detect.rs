@@ -39,7 +39,7 @@ pub(crate) fn detect(head: &[u8]) -> Result<Format, NotACapture> {
         // A damaged first line does not make the other lines unreadable.
         _ if has_flow_line(text) => Ok(Format::JsonLines),
         _ if has_log_line(text) => Ok(Format::AccessLog),
-        _ => Err(what_it_is(text, head)),
+        _ => Err(describe_unreadable(text, head)),
     }
 }
 
@@ -125,7 +125,7 @@ fn detect_json(text: &[u8]) -> Result<Format, NotACapture> {
 const INSOMNIA: &str = "this is an Insomnia export, which holds requests and no traffic; in Insomnia choose Export > HAR (HTTP \
                         Archive Format) and give that file";
 
-fn what_it_is(text: &[u8], head: &[u8]) -> NotACapture {
+fn describe_unreadable(text: &[u8], head: &[u8]) -> NotACapture {
     let is = |magic: &[u8]| head.starts_with(magic);
     let has = |word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
     let is_packet_capture = is(&[0xd4, 0xc3, 0xb2, 0xa1])

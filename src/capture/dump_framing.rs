@@ -36,7 +36,7 @@ const TOP_KEYS: [&[u8]; 16] = [
 const USED_KEYS: [&[u8]; 6] = [b"headers", b"path", b"authority", b"host", b"method", b"scheme"];
 
 /// Maximum number of fields of a record that are checked.
-const TOP_FIELDS: usize = 64;
+const MAX_TOP_FIELDS: usize = 64;
 
 /// Bytes that must have been read for each field that may be checked in search of records. A real
 /// record has fewer fields than one in ten bytes.
@@ -99,7 +99,7 @@ impl<'a> DumpFramer<'a> {
         let mut want = self.ahead.want();
         loop {
             let ended = self.reader.fill(batch, want);
-            let (end, stop) = hop(batch.bytes(), ended);
+            let (end, stop) = skip_whole_records(batch.bytes(), ended);
             if end > 0 {
                 self.reader.unread(&batch.bytes()[end..]);
                 batch.truncate(end);
@@ -248,7 +248,7 @@ impl<'a> DumpFramer<'a> {
             None => None,
             Some(count) => {
                 self.count_fields(1);
-                Some(count == 1 && last == *b"}" && self.walk(start, start + length))
+                Some(count == 1 && last == *b"}" && self.check_fields(start, start + length))
             }
         }
     }
@@ -259,9 +259,9 @@ impl<'a> DumpFramer<'a> {
 
     /// Checks the fields of a record by position. Returns `true` if they fill the record exactly
     /// and one of them is its type or request.
-    fn walk(&self, mut at: u64, end: u64) -> bool {
+    fn check_fields(&self, mut at: u64, end: u64) -> bool {
         let mut is_flow = false;
-        for field in 0..2 * TOP_FIELDS {
+        for field in 0..2 * MAX_TOP_FIELDS {
             self.count_fields(1);
             if at == end {
                 return is_flow && field % 2 == 0;
@@ -407,7 +407,7 @@ impl<'a> DumpFramer<'a> {
 
 /// Steps over the whole records at the front. Returns the end of the last one, and the reason why
 /// the sequence stops there.
-fn hop(bytes: &[u8], ended: bool) -> (usize, RecordStop) {
+fn skip_whole_records(bytes: &[u8], ended: bool) -> (usize, RecordStop) {
     let mut at = 0;
     loop {
         let rest = &bytes[at..];
@@ -467,7 +467,7 @@ fn walk_dict(value: Tnetstring<'_>) -> (bool, u64) {
         fields += 1;
         let Ok((key, _)) = pair else { return (false, fields) };
         is_flow |= key == b"type" || key == b"request";
-        if fields > TOP_FIELDS as u64 {
+        if fields > MAX_TOP_FIELDS as u64 {
             return (false, fields);
         }
     }

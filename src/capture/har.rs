@@ -27,7 +27,7 @@ pub(super) use bounds::opening_bracket;
 const WINDOW: usize = 64 << 10;
 
 /// Depth of nested objects that are searched for the list of entries.
-const OPEN_OBJECTS: usize = 8;
+const MAX_OPEN_OBJECTS: usize = 8;
 
 pub(crate) struct HarFramer<'a> {
     reader: CaptureReader<'a>,
@@ -82,7 +82,7 @@ impl<'a> HarFramer<'a> {
             let cut = match self.state {
                 HarState::Start => self.start(batch),
                 HarState::Members => self.member(batch),
-                HarState::Elements => self.elements(batch),
+                HarState::Elements => self.read_entries(batch),
                 HarState::After => self.after(batch),
                 HarState::End => Some(Chunk::End),
             };
@@ -189,7 +189,7 @@ impl<'a> HarFramer<'a> {
             let in_log = self.open.last().copied().unwrap_or(false);
             let value = at + value;
             match bytes[value] {
-                b'{' if self.open.len() < OPEN_OBJECTS => {
+                b'{' if self.open.len() < MAX_OPEN_OBJECTS => {
                     self.open.push(key == b"log");
                     next = value + 1;
                 }
@@ -235,7 +235,7 @@ impl<'a> HarFramer<'a> {
 
     /// Handles a HAR that ends before its last bracket.
     fn end_early(&mut self, batch: &mut Batch, offset: u64, bytes: u64) -> Chunk {
-        if let Some(cut) = self.rescue(batch) {
+        if let Some(cut) = self.search_without_list(batch) {
             return cut;
         }
         self.state = HarState::End;
@@ -244,7 +244,7 @@ impl<'a> HarFramer<'a> {
 
     fn no_list(&mut self, batch: &mut Batch) -> Chunk {
         let (offset, position) = (batch.offset, self.reader.position());
-        if let Some(cut) = self.rescue(batch) {
+        if let Some(cut) = self.search_without_list(batch) {
             return cut;
         }
         // Another HAR may follow.
@@ -256,7 +256,7 @@ impl<'a> HarFramer<'a> {
 
     /// Searches a whole HAR without a list of entries for entries, because damage may have hidden
     /// the list. Does this once for each HAR.
-    fn rescue(&mut self, batch: &mut Batch) -> Option<Chunk> {
+    fn search_without_list(&mut self, batch: &mut Batch) -> Option<Chunk> {
         let can_search = !self.found_list && !std::mem::replace(&mut self.was_rescued, true);
         if !can_search || !self.reader.go_to(self.start) {
             return None;
@@ -267,7 +267,7 @@ impl<'a> HarFramer<'a> {
         self.seek(batch, ended, 0).then(|| self.after_damage(start, true))
     }
 
-    fn elements(&mut self, batch: &mut Batch) -> Option<Chunk> {
+    fn read_entries(&mut self, batch: &mut Batch) -> Option<Chunk> {
         let mut want = self.ahead.want();
         let mut ended = self.window(batch, want);
         loop {
@@ -299,7 +299,7 @@ impl<'a> HarFramer<'a> {
                         self.effort.spend(bytes.len());
                         return Some(self.resync(batch, ended, start));
                     }
-                    return Some(self.list_is_open(batch));
+                    return Some(self.end_open_list(batch));
                 }
                 // The search budget is used up by entries without an end, so this entry is taken
                 // for damage.
@@ -322,7 +322,7 @@ impl<'a> HarFramer<'a> {
 
     /// Handles a list that is not closed. If brackets are missing in its last entry, that entry may
     /// contain others.
-    fn list_is_open(&mut self, batch: &mut Batch) -> Chunk {
+    fn end_open_list(&mut self, batch: &mut Batch) -> Chunk {
         let (offset, length) = (batch.offset, batch.bytes().len() as u64);
         let position = self.reader.position();
         if let Some(start) = self.last_entry.take()

@@ -186,7 +186,7 @@ impl<'a> FlowLine<'a> {
                     }
                     break;
                 }
-                self.use_it(offset + start as u64, log_host, found);
+                self.emit_flow(offset + start as u64, log_host, found);
             }
             if json.peek().is_none() {
                 return;
@@ -253,7 +253,7 @@ impl<'a> FlowLine<'a> {
         self.nested_url.as_deref().or(self.url.as_deref())
     }
 
-    fn use_it(&self, offset: u64, log_host: &str, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
+    fn emit_flow(&self, offset: u64, log_host: &str, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
         let url = match self.url() {
             Some(url) => Some(Cow::Borrowed(url)),
             None => self.log.url(log_host).map(Cow::Owned),

@@ -6,7 +6,7 @@
 use crate::capture::batch::Batch;
 use crate::capture::chunk::CaptureItem;
 use crate::capture::tnetstring::{LEFT_OUT, Tnetstring, TnetstringError, take};
-use crate::flow::headers::beside;
+use crate::flow::headers::match_known_names;
 use crate::flow::proxy_request::Proxied;
 use crate::flow::{Body, Flow, Header, HeaderEncoding, Headers, Outcome, Protocol, Response};
 use crate::simd::is_same;
@@ -66,7 +66,7 @@ pub(crate) fn decode(record: Tnetstring<'_>) -> DecodedRecord<'_> {
         return bad("it is not a dict");
     }
     let Ok(record) = fields(record) else { return bad("its fields are damaged") };
-    if let Some(refused) = refused_version(record.version) {
+    if let Some(refused) = check_version(record.version) {
         return refused;
     }
     match record.kind {
@@ -117,7 +117,7 @@ fn fields(record: Tnetstring<'_>) -> Result<FlowRecord<'_>, TnetstringError> {
 
 /// Checks the version and returns the skipped record if it is not supported. Versions are `[major,
 /// minor, patch]` up to 2.0 and whole numbers from 3 on.
-fn refused_version<'a>(version: Option<Tnetstring<'a>>) -> Option<DecodedRecord<'a>> {
+fn check_version<'a>(version: Option<Tnetstring<'a>>) -> Option<DecodedRecord<'a>> {
     let version = version?;
     let refuse = |version: String, advice: &str| {
         let message = format!("record of flow format version {version}, {advice}; skipped");
@@ -229,8 +229,10 @@ fn headers(value: Tnetstring<'_>) -> Headers<'_> {
 }
 
 /// The encoding of headers: a list of pairs of name and value.
-static LIST: HeaderEncoding =
-    HeaderEncoding { next: next_header, beside: |list, names| beside(list, names, after_header) };
+static LIST: HeaderEncoding = HeaderEncoding {
+    next: next_header,
+    beside: |list, names| match_known_names(list, names, after_header),
+};
 
 /// The rest after a header with this name. `None` if the header has another name.
 #[inline]

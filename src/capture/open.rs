@@ -287,7 +287,7 @@ impl Captures {
     }
 
     /// The name of the first capture that is not a mitmproxy dump; `None` if all are.
-    pub(crate) fn first_that_is_no_dump(&self) -> Option<&str> {
+    pub(crate) fn first_other_than_dump(&self) -> Option<&str> {
         let state = self.states.first().map(|state| &*state.0);
         let other = self.sources.iter().find(|source| source.format != Format::Mitmproxy);
         state.or_else(|| other.map(|source| &*source.name))

@@ -32,7 +32,7 @@ pub fn nanoseconds(text: &[u8]) -> Option<i64> {
         return number(float.to_string().as_bytes());
     }
     let timestamp = text.parse::<Timestamp>().ok();
-    let timestamp = timestamp.or_else(|| of_access_log(text)).or_else(|| unusual(text))?;
+    let timestamp = timestamp.or_else(|| of_access_log(text)).or_else(|| parse_lenient(text))?;
     i64::try_from(timestamp.as_nanosecond()).ok()
 }
 
@@ -103,12 +103,12 @@ fn of_access_log(text: &str) -> Option<Timestamp> {
     let (date, time) = text.split_once(':')?;
     let [day, month, year] = date.split('/').collect::<Vec<_>>()[..] else { return None };
     let month = (month.len() == 3).then(|| MONTHS.find(month)).flatten()? / 3 + 1;
-    unusual(&format!("{year}-{month:02}-{day}T{}", time.replace(' ', "")))
+    parse_lenient(&format!("{year}-{month:02}-{day}T{}", time.replace(' ', "")))
 }
 
 /// Parses times that are not valid in RFC 3339: without a zone, without a time of day, or with more
 /// than nine decimals.
-fn unusual(text: &str) -> Option<Timestamp> {
+fn parse_lenient(text: &str) -> Option<Timestamp> {
     let cut;
     let text = match text.split_once('.') {
         Some((before, after)) => {

@@ -8,7 +8,7 @@
 pub(crate) const LEFT_OUT: u8 = b'*';
 
 /// Maximum number of digits that mitmproxy accepts in a length.
-const LENGTH_DIGITS: usize = 12;
+const MAX_LENGTH_DIGITS: usize = 12;
 
 /// One value: its tag, and its payload, not decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ fn any_prefix(bytes: &[u8]) -> LengthPrefix {
     let mut length = 0_u64;
     for (i, byte) in bytes.iter().enumerate() {
         match byte {
-            b'0'..=b'9' if i < LENGTH_DIGITS => length = length * 10 + u64::from(byte - b'0'),
+            b'0'..=b'9' if i < MAX_LENGTH_DIGITS => length = length * 10 + u64::from(byte - b'0'),
             b':' if i > 0 => return LengthPrefix::Length { length, bytes: i + 1 },
             _ => return LengthPrefix::Bad,
         }

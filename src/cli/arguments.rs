@@ -51,16 +51,16 @@ pub(super) struct Arguments {
 const AFTER_HELP: &str = "\
 Examples:
   api-patterns dump.mitm                                     a table of the endpoints
-  api-patterns analyze session.har --exclude static,404      without files of pages and what was not found
+  api-patterns analyze session.har --exclude static,404      without the assets of pages, and without 404s
   api-patterns show dump.mitm --endpoint '/users/7' --curl   the newest such request as a command of curl
-  api-patterns report session.har --output report.html       a page to look at
-  api-patterns explore dump.mitm                             look around in the terminal, and correct templates
+  api-patterns report session.har --output report.html       a report as an HTML page
+  api-patterns explore dump.mitm                             explore the endpoints in the terminal, and correct templates
   api-patterns openapi dump.mitm --output apis/              an OpenAPI description of each host
   mitmdump -w dump.mitm & api-patterns analyze --follow dump.mitm
 
 Exit codes:
   0  at least one endpoint was found, or the comparison found nothing to fail on
-  1  no flow matched, or the comparison found what it is to fail on
+  1  no flow matched, or the comparison found something to fail on
   2  an option or an input is wrong; whatever could be read is still reported";
 
 #[derive(Debug, Subcommand)]
@@ -73,14 +73,14 @@ pub(super) enum Command {
     Schema(SchemaArguments),
     /// Show single requests with their responses: one by its id, or the newest of an endpoint
     Show(ShowArguments),
-    /// Write a page to look at: one HTML file with the endpoints, their schemas and what is slow, large or fails
+    /// Write a report as one HTML file: the endpoints, their schemas, and the slowest, largest and most failing ones
     Report(ReportArguments),
     /// Explore a report on the terminal, and correct what was decided wrongly: a tree, a table, details
     #[cfg(feature = "tui")]
     Explore(ExploreArguments),
     /// Write OpenAPI descriptions, one for each host
     Openapi(OpenApiArguments),
-    /// Compare captures with an OpenAPI description: what traffic does that the description does not say
+    /// Compare captures with an OpenAPI description: find traffic that it does not describe or contradicts
     Drift(DriftArguments),
     /// Compare two captures, saved states or descriptions: what was added, removed or changed, and whether clients break
     Diff(DiffArguments),
@@ -92,7 +92,8 @@ pub(super) enum Command {
     /// Serve `get_api_patterns` to an agent: a Model Context Protocol server on standard input and output
     #[cfg(feature = "mcp")]
     Mcp(McpArguments),
-    /// Stand in front of any server of the Model Context Protocol: calls reach it by the rules of a policy alone
+    /// Run a gateway in front of any server of the Model Context Protocol, which passes on only the calls that a
+    /// policy allows
     #[cfg(feature = "gateway")]
     Gateway(GatewayArguments),
     /// Check a policy for agents, try out what it says of a call, and write one to begin with

@@ -63,7 +63,9 @@ pub(super) fn explore(arguments: &ExploreArguments) -> Result<Exit, Failure> {
     let read = start.elapsed();
     let captures = Rc::new(captures);
     if session.analysis.report.patterns.is_empty() && !arguments.follow {
-        return Ok(Messages::new(&captures, selection.quiet).after(&session.analysis, read));
+        return Ok(
+            Messages::new(&captures, selection.quiet).report_analysis(&session.analysis, read)
+        );
     }
     let of_problems = Rc::clone(&captures);
     let problems_of = move |analysis: &Analysis| analysis.problems(&of_problems);
@@ -71,5 +73,5 @@ pub(super) fn explore(arguments: &ExploreArguments) -> Result<Exit, Failure> {
     let interval = Duration::from_secs_f64(arguments.interval);
     screen::explore(&mut explorer, interval, &is_interrupted)?;
     let session = explorer.into_session();
-    Ok(Messages::new(&captures, selection.quiet).after(&session.analysis, read))
+    Ok(Messages::new(&captures, selection.quiet).report_analysis(&session.analysis, read))
 }

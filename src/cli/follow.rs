@@ -62,7 +62,8 @@ pub(super) fn follow(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     } else {
         show(&mut analysis, arguments, &mut screen)?;
     }
-    Ok(Messages::new(&captures, input.source.selection.quiet).after(&analysis, start.elapsed()))
+    Ok(Messages::new(&captures, input.source.selection.quiet)
+        .report_analysis(&analysis, start.elapsed()))
 }
 
 /// The one capture that can be followed.

@@ -16,8 +16,8 @@ use crate::error::Error;
 use crate::flow::text::printable;
 use crate::gateway::granting::{list_grants, make_grant, revoke_grants};
 use crate::gateway::{
-    ANSWERED, AccessSettings, AuditSettings, Complain, GatewaySettings, RemoteServer, Upstream,
-    serve_http, serve_stdio,
+    ANSWERED, AccessSettings, AuditSettings, GatewaySettings, OperatorMessages, RemoteServer,
+    Upstream, serve_http, serve_stdio,
 };
 use crate::mcp::{LocalServer, Settings};
 
@@ -82,8 +82,8 @@ fn serve(arguments: &GatewayArguments) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// What tells the operator something: sentences on standard error.
-pub(super) fn complaints() -> Complain {
+/// Returns the function that prints sentences for the operator to standard error.
+pub(super) fn complaints() -> OperatorMessages {
     Arc::new(complain)
 }
 
@@ -98,7 +98,7 @@ pub(super) fn upstream(arguments: &ServerArguments) -> Result<Upstream, Error> {
     }
 }
 
-/// How clients come in over HTTP, if they do.
+/// The settings of access over HTTP; `None` without `--listen`.
 pub(super) fn access(arguments: &ListenArguments, identity: &str) -> Option<AccessSettings> {
     Some(AccessSettings {
         address: arguments.listen?,

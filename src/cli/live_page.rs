@@ -17,7 +17,7 @@ use crate::output::Output;
 use crate::serve::PageServer;
 
 /// A page is made again after this many times the time that making it took, so that it takes a tenth of a processor at most.
-const PATIENCE: u32 = 10;
+const REFRESH_FACTOR: u32 = 10;
 
 /// Serves the page until Ctrl-C, and writes it to the output at the end.
 pub(super) fn serve(arguments: &ReportArguments) -> Result<Exit, Failure> {
@@ -74,7 +74,7 @@ pub(super) fn serve(arguments: &ReportArguments) -> Result<Exit, Failure> {
                 Err(_) => {}
             }
         }
-        if is_old && made.elapsed() >= cost * PATIENCE {
+        if is_old && made.elapsed() >= cost * REFRESH_FACTOR {
             made = Instant::now();
             server.replace(page_bytes(follower.analysis(), true)?);
             cost = made.elapsed();
@@ -82,7 +82,7 @@ pub(super) fn serve(arguments: &ReportArguments) -> Result<Exit, Failure> {
         }
     }
     let analysis = follower.finish()?;
-    let exit = Messages::new(&captures, is_quiet).after(&analysis, start.elapsed());
+    let exit = Messages::new(&captures, is_quiet).report_analysis(&analysis, start.elapsed());
     if let Some(output) = &arguments.output {
         let bytes = page_bytes(analysis, false)?;
         write_file(output, |out| out.write_all(&bytes))?;

@@ -13,7 +13,7 @@ pub(super) fn page() -> io::Result<Vec<u8>> {
     clap_mangen::Man::new(program.clone()).render(&mut page)?;
     add_commands(&mut page, &program, "api-patterns")?;
     let text = String::from_utf8_lossy(&page);
-    // Examples and exit codes are aligned, and are no running text.
+    // Examples and exit codes are aligned, and are not running text.
     let text = text.replace(".SH EXTRA\n", ".SH EXAMPLES AND EXIT CODES\n.nf\n");
     let lines = text.lines().scan(false, |is_open, line| {
         let is_next = line.starts_with(".SH") || line.starts_with(".TH");

@@ -13,10 +13,24 @@ use crate::report::endpoint_class::EndpointClass;
 use crate::report::{Pattern, Report};
 use crate::skip::{SkipReason, Skips};
 
-/// Prints one sentence to stderr. A closed stderr is ignored, since there is nowhere to report it.
+/// Prints one sentence to stderr, on a terminal in lines of its width. A closed stderr is ignored, since there is nowhere to
+/// report it.
 pub(super) fn complain(sentence: &str) {
-    writeln!(io::stderr(), "api-patterns: {sentence}").unwrap_or_default();
+    let line = format!("api-patterns: {sentence}");
+    let width =
+        terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| usize::from(width.0));
+    let shown = match width {
+        Some(width) if width >= MIN_WIDTH => textwrap::fill(
+            &line,
+            textwrap::Options::new(width).subsequent_indent("  ").break_words(false),
+        ),
+        _ => line,
+    };
+    writeln!(io::stderr(), "{shown}").unwrap_or_default();
 }
+
+/// The narrowest terminal for which sentences are broken, in columns.
+const MIN_WIDTH: usize = 20;
 
 pub(super) struct Messages<'a> {
     captures: &'a Captures,
@@ -36,7 +50,7 @@ impl<'a> Messages<'a> {
         Self { captures, quiet }
     }
 
-    pub(super) fn after(&self, analysis: &Analysis, time: Duration) -> Exit {
+    pub(super) fn report_analysis(&self, analysis: &Analysis, time: Duration) -> Exit {
         let totals = &analysis.report.totals;
         let totals = RunTotals {
             flows: totals.flows,
@@ -189,7 +203,7 @@ impl<'a> Messages<'a> {
 
 /// Returns `true` if flows were captured, but none of them is HTTP and says its host.
 fn is_unusable(skips: &Skips) -> bool {
-    let is_of_no_use = |reason: SkipReason| reason.is_no_http() || reason == SkipReason::NoHost;
+    let is_of_no_use = |reason: SkipReason| reason.is_not_http() || reason == SkipReason::NoHost;
     skips.total() > 0 && skips.iter().all(|(reason, _, _)| is_of_no_use(reason))
 }
 

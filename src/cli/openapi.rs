@@ -28,7 +28,7 @@ pub(super) fn openapi(arguments: &OpenApiArguments) -> Result<Exit, Failure> {
         refuse_captures("--output", output, &input.source.captures)?;
     }
     let edited = match &arguments.merge {
-        Some(file) => Some(edited(file, arguments.output.as_deref())?),
+        Some(file) => Some(read_edited(file, arguments.output.as_deref())?),
         None => None,
     };
     let monitor = ProgressMonitor::new(input.progress, input.source.selection.quiet);
@@ -52,11 +52,12 @@ pub(super) fn openapi(arguments: &OpenApiArguments) -> Result<Exit, Failure> {
             None => write(&described, arguments)?,
         }
     }
-    Ok(Messages::new(&captures, input.source.selection.quiet).after(&analysis, start.elapsed()))
+    Ok(Messages::new(&captures, input.source.selection.quiet)
+        .report_analysis(&analysis, start.elapsed()))
 }
 
 /// Reads the description to merge with.
-fn edited(file: &Path, output: Option<&Path>) -> Result<EditedDescription, Error> {
+fn read_edited(file: &Path, output: Option<&Path>) -> Result<EditedDescription, Error> {
     if let Some(folder) = output.filter(|output| is_folder(output)) {
         let what =
             format!("--output {}: with --merge one file is written; name a file", folder.display());

@@ -72,7 +72,7 @@ fn tools_of_server(arguments: &PolicyCheckArguments) -> Result<Option<Vec<String
 }
 
 #[cfg(not(feature = "gateway"))]
-#[expect(clippy::unnecessary_wraps, reason = "as its twin with the gateway")]
+#[expect(clippy::unnecessary_wraps, reason = "as the function with the feature gateway")]
 fn tools_of_server(_: &PolicyCheckArguments) -> Result<Option<Vec<String>>, Failure> {
     Ok(None)
 }

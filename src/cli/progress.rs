@@ -12,7 +12,7 @@ use crate::engine::{Monitor, Progress};
 use crate::math::grouped;
 
 /// Time before the progress bar appears. Shorter runs show none.
-const PATIENCE: Duration = Duration::from_millis(400);
+const PROGRESS_DELAY: Duration = Duration::from_millis(400);
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -58,7 +58,7 @@ impl ProgressMonitor {
 
 impl Monitor for ProgressMonitor {
     fn progress(&self, progress: &Progress) -> bool {
-        if self.wanted && self.start.elapsed() >= PATIENCE {
+        if self.wanted && self.start.elapsed() >= PROGRESS_DELAY {
             let bar = self.bar.get_or_init(|| new_bar(progress.total_bytes));
             bar.set_position(progress.bytes.max(bar.position()));
             bar.set_message(grouped(progress.flows));

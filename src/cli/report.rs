@@ -60,7 +60,8 @@ pub(super) fn report(arguments: &ReportArguments) -> Result<Exit, Failure> {
         };
         write_file(&file, |out| viewer.write(&described, out))?;
     }
-    Ok(Messages::new(&captures, input.source.selection.quiet).after(&analysis, start.elapsed()))
+    Ok(Messages::new(&captures, input.source.selection.quiet)
+        .report_analysis(&analysis, start.elapsed()))
 }
 
 /// The most fields of an endpoint that a page lists.

@@ -32,7 +32,8 @@ pub(super) fn schema(arguments: &SchemaArguments) -> Result<Exit, Failure> {
         out.write_all(b"\n")?;
         out.flush()?;
     }
-    Ok(Messages::new(&captures, input.source.selection.quiet).after(&analysis, start.elapsed()))
+    Ok(Messages::new(&captures, input.source.selection.quiet)
+        .report_analysis(&analysis, start.elapsed()))
 }
 
 fn answer(

@@ -37,7 +37,7 @@ pub(super) fn show(arguments: &ShowArguments) -> Result<Exit, Failure> {
             write_dump(&captures, &options, &query, output, &monitor)?
         } else {
             let found = engine::exchanges(&captures, &options, &query, secrets, &monitor)?;
-            let mut file = BufWriter::new(created(output)?);
+            let mut file = BufWriter::new(create_private(output)?);
             ExchangeHar.write(&found, &mut file)?;
             file.flush()?;
             found.len() as u64
@@ -115,7 +115,7 @@ fn write_dump(
 }
 
 /// Creates a file that only its owner can read, because captures hold secrets.
-fn created(path: &Path) -> Result<std::fs::File, Error> {
+fn create_private(path: &Path) -> Result<std::fs::File, Error> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]

@@ -114,13 +114,18 @@ impl DescriptionFiles {
             return Ok(());
         }
         if self.files.len() >= MAX_FILES {
-            return Err(format!("a description has at most {MAX_FILES} files"));
+            return Err(format!(
+                "a description has at most {MAX_FILES} files; bundle it into fewer"
+            ));
         }
         let name = shown.join(relative).display().to_string();
         let text = read_text(&real, &name).map_err(|error| error.to_string())?;
         *bytes += text.len() as u64;
         if *bytes > MAX_TOTAL_BYTES {
-            return Err(format!("all files have more than {} MB", MAX_TOTAL_BYTES >> 20));
+            return Err(format!(
+                "all files together have more than {} MB; leave out the parts that are not compared",
+                MAX_TOTAL_BYTES >> 20
+            ));
         }
         let value = parse(&name, &text).map_err(|error| error.to_string())?;
         self.by_path.insert(real.clone(), self.files.len());
@@ -186,7 +191,13 @@ fn read_text(path: &Path, name: &str) -> Result<String, Error> {
     let mut bytes = Vec::new();
     file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(problem(name, &format!("the file has more than {} MB", MAX_FILE_BYTES >> 20)));
+        return Err(problem(
+            name,
+            &format!(
+                "the file has more than {} MB; split it into several files",
+                MAX_FILE_BYTES >> 20
+            ),
+        ));
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(bytes);
     String::from_utf8(bytes).map_err(|error| {

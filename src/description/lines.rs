@@ -28,7 +28,7 @@ pub(crate) fn lines_of<'p>(text: &str, wanted: &[&'p str]) -> BTreeMap<&'p str, 
             | Event::SequenceStart(..) => {}
             _ => continue,
         }
-        // A key, or a value?
+        // In a mapping, keys and values alternate.
         if let Some(level) = levels.last_mut()
             && level.is_mapping
             && !level.has_key
@@ -40,7 +40,7 @@ pub(crate) fn lines_of<'p>(text: &str, wanted: &[&'p str]) -> BTreeMap<&'p str, 
                 note(wanted, &pointer, line, &mut found);
                 continue;
             }
-            // A key that is no scalar: what is below it has no pointer.
+            // A key that is not a scalar: nothing below it has a pointer.
             pointer.push_str("/\0");
         } else if let Some(level) = levels.last_mut()
             && !level.is_mapping

@@ -89,8 +89,8 @@ pub(crate) struct CompiledSchema {
     pub(crate) is_never: bool,
     pub(crate) reference: Option<SchemaId>,
     pub(crate) kinds: KindSet,
-    /// Null is valid, whatever else is said: `nullable` of OpenAPI 3.0. Beside references and combinations it says nothing by
-    /// the letter, and everybody means this by it.
+    /// Null is valid, whatever else is said: `nullable` of OpenAPI 3.0. Beside references and combinations the
+    /// specification gives it no effect, but descriptions use it with this meaning.
     pub(crate) is_nullable: bool,
     pub(crate) values: Option<Vec<Value>>,
     pub(crate) text: Option<Box<TextRules>>,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::description::cursor::DescriptionPlace;
 use crate::diff::model::{ApiModel, MessagePart, ModelPlace, OperationModel};
-use crate::diff::probability::of_none;
+use crate::diff::probability::probability_of_none;
 use crate::diff::rule::DiffRule;
 
 /// A change, or what may be one.
@@ -35,7 +35,7 @@ struct Chance {
     other: u64,
 }
 
-/// All changes. Those that are certain have no confidence; those of which nothing is known have 0.
+/// Compares two models and returns all changes. A certain change has no confidence; one without any evidence has 0.
 pub(super) fn compare(before: &ApiModel, after: &ApiModel) -> Vec<ApiChange> {
     let mut changes = Vec::new();
     let keys: BTreeSet<&String> = before.operations.keys().chain(after.operations.keys()).collect();
@@ -104,7 +104,9 @@ fn confidence(
         (true, true) => {
             #[expect(clippy::cast_precision_loss, reason = "numbers of places")]
             let tests = tests.max(1) as f64;
-            Some((1.0 - of_none(chance.shown, chance.of, chance.other) * tests).max(0.0))
+            Some(
+                (1.0 - probability_of_none(chance.shown, chance.of, chance.other) * tests).max(0.0),
+            )
         }
     }
 }

@@ -139,7 +139,7 @@ fn walk(
         walk(operation, &below, Some(&place.path), presence, &items.item, level + 1, is_text);
     }
     let Some(fields) = &shape.fields else { return };
-    // Keys that are data are no properties: where most objects lack most keys, nothing is compared.
+    // Keys that are data are not properties: where most objects lack most keys, nothing is compared.
     let kept: u64 = fields.iter().map(|(_, _, field)| field.present).sum();
     let is_map =
         fields.keys.len() as u64 > 24 && kept < fields.count * fields.keys.len() as u64 / 8;

@@ -1,6 +1,6 @@
-//! How probable it is that something that is missing is gone, and was not merely not seen.
+//! The probability that a part of an API is gone, and is not missing by chance.
 
-/// Terms of the product that are multiplied. What came even once in a few is certain to be gone long before.
+/// Maximum number of factors of the product. For a part that came in one of a few messages, it is near 0 long before.
 const MAX_TERMS: u64 = 20_000;
 
 /// The probability that none of `later` trials shows what `shown` of `earlier` trials showed, if nothing has changed.
@@ -8,7 +8,7 @@ const MAX_TERMS: u64 = 20_000;
 /// It is the predictive probability of a binomial share with Jeffreys' prior: the product of
 /// `(earlier - shown + 1/2 + i) / (earlier + 1 + i)` for `i` below `later`.
 #[expect(clippy::cast_precision_loss, reason = "counts of messages")]
-pub(super) fn of_none(shown: u64, earlier: u64, later: u64) -> f64 {
+pub(super) fn probability_of_none(shown: u64, earlier: u64, later: u64) -> f64 {
     if shown == 0 {
         return 1.0;
     }
@@ -25,8 +25,8 @@ pub(super) fn of_none(shown: u64, earlier: u64, later: u64) -> f64 {
     probability
 }
 
-/// Counts of parts of messages as counts of messages: what stands ten times in one message is not ten times as sure.
-pub(super) fn in_messages(shown: u64, of: u64, messages: u64) -> (u64, u64) {
+/// Scales counts of parts of messages to counts of messages, because parts of one message are not independent.
+pub(super) fn scale_to_messages(shown: u64, of: u64, messages: u64) -> (u64, u64) {
     if of <= messages || of == 0 {
         return (shown, of);
     }
@@ -41,17 +41,17 @@ mod tests {
 
     #[test]
     fn what_came_always_is_gone_soon() {
-        assert!((of_none(1, 1, 1) - 0.25).abs() < 1e-9);
-        assert!(of_none(5, 5, 5) < 0.001);
-        assert!(of_none(1, 100, 100) > 0.3);
-        assert!(of_none(50, 100, 20) < 0.001);
-        assert!(of_none(0, 10, 10) >= 1.0 && of_none(3, 10, 0) >= 1.0);
+        assert!((probability_of_none(1, 1, 1) - 0.25).abs() < 1e-9);
+        assert!(probability_of_none(5, 5, 5) < 0.001);
+        assert!(probability_of_none(1, 100, 100) > 0.3);
+        assert!(probability_of_none(50, 100, 20) < 0.001);
+        assert!(probability_of_none(0, 10, 10) >= 1.0 && probability_of_none(3, 10, 0) >= 1.0);
     }
 
     #[test]
     fn parts_of_one_message_count_as_one() {
-        assert_eq!(in_messages(30, 30, 1), (1, 1));
-        assert_eq!(in_messages(1, 30, 3), (1, 3));
-        assert_eq!(in_messages(2, 3, 10), (2, 3));
+        assert_eq!(scale_to_messages(30, 30, 1), (1, 1));
+        assert_eq!(scale_to_messages(1, 30, 3), (1, 3));
+        assert_eq!(scale_to_messages(2, 3, 10), (2, 3));
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn diff_report(
     };
     let shown: Vec<&ApiChange> = changes.iter().filter(is_sure).collect();
     let left_out = changes.len() - shown.len();
-    let shown = one_cause(shown);
+    let shown = merge_by_cause(shown);
     let mut hosts: Vec<&str> = shown.iter().map(|(change, _)| &*change.host).collect();
     hosts.sort_unstable();
     hosts.dedup();
@@ -71,7 +71,7 @@ pub(super) fn diff_report(
 }
 
 /// Changes of one schema that several endpoints have are one finding, with the number of further endpoints.
-fn one_cause(changes: Vec<&ApiChange>) -> Vec<(&ApiChange, usize)> {
+fn merge_by_cause(changes: Vec<&ApiChange>) -> Vec<(&ApiChange, usize)> {
     let mut found: Vec<(&ApiChange, usize)> = Vec::new();
     let mut by_cause: BTreeMap<(String, &str, &DescriptionPlace), usize> = BTreeMap::new();
     for change in changes {

@@ -162,7 +162,7 @@ impl<'v> Evaluator<'_, 'v> {
     }
 
     /// True if evaluating is to go on.
-    fn goes_on(&mut self) -> bool {
+    fn spend_step(&mut self) -> bool {
         if self.steps == 0 {
             self.out.is_unfinished = true;
             return false;
@@ -195,7 +195,7 @@ impl<'v> Evaluator<'_, 'v> {
 
     /// Evaluates one more schema that applies to the present value.
     fn in_place(&mut self, id: SchemaId, value: &'v MessageValue<'_>) {
-        if !self.goes_on() || self.in_place >= MAX_IN_PLACE {
+        if !self.spend_step() || self.in_place >= MAX_IN_PLACE {
             self.out.is_unfinished |= self.in_place >= MAX_IN_PLACE;
             return;
         }
@@ -213,7 +213,7 @@ impl<'v> Evaluator<'_, 'v> {
         if let Some(target) = schema.reference {
             self.in_place(target, value);
         }
-        self.own_rules(id, value);
+        self.check_own_rules(id, value);
         if let Some(branches) = &schema.branches {
             self.branches(id, branches, value);
         }
@@ -221,7 +221,7 @@ impl<'v> Evaluator<'_, 'v> {
     }
 
     /// The rules of a schema without those that it refers to or combines.
-    fn own_rules(&mut self, id: SchemaId, value: &'v MessageValue<'_>) {
+    fn check_own_rules(&mut self, id: SchemaId, value: &'v MessageValue<'_>) {
         let set = self.set;
         let schema = set.get(id);
         if schema.is_never {
@@ -236,7 +236,10 @@ impl<'v> Evaluator<'_, 'v> {
             };
             let seen = value.kind().names().concat();
             self.issue(rule, id, || {
-                format!("stated is {}, seen was {seen}", schema.kinds.names().join(" or "))
+                format!(
+                    "the schema states {}, and the value is {seen}",
+                    schema.kinds.names().join(" or ")
+                )
             });
             return;
         }
@@ -287,7 +290,7 @@ impl<'v> Evaluator<'_, 'v> {
             && !format.accepts(text)
         {
             self.issue(DriftRule::WrongFormat, id, || {
-                format!("stated is format {}", format.name())
+                format!("the schema states the format {}", format.name())
             });
         }
         if let Some(pattern) = &rules.pattern
@@ -299,7 +302,7 @@ impl<'v> Evaluator<'_, 'v> {
             let length = text.chars().count() as u64;
             if length < rules.least || rules.most.is_some_and(|most| length > most) {
                 self.issue(DriftRule::OutOfBounds, id, || {
-                    format!("stated are {}", bounds(rules.least, rules.most, "character"))
+                    format!("the schema states {}", bounds(rules.least, rules.most, "character"))
                 });
             }
         }
@@ -316,7 +319,9 @@ impl<'v> Evaluator<'_, 'v> {
         if let Some(of) = rules.multiple_of {
             let times = number / of;
             if (times - times.round()).abs() > 1e-9 * times.abs().max(1.0) {
-                self.issue(DriftRule::OutOfBounds, id, || format!("stated are multiples of {of}"));
+                self.issue(DriftRule::OutOfBounds, id, || {
+                    format!("the schema states multiples of {of}")
+                });
             }
         }
         let fits = match (rules.format, value) {
@@ -339,7 +344,7 @@ impl<'v> Evaluator<'_, 'v> {
         let length = items.len() as u64;
         if length < rules.least || rules.most.is_some_and(|most| length > most) {
             self.issue(DriftRule::OutOfBounds, id, || {
-                format!("stated are {}", bounds(rules.least, rules.most, "item"))
+                format!("the schema states {}", bounds(rules.least, rules.most, "item"))
             });
         }
         for (index, item) in items.iter().enumerate() {
@@ -353,13 +358,15 @@ impl<'v> Evaluator<'_, 'v> {
             }
         }
         if rules.is_unique && has_equal_items(items) {
-            self.issue(DriftRule::OutOfBounds, id, || "stated are items that differ".to_owned());
+            self.issue(DriftRule::OutOfBounds, id, || {
+                "the schema states that no two items are equal".to_owned()
+            });
         }
         if let Some((schema, least, most)) = rules.contains {
             let fitting = items.iter().filter(|item| self.fits(schema, item)).count() as u64;
             if fitting < least || most.is_some_and(|most| fitting > most) {
                 self.issue(DriftRule::OutOfBounds, id, || {
-                    format!("stated are {} of a kind", bounds(least, most, "item"))
+                    format!("the schema states {} that fit `contains`", bounds(least, most, "item"))
                 });
             }
         }

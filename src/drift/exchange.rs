@@ -157,7 +157,7 @@ impl ExchangeJudge<'_> {
             }
         }
         self.security(flow, &query);
-        self.request_body(flow, scratch);
+        self.judge_request_body(flow, scratch);
     }
 
     fn path_parameters(&mut self, flow: &Flow<'_>) {
@@ -268,7 +268,7 @@ impl ExchangeJudge<'_> {
         }
     }
 
-    fn request_body(&mut self, flow: &Flow<'_>, scratch: &mut ExchangeScratch) {
+    fn judge_request_body(&mut self, flow: &Flow<'_>, scratch: &mut ExchangeScratch) {
         let operation = self.operation;
         let body = flow.request_body;
         let is_sent = body.recorded_bytes().is_some_and(|bytes| bytes > 0);

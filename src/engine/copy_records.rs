@@ -51,7 +51,7 @@ pub fn copy_records(
     monitor: &dyn Monitor,
     out: &mut (dyn Write + Send),
 ) -> Result<CopiedRecords, Error> {
-    if let Some(name) = captures.first_that_is_no_dump() {
+    if let Some(name) = captures.first_other_than_dump() {
         let what = "this is not a mitmproxy dump, and only records of dumps can be written to a dump; write a HAR instead";
         return Err(Error::foreign(name, what));
     }

@@ -96,7 +96,10 @@ pub fn exchanges(
 
 /// The flows that a query means.
 pub(super) enum FlowChoice {
-    Id(String),
+    Id {
+        id: String,
+        decision: Box<Decision>,
+    },
     Endpoint {
         /// The text of the query.
         name: String,
@@ -107,23 +110,25 @@ pub(super) enum FlowChoice {
 }
 
 impl FlowChoice {
-    /// Reads the captures once if an endpoint is asked for.
+    /// Reads the captures once, to decide the endpoints.
     pub(super) fn new(
         captures: &Captures,
         options: &Options,
         query: &ExchangeQuery,
         monitor: &dyn Monitor,
     ) -> Result<Self, Error> {
-        let name = match query {
-            ExchangeQuery::Id(id) => return Ok(Self::Id(id.clone())),
-            ExchangeQuery::Endpoint { endpoint, .. } => endpoint,
-        };
         let with_bodies = Options { bodies: true, ..options.clone() };
         let (patterns, outcome) = observe_for_templates(captures, &with_bodies, monitor)?;
         if outcome.stopped {
             return Err(Error::canceled());
         }
         let mut decision = with_bodies.decide(&patterns);
+        let name = match query {
+            ExchangeQuery::Id(id) => {
+                return Ok(Self::Id { id: id.clone(), decision: Box::new(decision) });
+            }
+            ExchangeQuery::Endpoint { endpoint, .. } => endpoint,
+        };
         let ids_in = |decision: &Decision| -> Vec<String> {
             let wanted = find_endpoints(&decision.report.patterns, &decision.routes, name);
             wanted.iter().map(|pattern| pattern.id.clone()).collect()
@@ -146,12 +151,13 @@ impl FlowChoice {
     /// The endpoint of a flow that is wanted, empty if it is not known. `None` if the flow is not wanted.
     pub(super) fn wanted(&self, flow: &Flow<'_>, offset: u64) -> Option<&str> {
         match self {
-            Self::Id(id) => {
+            Self::Id { id, decision } => {
                 let mut record = RecordIdText::default();
                 let known = flow.shown_id(&mut record);
                 let is_place = || id.strip_prefix('@').is_some_and(|at| at == offset.to_string());
                 let is_id = known == id.as_bytes();
-                (is_id || is_place()).then_some("")
+                (is_id || is_place())
+                    .then(|| decision.routes.label(flow).map_or("", |label| &*label.endpoint))
             }
             Self::Endpoint { filter, decision, ids, .. } => {
                 let label = decision.routes.label(flow)?;
@@ -164,7 +170,7 @@ impl FlowChoice {
     /// The error if no flow is wanted.
     pub(super) fn nothing_found(&self) -> Error {
         let what = match self {
-            Self::Id(id) => format!(
+            Self::Id { id, .. } => format!(
                 "no flow has the id {id}; analyze --format json has ids in sample_flow_ids, and label writes that of each flow"
             ),
             Self::Endpoint { name, .. } => format!("no flow of {name} can be read"),

@@ -124,7 +124,7 @@ impl Follower {
             Err(error) => return Err(Error::io(&self.path.display().to_string(), "read", error)),
         };
         let length = file.metadata().map_or(0, |metadata| metadata.len());
-        let restarted = !self.mark.goes_on(&file);
+        let restarted = !self.mark.has_only_grown(&file);
         if restarted {
             self.patterns = self.options.new_patterns();
             self.outcome = RunResult::default();

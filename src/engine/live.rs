@@ -120,7 +120,7 @@ impl<S: FlowCollector + Clone + Sync> Live<S> {
     ///
     /// Fails if a thread cannot be started and if the monitor stopped the run. All files are then
     /// read again the next time.
-    pub(super) fn look(&mut self, monitor: &dyn Monitor) -> Result<(), Error> {
+    pub(super) fn refresh(&mut self, monitor: &dyn Monitor) -> Result<(), Error> {
         let looked = self.look_once(monitor);
         if looked.is_err() {
             self.files.clear();
@@ -139,7 +139,7 @@ impl<S: FlowCollector + Clone + Sync> Live<S> {
         let listing = Listing::of(&self.paths);
         let is_same = |file: &&TrackedFile<S>| {
             !file.is_unreadable
-                && file.is_same(file.look().as_ref())
+                && file.is_same(file.current_fingerprint().as_ref())
                 && listing.files.contains(&file.location)
         };
         listing.files.len() == files.len()
@@ -203,13 +203,13 @@ impl<S: FlowCollector + Clone + Sync> Live<S> {
         let (mut changed, mut has_changed) = (Vec::new(), false);
         for (number, file) in self.files.iter_mut().enumerate() {
             let Some(file) = file else { continue };
-            let now = file.look();
+            let now = file.current_fingerprint();
             let is_same = file.is_same(now.as_ref());
             file.stamp = now;
             if !is_same || file.is_unreadable {
                 has_changed |= !is_same;
                 self.groups[number % limits::MAX_LIVE_STATES].is_stale |=
-                    !file.goes_on(self.format);
+                    !file.has_only_grown(self.format);
                 changed.push(number);
             }
         }
@@ -260,7 +260,7 @@ impl<S: FlowCollector + Clone + Sync> Live<S> {
         let visit =
             |taken: &mut ThreadState<S>, source: usize, offset: u64, found: CaptureItem<'_>| {
                 let place = (plan[source].0, offset);
-                let is_settled = taken.boundaries[source].settles(offset, &found);
+                let is_settled = taken.boundaries[source].settle(offset, &found);
                 let state = if is_settled {
                     &mut taken.settled
                 } else {

@@ -28,7 +28,7 @@ use crate::sketch::stable_hash;
 
 /// Time that a call waits for another call that reads the captures. Clients wait longer for an
 /// answer.
-const PATIENCE: Duration = Duration::from_secs(50);
+const MAX_READ_WAIT: Duration = Duration::from_secs(50);
 
 /// Time between two checks whether the other call has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
@@ -158,7 +158,7 @@ impl LiveCaptures {
             format,
             known: Mutex::new(known),
             bodies: Mutex::default(),
-            patience: PATIENCE,
+            patience: MAX_READ_WAIT,
         }
     }
 
@@ -182,7 +182,7 @@ impl LiveCaptures {
     /// longer.
     pub fn view(&self, scope: &Scope, monitor: &dyn Monitor) -> Result<Arc<Snapshot>, Error> {
         let known = &mut *self.wait(monitor)?;
-        known.all.look(monitor)?;
+        known.all.refresh(monitor)?;
         let everything = Scope::default();
         let generation = known.all.generation();
         let all = known.view(&everything, generation).unwrap_or_else(|| {
@@ -227,7 +227,7 @@ impl LiveCaptures {
             let new = || NewestFlows::new(limits::MAX_RECENT_FLOWS);
             Live::new(self.paths.clone(), self.format, self.options.clone(), new)
         });
-        recent.look(monitor)?;
+        recent.refresh(monitor)?;
         let patterns = recent.total().among(scope.domain.as_deref(), limit);
         Ok(patterns.map(|patterns| self.decide(patterns, recent, scope.domain.is_some())))
     }
@@ -243,11 +243,11 @@ impl LiveCaptures {
         let at = self.narrow(scope, &mut known.narrow);
         match &mut known.narrow[at].1 {
             ScopedState::Newest(live) => {
-                live.look(monitor)?;
+                live.refresh(monitor)?;
                 Ok(self.decide(live.total().patterns(), live, is_narrowed))
             }
             ScopedState::Patterns(live) => {
-                live.look(monitor)?;
+                live.refresh(monitor)?;
                 Ok(self.decide(live.total(), live, is_narrowed))
             }
         }
@@ -266,7 +266,7 @@ impl LiveCaptures {
     /// assert!(captures.unchanged(&Scope::default()).is_some());
     /// # Ok::<(), api_patterns::Error>(())
     /// ```
-    pub fn unchanged(&self, scope: &Scope) -> Option<Arc<Snapshot>> {
+    pub fn cached_view(&self, scope: &Scope) -> Option<Arc<Snapshot>> {
         let known = self.known.try_lock().ok()?;
         if !known.all.is_current() {
             return None;
@@ -319,7 +319,7 @@ impl LiveCaptures {
             let options = Options { bodies: true, ..self.options.clone() };
             Live::new(self.paths.clone(), self.format, options, Patterns::with_bodies)
         });
-        state.look(monitor)?;
+        state.refresh(monitor)?;
         let generation = state.generation();
         if let Some((_, schemas)) = bodies.decided.as_ref().filter(|(of, _)| *of == generation) {
             return Ok((view, Arc::clone(schemas)));
@@ -343,7 +343,7 @@ impl LiveCaptures {
     /// assert_eq!(kept.sequence, view.sequence);
     /// # Ok::<(), api_patterns::Error>(())
     /// ```
-    pub fn kept(&self, fingerprint: u64) -> Option<Arc<Snapshot>> {
+    pub fn view_by_fingerprint(&self, fingerprint: u64) -> Option<Arc<Snapshot>> {
         let known = self.wait(&()).ok()?;
         let kept = known.views.iter().find(|(_, _, view)| view.fingerprint == fingerprint);
         kept.map(|(_, _, view)| Arc::clone(view))
@@ -417,14 +417,14 @@ impl LiveCaptures {
     /// # Errors
     ///
     /// Fails as [`view`](Self::view) does, and if the original tool raises an exception for a flow.
-    pub fn original(
+    pub fn compat_answer(
         &self,
         domain: Option<&str>,
         limit: Option<i64>,
         monitor: &dyn Monitor,
     ) -> Result<CompatAnswer, Error> {
         let known = &mut *self.wait(monitor)?;
-        known.all.look(monitor)?;
+        known.all.refresh(monitor)?;
         let key = (known.all.generation(), domain.map(str::to_owned), limit);
         if let Some((_, answer)) = known.answers.iter().find(|(asked, _)| *asked == key) {
             return Result::clone(answer);
@@ -432,7 +432,7 @@ impl LiveCaptures {
         let live = known.original.get_or_insert_with(|| {
             Live::new(self.paths.clone(), self.format, self.options.clone(), CompatRows::default)
         });
-        live.look(monitor)?;
+        live.refresh(monitor)?;
         let rows = live.total();
         // The original tool holds every flow in memory. If there are many flows, read them again
         // the next time.
@@ -476,7 +476,7 @@ impl LiveCaptures {
         let new = || {
             let mut options = self.options.clone();
             if let Some(domain) = &scope.domain {
-                options.domains = both(&self.options.domains, domain);
+                options.domains = intersect_domains(&self.options.domains, domain);
             }
             let (paths, format) = (self.paths.clone(), self.format);
             match scope.limit {
@@ -569,7 +569,7 @@ fn needs_own_flows(scope: &Scope, all: &Report) -> bool {
 }
 
 /// The domains that contain exactly the hosts of both `domains` (all hosts if empty) and `domain`.
-fn both(domains: &[String], domain: &str) -> Vec<String> {
+fn intersect_domains(domains: &[String], domain: &str) -> Vec<String> {
     if domains.is_empty() || domains.iter().any(|outer| is_host_in(domain, outer)) {
         return vec![domain.to_owned()];
     }
@@ -603,9 +603,9 @@ mod tests {
     #[test]
     fn what_the_operator_leaves_out_stays_out() {
         let domains = ["example.com".to_owned(), "api.other.org".to_owned()];
-        assert_eq!(both(&[], "a.b"), ["a.b"]);
-        assert_eq!(both(&domains, "api.example.com"), ["api.example.com"]);
-        assert_eq!(both(&domains, "other.org"), ["api.other.org"]);
-        assert_eq!(both(&domains, "third.net"), ["\0"]);
+        assert_eq!(intersect_domains(&[], "a.b"), ["a.b"]);
+        assert_eq!(intersect_domains(&domains, "api.example.com"), ["api.example.com"]);
+        assert_eq!(intersect_domains(&domains, "other.org"), ["api.other.org"]);
+        assert_eq!(intersect_domains(&domains, "third.net"), ["\0"]);
     }
 }

@@ -232,7 +232,7 @@ impl Explorer {
 
     /// Takes over what was decided in the meantime and, if `is_due`, what was added to a capture that grows. True if there is
     /// something to draw.
-    pub(crate) fn look(&mut self, is_due: bool) -> bool {
+    pub(crate) fn take_updates(&mut self, is_due: bool) -> bool {
         let mut is_changed = self.session.take_schemas();
         let change = if is_due { self.session.poll() } else { Ok(Change::Nothing) };
         match change {

@@ -100,7 +100,7 @@ fn endpoint_lines(explorer: &Explorer, pattern: &Pattern) -> Vec<Line<'static>> 
     let near_misses = analysis.near_misses.get(&pattern.id).map_or(&[][..], |near| near);
     let details = EndpointDetails::new(pattern, near_misses, &fields);
     let mut lines = vec![
-        titled(explorer, format!("{} {}", pattern.method, details.path)),
+        titled(explorer, format!("{} {}", pattern.shown_method(), details.path)),
         Line::from(format!(
             "{}  {}, {}  {}",
             pattern.host,

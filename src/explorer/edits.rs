@@ -1,4 +1,4 @@
-//! Correcting: from what is chosen to a rule, back again, and to a file.
+//! Corrections: made from the chosen node, taken back, and written to a rules file.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -38,7 +38,7 @@ impl Explorer {
             Event::Key(key) if key.kind != KeyEventKind::Release => self.press(*key),
             // What a question or the help is about stays as it is.
             Event::Mouse(mouse) if self.prompt.is_none() && self.help.is_none() => {
-                self.point(*mouse);
+                self.handle_mouse(*mouse);
                 true
             }
             _ => true,
@@ -50,7 +50,7 @@ impl Explorer {
         if is_control && matches!(key.code, KeyCode::Char('c' | 'd')) {
             // Where q would be the confirmation, so is Ctrl-C.
             let is_confirmed = self.prompt.take().is_some_and(|it| it.question == Question::Quit);
-            return !is_confirmed && self.quit();
+            return !is_confirmed && self.quit_or_ask();
         }
         if let Some(prompt) = self.prompt.take() {
             return self.answer(prompt, key);
@@ -69,7 +69,7 @@ impl Explorer {
         self.note = Note::default();
         let page = self.page();
         match key.code {
-            KeyCode::Char('q') => return self.quit(),
+            KeyCode::Char('q') => return self.quit_or_ask(),
             KeyCode::Char('?') | KeyCode::F(1) => self.help = Some(0),
             KeyCode::Up | KeyCode::Char('k') => self.step(-1),
             KeyCode::Down | KeyCode::Char('j') => self.step(1),
@@ -84,7 +84,7 @@ impl Explorer {
             KeyCode::BackTab => self.pane = next_pane(next_pane(self.pane)),
             KeyCode::Char('/') => self.ask(Question::Search, self.search.clone()),
             KeyCode::Esc => self.set_search(String::new()),
-            KeyCode::Char('s') => self.sort_otherwise(),
+            KeyCode::Char('s') => self.use_next_order(),
             KeyCode::Char('c') => self.choose_class(),
             KeyCode::Char('l') => self.correct(CorrectionKind::Keep, self.place(), ""),
             KeyCode::Char('p') => self.correct(CorrectionKind::Pin, self.place(), ""),
@@ -144,8 +144,8 @@ impl Explorer {
         true
     }
 
-    /// True if the exploration goes on: corrections that are in no file are asked about first.
-    fn quit(&mut self) -> bool {
+    /// Quits, or asks first if corrections were not written to a file. Returns `true` if the exploration goes on.
+    fn quit_or_ask(&mut self) -> bool {
         if self.session.unwritten() == 0 {
             return false;
         }
@@ -158,7 +158,7 @@ impl Explorer {
         self.refresh();
     }
 
-    fn sort_otherwise(&mut self) {
+    fn use_next_order(&mut self) {
         self.order = match self.order {
             EndpointOrder::Requests => EndpointOrder::Path,
             EndpointOrder::Path => EndpointOrder::Errors,

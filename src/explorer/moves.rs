@@ -108,7 +108,7 @@ impl Explorer {
         self.refresh();
     }
 
-    pub(super) fn point(&mut self, mouse: MouseEvent) {
+    pub(super) fn handle_mouse(&mut self, mouse: MouseEvent) {
         let at = Position { x: mouse.column, y: mouse.row };
         let areas = self.areas;
         let panes =

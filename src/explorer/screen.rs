@@ -100,7 +100,7 @@ pub(crate) fn explore(
         if is_due {
             next = Instant::now() + interval;
         }
-        is_changed |= explorer.look(is_due);
+        is_changed |= explorer.take_updates(is_due);
         if is_changed {
             terminal.draw(|frame| explorer.draw(frame))?;
         }

@@ -149,7 +149,7 @@ fn schemas_are_decided_beside_what_is_shown() {
             break;
         }
         std::thread::sleep(std::time::Duration::from_millis(5));
-        screen.explorer.look(false);
+        screen.explorer.take_updates(false);
     }
     // What was decided for rules that changed since is not taken.
     assert!(!screen.explorer.session.is_deciding());

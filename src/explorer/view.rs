@@ -20,6 +20,29 @@ use crate::report::selection::EndpointOrder;
 /// Columns of the screen from which on all panes are side by side; below it one has the whole screen.
 const MIN_COLUMNS: u16 = 60;
 
+/// The columns of the table of endpoints. Where it is narrow, paths are worth more than numbers.
+#[derive(Clone, Copy)]
+struct TableColumns {
+    /// Width of the path.
+    path: usize,
+    has_errors: bool,
+    has_latency: bool,
+}
+
+impl TableColumns {
+    /// Least width of a path beside the numbers.
+    const MIN_PATH: usize = 32;
+
+    fn new(width: usize) -> Self {
+        let [numbers, errors, latency] = [17, 7, 9];
+        let has_errors = width >= numbers + Self::MIN_PATH + errors;
+        let has_latency = width >= numbers + Self::MIN_PATH + errors + latency;
+        let used =
+            numbers + if has_errors { errors } else { 0 } + if has_latency { latency } else { 0 };
+        Self { path: width.saturating_sub(used), has_errors, has_latency }
+    }
+}
+
 impl Explorer {
     /// Draws everything, and remembers where the panes are.
     pub(crate) fn draw(&mut self, frame: &mut Frame<'_>) {
@@ -133,16 +156,20 @@ impl Explorer {
         self.areas.table_start = start_of(self.areas.table_start, chosen, room, self.table.len());
         let width = usize::from(inner.width);
         let has_host = matches!(self.node, NodeKey::All | NodeKey::ThirdParties);
-        let path_width = width.saturating_sub(34);
-        let title = format!(
-            "{:>8} {:<7} {:path_width$} {:>6} {:>8}",
-            "requests", "method", "path", "errors", "p50 ms"
-        );
+        let columns = TableColumns::new(width);
+        let mut title =
+            format!("{:>8} {:<7} {:width$}", "requests", "method", "path", width = columns.path);
+        if columns.has_errors {
+            title.push_str(&format!(" {:>6}", "errors"));
+        }
+        if columns.has_latency {
+            title.push_str(&format!(" {:>8}", "p50 ms"));
+        }
         let dim = Style::new().add_modifier(Modifier::DIM);
         let mut lines = vec![Line::from(Span::styled(title, dim))];
         let patterns = &self.session.analysis.report.patterns;
         for (row, at) in self.table.iter().enumerate().skip(self.areas.table_start).take(room) {
-            let line = self.endpoint_line(&patterns[*at], path_width, has_host);
+            let line = self.endpoint_line(&patterns[*at], columns, has_host);
             lines.push(if row == chosen { line.style(self.choice(Pane::Table)) } else { line });
         }
         if self.table.is_empty() {
@@ -157,7 +184,13 @@ impl Explorer {
         frame.render_widget(Paragraph::new(lines).block(block), area);
     }
 
-    fn endpoint_line(&self, pattern: &Pattern, width: usize, has_host: bool) -> Line<'static> {
+    fn endpoint_line(
+        &self,
+        pattern: &Pattern,
+        columns: TableColumns,
+        has_host: bool,
+    ) -> Line<'static> {
+        let width = columns.path;
         let path = pattern.endpoint.strip_prefix(&*pattern.method).map_or("", str::trim_start);
         let path = if has_host { format!("{}{path}", pattern.host) } else { path.to_owned() };
         let class = if pattern.class == EndpointClass::Api { "" } else { pattern.class.name() };
@@ -170,17 +203,21 @@ impl Explorer {
             if pattern.status_codes.keys().any(|code| code.starts_with('5')) { 4 } else { 3 };
         let latency = pattern.latency_ms.as_ref();
         let latency = latency.map_or_else(String::new, |latency| format!("{:.0}", latency.p50));
-        Line::from(vec![
+        let method = format!("{:<7} ", cut(pattern.shown_method(), 7));
+        let mut spans = vec![
             Span::raw(format!("{:>8} ", grouped(pattern.request_count))),
-            styled(self, format!("{:<7} ", cut(&pattern.method, 7)), method_style(&pattern.method)),
+            styled(self, method, method_style(&pattern.method)),
             Span::raw(path + &gap),
-            if errors > 0 {
-                styled(self, format!(" {share:>6}"), status_style(status))
-            } else {
-                Span::raw(" ".repeat(7))
-            },
-            Span::raw(format!(" {latency:>8}")),
-        ])
+        ];
+        if columns.has_errors && errors > 0 {
+            spans.push(styled(self, format!(" {share:>6}"), status_style(status)));
+        } else if columns.has_errors {
+            spans.push(Span::raw(" ".repeat(7)));
+        }
+        if columns.has_latency {
+            spans.push(Span::raw(format!(" {latency:>8}")));
+        }
+        Line::from(spans)
     }
 
     fn draw_detail(&mut self, frame: &mut Frame<'_>, area: Rect) {

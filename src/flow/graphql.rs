@@ -52,7 +52,7 @@ fn root_fields(tokens: &mut GraphqlTokens<'_>) -> Option<String> {
     let mut fields: Vec<&str> = Vec::new();
     let mut depth = 1;
     let mut last: Option<&str> = None;
-    // The name after a spread, a directive or a variable is no field.
+    // The name after a spread, a directive or a variable is not a field.
     let mut is_other = false;
     while depth > 0 {
         // What is cut off has the fields that were read so far.

@@ -201,7 +201,7 @@ fn after_if<'l>(
 /// Splits headers off the front of a list as long as their names equal the known names. `after`
 /// splits off one header with a given name.
 #[inline]
-pub(crate) fn beside<'b, 'l>(
+pub(crate) fn match_known_names<'b, 'l>(
     mut headers: &'b [u8],
     mut names: &'l [u8],
     after: impl Fn(&'b [u8], &'l [u8]) -> Option<&'b [u8]>,

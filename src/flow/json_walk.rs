@@ -157,7 +157,7 @@ mod tests {
         String::from_utf8_lossy(&text.unescaped()).into_owned()
     }
 
-    /// The plain twin: a walk over a parsed value.
+    /// The reference implementation: a walk over a parsed value.
     fn walk_value(value: &Value, depth: usize, seen: &mut Seen) {
         match value {
             Value::Null | Value::Bool(_) => {}

@@ -119,6 +119,13 @@ fn in_query<'a>(path: &[u8], query: &'a [u8]) -> Option<Cow<'a, [u8]>> {
             || query_value(query, &[b"extensions", b"queryId", b"doc_id", b"variables"]).is_some();
         return is_graphql.then_some(Cow::Borrowed(name)).filter(|name| !name.is_empty());
     }
+    if let Some(document) = query_value(query, &[b"query"])
+        && let Some(name) = in_encoded_document(document)
+        // Other query languages begin with a brace as well: `query={app="shop"}`.
+        && (!name.starts_with('{') || memchr::memmem::find(path, b"graphql").is_some())
+    {
+        return Some(Cow::Owned(name.into_bytes()));
+    }
     if query_value(query, &[b"batch"]) == Some(b"1") {
         let last = memchr::memrchr(b'/', path).map_or(path, |slash| &path[slash + 1..]);
         let first = last.split(|byte| *byte == b',').next()?;
@@ -128,6 +135,18 @@ fn in_query<'a>(path: &[u8], query: &'a [u8]) -> Option<Cow<'a, [u8]>> {
     let is_description =
         |name: &&[u8]| DESCRIPTIONS.iter().any(|known| name.eq_ignore_ascii_case(known));
     Some(query).filter(is_description).map(|name| Cow::Owned(name.to_ascii_lowercase()))
+}
+
+/// The operation of a GraphQL document that is the value of a query parameter (GraphQL over HTTP, section 5.1, "GET").
+fn in_encoded_document(value: &[u8]) -> Option<String> {
+    let has_braces = value.contains(&b'{') || memchr::memmem::find(value, b"%7").is_some();
+    if !has_braces || value.len() > limits::MAX_OPERATION_BODY_BYTES {
+        return None;
+    }
+    let spaced: Vec<u8> =
+        value.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    let decoded = percent_encoding::percent_decode(&spaced).decode_utf8().ok()?;
+    graphql::operation_name(&decoded)
 }
 
 /// The name of a query in a form of Relay: its friendly name, otherwise the number of its document.
@@ -251,6 +270,10 @@ mod tests {
         for (url, operation) in [
             ("https://h/api?operationName=Feed&extensions=%7B%22persistedQuery%22%3A1%7D", "pFeed"),
             ("https://h/log?operationName=Feed", ""),
+            ("https://h/graphql?query={users{id}}", "p{users}"),
+            ("https://h/graphql?query=query+GetTeams%20%7Bteams%7Bid%7D%7D", "pGetTeams"),
+            ("https://h/loki/api/v1/query_range?query=%7Bapp%3D%22shop%22%7D", ""),
+            ("https://h/find?query=shoes", ""),
             ("https://h/api/trpc/user.me,post.list?batch=1&input=%7B%7D", "puser.me"),
             ("https://h/api/trpc/user.me?batch=1", ""),
             ("https://h/service.asmx?WSDL", "pwsdl"),

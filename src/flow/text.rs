@@ -45,7 +45,7 @@ fn is_right_to_left(c: char) -> bool {
 }
 
 /// Maximum number of marks on one letter that are shown. More could cover the text around it.
-const MARKS: usize = 3;
+const MAX_MARKS: usize = 3;
 
 /// Number of consecutive marks that end with `c`, given the number before it.
 fn marks_with(before: usize, c: char) -> usize {
@@ -81,7 +81,7 @@ pub fn printable(bytes: &[u8]) -> Cow<'_, str> {
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
             marks = marks_with(marks, c);
-            if is_unsafe(c) || marks > MARKS {
+            if is_unsafe(c) || marks > MAX_MARKS {
                 percent(&mut out, c.encode_utf8(&mut [0; 4]).as_bytes());
             } else {
                 out.push(c);
@@ -96,7 +96,7 @@ fn has_many_marks(text: &str) -> bool {
     let mut marks = 0;
     text.chars().any(|c| {
         marks = marks_with(marks, c);
-        marks > MARKS
+        marks > MAX_MARKS
     })
 }
 
@@ -138,7 +138,7 @@ mod tests {
         }
         let marks = format!("a{}", "\u{301}".repeat(9));
         let shown = printable(marks.as_bytes());
-        assert_eq!(shown.matches('\u{301}').count(), MARKS);
+        assert_eq!(shown.matches('\u{301}').count(), MAX_MARKS);
         assert_eq!(
             printable("nguo\u{31b}\u{300}i d\u{f9}ng".as_bytes()),
             "nguo\u{31b}\u{300}i d\u{f9}ng"

@@ -75,7 +75,7 @@ fn split_plain(url: &[u8]) -> Option<UrlParts<'_>> {
 /// Splits a host of ordinary labels off the front.
 fn plain_host(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     // Most hosts are shorter than half of the maximum that a mask covers.
-    for most in [simd::MOST / 2, simd::MOST] {
+    for most in [simd::MAX_BYTES / 2, simd::MAX_BYTES] {
         let bits = ByteMask::of(&rest[..rest.len().min(most)])?;
         let of_host = bits.find(|lane| {
             lane.between(b'a', b'z')
@@ -96,7 +96,7 @@ fn plain_host(rest: &[u8]) -> Option<(&[u8], &[u8])> {
 /// As [`is_plain_host`], for a short host and its mask.
 fn is_plain_short_host(host: &[u8], bits: &ByteMask<'_>) -> bool {
     let (dots, dashes) = (bits.equal(b'.'), bits.equal(b'-'));
-    let last_label = simd::MOST - dots.leading_zeros() as usize;
+    let last_label = simd::MAX_BYTES - dots.leading_zeros() as usize;
     host.get(last_label).is_some_and(u8::is_ascii_lowercase)
         && dots & 1 == 0
         && dots & (dots >> 1) == 0

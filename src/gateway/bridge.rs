@@ -50,7 +50,7 @@ impl Bridge {
     }
 
     /// Forgets a request that did not reach the server, and gives the id that the client gave it.
-    pub(super) fn unreached(&mut self, id: &RequestId) -> Option<RequestId> {
+    pub(super) fn forget_unreached(&mut self, id: &RequestId) -> Option<RequestId> {
         match self {
             Self::Direct => Some(id.clone()),
             Self::LegacyServer(server) => server.unreached(id),

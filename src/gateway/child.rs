@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 use crate::flow::text;
-use crate::gateway::Complain;
+use crate::gateway::OperatorMessages;
 use crate::gateway::link::{FromServer, Link, MAX_QUEUED, read_messages, write_lines};
 
 /// Time that a program has to end by itself after its input ended, and again after it was asked to.
@@ -28,13 +28,14 @@ static RUNNING: Semaphore = Semaphore::const_new(MAX_RUNNING);
 const MAX_RUNNING: usize = 1000;
 
 /// Waits until all programs that were started have ended, which they do when their sessions have.
-pub(super) async fn all_ended() {
-    // Closed never, so that an error cannot be.
+pub(super) async fn wait_for_all() {
+    // The semaphore is never closed, so acquiring cannot fail.
     drop(RUNNING.acquire_many(u32::try_from(MAX_RUNNING).unwrap_or(u32::MAX)).await);
 }
 
-/// A part of what [`all_ended`] waits for; `None` if there is too much of it.
-pub(super) fn running() -> Option<SemaphorePermit<'static>> {
+/// Takes one of the [`MAX_RUNNING`] permits to run a program or a connection; [`all_ended`] waits until all are back.
+/// `None` if none is left.
+pub(super) fn acquire_permit() -> Option<SemaphorePermit<'static>> {
     RUNNING.try_acquire().ok()
 }
 
@@ -43,7 +44,7 @@ pub(super) fn running() -> Option<SemaphorePermit<'static>> {
 /// # Errors
 ///
 /// Fails with a sentence if the program cannot be started.
-pub(super) fn start(command: &[OsString], complain: &Complain) -> Result<Link, String> {
+pub(super) fn start(command: &[OsString], complain: &OperatorMessages) -> Result<Link, String> {
     let shown =
         |program: &OsString| text::printable(program.to_string_lossy().as_bytes()).into_owned();
     let [program, arguments @ ..] = command else {
@@ -55,7 +56,7 @@ pub(super) fn start(command: &[OsString], complain: &Complain) -> Result<Link, S
     // A group of its own: signals of the terminal are for the gateway, which ends all that the program started.
     #[cfg(unix)]
     start.process_group(0);
-    let running = running().ok_or("too many servers are running")?;
+    let running = acquire_permit().ok_or("too many servers are running; end some sessions")?;
     let mut child = start.spawn().map_err(|error| {
         let why = match error.kind() {
             std::io::ErrorKind::NotFound => {
@@ -69,7 +70,7 @@ pub(super) fn start(command: &[OsString], complain: &Complain) -> Result<Link, S
     let (Some(input), Some(output), Some(errors)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
-        return Err("the server has no standard streams".to_owned());
+        return Err("the pipes of the server could not be opened; try again".to_owned());
     };
     let (outgoing, to_server) = mpsc::channel(MAX_QUEUED);
     let (from_server, incoming) = mpsc::channel(MAX_QUEUED);
@@ -141,7 +142,7 @@ fn signal(group: Option<u32>, is_final: bool) {
 fn signal(_group: Option<u32>, _is_final: bool) {}
 
 /// Passes on standard error line by line, marked, and without what could act on a terminal.
-async fn pass_on_errors(errors: impl AsyncRead + Unpin, complain: Complain) {
+async fn pass_on_errors(errors: impl AsyncRead + Unpin, complain: OperatorMessages) {
     let mut errors = BufReader::new(errors);
     loop {
         let mut line = Vec::new();

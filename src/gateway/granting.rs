@@ -53,8 +53,9 @@ pub(crate) fn make_grant(
         }
         None => {}
     }
-    let token =
-        new_token().ok_or_else(|| Error::usage("the system has no random numbers to give"))?;
+    let token = new_token().ok_or_else(|| {
+        Error::usage("the random generator of the system fails, so no token can be made; try again")
+    })?;
     let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
     let expires = expires.map(|after| now.saturating_add(micros(after)));
     store

@@ -47,10 +47,10 @@ const SWEEP: Duration = Duration::from_secs(2);
 /// The path of the protocol.
 const ENDPOINT: &str = "/mcp";
 
-/// Headers that repeat what a request of a client without a handshake says do not agree with it.
+/// The error code for headers that contradict the request whose content they repeat.
 const HEADER_MISMATCH: i32 = -32020;
 
-/// What every connection needs.
+/// The state that all HTTP connections of a gateway share.
 struct HttpSite {
     gateway: Arc<Gateway>,
     access: Access,
@@ -85,7 +85,11 @@ impl ListeningSite {
         let (listener, address) =
             listen().map_err(|error| Error::io(&asked.to_string(), "listen on", error))?;
         let access = Access::new(settings, address, Arc::clone(&gateway))?;
-        let no_chance = || Error::usage("the system has no random numbers to give");
+        let no_chance = || {
+            Error::usage(
+                "the random generator of the system fails, so no token can be made; try again",
+            )
+        };
         let token = super::grants::new_token().ok_or_else(no_chance)?;
         let (sessions, stateless) = (Sessions::new(&gateway), StatelessHubs::new(&gateway));
         let page = OperatorPage::new(token);
@@ -94,7 +98,7 @@ impl ListeningSite {
         Ok(Self { site, listener, address })
     }
 
-    /// What the operator is told at the beginning.
+    /// The message to the operator at the start: both addresses and the token.
     pub(super) fn greeting(&self) -> String {
         let address = self.address;
         let token = self.site.page.token();
@@ -103,7 +107,7 @@ impl ListeningSite {
         )
     }
 
-    /// What ends all sessions.
+    /// Returns a function that ends all sessions.
     pub(super) fn ender(&self) -> impl Fn() + use<> {
         let site = Arc::clone(&self.site);
         move || site.end_unused(&|_| false)
@@ -159,7 +163,7 @@ impl HttpSite {
         let last = self.last_refusal.load(Ordering::Relaxed);
         if now - last > 1_000_000 {
             self.last_refusal.store(now, Ordering::Relaxed);
-            self.gateway.rulings.refused(&Caller::default(), why.trim_end());
+            self.gateway.rulings.note_refusal(&Caller::default(), why.trim_end());
         }
     }
 
@@ -202,13 +206,13 @@ impl HttpSite {
                 Ok((posted, _)) if !self.access.still_holds(&posted.caller) => unauthorized(),
                 Ok((posted, head)) if head.has_repeated => {
                     let why = "a header that says what a message is appears twice";
-                    self.gateway.rulings.refused(&posted.caller, why);
+                    self.gateway.rulings.note_refusal(&posted.caller, why);
                     refused_with(&posted.message, StatusCode::BAD_REQUEST, HEADER_MISMATCH, why)
                 }
-                Ok((posted, head)) => self.take(posted, head).await,
+                Ok((posted, head)) => self.handle_message(posted, head).await,
                 Err(refused) => {
                     if let Some((caller, why)) = &refused.logged {
-                        self.gateway.rulings.refused(caller, why);
+                        self.gateway.rulings.note_refusal(caller, why);
                     }
                     refused.response
                 }
@@ -218,15 +222,16 @@ impl HttpSite {
         let is_known = session.is_some();
         match (method, session) {
             (Method::GET, Some(session)) if accepts(&request, EVENTS) => session.listen(),
-            (Method::GET, Some(_)) => {
-                text(StatusCode::NOT_ACCEPTABLE, "this is a stream of events\n")
-            }
+            (Method::GET, Some(_)) => text(
+                StatusCode::NOT_ACCEPTABLE,
+                "this is a stream of events; accept text/event-stream\n",
+            ),
             (Method::DELETE, Some(session)) => {
                 self.sessions.end(&session);
                 text(StatusCode::OK, "")
             }
             (Method::GET | Method::DELETE, None) if request.headers().contains_key(&SESSION) => {
-                text(StatusCode::NOT_FOUND, "there is no such session\n")
+                text(StatusCode::NOT_FOUND, "there is no such session; initialize another one\n")
             }
             _ => {
                 let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "");
@@ -238,7 +243,7 @@ impl HttpSite {
     }
 
     /// Answers a message by the era of the protocol that it is of.
-    async fn take(&self, posted: Posted, head: RoutingHead) -> Response<AnswerBody> {
+    async fn handle_message(&self, posted: Posted, head: RoutingHead) -> Response<AnswerBody> {
         let params = &posted.whole["params"];
         let said = version_of(params).filter(|version| is_modern(version));
         let is_modern_head = head.version.as_deref().is_some_and(is_modern);
@@ -248,7 +253,7 @@ impl HttpSite {
         if let MessageKind::Request { id, .. } = &posted.message.kind
             && let Some(why) = head.mismatch(&posted.message, params)
         {
-            self.gateway.rulings.refused(&posted.caller, &why);
+            self.gateway.rulings.note_refusal(&posted.caller, &why);
             let answer = Message::error(id.clone(), HEADER_MISMATCH, &why, None);
             return json(StatusCode::BAD_REQUEST, answer);
         }

@@ -17,7 +17,7 @@ pub(super) struct Link {
     pub(super) incoming: mpsc::Receiver<FromServer>,
 }
 
-/// What comes from a server.
+/// An event of a connection to a server: a message, a failed request, or the end.
 #[derive(Debug)]
 pub(super) enum FromServer {
     Message(Message),
@@ -46,7 +46,8 @@ pub(super) async fn write_lines(
     }
 }
 
-/// Passes on the messages of a server until its output ends. Lines that are none are skipped, as some servers print words.
+/// Passes on the messages of a server until its output ends. Lines that are not messages are skipped, because some
+/// servers print text.
 pub(super) async fn read_messages(input: impl AsyncRead + Unpin, to: &mpsc::Sender<FromServer>) {
     let mut input = BufReader::with_capacity(64 << 10, input);
     loop {

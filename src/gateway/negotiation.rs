@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::gateway::Complain;
+use crate::gateway::OperatorMessages;
 use crate::gateway::bridge::{Bridge, LegacyServer, ModernServer};
 use crate::gateway::era::{
     LEGACY, UNSUPPORTED_VERSION, client_meta, is_modern, is_of_modern_server, version_of,
@@ -38,7 +38,7 @@ pub(super) struct Negotiated {
 /// Fails with a sentence if the server cannot be reached or does not speak the protocol.
 pub(super) async fn negotiate(
     upstream: &Upstream,
-    complain: &Complain,
+    complain: &OperatorMessages,
     first: Message,
     params: &Value,
 ) -> Result<Negotiated, String> {
@@ -59,7 +59,7 @@ pub(super) async fn negotiate(
 
 struct Opening<'a> {
     upstream: &'a Upstream,
-    complain: &'a Complain,
+    complain: &'a OperatorMessages,
     ids: OwnIds,
 }
 
@@ -146,7 +146,7 @@ impl Opening<'_> {
         Ok(Negotiated { link, bridge, to_client: Vec::new(), first: Some(first) })
     }
 
-    /// What the server says of itself, if it knows no handshakes.
+    /// Asks the server for its description by `server/discover`; `None` if it only knows handshakes.
     async fn discover(
         &mut self,
         link: &mut Link,

@@ -12,7 +12,7 @@ use crate::capture::{Captures, InputFormat};
 use crate::engine::{LiveCaptures, Options, for_each_flow};
 use crate::error::Error;
 use crate::flow::body::RecordedContent;
-use crate::gateway::Complain;
+use crate::gateway::OperatorMessages;
 use crate::mcp::CaptureTools;
 
 /// The tools of mitmproxy-mcp that the gateway can answer.
@@ -47,7 +47,7 @@ impl OwnAnswers {
         database: PathBuf,
         tools: Vec<String>,
         is_better: bool,
-        complain: &Complain,
+        complain: &OperatorMessages,
     ) -> Self {
         let paths = vec![database.clone()];
         let captures = LiveCaptures::new(paths.clone(), InputFormat::Detect, Options::default());
@@ -104,7 +104,7 @@ impl OwnAnswers {
 
     fn patterns(&self, arguments: &Value) -> Result<String, Error> {
         let domain = arguments["domain"].as_str().filter(|domain| !domain.is_empty());
-        Ok(self.captures.original(domain, arguments["limit"].as_i64(), &())?.text)
+        Ok(self.captures.compat_answer(domain, arguments["limit"].as_i64(), &())?.text)
     }
 
     fn open(&self) -> Result<Captures, Error> {

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest, Sha256};
 
 use crate::capture::location::identity_of;
-use crate::error::{Complain, Error};
+use crate::error::{Error, OperatorMessages};
 use crate::flow::text;
 use crate::policy::{KnownTools, Policy};
 
@@ -28,7 +28,7 @@ pub(super) struct PolicyInForce {
 pub(super) struct PolicyFile {
     path: Option<PathBuf>,
     loaded: Mutex<LoadedPolicy>,
-    complain: Complain,
+    complain: OperatorMessages,
 }
 
 struct LoadedPolicy {
@@ -79,7 +79,7 @@ impl PolicyFile {
     /// # Errors
     ///
     /// Fails if the file cannot be read or is wrong.
-    pub(super) fn open(path: Option<&Path>, complain: Complain) -> Result<Self, Error> {
+    pub(super) fn open(path: Option<&Path>, complain: OperatorMessages) -> Result<Self, Error> {
         let mut in_force =
             PolicyInForce { policy: Arc::new(Policy::open()), fingerprint: Arc::from("") };
         if let Some(path) = path {

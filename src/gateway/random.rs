@@ -1,11 +1,11 @@
-//! Texts that nobody can guess.
+//! Random texts for ids and tokens, which cannot be guessed.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use crate::jsonrpc::RequestId;
 
-/// A text of 128 random bits; `None` if the system has no chance to give.
+/// A text of 128 random bits; `None` if the system's random generator fails.
 pub(super) fn text() -> Option<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).ok()?;

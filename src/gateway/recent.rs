@@ -42,7 +42,13 @@ impl RecentCalls {
         Self { calls: Mutex::default(), is_watched }
     }
 
-    pub(super) fn decided(&self, number: u64, call: &ToolCall, decision: &'static str, rule: &str) {
+    pub(super) fn note_decision(
+        &self,
+        number: u64,
+        call: &ToolCall,
+        decision: &'static str,
+        rule: &str,
+    ) {
         if !self.is_watched {
             return;
         }

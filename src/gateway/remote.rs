@@ -39,7 +39,7 @@ const MAX_CONNECT_TIME: Duration = Duration::from_secs(10);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 const MAX_RETRIES: u32 = 5;
 
-/// What the tasks of one connection share.
+/// The state that the tasks of one connection to a remote server share.
 struct RemoteConnection {
     server: RemoteServer,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
@@ -54,7 +54,7 @@ struct RemoteSession {
     version: Option<HeaderValue>,
 }
 
-/// What was asked for, as far as the answer matters to later requests.
+/// The kind of a request, as far as later requests need its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
     Session,
@@ -68,7 +68,7 @@ pub(super) fn connect(server: RemoteServer) -> Link {
     let (to_gateway, incoming) = mpsc::channel(MAX_QUEUED);
     tokio::spawn(async move {
         // The process waits until the session of the server was ended.
-        let _running = child::running();
+        let _running = child::acquire_permit();
         let mut http = HttpConnector::new();
         http.set_connect_timeout(Some(MAX_CONNECT_TIME));
         http.set_nodelay(true);

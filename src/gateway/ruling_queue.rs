@@ -14,14 +14,14 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::audit::{self, AuditLog, line_of, now_micros, time_text};
 use crate::error::Error;
-use crate::gateway::Complain;
+use crate::gateway::OperatorMessages;
 use crate::gateway::policy_file::{PolicyFile, PolicyInForce};
 use crate::gateway::recent::RecentCalls;
 pub(super) use crate::gateway::ruling_queue::lines::OutcomeLine;
 use crate::gateway::ruling_queue::lines::{DecisionLine, RefusalLine};
 use crate::gateway::store::{Reservation, Store};
 use crate::gateway::tool_call::{Approval, Caller, ToolCall};
-use crate::policy::ledger::no_room;
+use crate::policy::ledger::exhausted_message;
 use crate::policy::{LimitUse, PolicyDecision, Verdict};
 use crate::report::exchange::Secrets;
 
@@ -37,7 +37,7 @@ const DECLINED: &str =
 const NEEDS_APPROVAL: &str = "The operator's policy asks for an approval by the user for each call of this tool, and this client \
     cannot ask. Use a client that supports elicitation, or ask the operator to allow the tool in the policy.";
 
-/// What is done with a call.
+/// The action that is taken on a call: pass it on, ask the user, or refuse it.
 #[derive(Debug)]
 pub(super) enum Ruling {
     /// It is passed on. What it took of its limits can be given back.
@@ -79,7 +79,7 @@ pub(super) struct RulingQueue {
     worker: Arc<RulingWorker>,
 }
 
-/// What rulings need, on the thread of the queue and where it is not needed.
+/// Rules on calls: on the thread of the queue, or on the caller's where nothing has to be written.
 struct RulingWorker {
     policy: Arc<PolicyFile>,
     store: Option<Arc<Store>>,
@@ -89,7 +89,7 @@ struct RulingWorker {
     namespace: String,
     last_number: AtomicU64,
     logs_arguments: bool,
-    complain: Complain,
+    complain: OperatorMessages,
 }
 
 /// The parts that rulings are made of.
@@ -99,7 +99,7 @@ pub(super) struct RulingParts {
     pub(super) audit: Option<AuditLog>,
     pub(super) recent: Arc<RecentCalls>,
     pub(super) logs_arguments: bool,
-    pub(super) complain: Complain,
+    pub(super) complain: OperatorMessages,
 }
 
 impl RulingQueue {
@@ -159,7 +159,7 @@ impl RulingQueue {
             {
                 let number = self.worker.next_number();
                 let (ruling, word) = RulingWorker::unlimited(&decision, call.approval);
-                self.worker.recent.decided(number, &call, word, &decision.rule);
+                self.worker.recent.note_decision(number, &call, word, &decision.rule);
                 reply.send(RuledCall { ticket, number, ruling }).unwrap_or_default();
                 return;
             }
@@ -180,7 +180,7 @@ impl RulingQueue {
     }
 
     /// Notes a message that was refused before it was a call.
-    pub(super) fn refused(&self, caller: &Caller, why: &str) {
+    pub(super) fn note_refusal(&self, caller: &Caller, why: &str) {
         let time = audit::now();
         let Caller { identity, client, session } = caller;
         let why = &*crate::flow::text::shortened(why.as_bytes(), MAX_WHY_BYTES);
@@ -310,11 +310,11 @@ impl RulingWorker {
                 Job::Flush(done) => waiting.push(done),
             }
         }
-        let rulings = self.ruled(&cases);
+        let rulings = self.rule_on_all(&cases);
         for (case, (_, word, rule)) in cases.iter().zip(&rulings) {
             lines.extend(self.decision_line(case, word, rule));
         }
-        let is_logged = lines.is_empty() || self.is_written(&lines, !cases.is_empty());
+        let is_logged = lines.is_empty() || self.append_to_log(&lines, !cases.is_empty());
         for (case, (ruling, word, rule)) in cases.into_iter().zip(rulings) {
             let number = case.number;
             let (ruling, word) = if is_logged {
@@ -326,7 +326,7 @@ impl RulingWorker {
                 let why = "The audit log of the gateway cannot be written, so nothing is passed on; the operator must repair this.";
                 (Ruling::Refuse(why.to_owned()), "not_logged")
             };
-            self.recent.decided(number, &case.call, word, &rule);
+            self.recent.note_decision(number, &case.call, word, &rule);
             let ruled = RuledCall { ticket: case.ticket, number, ruling };
             // The session may have ended in the meantime.
             if let Err(unheard) = case.reply.send(ruled)
@@ -335,7 +335,7 @@ impl RulingWorker {
                 if let Some(store) = &self.store {
                     store.give_back(reservation).unwrap_or_default();
                 }
-                self.is_written(&canceled_line(number, &case.call), false);
+                self.append_to_log(&canceled_line(number, &case.call), false);
             }
         }
         for done in waiting {
@@ -343,7 +343,7 @@ impl RulingWorker {
         }
     }
 
-    fn is_written(&self, lines: &[u8], is_synced: bool) -> bool {
+    fn append_to_log(&self, lines: &[u8], is_synced: bool) -> bool {
         let Some(audit) = &self.audit else { return true };
         let written = audit.add_lines(lines, is_synced);
         if let Err(error) = &written {
@@ -362,7 +362,7 @@ impl RulingWorker {
     }
 
     /// What is done with each call, the word for it in the log, and the rule that decided.
-    fn ruled(&self, cases: &[CallToRule]) -> Vec<(Ruling, &'static str, String)> {
+    fn rule_on_all(&self, cases: &[CallToRule]) -> Vec<(Ruling, &'static str, String)> {
         // A call that the user is asked about counts when it was approved.
         let takes = |case: &CallToRule| {
             case.decision.verdict == Verdict::Allow || case.call.approval == Approval::Approved
@@ -390,9 +390,11 @@ impl RulingWorker {
             return ruled.collect();
         };
         let ruled = cases.iter().zip(reserved).map(|(case, reserved)| match reserved {
-            Err(exhausted) => {
-                (Ruling::Refuse(no_room(&exhausted)), "rate_limited", exhausted.limit.rule.clone())
-            }
+            Err(exhausted) => (
+                Ruling::Refuse(exhausted_message(&exhausted)),
+                "rate_limited",
+                exhausted.limit.rule.clone(),
+            ),
             Ok(reservation) => {
                 let (ruling, word) = Self::unlimited(&case.decision, case.call.approval);
                 let ruling = match ruling {

@@ -13,8 +13,8 @@ use crate::error::Error;
 use crate::gateway::session::{SessionEnd, serve};
 use crate::gateway::tool_call::Caller;
 use crate::gateway::{
-    AuditSettings, Complain, Gateway, GatewaySettings, MAX_MESSAGE_BYTES, Upstream, child, runtime,
-    stdio,
+    AuditSettings, Gateway, GatewaySettings, MAX_MESSAGE_BYTES, OperatorMessages, Upstream, child,
+    runtime, stdio,
 };
 
 /// Time in which a server must have listed its tools.
@@ -25,7 +25,7 @@ const MAX_SCAN_TIME: Duration = Duration::from_mins(1);
 /// # Errors
 ///
 /// Fails if the server cannot be started or reached, or does not list its tools.
-pub(crate) fn scan(upstream: Upstream, complain: &Complain) -> Result<Vec<Value>, Error> {
+pub(crate) fn scan(upstream: Upstream, complain: &OperatorMessages) -> Result<Vec<Value>, Error> {
     let name = upstream.name();
     let settings = GatewaySettings {
         upstream,
@@ -41,7 +41,7 @@ pub(crate) fn scan(upstream: Upstream, complain: &Complain) -> Result<Vec<Value>
     let listed = runtime()?.block_on(async {
         let listed = tokio::time::timeout(MAX_SCAN_TIME, list(gateway)).await;
         // The session is over, and the program is asked to end.
-        child::all_ended().await;
+        child::wait_for_all().await;
         listed.unwrap_or_else(|_| Err("it did not list its tools in a minute".to_owned()))
     });
     listed.map_err(|why| Error::usage(format!("{name}: {why}")))

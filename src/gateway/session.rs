@@ -44,7 +44,7 @@ pub(super) struct ClientPort {
     pub(super) outgoing: mpsc::Sender<Message>,
 }
 
-/// What comes from a client.
+/// Input of a client: a message, or a text that was refused because it is not one.
 pub(super) enum FromClient {
     /// A message, with all of it as JSON.
     Message(Message, Value),
@@ -52,7 +52,7 @@ pub(super) enum FromClient {
     Refused(MessageRefusal),
 }
 
-/// What a request of the client is, until it was answered.
+/// A request of the client that was not answered yet.
 enum PendingRequest {
     /// A call that is not ruled on yet, or that waits for the user.
     Undecided(u64),
@@ -94,7 +94,7 @@ struct Session {
     tells_of_tools: bool,
 }
 
-/// Why a session ended.
+/// The reason why a session ended.
 #[derive(Debug)]
 pub(super) enum SessionEnd {
     Client,
@@ -138,7 +138,7 @@ pub(super) async fn serve(
                 }
             }
             Some(ruling) = session.ruled.recv() => session.take_ruling(ruling),
-            Some(answer) = answered_here.recv() => session.answered_here(answer),
+            Some(answer) = answered_here.recv() => session.send_own_answer(answer),
             from = session.link.incoming.recv(), if reads_server => {
                 let from = from.unwrap_or_else(|| FromServer::Ended("the server ended".to_owned()));
                 if let Err(end) = session.take_from_link(from) {
@@ -148,7 +148,7 @@ pub(super) async fn serve(
             from = client.incoming.recv(), if reads_client && closing.is_none() => match from {
                 Some(FromClient::Message(message, whole)) => session.take_from_client(message, &whole),
                 Some(FromClient::Refused(refusal)) => {
-                    session.gateway.rulings.refused(&session.caller, &refusal.why);
+                    session.gateway.rulings.note_refusal(&session.caller, &refusal.why);
                     session.say(Message::refusal(&refusal));
                 }
                 None => closing = Some(Instant::now() + MAX_ANSWER_TIME),
@@ -156,7 +156,7 @@ pub(super) async fn serve(
             () = sleep_until(closing) => break SessionEnd::Client,
             () = client_sender.closed() => break SessionEnd::Client,
             Ok(()) = edits.changed() => session.tell_of_tools(),
-            () = session.approvals.expired() => session.approval_expired(),
+            () = session.approvals.wait_for_expiry() => session.decline_expired(),
         }
     };
     let why = match &end {
@@ -204,7 +204,7 @@ impl Session {
         }
         for message in std::mem::take(&mut self.to_server) {
             let MessageKind::Request { id, .. } = &message.kind else { continue };
-            let Some(id) = self.bridge.unreached(id) else { continue };
+            let Some(id) = self.bridge.forget_unreached(id) else { continue };
             if let Some(PendingRequest::Call(call)) = self.pending.get_mut(&id) {
                 let reserved = std::mem::take(&mut call.reserved);
                 call.is_unreached = true;

@@ -41,22 +41,22 @@ async fn read(input: impl AsyncRead + Unpin, to: mpsc::Sender<FromClient>) {
         if text.is_empty() {
             continue;
         }
-        let from = if is_whole { understood(text) } else { too_long(text) };
+        let from = if is_whole { parse_client_message(text) } else { too_long(text) };
         if to.send(from).await.is_err() {
             return;
         }
     }
 }
 
-/// A message of a client, or what is answered to what is not one.
-pub(super) fn understood(text: &[u8]) -> FromClient {
+/// Parses a message of a client; a text that is not one gives the answer to it.
+pub(super) fn parse_client_message(text: &[u8]) -> FromClient {
     match Message::parse_strictly(text) {
         Ok((message, whole)) => FromClient::Message(message, whole),
         Err(refusal) => FromClient::Refused(refusal),
     }
 }
 
-/// What is answered to a message of which this is the beginning.
+/// Returns the answer to a message that is too long, given its beginning.
 pub(super) fn too_long(text: &[u8]) -> FromClient {
     let id = Envelope::of(text).id.unwrap_or_else(|| "null".to_owned());
     let why =

@@ -23,8 +23,9 @@ const MAX_WAIT: Duration = Duration::from_secs(2);
 /// The version of the tables.
 const VERSION: i64 = 1;
 
-/// `counter` is a hash of the name, so that rows are short. `total` and `number` are the amount and the number of all uses of a counter up to a row, so that what is used in a window is the
-/// difference of two rows, however many there are between them.
+/// The tables of the store, in SQL. `counter` is a hash of the name, so that rows are short. `total` and `number` are
+/// the sum and the count of all uses of a counter up to a row, so that the use within a window is the difference of
+/// two rows, however many there are between them.
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS uses (
     counter BLOB NOT NULL, at INTEGER NOT NULL, id INTEGER NOT NULL, amount REAL NOT NULL, total REAL NOT NULL, number INTEGER NOT NULL,
@@ -37,13 +38,13 @@ CREATE TABLE IF NOT EXISTS grants (hash BLOB PRIMARY KEY, name TEXT NOT NULL, cr
 #[derive(Debug)]
 pub(super) struct Store {
     connection: Mutex<Connection>,
-    /// For what is only looked at, which waits for no other gateway that writes.
+    /// A connection for reads, which never waits for another gateway that writes.
     reader: Mutex<Connection>,
     path: PathBuf,
     identity: FileIdentity,
 }
 
-/// Why the store could not be used.
+/// The reason why the store could not be used, as a sentence.
 #[derive(Debug)]
 pub(super) struct StoreFailure(pub(super) String);
 
@@ -53,7 +54,7 @@ impl From<rusqlite::Error> for StoreFailure {
     }
 }
 
-/// What a call took of its limits: uses that can be taken out again.
+/// The uses of limits that were reserved for a call and can be given back.
 pub(super) type Reservation = Vec<ReservedUse>;
 
 impl Store {
@@ -85,8 +86,14 @@ impl Store {
             }
             Ok(connection)
         };
-        let not_a_store =
-            |error| Error::format(&name, format!("this is not a store of the gateway: {error}"));
+        let not_a_store = |error| {
+            Error::format(
+                &name,
+                format!(
+                    "this is not a store of the gateway ({error}); name another file with --store"
+                ),
+            )
+        };
         let connection = open().map_err(not_a_store)?;
         let version: i64 = connection
             .pragma_query_value(None, "user_version", |row| row.get(0))
@@ -169,7 +176,7 @@ impl Store {
         Ok(transaction.commit()?)
     }
 
-    /// What is used of a limit now.
+    /// Returns the amount of a limit that is used now.
     ///
     /// # Errors
     ///

@@ -107,7 +107,7 @@ impl TestGateway {
         };
         let told = Arc::new(Mutex::new(Vec::new()));
         let tell = Arc::clone(&told);
-        let complain: Complain =
+        let complain: OperatorMessages =
             Arc::new(move |what: &str| tell.lock().unwrap().push(what.to_owned()));
         let gateway = Arc::new(Gateway::new(settings, true, &complain).unwrap());
         Self { folder, reached: Arc::clone(reached), gateway, told }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::gateway::random;
 
-/// Who calls.
+/// The caller of a tool: its grant, its name and its session.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Caller {
     /// The grant, or what the operator named the client; rules are by this name.
@@ -35,7 +35,7 @@ pub(super) struct ToolCall {
     pub(super) approval: Approval,
 }
 
-/// How far the approval of a call by the user has come.
+/// The state of the user's approval of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Approval {
     /// The user was not asked.
@@ -51,7 +51,7 @@ pub(super) enum Approval {
     ContinuesApproved,
 }
 
-/// How far a call has come that the server wants to be repeated.
+/// The progress of a call that the server asks the client to repeat.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Continuation {
     /// How often it was passed on.

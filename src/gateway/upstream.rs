@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use crate::gateway::link::{FromServer, Link, MAX_QUEUED, read_messages, write_lines};
 use crate::gateway::remote::RemoteServer;
-use crate::gateway::{Complain, MAX_MESSAGE_BYTES, child, remote};
+use crate::gateway::{MAX_MESSAGE_BYTES, OperatorMessages, child, remote};
 
 /// The server behind the gateway.
 #[derive(Clone)]
@@ -25,7 +25,7 @@ impl Upstream {
     /// # Errors
     ///
     /// Fails with a sentence if the program cannot be started.
-    pub(super) fn connect(&self, complain: &Complain) -> Result<Link, String> {
+    pub(super) fn connect(&self, complain: &OperatorMessages) -> Result<Link, String> {
         match self {
             Self::Command(command) => child::start(command, complain),
             Self::Remote(server) => Ok(remote::connect(server.clone())),

@@ -21,7 +21,7 @@ pub(crate) fn parse(text: &str) -> Result<(Value, Vec<String>), serde_json::Erro
     Ok((value, repeated.into_inner()))
 }
 
-/// Why a text is not JSON in which every key appears once.
+/// The reason why a text was refused: it is not JSON, or a key appears twice.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum StrictError {
     NotJson,

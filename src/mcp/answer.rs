@@ -28,23 +28,23 @@ pub(super) struct PatternsAnswer {
     pub(super) version: u32,
     /// The detail that was asked for.
     pub(super) detail: Detail,
-    /// What all captures hold (with a limit: what was used of them).
+    /// Totals over all captures (with a limit: over the flows that were used).
     pub(super) totals: TotalsRow,
-    /// What the question matches.
+    /// The endpoints that match the question.
     pub(super) matched: Count,
-    /// What is in patterns below.
+    /// The endpoints in patterns.
     pub(super) returned: Count,
-    /// Is there more that matches than what was returned here and on the pages before?
+    /// Whether more matches than was returned here and on the pages before.
     pub(super) truncated: bool,
-    /// Give it back as cursor, with the same other arguments, to get what follows. Absent where nothing does.
+    /// Cursor of the next page: pass it as cursor, with the same other arguments. Absent on the last page.
     #[schemars(with = "String")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) next_cursor: Option<String>,
     /// What to do next, in words of this server.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) advice: Vec<String>,
-    /// Where everything that matches stands: drill down with domain and path_prefix of a row. Only on a first page that is
-    /// truncated.
+    /// Hosts and path prefixes of everything that matches: drill down with domain and path_prefix of a row. Only on a
+    /// first page that is truncated.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) tree: Vec<BranchRow>,
     /// Endpoints: of the captured application before third parties, calls of an API before pages and assets, the most-used first.
@@ -167,13 +167,14 @@ impl From<Branch> for BranchRow {
 #[derive(Clone, Debug, Default, JsonSchema, Serialize)]
 #[schemars(inline)]
 pub(super) struct EndpointRow {
-    /// Give it to get_endpoint for all that is known. In a summary it is absent where the endpoint can be given instead.
+    /// Id of the endpoint: pass it to get_endpoint for all that is known. Except with full detail it is absent where
+    /// endpoint can be passed instead.
     #[serde(skip_serializing_if = "String::is_empty")]
     id: String,
     /// Observed data: method and path template, {parameters} named by this server; [masked:N] is a segment that looks like a
     /// secret.
     endpoint: String,
-    /// Observed data. In a summary it is absent where it is the host of the row above.
+    /// Observed data. In a summary and in the standard detail it is absent where it is the host of the row above.
     #[serde(skip_serializing_if = "String::is_empty")]
     host: String,
     /// Requests.
@@ -193,9 +194,17 @@ pub(super) struct EndpointRow {
     /// Observed data: the operation, where one path has several (GraphQL, JSON-RPC, SOAP).
     #[serde(skip_serializing_if = "String::is_empty")]
     operation: String,
-    /// Those of the path in order, then those of the query.
+    /// With full detail: those of the path in order, then those of the query.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) parameters: Vec<ParameterRow>,
+    /// Observed data, with standard detail: the parameters of the path in order, with the kind of their values.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, String>")]
+    path_parameters: IndexMap<String, String>,
+    /// Observed data, with standard detail: the parameters of the query, with the kind of their values.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, String>")]
+    query_parameters: IndexMap<String, String>,
     /// Parameters that are not listed here; get_endpoint has them.
     #[serde(skip_serializing_if = "is_zero")]
     more_parameters: u64,
@@ -203,7 +212,7 @@ pub(super) struct EndpointRow {
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     #[schemars(with = "BTreeMap<String, u64>")]
     pub(super) status_codes: IndexMap<String, u64>,
-    /// Responses by class of content: json, form, xml, text, unknown.
+    /// Responses by class of content: json, form, xml, text, unknown. With standard detail it is absent where all are json.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     content_types: BTreeMap<String, u64>,
     /// Observed data: responses by media type.
@@ -238,7 +247,7 @@ pub(super) struct EndpointRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     last_seen: Option<String>,
-    /// Is it too long for a page in the detail that was asked for, and said in short?
+    /// Whether the row has less detail than was asked for, because it is too long for a page.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     reduced: bool,
 }
@@ -246,33 +255,34 @@ pub(super) struct EndpointRow {
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 #[schemars(inline)]
 pub(super) struct ParameterRow {
-    /// Observed data: of the query as it was sent, of the path after the noun before it.
+    /// Observed data: the name. That of a query parameter was sent; that of a path parameter is made of the noun
+    /// before it.
     name: String,
     /// path or query.
     #[serde(rename = "in")]
     location: String,
     /// The kind of its values.
     kind: String,
-    /// Of the path: which segment, counted from 1.
+    /// Path parameters: position of the segment in the path, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u64")]
     segment: Option<usize>,
-    /// Of the path: how many different values.
+    /// Path parameters: number of distinct values.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u64")]
     distinct: Option<u64>,
-    /// Of the path: how sure it is that this segment varies, 0 to 1.
+    /// Path parameters: probability that this segment varies, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "f64")]
     confidence: Option<f64>,
-    /// Of the path: why, in words of this server.
+    /// Path parameters: the reasons, in words of this server.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     reasons: Vec<String>,
-    /// Observed data: of the path: which call answers with its values, and where; make that one first.
+    /// Observed data. Path parameters: the call whose answer has its values, and where; make that one first.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     source: Option<String>,
-    /// Of the query: the share of the requests that had it.
+    /// Query parameters: the share of the requests that had it, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "f64")]
     seen: Option<f64>,
@@ -298,14 +308,14 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// Returns captured text, shortened to `SHOWN_BYTES`. The report has already escaped control characters and masked
-/// secrets.
+/// Returns captured text, shortened to [`limits::MAX_SHOWN_BYTES`]. The report has already escaped control characters
+/// and masked secrets.
 fn shown(word: &str) -> String {
     text::shortened(word.as_bytes(), limits::MAX_SHOWN_BYTES).into_owned()
 }
 
-/// Returns as many whole segments of a path prefix as fit into `SHOWN_BYTES`, so that the result is a valid
-/// `path_prefix`.
+/// Returns as many whole segments of a path prefix as fit into [`limits::MAX_SHOWN_BYTES`], so that the result is a
+/// valid `path_prefix`.
 fn whole_segments(prefix: &str) -> &str {
     if prefix.len() <= limits::MAX_SHOWN_BYTES {
         return prefix;
@@ -318,6 +328,15 @@ fn shown_keys<'a, C: FromIterator<(String, u64)>>(
     counts: impl IntoIterator<Item = (&'a String, &'a u64)>,
 ) -> C {
     counts.into_iter().map(|(key, count)| (shown(key), *count)).collect()
+}
+
+/// The kinds of values of the parameters at a location that are shown, by name.
+fn kinds_of_parameters(pattern: &Pattern, location: &str) -> IndexMap<String, String> {
+    let shown_ones = pattern.parameters.iter().take(limits::MAX_SHOWN_PARAMETERS);
+    shown_ones
+        .filter(|parameter| parameter.location == location)
+        .map(|parameter| (shown(&parameter.name), parameter.kind.clone()))
+        .collect()
 }
 
 impl EndpointRow {
@@ -344,16 +363,17 @@ impl EndpointRow {
             },
             Detail::Summary | Detail::Compat => row,
             Detail::Standard => {
-                let plain = pattern.parameters.iter().take(limits::MAX_SHOWN_PARAMETERS);
+                let count = pattern.parameters.len();
                 Self {
-                    parameters: plain.map(ParameterRow::plain).collect(),
-                    more_parameters: pattern
-                        .parameters
-                        .len()
-                        .saturating_sub(limits::MAX_SHOWN_PARAMETERS)
-                        as u64,
+                    path_parameters: kinds_of_parameters(pattern, "path"),
+                    query_parameters: kinds_of_parameters(pattern, "query"),
+                    more_parameters: count.saturating_sub(limits::MAX_SHOWN_PARAMETERS) as u64,
                     status_codes: pattern.status_codes.clone(),
-                    content_types: pattern.content_types.clone(),
+                    content_types: if pattern.content_types.keys().all(|class| class == "json") {
+                        BTreeMap::new()
+                    } else {
+                        pattern.content_types.clone()
+                    },
                     ..row
                 }
             }
@@ -380,13 +400,19 @@ impl EndpointRow {
 }
 
 impl EndpointRow {
-    /// The row without what a summary need not repeat: the id where the endpoint is whole, and the host of the row above.
+    /// Returns the row without the parts that its detail need not repeat: except with full detail the id where the
+    /// endpoint is whole and only one of all has its name, and the host of the row above.
     pub(super) fn without_repetition(
         mut self,
         pattern: &Pattern,
+        detail: Detail,
+        is_only_one: bool,
         host_above: Option<&str>,
     ) -> Self {
-        if self.endpoint == pattern.endpoint {
+        if !matches!(detail, Detail::Summary | Detail::Standard) {
+            return self;
+        }
+        if is_only_one && self.endpoint == pattern.endpoint {
             self.id.clear();
         }
         if host_above == Some(&pattern.host) {

@@ -157,7 +157,7 @@ impl Default for EndpointArguments {
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SchemaQuestion {
-    /// The id of an endpoint in an answer of get_api_patterns.
+    /// The id of an endpoint in an answer of get_api_patterns, its name as in GET /users/{user_id}, or a path or URL of it.
     pub(super) id: String,
     /// Only this place: query, request or a status, and then keys, as in 200.items[].owner. Empty: all messages.
     #[serde(default)]
@@ -256,7 +256,7 @@ pub(super) fn parse<T: DeserializeOwned>(
     arguments.retain(|_, value| !value.is_null());
     if let Some((name, _)) = arguments.iter().find(|(name, value)| is_too_long(name, value)) {
         return Err(format!(
-            "these arguments do not fit: {} is longer than the {ARGUMENT_BYTES} bytes that are read",
+            "these arguments do not fit: {} is longer than the {MAX_ARGUMENT_BYTES} bytes that are read",
             text::shortened(name.as_bytes(), 60)
         ));
     }
@@ -276,11 +276,11 @@ pub(super) fn parse<T: DeserializeOwned>(
 }
 
 /// Maximum length of an argument or its name, in bytes. No path, host or cursor is longer.
-const ARGUMENT_BYTES: usize = 4096;
+const MAX_ARGUMENT_BYTES: usize = 4096;
 
 fn is_too_long(name: &str, value: &Value) -> bool {
     let length = value.as_str().map_or(0, str::len);
-    length.max(name.len()) > ARGUMENT_BYTES
+    length.max(name.len()) > MAX_ARGUMENT_BYTES
 }
 
 /// Converts a whole float into an integer, since some clients send 10 as 10.0.

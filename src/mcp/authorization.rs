@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::policy::ledger::{Ledger, no_room};
+use crate::policy::ledger::{Ledger, exhausted_message};
 use crate::policy::{Policy, PolicyDecision, Verdict};
 
 /// Maximum number of approval questions that wait for an answer. The oldest is dropped first.
-const PENDING: usize = 256;
+const MAX_PENDING: usize = 256;
 
 /// Time for which an approval question can be answered.
-pub(super) const PATIENCE: Duration = Duration::from_mins(5);
+pub(super) const MAX_APPROVAL_TIME: Duration = Duration::from_mins(5);
 
 /// Decides whether a call may be answered.
 pub(super) struct Authorizer {
@@ -93,15 +93,17 @@ impl Authorizer {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         match session.ledger.reserve(&decision.limits, Instant::now(), takes) {
             Ok(()) => (CallDecision::Allow, decision.rule),
-            Err(exhausted) => (CallDecision::Limited(no_room(&exhausted)), exhausted.limit.rule),
+            Err(exhausted) => {
+                (CallDecision::Limited(exhausted_message(&exhausted)), exhausted.limit.rule)
+            }
         }
     }
 
     /// Registers an approval question about a call, and returns the handle with which the client must repeat the call.
     pub(super) fn ask(&self, call: String) -> String {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        session.pending.retain(|_, pending| pending.asked.elapsed() < PATIENCE);
-        if session.pending.len() >= PENDING {
+        session.pending.retain(|_, pending| pending.asked.elapsed() < MAX_APPROVAL_TIME);
+        if session.pending.len() >= MAX_PENDING {
             session.pending.pop_first();
         }
         session.handles += 1;
@@ -112,11 +114,10 @@ impl Authorizer {
 
     /// Returns `true` if the question with this handle was about exactly this call and has not expired. Consumes the
     /// question.
-    pub(super) fn was_asked(&self, handle: &str, call: &str) -> bool {
+    pub(super) fn take_question(&self, handle: &str, call: &str) -> bool {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        session
-            .pending
-            .remove(handle)
-            .is_some_and(|pending| pending.call == call && pending.asked.elapsed() < PATIENCE)
+        session.pending.remove(handle).is_some_and(|pending| {
+            pending.call == call && pending.asked.elapsed() < MAX_APPROVAL_TIME
+        })
     }
 }

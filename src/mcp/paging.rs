@@ -34,7 +34,8 @@ pub(super) fn patterns_answer(
         selection.domain = None;
     }
     let mut selected = selection.of(&view.report.patterns);
-    if arguments.format == AnswerFormat::Text || arguments.detail == Detail::Summary {
+    let names_hosts_once = matches!(arguments.detail, Detail::Summary | Detail::Standard);
+    if arguments.format == AnswerFormat::Text || names_hosts_once {
         keep_hosts_together(&mut selected);
     }
     let budget = usize::try_from(arguments.max_bytes).unwrap_or(limits::DEFAULT_ANSWER_BYTES);
@@ -59,9 +60,15 @@ pub(super) fn patterns_answer(
         return None;
     }
     let rest = selected.get(start..).unwrap_or_default();
+    // A name that is the only one of a narrowed view may not be the only one of all.
+    let all = if view.is_narrowed { &[][..] } else { &view.report.patterns };
+    let mut names = BTreeMap::new();
+    for pattern in all {
+        *names.entry(&*pattern.endpoint).or_default() += 1;
+    }
     // Everything may fit on one page; then neither a tree nor a cursor is needed.
     let room = budget.saturating_sub(bytes_of(&answer));
-    let rows = rows_within(rest, arguments.detail, room);
+    let rows = rows_within(rest, arguments.detail, room, &names);
     if rows.len() == rest.len() {
         answer.returned = count(rest);
         answer.patterns = rows;
@@ -84,7 +91,7 @@ pub(super) fn patterns_answer(
     answer.next_cursor = Some(cursor_at(usize::MAX));
     answer.returned = answer.matched;
     let room = budget.saturating_sub(bytes_of(&answer));
-    answer.patterns = rows_within(rest, arguments.detail, room);
+    answer.patterns = rows_within(rest, arguments.detail, room, &names);
     let taken = answer.patterns.len();
     answer.returned = count(&rest[..taken]);
     if taken == rest.len() {
@@ -108,17 +115,21 @@ fn keep_hosts_together(selected: &mut [&Pattern]) {
 }
 
 /// Builds rows for as many endpoints as fit into `room` bytes, and at least one. If the first does not fit, its row has
-/// less detail.
-fn rows_within(patterns: &[&Pattern], detail: Detail, room: usize) -> Vec<EndpointRow> {
+/// less detail. `names` counts the endpoints with each name.
+fn rows_within(
+    patterns: &[&Pattern],
+    detail: Detail,
+    room: usize,
+    names: &BTreeMap<&str, u32>,
+) -> Vec<EndpointRow> {
     let mut rows = Vec::new();
     let mut used = 0;
     let mut host_above = None;
     for pattern in patterns {
-        let mut row = EndpointRow::new(pattern, detail, false);
-        if detail == Detail::Summary {
-            row = row.without_repetition(pattern, host_above);
-            host_above = Some(&*pattern.host);
-        }
+        let row = EndpointRow::new(pattern, detail, false);
+        let is_only_one = names.get(&*pattern.endpoint) == Some(&1);
+        let row = row.without_repetition(pattern, detail, is_only_one, host_above);
+        host_above = Some(&*pattern.host);
         let bytes = bytes_of(&row) + 1;
         if used + bytes > room {
             if rows.is_empty() {

@@ -9,7 +9,7 @@ mod search;
 
 pub(super) use self::auth::{AuthAnswer, AuthQuestion, auth_answer};
 pub(super) use self::compare::{CompareAnswer, CompareQuestion, compare_answer};
-pub(super) use self::explain::{ExplainAnswer, ExplainQuestion, explain_answer};
+pub(super) use self::explain::{ExplainAnswer, ExplainQuestion, explain_answer, no_endpoint};
 pub(super) use self::openapi::{OpenApiAnswer, OpenApiQuestion, openapi_answer};
 pub(super) use self::sample::{SampleAnswer, SampleQuestion, sample_answer};
 pub(super) use self::search::{SearchAnswer, SearchQuestion, search_answer};

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::audit::{self, AuditEntry, AuditLog};
 use crate::engine::Progress;
-use crate::mcp::authorization::{Authorizer, CallDecision, PATIENCE, RuledDecision};
+use crate::mcp::authorization::{Authorizer, CallDecision, MAX_APPROVAL_TIME, RuledDecision};
 use crate::mcp::messages;
 use crate::mcp::tools::{Answer, NAMES, ToolHandler, definitions, translated};
 use crate::policy::shown_identity;
@@ -87,7 +87,7 @@ impl Server {
 
     /// Reads the captures before the first question.
     pub(super) fn look(&self) {
-        self.inner.tools.look(&|progress: &Progress| self.inner.go_on(progress));
+        self.inner.tools.read_ahead(&|progress: &Progress| self.inner.go_on(progress));
     }
 
     /// Stops a read that is still running.
@@ -97,7 +97,7 @@ impl Server {
 
     /// Authorizes a call. If the policy requires approval, asks the user in the way that the client's protocol version
     /// supports. Gives the rule that decided, too.
-    async fn pass(&self, call: &Call) -> (CallOutcome, String) {
+    async fn authorize(&self, call: &Call) -> (CallOutcome, String) {
         let gate = &self.inner.gate;
         let closed = |(decision, rule): RuledDecision, allowed| {
             let outcome = match decision {
@@ -123,30 +123,31 @@ impl Server {
             .protocol_version()
             .is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
         if is_stateless && let Some(handle) = &call.request.request_state {
-            let was_asked = gate.was_asked(handle, &call.what());
+            let was_asked = gate.take_question(handle, &call.approval_key());
             return if was_asked && call.was_approved() {
                 approved()
             } else {
                 (refused("declined", messages::DECLINED), rule)
             };
         }
-        let used = match ToolHandler::used(call.tool, call.request.arguments.clone()) {
-            Ok(used) => used,
-            // Do not ask the user about a call whose arguments are invalid.
-            Err(why) => return (CallOutcome::Closed("invalid", why), rule),
-        };
-        let Some(question) = self.question(call, &used) else {
+        let effective_arguments =
+            match ToolHandler::effective_arguments(call.tool, call.request.arguments.clone()) {
+                Ok(effective_arguments) => effective_arguments,
+                // Do not ask the user about a call whose arguments are invalid.
+                Err(why) => return (CallOutcome::Closed("invalid", why), rule),
+            };
+        let Some(question) = self.question(call, &effective_arguments) else {
             return (refused("approval_unavailable", messages::NEEDS_APPROVAL), rule);
         };
         if is_stateless {
             let asked = InputRequest::Elicitation(ElicitRequest::new(question));
-            let handle = gate.ask(call.what());
+            let handle = gate.ask(call.approval_key());
             let required =
                 InputRequiredResult::new(Some([(APPROVAL.to_owned(), asked)].into()), Some(handle));
             return (CallOutcome::Ask(Box::new(required)), rule);
         }
         let answer = tokio::select! {
-            answer = call.context.peer.create_elicitation_with_timeout(question, Some(PATIENCE)) => answer,
+            answer = call.context.peer.create_elicitation_with_timeout(question, Some(MAX_APPROVAL_TIME)) => answer,
             () = call.context.ct.cancelled() => {
                 return (refused("canceled", messages::DECLINED), rule);
             }
@@ -177,13 +178,13 @@ impl Server {
     }
 
     /// Writes a call to the audit log. If that fails, returns an error in place of the answer.
-    async fn write_down(
+    async fn log_or_refuse(
         &self,
         call: &Call,
         decision: (&'static str, String),
         answer: Answer,
     ) -> Answer {
-        if self.is_logged(call, decision, &answer).await {
+        if self.log_call(call, decision, &answer).await {
             answer
         } else {
             Answer::error(messages::NO_AUDIT)
@@ -191,7 +192,7 @@ impl Server {
     }
 
     /// Writes a call to the audit log, if there is one. Returns false if that fails.
-    async fn is_logged(
+    async fn log_call(
         &self,
         call: &Call,
         (decision, rule): (&'static str, String),
@@ -223,7 +224,9 @@ impl Server {
 
     /// Answers a call from the cache, or on a thread that may block on the disk.
     async fn answer(&self, call: &Call) -> Answer {
-        if let Some(known) = self.inner.tools.recall(call.tool, call.request.arguments.as_ref()) {
+        if let Some(known) =
+            self.inner.tools.cached_answer(call.tool, call.request.arguments.as_ref())
+        {
             return known;
         }
         let (inner, tool) = (Arc::clone(&self.inner), call.tool);
@@ -245,7 +248,7 @@ impl Server {
 
 impl Call {
     /// Returns the text by which an approval is matched to its call: client, tool and arguments.
-    fn what(&self) -> String {
+    fn approval_key(&self) -> String {
         let arguments = self
             .request
             .arguments
@@ -338,7 +341,7 @@ impl ServerHandler for Server {
         let start = Instant::now();
         let call = Call { identity, tool: tool.unwrap_or(UNKNOWN), request, context, start };
         let (outcome, rule) = match tool {
-            Some(_) => self.pass(&call).await,
+            Some(_) => self.authorize(&call).await,
             None => (CallOutcome::Hidden, String::new()),
         };
         let (decision, answer) = match outcome {
@@ -350,7 +353,7 @@ impl ServerHandler for Server {
                 let why = format!("there is no such tool; the tools are {}", listed.join(", "));
                 let decision = if tool.is_some() { "hidden" } else { "unknown_tool" };
                 let refused = Answer::error(why.clone());
-                return if self.is_logged(&call, (decision, rule), &refused).await {
+                return if self.log_call(&call, (decision, rule), &refused).await {
                     Err(ErrorData::invalid_params(why, None))
                 } else {
                     Ok(Answer::error(messages::NO_AUDIT).result.into())
@@ -359,7 +362,7 @@ impl ServerHandler for Server {
             CallOutcome::Ask(required) => {
                 let nothing =
                     Answer { bytes: 0, result: rmcp::model::CallToolResult::success(Vec::new()) };
-                let written = self.write_down(&call, ("approval_asked", rule), nothing).await;
+                let written = self.log_or_refuse(&call, ("approval_asked", rule), nothing).await;
                 return if written.result.is_error == Some(true) {
                     Ok(written.result.into())
                 } else {
@@ -367,6 +370,6 @@ impl ServerHandler for Server {
                 };
             }
         };
-        Ok(self.write_down(&call, (decision, rule), answer).await.result.into())
+        Ok(self.log_or_refuse(&call, (decision, rule), answer).await.result.into())
     }
 }

@@ -1,4 +1,4 @@
-//! Implementation of the tools, from arguments to answer. Authorization is elsewhere, in `gate`.
+//! Implementation of the tools, from arguments to answer. Authorization is in `authorization`.
 
 mod definitions;
 
@@ -20,8 +20,8 @@ use crate::mcp::answer::{Count, PatternsAnswer, SchemaAnswer, TotalsRow};
 use crate::mcp::arguments::{Detail, EndpointArguments, PatternsArguments, SchemaQuestion, parse};
 use crate::mcp::questions::{
     AuthQuestion, CompareQuestion, ExplainQuestion, OpenApiQuestion, SampleQuestion,
-    SearchQuestion, auth_answer, compare_answer, explain_answer, openapi_answer, sample_answer,
-    search_answer,
+    SearchQuestion, auth_answer, compare_answer, explain_answer, no_endpoint, openapi_answer,
+    sample_answer, search_answer,
 };
 pub(crate) use crate::mcp::tools::definitions::NAMES;
 pub(super) use crate::mcp::tools::definitions::definitions;
@@ -30,7 +30,7 @@ use crate::mcp::tools::definitions::{
     SEARCH_ENDPOINTS,
 };
 use crate::mcp::{messages, paging};
-use crate::report::Totals;
+use crate::report::{Pattern, Totals};
 use crate::schema::Schemas;
 use crate::schema::outline::outline;
 use crate::sketch::stable_hash;
@@ -130,7 +130,7 @@ impl ToolHandler {
     }
 
     /// Reads the captures, so that the first question does not wait for it.
-    pub(super) fn look(&self, monitor: &dyn Monitor) {
+    pub(super) fn read_ahead(&self, monitor: &dyn Monitor) {
         // An error occurs again at the first question, and is reported then.
         drop(self.view(&Scope::default(), monitor));
     }
@@ -141,7 +141,7 @@ impl ToolHandler {
     }
 
     /// Reports problems with the captures to the operator, each once for as long as it persists.
-    fn tell(&self, view: &Snapshot) {
+    fn report_problems(&self, view: &Snapshot) {
         let problems: BTreeSet<String> = view.problems.iter().map(ToString::to_string).collect();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         // A slow call may carry a view older than one that was reported already.
@@ -186,7 +186,7 @@ impl ToolHandler {
 
     /// Returns the effective arguments of a call as JSON, without defaults, or a sentence that says what is wrong with
     /// them.
-    pub(super) fn used(
+    pub(super) fn effective_arguments(
         name: &str,
         arguments: Option<Map<String, Value>>,
     ) -> Result<String, String> {
@@ -217,7 +217,7 @@ impl ToolHandler {
 
     /// Returns the cached answer to a question if no capture changed since. Fast enough for the thread that serves the
     /// protocol.
-    pub(super) fn recall(
+    pub(super) fn cached_answer(
         &self,
         name: &str,
         arguments: Option<&Map<String, Value>>,
@@ -230,7 +230,7 @@ impl ToolHandler {
         if !is_plain || arguments.check().is_err() {
             return None;
         }
-        let view = self.views.unchanged(&arguments.scope())?;
+        let view = self.views.cached_view(&arguments.scope())?;
         let key = (view.fingerprint, format!("{}0", question_of(&arguments)));
         self.answered(key, || None)
     }
@@ -252,7 +252,7 @@ impl ToolHandler {
             let cursor = PageCursor::parse(&arguments.cursor)
                 .filter(|cursor| cursor.question == hash_of(&question));
             let cursor = cursor.ok_or(messages::STALE_CURSOR)?;
-            let view = match self.views.kept(cursor.view) {
+            let view = match self.views.view_by_fingerprint(cursor.view) {
                 Some(view) => view,
                 // Another process may have issued the cursor; equal captures give equal fingerprints.
                 None => self.view(&arguments.scope(), monitor)?,
@@ -291,7 +291,7 @@ impl ToolHandler {
         let view = self.view(&Scope::default(), monitor)?;
         let answer = self
             .views
-            .original(domain, arguments.limit, monitor)
+            .compat_answer(domain, arguments.limit, monitor)
             .map_err(|error| in_words(&error))?;
         let count = Count { patterns: answer.patterns, requests: answer.flows };
         let skipped = answer
@@ -344,7 +344,16 @@ impl ToolHandler {
             let answer = paging::endpoint_answer(&explanation, schemas.as_ref(), max_bytes);
             Some(Answer::new(&answer))
         });
-        answer.ok_or_else(|| messages::NO_ENDPOINT.to_owned())
+        answer.ok_or_else(|| no_endpoint(&view.report.patterns, &arguments.id))
+    }
+
+    /// The endpoint that an id, a name, a path or a URL means; the first if it means several.
+    fn endpoint(&self, view: &Snapshot, text: &str) -> Result<Pattern, String> {
+        if let Some(pattern) = view.report.patterns.iter().find(|pattern| pattern.id == text) {
+            return Ok(pattern.clone());
+        }
+        let found = self.views.explain(view, text).map(|explanation| explanation.pattern);
+        found.ok_or_else(|| no_endpoint(&view.report.patterns, text))
     }
 
     fn get_schema(
@@ -354,8 +363,7 @@ impl ToolHandler {
     ) -> Result<Answer, String> {
         arguments.check()?;
         let (view, schemas) = self.view_with_schemas(monitor)?;
-        let pattern = view.report.patterns.iter().find(|pattern| pattern.id == arguments.id);
-        let pattern = pattern.ok_or(messages::NO_ENDPOINT)?;
+        let pattern = self.endpoint(&view, &arguments.id)?;
         let key = (view.fingerprint, question_of(arguments));
         let answer = self.answered(key, || {
             let whole = if arguments.path.is_empty() {
@@ -383,7 +391,7 @@ impl ToolHandler {
             answer.schemas = schema.as_object().cloned().unwrap_or_default();
             Some(Answer::new(&answer))
         });
-        let is_whole = arguments.path.is_empty() || schemas.endpoint(&arguments.id).is_none();
+        let is_whole = arguments.path.is_empty() || schemas.endpoint(&pattern.id).is_none();
         let missing = if is_whole { messages::NO_SCHEMA } else { messages::NO_PLACE };
         answer.ok_or_else(|| missing.to_owned())
     }
@@ -395,6 +403,11 @@ impl ToolHandler {
     ) -> Result<Answer, String> {
         question.check()?;
         let (view, schemas) = self.view_with_schemas(monitor)?;
+        let mut question = question.clone();
+        if !question.id.is_empty() {
+            question.id = self.endpoint(&view, &question.id)?.id;
+        }
+        let question = &question;
         let mut refused = None;
         let key = (view.fingerprint, format!("openapi {}", question_of(question)));
         let answer = self.answered(key, || match openapi_answer(&view, &schemas, question) {
@@ -404,7 +417,7 @@ impl ToolHandler {
                 None
             }
         });
-        answer.ok_or_else(|| refused.unwrap_or_else(|| messages::NO_ENDPOINT.to_owned()))
+        answer.ok_or_else(|| refused.unwrap_or_else(|| messages::FAILED.to_owned()))
     }
 
     fn get_auth(&self, question: &AuthQuestion, monitor: &dyn Monitor) -> Result<Answer, String> {
@@ -462,13 +475,13 @@ impl ToolHandler {
         monitor: &dyn Monitor,
     ) -> Result<(Arc<Snapshot>, Arc<Schemas>), String> {
         let (view, schemas) = self.views.schemas(monitor).map_err(|error| in_words(&error))?;
-        self.tell(&view);
+        self.report_problems(&view);
         if view.readable == 0 { Err(self.no_capture()) } else { Ok((view, schemas)) }
     }
 
     fn view(&self, scope: &Scope, monitor: &dyn Monitor) -> Result<Arc<Snapshot>, String> {
         let view = self.views.view(scope, monitor).map_err(|error| in_words(&error))?;
-        self.tell(&view);
+        self.report_problems(&view);
         if view.readable == 0 { Err(self.no_capture()) } else { Ok(view) }
     }
 
@@ -564,7 +577,7 @@ mod tests {
         let early = tools.views.view(&Scope::default(), &()).unwrap();
         std::fs::remove_file(second).unwrap();
         let late = tools.views.view(&Scope::default(), &()).unwrap();
-        [&late, &early, &late].into_iter().for_each(|view| tools.tell(view));
+        [&late, &early, &late].into_iter().for_each(|view| tools.report_problems(view));
         assert_eq!(*said.lock().unwrap(), 1);
     }
 }

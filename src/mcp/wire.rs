@@ -42,7 +42,7 @@ impl PendingRequests {
         self.answered.notify_one();
     }
 
-    async fn room(&self) {
+    async fn wait_for_capacity(&self) {
         loop {
             let answered = self.answered.notified();
             if self.ids.lock().unwrap_or_else(PoisonError::into_inner).len() < MAX_WAITING {
@@ -55,7 +55,7 @@ impl PendingRequests {
 
 /// Wraps the client's two streams. Returns the streams for the library, and a task that ends once all answers are
 /// written. Must be called within a Tokio runtime.
-pub(super) fn guarded(
+pub(super) fn guard_streams(
     input: impl AsyncRead + Send + Unpin + 'static,
     output: impl AsyncWrite + Send + Unpin + 'static,
 ) -> ((DuplexStream, DuplexStream), JoinHandle<()>) {
@@ -78,7 +78,7 @@ async fn read(
     let mut input = BufReader::new(input);
     let mut line = Vec::new();
     loop {
-        waiting.room().await;
+        waiting.wait_for_capacity().await;
         line.clear();
         let mut most = (&mut input).take(MAX_MESSAGE_BYTES);
         match most.read_until(b'\n', &mut line).await {
@@ -123,7 +123,10 @@ async fn read(
 /// Returns the error code and message for a line that cannot be forwarded, or `None` for a valid message.
 fn refusal(text: &[u8], envelope: &Envelope) -> Option<(i32, &'static str)> {
     if is_too_deep(text) {
-        return Some((INVALID_REQUEST, "this message is nested too deeply"));
+        return Some((
+            INVALID_REQUEST,
+            "this message is nested more than 64 levels deep; send it with fewer",
+        ));
     }
     if serde_json::from_slice::<serde::de::IgnoredAny>(text).is_err()
         || std::str::from_utf8(text).is_err()
@@ -224,7 +227,7 @@ mod tests {
                 ["nonsense", ping, "[1]", &long, &deep, r#"{"id":4}"#, ping].join("\n") + "\n";
             let input = std::io::Cursor::new(lines.into_bytes());
             let (output, mut client) = tokio::io::duplex(1 << 20);
-            let ((mut requests, answers), _writer) = guarded(input, output);
+            let ((mut requests, answers), _writer) = guard_streams(input, output);
             let mut passed = String::new();
             requests.read_to_string(&mut passed).await.unwrap();
             assert_eq!(passed, format!("{ping}\n{ping}\n"));
@@ -246,7 +249,7 @@ mod tests {
             let lines = (0..1000).map(ping).collect::<Vec<_>>().concat();
             let (output, client) = tokio::io::duplex(64);
             let ((requests, mut answers), _writer) =
-                guarded(std::io::Cursor::new(lines.into_bytes()), output);
+                guard_streams(std::io::Cursor::new(lines.into_bytes()), output);
             let mut requests = BufReader::new(requests).lines();
             let mut taken = 0;
             let patience = std::time::Duration::from_millis(200);

@@ -13,7 +13,7 @@ const MANY: [&str; 3] = ["anyOf", "oneOf", "allOf"];
 
 /// Brings a JSON Schema into a dialect. Conditions on the value of a tag are left out, with the name of the tag as
 /// `x-discriminator`: no generator of clients reads them.
-pub(super) fn in_dialect(version: OpenApiVersion, schema: &mut Value) {
+pub(super) fn convert_to_dialect(version: OpenApiVersion, schema: &mut Value) {
     let Some(object) = schema.as_object_mut() else { return };
     if let Some(tag) = object.shift_remove("discriminator") {
         object.shift_remove("oneOf");
@@ -22,11 +22,11 @@ pub(super) fn in_dialect(version: OpenApiVersion, schema: &mut Value) {
         object.insert("x-discriminator".to_owned(), tag["propertyName"].clone());
     }
     for keyword in ONE {
-        object.get_mut(keyword).into_iter().for_each(|inner| in_dialect(version, inner));
+        object.get_mut(keyword).into_iter().for_each(|inner| convert_to_dialect(version, inner));
     }
     for keyword in MANY {
         let many = object.get_mut(keyword).and_then(Value::as_array_mut);
-        many.into_iter().flatten().for_each(|inner| in_dialect(version, inner));
+        many.into_iter().flatten().for_each(|inner| convert_to_dialect(version, inner));
     }
     if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
         // Many tools take a property of this name for a reference.
@@ -41,7 +41,7 @@ pub(super) fn in_dialect(version: OpenApiVersion, schema: &mut Value) {
         }
     }
     if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
-        properties.values_mut().for_each(|inner| in_dialect(version, inner));
+        properties.values_mut().for_each(|inner| convert_to_dialect(version, inner));
     }
     if version == OpenApiVersion::V3_0 {
         to_3_0(object);
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     fn written(mut schema: Value) -> Value {
-        in_dialect(OpenApiVersion::V3_0, &mut schema);
+        convert_to_dialect(OpenApiVersion::V3_0, &mut schema);
         schema
     }
 
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn kinds_that_generators_cannot_tell_apart_are_split() {
         let of_3_1 = |mut schema: Value| {
-            in_dialect(OpenApiVersion::V3_1, &mut schema);
+            convert_to_dialect(OpenApiVersion::V3_1, &mut schema);
             schema
         };
         let scalars = json!({ "type": ["integer", "string", "null"] });

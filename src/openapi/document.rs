@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::openapi::client_names::set_client_names;
 use crate::openapi::cycles::unfold_cycles;
-use crate::openapi::dialect::in_dialect;
+use crate::openapi::dialect::convert_to_dialect;
 use crate::openapi::links::{LinkedOperation, add_links};
 use crate::openapi::names::name_operations;
 use crate::openapi::operation::{COMPONENTS, OperationInput};
@@ -165,7 +165,7 @@ fn definitions(
         schema.insert("type".to_owned(), json!("object"));
         schema.extend(emitter.of_object(&object, true));
         let mut schema = Value::Object(schema);
-        in_dialect(options.version, &mut schema);
+        convert_to_dialect(options.version, &mut schema);
         found.insert(name.clone(), schema);
     }
     let mut definitions = found.into_iter().collect();

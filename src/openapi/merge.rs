@@ -191,7 +191,7 @@ impl EditedDescription {
             if found.additions.is_empty() || rounds > MAX_ROUNDS {
                 break;
             }
-            if let Some(extension) = extended(&text, &tree, format, &found.additions) {
+            if let Some(extension) = try_extend(&text, &tree, format, &found.additions) {
                 (text, tree) = (extension.text, extension.tree);
                 let moved = |id: &SourceId| extension.nodes.get(id).copied();
                 lines = lines.iter().filter_map(|(id, line)| Some((moved(id)?, *line))).collect();
@@ -201,7 +201,7 @@ impl EditedDescription {
                 }
             } else if blocked.len() < MAX_BLOCKED {
                 rounds -= 1;
-                blocked.insert(culprit(&text, &tree, format, &found.additions));
+                blocked.insert(find_failing_node(&text, &tree, format, &found.additions));
             } else {
                 let what = "lines cannot be inserted safely into this file; format it, for example with prettier, and merge again";
                 return Err(Error::format(&name, what));
@@ -275,8 +275,8 @@ struct Extension {
     nodes: BTreeMap<SourceId, SourceId>,
 }
 
-/// Adds to a text; `None` if the result does not read as the old text and the additions.
-fn extended(
+/// Inserts additions into a text; `None` if the result, when parsed, is not the old content plus the additions.
+fn try_extend(
     text: &str,
     tree: &SourceTree,
     format: SourceFormat,
@@ -291,14 +291,19 @@ fn extended(
     Some(Extension { text: new_text, tree: new_tree, nodes })
 }
 
-/// A node whose additions come out wrong, found by halving.
-fn culprit(text: &str, tree: &SourceTree, format: SourceFormat, additions: &Additions) -> SourceId {
+/// Finds a node whose additions cannot be inserted, by bisection.
+fn find_failing_node(
+    text: &str,
+    tree: &SourceTree,
+    format: SourceFormat,
+    additions: &Additions,
+) -> SourceId {
     let mut suspects: Vec<SourceId> = additions.keys().copied().collect();
     while suspects.len() > 1 {
         let rest = suspects.split_off(suspects.len() / 2);
         let half: Additions =
             suspects.iter().filter_map(|id| Some((*id, additions.get(id)?.clone()))).collect();
-        if extended(text, tree, format, &half).is_some() {
+        if try_extend(text, tree, format, &half).is_some() {
             suspects = rest;
         }
     }

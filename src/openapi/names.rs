@@ -10,11 +10,11 @@ use crate::template::vocabulary::words_of;
 /// The names of an operation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct OperationNames {
-    /// Unique in its description, in camel case: `listUserOrders`.
+    /// The operation id, unique in its description, in camel case: `listUserOrders`.
     pub(super) id: String,
-    /// `List user orders`.
+    /// The summary: `List user orders`.
     pub(super) summary: String,
-    /// `users`.
+    /// The tag: `users`.
     pub(super) tag: String,
 }
 
@@ -23,7 +23,7 @@ pub(super) fn name_operations(operations: &[(String, String)]) -> Vec<OperationN
     let mut words: Vec<Vec<String>> =
         operations.iter().map(|(method, path)| words_for(method, path)).collect();
     // Where two have one id, each is named by its parameters too, and then by all of its path.
-    for spell in [with_parameters, with_path] {
+    for spell in [words_with_parameters, with_path] {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         words.iter().for_each(|words| *counts.entry(camel_case(words)).or_default() += 1);
         for (words, (method, path)) in words.iter_mut().zip(operations) {
@@ -109,7 +109,7 @@ fn verb(method: &str) -> &'static str {
     }
 }
 
-fn with_parameters(method: &str, path: &str) -> Vec<String> {
+fn words_with_parameters(method: &str, path: &str) -> Vec<String> {
     let mut words = words_for(method, path);
     let parameters = path.split('{').skip(1).filter_map(|part| part.split_once('}'));
     let parameters: Vec<&str> = parameters.map(|(name, _)| name).collect();

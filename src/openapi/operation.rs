@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use crate::openapi::OpenApiOptions;
-use crate::openapi::dialect::in_dialect;
+use crate::openapi::dialect::convert_to_dialect;
 use crate::openapi::names::OperationNames;
 use crate::openapi::parameters::{
     add_parameter, header_parameters, path_parameters, query_parameters, take_encoding,
@@ -161,7 +161,7 @@ impl OperationInput<'_> {
         };
         add_references(&node, references);
         let mut schema = emitter(host, self.options).emit(&node);
-        in_dialect(self.options.version, &mut schema);
+        convert_to_dialect(self.options.version, &mut schema);
         if !schemas.contains(&schema) {
             schemas.push(schema);
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::openapi::OpenApiOptions;
-use crate::openapi::dialect::in_dialect;
+use crate::openapi::dialect::convert_to_dialect;
 use crate::report::Pattern;
 use crate::report::masked::is_masked;
 use crate::schema::decide::{ObjectNode, SchemaNode};
@@ -60,7 +60,7 @@ pub(super) fn query_parameters(
     let mut deep: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     for (name, node) in object.properties.iter().filter(|(name, _)| !is_credential(name)) {
         let mut schema = emitter.emit(node);
-        in_dialect(options.version, &mut schema);
+        convert_to_dialect(options.version, &mut schema);
         let member = name.strip_suffix(']').and_then(|name| name.split_once('['));
         match member.filter(|(of, member)| !of.is_empty() && !member.is_empty()) {
             Some((of, member)) if !member.contains(['[', ']']) => {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use crate::output::counted;
 use crate::report::decision::Explanation;
 
 /// A format in which explanations can be written.
@@ -15,7 +16,7 @@ use crate::report::decision::Explanation;
 /// let mut options = ReportOptions::default();
 /// options.explain = Some("GET /users/{user_id}".to_owned());
 /// let mut out = Vec::new();
-/// ExplanationText.write(&patterns.decide(&options).explanations, &mut out).unwrap();
+/// ExplanationText::default().write(&patterns.decide(&options).explanations, &mut out).unwrap();
 /// let text = String::from_utf8(out).unwrap();
 /// assert!(text.starts_with("GET /users/{user_id}  on api.example.com"));
 /// ```
@@ -41,7 +42,27 @@ impl ExplanationOutput for ExplanationJson {
 
 /// Writes explanations as text for a terminal.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ExplanationText;
+pub struct ExplanationText {
+    /// Width of a line in columns, at which sentences are broken between words; `None` for unlimited.
+    pub width: Option<usize>,
+}
+
+impl ExplanationText {
+    /// Writes a sentence that is indented by two spaces for each level.
+    fn write_line(self, level: usize, line: &str, out: &mut dyn Write) -> io::Result<()> {
+        let indent = "  ".repeat(level);
+        let Some(width) = self.width else { return writeln!(out, "{indent}{line}") };
+        let below = format!("{indent}  ");
+        let options = textwrap::Options::new(width.max(indent.len() + MIN_TEXT_WIDTH))
+            .initial_indent(&indent)
+            .subsequent_indent(&below)
+            .break_words(false);
+        writeln!(out, "{}", textwrap::fill(line, options))
+    }
+}
+
+/// Columns that a sentence has at least, however deep it stands.
+const MIN_TEXT_WIDTH: usize = 20;
 
 impl ExplanationOutput for ExplanationText {
     fn write(&self, explanations: &[Explanation], out: &mut dyn Write) -> io::Result<()> {
@@ -49,36 +70,35 @@ impl ExplanationOutput for ExplanationText {
             if i > 0 {
                 writeln!(out)?;
             }
-            writeln!(
-                out,
-                "{}  on {}, {} requests",
-                pattern.endpoint, pattern.host, pattern.request_count
-            )?;
+            let requests = counted(pattern.request_count, "request");
+            let title = format!("{}  on {}, {requests}", pattern.endpoint, pattern.host);
+            self.write_line(0, &title, out)?;
             for parameter in
                 pattern.parameters.iter().filter(|parameter| parameter.location == "path")
             {
                 let segment = parameter.segment.unwrap_or_default();
                 let distinct = parameter.distinct.unwrap_or_default();
                 let confidence = parameter.confidence.unwrap_or_default();
-                writeln!(
-                    out,
-                    "  {{{}}}  segment {segment}, {}, {distinct} different values, confidence {confidence:.2}",
+                let values = counted(distinct, "different value");
+                let about = format!(
+                    "{{{}}}  segment {segment}, {}, {values}, confidence {confidence:.2}",
                     parameter.name, parameter.kind,
-                )?;
+                );
+                self.write_line(1, &about, out)?;
                 if let Some(source) = &parameter.source {
-                    writeln!(out, "    {}", source.in_words())?;
+                    self.write_line(2, &source.in_words(), out)?;
                 }
                 for reason in &parameter.reasons {
-                    writeln!(out, "    {reason}")?;
+                    self.write_line(2, reason, out)?;
                 }
             }
             if near_misses.is_empty() {
-                writeln!(out, "  no decision about its path was close")?;
+                self.write_line(1, "no decision about its path was close", out)?;
             } else {
-                writeln!(out, "  close decisions:")?;
+                self.write_line(1, "close decisions:", out)?;
             }
             for miss in near_misses {
-                writeln!(out, "    {}", miss.in_words())?;
+                self.write_line(2, &miss.in_words(), out)?;
             }
         }
         Ok(())

@@ -47,7 +47,7 @@ fn write_rows(patterns: &[&Pattern], out: &mut dyn Write) -> io::Result<()> {
             out,
             "| {} | {} | {} | {} | {} | {} |",
             pattern.request_count,
-            code(&pattern.endpoint),
+            code(&pattern.shown_endpoint()),
             status.join(", "),
             latency.map(|latency| latency.p50.to_string()).unwrap_or_default(),
             latency.map(|latency| latency.p95.to_string()).unwrap_or_default(),

@@ -252,11 +252,12 @@ fn numbers(report: &Report, shown: &[&Pattern]) -> Vec<(String, &'static str)> {
     let requests: u64 = report.patterns.iter().map(|pattern| pattern.request_count).sum();
     let errors: u64 = report.patterns.iter().map(Pattern::errors).sum();
     let skipped: u64 = totals.skipped.values().sum();
+    let named = |count: u64, one, several| (grouped(count), if count == 1 { one } else { several });
     vec![
-        (grouped(totals.flows), "flows"),
-        (grouped(totals.hosts), "hosts"),
-        (grouped(totals.patterns), "endpoints"),
-        (grouped(calls), "calls of its API"),
+        named(totals.flows, "flow", "flows"),
+        named(totals.hosts, "host", "hosts"),
+        named(totals.patterns, "endpoint", "endpoints"),
+        named(calls, "call of its API", "calls of its API"),
         (percent(errors, requests), "errors"),
         (grouped(skipped), "skipped"),
     ]
@@ -272,7 +273,7 @@ fn tree_lines<'r>(node: &PathTree<'r>, depth: usize, whole: u64, lines: &mut Vec
     lines.push(TreeLine {
         depth: depth.min(8),
         segments: node.segments.clone(),
-        ends: node.patterns.iter().map(|end| (&*end.id, &*end.method)).collect(),
+        ends: node.patterns.iter().map(|end| (&*end.id, end.shown_method())).collect(),
         requests: grouped(node.requests),
         bar: charts::Bar::new(node.requests, node.errors, whole),
     });

@@ -113,7 +113,7 @@ impl<'a> TableRow<'a> {
         let latency = pattern.latency_ms.as_ref();
         Self {
             requests: grouped(pattern.request_count),
-            method: shown_method(pattern),
+            method: pattern.shown_method(),
             path: pattern.endpoint.strip_prefix(&*pattern.method).map_or("", str::trim_start),
             classes,
             times: [
@@ -124,11 +124,6 @@ impl<'a> TableRow<'a> {
             bodies: bodies(pattern),
         }
     }
-}
-
-/// The method; `WS` for an endpoint of websockets, whose handshakes are all `GET`.
-pub(super) fn shown_method(pattern: &Pattern) -> &str {
-    if pattern.websocket_count * 2 > pattern.request_count { "WS" } else { &pattern.method }
 }
 
 /// The directions in which an endpoint has schemas: `in`, `out`, with a mark where content is secret or personal.

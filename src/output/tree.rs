@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use crate::math::grouped;
-use crate::output::table::{counted, shown_method, styled, write_third_parties};
+use crate::output::table::{counted, styled, write_third_parties};
 use crate::output::{Output, OverviewOptions};
 use crate::report::Report;
 use crate::report::overview::Overview;
@@ -47,7 +47,7 @@ impl Tree {
         depth: usize,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let mut methods: Vec<&str> = node.patterns.iter().map(|end| shown_method(end)).collect();
+        let mut methods: Vec<&str> = node.patterns.iter().map(|end| end.shown_method()).collect();
         methods.sort_unstable();
         methods.dedup();
         let operations = node.patterns.iter().filter(|end| end.operation.is_some()).count() as u64;

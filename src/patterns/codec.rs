@@ -127,10 +127,14 @@ impl Patterns {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let refuse = |why: &str| Err(Error::format("state", why));
         let Some((header, payload)) = bytes.split_at_checked(HEADER) else {
-            return refuse("these bytes are not a state: they are too short");
+            return refuse(
+                "these bytes are not a state: they are too short; give the bytes that to_bytes returned",
+            );
         };
         if !header.starts_with(MAGIC) {
-            return refuse("these bytes are not a state: they do not begin with APST");
+            return refuse(
+                "these bytes are not a state: they do not begin with APST; give the bytes that to_bytes returned",
+            );
         }
         let version = header[MAGIC.len()];
         if version != VERSION {
@@ -161,7 +165,7 @@ impl StoredPatterns<'_, StoredTrie<Endpoint>> {
             let Some(reason) = SkipReason::ALL.iter().find(|reason| reason.name() == name) else {
                 return Err(Error::format(
                     "state",
-                    "this state has a skip reason that is not known",
+                    "this state is damaged: it has a skip reason that is not known; create it again",
                 ));
             };
             counts_fit &= count <= limits::MAX_COUNT && places.len() as u64 <= count;
@@ -184,7 +188,10 @@ impl StoredPatterns<'_, StoredTrie<Endpoint>> {
         let answered = trie(self.answered, TrieBounds::ANSWERED)?;
         let not_found = trie(self.not_found, TrieBounds::NOT_FOUND)?;
         if !counts_fit || !answered.hosts().chain(not_found.hosts()).all(|(_, node)| fits(node)) {
-            return Err(Error::format("state", "this state has counts that are too large"));
+            return Err(Error::format(
+                "state",
+                "this state is damaged: it has counts that are too large; create it again",
+            ));
         }
         let bodies = self.bodies.map(|bodies| Box::new(bodies.into_owned()));
         if bodies.as_ref().is_some_and(|bodies| !bodies.is_sound()) {

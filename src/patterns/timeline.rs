@@ -157,7 +157,7 @@ mod tests {
         timeline
     }
 
-    /// The plain twin: the shortest length that fits, and then all requests counted.
+    /// The reference implementation: the shortest length that fits, and then all requests counted.
     fn counted_plainly(requests: &[(i64, i64)]) -> Timeline {
         let seconds: Vec<i64> =
             requests.iter().map(|(started, _)| started.div_euclid(SECOND)).collect();

@@ -30,14 +30,14 @@ enum ArgumentStep {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Found<'v> {
     Value(&'v Value),
-    /// Nothing, or null, which tools take for nothing.
+    /// There is no value, or it is null, which tools treat as absent.
     Absent,
     /// Something before the place is of another kind than the path says, such as a text where a list is expected, or there are
     /// two keys that some readers take for one.
     WrongKind,
 }
 
-/// What a condition says of a value.
+/// The result of a condition for one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Judgement {
     Holds,
@@ -150,7 +150,7 @@ fn judged(holds: bool) -> Judgement {
 }
 
 impl Operator {
-    /// Of what is not there, only what is about absence holds: `neq`, `not_in`, and `exists` with false.
+    /// Judges a value. Of an absent value only `neq`, `not_in`, and `exists` with false hold.
     fn judge(&self, found: Found<'_>) -> Judgement {
         let value = match found {
             Found::Value(value) => value,

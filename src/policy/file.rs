@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::error::Error;
 use crate::flow::text;
-use crate::jsonrpc::folded;
+use crate::jsonrpc::fold_name;
 use crate::jsonrpc::strict_json::{self, escaped};
 use crate::policy::condition::{ArgumentPath, Condition, Operator};
 use crate::policy::{
@@ -127,7 +127,7 @@ impl FileReader<'_> {
         let mut folded_names: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for rules in std::iter::once(&general).chain(identities.values()) {
             for name in rules.tools.keys().chain(&rules.hide).filter(|name| *name != "*") {
-                let names = folded_names.entry(folded(name).into_owned()).or_default();
+                let names = folded_names.entry(fold_name(name).into_owned()).or_default();
                 if !names.contains(name) {
                     names.push(name.clone());
                 }

@@ -15,7 +15,7 @@ pub(crate) struct Ledger {
     uses: BTreeMap<String, VecDeque<(Instant, f64)>>,
 }
 
-/// A limit without room for a call.
+/// A limit that a call exceeds.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Exhausted {
     pub(crate) limit: LimitUse,
@@ -24,11 +24,12 @@ pub(crate) struct Exhausted {
 }
 
 impl Ledger {
-    /// Looks whether all limits have room for a call and, if `takes`, takes what it needs. Nothing is taken if one has no room.
+    /// Checks that a call is within all limits and, if `takes`, counts it. Nothing is counted if it exceeds one of
+    /// them.
     ///
     /// # Errors
     ///
-    /// Fails with the first limit that has no room.
+    /// Fails with the first limit that the call exceeds.
     pub(crate) fn reserve(
         &mut self,
         limits: &[LimitUse],
@@ -65,7 +66,8 @@ pub(crate) fn longest_window(limits: &[LimitUse], counter: &str) -> Duration {
     windows.max().unwrap_or_default()
 }
 
-/// What a call adds to each counter, of which several limits may be. What takes nothing leaves nothing.
+/// The amount that a call adds to each counter. Limits that share a counter count once, and an amount of 0 is left
+/// out.
 pub(crate) fn counted_once(limits: &[LimitUse]) -> BTreeMap<&str, f64> {
     let counted = limits.iter().filter(|limit| limit.amount > 0.0);
     counted.map(|limit| (&*limit.counter, limit.amount)).collect()
@@ -89,8 +91,8 @@ fn wait_for(
     None
 }
 
-/// What an agent is told when a limit has no room.
-pub(crate) fn no_room(exhausted: &Exhausted) -> String {
+/// The message to an agent when a call exceeds a limit.
+pub(crate) fn exhausted_message(exhausted: &Exhausted) -> String {
     let limit = &exhausted.limit;
     let calls = if limit.max < 2.0 { "call" } else { "calls" };
     let what = match (limit.counts_calls, limit.is_of_tool) {

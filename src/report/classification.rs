@@ -16,7 +16,7 @@ pub(super) struct DescribedHost {
 }
 
 /// The endpoints of all hosts, each with its class and party, in the order in which they are given.
-pub(super) fn classified(mut hosts: Vec<DescribedHost>, first_parties: &[String]) -> Vec<Pattern> {
+pub(super) fn classify(mut hosts: Vec<DescribedHost>, first_parties: &[String]) -> Vec<Pattern> {
     // What an endpoint leaves open, the others of its host say, then those of its site.
     for scope in [host_of as fn(&DescribedHost) -> &str, site_of_host] {
         let known = known_classes(&hosts, scope);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::limits;
 use crate::patterns::Patterns;
 use crate::patterns::endpoint::Endpoint;
-use crate::report::classification::{DescribedHost, classified};
+use crate::report::classification::{DescribedHost, classify};
 use crate::report::describe::{DescribedEndpoint, HostSummary, NameCounts, pattern_of};
 use crate::report::lookup::find_endpoints;
 use crate::report::options::ReportOptions;
@@ -263,7 +263,7 @@ pub(crate) fn build(
     }
     hosts.sort_by(|a, b| b.requests.cmp(&a.requests).then_with(|| a.name.cmp(&b.name)));
     let host_count = hosts.len() as u64;
-    let found = classified(hosts, &options.first_parties);
+    let found = classify(hosts, &options.first_parties);
     for explanation in &mut explanations {
         let shown = &mut explanation.pattern;
         if let Some(pattern) = found.iter().find(|pattern| pattern.id == shown.id) {

@@ -25,7 +25,7 @@ pub struct Exchange {
     pub source: String,
     /// Place of the flow in the capture: bytes from its start, or the number of the row in a database.
     pub offset: u64,
-    /// The endpoint, `GET /users/{user_id}`; `None` if none was asked for.
+    /// The endpoint that it belongs to, `GET /users/{user_id}`; `None` if it belongs to none.
     pub endpoint: Option<String>,
     /// Start of the request, in RFC 3339 (UTC, microseconds).
     pub started: Option<String>,

@@ -62,7 +62,7 @@ pub(super) fn groups<'t>(
         }
     }
     let templates = if options.group_hosts {
-        same_surface(&alone, scalars, model, judge)
+        group_by_endpoints(&alone, scalars, model, judge)
     } else {
         BTreeMap::new()
     };
@@ -99,7 +99,7 @@ fn add<'t>(
 /// Groups sibling hosts with the same endpoints; returns the template of each grouped host. A host
 /// joins one with as many endpoints or more if it has at least [`LEAST_SURFACE`] and 80 % of them
 /// are among the other's.
-fn same_surface(
+fn group_by_endpoints(
     hosts: &[(String, Option<&[u8]>, NodeGroup<'_, Endpoint>)],
     scalars: Option<&ScalarSet>,
     model: &Model,
@@ -137,7 +137,7 @@ fn same_surface(
             kinds.iter().flat_map(|kind| kind.1.iter().copied()).collect();
         let small: Vec<&HostEndpoints<'_>> =
             members.iter().filter(|member| !grouped.contains(member.name)).collect();
-        let tenants = many_small(&small, model);
+        let tenants = detect_tenants(&small, model);
         for (number, names) in kinds.into_iter().map(|kind| kind.1).chain(tenants).enumerate() {
             // Several groups below one domain are distinct APIs and need distinct labels.
             let label =
@@ -146,7 +146,7 @@ fn same_surface(
                 templates.insert(name.to_owned(), format!("{{{label}}}.{domain}"));
             }
         }
-        for (stem, names) in numbered(&small) {
+        for (stem, names) in group_numbered(&small) {
             for name in names {
                 templates.insert(name.to_owned(), format!("{stem}{{n}}.{domain}"));
             }
@@ -206,7 +206,7 @@ const SERVICE_PROVIDERS: u32 = 8;
 /// Detects the tenants of one service among hosts with few endpoints: hosts whose labels are not
 /// service names and whose paths have outlines in common. `None` if there are fewer than
 /// [`MIN_SMALL_TENANTS`].
-fn many_small<'h>(hosts: &[&HostEndpoints<'h>], model: &Model) -> Option<Vec<&'h str>> {
+fn detect_tenants<'h>(hosts: &[&HostEndpoints<'h>], model: &Model) -> Option<Vec<&'h str>> {
     let candidates: Vec<&&HostEndpoints<'h>> =
         hosts.iter().filter(|host| !host.is_service(model)).collect();
     let mut holders: BTreeMap<u64, usize> = BTreeMap::new();
@@ -224,7 +224,7 @@ fn many_small<'h>(hosts: &[&HostEndpoints<'h>], model: &Model) -> Option<Vec<&'h
 
 /// Groups hosts whose labels differ only in a trailing number (`avatars0`, `avatars1`) and that
 /// have at least one path outline in common. Returns (label without number, hosts).
-fn numbered<'h>(hosts: &[&HostEndpoints<'h>]) -> Vec<(&'h str, Vec<&'h str>)> {
+fn group_numbered<'h>(hosts: &[&HostEndpoints<'h>]) -> Vec<(&'h str, Vec<&'h str>)> {
     let mut by_stem: BTreeMap<&str, Vec<&&HostEndpoints<'h>>> = BTreeMap::new();
     for host in hosts {
         let stem = host.label.trim_end_matches(|c: char| c.is_ascii_digit());

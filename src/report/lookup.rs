@@ -22,6 +22,8 @@ pub(crate) fn find_endpoints<'p>(
         return found;
     }
     let (method, place) = method_and_place(text);
+    // Tables show handshakes of websockets so.
+    let method = if method == Some("WS") { Some("GET") } else { method };
     let wants = |pattern: &&Pattern| {
         method.is_none_or(|method| pattern.method.eq_ignore_ascii_case(method))
     };

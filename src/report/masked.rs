@@ -138,9 +138,9 @@ pub(crate) fn word(bytes: &[u8], requests: u64) -> Cow<'_, str> {
 /// need the id to look up the flow. Anything else is treated like other words.
 pub(crate) fn flow_id(bytes: &[u8]) -> Cow<'_, str> {
     /// Maximum number of digits; longer numbers may identify a person.
-    const DIGITS: usize = 7;
+    const MAX_SHOWN_DIGITS: usize = 7;
 
-    if is_counted(bytes, 0..=8, DIGITS)
+    if is_counted(bytes, 0..=8, MAX_SHOWN_DIGITS)
         || is_record_id(bytes)
         || (kind_of(bytes) == SegmentKind::Uuid && bytes.contains(&b'-'))
     {

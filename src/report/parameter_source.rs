@@ -1,4 +1,4 @@
-//! Where the values of a parameter come from.
+//! The answers in which the values of path parameters stood before.
 
 use serde::{Deserialize, Serialize};
 

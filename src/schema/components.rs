@@ -27,7 +27,7 @@ pub(crate) struct Components {
     /// Objects that stand in several places, and those at the top of messages, with their names.
     pub(crate) names: BTreeMap<ObjectId, String>,
     pub(crate) named: BTreeSet<ObjectId>,
-    /// Those among them that stand in several places, or lead to themselves.
+    /// Named objects that stand in several places, or lead to themselves.
     pub(crate) shared: BTreeSet<ObjectId>,
 }
 
@@ -143,25 +143,25 @@ impl Namer<'_> {
         order.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
         for (_, id) in &order {
             if let Some(name) = self.graph.object(*id).rule.name.clone() {
-                self.take(*id, &name);
+                self.assign_name(*id, &name);
             }
         }
         // Every object gets the name that it has most often, if no other has more right to it; then come second names.
         for (_, id) in &order {
             if let Some((_, name)) = self.best(*id) {
-                self.take(*id, &name);
+                self.assign_name(*id, &name);
             }
         }
         for (_, id) in &order {
             let candidates = self.candidates(*id);
-            let _ = candidates.into_iter().any(|name| self.take(*id, &name));
+            let _ = candidates.into_iter().any(|name| self.assign_name(*id, &name));
         }
         self.names
     }
 
     /// Gives an object a name, if it has none and nothing has the name. Returns whether it has one now. A number at the end
     /// is left out: it would look like a second version of a name.
-    fn take(&mut self, id: ObjectId, name: &str) -> bool {
+    fn assign_name(&mut self, id: ObjectId, name: &str) -> bool {
         if self.names.contains_key(&id) {
             return true;
         }

@@ -70,12 +70,12 @@ pub(crate) enum NumberSchema {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StringSchema {
-    /// Every value that is not empty has one of them; empty if no format is stated.
+    /// The formats that are stated: every value that is not empty has one of them. Empty if none is stated.
     pub(crate) formats: Vec<&'static str>,
     pub(crate) pattern: Option<&'static str>,
     /// Whether the empty string was seen, which has no format and matches no pattern.
     pub(crate) may_be_empty: bool,
-    /// Sorted; empty if the values are free.
+    /// The values of an enumeration, sorted; empty if the values are free.
     pub(crate) values: Vec<String>,
 }
 
@@ -88,9 +88,9 @@ pub(crate) struct ListSchema {
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ObjectSchema {
-    /// Sorted by name.
+    /// The properties with their schemas, sorted by name.
     pub(crate) properties: Vec<(String, SchemaNode)>,
-    /// Sorted.
+    /// The names of the required properties, sorted.
     pub(crate) required: Vec<String>,
     /// The properties that some objects had and others had not; sorted. What is seen seldom is not required without it.
     pub(crate) sometimes: Vec<String>,

@@ -102,7 +102,7 @@ fn root(roots: &[u32], mut of: u32) -> u32 {
     of
 }
 
-/// As [`root`], and shortens the way for the next time.
+/// As [`root`], with path compression.
 fn root_mut(roots: &mut [u32], of: u32) -> u32 {
     let found = root(roots, of);
     let mut at = of;

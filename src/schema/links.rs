@@ -115,7 +115,7 @@ fn collect(
     if let Some(fields) = &mut shape.fields {
         let names: Vec<Option<Box<str>>> = names(fields, path.last().map(|name| &**name));
         for (name, field) in names.into_iter().zip(fields.keys.values_mut()) {
-            // A place that cannot be shown is no help.
+            // A place that cannot be shown does not help.
             let status = status.filter(|_| name.is_some());
             path.push(name.unwrap_or_default());
             collect(&mut field.shape, status, path, into);
@@ -140,7 +140,7 @@ fn names(fields: &Fields, name: Option<&str>) -> Vec<Option<Box<str>>> {
     }
     let is_map = MapEvidence::of(fields, name.into_iter(), kinds).is_map();
     let shown = |key: &[u8], present: u64| {
-        // A key that came seldom and is no word of APIs may be a value.
+        // A key that came seldom and is not a word of APIs may be a value.
         let is_name = is_known_name(key)
             || (present >= MIN_PRESENT && !looks_secret(key, Frequency::times(present)));
         let key = std::str::from_utf8(key).ok()?;
@@ -171,7 +171,7 @@ struct Linked<'p> {
 }
 
 /// Finds the source of each path parameter.
-pub(super) fn sources(endpoints: Vec<(u64, &Pattern, IdentifyingValues)>) -> Sources {
+pub(super) fn find_sources(endpoints: Vec<(u64, &Pattern, IdentifyingValues)>) -> Sources {
     let linked: Vec<Linked<'_>> = endpoints
         .into_iter()
         .map(|(number, pattern, values)| {

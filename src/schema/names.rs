@@ -46,7 +46,7 @@ const SAY_NOTHING: [&str; 24] = [
     "values",
 ];
 
-/// Segments that are no nouns.
+/// Segments that are not nouns of things.
 const PATH_SAYS_NOTHING: [&str; 8] =
     ["api", "rest", "json", "index_php", "graphql", "rpc", "public", "v"];
 

@@ -26,7 +26,8 @@ impl Decider<'_> {
     }
 }
 
-/// The kind that all texts are written as: whole numbers, numbers, or `true` and `false`. (An empty text is none.)
+/// The kind that all texts are written as: whole numbers, numbers, or `true` and `false`. `None` if one of them is
+/// empty or of another kind.
 fn as_written(strings: &Strings) -> Option<SchemaNode> {
     let integers = strings.formats[StringFormat::Integer as usize];
     let decimals = strings.formats[StringFormat::Decimal as usize];

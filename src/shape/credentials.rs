@@ -31,11 +31,11 @@ pub(crate) struct Credentials {
 /// Counters of the answers to requests with one set of credentials.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CredentialUse {
-    /// Requests.
+    /// Requests with this set of credentials.
     pub(crate) sent: u64,
-    /// Those that were answered below 400.
+    /// Requests that were answered with a status below 400.
     pub(crate) accepted: u64,
-    /// Those that were answered with 401 or 403.
+    /// Requests that were answered with 401 or 403.
     pub(crate) refused: u64,
 }
 

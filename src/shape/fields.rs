@@ -178,8 +178,8 @@ impl Fields {
         self.most = self.most.max(keys);
     }
 
-    /// Ends an object that cannot be read to its end, as if it had not begun; `keys` are the hashes of those that were read.
-    pub(super) fn give_up(&mut self, keys: &[u64]) {
+    /// Rolls back an object that cannot be read to its end; `keys` are the hashes of the keys that were read.
+    pub(super) fn roll_back(&mut self, keys: &[u64]) {
         let begun = self.begun;
         for hash in keys {
             if let Some(field) = self.keys.value_of_hash(*hash).filter(|field| field.stamp == begun)

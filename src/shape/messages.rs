@@ -27,14 +27,14 @@ const MAX_MEDIA_TYPE_BYTES: usize = 80;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct EndpointMessages {
     pub(crate) requests: u64,
-    /// Those among them that were sent without encryption.
+    /// Requests that were sent without encryption.
     pub(crate) unencrypted: u64,
     pub(crate) credentials: Credentials,
     /// Parameters of the query, as an object of strings and lists of strings.
     pub(crate) query: Shape,
     /// The values of each segment of the path.
     pub(crate) segments: Vec<ValueSample>,
-    /// By [`MessageKey`].
+    /// The bodies by [`MessageKey`].
     pub(crate) bodies: BottomK<BodyStats, MAX_MESSAGE_KINDS>,
     /// The level of detail that is cut away: see [`Caps::at`].
     pub(crate) level: u8,
@@ -47,8 +47,8 @@ pub(crate) enum Direction {
     Response,
 }
 
-/// Which bodies are observed together: a direction, a status (0 for requests that were refused, 1 for the others), and a media
-/// type in lower case.
+/// The key of bodies that are observed together: a direction, a status (0 for requests that were refused, 1 for the
+/// others), and a media type in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct MessageKey {
     pub(crate) direction: Direction,
@@ -61,7 +61,7 @@ pub(crate) struct MessageKey {
 pub(crate) struct BodyStats {
     /// Bodies that were observed.
     pub(crate) observed: u64,
-    /// Those among them whose syntax is JSON, and not that of a form.
+    /// Observed bodies whose syntax is JSON, and not that of a form.
     pub(crate) json: u64,
     /// Bodies in a syntax that has no shape: images, pages, scripts.
     pub(crate) other: u64,
@@ -69,7 +69,7 @@ pub(crate) struct BodyStats {
     pub(crate) absent: u64,
     /// Bodies that could not be read, in the order of [`UNREADABLE`].
     pub(crate) unreadable: [u64; 5],
-    /// Their bytes, as recorded.
+    /// Bytes of the bodies, as recorded.
     pub(crate) bytes: u64,
     pub(crate) shape: Shape,
 }

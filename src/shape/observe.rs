@@ -94,7 +94,7 @@ struct Place<'s, 'v> {
     open: &'s mut OpenObjects<'v>,
 }
 
-/// Which values that identify something are sampled.
+/// The choice of identifying values that are sampled.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) enum SampledValues<'v> {
     /// None of them.
@@ -310,7 +310,7 @@ impl<'de> Visitor<'de> for Place<'_, '_> {
         if read.is_ok() {
             fields.end(count);
         } else {
-            fields.give_up(&self.open.keys[starts.0..]);
+            fields.roll_back(&self.open.keys[starts.0..]);
             return read;
         }
         let OpenObjects { keys, tags, text, .. } = self.open;

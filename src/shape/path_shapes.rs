@@ -111,7 +111,7 @@ impl PathShapes {
         let bytes = [flow.request_body.recorded_bytes(), response].into_iter().flatten().sum();
         self.uncounted.flows += 1;
         self.uncounted.bytes = self.uncounted.bytes.saturating_add(bytes);
-        let often = limits::FLOWS_A_COUNT.max(self.groups.len() as u64 * 8);
+        let often = limits::FLOWS_PER_COUNT.max(self.groups.len() as u64 * 8);
         if self.uncounted.flows >= often || self.uncounted.bytes >= limits::BYTES_A_COUNT {
             self.fit();
         }

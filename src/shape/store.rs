@@ -28,7 +28,7 @@ impl ShapeStore {
     /// The messages of an endpoint to which a flow belongs, whose bodies have so many bytes.
     pub(crate) fn endpoint(&mut self, id: u64, bytes: u64) -> &mut EndpointMessages {
         self.uncounted += 1;
-        if self.uncounted >= limits::FLOWS_A_COUNT.max(self.endpoints.len() as u64 * 8)
+        if self.uncounted >= limits::FLOWS_PER_COUNT.max(self.endpoints.len() as u64 * 8)
             || self.uncounted_bytes >= limits::BYTES_A_COUNT
         {
             self.fit();

@@ -1,4 +1,4 @@
-//! Checks of shapes that were read from bytes, which may be anybody's.
+//! Checks of shapes that were read from bytes, which may come from an untrusted source.
 
 use std::cell::Cell;
 

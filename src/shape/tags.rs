@@ -48,7 +48,7 @@ pub(crate) struct TaggedObjects {
 }
 
 impl Tag {
-    /// Counts an object with these keys. A value that is long, looks like a secret or is absent is no tag.
+    /// Counts an object with these keys. A value that is long, looks like a secret or is absent is not a tag.
     pub(super) fn observe(&mut self, value: &str, keys: &[u64]) {
         let bytes = value.as_bytes();
         if let Some(index) = self.values.index_of(bytes) {

@@ -16,18 +16,18 @@ const PROBES: u32 = 3;
 /// Number of set bits up to which they are stored one by one.
 const FEW_BITS: usize = WORDS * 2;
 
-/// A Bloom filter of 512 KiB. It holds a hash for certain or not at all while it has few, and says
-/// "perhaps" to ever more hashes that it does not hold as it fills; [`certainty`](Self::certainty)
-/// says how far it is to be believed. Its bits depend on the set of the hashes only.
+/// A Bloom filter of 512 KiB. It has no false negatives; the rate of false positives rises as it
+/// fills, and is 1 minus [`certainty`](Self::certainty). Its bits depend on the set of the hashes
+/// only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct MembershipFilter {
+pub(crate) struct BloomFilter {
     /// Empty, or [`WORDS`] words.
     words: Vec<u64>,
     /// Number of set bits.
     bits: u32,
 }
 
-impl MembershipFilter {
+impl BloomFilter {
     pub(crate) fn observe(&mut self, hash: u64) {
         if self.words.is_empty() {
             self.words.resize(WORDS, 0);
@@ -45,7 +45,7 @@ impl MembershipFilter {
             && bits_of(hash).all(|bit| self.words[bit as usize / 64] & (1 << (bit % 64)) != 0)
     }
 
-    /// The probability that a hash which is not in the set is not taken for one that is.
+    /// One minus the rate of false positives: 0 to 1.
     pub(crate) fn certainty(&self) -> f64 {
         let share = f64::from(self.bits) / f64::from(1_u32 << LOG_BITS);
         1.0 - share * share * share
@@ -75,7 +75,7 @@ fn bits_of(hash: u64) -> impl Iterator<Item = u32> {
     })
 }
 
-impl Merge for MembershipFilter {
+impl Merge for BloomFilter {
     fn merge(&mut self, other: Self) {
         if self.words.is_empty() {
             *self = other;
@@ -90,7 +90,7 @@ impl Merge for MembershipFilter {
     }
 }
 
-impl HeapSize for MembershipFilter {
+impl HeapSize for BloomFilter {
     fn heap_bytes(&self) -> usize {
         crate::sketch::vec_bytes(&self.words)
     }
@@ -104,7 +104,7 @@ enum StoredFilter {
     Many(Vec<u8>),
 }
 
-impl Serialize for MembershipFilter {
+impl Serialize for BloomFilter {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let stored = if self.bits as usize <= FEW_BITS {
             let mut last = 0;
@@ -118,7 +118,7 @@ impl Serialize for MembershipFilter {
     }
 }
 
-impl<'de> Deserialize<'de> for MembershipFilter {
+impl<'de> Deserialize<'de> for BloomFilter {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let wrong = || serde::de::Error::custom("a set of hashes that no traffic gives");
         let mut filter = Self::default();
@@ -162,8 +162,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn filter_of(hashes: &[u64]) -> MembershipFilter {
-        let mut filter = MembershipFilter::default();
+    fn filter_of(hashes: &[u64]) -> BloomFilter {
+        let mut filter = BloomFilter::default();
         hashes.iter().for_each(|hash| filter.observe(*hash));
         filter
     }
@@ -179,7 +179,7 @@ mod tests {
             merged.merge(filter_of(left));
             prop_assert_eq!(&merged, &whole);
             let bytes = postcard::to_stdvec(&whole).unwrap();
-            prop_assert_eq!(&postcard::from_bytes::<MembershipFilter>(&bytes).unwrap(), &whole);
+            prop_assert_eq!(&postcard::from_bytes::<BloomFilter>(&bytes).unwrap(), &whole);
             prop_assert!(hashes.iter().all(|hash| whole.may_hold(*hash)));
             prop_assert!(others.iter().all(|hash| hashes.contains(hash) || !whole.may_hold(*hash)));
         }
@@ -191,7 +191,7 @@ mod tests {
         let filter = filter_of(&hashes);
         assert!(filter.bits as usize > FEW_BITS);
         let bytes = postcard::to_stdvec(&filter).unwrap();
-        assert_eq!(postcard::from_bytes::<MembershipFilter>(&bytes).unwrap(), filter);
+        assert_eq!(postcard::from_bytes::<BloomFilter>(&bytes).unwrap(), filter);
         let wrong = (200_000..210_000_u64).filter(|hash| filter.may_hold(respread(*hash))).count();
         let expected = 10_000.0 * (1.0 - filter.certainty());
         #[expect(clippy::cast_precision_loss, reason = "a small count")]

@@ -1,4 +1,4 @@
-//! What every mergeable summary does, and the macro that makes one of several.
+//! Traits of mergeable summaries, and the macro that combines several summaries into one.
 
 /// An aggregate that can absorb another one of its type.
 pub(crate) trait Merge {

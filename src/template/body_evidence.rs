@@ -12,7 +12,7 @@ pub(crate) mod known_keys;
 mod scan;
 
 use crate::limits;
-use crate::sketch::{BottomK, DistinctCounter, MembershipFilter, Merge, stable_hash, summary};
+use crate::sketch::{BloomFilter, BottomK, DistinctCounter, Merge, stable_hash, summary};
 use crate::template::body_evidence::key_class::KeyClass;
 use crate::template::body_evidence::scan::SegmentEcho;
 
@@ -21,7 +21,7 @@ summary! {
     pub(crate) struct SegmentEchoes {
         /// Requests with a JSON body, sent or answered, that was read.
         pub(crate) read: u64,
-        /// Those among them whose path ends with the segment.
+        /// Requests whose JSON body was read and whose path ends with the segment.
         pub(crate) ended: u64,
         /// Requests whose body is the thing that the segment names, because it holds it near its
         /// top under a key of an identifier or a name: of those whose path ends with it, and of the
@@ -30,15 +30,15 @@ summary! {
         pub(crate) own_passed: u64,
         /// Requests whose bodies hold the segment under a key of an identifier.
         pub(crate) identifiers: u64,
-        /// Those that hold it under a key of a name.
+        /// Requests whose bodies hold the segment under a key of a name.
         pub(crate) names: u64,
-        /// Those that hold it under a key of a kind: `type`, `status`.
+        /// Requests whose bodies hold the segment under a key of a kind: `type`, `status`.
         pub(crate) kinds: u64,
-        /// Those that hold it under another key.
+        /// Requests whose bodies hold the segment under another key.
         pub(crate) others: u64,
-        /// Those in which it is a key itself.
+        /// Requests in whose bodies the segment is a key itself.
         pub(crate) as_key: u64,
-        /// Those that hold it under a key of an identifier or a name.
+        /// Requests whose bodies hold the segment under a key of an identifier or a name.
         pub(crate) held: u64,
         /// Requests by the key of an identifier or a name that holds the segment where the body is
         /// the thing itself and the path ends with it.
@@ -106,7 +106,7 @@ impl SegmentEchoes {
     }
 }
 
-/// In which role a text is among the [`ScalarSet`]s.
+/// The role of a text in a body, which separates the entries of a [`ScalarSet`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ScalarRole {
     /// Under a key of an identifier.
@@ -135,7 +135,7 @@ impl ScalarRole {
 
 /// The short texts in the bodies of each host, by role, as a set of hashes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(crate) struct ScalarSet(MembershipFilter);
+pub(crate) struct ScalarSet(BloomFilter);
 
 impl ScalarSet {
     /// Adds the hash of a text.

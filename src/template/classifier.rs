@@ -22,12 +22,12 @@ pub(crate) struct Classification {
 }
 
 /// Maximum distance of a near miss from probability one half.
-const NEAR: f64 = 0.35;
+const MAX_NEAR_DISTANCE: f64 = 0.35;
 
 impl Classification {
     /// Returns `true` if the classification was close.
     pub(crate) fn is_near(&self) -> bool {
-        (self.probability - 0.5).abs() < NEAR
+        (self.probability - 0.5).abs() < MAX_NEAR_DISTANCE
     }
 
     /// Overrides the classification by a user-defined rule.
@@ -70,6 +70,9 @@ const ALONE: f64 = 0.99;
 /// beside them and without a subtree, their only evidence for each other is being unknown.
 const FEW_WORDS: usize = 3;
 const SURE_OF_FEW: f64 = 0.93;
+/// Threshold for two likely values with names below them and no id beside them. Two names have as
+/// many things in common by chance as two values have, and all endpoints below them are at stake.
+const SURE_OF_TWO: f64 = 0.8;
 const LIKELY: f64 = 0.5;
 /// Probability assigned to versions.
 const VERSION: f64 = 0.05;
@@ -87,7 +90,7 @@ pub(crate) struct ModelClassifier<'m>(pub(crate) &'m Model);
 
 impl<T: LeafStats> Classifier<T> for ModelClassifier<'_> {
     fn judge(&self, place: &SiblingSet<'_, '_, T>) -> Vec<Classification> {
-        let Settled { probabilities, features, by_bodies } = settled(self.0, place);
+        let Settled { probabilities, features, by_bodies } = run_all_stages(self.0, place);
         let mut verdicts = verdicts(&probabilities, threshold(place, &probabilities));
         for ((verdict, features), by_bodies) in verdicts.iter_mut().zip(&features).zip(by_bodies) {
             // What its own bodies say of a segment needs no siblings.
@@ -145,11 +148,13 @@ fn threshold<T>(place: &SiblingSet<'_, '_, T>, probabilities: &[f64]) -> f64 {
         .filter_map(|(candidate, probability)| (*probability > 0.3).then_some(candidate))
         .collect();
     let has_ids = !place.values.is_empty() || place.candidates.iter().any(Candidate::is_number);
+    let have_names_below = || possible.iter().all(|candidate| candidate.has_names_below());
     let are_rare = possible.iter().all(|candidate| candidate.is_rare_leaf());
     match (place.candidates.len(), possible.len()) {
         (1, _) if !has_ids && ModelRule::Alone.is_on() => ALONE,
         (_, 0 | 1) if ModelRule::OnlyOne.is_on() => SURE,
         (_, 2..=FEW_WORDS) if !has_ids && are_rare && ModelRule::FewWords.is_on() => SURE_OF_FEW,
+        (_, 2) if !has_ids && have_names_below() && ModelRule::OnlyTwo.is_on() => SURE_OF_TWO,
         _ => LIKELY,
     }
 }
@@ -164,9 +169,9 @@ fn verdicts(probabilities: &[f64], threshold: f64) -> Vec<Classification> {
 }
 
 /// Runs all stages, then adjusts the probabilities by the evidence of folded segments.
-fn settled<T: LeafStats>(model: &Model, place: &SiblingSet<'_, '_, T>) -> Settled {
-    let (guesses, features) = stages(model, place, STAGES);
-    let (mut probabilities, _) = with_bodies(model, place, &guesses, BODY_STAGES);
+fn run_all_stages<T: LeafStats>(model: &Model, place: &SiblingSet<'_, '_, T>) -> Settled {
+    let (guesses, features) = run_stages(model, place, STAGES);
+    let (mut probabilities, _) = run_body_stages(model, place, &guesses, BODY_STAGES);
     let by_bodies = guesses.iter().zip(&probabilities);
     let by_bodies = by_bodies.map(|(guess, p)| log_odds(*p) - log_odds(*guess)).collect();
     let long_numbers = ModelRule::ShortNumbers.is_on()
@@ -224,7 +229,7 @@ fn sample_says_values(probabilities: &[f64], features: &[Features]) -> bool {
 }
 
 /// Runs the first `count` stages. Returns the probabilities of the last one and its input features.
-pub(crate) fn stages<T: LeafStats>(
+pub(crate) fn run_stages<T: LeafStats>(
     model: &Model,
     place: &SiblingSet<'_, '_, T>,
     count: usize,
@@ -266,7 +271,7 @@ pub(crate) fn stages<T: LeafStats>(
 /// Runs the first `count` stages that correct probabilities by bodies. Returns the probabilities, and
 /// what bodies say at the place; `None` where none was read, and the probabilities are then the
 /// guesses.
-fn with_bodies<T: LeafStats>(
+fn run_body_stages<T: LeafStats>(
     model: &Model,
     place: &SiblingSet<'_, '_, T>,
     guesses: &[f64],
@@ -293,8 +298,8 @@ pub(crate) fn body_evidence<T: LeafStats>(
     place: &SiblingSet<'_, '_, T>,
     stage: usize,
 ) -> Vec<(f64, [f64; BODY_COUNT])> {
-    let (guesses, _) = stages(model, place, STAGES);
-    let (probabilities, context) = with_bodies(model, place, &guesses, stage);
+    let (guesses, _) = run_stages(model, place, STAGES);
+    let (probabilities, context) = run_body_stages(model, place, &guesses, stage);
     let rows = context.map(|context| place.body_features(&context, &probabilities));
     let guesses = guesses.into_iter().map(log_odds);
     guesses.zip(rows.into_iter().flatten()).collect()
@@ -308,10 +313,10 @@ pub(crate) fn evidence<T: LeafStats>(
     stage: usize,
 ) -> Vec<Features> {
     if stage == 0 {
-        return stages(model, place, 1).1;
+        return run_stages(model, place, 1).1;
     }
     let own: Vec<Features> = place.candidates.iter().map(|c| place.index.lexical(c.hash)).collect();
-    let (probabilities, _) = stages(model, place, stage);
+    let (probabilities, _) = run_stages(model, place, stage);
     let guesses: Vec<f64> =
         probabilities.iter().map(|p| if stage == 1 { sharpened(*p) } else { *p }).collect();
     place.features(&place.surroundings(own), &guesses)

@@ -3,6 +3,7 @@
 
 pub(crate) mod bodies;
 mod sharing;
+mod structure;
 
 use std::collections::BTreeMap;
 
@@ -63,6 +64,11 @@ impl<'t, T> Candidate<'t, T> {
     pub(crate) fn is_rare_leaf(&self) -> bool {
         let is_leaf = |node: &&Node<T>| node.literals.is_empty() && node.values.is_empty();
         self.requests() <= 2 && self.nodes().iter().all(is_leaf)
+    }
+
+    /// Returns `true` if segments that may be names stand below the segment.
+    pub(crate) fn has_names_below(&self) -> bool {
+        self.nodes().iter().any(|node| !node.literals.is_empty())
     }
 
     /// Returns `true` if the segment is an integer.
@@ -354,6 +360,7 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
             self.methods(i, features, &totals);
             self.below(i, features, &totals);
         }
+        self.structure(&mut fixed);
         let has_small_number = fixed.iter().any(|features| features.get(F::small_number) > 0.0);
         let names = |node: &Node<T>| {
             node.literals.iter().take(KEYS).map(|literal| (literal.hash, 1.0)).collect()

@@ -5,6 +5,7 @@
 //! values together. Nothing is copied: a node of the decided tree is a group of trie nodes.
 
 pub(crate) mod files;
+mod slots;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -98,7 +99,7 @@ fn decide_group<'t, T: LeafStats>(
     let verdicts = if candidates.is_empty() { Vec::new() } else { judge.judge(&place) };
 
     let near = near_misses(&candidates, &verdicts);
-    let (literals, variables) = part(candidates, verdicts, values, &template, judge);
+    let (literals, variables) = partition(candidates, verdicts, values, &template, judge);
     let step = |part: Part| {
         let mut deeper = template.clone();
         deeper.parts.push(part);
@@ -109,9 +110,10 @@ fn decide_group<'t, T: LeafStats>(
         .into_iter()
         .map(|(literal, places)| {
             let requests = places.all().map(|node| node.count).sum();
-            // If most words of a host are unknown, an unknown word is not a sign of a secret.
-            let seen =
-                if index.is_foreign() { Frequency::Often } else { Frequency::times(requests) };
+            // If most words of a host are unknown, an unknown word is not a sign of a secret. Nor is
+            // one with ids below it, which names a collection.
+            let is_name = index.is_foreign() || has_ids_below(&places);
+            let seen = if is_name { Frequency::Often } else { Frequency::times(requests) };
             let part = Part::literal(literal.text, seen, masked);
             masked += usize::from(part.is_masked());
             (literal, decide_group(&places, step(part), index, judge))
@@ -136,6 +138,15 @@ fn decide_group<'t, T: LeafStats>(
     DecidedNode { literals, variables, ends: operations::split(&group.ends()), template, near }
 }
 
+/// Returns `true` if an integer or a UUID stands directly below one of the nodes: `/heroes/7`.
+fn has_ids_below<T>(nodes: &NodeGroup<'_, T>) -> bool {
+    let is_id = |kind: SegmentKind| kind.is_integer() || kind == SegmentKind::Uuid;
+    nodes.answered.iter().any(|node| {
+        node.values.iter().any(|values| is_id(values.kind))
+            || node.literals.iter().any(|child| is_id(Segment::parse(&child.text).kind))
+    })
+}
+
 fn near_misses<'t, T>(
     candidates: &[Candidate<'t, T>],
     verdicts: &[Classification],
@@ -158,7 +169,7 @@ fn near_misses<'t, T>(
 type Partition<'t, T> = (Vec<(DecidedLiteral<'t>, NodeGroup<'t, T>)>, Vec<OpenVariable<'t, T>>);
 
 /// Partitions the children of a node into literals and parameters.
-fn part<'t, T: LeafStats>(
+fn partition<'t, T: LeafStats>(
     candidates: Vec<Candidate<'t, T>>,
     verdicts: Vec<Classification>,
     values: Vec<(&'t ValuesChild<T>, bool)>,
@@ -197,6 +208,7 @@ fn part<'t, T: LeafStats>(
         variable.add_values(child, answered && folded_may_be_names);
         below.push(&child.node, answered);
     }
+    slots::merge(&mut variables, template);
     let variables = variables
         .into_iter()
         .map(|(key, (mut variable, below))| {

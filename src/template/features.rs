@@ -43,6 +43,9 @@ features! {
     // Subtree below the segment.
     shared_with_values, shared_with_names, shared_with_values_much, shared_with_names_much, shared_with_values_unknown,
     shared_with_names_unknown, shared_named, shared_relative, literals_below, leaf, below_unknown, below_ids, below_children,
+    // Subtrees of the siblings compared with each other, and the parents below which a segment occurs.
+    below_alone, below_alone_much, below_shared_much, below_held, siblings_apart, siblings_apart_share, siblings_held, parents,
+    parents_share, siblings_parents,
     // Small numbers, which may be versions.
     small_number, small_number_rich, small_number_rich_root, small_number_rich_second, small_number_apart,
     small_number_apart_singular,
@@ -116,7 +119,7 @@ pub(crate) fn lexical(segment: &Segment<'_>, core: &[u8], vocabulary: &Vocabular
     let letters = core.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
     features.flag(F::all_capitals, letters > 1 && !core.iter().any(u8::is_ascii_lowercase));
     word_features(&mut features, core, vocabulary);
-    let surprise = vocabulary.surprise(core);
+    let surprise = vocabulary.surprisal(core);
     features.set(F::surprise_mean, surprise / ratio(core.len() + 1, 1));
     features.set(F::surprise_total, (surprise / 10.0).min(10.0));
     let digits = core.iter().filter(|byte| byte.is_ascii_digit()).count();

@@ -11,6 +11,8 @@ pub(crate) enum ModelRule {
     Alone,
     /// A few rare words with no id beside them need a high one.
     FewWords,
+    /// Two likely values with names below them and no id beside them need a higher one.
+    OnlyTwo,
     /// One to three small numbers near the root are versions, if what stands below them says so.
     Versions,
     /// Services and methods of gRPC are names.
@@ -38,11 +40,12 @@ pub(crate) enum ModelRule {
 impl ModelRule {
     /// All rules, in the order of declaration.
     #[cfg(any(test, feature = "training"))]
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Unmistakable,
         Self::OnlyOne,
         Self::Alone,
         Self::FewWords,
+        Self::OnlyTwo,
         Self::Versions,
         Self::RemoteNames,
         Self::ShortNumbers,
@@ -64,6 +67,7 @@ impl ModelRule {
             Self::OnlyOne => "only-one",
             Self::Alone => "alone",
             Self::FewWords => "few-words",
+            Self::OnlyTwo => "only-two",
             Self::Versions => "versions",
             Self::RemoteNames => "remote-names",
             Self::ShortNumbers => "short-numbers",

@@ -36,7 +36,7 @@ pub(crate) fn parameter_names<T>(
     if !is_taken(&base, parts) {
         return vec![base];
     }
-    let others = otherwise(variable, noun.as_deref());
+    let others = alternative_names(variable, noun.as_deref());
     let free = others.into_iter().find(|name| !is_taken(name, parts));
     vec![free.unwrap_or(base)]
 }
@@ -88,7 +88,9 @@ fn in_frame(variable: &Variable<'_>) -> Option<String> {
         b'(' | b'\'' => "key".to_owned(),
         b':' if before.starts_with(b"sha") || before.starts_with(b"md5") => "digest".to_owned(),
         b':' => {
-            let start = before.iter().rposition(|byte| *byte == b':').map_or(0, |at| at + 1);
+            // The last part of a namespace is the noun: `org.couchdb.user:`.
+            let start = before.iter().rposition(|byte| b":.".contains(byte));
+            let start = start.map_or(0, |at| at + 1);
             after_noun(Some(&snake_case(&before[start..])))
         }
         _ if prefix.ends_with(b"%27") => "key".to_owned(),
@@ -265,7 +267,7 @@ fn by_words(variable: &Variable<'_>, noun: Option<&str>) -> Option<String> {
 }
 
 /// Alternative names for a parameter whose name is taken, the best first.
-fn otherwise(variable: &Variable<'_>, noun: Option<&str>) -> Vec<String> {
+fn alternative_names(variable: &Variable<'_>, noun: Option<&str>) -> Vec<String> {
     use SegmentKind as K;
     let kinds: &[&str] = match main_kind(variable) {
         Some(K::Integer | K::Year | K::Number) => &["number", "index", "position", "part"],

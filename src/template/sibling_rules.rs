@@ -82,23 +82,27 @@ fn share_names<T>(place: &SiblingSet<'_, '_, T>, numbers: &[usize]) -> bool {
 struct SiblingIds {
     distinct: u64,
     requests: u64,
+    /// Whether a number is among them.
+    has_numbers: bool,
 }
 
 /// The ids of a place; `None` where there are few, or where as many words stand beside them as values do.
 fn ids_of<T>(place: &SiblingSet<'_, '_, T>) -> Option<SiblingIds> {
     use SegmentKind::{Hex, Integer, ObjectId, Ulid, Uuid, Year};
 
-    let mut ids = SiblingIds { distinct: 0, requests: 0 };
+    let mut ids = SiblingIds { distinct: 0, requests: 0, has_numbers: false };
     for values in place.values {
         if !matches!(values.kind, Hex | Integer | ObjectId | Ulid | Uuid | Year) {
             return None;
         }
+        ids.has_numbers |= values.kind.is_integer();
         ids.distinct += values.distinct.estimate();
         ids.requests += values.node.count;
     }
     let mut words = 0;
     for candidate in place.candidates {
         if candidate.is_number() {
+            ids.has_numbers = true;
             ids.distinct += 1;
             ids.requests += candidate.requests();
         } else {
@@ -109,14 +113,18 @@ fn ids_of<T>(place: &SiblingSet<'_, '_, T>) -> Option<SiblingIds> {
 }
 
 impl SiblingIds {
-    /// Returns `true` for a word that is asked for far more often than the ids beside it.
-    fn has_keyword<T>(self, candidate: &Candidate<'_, T>) -> bool {
+    /// Returns `true` for a word that is asked for far more often than the ids beside it, or that is answered beside ids
+    /// that are no numbers. (Many servers take the name of a person in place of a number, but few in place of a UUID.)
+    fn has_keyword<T: LeafStats>(self, candidate: &Candidate<'_, T>) -> bool {
         let requests = candidate.requests();
         let is_word = |byte: &u8| byte.is_ascii_alphabetic() || b"-_".contains(byte);
-        candidate.text.iter().all(is_word)
-            && requests >= MIN_KEYWORD_REQUESTS
+        let is_often = requests >= MIN_KEYWORD_REQUESTS
             && requests.saturating_mul(self.distinct)
-                >= self.requests.saturating_mul(MIN_KEYWORD_RATIO)
+                >= self.requests.saturating_mul(MIN_KEYWORD_RATIO);
+        let ends = || candidate.places.evidence().iter().flat_map(|node| &node.ends);
+        let is_answered =
+            || ends().next().is_some() && ends().all(|end| end.seen.client_errors() == 0);
+        candidate.text.iter().all(is_word) && (is_often || (!self.has_numbers && is_answered()))
     }
 }
 

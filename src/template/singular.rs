@@ -77,7 +77,7 @@ const IRREGULAR: [(&str, &str); 73] = [
     ("zombies", "zombie"),
 ];
 
-/// Nouns that end in `s` and are no plurals, or are their own.
+/// Nouns that end in `s` and are not plurals, or whose plural and singular are equal.
 const UNCHANGED: [&str; 26] = [
     "alias",
     "atlas",
@@ -113,7 +113,7 @@ const PLURALS_IN_US: [&str; 14] = [
     "ruses", "suses", "tuses", "xuses", "guses",
 ];
 
-/// The singular of the last word of a noun in snake case. A word that is no plural stays.
+/// The singular of the last word of a noun in snake case. A word that is not a plural is returned unchanged.
 pub(crate) fn singular(noun: &str) -> String {
     let (head, word) = noun.rfind('_').map_or(("", noun), |at| noun.split_at(at + 1));
     format!("{head}{}", singular_word(word))

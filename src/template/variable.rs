@@ -194,6 +194,34 @@ impl<'t> Variable<'t> {
         self.add_echoes(&values.node);
     }
 
+    /// Adds the values of another parameter of the place.
+    pub(super) fn absorb(&mut self, other: Self) {
+        let Self {
+            key: _,
+            frame: _,
+            kinds,
+            frames,
+            texts,
+            distinct,
+            folded,
+            certainty,
+            judged,
+            echoes,
+        } = other;
+        for (kind, count) in kinds {
+            *self.kinds.entry(kind).or_default() += count;
+        }
+        for (reason, count) in judged {
+            *self.judged.entry(reason).or_default() += count;
+        }
+        self.frames.extend(frames);
+        self.texts.extend(texts);
+        self.distinct.merge(distinct);
+        self.folded.merge(folded);
+        self.certainty += certainty;
+        self.echoes.merge(echoes);
+    }
+
     fn add_echoes<T>(&mut self, node: &Node<T>) {
         if let Some(bodies) = &node.bodies {
             self.echoes.merge(bodies.echoes.clone());

@@ -80,7 +80,7 @@ impl Vocabulary {
     }
 
     /// Surprisal of a segment's characters under a trigram model, -ln P, in nats.
-    pub(crate) fn surprise(&self, segment: &[u8]) -> f64 {
+    pub(crate) fn surprisal(&self, segment: &[u8]) -> f64 {
         self.characters.surprise(segment)
     }
 }
@@ -165,6 +165,6 @@ mod tests {
         }
         assert!(vocabulary.word("users") > 20);
         assert!(vocabulary.knows(b"users") && !vocabulary.knows(b"torvalds"));
-        assert!(vocabulary.surprise(b"orders") / 7.0 < vocabulary.surprise(b"xq7zkw") / 7.0);
+        assert!(vocabulary.surprisal(b"orders") / 7.0 < vocabulary.surprisal(b"xq7zkw") / 7.0);
     }
 }

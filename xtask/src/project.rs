@@ -48,7 +48,7 @@ pub(crate) fn output_of(command: &mut Command) -> Result<String> {
     let output = command
         .stdin(Stdio::null())
         .output()
-        .with_context(|| format!("{shown} cannot be started: is it installed?"))?;
+        .with_context(|| format!("{shown} cannot be started; check that it is installed"))?;
     if !output.status.success() {
         // Linters say what they find on standard output.
         let said = format!(

@@ -207,7 +207,7 @@ fn check_docs(_: &Arguments) -> Result<Outcome> {
 
 fn check_semver(arguments: &Arguments) -> Result<Outcome> {
     let tags = output_of(command("git").args(["tag", "--list", "v*", "--sort=-v:refname"]))?;
-    // The newest release below this version; releases to try out are no baseline.
+    // The newest release below this version; prereleases are not a baseline.
     let number = |tag: &str| -> Option<Vec<u64>> {
         tag.trim_start_matches('v').split('.').map(|part| part.parse().ok()).collect()
     };

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::capture::json::{JsonError, JsonReader};
-use crate::flow::headers::beside;
+use crate::flow::headers::match_known_names;
 use crate::flow::{Header, HeaderEncoding, Headers, OwnedHeader};
 use crate::limits;
 use crate::simd::{self, is_same};
@@ -25,7 +25,7 @@ pub(super) fn lazy(text: &[u8]) -> Option<Headers<'_>> {
 
 /// The encoding of a JSON list of pairs without its opening bracket.
 static LIST: HeaderEncoding =
-    HeaderEncoding { next, beside: |list, names| beside(list, names, after) };
+    HeaderEncoding { next, beside: |list, names| match_known_names(list, names, after) };
 
 fn next(list: &[u8]) -> Option<(Header<'_>, &[u8])> {
     if list == b"]" {

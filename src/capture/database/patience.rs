@@ -27,7 +27,7 @@ struct TimeSpent {
 
 impl TimeBudget {
     /// The message for a database over which SQLite used up its time.
-    pub(super) const OVER: &str = "SQLite was busy with this database for longer than an undamaged one of its size can keep it";
+    pub(super) const OVER: &str = "SQLite was busy with this database for longer than an undamaged one of its size takes; recover it with sqlite3 and .recover";
 
     /// Resets the budget for a file of `bytes` bytes.
     pub(super) fn begin(&self, bytes: u64) {

@@ -21,10 +21,10 @@ use crate::math::decimal;
 use crate::skip::SkipReason;
 
 /// Bytes of copied rows after which they are decoded.
-const HELD_BYTES: usize = 8 << 20;
+const MAX_HELD_BYTES: usize = 8 << 20;
 
 /// Maximum number of copied rows. Their fixed part takes at most as much memory as their text.
-const HELD_ROWS: usize = HELD_BYTES / size_of::<DatabaseRow>();
+const HELD_ROWS: usize = MAX_HELD_BYTES / size_of::<DatabaseRow>();
 
 /// Rows between two calls of `goes_on`.
 const ROWS_A_LOOK: usize = 64;
@@ -124,7 +124,7 @@ impl CopiedRows {
     }
 
     fn is_full(&self) -> bool {
-        self.text.len() > HELD_BYTES || self.rows.len() > HELD_ROWS
+        self.text.len() > MAX_HELD_BYTES || self.rows.len() > HELD_ROWS
     }
 }
 

@@ -278,14 +278,14 @@ impl Captures {
     }
 
     fn walk(&mut self, folder: &Path, files: &mut Vec<PathBuf>, depth: usize) -> io::Result<()> {
-        const DEPTH: usize = 64;
+        const MAX_FOLDER_DEPTH: usize = 64;
         let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)?
             .map(|entry| entry.map(|entry| entry.path()))
             .collect::<io::Result<_>>()?;
         entries.sort();
         for path in entries {
             let kind = std::fs::symlink_metadata(&path)?.file_type();
-            if kind.is_dir() && depth < DEPTH {
+            if kind.is_dir() && depth < MAX_FOLDER_DEPTH {
                 if let Err(error) = self.walk(&path, files, depth + 1) {
                     self.refused.push(Error::io(&path.display().to_string(), "read", error));
                 }

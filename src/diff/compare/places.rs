@@ -2,7 +2,7 @@
 
 use crate::diff::compare::{Chance, OperationComparison, confidence};
 use crate::diff::model::{MessagePart, ModelPlace, OperationModel, PlaceModel, Presence};
-use crate::diff::probability::in_messages;
+use crate::diff::probability::scale_to_messages;
 use crate::diff::rule::DiffRule;
 use crate::flow::text;
 
@@ -124,20 +124,25 @@ impl OperationComparison<'_> {
         other: &OperationModel,
     ) -> Chance {
         let (shown, of) = match known.presence {
-            Presence::Seen { present, of, messages } => in_messages(present, of, messages),
+            Presence::Seen { present, of, messages } => scale_to_messages(present, of, messages),
             Presence::Described { .. } => (0, 0),
         };
         Chance { shown, of, other: Self::trials(place, known, other) }
     }
 
     pub(super) fn changed(&mut self, place: &ModelPlace, old: &PlaceModel, new: &PlaceModel) {
-        self.presence(place, old, new);
+        self.compare_presence(place, old, new);
         self.kinds(place, old, new);
         self.values(place, old, new);
         self.format(place, old, new);
     }
 
-    pub(super) fn presence(&mut self, place: &ModelPlace, old: &PlaceModel, new: &PlaceModel) {
+    pub(super) fn compare_presence(
+        &mut self,
+        place: &ModelPlace,
+        old: &PlaceModel,
+        new: &PlaceModel,
+    ) {
         if place.path.is_empty() || place.path.ends_with("[]") {
             return;
         }
@@ -163,8 +168,8 @@ impl OperationComparison<'_> {
                 Presence::Seen { present, of, messages },
                 Presence::Seen { present: p, of: o, messages: m },
             ) if is_response && present == of && p < o && of >= MIN_ALWAYS && o >= MIN_ALWAYS => {
-                let (missing, of_new) = in_messages(o - p, o, m);
-                let (_, of_old) = in_messages(present, of, messages);
+                let (missing, of_new) = scale_to_messages(o - p, o, m);
+                let (_, of_old) = scale_to_messages(present, of, messages);
                 let chance = Chance { shown: missing, of: of_new, other: of_old };
                 let sure = confidence(true, true, chance, self.tests);
                 let detail = format!("missing in {} of {o}", o - p);
@@ -248,7 +253,7 @@ impl OperationComparison<'_> {
             Presence::Described { .. } => 0,
         };
         let shown = has.kind_counts.get(name).copied().unwrap_or(0);
-        let (shown, of) = in_messages(shown, all(has), messages(has));
+        let (shown, of) = scale_to_messages(shown, all(has), messages(has));
         let other = all(lacks).min(messages(lacks));
         let chance = Chance { shown, of, other };
         let sure = confidence(has_observed, lacks_observed, chance, self.tests);
@@ -295,7 +300,7 @@ impl OperationComparison<'_> {
         };
         let kept = new.format_counts.get(&**before).copied().unwrap_or(0);
         let (shown, of) =
-            in_messages(strings(new).saturating_sub(kept), strings(new), messages(new));
+            scale_to_messages(strings(new).saturating_sub(kept), strings(new), messages(new));
         let chance = Chance { shown, of, other: strings(old).min(messages(old)) };
         let sure = match self.is_observed {
             (true, true) => confidence(true, true, chance, self.tests),

@@ -51,7 +51,7 @@ impl<'v> Evaluator<'_, 'v> {
         let fitting: Vec<SchemaId> =
             group.iter().copied().filter(|branch| self.fits(*branch, value)).collect();
         self.fitting_branches(&fitting, value);
-        if fitting.is_empty() && self.goes_on() {
+        if fitting.is_empty() && self.spend_step() {
             self.out.is_invalid = true;
             if !self.is_quick {
                 self.best_branch(id, branches, group, value);
@@ -107,7 +107,7 @@ impl<'v> Evaluator<'_, 'v> {
             let seen = value.kind().names().concat();
             self.issue(DriftRule::WrongKind, id, || {
                 let stated = stated.map(|kinds| kinds.names().join(" or ")).unwrap_or_default();
-                format!("stated is {stated}, seen was {seen}")
+                format!("the schema states {stated}, and the value is {seen}")
             });
             return;
         }

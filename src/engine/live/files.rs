@@ -8,7 +8,7 @@ use crate::capture::location::{Location, is_plain};
 use crate::error::Error;
 
 /// Maximum depth of nested folders.
-const DEPTH: usize = 64;
+const MAX_FOLDER_DEPTH: usize = 64;
 
 /// A path that the operator named.
 #[derive(Clone, Debug)]
@@ -92,7 +92,7 @@ impl Listing {
             let Ok(kind) = fs::symlink_metadata(&path).map(|metadata| metadata.file_type()) else {
                 continue;
             };
-            if kind.is_dir() && depth < DEPTH {
+            if kind.is_dir() && depth < MAX_FOLDER_DEPTH {
                 if let Err(error) = self.walk(root, &path, depth + 1) {
                     self.problems.push(Error::io(&path.display().to_string(), "read", error));
                 }

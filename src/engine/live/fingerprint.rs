@@ -99,7 +99,7 @@ pub(in crate::engine) struct ReadPosition {
 impl ReadPosition {
     /// Returns `true` if the file has only grown, so that reading can continue. A file that was
     /// replaced by one with equal bytes in all samples is not detected.
-    pub(in crate::engine) fn goes_on(&self, file: &File) -> bool {
+    pub(in crate::engine) fn has_only_grown(&self, file: &File) -> bool {
         let Ok(metadata) = file.metadata() else { return false };
         let Some(known) = self.identity else { return true };
         known == identity_of(&metadata)

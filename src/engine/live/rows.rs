@@ -5,10 +5,10 @@ use crate::capture::location::Location;
 use crate::capture::{CaptureItem, Captures, InputFormat};
 
 /// Number of rows at the end of a database that are read at every look.
-const WINDOW: u64 = 1024;
+const RECENT_ROWS: u64 = 1024;
 
 /// Maximum number of older rows without a response that are read again at every look.
-const OPEN_ROWS: usize = 4096;
+const MAX_OPEN_ROWS: usize = 4096;
 
 /// The rows of a database that were read.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ impl KnownRows {
 
     /// Returns `true` if rows were only added. Deleting rows, as the server's `clear_traffic` does,
     /// changes the first row or the last known one.
-    pub(super) fn goes_on(&self, location: &Location, format: InputFormat) -> bool {
+    pub(super) fn has_only_grown(&self, location: &Location, format: InputFormat) -> bool {
         let mut captures = Captures::only_read();
         let opened = captures.add_growing(location, format, 0).is_ok();
         let extent = opened.then(|| captures.extent(0, self.last)).flatten();
@@ -57,14 +57,14 @@ impl SettledBoundary {
         let row = known.and_then(|_| captures.extent(source, 0)).map(|extent| extent.last);
         let settled = known.map_or(0, |known| known.last);
         Self {
-            last: row.map_or(u64::MAX, |row| row.saturating_sub(WINDOW).max(settled)),
+            last: row.map_or(u64::MAX, |row| row.saturating_sub(RECENT_ROWS).max(settled)),
             open: Vec::new(),
             is_doubtful: false,
         }
     }
 
     /// Returns `true` if the item will not change.
-    pub(super) fn settles(&mut self, row: u64, found: &CaptureItem<'_>) -> bool {
+    pub(super) fn settle(&mut self, row: u64, found: &CaptureItem<'_>) -> bool {
         if self.last == u64::MAX {
             return true;
         }
@@ -72,7 +72,7 @@ impl SettledBoundary {
         if row > self.last {
             return false;
         }
-        let is_open = self.open.len() < OPEN_ROWS && has_no_response(found);
+        let is_open = self.open.len() < MAX_OPEN_ROWS && has_no_response(found);
         if is_open {
             self.open.push(row);
         }
@@ -98,7 +98,7 @@ impl SettledBoundary {
         let mut is_doubtful = self.is_doubtful || before.is_doubtful;
         for row in before.open {
             captures.row(source, row, &mut |row, found| {
-                let is_open = open.len() < OPEN_ROWS && has_no_response(&found);
+                let is_open = open.len() < MAX_OPEN_ROWS && has_no_response(&found);
                 is_doubtful |= matches!(found, CaptureItem::Skipped(..));
                 if is_open {
                     open.push(row);

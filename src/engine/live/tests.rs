@@ -118,7 +118,7 @@ proptest! {
                 }
                 Step::Nothing => {}
             }
-            live.look(&()).unwrap();
+            live.refresh(&()).unwrap();
             prop_assert_eq!(live.total().report(), anew(&paths));
         }
     }
@@ -136,14 +136,14 @@ fn an_unchanged_file_is_not_read_again_and_a_grown_one_only_where_it_grew() {
         read.fetch_max(progress.flows, Ordering::Relaxed);
         true
     };
-    live.look(&monitor).unwrap();
+    live.refresh(&monitor).unwrap();
     assert_eq!(read.swap(0, Ordering::Relaxed), 100);
     let generation = live.generation();
-    live.look(&monitor).unwrap();
-    live.look(&monitor).unwrap();
+    live.refresh(&monitor).unwrap();
+    live.refresh(&monitor).unwrap();
     assert_eq!((read.load(Ordering::Relaxed), live.total().used()), (0, 100));
     append(&path, line(100).as_bytes());
-    live.look(&monitor).unwrap();
+    live.refresh(&monitor).unwrap();
     assert_eq!((read.load(Ordering::Relaxed), live.total().used()), (1, 101));
     assert_ne!(live.generation(), generation);
 }
@@ -156,7 +156,7 @@ fn an_empty_file_may_become_anything() {
         fs::write(&path, "").unwrap();
         let paths = [path.clone()];
         let mut live = live(&paths);
-        live.look(&()).unwrap();
+        live.refresh(&()).unwrap();
         assert_eq!(live.total().used(), 0);
         for _ in 0..2 {
             // Write in place, as a program does that has the file open.
@@ -168,7 +168,7 @@ fn an_empty_file_may_become_anything() {
                 .unwrap()
                 .write_all(&whole)
                 .unwrap();
-            live.look(&()).unwrap();
+            live.refresh(&()).unwrap();
             assert_eq!(live.total().report(), anew(&paths), "{name}");
         }
     }
@@ -178,8 +178,8 @@ fn an_empty_file_may_become_anything() {
 fn a_run_that_was_stopped_is_made_up_for() {
     let paths = [fixture("demo.mitm")];
     let mut live = live(&paths);
-    assert!(live.look(&|_: &crate::engine::Progress| false).unwrap_err().is_canceled());
-    live.look(&()).unwrap();
+    assert!(live.refresh(&|_: &crate::engine::Progress| false).unwrap_err().is_canceled());
+    live.refresh(&()).unwrap();
     assert_eq!(live.total().report(), anew(&paths));
 }
 
@@ -224,7 +224,7 @@ mod database {
         let mut live = live(&paths);
         let connection = create(&path);
         let mut check = |what: &str| {
-            live.look(&()).unwrap();
+            live.refresh(&()).unwrap();
             assert_eq!(live.total().report(), anew(&paths), "{what}");
         };
         check("empty");
@@ -270,12 +270,12 @@ mod database {
             read.fetch_max(progress.flows, Ordering::Relaxed);
             true
         };
-        live.look(&monitor).unwrap();
+        live.refresh(&monitor).unwrap();
         assert_eq!(read.swap(0, Ordering::Relaxed), 5000);
-        live.look(&monitor).unwrap();
+        live.refresh(&monitor).unwrap();
         assert_eq!(read.swap(0, Ordering::Relaxed), 0);
         request(&connection, 5001);
-        live.look(&monitor).unwrap();
+        live.refresh(&monitor).unwrap();
         // The window at the end, which may still change, and the new row.
         assert_eq!(read.load(Ordering::Relaxed), 1025);
         assert_eq!(live.total().report(), anew(&[path]));
@@ -291,14 +291,14 @@ fn what_cannot_be_read_is_no_change_each_time() {
     make_old(&lines);
     make_old(&notes);
     let mut live = live(&[lines, notes.clone()]);
-    live.look(&()).unwrap();
+    live.refresh(&()).unwrap();
     let generation = live.generation();
     assert_eq!(live.problems().count(), 1);
-    live.look(&()).unwrap();
+    live.refresh(&()).unwrap();
     assert_eq!(live.generation(), generation);
     // A file that becomes a capture is read at the next look.
     fs::write(&notes, line(2)).unwrap();
-    live.look(&()).unwrap();
+    live.refresh(&()).unwrap();
     assert_ne!(live.generation(), generation);
     assert_eq!((live.problems().count(), live.total().used()), (0, 2));
 }
@@ -349,7 +349,7 @@ fn files_that_are_exchanged_while_they_are_read_lead_nowhere() {
         });
         let mut live = live(&[inside.clone(), inside.join("a.jsonl")]);
         for _ in 0..300 {
-            live.look(&()).unwrap();
+            live.refresh(&()).unwrap();
             let report = live.total().report();
             assert!(report.patterns.iter().all(|pattern| pattern.host != "outside.example"));
         }
@@ -368,9 +368,9 @@ fn a_file_that_was_written_anew_is_read_anew() {
     let tail: String = (0..20).map(line).collect();
     append(&path, ((0..50).map(numbered).collect::<String>() + &tail).as_bytes());
     let mut live = live(std::slice::from_ref(&path));
-    live.look(&()).unwrap();
+    live.refresh(&()).unwrap();
     let other = (100..150).map(numbered).collect::<String>() + &tail + &line(99);
     fs::write(&path, other).unwrap();
-    live.look(&()).unwrap();
+    live.refresh(&()).unwrap();
     assert_eq!(live.total().used(), 71);
 }

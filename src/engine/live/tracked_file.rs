@@ -55,16 +55,18 @@ impl<S> TrackedFile<S> {
     }
 
     /// Reads the current properties of the file. `None` if it cannot be read.
-    pub(super) fn look(&self) -> Option<FileFingerprint> {
+    pub(super) fn current_fingerprint(&self) -> Option<FileFingerprint> {
         FileFingerprint::of(&self.location, matches!(self.kind, ChangeKind::Rows(_))).ok()
     }
 
     /// Returns `true` if data was only added to the file.
-    pub(super) fn goes_on(&self, format: InputFormat) -> bool {
+    pub(super) fn has_only_grown(&self, format: InputFormat) -> bool {
         match &self.kind {
             ChangeKind::New => true,
-            ChangeKind::Grows(mark) => self.location.open().is_ok_and(|file| mark.goes_on(&file)),
-            ChangeKind::Rows(known) => known.goes_on(&self.location, format),
+            ChangeKind::Grows(mark) => {
+                self.location.open().is_ok_and(|file| mark.has_only_grown(&file))
+            }
+            ChangeKind::Rows(known) => known.has_only_grown(&self.location, format),
             ChangeKind::Whole => false,
         }
     }

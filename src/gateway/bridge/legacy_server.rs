@@ -30,7 +30,7 @@ const ASKING: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
 const REMOVED: [&str; 5] =
     ["ping", "initialize", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
 
-/// What there is to know of the server and of the requests that it has.
+/// A server with a handshake, translated for a client without one, and its open requests.
 pub(in crate::gateway) struct LegacyServer {
     /// What it answered to `initialize`.
     initialized: Value,

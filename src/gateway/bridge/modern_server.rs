@@ -15,7 +15,7 @@ const MAX_ROUNDS: u32 = 10;
 /// The most resources that are subscribed to at once.
 const MAX_SUBSCRIPTIONS: usize = 256;
 
-/// What there is to know of the client and of the requests that it has.
+/// A server without a handshake, translated for a client with one, and its open requests.
 pub(in crate::gateway) struct ModernServer {
     /// What the server answered to `server/discover`.
     discovered: Value,

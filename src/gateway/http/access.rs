@@ -27,7 +27,7 @@ pub(crate) struct AccessSettings {
     pub(crate) identity: String,
 }
 
-/// Why a caller is not known.
+/// The reason why the caller of a request could not be identified.
 pub(super) enum RefusedAccess {
     NoGrant,
     NoStore,

@@ -22,7 +22,7 @@ const PAGE: &str = include_str!("operator.html");
 const SCRIPT: &str = include_str!("operator.js");
 const STYLE: &str = include_str!("operator.css");
 
-/// What the page may load and reach: itself.
+/// The content security policy of the page: it may load and reach only its own origin.
 const RULES: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; \
     form-action 'none'; frame-ancestors 'none'";
 
@@ -90,11 +90,14 @@ impl OperatorPage {
                     );
                 };
                 match serde_json::from_slice::<Trial>(&body.to_bytes()) {
-                    Ok(trial) => found(&tried(&trial)),
-                    Err(_) => text(StatusCode::BAD_REQUEST, "this is not a trial of a policy\n"),
+                    Ok(trial) => found(&try_draft(&trial)),
+                    Err(_) => text(
+                        StatusCode::BAD_REQUEST,
+                        "this is not a trial of a policy: give policy, tool, arguments and identity as JSON\n",
+                    ),
                 }
             }
-            _ => text(StatusCode::NOT_FOUND, "there is nothing here\n"),
+            _ => text(StatusCode::NOT_FOUND, "there is nothing at this path; the page is at /\n"),
         }
     }
 
@@ -123,7 +126,7 @@ fn state_of(gateway: &Gateway, sessions: &Sessions, identity: &str) -> Value {
         .known_tools()
         .into_iter()
         .map(|(name, description)| {
-            let standing = in_force.policy.standing(identity, &name);
+            let standing = in_force.policy.decide_without_arguments(identity, &name);
             let limits = gateway.rulings.limits(&standing).into_iter().map(|(limit, used)| {
                 json!({"rule": limit.rule, "max": limit.max, "window": limit.window.as_secs_f64(), "used": used,
                     "calls": limit.counts_calls})
@@ -152,14 +155,14 @@ fn identities_of(gateway: &Gateway) -> BTreeSet<String> {
     names
 }
 
-/// What a draft of a policy says of a call.
-fn tried(trial: &Trial) -> Value {
+/// Decides a call by a draft of a policy, and returns the decision as JSON.
+fn try_draft(trial: &Trial) -> Value {
     let policy = match Policy::parse(&trial.policy, KnownTools::Any) {
         Ok(policy) => policy,
         Err(wrong) => return json!({"errors": wrong}),
     };
     if !trial.arguments.is_object() {
-        return json!({"errors": ["the arguments are a JSON object"]});
+        return json!({"errors": ["the arguments are not a JSON object; give one, as in {\"id\": 5}"]});
     }
     let identity = crate::policy::shown_identity(&trial.identity);
     let decision = policy.decide(&identity, &trial.tool, &trial.arguments);

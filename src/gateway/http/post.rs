@@ -13,7 +13,7 @@ use crate::gateway::MAX_MESSAGE_BYTES;
 use crate::gateway::http::answers::{EVENTS, JSON, accepts, header, json, text};
 use crate::gateway::http::routing_head::RoutingHead;
 use crate::gateway::session::FromClient;
-use crate::gateway::stdio::{too_long, understood};
+use crate::gateway::stdio::{parse_client_message, too_long};
 use crate::gateway::tool_call::Caller;
 use crate::jsonrpc::Message;
 use crate::serve::AnswerBody;
@@ -90,7 +90,8 @@ pub(super) async fn read_post(
             Err(_) => return Err(plain(text(StatusCode::BAD_REQUEST, "the body broke off\n"))),
         }
     }
-    let from = if is_too_long { too_long(&bytes) } else { understood(bytes.trim_ascii()) };
+    let from =
+        if is_too_long { too_long(&bytes) } else { parse_client_message(bytes.trim_ascii()) };
     match from {
         FromClient::Message(message, whole) => {
             Ok((Posted { caller, message, whole, takes_events }, head))

@@ -40,7 +40,7 @@ impl RoutingHead {
         }
     }
 
-    /// What of the headers does not agree with a request of a client without a handshake.
+    /// Compares the headers with the request that they repeat; returns a sentence about the first that differs.
     pub(super) fn mismatch(&self, message: &Message, params: &Value) -> Option<String> {
         let differs =
             |name: &str| Some(format!("the header {name} does not agree with the message"));

@@ -25,7 +25,7 @@ use crate::serve::{AnswerBody, response};
 /// The most sessions at once.
 const MAX_SESSIONS: usize = 1000;
 
-/// The most sessions of one grant, so that the others have room.
+/// The most sessions of one grant, so that other grants can begin some too.
 const MAX_SESSIONS_OF_GRANT: usize = 500;
 
 /// Time after which a session that nobody uses ends.
@@ -53,7 +53,7 @@ pub(super) struct HttpSession {
     end: Notify,
 }
 
-/// Where messages for the client go.
+/// The open streams of one client, and the messages that wait for one.
 struct SessionRoutes {
     /// Answers and what belongs to them, by the id of the request.
     requests: BTreeMap<RequestId, mpsc::Sender<Message>>,
@@ -111,7 +111,7 @@ impl Sessions {
                     return refused(
                         &posted.message,
                         StatusCode::NOT_FOUND,
-                        "there is no such session",
+                        "there is no such session; initialize another one",
                     );
                 }
             },
@@ -121,7 +121,7 @@ impl Sessions {
             },
             (Some(_), true) => {
                 let why = "this session is initialized; begin another one";
-                self.gateway.rulings.refused(&posted.caller, why);
+                self.gateway.rulings.note_refusal(&posted.caller, why);
                 return refused(&posted.message, StatusCode::BAD_REQUEST, why);
             }
             (None, false) => {
@@ -155,7 +155,7 @@ impl Sessions {
         if all.len() >= MAX_SESSIONS || own >= MAX_SESSIONS_OF_GRANT {
             return Err("there are too many sessions; end some");
         }
-        let id = random::text().ok_or("the system has no random numbers to give")?;
+        let id = random::text().ok_or("the random generator of the system fails; try again")?;
         let (to_session, incoming) = mpsc::channel(MAX_QUEUED);
         let (outgoing, to_client) = mpsc::channel(MAX_QUEUED);
         let routes = SessionRoutes {

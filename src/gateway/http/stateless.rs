@@ -25,7 +25,7 @@ use crate::serve::AnswerBody;
 /// The most connections that are shared, one for each grant and name of a client.
 const MAX_HUBS: usize = 1000;
 
-/// The most of them of one grant, so that the others have room.
+/// The most connections of one grant, so that other grants can connect too.
 const MAX_HUBS_OF_GRANT: usize = 100;
 
 /// The connections of all grants.
@@ -81,17 +81,23 @@ impl StatelessHubs {
         let MessageKind::Request { id, method } = posted.message.kind.clone() else {
             // The end of its stream cancels a request, and there are no other notifications.
             if matches!(posted.message.kind, MessageKind::Response { .. }) {
-                return text(StatusCode::BAD_REQUEST, "there is nothing to answer\n");
+                return text(
+                    StatusCode::BAD_REQUEST,
+                    "the gateway asked nothing, so there is nothing to answer\n",
+                );
             }
             if posted.message.method().is_some_and(|method| method.starts_with("tools/")) {
                 self.gateway
                     .rulings
-                    .refused(&posted.caller, "a notification cannot be about tools");
+                    .note_refusal(&posted.caller, "a notification cannot be about tools");
             }
             return text(StatusCode::ACCEPTED, "");
         };
         let Some(hub) = self.hub(&posted.caller, &posted.whole) else {
-            return text(StatusCode::SERVICE_UNAVAILABLE, "there are too many clients\n");
+            return text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "there are too many clients; try again later\n",
+            );
         };
         *hub.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         let (to, messages) = mpsc::channel(MAX_QUEUED);
@@ -111,7 +117,10 @@ impl StatelessHubs {
         let is_subscription = method == "subscriptions/listen";
         let takes_events = posted.takes_events;
         if is_subscription && !takes_events {
-            return text(StatusCode::NOT_ACCEPTABLE, "this is a stream of events\n");
+            return text(
+                StatusCode::NOT_ACCEPTABLE,
+                "this is a stream of events; accept text/event-stream\n",
+            );
         }
         hub.requests().insert(own.clone(), HubRequest { to, id, token, is_subscription });
         let waiting = StatelessWait { hub: Arc::clone(&hub), own };

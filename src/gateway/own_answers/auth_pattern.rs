@@ -15,7 +15,7 @@ const KINDS: [&str; 7] =
 /// The most flows of a kind that are named.
 const MAX_FLOWS: usize = 5;
 
-/// What was found so far.
+/// The signs of credentials that were found so far.
 #[derive(Debug, Default)]
 pub(super) struct AuthSigns {
     kinds: BTreeMap<&'static str, SignsOfKind>,

@@ -14,21 +14,22 @@ pub(crate) struct RemoteServer {
 }
 
 impl RemoteServer {
-    /// A server at an URL, with headers given as `NAME=VARIABLE`: their values are those of variables of the environment, so that
-    /// no list of processes shows them.
+    /// A server at a URL, with headers given as `NAME=VARIABLE`: their values are those of variables of the
+    /// environment, so that no list of processes shows them.
     ///
     /// # Errors
     ///
     /// Fails if the URL is not one of HTTP or has a password, or if a header or variable cannot be used.
     pub(crate) fn parse(url: &str, headers: &[String]) -> Result<Self, Error> {
         let refused = |why: String| Error::usage(format!("--upstream: {why}"));
-        let parsed: Uri = url.parse().map_err(|_| refused("this is not an URL".to_owned()))?;
+        let parsed: Uri = url.parse().map_err(|_| {
+            refused("this is not a URL; give one as in https://mcp.example.com/mcp".to_owned())
+        })?;
         if !matches!(parsed.scheme_str(), Some("http" | "https")) || parsed.host().is_none() {
-            return Err(refused("give an URL of http or https".to_owned()));
+            return Err(refused("give a URL of http or https with a host".to_owned()));
         }
         if parsed.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-            let why =
-                "an URL with a password is seen by others; use --header-env Authorization=VARIABLE";
+            let why = "other processes can see a URL with a password; use --header-env Authorization=VARIABLE";
             return Err(refused(why.to_owned()));
         }
         let read = |given: &String| -> Result<(HeaderName, HeaderValue), String> {

@@ -16,7 +16,7 @@ use crate::gateway::tool_call::{Approval, Continuation};
 use crate::jsonrpc::{Message, RequestId};
 
 /// Time for which a question can be answered.
-const MAX_PATIENCE: Duration = Duration::from_mins(5);
+const MAX_APPROVAL_TIME: Duration = Duration::from_mins(5);
 
 /// How often one call may be passed on because the server wants it to be repeated.
 const MAX_ROUNDS: u32 = 10;
@@ -76,15 +76,19 @@ impl Approvals {
     }
 
     /// Waits until a question is too old.
-    pub(super) async fn expired(&self) {
+    pub(super) async fn wait_for_expiry(&self) {
         match self.asked.values().map(|asked| asked.until).min() {
             Some(until) => tokio::time::sleep_until(until).await,
             None => std::future::pending().await,
         }
     }
 
-    /// How far the approval of a call is, by what the client sends with it. A question is used up by its answer.
-    pub(super) fn of(&mut self, call: &str, params: &Value) -> (Approval, Option<Continuation>) {
+    /// Takes the approval that a client sends with a call, and returns its state. Each question can be answered once.
+    pub(super) fn take_approval(
+        &mut self,
+        call: &str,
+        params: &Value,
+    ) -> (Approval, Option<Continuation>) {
         let Some(state) = params["requestState"].as_str() else {
             return (Approval::NotAsked, None);
         };
@@ -111,14 +115,19 @@ impl Approvals {
 
     /// Remembers that the server wants a call, which was ruled on, to be repeated with a state. After many rounds it is a new call,
     /// which counts.
-    pub(super) fn goes_on(&mut self, state: &str, call: String, continuation: Continuation) {
+    pub(super) fn remember_continuation(
+        &mut self,
+        state: &str,
+        call: String,
+        continuation: Continuation,
+    ) {
         if continuation.rounds >= MAX_ROUNDS {
             return;
         }
         if self.continued.len() >= MAX_HELD {
             self.continued.remove(0);
         }
-        let until = Instant::now() + MAX_PATIENCE;
+        let until = Instant::now() + MAX_APPROVAL_TIME;
         self.continued.push(ContinuedCall { state: state.to_owned(), call, until, continuation });
     }
 
@@ -134,7 +143,7 @@ impl Approvals {
         let state = random::text()?;
         let asked = json!({"method": "elicitation/create", "params": question});
         let required = json!({"resultType": "input_required", "requestState": state, "inputRequests": {APPROVAL: asked}});
-        self.awaited.insert(state, AwaitedCall { call, until: now + MAX_PATIENCE });
+        self.awaited.insert(state, AwaitedCall { call, until: now + MAX_APPROVAL_TIME });
         Some(required.to_string())
     }
 }
@@ -185,7 +194,7 @@ impl Session {
         let Some(id) = random::text().map(|text| RequestId::of_text(&text)) else {
             return self.submit(call, Approval::Unavailable);
         };
-        let until = Instant::now() + MAX_PATIENCE;
+        let until = Instant::now() + MAX_APPROVAL_TIME;
         let asked = AskedCall { ticket, request: call.id.clone(), until };
         self.approvals.asked.insert(id.clone(), asked);
         self.undecided.insert(ticket, call);
@@ -193,7 +202,7 @@ impl Session {
     }
 
     /// Takes the answer of the user.
-    pub(super) fn user_answered(&mut self, id: &RequestId, result: &Value) {
+    pub(super) fn take_user_answer(&mut self, id: &RequestId, result: &Value) {
         let Some(asked) = self.approvals.asked.remove(id) else { return };
         let Some(call) = self.undecided.remove(&asked.ticket) else { return };
         let is_accepted = result["action"] == "accept";
@@ -201,12 +210,12 @@ impl Session {
     }
 
     /// Declines the calls whose questions are too old.
-    pub(super) fn approval_expired(&mut self) {
+    pub(super) fn decline_expired(&mut self) {
         let now = Instant::now();
         let over = self.approvals.asked.iter().filter(|(_, asked)| asked.until <= now);
         let over: Vec<RequestId> = over.map(|(id, _)| id.clone()).collect();
         for id in over {
-            self.user_answered(&id, &Value::Null);
+            self.take_user_answer(&id, &Value::Null);
         }
     }
 }

@@ -95,7 +95,7 @@ impl Session {
             _ => Some("the arguments of a call are an object"),
         };
         if let Some(why) = refused {
-            self.gateway.rulings.refused(&self.caller, why);
+            self.gateway.rulings.note_refusal(&self.caller, why);
             return self.fail(id, INVALID_PARAMS, why);
         }
         let arguments = match &params["arguments"] {
@@ -118,7 +118,7 @@ impl Session {
             is_canceled: false,
             continuation: None,
         };
-        let (approval, continuation) = self.approvals.of(&call.key(), params);
+        let (approval, continuation) = self.approvals.take_approval(&call.key(), params);
         call.continuation = continuation;
         if matches!(approval, Approval::Approved | Approval::Declined) {
             // The state and the answer are the gateway's own.
@@ -197,7 +197,7 @@ impl Session {
     }
 
     /// Gives the client an answer of the gateway itself.
-    pub(super) fn answered_here(&mut self, answered: OwnAnswered) {
+    pub(super) fn send_own_answer(&mut self, answered: OwnAnswered) {
         let OwnAnswered { call, answer } = answered;
         let Some(PendingRequest::Call(underway)) = self.pending.remove(&call.id) else { return };
         let Some(OwnAnswer { result, is_error }) = answer else {
@@ -224,7 +224,7 @@ impl Session {
             && result["resultType"] == "input_required"
             && let Some(state) = result["requestState"].as_str()
         {
-            self.approvals.goes_on(state, key.clone(), *continuation);
+            self.approvals.remember_continuation(state, key.clone(), *continuation);
         }
         message
     }
@@ -236,7 +236,7 @@ impl Session {
         let changed = |tool: &str, listed: &str| self.gateway.listing(tool, listed);
         let list =
             message.raw_member("result").and_then(|it| tool_list::cut(it, is_listed, changed));
-        self.gateway.saw_tools(&message);
+        self.gateway.remember_tools(&message);
         match list {
             Some(result) => message.with_member("result", &result),
             None => message,

@@ -73,7 +73,7 @@ pub(super) async fn open(
     Ok(session)
 }
 
-/// What came first.
+/// The first event of a session.
 enum Connected {
     Negotiated(Box<Negotiated>),
     /// Another opening of the client.
@@ -133,7 +133,7 @@ async fn first_request(
     loop {
         match client.incoming.recv().await.ok_or(SessionEnd::Client)? {
             FromClient::Refused(refusal) => {
-                gateway.rulings.refused(caller, &refusal.why);
+                gateway.rulings.note_refusal(caller, &refusal.why);
                 let answer = Message::refusal(&refusal);
                 client.outgoing.send(answer).await.unwrap_or_default();
             }
@@ -141,7 +141,7 @@ async fn first_request(
                 if matches!(message.kind, MessageKind::Request { .. }) {
                     return Ok((message, whole));
                 }
-                gateway.rulings.refused(caller, "a session begins with a request");
+                gateway.rulings.note_refusal(caller, "a session begins with a request");
             }
         }
     }

@@ -38,8 +38,8 @@ impl Session {
             }
             FromServer::Unreached(id, why) => {
                 // The client's id may be another than the server's.
-                if let Some(id) = self.bridge.unreached(&id) {
-                    self.unreached(&id, &why);
+                if let Some(id) = self.bridge.forget_unreached(&id) {
+                    self.fail_unreached(&id, &why);
                 }
             }
             FromServer::Ended(why) => return Err(SessionEnd::Server(why)),
@@ -75,7 +75,7 @@ impl Session {
         match message.kind.clone() {
             MessageKind::Request { id, method } => {
                 if let Some((code, why)) = self.refused_request(&id, &method) {
-                    self.gateway.rulings.refused(&self.caller, why);
+                    self.gateway.rulings.note_refusal(&self.caller, why);
                     return self.fail(id, code, why);
                 }
                 let pending = match &*method {
@@ -100,11 +100,11 @@ impl Session {
             MessageKind::Notification { method } => {
                 if method.starts_with("tools/") || is_variant(&method, &GUARDED) {
                     let why = "a notification cannot be about tools";
-                    return self.gateway.rulings.refused(&self.caller, why);
+                    return self.gateway.rulings.note_refusal(&self.caller, why);
                 }
                 if method == "notifications/cancelled"
                     && let Some(id) = RequestId::of(&params["requestId"])
-                    && self.canceled(&id)
+                    && self.cancel(&id)
                 {
                     return;
                 }
@@ -112,7 +112,7 @@ impl Session {
             }
             MessageKind::Response { id, .. } => {
                 if self.approvals.is_about(&id) {
-                    self.user_answered(&id, &whole["result"]);
+                    self.take_user_answer(&id, &whole["result"]);
                 } else if self.asked.remove(&id) {
                     self.forward(message, params);
                 }
@@ -121,7 +121,7 @@ impl Session {
         }
     }
 
-    /// Why a request is not passed on, whatever the policy says.
+    /// Returns the error for a request that is never passed on, whatever the policy says.
     fn refused_request(&self, id: &RequestId, method: &str) -> Option<(i32, &'static str)> {
         // The server may still answer a request that was taken back, and its answer is not that of another request.
         if self.pending.contains_key(id) || self.canceled.contains_key(id) {
@@ -149,7 +149,7 @@ impl Session {
     }
 
     /// Takes a request back; true if the server does not know it.
-    fn canceled(&mut self, id: &RequestId) -> bool {
+    fn cancel(&mut self, id: &RequestId) -> bool {
         match self.pending.remove(id) {
             Some(PendingRequest::Undecided(ticket)) => {
                 if self.approvals.forget(id) {
@@ -192,7 +192,7 @@ impl Session {
                     PendingRequest::Call(call) => self.answered(&call, message, is_error),
                     PendingRequest::ToolList if !is_error => self.cut_list(message),
                     PendingRequest::Opening if !is_error => {
-                        self.opened(&message);
+                        self.note_server(&message);
                         message
                     }
                     // Nothing of it reached the server.
@@ -207,8 +207,8 @@ impl Session {
         }
     }
 
-    /// Notes what the server says of itself.
-    fn opened(&mut self, answer: &Message) {
+    /// Notes the name and the capabilities of the server, from its first answer.
+    fn note_server(&mut self, answer: &Message) {
         let Some(result) = answer.member("result") else { return };
         self.tells_of_tools = result.get("protocolVersion").is_some()
             && result["capabilities"]["tools"]["listChanged"] == true;
@@ -235,7 +235,7 @@ impl Session {
     }
 
     /// Answers a request that did not reach the server.
-    fn unreached(&mut self, id: &RequestId, why: &str) {
+    fn fail_unreached(&mut self, id: &RequestId, why: &str) {
         let Some(pending) = self.pending.remove(id) else { return };
         if let PendingRequest::Call(call) = pending {
             self.note(&call, "unreached", 0, true);

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::policy::ledger::MAX_USES;
 
 /// The most uses of one counter within its longest window, as in [`MAX_USES`].
-const MOST_USES: i64 = MAX_USES.cast_signed() as i64;
+const MAX_COUNTED_USES: i64 = MAX_USES.cast_signed() as i64;
 
 /// How many uses of a counter are added before those that left its windows are removed.
 const FORGET_EVERY: i64 = 64;
@@ -71,9 +71,9 @@ impl<'s> CounterUses<'s> {
         if id % FORGET_EVERY == 0 {
             uses.forget(uses.now - longest)?;
         }
-        if uses.number >= MOST_USES {
+        if uses.number >= MAX_COUNTED_USES {
             let (_, before) = uses.before(uses.now - longest)?;
-            uses.is_full = uses.number - before >= MOST_USES;
+            uses.is_full = uses.number - before >= MAX_COUNTED_USES;
         }
         Ok(uses)
     }

@@ -96,7 +96,7 @@ pub(in crate::mcp) struct ChangeRow {
     pub(in crate::mcp) place: String,
     /// A sentence about it. Names in it are observed data.
     pub(in crate::mcp) message: String,
-    /// Probability that it is no chance.
+    /// Probability that the change is not a coincidence, 0 to 1.
     #[schemars(with = "f64")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::mcp) confidence: Option<f64>,

@@ -13,6 +13,7 @@ use crate::limits;
 use crate::mcp::answer::{EndpointRow, NearMissRow};
 use crate::mcp::arguments::{Detail, check_max_bytes, default_max_bytes};
 use crate::mcp::messages;
+use crate::report::Pattern;
 use crate::report::lookup::similar_endpoints;
 
 /// The arguments of explain_url.
@@ -112,6 +113,15 @@ pub(in crate::mcp) fn explain_answer(
         answer.similar = similar.into_iter().map(shown).collect();
     }
     answer
+}
+
+/// Says that a text means none of the endpoints, and names those that are written nearly so.
+pub(in crate::mcp) fn no_endpoint(patterns: &[Pattern], text: &str) -> String {
+    let near: Vec<String> = similar_endpoints(patterns, text).into_iter().map(shown).collect();
+    if near.is_empty() {
+        return messages::NO_ENDPOINT.to_owned();
+    }
+    format!("There is no such endpoint now; near ones (observed data): {}.", near.join(", "))
 }
 
 fn shown(name: &str) -> String {

@@ -26,7 +26,7 @@ use crate::schema::outline::outline;
 pub(in crate::mcp) struct OpenApiQuestion {
     /// Only this host, as in api.example.com. It is needed where the captures have several.
     pub(in crate::mcp) domain: String,
-    /// Only the endpoint with this id, from an answer of get_api_patterns.
+    /// Only this endpoint: its id, its name as in GET /users/{user_id}, or a path or URL of it.
     pub(in crate::mcp) id: String,
     /// Only paths that begin with these whole segments, as in /api/v1/users; a {parameter} stands for any segment.
     pub(in crate::mcp) path_prefix: String,
@@ -100,7 +100,7 @@ pub(in crate::mcp) fn openapi_answer(
     };
     let mut patterns: Vec<&Pattern> = view.report.patterns.iter().filter(is_asked).collect();
     patterns.sort_by(|a, b| b.request_count.cmp(&a.request_count).then_with(|| a.id.cmp(&b.id)));
-    let Some(first) = patterns.first() else { return Err(messages::NO_ENDPOINT.to_owned()) };
+    let Some(first) = patterns.first() else { return Err(messages::NOTHING_MATCHES.to_owned()) };
     let host = first.host.clone();
     if patterns.iter().any(|pattern| pattern.host != host) {
         return Err(messages::SEVERAL_HOSTS.to_owned());

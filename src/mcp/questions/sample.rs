@@ -57,7 +57,7 @@ pub(in crate::mcp) struct SampleAnswer {
     pub(in crate::mcp) version: u32,
     /// Observed data: the id of the flow.
     pub(in crate::mcp) flow_id: String,
-    /// Observed data: its endpoint. Empty if it was asked for by flow_id.
+    /// Observed data: its endpoint. Absent if it belongs to none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(in crate::mcp) endpoint: String,
     /// When the request began.

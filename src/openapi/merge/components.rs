@@ -21,7 +21,7 @@ impl<'m> Merger<'m> {
     }
 
     /// Notes that a component and a node are compared; false if they were before.
-    pub(super) fn begins(&mut self, own: &str, id: SourceId) -> bool {
+    pub(super) fn mark_compared(&mut self, own: &str, id: SourceId) -> bool {
         self.compared.insert((own.to_owned(), id))
     }
 

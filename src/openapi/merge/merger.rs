@@ -43,7 +43,8 @@ pub(super) struct Merger<'m> {
     pub(super) is_planning: bool,
     /// Components of the description, by names of the capture.
     pub(super) renamed: BTreeMap<String, String>,
-    /// Components of the capture that are not in the description yet, and those whose twins are to be compared.
+    /// Components of the capture that are not in the description yet, and those that are to be compared with their
+    /// namesakes in it.
     pub(super) open_components: Vec<String>,
     /// Components of the capture and nodes that were compared.
     pub(super) compared: BTreeSet<(String, SourceId)>,

@@ -227,7 +227,9 @@ impl<'m> Merger<'m> {
         let used = SchemaUse { is_text: false, is_response: true };
         if self.is_planning() {
             for (own, known) in self.pair_by_name() {
-                if let (Some(schema), true) = (self.own_component(own), self.begins(own, known)) {
+                if let (Some(schema), true) =
+                    (self.own_component(own), self.mark_compared(own, known))
+                {
                     self.schema(schema, known, own, used);
                 }
             }
@@ -244,7 +246,7 @@ impl<'m> Merger<'m> {
             };
             if let Some(known) = known {
                 let place = format!("components.schemas.{name}");
-                if self.begins(&own, known) {
+                if self.mark_compared(&own, known) {
                     self.schema(schema, known, &place, used);
                 }
             } else if let Some(value) = self.imported(schema) {

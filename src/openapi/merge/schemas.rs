@@ -87,7 +87,7 @@ impl<'m> Merger<'m> {
         self.pair_components(&variants, id, &parts);
         let fresh: Vec<OwnVariant<'m>> = variants
             .into_iter()
-            .filter(|variant| variant.component.is_none_or(|name| self.begins(name, target)))
+            .filter(|variant| variant.component.is_none_or(|name| self.mark_compared(name, target)))
             .collect();
         let kinds = kinds_at(self.tree, &parts);
         let allows = |kind: &str| kinds.as_ref().is_none_or(|kinds| kinds.contains(kind));

@@ -123,7 +123,7 @@ impl TreeBuilder<'_> {
                     node.end = span.end.byte_offset().unwrap_or(node.end);
                 }
                 if let SourceValue::Mapping(entries) = &node.value {
-                    refuse_twice(entries)?;
+                    refuse_duplicate_key(entries)?;
                 }
                 self.close(open.id, open.anchor);
             }
@@ -226,7 +226,7 @@ impl TreeBuilder<'_> {
 const NO_KEY: &str =
     "a list, a mapping or an alias is a key here; OpenAPI has keys of one text only";
 
-fn refuse_twice(entries: &[SourceEntry]) -> Result<(), String> {
+fn refuse_duplicate_key(entries: &[SourceEntry]) -> Result<(), String> {
     let mut seen = BTreeSet::new();
     match entries.iter().find(|entry| !seen.insert(&*entry.key)) {
         Some(entry) => Err(format!(

@@ -1,4 +1,4 @@
-//! What a page has of its endpoints as far as there is room for it.
+//! The optional parts of a page, added as far as its size allows: fields, near misses, descriptions.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -18,7 +18,7 @@ use crate::sketch::{
 };
 
 /// Maximum number of distinct header lists in the cache.
-const LISTS: usize = 4;
+const MAX_LISTS: usize = 4;
 
 /// Maximum size of a cached list in bytes; a longer one is expanded at once.
 const LIST_BYTES: usize = 2048;
@@ -80,12 +80,12 @@ impl HeaderNames {
         let is_from_browser = names_in(list).any(is_browser_header);
         // In a list encoded as JSON, a name with a quote is escaped and compares differently.
         if list.len() > LIST_BYTES || names_in(list).any(|name| name.contains(&b'"')) {
-            take_apart(list, count, &mut self.names);
+            expand_list(list, count, &mut self.names);
             return is_from_browser;
         }
-        if self.lists.len() >= LISTS {
+        if self.lists.len() >= MAX_LISTS {
             for list in self.lists.drain(..) {
-                take_apart(&list.bytes, list.count, &mut self.names);
+                expand_list(&list.bytes, list.count, &mut self.names);
             }
             self.listed = 0;
         }
@@ -103,7 +103,7 @@ impl HeaderNames {
     fn names(&self) -> Cow<'_, HeaderCounts> {
         let mut names = Cow::Borrowed(&self.names);
         for list in &self.lists {
-            take_apart(&list.bytes, list.count, names.to_mut());
+            expand_list(&list.bytes, list.count, names.to_mut());
         }
         names
     }
@@ -119,7 +119,7 @@ fn names_in(mut list: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Expands a list into counts of its names. A name that occurs twice counts once.
-fn take_apart(list: &[u8], count: u64, names: &mut HeaderCounts) {
+fn expand_list(list: &[u8], count: u64, names: &mut HeaderCounts) {
     let mut seen = MessageNames::default();
     for name in names_in(list) {
         let Some(name) = names::header_name(name) else { continue };

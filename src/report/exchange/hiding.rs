@@ -138,7 +138,7 @@ impl Secrets {
         }
         let name = String::from_utf8_lossy(name).to_ascii_lowercase();
         match &*name {
-            "authorization" | "proxy-authorization" => Cow::Owned(with_scheme(value)),
+            "authorization" | "proxy-authorization" => Cow::Owned(mask_credential(value)),
             "cookie" => Cow::Owned(with_names(value, b';')),
             "set-cookie" => {
                 let pair = value.split(|byte| *byte == b';').next().unwrap_or_default();
@@ -257,7 +257,7 @@ fn has_token(value: &[u8]) -> bool {
 }
 
 /// A credential of which only the scheme is shown: `Bearer [masked]`.
-fn with_scheme(value: &[u8]) -> String {
+fn mask_credential(value: &[u8]) -> String {
     let scheme = value.split(|byte| *byte == b' ').next().unwrap_or_default();
     let is_scheme = scheme.len() < value.len()
         && scheme.len() <= 16

@@ -123,7 +123,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    /// The plain twin of a [`BodyScan`]: a walk over a parsed value. `around` are the keys of the
+    /// The reference implementation of [`BodyScan`]: a walk over a parsed value. `around` are the keys of the
     /// open containers, `None` for a list.
     fn scan_value(
         value: &Value,

@@ -251,8 +251,9 @@ impl AnswerShape {
     }
 }
 
-/// For each shape but the last, which is that of the values: the similarity with those of others
-/// that have one.
+/// Compares the answers of each candidate with those of its siblings. `shapes` has one shape for
+/// each candidate, and last that of the values. Returns, for each candidate, (index, similarity)
+/// pairs.
 fn similarities(shapes: &[AnswerShape]) -> Vec<Vec<(usize, f64)>> {
     let (values, own) = match shapes.split_last() {
         Some((last, own)) => ((!last.hashes.is_empty()).then_some(own.len()), own),

@@ -1,5 +1,6 @@
 //! Plausibility of the spelling of a word: known, likely, pronounceable or random.
 
+use crate::template::singular::singular;
 use crate::template::vocabulary::Vocabulary;
 
 /// Plausibility classes of a word.
@@ -34,7 +35,11 @@ pub(super) fn word(word: &str) -> Word {
         0 | 1 => false,
         2 => vocabulary.word(word) >= PROVIDERS_OF_SHORT,
         3..=5 if TERMS.contains(&word) => true,
-        _ => vocabulary.word(word) > 0 || vocabulary.compound(word) >= share_of_known(word),
+        _ => {
+            vocabulary.word(word) > 0
+                || vocabulary.compound(word) >= share_of_known(word)
+                || is_known_plural(word)
+        }
     };
     if is_known {
         Word::Known
@@ -47,6 +52,12 @@ pub(super) fn word(word: &str) -> Word {
     } else {
         Word::Random
     }
+}
+
+/// Returns `true` for the plural of a known word: `heroes`.
+fn is_known_plural(word: &str) -> bool {
+    let singular = singular(word);
+    singular != word && singular.len() > 2 && Vocabulary::shipped().word(&singular) > 0
 }
 
 /// Minimum share of a word's letters that known words must cover. Long words may contain an
@@ -68,7 +79,7 @@ fn is_spelled(word: &str) -> bool {
     };
     #[expect(clippy::cast_precision_loss, reason = "lengths of words")]
     let letters = (word.len() + 1) as f64;
-    Vocabulary::shipped().surprise(word.as_bytes()) <= most * letters
+    Vocabulary::shipped().surprisal(word.as_bytes()) <= most * letters
 }
 
 /// Returns `true` if a fifth of the letters are vowels and runs of consonants are short.

@@ -26,7 +26,7 @@ const EMPTY: Slot =
 
 /// A direct-mapped cache: a text has one slot, which the next text with that slot takes from it.
 ///
-/// It changes no result, because a slot is compared with the whole text, and it is no part of any state.
+/// It changes no result, because a slot is compared with the whole text, and it is not a part of any state.
 #[derive(Debug, Default)]
 struct VerdictCache {
     /// Empty until the first text comes.

@@ -366,7 +366,10 @@ fn is_email(segment: &[u8]) -> bool {
     let Some(at) = memchr::memchr(b'@', segment).filter(|at| *at > 0) else { return false };
     let host = &segment[at + 1..];
     let labels = || host.split(|b| *b == b'.');
-    labels().count() >= 2
+    // An image for dense screens: `logo@2x.png`.
+    let is_scale = matches!(host, [digit, b'x', b'.', ..] if digit.is_ascii_digit());
+    !is_scale
+        && labels().count() >= 2
         && labels().all(|label| {
             !label.is_empty() && label.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-')
         })
@@ -448,7 +451,11 @@ mod tests {
             (K::Dimensions, r"^[1-9]\d{0,4}x\d{1,5}$".to_owned()),
             (K::Locale, r"^[a-z]{2}[-_][A-Z]{2}$".to_owned()),
             (K::Domain, format!(r"(?i)^[\w-]+(\.[\w-]+)*\.({tld})$")),
-            (K::Email, r"^[^@]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$".to_owned()),
+            (
+                K::Email,
+                r"^[^@]+@([A-Za-z0-9-]|[A-Za-z-][A-Za-z0-9-]|\d[A-WYZa-wyz0-9-]|[A-Za-z0-9-]{3,})(\.[A-Za-z0-9-]+)+$"
+                    .to_owned(),
+            ),
         ]
         .into_iter()
         .map(|(kind, pattern)| (kind, Regex::new(&pattern).unwrap()))

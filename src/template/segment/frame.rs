@@ -11,7 +11,7 @@ pub(super) fn framed(segment: &[u8]) -> Option<Segment<'_>> {
     match segment {
         [b'@' | b'~', _, ..] => sigil(segment),
         [.., b')'] => key(segment),
-        _ => memchr::memrchr(b':', segment).and_then(|colon| in_namespace(segment, colon)),
+        _ => memchr::memrchr(b':', segment).and_then(|colon| parse_namespaced(segment, colon)),
     }
 }
 
@@ -53,7 +53,7 @@ fn key(segment: &[u8]) -> Option<Segment<'_>> {
 }
 
 /// Parses an id after a namespace: `sha256:2cf24d...`, `soundcloud:tracks:1356023209`.
-fn in_namespace(segment: &[u8], colon: usize) -> Option<Segment<'_>> {
+fn parse_namespaced(segment: &[u8], colon: usize) -> Option<Segment<'_>> {
     let (prefix, core) = segment.split_at(colon + 1);
     let is_name = |part: &[u8]| {
         let digits = part.iter().filter(|byte| byte.is_ascii_digit()).count();

@@ -38,8 +38,8 @@ impl<T: Merge + Default> Node<T> {
         }
         let at = match self.end_position(method, operation) {
             Ok(at) => at,
-            Err(_) if !self.has_room_for(method) => return self.end(b"OTHER", b""),
-            Err(_) if !operation.is_empty() && !self.has_room_for_operation(method, operation) => {
+            Err(_) if !self.admit_method(method) => return self.end(b"OTHER", b""),
+            Err(_) if !operation.is_empty() && !self.admit_operation(method, operation) => {
                 return self.end(method, b"");
             }
             // Displacing a leaf may have moved the position.
@@ -59,7 +59,7 @@ impl<T: Merge + Default> Node<T> {
 
     /// Returns `true` if the operation is in the bottom-k sample of its method. Displaces the
     /// operation with the largest hash if necessary.
-    fn has_room_for_operation(&mut self, method: &[u8], operation: &[u8]) -> bool {
+    fn admit_operation(&mut self, method: &[u8], operation: &[u8]) -> bool {
         let of_method = |end: &Leaf<T>| *end.method == *method && !end.operation.is_empty();
         if self.ends.iter().filter(|end| of_method(end)).count() < limits::MAX_OPERATIONS {
             return true;
@@ -78,7 +78,7 @@ impl<T: Merge + Default> Node<T> {
 
     /// Returns `true` if the method is registered or in the bottom-k sample. Displaces the method
     /// with the largest hash if necessary.
-    fn has_room_for(&mut self, method: &[u8]) -> bool {
+    fn admit_method(&mut self, method: &[u8]) -> bool {
         if is_registered_method(method) {
             return true;
         }

@@ -1,4 +1,4 @@
-//! Rules that stand in each other's way: two for one place, and one that covers another.
+//! Conflicts of rules: two for one place, and one that covers another.
 
 use crate::flow::text;
 use crate::template::user_rules::{PathRule, RuleKind, RuleSegment, Rules};

@@ -61,7 +61,7 @@ mod tests {
 
     use super::*;
 
-    /// The plain twin: looks up every part of the word.
+    /// The reference implementation: looks up every part of the word.
     fn share_covered_naively(parts: &BTreeSet<&[u8]>, word: &[u8]) -> f64 {
         let length = word.len().min(MAX_COMPOUND_BYTES);
         let mut covered = vec![0; length + 1];

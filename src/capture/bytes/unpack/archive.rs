@@ -24,7 +24,7 @@ pub(crate) fn zip_files(bytes: Bytes, budget: &Arc<UnpackBudget>) -> io::Result<
     let mut files = Vec::new();
     let mut places = Vec::new();
     for index in 0..archive.len() {
-        if !budget.takes_file() {
+        if !budget.count_file() {
             break;
         }
         let file = archive.by_index_raw(index).map_err(io::Error::other)?;

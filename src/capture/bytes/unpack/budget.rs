@@ -32,12 +32,12 @@ impl UnpackBudget {
     }
 
     /// Counts one file of an archive. Returns `false` if there are too many.
-    pub(super) fn takes_file(&self) -> bool {
+    pub(super) fn count_file(&self) -> bool {
         self.files.fetch_add(1, Ordering::Relaxed) < limits::MAX_ZIP_FILES
     }
 
     /// Counts unpacked bytes. Returns `false` if they exceed the budget.
-    fn takes(&self, bytes: u64) -> bool {
+    fn count_bytes(&self, bytes: u64) -> bool {
         let given = self.given.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         let packed = self.packed.load(Ordering::Relaxed);
         given <= limits::MAX_UNPACKED_BYTES || given / limits::MAX_UNPACKED_RATIO <= packed
@@ -52,7 +52,7 @@ impl UnpackProgress {
     /// Notes that a reading reached `position`. Returns `false` if this exceeds the budget.
     pub(super) fn extend(&self, position: u64, budget: &UnpackBudget) -> bool {
         let before = self.0.fetch_max(position, Ordering::Relaxed);
-        position <= before || budget.takes(position - before)
+        position <= before || budget.count_bytes(position - before)
     }
 }
 

@@ -1,0 +1,77 @@
+//! Slots of one place that are one parameter: values with and without a sigil, and values with colons
+//! of their own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::template::decide::OpenVariable;
+use crate::template::node_group::NodeGroup;
+use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind};
+use crate::template::variable::VariableKey;
+use crate::template::vocabulary::Vocabulary;
+use crate::template::{Part, Template};
+
+/// Minimum number of endings behind one name for them to be values of a namespace:
+/// `org.couchdb.user:alice`.
+const MIN_VALUES_OF_NAMESPACE: usize = 3;
+
+/// Moves variables into the plain one of their place if their slots are part of the values.
+pub(super) fn merge<'t, T>(
+    variables: &mut BTreeMap<VariableKey, OpenVariable<'t, T>>,
+    template: &Template,
+) {
+    let plain = VariableKey { rest: false, pinned: false, slot: PLAIN_FRAME };
+    let has_verbs = have_custom_methods(variables);
+    let moved: Vec<VariableKey> = variables
+        .keys()
+        .filter(|key| !key.rest && !key.pinned)
+        .filter(|key| {
+            let is_sigil = matches!(&*key.slot, [b'@' | b'~', 0]);
+            (is_sigil && variables.contains_key(&plain) && is_in_collection(template))
+                || (!has_verbs && is_verb(key))
+        })
+        .cloned()
+        .collect();
+    for key in moved {
+        let Some((variable, below)) = variables.remove(&key) else { continue };
+        let into = variables.entry(plain.clone()).or_default();
+        into.0.absorb(variable);
+        into.1.extend(below);
+    }
+}
+
+/// Returns `true` behind a name, as in `/users/{user_id}`: there `@me` and `7` are values of one
+/// parameter, while `/@{username}` and `/{slug}` are pages of two kinds.
+fn is_in_collection(template: &Template) -> bool {
+    let parent = template.parts.last();
+    matches!(parent, Some(Part::Literal { text, .. }) if Segment::parse(text).kind != SegmentKind::Version)
+}
+
+/// Returns `true` for the slot of a custom method: `{id}:cancel`.
+fn is_verb(key: &VariableKey) -> bool {
+    key.slot.starts_with(b"\0:")
+}
+
+/// Returns `true` if words after a colon are custom methods (AIP-136), which end their path and of
+/// which each is one of a few for many values. Otherwise they are part of the values: the tags of
+/// `/images/debian:stable/json`, or the names of `/users/org.couchdb.user:alice`.
+fn have_custom_methods<T>(variables: &BTreeMap<VariableKey, OpenVariable<'_, T>>) -> bool {
+    let verbs = || variables.iter().filter(|(key, _)| is_verb(key));
+    let goes_on = |below: &NodeGroup<'_, T>| {
+        below.answered.iter().any(|node| !node.literals.is_empty() || !node.values.is_empty())
+    };
+    if verbs().any(|(_, (_, below))| goes_on(below)) {
+        return false;
+    }
+    let mut names = BTreeSet::new();
+    let mut endings = 0;
+    for (key, (variable, _)) in verbs() {
+        let is_known = Vocabulary::shipped().knows(&key.slot[2..]);
+        if is_known || !variable.all_texts_known() {
+            return true;
+        }
+        endings += 1;
+        let of_text = |text: &&'_ [u8]| text.len() - (key.slot.len() - 1);
+        names.extend(variable.texts.iter().map(|text| &text[..of_text(text)]));
+    }
+    endings < MIN_VALUES_OF_NAMESPACE || names.len() > 1
+}
