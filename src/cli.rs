@@ -50,6 +50,7 @@ use crate::output::{
     Csv, ExplanationJson, ExplanationOutput, ExplanationText, Json, JsonLines, Markdown, Output,
     OverviewOptions, Table, Tree, rules_of,
 };
+use crate::report::decision::Explanation;
 use crate::report::options::ReportOptions;
 use crate::report::selection::Selection;
 use crate::template::user_rules::Rules;
@@ -154,7 +155,7 @@ fn analyze(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         if analysis.explanations.is_empty() && !analysis.report.patterns.is_empty() {
             return Err(engine::unknown_endpoint(endpoint, &analysis.report.patterns).into());
         }
-        explanation(arguments.format()).write(&analysis.explanations, &mut out)?;
+        write_explanations(arguments.format(), &analysis.explanations, &mut out)?;
     } else if !analysis.report.patterns.is_empty() || arguments.format() != OutputFormat::Table {
         output(arguments).write(&analysis.report, &mut out)?;
     }
@@ -352,12 +353,22 @@ fn rules_init(arguments: &InputArguments) -> Result<Exit, Failure> {
         .report_analysis(&analysis, start.elapsed()))
 }
 
-fn explanation(format: OutputFormat) -> Box<dyn ExplanationOutput> {
-    if format == OutputFormat::Table {
-        Box::new(ExplanationText { width: terminal_width() })
-    } else {
-        Box::new(ExplanationJson)
+/// Writes explanations, as text in lines of the width of the terminal.
+fn write_explanations(
+    format: OutputFormat,
+    explanations: &[Explanation],
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if format != OutputFormat::Table {
+        return ExplanationJson.write(explanations, out);
     }
+    let Some(width) = terminal_width() else { return ExplanationText.write(explanations, out) };
+    let mut text = Vec::new();
+    ExplanationText.write(explanations, &mut text)?;
+    for line in String::from_utf8_lossy(&text).lines() {
+        writeln!(out, "{}", messages::in_lines(line, width))?;
+    }
+    Ok(())
 }
 
 fn open(arguments: &InputArguments) -> Result<Captures, Error> {

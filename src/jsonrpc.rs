@@ -464,7 +464,7 @@ mod tests {
         assert!(!is_variant("start-proxy", &["start_proxy"]));
     }
 
-    /// As [`folded`], without the way for plain names.
+    /// As [`fold_name`], without the way for plain names.
     fn naive_folded(name: &str) -> String {
         let lower = name.nfkc().flat_map(char::to_lowercase).collect::<String>();
         let plain = lower.nfkc().map(|c| if c == 'ſ' { 's' } else { c });

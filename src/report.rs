@@ -194,7 +194,6 @@ pub struct Pattern {
     pub last_seen: Option<String>,
 }
 
-#[cfg(feature = "cli")]
 impl Pattern {
     /// The method as people read it: `WS` for an endpoint of websockets, whose handshakes are all `GET`.
     ///
@@ -218,6 +217,7 @@ impl Pattern {
     }
 
     /// The number of requests that failed, or were answered with 4xx, 5xx or not at all.
+    #[cfg(feature = "cli")]
     pub(crate) fn errors(&self) -> u64 {
         let fine = self.status_codes.iter().filter(|(code, _)| code.starts_with(['1', '2', '3']));
         let fine: u64 = fine.map(|(_, count)| count).sum();

@@ -21,7 +21,7 @@ pub(crate) struct ByteMask<'a> {
 }
 
 impl<'a> ByteMask<'a> {
-    /// Prepares `bytes` for search. Returns `None` if there are more than [`MOST`] of them.
+    /// Prepares `bytes` for search. Returns `None` if there are more than [`MAX_BYTES`] of them.
     #[inline]
     pub(crate) fn of(bytes: &'a [u8]) -> Option<Self> {
         if bytes.len() > MAX_BYTES {

@@ -5,18 +5,18 @@
 //! hashes are kept. The sample depends only on the set of keys. Since the threshold never rises, a
 //! key that is in the sample has been in it since its first observation, so its count is exact.
 
+mod bloom;
 mod bottom_k;
 mod codec;
 mod distinct;
 mod histogram;
-mod membership;
 mod summary;
 mod top_n;
 
+pub(crate) use bloom::BloomFilter;
 pub(crate) use bottom_k::{BottomK, BottomKEntry};
 pub(crate) use distinct::DistinctCounter;
 pub(crate) use histogram::Histogram;
-pub(crate) use membership::BloomFilter;
 pub(crate) use summary::{
     HeapSize, KeepsNames, LargestCount, Merge, merge_option, summary, vec_bytes,
 };

@@ -15,7 +15,7 @@ use crate::limits;
 ///
 /// assert_eq!(SkipReason::BadLine.name(), "bad_line");
 /// assert!(SkipReason::BadLine.is_damage());
-/// assert!(SkipReason::Udp.is_no_http());
+/// assert!(SkipReason::Udp.is_not_http());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -132,8 +132,8 @@ impl SkipReason {
     /// ```
     /// use api_patterns::SkipReason;
     ///
-    /// assert!(SkipReason::Dns.is_no_http());
-    /// assert!(!SkipReason::BadLine.is_no_http());
+    /// assert!(SkipReason::Dns.is_not_http());
+    /// assert!(!SkipReason::BadLine.is_not_http());
     /// ```
     pub fn is_not_http(self) -> bool {
         matches!(self, Self::NotHttp | Self::Tcp | Self::Udp | Self::Dns | Self::WebsocketMessages)

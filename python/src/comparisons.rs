@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 
 use crate::errors::UsageError;
 use crate::patterns::PyPatterns;
-use crate::run::{CallOptions, watched};
+use crate::run::{CallOptions, run_watched};
 
 /// What descriptions of a report are made of.
 #[pyclass(frozen)]
@@ -65,7 +65,7 @@ pub(crate) fn drift(
     progress: Option<Py<PyAny>>,
 ) -> PyResult<(String, Vec<String>)> {
     let options = wanted.options()?;
-    watched(py, progress.as_ref(), move |monitor| {
+    run_watched(py, progress.as_ref(), move |monitor| {
         let mut api = ApiDescription::open(api)?;
         if let Some(server) = server {
             api.set_server(&server)?;
@@ -113,7 +113,7 @@ pub(crate) fn diff(
         PySide::Paths(paths) => GivenSide::Paths(paths),
     };
     let (before, after) = (given(before), given(after));
-    watched(py, progress.as_ref(), move |monitor| {
+    run_watched(py, progress.as_ref(), move |monitor| {
         let mut problems = Vec::new();
         let mut read = |side: GivenSide| match side {
             GivenSide::State(patterns) => Ok(OwnedDiffSide::Observed(patterns)),

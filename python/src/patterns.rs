@@ -31,7 +31,7 @@ impl PyPatterns {
     }
 
     fn bodies(&self, py: Python<'_>) -> Bodies {
-        Bodies::asked(self.lock(py).has_bodies())
+        Bodies::from_flag(self.lock(py).has_bodies())
     }
 
     fn observe_one(

@@ -57,10 +57,10 @@ pub(crate) fn run_watched<T: Send + 'static>(
     work: impl FnOnce(&(dyn Fn(&Progress) -> bool + Sync)) -> Result<T, Error> + Send + 'static,
 ) -> PyResult<T> {
     let watch = Arc::new(RunState::default());
-    let watched = Arc::clone(&watch);
+    let run_watched = Arc::clone(&watch);
     let (done, answer) = channel();
     std::thread::Builder::new()
-        .spawn(move || done.send(work(&|now: &Progress| watched.note(*now))))
+        .spawn(move || done.send(work(&|now: &Progress| run_watched.note(*now))))
         .map_err(|error| UsageError::new_err(format!("cannot start a thread: {error}")))?;
     let watch = &*watch;
     let result = py.detach(move || {
@@ -180,7 +180,7 @@ fn noise(name: &str) -> PyResult<Noise> {
 /// Observes flows from dicts, given newest first, as filtered by the options.
 fn observe_flows(flows: &Bound<'_, PyAny>, options: &Options) -> PyResult<Patterns> {
     let mut patterns = if options.bodies { Patterns::with_bodies() } else { Patterns::new() };
-    let bodies = Bodies::asked(options.bodies);
+    let bodies = Bodies::from_flag(options.bodies);
     let filter = Filter::new(options);
     let mut left = options.limit.unwrap_or(usize::MAX);
     for_each(flows, bodies, |flow| {
@@ -235,7 +235,7 @@ fn report_of(
             let problems = decision.problems();
             Ok((decision.report, schemas, problems))
         }
-        Source::Paths(paths) => watched(py, progress, move |monitor| {
+        Source::Paths(paths) => run_watched(py, progress, move |monitor| {
             let captures = Captures::open(&paths, InputFormat::Detect)?;
             let analysis = api_patterns::analyze(&captures, &options, &monitor)?;
             let problems = analysis.problems(&captures);
@@ -267,7 +267,7 @@ pub(crate) fn get_api_patterns(
             py.detach(|| compat::get_api_patterns(&rows, domain.as_deref(), limit))
                 .map_err(|error| python_error(&error))
         }
-        Source::Paths(paths) => watched(py, progress.as_ref(), move |monitor| {
+        Source::Paths(paths) => run_watched(py, progress.as_ref(), move |monitor| {
             let captures = Captures::open(&paths, InputFormat::Detect)?;
             let options = Options::default();
             let domain = domain.as_deref();

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::errors::python_error;
-use crate::run::{CallOptions, watched};
+use crate::run::{CallOptions, run_watched};
 
 /// Byte or row ranges of a split; `None` for the whole file.
 type SplitRanges = Option<Vec<(u64, u64)>>;
@@ -46,7 +46,7 @@ pub(crate) fn observe_split(
 ) -> PyResult<SplitState<'_>> {
     let options = wanted.options()?;
     let part = Split { places: part };
-    let (state, problems) = watched(py, None, move |monitor| {
+    let (state, problems) = run_watched(py, None, move |monitor| {
         api_patterns::observe_split(&path, InputFormat::Detect, &part, &options, &monitor)
     })?;
     Ok((PyBytes::new(py, &py.detach(|| state.to_bytes())), problems))

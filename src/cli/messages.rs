@@ -19,14 +19,20 @@ pub(super) fn complain(sentence: &str) {
     let line = format!("api-patterns: {sentence}");
     let width =
         terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| usize::from(width.0));
-    let shown = match width {
-        Some(width) if width >= MIN_WIDTH => textwrap::fill(
-            &line,
-            textwrap::Options::new(width).subsequent_indent("  ").break_words(false),
-        ),
-        _ => line,
-    };
+    let shown = width.map_or_else(|| line.clone(), |width| in_lines(&line, width));
     writeln!(io::stderr(), "{shown}").unwrap_or_default();
+}
+
+/// Breaks a line between words, so that it fits into a terminal. The lines below the first are indented more.
+pub(super) fn in_lines(line: &str, width: usize) -> String {
+    if width < MIN_WIDTH {
+        return line.to_owned();
+    }
+    let text = line.trim_start();
+    let indent = &line[..line.len() - text.len()];
+    let below = format!("{indent}  ");
+    let options = textwrap::Options::new(width).initial_indent(indent).subsequent_indent(&below);
+    textwrap::fill(text, options.break_words(false))
 }
 
 /// The narrowest terminal for which sentences are broken, in columns.

@@ -261,9 +261,9 @@ impl LiveCaptures {
     ///
     /// let paths = vec!["fixtures/demo.mitm".into()];
     /// let captures = LiveCaptures::new(paths, InputFormat::Detect, Options::default());
-    /// assert!(captures.unchanged(&Scope::default()).is_none());
+    /// assert!(captures.cached_view(&Scope::default()).is_none());
     /// captures.view(&Scope::default(), &())?;
-    /// assert!(captures.unchanged(&Scope::default()).is_some());
+    /// assert!(captures.cached_view(&Scope::default()).is_some());
     /// # Ok::<(), api_patterns::Error>(())
     /// ```
     pub fn cached_view(&self, scope: &Scope) -> Option<Arc<Snapshot>> {
@@ -339,7 +339,7 @@ impl LiveCaptures {
     /// let paths = vec!["fixtures/demo.mitm".into()];
     /// let captures = LiveCaptures::new(paths, InputFormat::Detect, Options::default());
     /// let view = captures.view(&Scope::default(), &())?;
-    /// let kept = captures.kept(view.fingerprint).unwrap();
+    /// let kept = captures.view_by_fingerprint(view.fingerprint).unwrap();
     /// assert_eq!(kept.sequence, view.sequence);
     /// # Ok::<(), api_patterns::Error>(())
     /// ```
@@ -409,7 +409,7 @@ impl LiveCaptures {
     ///
     /// let paths = vec!["fixtures/demo.mitm".into()];
     /// let captures = LiveCaptures::new(paths, InputFormat::Detect, Options::default());
-    /// let answer = captures.original(None, Some(10), &())?;
+    /// let answer = captures.compat_answer(None, Some(10), &())?;
     /// assert_eq!(answer.flows, 10);
     /// # Ok::<(), api_patterns::Error>(())
     /// ```

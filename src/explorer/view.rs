@@ -157,14 +157,16 @@ impl Explorer {
         let width = usize::from(inner.width);
         let has_host = matches!(self.node, NodeKey::All | NodeKey::ThirdParties);
         let columns = TableColumns::new(width);
-        let mut title =
-            format!("{:>8} {:<7} {:width$}", "requests", "method", "path", width = columns.path);
-        if columns.has_errors {
-            title.push_str(&format!(" {:>6}", "errors"));
-        }
-        if columns.has_latency {
-            title.push_str(&format!(" {:>8}", "p50 ms"));
-        }
+        let numbers = [(columns.has_errors, "errors", 6), (columns.has_latency, "p50 ms", 8)];
+        let numbers =
+            numbers.map(
+                |(is_shown, title, width)| {
+                    if is_shown { format!(" {title:>width$}") } else { String::new() }
+                },
+            );
+        let width = columns.path;
+        let title =
+            format!("{:>8} {:<7} {:width$}{}", "requests", "method", "path", numbers.concat());
         let dim = Style::new().add_modifier(Modifier::DIM);
         let mut lines = vec![Line::from(Span::styled(title, dim))];
         let patterns = &self.session.analysis.report.patterns;

@@ -24,7 +24,7 @@ pub(crate) struct HeaderEncoding {
     /// Splits the next header off the front of a list: `(header, rest)`.
     pub(crate) next: for<'b> fn(&'b [u8]) -> Option<(Header<'b>, &'b [u8])>,
     /// Splits headers off the front of a list as long as their names equal the known names
-    /// ([`beside`]).
+    /// ([`match_known_names`]).
     pub(crate) beside: for<'b, 'l> fn(&'b [u8], &'l [u8]) -> HeaderMatch<'b, 'l>,
 }
 

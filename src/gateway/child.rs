@@ -33,7 +33,7 @@ pub(super) async fn wait_for_all() {
     drop(RUNNING.acquire_many(u32::try_from(MAX_RUNNING).unwrap_or(u32::MAX)).await);
 }
 
-/// Takes one of the [`MAX_RUNNING`] permits to run a program or a connection; [`all_ended`] waits until all are back.
+/// Takes one of the [`MAX_RUNNING`] permits to run a program or a connection; [`wait_for_all`] waits until all are back.
 /// `None` if none is left.
 pub(super) fn acquire_permit() -> Option<SemaphorePermit<'static>> {
     RUNNING.try_acquire().ok()

@@ -51,7 +51,7 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
         let whole: f64 = voting().map(|(_, sum)| sum.whole).sum();
         let held: f64 = voting().map(|(_, sum)| sum.held).sum();
         let parents = |candidate: &Candidate<'_, T>| ratio(candidate.nodes().len(), 1);
-        let voters = ratio(self.candidates.iter().filter(|candidate| candidate.votes).count(), 1);
+        let siblings = ratio(self.candidates.iter().filter(|candidate| candidate.votes).count(), 1);
         let all_parents: f64 = self.candidates.iter().filter(|c| c.votes).map(parents).sum();
         for (i, features) in all.iter_mut().enumerate() {
             let (sum, own) = (&sums[i], usize::from(votes(i)));
@@ -73,7 +73,8 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
             let own_parents = parents(candidate);
             features.set(F::parents, ln(own_parents.max(1.0)).min(MANY));
             features.set(F::parents_share, own_parents / ratio(self.group.evidence().len(), 1));
-            let others_parents = (all_parents - weight * own_parents) / (voters - weight).max(1.0);
+            let others_parents =
+                (all_parents - weight * own_parents) / (siblings - weight).max(1.0);
             features.set(F::siblings_parents, ln(others_parents.max(1.0)).min(MANY));
         }
     }

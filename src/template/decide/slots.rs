@@ -15,8 +15,8 @@ use crate::template::{Part, Template};
 const MIN_VALUES_OF_NAMESPACE: usize = 3;
 
 /// Moves variables into the plain one of their place if their slots are part of the values.
-pub(super) fn merge<'t, T>(
-    variables: &mut BTreeMap<VariableKey, OpenVariable<'t, T>>,
+pub(super) fn merge<T>(
+    variables: &mut BTreeMap<VariableKey, OpenVariable<'_, T>>,
     template: &Template,
 ) {
     let plain = VariableKey { rest: false, pinned: false, slot: PLAIN_FRAME };
