@@ -8,7 +8,7 @@ pub(crate) mod files;
 mod slots;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::sketch::stable_hash;
 use crate::template::body_evidence::SegmentEchoes;
@@ -177,6 +177,7 @@ fn partition<'t, T: LeafStats>(
     judge: &dyn Classifier<T>,
 ) -> Partition<'t, T> {
     let mut literals = Vec::new();
+    let mut unanswered = Vec::new();
     let mut variables: BTreeMap<VariableKey, OpenVariable<'t, T>> = BTreeMap::new();
     let values_among = verdicts.iter().filter(|verdict| verdict.is_value).count();
     let folded_may_be_names = values_among * 2 <= verdicts.len();
@@ -196,6 +197,10 @@ fn partition<'t, T: LeafStats>(
             pinned: pinned.is_some(),
             slot: pinned.map_or_else(|| candidate.segment.slot(), Cow::Owned),
         };
+        if !candidate.votes {
+            unanswered.push((key, candidate, verdict));
+            continue;
+        }
         let (variable, below) = variables.entry(key).or_default();
         variable.add_candidate(&candidate, &verdict);
         below.extend(candidate.places);
@@ -207,6 +212,16 @@ fn partition<'t, T: LeafStats>(
         let (variable, below) = variables.entry(VariableKey { rest, pinned, slot }).or_default();
         variable.add_values(child, answered && folded_may_be_names);
         below.push(&child.node, answered);
+    }
+    // Words that a scan tried say nothing about values that exist.
+    let existing: BTreeSet<VariableKey> = variables.keys().cloned().collect();
+    for (key, candidate, verdict) in unanswered {
+        let exists = existing.contains(&key);
+        let (variable, below) = variables.entry(key).or_default();
+        if !exists {
+            variable.add_candidate(&candidate, &verdict);
+        }
+        below.extend(candidate.places);
     }
     slots::merge(&mut variables, template);
     let variables = variables
