@@ -30,7 +30,7 @@ enum ArgumentStep {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Found<'v> {
     Value(&'v Value),
-    /// There is no value, or it is null, which tools treat as absent.
+    /// No value, or null: tools treat both as absent.
     Absent,
     /// Something before the place is of another kind than the path says, such as a text where a list is expected, or there are
     /// two keys that some readers take for one.

@@ -113,8 +113,9 @@ fn ids_of<T>(place: &SiblingSet<'_, '_, T>) -> Option<SiblingIds> {
 }
 
 impl SiblingIds {
-    /// Returns `true` for a word that is asked for far more often than the ids beside it, or that is answered beside ids
-    /// that are no numbers. (Many servers take the name of a person in place of a number, but few in place of a UUID.)
+    /// Returns `true` for a word that is asked for far more often than the ids beside it, or that is answered beside UUIDs
+    /// and other ids without a number. A word beside numbers may be a value: many servers take `/users/alice` and
+    /// `/users/7`, but few take a name in place of a UUID.
     fn has_keyword<T: LeafStats>(self, candidate: &Candidate<'_, T>) -> bool {
         let requests = candidate.requests();
         let is_word = |byte: &u8| byte.is_ascii_alphabetic() || b"-_".contains(byte);
