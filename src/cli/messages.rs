@@ -223,3 +223,19 @@ fn size(bytes: u64) -> String {
         _ => format!("{:.2} GB", bytes_shown / 1e9),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_broken_between_words_and_keep_their_indent() {
+        let line = "  {user_id}  segment 3, integer, 14 different values";
+        assert_eq!(
+            in_lines(line, 30),
+            "  {user_id}  segment 3,\n    integer, 14 different\n    values"
+        );
+        assert_eq!(in_lines(line, 80), line);
+        assert_eq!(in_lines(line, 5), line);
+    }
+}

@@ -34,12 +34,14 @@ impl TableColumns {
     const MIN_PATH: usize = 32;
 
     fn new(width: usize) -> Self {
-        let [numbers, errors, latency] = [17, 7, 9];
-        let has_errors = width >= numbers + Self::MIN_PATH + errors;
-        let has_latency = width >= numbers + Self::MIN_PATH + errors + latency;
-        let used =
-            numbers + if has_errors { errors } else { 0 } + if has_latency { latency } else { 0 };
-        Self { path: width.saturating_sub(used), has_errors, has_latency }
+        /// Widths of requests and method, of errors, and of the latency, each with its gap.
+        const WIDTHS: [usize; 3] = [17, 7, 9];
+
+        let room = width.saturating_sub(WIDTHS[0]);
+        let has_errors = room >= Self::MIN_PATH + WIDTHS[1];
+        let has_latency = room >= Self::MIN_PATH + WIDTHS[1] + WIDTHS[2];
+        let used = usize::from(has_errors) * WIDTHS[1] + usize::from(has_latency) * WIDTHS[2];
+        Self { path: room - used, has_errors, has_latency }
     }
 }
 
@@ -331,4 +333,21 @@ fn cut(text: &str, columns: usize) -> String {
         room -= width;
     }
     if columns > 0 { out + "…" } else { out }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_give_way_to_paths() {
+        let columns = |width| {
+            let TableColumns { path, has_errors, has_latency } = TableColumns::new(width);
+            (path, has_errors, has_latency)
+        };
+        assert_eq!(columns(90), (57, true, true));
+        assert_eq!(columns(60), (36, true, false));
+        assert_eq!(columns(50), (33, false, false));
+        assert_eq!(columns(5), (0, false, false));
+    }
 }

@@ -76,27 +76,6 @@ pub(super) struct EndpointAnswer {
     pub(super) omitted: BTreeMap<&'static str, u64>,
 }
 
-/// The answer of get_schema.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
-pub(super) struct SchemaAnswer {
-    /// The version of this shape: 1.
-    pub(super) version: u32,
-    /// The id of the endpoint.
-    pub(super) id: String,
-    /// Method and path template. Observed data.
-    pub(super) endpoint: String,
-    /// The host. Observed data.
-    pub(super) host: String,
-    /// Whether parts were left out.
-    pub(super) truncated: bool,
-    /// What to do next, in sentences.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) advice: Vec<&'static str>,
-    /// Without a path: parameters, request_body by media type, and responses by status and media type, each with the number of
-    /// bodies and their schema. With a path: the schema of that place. Names and enumerated values are observed data.
-    pub(super) schemas: serde_json::Map<String, serde_json::Value>,
-}
-
 #[derive(Clone, Copy, Debug, Default, JsonSchema, PartialEq, Eq, Serialize)]
 #[schemars(inline)]
 pub(super) struct Count {

@@ -153,21 +153,6 @@ impl Default for EndpointArguments {
     }
 }
 
-/// The arguments of get_schema.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SchemaQuestion {
-    /// The id of an endpoint in an answer of get_api_patterns, its name as in GET /users/{user_id}, or a path or URL of it.
-    pub(super) id: String,
-    /// Only this place: query, request or a status, and then keys, as in 200.items[].owner. Empty: all messages.
-    #[serde(default)]
-    pub(super) path: String,
-    /// The answer is at most this many bytes of JSON; the deepest parts that do not fit are left out and counted.
-    #[schemars(range(min = 2000, max = 40000))]
-    #[serde(default = "default_max_bytes")]
-    pub(super) max_bytes: u64,
-}
-
 pub(super) fn check_max_bytes(max_bytes: u64, advice: &str) -> Result<(), String> {
     let (least, most) = (limits::MIN_ANSWER_BYTES as u64, limits::MAX_ANSWER_BYTES as u64);
     if (least..=most).contains(&max_bytes) {
@@ -179,19 +164,6 @@ pub(super) fn check_max_bytes(max_bytes: u64, advice: &str) -> Result<(), String
 
 pub(super) fn default_max_bytes() -> u64 {
     limits::DEFAULT_ANSWER_BYTES as u64
-}
-
-impl Default for SchemaQuestion {
-    fn default() -> Self {
-        Self { id: String::new(), path: String::new(), max_bytes: default_max_bytes() }
-    }
-}
-
-impl SchemaQuestion {
-    pub(super) fn check(&self) -> Result<(), String> {
-        EndpointArguments { id: self.id.clone(), ..EndpointArguments::default() }.check()?;
-        check_max_bytes(self.max_bytes, "what does not fit is found with path")
-    }
 }
 
 /// Returns the JSON schema of a tool's arguments.

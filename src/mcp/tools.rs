@@ -16,12 +16,12 @@ use crate::engine::{LiveCaptures, Monitor, Options, Scope, Snapshot};
 use crate::error::Error;
 use crate::flow::text;
 use crate::limits;
-use crate::mcp::answer::{Count, PatternsAnswer, SchemaAnswer, TotalsRow};
-use crate::mcp::arguments::{Detail, EndpointArguments, PatternsArguments, SchemaQuestion, parse};
+use crate::mcp::answer::{Count, PatternsAnswer, TotalsRow};
+use crate::mcp::arguments::{Detail, EndpointArguments, PatternsArguments, parse};
 use crate::mcp::questions::{
     AuthQuestion, CompareQuestion, ExplainQuestion, OpenApiQuestion, SampleQuestion,
-    SearchQuestion, auth_answer, compare_answer, explain_answer, no_endpoint, openapi_answer,
-    sample_answer, search_answer,
+    SchemaQuestion, SearchQuestion, auth_answer, compare_answer, explain_answer, no_endpoint,
+    openapi_answer, sample_answer, schema_answer, search_answer,
 };
 pub(crate) use crate::mcp::tools::definitions::NAMES;
 pub(super) use crate::mcp::tools::definitions::definitions;
@@ -32,7 +32,6 @@ use crate::mcp::tools::definitions::{
 use crate::mcp::{messages, paging};
 use crate::report::{Pattern, Totals};
 use crate::schema::Schemas;
-use crate::schema::outline::outline;
 use crate::sketch::stable_hash;
 
 /// The tool that answers a call in the words of mitmproxy-mcp, and the arguments of it that are taken. The policy of the tool
@@ -364,36 +363,16 @@ impl ToolHandler {
         arguments.check()?;
         let (view, schemas) = self.view_with_schemas(monitor)?;
         let pattern = self.endpoint(&view, &arguments.id)?;
+        let mut refused = messages::NO_SCHEMA;
         let key = (view.fingerprint, question_of(arguments));
-        let answer = self.answered(key, || {
-            let whole = if arguments.path.is_empty() {
-                schemas.endpoint(&pattern.id)?
-            } else {
-                schemas.at(&pattern.id, &arguments.path)?
-            };
-            let mut answer = SchemaAnswer {
-                version: 1,
-                id: pattern.id.clone(),
-                endpoint: text::shortened(pattern.endpoint.as_bytes(), limits::MAX_SHOWN_BYTES)
-                    .into_owned(),
-                host: text::shortened(pattern.host.as_bytes(), limits::MAX_SHOWN_BYTES)
-                    .into_owned(),
-                truncated: false,
-                advice: Vec::new(),
-                schemas: Map::new(),
-            };
-            let own = serde_json::to_string(&answer).map_or(0, |text| text.len());
-            let max_bytes = usize::try_from(arguments.max_bytes).unwrap_or(usize::MAX);
-            let room = max_bytes.saturating_sub(own + messages::SCHEMA_CUT.len() + 32);
-            let (schema, is_cut) = outline(&whole, room);
-            answer.truncated = is_cut;
-            answer.advice.extend(is_cut.then_some(messages::SCHEMA_CUT));
-            answer.schemas = schema.as_object().cloned().unwrap_or_default();
-            Some(Answer::new(&answer))
+        let answer = self.answered(key, || match schema_answer(&pattern, &schemas, arguments) {
+            Ok(answer) => Some(Answer::new(&answer)),
+            Err(why) => {
+                refused = why;
+                None
+            }
         });
-        let is_whole = arguments.path.is_empty() || schemas.endpoint(&pattern.id).is_none();
-        let missing = if is_whole { messages::NO_SCHEMA } else { messages::NO_PLACE };
-        answer.ok_or_else(|| missing.to_owned())
+        answer.ok_or_else(|| refused.to_owned())
     }
 
     fn get_openapi(

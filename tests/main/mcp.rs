@@ -627,6 +627,36 @@ fn an_agent_goes_from_a_word_to_a_request_and_back() {
 }
 
 #[test]
+fn a_standard_answer_repeats_nothing_and_names_lead_on() {
+    let demo = crate::support::fixture("demo.mitm").to_str().unwrap().to_owned();
+    let mut agent = Agent::start(&[&demo]);
+    let answer = agent.patterns(json!({}));
+    let rows = answer["patterns"].as_array().unwrap();
+    let orders =
+        rows.iter().find(|row| row["endpoint"] == "GET /v1/users/{user_id}/orders").unwrap();
+    assert_eq!(orders["path_parameters"], json!({"user_id": "integer"}));
+    assert_eq!(orders["query_parameters"], json!({"expand": "string", "status": "string"}));
+    assert!(orders.get("parameters").is_none() && orders.get("id").is_none());
+    assert!(orders.get("content_types").is_none());
+    let hosts: Vec<&Value> = rows.iter().filter_map(|row| row.get("host")).collect();
+    assert_eq!(hosts.len() as u64, answer["totals"]["hosts"].as_u64().unwrap());
+    for tool in ["get_schema", "get_openapi"] {
+        let by_name = agent.call(tool, json!({"id": "GET /v1/users/{user_id}/orders"}));
+        let by_url =
+            agent.call(tool, json!({"id": "GET https://api.shop.example/v1/users/7/orders"}));
+        assert!(!by_name["isError"].as_bool().unwrap_or_default(), "{tool}: {by_name}");
+        assert_eq!(by_name["structuredContent"], by_url["structuredContent"], "{tool}");
+    }
+    for tool in ["get_endpoint", "get_schema", "get_openapi"] {
+        let refused = agent.refusal(tool, json!({"id": "GET /v1/users/{user_id}/order"}));
+        assert!(
+            refused.contains("similar are GET /v1/users/{user_id}/orders"),
+            "{tool}: {refused}"
+        );
+    }
+}
+
+#[test]
 fn the_text_form_lists_every_endpoint_once_and_is_short() {
     let demo = crate::support::fixture("demo.mitm").to_str().unwrap().to_owned();
     let mut agent = Agent::start(&[&demo]);

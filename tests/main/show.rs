@@ -34,6 +34,7 @@ fn sample_ids_lead_to_requests() {
                 let host = pattern["host"].as_str().unwrap();
                 assert!(shown[0]["request"]["url"].as_str().unwrap().contains(host), "{name} {id}");
                 assert_eq!(shown[0]["id"], *id);
+                assert_eq!(shown[0]["endpoint"], pattern["endpoint"], "{name} {id}");
             }
         }
     }

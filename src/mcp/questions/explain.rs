@@ -8,7 +8,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{LiveCaptures, Snapshot};
+use crate::engine::{LiveCaptures, Snapshot, unknown_endpoint};
 use crate::limits;
 use crate::mcp::answer::{EndpointRow, NearMissRow};
 use crate::mcp::arguments::{Detail, check_max_bytes, default_max_bytes};
@@ -115,13 +115,12 @@ pub(in crate::mcp) fn explain_answer(
     answer
 }
 
-/// Says that a text means none of the endpoints, and names those that are written nearly so.
+/// Says that a text means none of the endpoints, and names similar ones if it is not an id.
 pub(in crate::mcp) fn no_endpoint(patterns: &[Pattern], text: &str) -> String {
-    let near: Vec<String> = similar_endpoints(patterns, text).into_iter().map(shown).collect();
-    if near.is_empty() {
+    if similar_endpoints(patterns, text).is_empty() {
         return messages::NO_ENDPOINT.to_owned();
     }
-    format!("There is no such endpoint now; near ones (observed data): {}.", near.join(", "))
+    unknown_endpoint(text, patterns).to_string()
 }
 
 fn shown(name: &str) -> String {

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use rmcp::model::{Tool, ToolAnnotations};
 
-use crate::mcp::answer::{EndpointAnswer, PatternsAnswer, SchemaAnswer};
-use crate::mcp::arguments::{
-    EndpointArguments, PatternsArguments, SchemaQuestion, input_schema, output_schema,
-};
+use crate::mcp::answer::{EndpointAnswer, PatternsAnswer};
+use crate::mcp::arguments::{EndpointArguments, PatternsArguments, input_schema, output_schema};
 use crate::mcp::messages;
 use crate::mcp::questions::{
     AuthAnswer, AuthQuestion, CompareAnswer, CompareQuestion, ExplainAnswer, ExplainQuestion,
-    OpenApiAnswer, OpenApiQuestion, SampleAnswer, SampleQuestion, SearchAnswer, SearchQuestion,
+    OpenApiAnswer, OpenApiQuestion, SampleAnswer, SampleQuestion, SchemaAnswer, SchemaQuestion,
+    SearchAnswer, SearchQuestion,
 };
 
 pub(in crate::mcp) const GET_API_PATTERNS: &str = "get_api_patterns";
