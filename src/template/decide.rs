@@ -130,6 +130,7 @@ fn decide_group<'t, T: LeafStats>(
                 given.unwrap_or_else(|| parameter_names(&template.parts, &variable, &below));
             let names = unique(wanted, &template.parts);
             variable.texts = Vec::new();
+            variable.unanswered_texts = Vec::new();
             let frame = variable.frame.clone();
             let part = Part::Parameter { names, frame, rest: variable.key.rest };
             (variable, decide_group(&below, step(part), index, judge))
@@ -213,12 +214,14 @@ fn partition<'t, T: LeafStats>(
         variable.add_values(child, answered && folded_may_be_names);
         below.push(&child.node, answered);
     }
-    // Words that a scan tried say nothing about values that exist.
+    // Words that a scan tried say nothing about the name of values that exist.
     let existing: BTreeSet<VariableKey> = variables.keys().cloned().collect();
     for (key, candidate, verdict) in unanswered {
         let exists = existing.contains(&key);
         let (variable, below) = variables.entry(key).or_default();
-        if !exists {
+        if exists {
+            variable.add_unanswered(&candidate, &verdict);
+        } else {
             variable.add_candidate(&candidate, &verdict);
         }
         below.extend(candidate.places);

@@ -67,13 +67,14 @@ pub(crate) fn unique(names: Vec<String>, parts: &[Part]) -> Vec<String> {
 /// such kind.
 fn main_kind(variable: &Variable<'_>) -> Option<SegmentKind> {
     use SegmentKind as K;
-    let all: u64 = variable.kinds().values().sum();
+    let kinds = variable.naming_kinds();
+    let all: u64 = kinds.values().sum();
     let words = [K::Word, K::WordWithDigits, K::Symbol];
-    let in_words: u64 = words.iter().filter_map(|kind| variable.kinds().get(kind)).sum();
+    let in_words: u64 = words.iter().filter_map(|kind| kinds.get(kind)).sum();
     if in_words * 10 >= all * 9 {
         return Some(K::Word);
     }
-    let (kind, count) = variable.kinds().iter().max_by_key(|(_, count)| **count)?;
+    let (kind, count) = kinds.iter().max_by_key(|(_, count)| **count)?;
     (count * 10 >= all * 9).then_some(*kind)
 }
 
@@ -110,7 +111,7 @@ fn by_position<T>(
         Some(Part::Parameter { names, .. }) => names.last().map(String::as_str),
         _ => None,
     };
-    let kinds = variable.kinds();
+    let kinds = variable.naming_kinds();
     let are_integers = kinds.keys().all(|kind| kind.is_integer());
     let numbers = || variable.texts.iter().map(|text| number_of(text));
     let all_short = are_integers && variable.all_texts_known();

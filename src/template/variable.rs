@@ -32,10 +32,16 @@ pub(crate) struct Variable<'t> {
     pub(crate) frame: Box<[u8]>,
     /// Number of requests per kind of value.
     kinds: BTreeMap<SegmentKind, u64>,
+    /// The part of `kinds` that says nothing about the name: see [`add_unanswered`].
+    ///
+    /// [`add_unanswered`]: Self::add_unanswered
+    unanswered_kinds: BTreeMap<SegmentKind, u64>,
     /// Frames of the values children.
     frames: Vec<&'t [u8]>,
     /// Texts of values that were candidates. Cleared once the node is decided.
     pub(crate) texts: Vec<&'t [u8]>,
+    /// Texts of candidates that say nothing about the name. Cleared once the node is decided.
+    pub(crate) unanswered_texts: Vec<&'t [u8]>,
     distinct: DistinctCounter<{ limits::MAX_DISTINCT_HASHES }>,
     /// Sketch of the segments that may be names and were folded because there were too many.
     folded: DistinctCounter<{ limits::MAX_DISTINCT_HASHES }>,
@@ -53,8 +59,10 @@ impl Default for Variable<'_> {
             key: VariableKey { rest: false, pinned: false, slot: PLAIN_FRAME },
             frame: PLAIN_FRAME.into(),
             kinds: BTreeMap::new(),
+            unanswered_kinds: BTreeMap::new(),
             frames: Vec::new(),
             texts: Vec::new(),
+            unanswered_texts: Vec::new(),
             distinct: DistinctCounter::default(),
             folded: DistinctCounter::default(),
             certainty: 0.0,
@@ -90,9 +98,16 @@ impl<'t> Variable<'t> {
         }
     }
 
-    /// Number of requests per kind of value.
-    pub(crate) fn kinds(&self) -> &BTreeMap<SegmentKind, u64> {
-        &self.kinds
+    /// Number of requests per kind of value, without the words that a scan tried.
+    pub(crate) fn naming_kinds(&self) -> BTreeMap<SegmentKind, u64> {
+        let mut kinds = self.kinds.clone();
+        for (kind, count) in &self.unanswered_kinds {
+            if let Some(all) = kinds.get_mut(kind) {
+                *all -= count;
+            }
+        }
+        kinds.retain(|_, count| *count > 0);
+        kinds
     }
 
     /// Returns `true` if the texts of all values are known, that is, if no values children
@@ -182,6 +197,20 @@ impl<'t> Variable<'t> {
         candidate.places.all().for_each(|node| self.add_echoes(node));
     }
 
+    /// Adds a candidate that only got 404 beside values that exist. Its text fits the template, and
+    /// says nothing about what the parameter is: a scan tries words at every place.
+    pub(super) fn add_unanswered<T: LeafStats>(
+        &mut self,
+        candidate: &Candidate<'t, T>,
+        verdict: &Classification,
+    ) {
+        self.add_candidate(candidate, verdict);
+        let text = self.texts.pop();
+        self.unanswered_texts.extend(text);
+        *self.unanswered_kinds.entry(candidate.segment.kind).or_default() +=
+            candidate.all_requests();
+    }
+
     /// Adds a values child. `folded_may_be_names` is false if its folded segments are values for
     /// certain.
     pub(super) fn add_values<T>(&mut self, values: &'t ValuesChild<T>, folded_may_be_names: bool) {
@@ -200,8 +229,10 @@ impl<'t> Variable<'t> {
             key: _,
             frame: _,
             kinds,
+            unanswered_kinds,
             frames,
             texts,
+            unanswered_texts,
             distinct,
             folded,
             certainty,
@@ -211,11 +242,15 @@ impl<'t> Variable<'t> {
         for (kind, count) in kinds {
             *self.kinds.entry(kind).or_default() += count;
         }
+        for (kind, count) in unanswered_kinds {
+            *self.unanswered_kinds.entry(kind).or_default() += count;
+        }
         for (reason, count) in judged {
             *self.judged.entry(reason).or_default() += count;
         }
         self.frames.extend(frames);
         self.texts.extend(texts);
+        self.unanswered_texts.extend(unanswered_texts);
         self.distinct.merge(distinct);
         self.folded.merge(folded);
         self.certainty += certainty;
@@ -251,7 +286,7 @@ impl<'t> Variable<'t> {
     fn shared_frame(&self, key: &VariableKey) -> Option<Box<[u8]>> {
         let (first, others) = self.frames.split_first().unzip();
         let others = others.unwrap_or(&[]);
-        if self.texts.is_empty() {
+        if self.texts.is_empty() && self.unanswered_texts.is_empty() {
             // Without candidates, only the frames are known. They are shared if they are equal.
             let several = self.distinct() >= 2;
             let first = first.filter(|first| others.iter().all(|frame| frame == *first))?;
@@ -260,15 +295,16 @@ impl<'t> Variable<'t> {
         }
         // After a sigil or before a bracket, the frame is determined by the slot.
         let suffix = key.slot.strip_prefix(b"\0")?;
-        let mut prefix: &[u8] = self.texts[0];
-        for other in self.texts.iter().chain(&self.frames) {
+        let texts = || self.texts.iter().chain(&self.unanswered_texts);
+        let mut prefix: &[u8] = texts().next()?;
+        for other in texts().chain(&self.frames) {
             let same = prefix.iter().zip(*other).take_while(|(a, b)| a == b && **a != 0).count();
             prefix = &prefix[..same];
         }
         let at = prefix.iter().rposition(|byte| SEPARATORS.contains(byte))? + 1;
         let prefix = &prefix[..at];
         let digits = prefix.iter().filter(|byte| byte.is_ascii_digit()).count();
-        let cores = || self.texts.iter().map(|text| text[at..].strip_suffix(suffix).unwrap_or(&[]));
+        let cores = || texts().map(|text| text[at..].strip_suffix(suffix).unwrap_or(&[]));
         let are_numbers = cores().all(|core| core.iter().all(u8::is_ascii_digit));
         let is_name = prefix[0].is_ascii_alphabetic() && digits <= 3;
         let are_enough = self.distinct() >= if are_numbers { 2 } else { MIN_WORDS_WITH_AFFIX };
