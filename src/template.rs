@@ -21,6 +21,7 @@ mod operations;
 pub(crate) mod path_step;
 pub(crate) mod property_rules;
 mod rule_lines;
+mod second_pass;
 pub(crate) mod secret;
 pub(crate) mod segment;
 mod sibling_rules;

@@ -74,6 +74,8 @@ const SURE_OF_FEW: f64 = 0.93;
 /// many things in common by chance as two values have, and all endpoints below them are at stake.
 const SURE_OF_TWO: f64 = 0.8;
 const LIKELY: f64 = 0.5;
+/// Probability that a segment of an unmistakable kind is a value.
+pub(crate) const UNMISTAKABLE: f64 = 0.99;
 /// Probability assigned to versions.
 const VERSION: f64 = 0.05;
 /// Maximum probability of the services and methods of remote procedure calls.
@@ -141,16 +143,15 @@ fn are_versions<T: LeafStats>(place: &SiblingSet<'_, '_, T>, features: &[Feature
 
 /// The probability above which a segment is a value, derived from the cost of errors.
 fn threshold<T>(place: &SiblingSet<'_, '_, T>, probabilities: &[f64]) -> f64 {
-    let possible: Vec<&Candidate<'_, T>> = place
-        .candidates
-        .iter()
-        .zip(probabilities)
+    let words = || place.candidates.iter().zip(probabilities).filter(|found| !found.0.is_date());
+    let possible: Vec<&Candidate<'_, T>> = words()
         .filter_map(|(candidate, probability)| (*probability > 0.3).then_some(candidate))
         .collect();
-    let has_ids = !place.values.is_empty() || place.candidates.iter().any(Candidate::is_number);
+    let has_ids =
+        !place.values.is_empty() || place.candidates.iter().any(Candidate::is_number_or_date);
     let have_names_below = || possible.iter().all(|candidate| candidate.has_names_below());
     let are_rare = possible.iter().all(|candidate| candidate.is_rare_leaf());
-    match (place.candidates.len(), possible.len()) {
+    match (words().count(), possible.len()) {
         (1, _) if !has_ids && ModelRule::Alone.is_on() => ALONE,
         (_, 0 | 1) if ModelRule::OnlyOne.is_on() => SURE,
         (_, 2..=FEW_WORDS) if !has_ids && are_rare && ModelRule::FewWords.is_on() => SURE_OF_FEW,
@@ -241,6 +242,8 @@ pub(crate) fn run_stages<T: LeafStats>(
     let around = (count > 1).then(|| place.surroundings(own.clone()));
     let mut features = own;
     let mut versions = false;
+    let dates = date_probability(place);
+    set_dates(place, dates, &mut probabilities);
     for stage in 1..count {
         let guesses: Vec<f64> =
             probabilities.iter().map(|p| if stage == 1 { sharpened(*p) } else { *p }).collect();
@@ -250,6 +253,7 @@ pub(crate) fn run_stages<T: LeafStats>(
             .iter()
             .map(|features| model.probability(stage.min(STAGES - 1), features))
             .collect();
+        set_dates(place, dates, &mut probabilities);
         for (probability, candidate) in probabilities.iter_mut().zip(place.candidates) {
             if ModelRule::RemoteNames.is_on() && place.is_remote_name(candidate) {
                 *probability = probability.min(REMOTE);
@@ -266,6 +270,23 @@ pub(crate) fn run_stages<T: LeafStats>(
         }
     }
     (probabilities, features)
+}
+
+/// The probability of the dates of a place, which the model does not judge; `None` without any.
+fn date_probability<T>(place: &SiblingSet<'_, '_, T>) -> Option<f64> {
+    let has_dates = place.candidates.iter().any(Candidate::is_date);
+    let are_versions =
+        || ModelRule::DatedVersions.is_on() && sibling_rules::are_dated_versions(place);
+    has_dates.then(|| if are_versions() { VERSION } else { UNMISTAKABLE })
+}
+
+fn set_dates<T>(place: &SiblingSet<'_, '_, T>, of_dates: Option<f64>, probabilities: &mut [f64]) {
+    let Some(of_dates) = of_dates else { return };
+    for (probability, candidate) in probabilities.iter_mut().zip(place.candidates) {
+        if candidate.is_date() {
+            *probability = of_dates;
+        }
+    }
 }
 
 /// Runs the first `count` stages that correct probabilities by bodies. Returns the probabilities, and

@@ -164,7 +164,7 @@ impl Spellings {
         for candidate in candidates {
             let core = spelled(candidate.segment.core);
             let (words, shape) = (words_of(&core), shape(&core));
-            if candidate.votes {
+            if candidate.votes && !candidate.is_date() {
                 *writing.kinds.entry(candidate.segment.kind).or_default() += 1;
                 *writing.shapes.entry(shape.clone()).or_default() += 1;
                 *writing.first_words.entry(first_of(&words)).or_default() += 1;
@@ -183,7 +183,7 @@ impl SiblingTotals {
     /// Expected number of other candidates that are lexically names and are values. `guess` is the
     /// probability of the candidate itself.
     fn like_names<T>(&self, candidate: &Candidate<'_, T>, guess: f64) -> f64 {
-        let own = if candidate.votes && !candidate.is_number() { guess } else { 0.0 };
+        let own = if candidate.votes && !candidate.is_number_or_date() { guess } else { 0.0 };
         (self.named - own).max(0.0)
     }
 }
@@ -206,6 +206,13 @@ fn last_of(words: &[String]) -> String {
 fn is_service_name(text: &[u8]) -> bool {
     let last = text.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
     is_qualified_name(text) && last.first().is_some_and(u8::is_ascii_uppercase)
+}
+
+impl<T> SiblingSet<'_, '_, T> {
+    /// The index under which the subtree of a candidate counts: its own, or that of all values.
+    fn subtree_index(&self, i: usize) -> usize {
+        if self.candidates[i].is_date() { self.candidates.len() } else { i }
+    }
 }
 
 impl<T: LeafStats> SiblingSet<'_, '_, T> {
@@ -263,7 +270,7 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
             let requests = candidate.requests();
             totals.values += guess;
             totals.names += 1.0 - guess;
-            if candidate.is_number() {
+            if candidate.is_number_or_date() {
                 totals.numbers += 1.0;
             } else {
                 totals.named += guess;
@@ -419,7 +426,7 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
         let values = (totals.values - own * guess).max(0.0);
         let names = (totals.names - own * (1.0 - guess)).max(0.0);
         let like_names = totals.like_names(candidate, guess);
-        let numbers = totals.numbers - if candidate.is_number() { own } else { 0.0 };
+        let numbers = totals.numbers - if candidate.is_number_or_date() { own } else { 0.0 };
         let ids = totals.distinct_values + numbers;
         features.set(F::siblings, ln(1.0 + others).min(MANY));
         features.set(F::sibling_values, ln(1.0 + values).min(MANY));
@@ -428,8 +435,9 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
         let alone = children < 1.5;
         let share = |part: f64| if alone { 0.0 } else { part / others };
         // Smoothed by two pseudo-siblings with the unknown share of the host.
-        let own_unknown = if candidate.votes && !candidate.is_number() { unknown } else { 0.0 };
-        let own_word = if candidate.votes && !candidate.is_number() { 1.0 } else { 0.0 };
+        let own_unknown =
+            if candidate.votes && !candidate.is_number_or_date() { unknown } else { 0.0 };
+        let own_word = if candidate.votes && !candidate.is_number_or_date() { 1.0 } else { 0.0 };
         let voting = ratio(self.candidates.iter().filter(|c| c.votes).count(), 1);
         let words = (voting - totals.numbers - own_word).max(0.0);
         let host_unknown = features.get(F::host_unknown);

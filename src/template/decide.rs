@@ -2,7 +2,8 @@
 //!
 //! The traversal starts at a host. At each node, the children are classified as names or values.
 //! All values with one slot are merged, so that classification below them sees the subtrees of all
-//! values together. Nothing is copied: a node of the decided tree is a group of trie nodes.
+//! values together. Nothing is copied: a node of the decided tree is a group of trie nodes. A second
+//! traversal corrects what the first one says of texts that occur at several places.
 
 pub(crate) mod files;
 mod slots;
@@ -20,6 +21,7 @@ use crate::template::model_rules::ModelRule;
 use crate::template::naming::{parameter_names, unique};
 use crate::template::node_group::NodeGroup;
 use crate::template::operations;
+use crate::template::second_pass::FirstPass;
 use crate::template::secret::Frequency;
 use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind};
 use crate::template::trie::ValuesChild;
@@ -38,7 +40,12 @@ pub(crate) fn decide<'t, T: LeafStats>(
     judge: &dyn Classifier<T>,
 ) -> DecidedNode<'t, T> {
     let index = HostIndex::new(hosts, vocabulary, scalars);
-    decide_group(hosts, Template::default(), &index, judge)
+    let first = FirstPass::new(judge);
+    let decided = decide_group(hosts, Template::default(), &index, &first);
+    match first.second() {
+        Some(second) => decide_group(hosts, Template::default(), &index, &second),
+        None => decided,
+    }
 }
 
 /// The children of a group of nodes: candidates by text, and children that are values in any

@@ -35,12 +35,16 @@ pub(crate) enum ModelRule {
     PointVersions,
     /// Between the first two stages a probability is moved away from one half.
     Sharpened,
+    /// A text that is clearly a value, or clearly a name, at other places is one here as well.
+    Elsewhere,
+    /// Dates near the root are versions where names stand below each of them.
+    DatedVersions,
 }
 
 impl ModelRule {
     /// All rules, in the order of declaration.
     #[cfg(any(test, feature = "training"))]
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Unmistakable,
         Self::OnlyOne,
         Self::Alone,
@@ -57,6 +61,8 @@ impl ModelRule {
         Self::Keywords,
         Self::PointVersions,
         Self::Sharpened,
+        Self::Elsewhere,
+        Self::DatedVersions,
     ];
 
     /// The name by which the rule is switched off, as in docs/model.md.
@@ -79,6 +85,8 @@ impl ModelRule {
             Self::Keywords => "keywords",
             Self::PointVersions => "point-versions",
             Self::Sharpened => "sharpened",
+            Self::Elsewhere => "elsewhere",
+            Self::DatedVersions => "dated-versions",
         }
     }
 
@@ -94,19 +102,19 @@ impl ModelRule {
     #[cfg(feature = "training")]
     #[inline]
     pub(crate) fn is_on(self) -> bool {
-        OFF.load(std::sync::atomic::Ordering::Relaxed) & (1 << self as u16) == 0
+        OFF.load(std::sync::atomic::Ordering::Relaxed) & (1 << self as u32) == 0
     }
 
     /// Switches the rule off for the rest of the process.
     #[cfg(feature = "training")]
     pub(crate) fn switch_off(self) {
-        OFF.fetch_or(1 << self as u16, std::sync::atomic::Ordering::Relaxed);
+        OFF.fetch_or(1 << self as u32, std::sync::atomic::Ordering::Relaxed);
     }
 }
 
 /// One bit for each rule that is off.
 #[cfg(feature = "training")]
-static OFF: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
+static OFF: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
 
 #[cfg(test)]
 mod tests {

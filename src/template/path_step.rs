@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits;
 use crate::sketch::stable_hash;
-use crate::template::segment::{Segment, is_value};
+use crate::template::segment::{Segment, is_value_at};
 use crate::template::vocabulary::Vocabulary;
 
 /// One segment of a path.
@@ -31,11 +31,11 @@ impl PathSteps {
     /// The steps of the segments of a path.
     pub(crate) fn of<'s>(segments: impl Iterator<Item = &'s [u8]>) -> Self {
         let mut steps = Self::default();
-        for text in segments.take(limits::MAX_PATH_SEGMENTS) {
+        for (depth, text) in segments.take(limits::MAX_PATH_SEGMENTS).enumerate() {
             let segment = Segment::parse(text);
             let literal = || PathStep::Literal(text.into());
             let value = || PathStep::Value((*segment.slot()).into());
-            let is_name = !is_value(&segment);
+            let is_name = !is_value_at(&segment, depth);
             let is_known = is_name && Vocabulary::shipped().knows(segment.core);
             steps.all.push(if is_name { literal() } else { value() });
             steps.known.push(if is_known { literal() } else { value() });

@@ -139,9 +139,13 @@ fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
-/// Returns `true` if the text has more digits than names have, however they are separated. Dates of
-/// this century are not counted, because they may be versions.
+/// Returns `true` if the text has more digits than names have, however they are separated. Days and
+/// months of this century are not counted, because they may be versions.
 fn has_digits_of_a_person(text: &[u8], seen: Frequency) -> bool {
+    let is_month = text.len() == b"2024-04".len() && is_recent_day(&[text, b"-01"].concat());
+    if is_month {
+        return false;
+    }
     let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
     let is_alone = |at: usize, length: usize| {
         let is_digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);

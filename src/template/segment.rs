@@ -352,8 +352,27 @@ pub(crate) fn ending_of(text: &[u8]) -> Option<&[u8]> {
     is_ending.then_some(ending)
 }
 
-/// Returns `true` if the segment is a value in any context, so that no literal child is kept for
-/// it. Numbers of up to three digits may be versions or names and do have literal children.
+/// Maximum number of segments before a date that may be a version: `/admin/api/2024-04/products`.
+pub(crate) const MAX_SEGMENTS_BEFORE_VERSION: usize = 3;
+
+/// Returns `true` for a day or a month near the root, which may be a version: `/2010-04-01/Accounts`.
+/// `depth` is the number of segments before it.
+pub(crate) fn may_be_dated_version(segment: &Segment<'_>, depth: usize) -> bool {
+    segment.kind == SegmentKind::Date
+        && depth <= MAX_SEGMENTS_BEFORE_VERSION
+        && segment.prefix.is_empty()
+        && segment.suffix.is_empty()
+        && segment.core.len() <= b"2010-04-01".len()
+}
+
+/// Returns `true` if the segment at a depth is a value in any context, so that no literal child is
+/// kept for it.
+pub(crate) fn is_value_at(segment: &Segment<'_>, depth: usize) -> bool {
+    is_value(segment) && !may_be_dated_version(segment, depth)
+}
+
+/// Returns `true` if the segment is a value in any context but that of a version: see
+/// [`is_value_at`]. Numbers of up to three digits may be versions or names and do have literal children.
 pub(crate) fn is_value(segment: &Segment<'_>) -> bool {
     segment.is_key()
         || (segment.kind.is_unmistakable() && ModelRule::Unmistakable.is_on())

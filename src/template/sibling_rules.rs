@@ -1,10 +1,14 @@
 //! Rules about the siblings of one place that the fitted model has too few examples of: lists of codes, words beside ids, names
 //! of a system, versions with a point.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::template::Part;
 use crate::template::codes;
 use crate::template::context::{Candidate, LeafStats, SiblingSet};
 use crate::template::model_rules::ModelRule;
-use crate::template::segment::SegmentKind;
+use crate::template::segment::{Segment, SegmentKind};
+use crate::template::vocabulary::words_of;
 
 /// The highest probability of what a rule takes for a name.
 const NAME: f64 = 0.05;
@@ -31,10 +35,14 @@ const MAX_VERSIONS: usize = 4;
 /// Adjusts the probabilities of the candidates of a place.
 pub(super) fn adjust<T: LeafStats>(place: &SiblingSet<'_, '_, T>, probabilities: &mut [f64]) {
     let codes = if ModelRule::Codes.is_on() { codes_of(place) } else { Vec::new() };
+    let mut values = codes;
+    if ModelRule::SystemNames.is_on() {
+        values.extend(holders_of_system_names(place));
+    }
     let versions = ModelRule::PointVersions.is_on() && are_point_versions(place);
     let ids = if ModelRule::Keywords.is_on() { ids_of(place) } else { None };
     for (number, (candidate, p)) in place.candidates.iter().zip(probabilities).enumerate() {
-        if codes.contains(&number) {
+        if values.contains(&number) {
             *p = p.max(VALUE);
         } else if (ModelRule::SystemNames.is_on() && is_system_name(candidate.text))
             || (versions && is_point_version(candidate.text))
@@ -51,6 +59,28 @@ fn is_system_name(text: &[u8]) -> bool {
     rest.len() > 2
         && rest[0].is_ascii_alphabetic()
         && rest.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
+}
+
+/// Minimum number of system names that two siblings have in common below them.
+const MIN_SYSTEM_NAMES: usize = 2;
+
+/// The candidates that have several system names in common with a sibling: indexes and databases of
+/// one server, as in `/orders/_search`, `/orders/_doc/7` and `/customers/_search`, `/customers/_doc/9`.
+fn holders_of_system_names<T>(place: &SiblingSet<'_, '_, T>) -> Vec<usize> {
+    let below: Vec<BTreeSet<&[u8]>> = place
+        .candidates
+        .iter()
+        .map(|candidate| {
+            let names = candidate.nodes().iter().flat_map(|node| &node.literals);
+            names.map(|child| &*child.text).filter(|text| is_system_name(text)).collect()
+        })
+        .collect();
+    let mut holders: BTreeMap<&[u8], usize> = BTreeMap::new();
+    for name in below.iter().flatten() {
+        *holders.entry(name).or_default() += 1;
+    }
+    let shared = |names: &BTreeSet<&[u8]>| names.iter().filter(|name| holders[**name] > 1).count();
+    (0..below.len()).filter(|i| shared(&below[*i]) >= MIN_SYSTEM_NAMES).collect()
 }
 
 /// The candidates that are codes of one list: all siblings, or those that have names below them in common.
@@ -84,25 +114,32 @@ struct SiblingIds {
     requests: u64,
     /// Whether a number is among them.
     has_numbers: bool,
+    /// Whether requests end at them.
+    end_here: bool,
 }
 
 /// The ids of a place; `None` where there are few, or where as many words stand beside them as values do.
 fn ids_of<T>(place: &SiblingSet<'_, '_, T>) -> Option<SiblingIds> {
     use SegmentKind::{Hex, Integer, ObjectId, Ulid, Uuid, Year};
 
-    let mut ids = SiblingIds { distinct: 0, requests: 0, has_numbers: false };
+    let mut ids = SiblingIds { distinct: 0, requests: 0, has_numbers: false, end_here: false };
     for values in place.values {
         if !matches!(values.kind, Hex | Integer | ObjectId | Ulid | Uuid | Year) {
             return None;
         }
         ids.has_numbers |= values.kind.is_integer();
+        ids.end_here |= !values.node.ends.is_empty();
         ids.distinct += values.distinct.estimate();
         ids.requests += values.node.count;
     }
     let mut words = 0;
     for candidate in place.candidates {
+        if candidate.is_date() {
+            return None;
+        }
         if candidate.is_number() {
             ids.has_numbers = true;
+            ids.end_here |= candidate.places.evidence().iter().any(|node| !node.ends.is_empty());
             ids.distinct += 1;
             ids.requests += candidate.requests();
         } else {
@@ -114,8 +151,9 @@ fn ids_of<T>(place: &SiblingSet<'_, '_, T>) -> Option<SiblingIds> {
 
 impl SiblingIds {
     /// Returns `true` for a word that is asked for far more often than the ids beside it, or that is answered beside UUIDs
-    /// and other ids without a number. A word beside numbers may be a value: many servers take `/users/alice` and
-    /// `/users/7`, but few take a name in place of a UUID.
+    /// and other ids without a number, or at the end of a path beside numbers at its end. Many servers take
+    /// `/users/alice/posts` and `/users/7/posts`, but few take a name in place of a UUID, and few answer both `/users/alice`
+    /// and `/users/7`: of 26 words beside three and more numbers in recorded traffic, 24 are names.
     fn has_keyword<T: LeafStats>(self, candidate: &Candidate<'_, T>) -> bool {
         let requests = candidate.requests();
         let is_word = |byte: &u8| byte.is_ascii_alphabetic() || b"-_".contains(byte);
@@ -123,9 +161,69 @@ impl SiblingIds {
             && requests.saturating_mul(self.distinct)
                 >= self.requests.saturating_mul(MIN_KEYWORD_RATIO);
         let ends = || candidate.places.evidence().iter().flat_map(|node| &node.ends);
+        let is_leaf = || {
+            let nodes = candidate.places.evidence();
+            nodes.iter().all(|node| node.literals.is_empty() && node.values.is_empty())
+        };
         let is_answered =
             || ends().next().is_some() && ends().all(|end| end.seen.client_errors() == 0);
-        candidate.text.iter().all(is_word) && (is_often || (!self.has_numbers && is_answered()))
+        candidate.text.iter().all(is_word)
+            && (is_often || ((!self.has_numbers || (self.end_here && is_leaf())) && is_answered()))
+    }
+}
+
+/// Minimum number of providers that use a word for their number to say what it is, and the maximum
+/// share of them that put values behind a word such as `api`, behind which versions stand.
+const MIN_PROVIDERS: u32 = 10;
+const MAX_SHARE_BEFORE_VERSION: f64 = 0.05;
+/// Maximum number of dated versions at one place.
+const MAX_DATED_VERSIONS: usize = 12;
+/// Minimum number of names below the dated versions at the root.
+const MIN_NAMES_AT_ROOT: usize = 2;
+
+/// Returns `true` where dates near the root are versions: `/2010-04-01/Accounts`, and
+/// `/admin/api/2024-04/products.json`. Names stand below each, no two are of one month, and they
+/// are the first segment or follow a word that takes no values.
+pub(super) fn are_dated_versions<T>(place: &SiblingSet<'_, '_, T>) -> bool {
+    let dates: Vec<&Candidate<'_, T>> =
+        place.candidates.iter().filter(|candidate| candidate.is_date()).collect();
+    if !(1..=MAX_DATED_VERSIONS).contains(&dates.len())
+        || place.values.iter().any(|values| values.kind == SegmentKind::Date)
+        || !takes_versions(place)
+    {
+        return false;
+    }
+    let month = |candidate: &&Candidate<'_, T>| -> Vec<u8> {
+        candidate.text.iter().copied().take(b"2010-04".len()).collect()
+    };
+    let months: BTreeSet<Vec<u8>> = dates.iter().map(month).collect();
+    let names = |candidate: &&Candidate<'_, T>| {
+        let below = candidate.places.evidence().iter().flat_map(|node| &node.literals);
+        let names = below.filter(|child| {
+            let has_more = !child.node.literals.is_empty() || !child.node.values.is_empty();
+            place.index.get(child.hash).1 || has_more
+        });
+        names.map(|child| child.hash).collect::<BTreeSet<u64>>()
+    };
+    let names: Vec<BTreeSet<u64>> = dates.iter().map(names).collect();
+    months.len() == dates.len()
+        && names.iter().all(|names| !names.is_empty())
+        && (names.iter().flatten().count() >= MIN_NAMES_AT_ROOT || !place.template.parts.is_empty())
+}
+
+/// Returns `true` at the root, and behind a word such as `api`.
+fn takes_versions<T>(place: &SiblingSet<'_, '_, T>) -> bool {
+    match place.template.parts.last() {
+        None => true,
+        Some(Part::Parameter { .. }) => false,
+        Some(Part::Literal { text, .. }) => {
+            let words = words_of(Segment::parse(text).core).join("_");
+            let (used, before) = place.index.parent_counts(&words);
+            let share = f64::from(before) / f64::from(used.max(1));
+            place.template.parameters().next().is_none()
+                && used >= MIN_PROVIDERS
+                && share < MAX_SHARE_BEFORE_VERSION
+        }
     }
 }
 

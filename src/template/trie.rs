@@ -39,7 +39,7 @@ use crate::sketch::{
 };
 use crate::template::body_evidence::NodeBodies;
 use crate::template::body_evidence::facts::BodyFacts;
-use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind, is_value};
+use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind, is_value, is_value_at};
 use crate::template::trie::bounds::{
     LEVEL_ALL_LITERALS, LEVEL_LAST, LEVEL_ONE_KIND, NodeBounds, depth_at, names_at,
 };
@@ -308,7 +308,7 @@ fn edge_of(segment: &[u8], depth: usize, level: u8) -> Edge {
     if depth + 1 >= depth_at(level) {
         return Edge::Rest(if is_value(&parsed) { hash } else { respread(hash) });
     }
-    if is_value(&parsed) {
+    if is_value_at(&parsed, depth) {
         return Edge::Values(ValuesKey::new(&parsed, hash, level));
     }
     if stays(hash, level) || (stays(hash, level.saturating_sub(KNOWN_BITS)) && is_known(segment)) {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::limits;
 use crate::sketch::{DistinctCounter, Merge, respread};
 use crate::template::body_evidence::SegmentEchoes;
-use crate::template::classifier::Classification;
+use crate::template::classifier::{Classification, UNMISTAKABLE};
 use crate::template::context::{Candidate, LeafStats};
 use crate::template::segment::{PLAIN_FRAME, SegmentKind};
 use crate::template::trie::{Node, ValuesChild};
@@ -20,9 +20,6 @@ pub(crate) struct VariableKey {
     pub(crate) pinned: bool,
     pub(crate) slot: Cow<'static, [u8]>,
 }
-
-/// Probability that a segment of an unmistakable kind is a value.
-pub(super) const UNMISTAKABLE: f64 = 0.99;
 
 /// A path parameter, and the evidence that it varies.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! A segment that is classified, with the requests that are evidence for it.
 
 use crate::template::node_group::NodeGroup;
-use crate::template::segment::Segment;
+use crate::template::segment::{Segment, SegmentKind};
 use crate::template::trie::Node;
 
 /// The properties of a leaf's aggregate that the classifier uses.
@@ -33,7 +33,7 @@ pub(crate) struct Candidate<'t, T> {
 
 impl<'t, T> Candidate<'t, T> {
     /// The trie nodes that are used as evidence.
-    pub(super) fn nodes(&self) -> &[&'t Node<T>] {
+    pub(crate) fn nodes(&self) -> &[&'t Node<T>] {
         self.places.evidence()
     }
 
@@ -61,5 +61,15 @@ impl<'t, T> Candidate<'t, T> {
     /// Returns `true` if the segment is an integer.
     pub(crate) fn is_number(&self) -> bool {
         self.segment.kind.is_integer()
+    }
+
+    /// Returns `true` for a date, which is a candidate because it may be a version.
+    pub(crate) fn is_date(&self) -> bool {
+        self.segment.kind == SegmentKind::Date
+    }
+
+    /// Returns `true` for integers and dates, which are not words whatever the model says.
+    pub(crate) fn is_number_or_date(&self) -> bool {
+        self.is_number() || self.is_date()
     }
 }

@@ -65,6 +65,7 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
         let mut keys = Keys::new();
         let siblings = self.candidates.iter().map(Candidate::nodes).enumerate();
         for (i, nodes) in siblings {
+            let i = self.subtree_index(i);
             let start = keys.len();
             for node in nodes {
                 keys.extend(keys_of(node).into_iter().map(|(key, weight)| (key, i, weight)));

@@ -86,6 +86,7 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
     fn subtrees(&self) -> Vec<SubtreeWeights> {
         let mut names: Vec<NameBelow> = Vec::new();
         for (sibling, candidate) in self.candidates.iter().enumerate() {
+            let sibling = self.subtree_index(sibling);
             self.names_below(sibling, candidate.nodes().iter().copied(), &mut names);
         }
         let values = self.values.iter().map(|values| &*values.node);
