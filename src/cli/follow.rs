@@ -71,9 +71,16 @@ pub(super) fn followed(captures: &[PathBuf]) -> Result<&Path, Error> {
     let [path] = captures else {
         return Err(Error::usage("--follow takes one capture"));
     };
-    if path.as_os_str() == "-" || path.is_dir() {
+    if path.as_os_str() == "-" {
         let why = "--follow takes a file; what comes through a pipe is read to its end without it";
         return Err(Error::usage(why));
+    }
+    if path.is_dir() {
+        return Err(Error::usage(format!(
+            "--follow takes a file, and {} is a folder; name the capture in it, which need not be there yet, \
+             or serve the folder with api-patterns mcp, which reads what is added",
+            path.display()
+        )));
     }
     Ok(path)
 }

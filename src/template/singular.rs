@@ -1,7 +1,7 @@
 //! The singular of English nouns, as names of parameters and types need it.
 
 /// Nouns whose singular follows no rule, as (plural, singular), sorted.
-const IRREGULAR: [(&str, &str); 73] = [
+const IRREGULAR: [(&str, &str); 80] = [
     ("aches", "ache"),
     ("ads", "ad"),
     ("analyses", "analysis"),
@@ -19,8 +19,10 @@ const IRREGULAR: [(&str, &str); 73] = [
     ("cpus", "cpu"),
     ("crises", "crisis"),
     ("criteria", "criterion"),
+    ("curricula", "curriculum"),
     ("dbs", "db"),
     ("diagnoses", "diagnosis"),
+    ("dwarves", "dwarf"),
     ("elves", "elf"),
     ("emojis", "emoji"),
     ("feet", "foot"),
@@ -29,6 +31,7 @@ const IRREGULAR: [(&str, &str); 73] = [
     ("geese", "goose"),
     ("gpus", "gpu"),
     ("halves", "half"),
+    ("hooves", "hoof"),
     ("hypotheses", "hypothesis"),
     ("ids", "id"),
     ("indices", "index"),
@@ -37,9 +40,11 @@ const IRREGULAR: [(&str, &str); 73] = [
     ("kpis", "kpi"),
     ("leaves", "leaf"),
     ("lenses", "lens"),
+    ("lice", "louse"),
     ("lives", "life"),
     ("loaves", "loaf"),
     ("matrices", "matrix"),
+    ("memoranda", "memorandum"),
     ("men", "man"),
     ("menus", "menu"),
     ("mice", "mouse"),
@@ -47,6 +52,7 @@ const IRREGULAR: [(&str, &str); 73] = [
     ("newbies", "newbie"),
     ("niches", "niche"),
     ("oases", "oasis"),
+    ("oxen", "ox"),
     ("parentheses", "parenthesis"),
     ("pcs", "pc"),
     ("people", "person"),
@@ -59,6 +65,7 @@ const IRREGULAR: [(&str, &str); 73] = [
     ("shoes", "shoe"),
     ("skus", "sku"),
     ("smoothies", "smoothie"),
+    ("strata", "stratum"),
     ("syntheses", "synthesis"),
     ("taxis", "taxi"),
     ("teeth", "tooth"),

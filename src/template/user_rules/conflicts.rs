@@ -6,7 +6,7 @@ use crate::template::user_rules::{PathRule, RuleKind, RuleSegment, Rules};
 impl Rules {
     /// One sentence for each rule that is for the place of an earlier one, or that covers one.
     pub(crate) fn conflicts(&self) -> Vec<String> {
-        let mut sentences = Vec::new();
+        let mut sentences = self.contradictions();
         for (at, rule) in self.paths.iter().enumerate() {
             for earlier in self.paths[..at].iter().filter(|other| other.kind == rule.kind) {
                 let sentence = if is_same_place(earlier, rule) {
@@ -25,6 +25,32 @@ impl Rules {
                 };
                 sentences
                     .extend(sentence.map(|text| text::printable(text.as_bytes()).into_owned()));
+            }
+        }
+        sentences
+    }
+
+    /// One sentence for each template that has a parameter where another rule forbids one.
+    fn contradictions(&self) -> Vec<String> {
+        let of_kind = |kind| self.paths.iter().filter(move |rule| rule.kind == kind);
+        let mut sentences = Vec::new();
+        for forbidden in of_kind(RuleKind::Forbid) {
+            // The last segment of a forbidden merge is `*`, which stands for its siblings.
+            let Some((_, before)) = forbidden.segments.split_last() else { continue };
+            let contradicts = |rule: &&PathRule| {
+                is_same_host(forbidden, rule)
+                    && begins_with(&rule.segments, before)
+                    && matches!(
+                        rule.segments.get(before.len()),
+                        Some(RuleSegment::Parameter { .. })
+                    )
+            };
+            for rule in of_kind(RuleKind::Template).filter(contradicts) {
+                let sentence = format!(
+                    "the rule for {} in line {} forbids a parameter that {} in line {} asks for, and the latter holds; leave one of them out",
+                    forbidden.path, forbidden.line, rule.path, rule.line
+                );
+                sentences.push(text::printable(sentence.as_bytes()).into_owned());
             }
         }
         sentences
@@ -48,6 +74,11 @@ fn is_same_place(a: &PathRule, b: &PathRule) -> bool {
 }
 
 fn is_same_path(a: &PathRule, b: &PathRule) -> bool {
+    a.segments.len() == b.segments.len() && begins_with(&a.segments, &b.segments)
+}
+
+/// Returns `true` if the first segments of a path are those of `prefix`, whatever their parameters are named.
+fn begins_with(path: &[RuleSegment], prefix: &[RuleSegment]) -> bool {
     let is_same = |(a, b): (&RuleSegment, &RuleSegment)| match (a, b) {
         (
             RuleSegment::Parameter { frame: a, rest: first, .. },
@@ -55,7 +86,7 @@ fn is_same_path(a: &PathRule, b: &PathRule) -> bool {
         ) => a == b && first == second,
         (a, b) => a == b,
     };
-    a.segments.len() == b.segments.len() && a.segments.iter().zip(&b.segments).all(is_same)
+    path.len() >= prefix.len() && path.iter().zip(prefix).all(is_same)
 }
 
 /// Returns `true` if every path of `narrow` is one of `wide`, which has parameters in place of literals.
@@ -94,6 +125,20 @@ mod tests {
         );
         assert!(conflicts[1].contains("/{a}/{b} in line 7 also covers /users/{id} in line 2"));
         assert!(conflicts[3].contains("/{a}/{b} in line 7 also covers /users/{id} in line 10"));
+    }
+
+    #[test]
+    fn a_template_with_a_forbidden_parameter_is_named() {
+        let rules = Rules::parse(
+            "rules.toml",
+            "[[forbid]]\npath = \"/users/*\"\n[[template]]\npath = \"/users/{user_id}/posts\"\n\
+             [[template]]\npath = \"/users/me\"\n[[template]]\nhost = \"a.example\"\npath = \"/users/{id}\"\n",
+        );
+        let conflicts = rules.unwrap().conflicts();
+        assert_eq!(conflicts.len(), 1, "{conflicts:#?}");
+        assert!(conflicts[0].starts_with(
+            "the rule for /users/* in line 2 forbids a parameter that /users/{user_id}/posts in line 4 asks for"
+        ));
     }
 
     #[test]
