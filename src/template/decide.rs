@@ -21,7 +21,7 @@ use crate::template::model_rules::ModelRule;
 use crate::template::naming::{parameter_names, unique};
 use crate::template::node_group::NodeGroup;
 use crate::template::operations;
-use crate::template::second_pass::FirstPass;
+use crate::template::second_pass::TwoPasses;
 use crate::template::secret::Frequency;
 use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind};
 use crate::template::trie::ValuesChild;
@@ -40,12 +40,12 @@ pub(crate) fn decide<'t, T: LeafStats>(
     judge: &dyn Classifier<T>,
 ) -> DecidedNode<'t, T> {
     let index = HostIndex::new(hosts, vocabulary, scalars);
-    let first = FirstPass::new(judge);
-    let decided = decide_group(hosts, Template::default(), &index, &first);
-    match first.second() {
-        Some(second) => decide_group(hosts, Template::default(), &index, &second),
-        None => decided,
+    let mut passes = TwoPasses::new(judge);
+    let decided = decide_group(hosts, Template::default(), &index, &passes);
+    if passes.begin_second() {
+        return decide_group(hosts, Template::default(), &index, &passes);
     }
+    decided
 }
 
 /// The children of a group of nodes: candidates by text, and children that are values in any

@@ -8,6 +8,7 @@ use crate::template::codes;
 use crate::template::context::{Candidate, LeafStats, SiblingSet};
 use crate::template::model_rules::ModelRule;
 use crate::template::segment::{Segment, SegmentKind};
+use crate::template::trie::Node;
 use crate::template::vocabulary::words_of;
 
 /// The highest probability of what a rule takes for a name.
@@ -67,12 +68,21 @@ const MIN_SYSTEM_NAMES: usize = 2;
 /// The candidates that have several system names in common with a sibling: indexes and databases of
 /// one server, as in `/orders/_search`, `/orders/_doc/7` and `/customers/_search`, `/customers/_doc/9`.
 fn holders_of_system_names<T>(place: &SiblingSet<'_, '_, T>) -> Vec<usize> {
+    // A reserved name at the place itself shows that names without an underscore are chosen by users.
+    let is_reserved = |text: &[u8]| text.starts_with(b"_") && is_system_name(text);
+    if !place.candidates.iter().any(|candidate| is_reserved(candidate.text)) {
+        return Vec::new();
+    }
+    let is_chosen = |candidate: &&Candidate<'_, T>| {
+        candidate.segment.kind != SegmentKind::Version && !is_system_name(candidate.text)
+    };
     let below: Vec<BTreeSet<&[u8]>> = place
         .candidates
         .iter()
         .map(|candidate| {
-            let names = candidate.nodes().iter().flat_map(|node| &node.literals);
-            names.map(|child| &*child.text).filter(|text| is_system_name(text)).collect()
+            let nodes = Some(candidate).filter(is_chosen).into_iter().flat_map(Candidate::nodes);
+            let names = nodes.flat_map(|node| &node.literals).map(|child| &*child.text);
+            names.filter(|text| is_reserved(text)).collect()
         })
         .collect();
     let mut holders: BTreeMap<&[u8], usize> = BTreeMap::new();
@@ -114,21 +124,18 @@ struct SiblingIds {
     requests: u64,
     /// Whether a number is among them.
     has_numbers: bool,
-    /// Whether requests end at them.
-    end_here: bool,
 }
 
 /// The ids of a place; `None` where there are few, or where as many words stand beside them as values do.
 fn ids_of<T>(place: &SiblingSet<'_, '_, T>) -> Option<SiblingIds> {
     use SegmentKind::{Hex, Integer, ObjectId, Ulid, Uuid, Year};
 
-    let mut ids = SiblingIds { distinct: 0, requests: 0, has_numbers: false, end_here: false };
+    let mut ids = SiblingIds { distinct: 0, requests: 0, has_numbers: false };
     for values in place.values {
         if !matches!(values.kind, Hex | Integer | ObjectId | Ulid | Uuid | Year) {
             return None;
         }
         ids.has_numbers |= values.kind.is_integer();
-        ids.end_here |= !values.node.ends.is_empty();
         ids.distinct += values.distinct.estimate();
         ids.requests += values.node.count;
     }
@@ -139,7 +146,6 @@ fn ids_of<T>(place: &SiblingSet<'_, '_, T>) -> Option<SiblingIds> {
         }
         if candidate.is_number() {
             ids.has_numbers = true;
-            ids.end_here |= candidate.places.evidence().iter().any(|node| !node.ends.is_empty());
             ids.distinct += 1;
             ids.requests += candidate.requests();
         } else {
@@ -151,9 +157,8 @@ fn ids_of<T>(place: &SiblingSet<'_, '_, T>) -> Option<SiblingIds> {
 
 impl SiblingIds {
     /// Returns `true` for a word that is asked for far more often than the ids beside it, or that is answered beside UUIDs
-    /// and other ids without a number, or at the end of a path beside numbers at its end. Many servers take
-    /// `/users/alice/posts` and `/users/7/posts`, but few take a name in place of a UUID, and few answer both `/users/alice`
-    /// and `/users/7`: of 26 words beside three and more numbers in recorded traffic, 24 are names.
+    /// and other ids without a number. A word beside numbers may be a value: many servers take `/users/alice` and
+    /// `/users/7`, but few take a name in place of a UUID.
     fn has_keyword<T: LeafStats>(self, candidate: &Candidate<'_, T>) -> bool {
         let requests = candidate.requests();
         let is_word = |byte: &u8| byte.is_ascii_alphabetic() || b"-_".contains(byte);
@@ -161,14 +166,9 @@ impl SiblingIds {
             && requests.saturating_mul(self.distinct)
                 >= self.requests.saturating_mul(MIN_KEYWORD_RATIO);
         let ends = || candidate.places.evidence().iter().flat_map(|node| &node.ends);
-        let is_leaf = || {
-            let nodes = candidate.places.evidence();
-            nodes.iter().all(|node| node.literals.is_empty() && node.values.is_empty())
-        };
         let is_answered =
             || ends().next().is_some() && ends().all(|end| end.seen.client_errors() == 0);
-        candidate.text.iter().all(is_word)
-            && (is_often || ((!self.has_numbers || (self.end_here && is_leaf())) && is_answered()))
+        candidate.text.iter().all(is_word) && (is_often || (!self.has_numbers && is_answered()))
     }
 }
 
@@ -178,12 +178,15 @@ const MIN_PROVIDERS: u32 = 10;
 const MAX_SHARE_BEFORE_VERSION: f64 = 0.05;
 /// Maximum number of dated versions at one place.
 const MAX_DATED_VERSIONS: usize = 12;
-/// Minimum number of names below the dated versions at the root.
-const MIN_NAMES_AT_ROOT: usize = 2;
+/// Maximum number of dated versions that have one name below them: a report of each month has the
+/// names of the others, while clients use one or two versions of an endpoint.
+const MAX_DATES_PER_NAME: usize = 2;
+/// Number of segments below a date that are searched for calls.
+const MAX_DEPTH_OF_CALLS: usize = 4;
 
 /// Returns `true` where dates near the root are versions: `/2010-04-01/Accounts`, and
-/// `/admin/api/2024-04/products.json`. Names stand below each, no two are of one month, and they
-/// are the first segment or follow a word that takes no values.
+/// `/admin/api/2024-04/products.json`. Names stand below each, with calls of an API among them, no
+/// two are of one month, and they are the first segment or follow a word that takes no values.
 pub(super) fn are_dated_versions<T>(place: &SiblingSet<'_, '_, T>) -> bool {
     let dates: Vec<&Candidate<'_, T>> =
         place.candidates.iter().filter(|candidate| candidate.is_date()).collect();
@@ -197,18 +200,32 @@ pub(super) fn are_dated_versions<T>(place: &SiblingSet<'_, '_, T>) -> bool {
         candidate.text.iter().copied().take(b"2010-04".len()).collect()
     };
     let months: BTreeSet<Vec<u8>> = dates.iter().map(month).collect();
-    let names = |candidate: &&Candidate<'_, T>| {
-        let below = candidate.places.evidence().iter().flat_map(|node| &node.literals);
-        let names = below.filter(|child| {
-            let has_more = !child.node.literals.is_empty() || !child.node.values.is_empty();
-            place.index.get(child.hash).1 || has_more
-        });
-        names.map(|child| child.hash).collect::<BTreeSet<u64>>()
-    };
-    let names: Vec<BTreeSet<u64>> = dates.iter().map(names).collect();
+    let mut holders: BTreeMap<u64, usize> = BTreeMap::new();
+    for date in &dates {
+        let names = date.nodes().iter().flat_map(|node| &node.literals);
+        let names: BTreeSet<u64> = names.map(|child| child.hash).collect();
+        if names.is_empty() {
+            return false;
+        }
+        names.into_iter().for_each(|name| *holders.entry(name).or_default() += 1);
+    }
+    let nodes = || dates.iter().flat_map(|date| date.nodes());
     months.len() == dates.len()
-        && names.iter().all(|names| !names.is_empty())
-        && (names.iter().flatten().count() >= MIN_NAMES_AT_ROOT || !place.template.parts.is_empty())
+        && holders.values().all(|count| *count <= MAX_DATES_PER_NAME)
+        && nodes().any(|node| has_calls_below(node, MAX_DEPTH_OF_CALLS))
+}
+
+/// Returns `true` if something is changed below a node, or a name stands behind a value:
+/// `/Accounts/7/Calls`. Pages of a day and rates of a month are only read, and have neither.
+fn has_calls_below<T>(node: &Node<T>, depth: usize) -> bool {
+    let changes = |method: &[u8]| matches!(method, b"POST" | b"PUT" | b"PATCH" | b"DELETE");
+    node.ends.iter().any(|end| changes(&end.method))
+        || node.values.iter().any(|values| !values.node.literals.is_empty())
+        || (depth > 0 && {
+            let values = node.values.iter().map(|values| &values.node);
+            let mut below = node.literals.iter().map(|child| &child.node).chain(values);
+            below.any(|child| has_calls_below(child, depth - 1))
+        })
 }
 
 /// Returns `true` at the root, and behind a word such as `api`.
