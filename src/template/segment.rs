@@ -353,11 +353,11 @@ pub(crate) fn ending_of(text: &[u8]) -> Option<&[u8]> {
 }
 
 /// Maximum number of segments before a date that may be a version: `/admin/api/2024-04/products`.
-pub(crate) const MAX_SEGMENTS_BEFORE_VERSION: usize = 3;
+const MAX_SEGMENTS_BEFORE_VERSION: usize = 3;
 
 /// Returns `true` for a day or a month near the root, which may be a version: `/2010-04-01/Accounts`.
 /// `depth` is the number of segments before it.
-pub(crate) fn may_be_dated_version(segment: &Segment<'_>, depth: usize) -> bool {
+fn may_be_dated_version(segment: &Segment<'_>, depth: usize) -> bool {
     segment.kind == SegmentKind::Date
         && depth <= MAX_SEGMENTS_BEFORE_VERSION
         && segment.prefix.is_empty()

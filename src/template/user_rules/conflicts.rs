@@ -1,10 +1,11 @@
-//! Conflicts of rules: two for one place, and one that covers another.
+//! Conflicts of rules: two for one place, one that covers another, and one that forbids what another asks for.
 
 use crate::flow::text;
 use crate::template::user_rules::{PathRule, RuleKind, RuleSegment, Rules};
 
 impl Rules {
-    /// One sentence for each rule that is for the place of an earlier one, or that covers one.
+    /// One sentence for each rule that is for the place of an earlier one, that covers one, or that forbids
+    /// the parameter of one.
     pub(crate) fn conflicts(&self) -> Vec<String> {
         let mut sentences = self.contradictions();
         for (at, rule) in self.paths.iter().enumerate() {
