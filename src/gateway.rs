@@ -85,7 +85,7 @@ pub(crate) struct GatewaySettings {
     pub(crate) better: bool,
     /// The database of mitmproxy-mcp.
     pub(crate) database: PathBuf,
-    /// What the operator calls a client on standard input.
+    /// Identity of the client on standard input, given by the operator.
     pub(crate) identity: String,
 }
 

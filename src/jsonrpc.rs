@@ -304,7 +304,7 @@ impl Message {
     #[must_use]
     pub(crate) fn with_param(self, name: &str, json: Option<&str>) -> Self {
         let params = self.raw_member("params").unwrap_or("{}");
-        let Some(params) = changed(params, &[(name, json)]) else { return self };
+        let Some(params) = replace_members(params, &[(name, json)]) else { return self };
         self.with_member("params", &params)
     }
 
@@ -316,7 +316,7 @@ impl Message {
             serde_json::from_str(result).unwrap_or_default();
         let missing = new.iter().filter(|(name, _)| !there.contains_key(*name));
         let missing: Vec<_> = missing.map(|(name, json)| (*name, Some(*json))).collect();
-        let Some(result) = changed(result, &missing) else { return self };
+        let Some(result) = replace_members(result, &missing) else { return self };
         self.with_member("result", &result)
     }
 
@@ -326,7 +326,7 @@ impl Message {
     }
 
     fn replaced(&self, name: &str, json: &str) -> Option<String> {
-        changed(&self.text, &[(name, Some(json))])
+        replace_members(&self.text, &[(name, Some(json))])
     }
 }
 
@@ -344,7 +344,7 @@ pub(crate) fn raw_member<'o>(object: &'o str, name: &str) -> Option<&'o str> {
 }
 
 /// An object with members, given as JSON, or without them; the others stay as they were written.
-pub(crate) fn changed(object: &str, members: &[(&str, Option<&str>)]) -> Option<String> {
+pub(crate) fn replace_members(object: &str, members: &[(&str, Option<&str>)]) -> Option<String> {
     let mut all: IndexMap<Cow<'_, str>, &RawValue> = serde_json::from_str(object).ok()?;
     for (name, json) in members {
         match json {

@@ -71,7 +71,7 @@ pub(crate) fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
 }
 
 /// Formats a number with commas between thousands: `1,234,567`.
-pub(crate) fn grouped(number: u64) -> String {
+pub(crate) fn format_thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {

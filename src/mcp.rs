@@ -68,7 +68,7 @@ pub(crate) fn serve(
     }
     let policy = match &settings.policy {
         Some(path) => Policy::read(path, KnownTools::These(&TOOL_NAMES))?,
-        None => Policy::open(),
+        None => Policy::allow_all(),
     };
     if let Some(log) = &settings.audit_log {
         check_apart(log, &settings.captures)?;
@@ -87,7 +87,7 @@ pub(crate) fn serve(
         .map_err(|error| Error::usage(format!("the server cannot start: {error}")))?;
     let ended = runtime.block_on(async {
         let reader = server.clone();
-        tokio::task::spawn_blocking(move || reader.look());
+        tokio::task::spawn_blocking(move || reader.start_reading());
         let (input, output) = rmcp::transport::stdio_pipes();
         let (streams, writer) = wire::guard_streams(input, output);
         let running = match server.clone().serve(streams).await {
@@ -139,7 +139,7 @@ impl LocalServer {
         if let Some(log) = audit_log {
             check_log_is_separate(&AuditLog::open(&log, None)?, policy.as_deref(), &tools)?;
         }
-        Ok(Self(Server::new(tools, Authorizer::new(Policy::open()), None)))
+        Ok(Self(Server::new(tools, Authorizer::new(Policy::allow_all()), None)))
     }
 
     /// Serves one client until its input ends. Must be called within a runtime.
@@ -167,19 +167,19 @@ impl CaptureTools {
     }
 
     /// The tool that answers to the name of a tool of mitmproxy-mcp, with the arguments that it takes.
-    fn own(
+    fn own_tool_call(
         tool: &str,
         arguments: &Map<String, Value>,
     ) -> Option<(&'static str, Map<String, Value>)> {
         match tool {
             "get_api_patterns" => Some(("get_api_patterns", arguments.clone())),
-            _ => tools::translated(tool, Some(arguments)),
+            _ => tools::translate_call(tool, Some(arguments)),
         }
     }
 
     /// The entry in a list of tools for a tool of mitmproxy-mcp.
     pub(crate) fn listing(tool: &str) -> Option<String> {
-        let (own, _) = Self::own(tool, &Map::new())?;
+        let (own, _) = Self::own_tool_call(tool, &Map::new())?;
         let mut entry = tools::definitions().into_iter().find(|entry| entry.name == own)?;
         entry.name = tool.to_owned().into();
         serde_json::to_string(&entry).ok()
@@ -191,7 +191,7 @@ impl CaptureTools {
         tool: &str,
         arguments: &Map<String, Value>,
     ) -> Option<(Value, bool)> {
-        let (own, arguments) = Self::own(tool, arguments)?;
+        let (own, arguments) = Self::own_tool_call(tool, arguments)?;
         let result = self.0.call(own, Some(arguments), &()).result;
         let is_error = result.is_error == Some(true);
         Some((serde_json::to_value(result).ok()?, is_error))

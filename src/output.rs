@@ -40,7 +40,7 @@ pub use rules::rules_of;
 #[cfg(feature = "cli")]
 pub use table::Table;
 #[cfg(feature = "cli")]
-pub(crate) use table::counted;
+pub(crate) use table::format_count;
 #[cfg(feature = "cli")]
 pub use tree::Tree;
 

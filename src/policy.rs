@@ -176,7 +176,7 @@ pub(crate) fn shown_identity(name: &str) -> String {
 
 impl Policy {
     /// A policy that allows every call.
-    pub(crate) fn open() -> Self {
+    pub(crate) fn allow_all() -> Self {
         let general = RuleSet { default: Some(true), ..RuleSet::default() };
         Self { general, ..Self::default() }
     }
@@ -201,7 +201,7 @@ impl Policy {
 
     /// True if a tool is listed for a client: it is not hidden, and a call of it may be allowed.
     pub(crate) fn lists(&self, identity: &str, tool: &str) -> bool {
-        self.hides(identity, tool).is_none()
+        self.hiding_entry(identity, tool).is_none()
             && self.name_of_variant(tool).is_none()
             && match self.rule(identity, tool).0 {
                 RuleOf::Tool(rule) => rule.action != Action::Deny,
@@ -217,7 +217,7 @@ impl Policy {
     }
 
     /// The entry of `hide` that hides a tool.
-    fn hides(&self, identity: &str, tool: &str) -> Option<String> {
+    fn hiding_entry(&self, identity: &str, tool: &str) -> Option<String> {
         let entry =
             |rules: &RuleSet| rules.hide.iter().position(|name| name == tool || name == "*");
         if let Some(at) = self.identities.get(identity).and_then(entry) {
@@ -264,7 +264,7 @@ impl Policy {
             RuleOf::Tool(rule) => (rule, rule.action),
         };
         let (verdict, place) =
-            match (self.hides(identity, tool), self.name_of_variant(tool), action) {
+            match (self.hiding_entry(identity, tool), self.name_of_variant(tool), action) {
                 (Some(hidden), _, _) => (Verdict::Hidden, hidden),
                 (_, Some(name), _) => (Verdict::Deny, self.rule(identity, name).1),
                 (_, _, Action::Deny) if matches!(of, RuleOf::Default(_)) => (Verdict::Deny, place),
@@ -305,7 +305,7 @@ impl Policy {
             is_about_arguments: false,
             limits: Vec::new(),
         };
-        if let Some(rule) = self.hides(identity, tool) {
+        if let Some(rule) = self.hiding_entry(identity, tool) {
             return refused(Verdict::Hidden, rule, None);
         }
         if let Some(name) = self.name_of_variant(tool) {
@@ -398,7 +398,7 @@ impl ToolRule {
 }
 
 impl Limit {
-    /// What a call takes of the limit; `None` if the argument is not a number from 0 on.
+    /// The amount that a call uses of the limit; `None` if the argument is not a number from 0 on.
     fn amount(&self, arguments: &Value) -> Option<f64> {
         let Some(path) = &self.sum else { return Some(1.0) };
         let values = path.select(arguments);

@@ -30,7 +30,7 @@ pub(crate) fn stable_hash(bytes: &[u8]) -> u64 {
 /// A bijective scrambling of a hash (the finalizer of `MurmurHash3`). Distinct-count estimates
 /// assume uniformly distributed hashes. Hashes rejected by a bottom-k sample are all large, so they
 /// are rescrambled before they are counted.
-pub(crate) fn respread(mut hash: u64) -> u64 {
+pub(crate) fn fmix64(mut hash: u64) -> u64 {
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     hash ^ (hash >> 33)

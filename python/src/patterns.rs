@@ -41,7 +41,7 @@ impl PyPatterns {
         filter: Option<&Filter>,
     ) {
         let mut patterns = self.lock(py);
-        let left_out = |flow| filter.and_then(|filter| filter.leaves_out(flow));
+        let left_out = |flow| filter.and_then(|filter| filter.skip_reason(flow));
         match flow.and_then(|flow| left_out(flow).map_or(Ok(flow), Err)) {
             Err(reason) => patterns.skip(reason),
             Ok(flow) => patterns.observe(flow),

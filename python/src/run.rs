@@ -185,7 +185,7 @@ fn observe_flows(flows: &Bound<'_, PyAny>, options: &Options) -> PyResult<Patter
     let mut left = options.limit.unwrap_or(usize::MAX);
     for_each(flows, bodies, |flow| {
         with_flow(flow, Strictness::Strict, bodies, |flow| {
-            match flow.and_then(|flow| filter.leaves_out(flow).map_or(Ok(flow), Err)) {
+            match flow.and_then(|flow| filter.skip_reason(flow).map_or(Ok(flow), Err)) {
                 Err(reason) => patterns.skip(reason),
                 Ok(_) if left == 0 => patterns.skip(SkipReason::Older),
                 Ok(flow) => {

@@ -112,7 +112,7 @@ impl AuditSummary {
         match line.event.as_deref() {
             Some("outcome") => {
                 let is_answer = line.upstream.is_none_or(|it| ANSWERED.contains(&&*it));
-                self.answered(&tool, line.duration.filter(|_| is_answer), line.is_error);
+                self.count_answer(&tool, line.duration.filter(|_| is_answer), line.is_error);
             }
             Some("refused") => {
                 *entry(&mut self.invalid_messages, line.why.unwrap_or_default()) += 1
@@ -123,10 +123,15 @@ impl AuditSummary {
                 // The user is asked before the call is decided on.
                 if decision != "approval_asked" {
                     let is_refused = !ALLOWED.contains(&&*decision);
-                    self.decided(&tool, line.identity.unwrap_or_default(), line.rule, is_refused);
+                    self.count_decision(
+                        &tool,
+                        line.identity.unwrap_or_default(),
+                        line.rule,
+                        is_refused,
+                    );
                     // A server of captures writes one line, when it has answered.
                     if line.event.is_none() && !is_refused {
-                        self.answered(&tool, line.duration, line.is_error);
+                        self.count_answer(&tool, line.duration, line.is_error);
                     }
                 }
                 *entry(&mut self.decisions, decision) += 1;
@@ -135,7 +140,13 @@ impl AuditSummary {
         }
     }
 
-    fn decided(&mut self, tool: &str, identity: String, rule: Option<String>, is_refused: bool) {
+    fn count_decision(
+        &mut self,
+        tool: &str,
+        identity: String,
+        rule: Option<String>,
+        is_refused: bool,
+    ) {
         let refused = u64::from(is_refused);
         self.calls += 1;
         self.refused += refused;
@@ -152,7 +163,7 @@ impl AuditSummary {
         of_identity.1 += refused;
     }
 
-    fn answered(&mut self, tool: &str, duration: Option<f64>, is_error: bool) {
+    fn count_answer(&mut self, tool: &str, duration: Option<f64>, is_error: bool) {
         let tool = entry(&mut self.tools, tool.to_owned());
         tool.errors += u64::from(is_error);
         let seconds = duration.filter(|it| it.is_finite() && *it >= 0.0);

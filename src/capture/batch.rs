@@ -104,7 +104,7 @@ impl<'a> CaptureReader<'a> {
     /// Memory grows with the bytes that are present, not with `want`.
     pub(crate) fn fill(&mut self, batch: &mut Batch, want: usize) -> bool {
         // For a small capture, allocate only its size, and one byte to detect the end.
-        let left = self.left().and_then(|left| usize::try_from(left).ok());
+        let left = self.remaining_bytes().and_then(|left| usize::try_from(left).ok());
         let most =
             left.map_or(usize::MAX, |left| batch.filled.saturating_add(left).saturating_add(1));
         while batch.filled < want {
@@ -147,7 +147,7 @@ impl<'a> CaptureReader<'a> {
         });
         self.position += count as u64;
         #[cfg(test)]
-        LOOKED.with(|looked| looked.set(looked.get() + count as u64));
+        BYTES_READ.with(|looked| looked.set(looked.get() + count as u64));
         count
     }
 
@@ -217,12 +217,12 @@ impl<'a> CaptureReader<'a> {
             }
         }
         #[cfg(test)]
-        LOOKED.with(|looked| looked.set(looked.get() + filled as u64));
+        BYTES_READ.with(|looked| looked.set(looked.get() + filled as u64));
         Some(filled)
     }
 
     /// Number of bytes that are left. `None` if the length is not known.
-    pub(crate) fn left(&self) -> Option<u64> {
+    pub(crate) fn remaining_bytes(&self) -> Option<u64> {
         Some(self.bytes.length()?.saturating_sub(self.position))
     }
 }
@@ -230,7 +230,7 @@ impl<'a> CaptureReader<'a> {
 #[cfg(test)]
 thread_local! {
     /// Number of bytes that were read on this thread; a byte that is read twice counts twice.
-    pub(crate) static LOOKED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+    pub(crate) static BYTES_READ: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
 /// A stream whose last bytes can be given back cheaply.

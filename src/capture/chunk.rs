@@ -72,6 +72,6 @@ pub(crate) struct RowExtent {
 pub(crate) enum Bodies {
     /// Bodies are not read if that saves time.
     #[default]
-    Left,
+    Skip,
     Read,
 }

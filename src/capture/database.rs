@@ -193,7 +193,7 @@ impl Database {
                 "this SQLite database is not one of mitmproxy-mcp: its table \"flows\" has no column \"{missing}\""
             ));
         }
-        self.queries = [Bodies::Left, Bodies::Read].map(|bodies| rows::query(has, bodies));
+        self.queries = [Bodies::Skip, Bodies::Read].map(|bodies| rows::query(has, bodies));
         Ok(())
     }
 
@@ -261,7 +261,7 @@ impl Database {
         let needs_writing =
             self.file.as_ref().is_some_and(|bytes| copy::needs_writing(bytes, &self.path));
         (self.may_write || !needs_writing)
-            && self.location.as_ref().is_none_or(|location| location.is(file))
+            && self.location.as_ref().is_none_or(|location| location.is_same_file(file))
     }
 
     fn give_back(&self, session: ReadConnection) {
@@ -302,7 +302,7 @@ impl Database {
     /// Reads and decodes one row, if it still exists.
     pub(crate) fn decode_row(&self, row: u64, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
         let Ok(row) = i64::try_from(row) else { return };
-        self.decode_range((row, row), Bodies::Left, &|| true, found);
+        self.decode_range((row, row), Bodies::Skip, &|| true, found);
     }
 
     fn row(&self, query: &str, with: impl rusqlite::Params) -> rusqlite::Result<Option<i64>> {

@@ -113,7 +113,8 @@ impl<'a> DumpFramer<'a> {
                     return self.resync(batch, ended, None);
                 }
                 RecordStop::NeedsMore(total) => {
-                    let there = self.reader.left().map(|left| left + batch.bytes().len() as u64);
+                    let there =
+                        self.reader.remaining_bytes().map(|left| left + batch.bytes().len() as u64);
                     let is_cut_off = ended || there.is_some_and(|there| total > there);
                     if is_cut_off && self.is_live {
                         self.reader.unread(batch.bytes());

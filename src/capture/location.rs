@@ -56,7 +56,7 @@ impl Location {
 
     /// Returns `true` if this open file has the path now.
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only databases use it"))]
-    pub(crate) fn is(&self, file: &File) -> bool {
+    pub(crate) fn is_same_file(&self, file: &File) -> bool {
         let identities = (self.metadata(), file.metadata());
         matches!(identities, (Ok(there), Ok(open)) if is_plain(&there) && identity_of(&there) == identity_of(&open))
     }

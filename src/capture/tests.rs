@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 
-use crate::capture::batch::{Batch, LOOKED};
+use crate::capture::batch::{BYTES_READ, Batch};
 use crate::capture::bytes::Bytes;
 use crate::capture::chunk::Bodies;
 use crate::capture::chunk::{CaptureItem, Chunk};
@@ -29,7 +29,7 @@ fn reading(format: Format, bytes: Vec<u8>, is_stream: bool) -> (u64, u64) {
     let source = CaptureSource::new("x".to_owned(), format, Content::Bytes(bytes));
     let mut cutter = Framer::new(&source, limits::DEFAULT_BATCH_BYTES, &|| true);
     let mut batch = Batch::default();
-    LOOKED.set(0);
+    BYTES_READ.set(0);
     let mut flows = 0;
     loop {
         match cutter.next(&mut batch) {
@@ -40,7 +40,7 @@ fn reading(format: Format, bytes: Vec<u8>, is_stream: bool) -> (u64, u64) {
             Chunk::End => break,
         }
     }
-    (LOOKED.get(), flows)
+    (BYTES_READ.get(), flows)
 }
 
 #[track_caller]

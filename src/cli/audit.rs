@@ -11,7 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::messages::complain;
 use crate::error::Error;
 use crate::flow::text::printable;
-use crate::output::counted;
+use crate::output::format_count;
 
 /// The most names that a list shows.
 const MAX_SHOWN: usize = 20;
@@ -37,7 +37,10 @@ pub(super) fn audit(arguments: &AuditArguments) -> Result<Exit, Failure> {
         io::stdout().write_all(lines.collect::<String>().as_bytes())?;
     }
     if summary.unreadable_lines > 0 {
-        complain(&format!("{} not of an audit log", counted(summary.unreadable_lines, "line")));
+        complain(&format!(
+            "{} not of an audit log",
+            format_count(summary.unreadable_lines, "line")
+        ));
     }
     Ok(if summary.calls + summary.invalid_messages.len() as u64 > 0 {
         Exit::Done
@@ -54,7 +57,7 @@ fn text_of(summary: &AuditSummary) -> String {
 }
 
 fn write_summary(out: &mut String, summary: &AuditSummary) -> std::fmt::Result {
-    write!(out, "{}, {} refused", counted(summary.calls, "call"), summary.refused)?;
+    write!(out, "{}, {} refused", format_count(summary.calls, "call"), summary.refused)?;
     if summary.first.is_empty() {
         writeln!(out)?;
     } else {
@@ -64,7 +67,7 @@ fn write_summary(out: &mut String, summary: &AuditSummary) -> std::fmt::Result {
         writeln!(
             out,
             "the log was cut {} by another program",
-            counted(summary.truncations, "time")
+            format_count(summary.truncations, "time")
         )?;
     }
     writeln!(

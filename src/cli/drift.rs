@@ -11,7 +11,7 @@ use crate::cli::{Failure, open, options};
 use crate::description::ApiDescription;
 use crate::engine;
 use crate::error::Error;
-use crate::output::counted;
+use crate::output::format_count;
 
 /// Notes about the description that are said one by one.
 const MAX_NOTES: usize = 5;
@@ -41,7 +41,7 @@ pub(super) fn drift(arguments: &DriftArguments) -> Result<Exit, Failure> {
         if let Some(more) = api.notes().len().checked_sub(MAX_NOTES).filter(|more| *more > 0) {
             complain(&format!(
                 "{} about the description (see --format json)",
-                counted(more as u64, "more note")
+                format_count(more as u64, "more note")
             ));
         }
     }
@@ -49,7 +49,7 @@ pub(super) fn drift(arguments: &DriftArguments) -> Result<Exit, Failure> {
         let servers: Vec<&str> = api.servers.iter().take(3).map(|server| &*server.url).collect();
         let what = format!(
             "none of {} is for a server of the description ({}); name the one that was captured with --server URL",
-            counted(comparison.used, "flow"),
+            format_count(comparison.used, "flow"),
             servers.join(", ")
         );
         return Err(Error::usage(crate::flow::text::printable(what.as_bytes())).into());

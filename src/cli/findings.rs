@@ -12,7 +12,7 @@ use crate::finding::baseline::Baseline;
 use crate::finding::{FindingReport, Severity};
 use crate::output::{
     FindingsGithub, FindingsJson, FindingsJunit, FindingsMarkdown, FindingsOutput, FindingsSarif,
-    FindingsText, counted,
+    FindingsText, format_count,
 };
 
 /// Marks what is known, writes the findings and the baseline, and returns whether there are findings that fail.
@@ -26,7 +26,7 @@ pub(super) fn write_findings(
         let baseline = read_baseline(path, arguments.update_baseline)?;
         let gone = baseline.mark(report);
         if gone > 0 && !is_quiet && !arguments.update_baseline {
-            let gone = counted(gone as u64, "known finding");
+            let gone = format_count(gone as u64, "known finding");
             complain(&format!("{gone} did not come up again; --update-baseline leaves them out"));
         }
         if arguments.update_baseline {

@@ -27,7 +27,7 @@ pub(super) fn gateway(arguments: &GatewayArguments) -> Result<Exit, Failure> {
         Some(GatewayCommand::Grant(arguments)) => grant(arguments),
         Some(GatewayCommand::Revoke { name, store }) => {
             let ended = revoke_grants(store.as_deref(), name)?;
-            complain(&format!("{} ended", crate::output::counted(ended as u64, "grant")));
+            complain(&format!("{} ended", crate::output::format_count(ended as u64, "grant")));
             Ok(Exit::Done)
         }
         Some(GatewayCommand::Grants { store }) => {

@@ -7,8 +7,8 @@ use crate::capture::Captures;
 use crate::cli::exit::Exit;
 use crate::engine::{Analysis, Comparison, CompatAnswer, ObservedState};
 use crate::flow::text;
-use crate::math::grouped;
-use crate::output::counted;
+use crate::math::format_thousands;
+use crate::output::format_count;
 use crate::report::endpoint_class::EndpointClass;
 use crate::report::{Pattern, Report};
 use crate::skip::{SkipReason, Skips};
@@ -70,7 +70,7 @@ impl<'a> Messages<'a> {
             problems.push(format!(
                 "{} were not told apart, because there were too many at one place or on one host, and may be names of \
                  endpoints: --domain HOST analyzes one host alone, and the reasons of the parameters name the places",
-                counted(not_told_apart, "segment")
+                format_count(not_told_apart, "segment")
             ));
         }
         let not_selected = analysis.report.totals.not_selected;
@@ -78,7 +78,11 @@ impl<'a> Messages<'a> {
             let all = not_selected + analysis.report.totals.patterns;
             let shown = all - not_selected;
             let verb = if shown == 1 { "is" } else { "are" };
-            complain(&format!("{} of {} {verb} shown", grouped(shown), counted(all, "endpoint")));
+            complain(&format!(
+                "{} of {} {verb} shown",
+                format_thousands(shown),
+                format_count(all, "endpoint")
+            ));
         }
         self.say(&totals, &analysis.skips, &problems, !analysis.failures.is_empty(), time)
     }
@@ -94,7 +98,7 @@ impl<'a> Messages<'a> {
         if !self.quiet && calls > 0 && requests(&is_call) * 2 < requests(&|_| true) {
             complain(&format!(
                 "most requests are for pages and their assets; --only api shows the {} that {}",
-                counted(calls, "endpoint"),
+                format_count(calls, "endpoint"),
                 if calls == 1 { "is a call of an API" } else { "are calls of an API" }
             ));
         }
@@ -163,7 +167,7 @@ impl<'a> Messages<'a> {
             let first = text::printable(first.as_bytes());
             complain(&format!(
                 "left out {}, the first is {first}",
-                counted(ignored.len() as u64, "file")
+                format_count(ignored.len() as u64, "file")
             ));
         }
     }
@@ -171,26 +175,26 @@ impl<'a> Messages<'a> {
     fn say_totals(&self, totals: &RunTotals, skips: &Skips, time: Duration) {
         let reasons: Vec<String> = skips
             .iter()
-            .map(|(reason, count, _)| format!("{} {}", reason.name(), grouped(count)))
+            .map(|(reason, count, _)| format!("{} {}", reason.name(), format_thousands(count)))
             .collect();
         let skipped = if reasons.is_empty() {
             "none skipped".to_owned()
         } else {
-            format!("{} skipped ({})", grouped(skips.total()), reasons.join(", "))
+            format!("{} skipped ({})", format_thousands(skips.total()), reasons.join(", "))
         };
         let read = format!(
             "{} in {} and {:.2} s: {} used, {skipped}",
-            counted(totals.flows, "flow"),
+            format_count(totals.flows, "flow"),
             size(totals.bytes),
             time.as_secs_f64(),
-            grouped(totals.used),
+            format_thousands(totals.used),
         );
         if totals.stopped {
             complain(&format!("stopped before the end; {read}"));
         } else if totals.used > 0 {
             complain(&read);
         } else if totals.flows == 0 {
-            let captures = counted(self.captures.len() as u64, "capture");
+            let captures = format_count(self.captures.len() as u64, "capture");
             complain(&format!(
                 "no endpoint found: there is no flow in {captures} ({})",
                 size(totals.bytes)
@@ -217,7 +221,7 @@ fn size(bytes: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
     let bytes_shown = bytes as f64;
     match bytes {
-        0..1_000 => counted(bytes, "byte"),
+        0..1_000 => format_count(bytes, "byte"),
         1_000..1_000_000 => format!("{:.1} kB", bytes_shown / 1e3),
         1_000_000..1_000_000_000 => format!("{:.1} MB", bytes_shown / 1e6),
         _ => format!("{:.2} GB", bytes_shown / 1e9),

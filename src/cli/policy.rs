@@ -14,7 +14,7 @@ use crate::cli::messages::complain;
 use crate::error::Error;
 use crate::flow::text;
 use crate::mcp::TOOL_NAMES;
-use crate::output::counted;
+use crate::output::format_count;
 use crate::policy::{KnownTools, Policy, Verdict, shown_identity};
 
 /// Runs a command about policies.
@@ -52,7 +52,7 @@ fn read(arguments: &PolicyCheckArguments) -> Result<Option<Policy>, Failure> {
                     "the tools are those of `api-patterns mcp`: for another server say -- COMMAND or --upstream URL, or --any-tools",
                 );
             }
-            complain(&format!("{} found", counted(wrong.len() as u64, "error")));
+            complain(&format!("{} found", format_count(wrong.len() as u64, "error")));
             Ok(None)
         }
     }
@@ -177,7 +177,7 @@ fn test(arguments: &PolicyTestArguments) -> Result<Exit, Failure> {
     }
     for limit in &decision.limits {
         let what = if limit.counts_calls {
-            counted(1, "call")
+            format_count(1, "call")
         } else {
             format!("an amount of {}", limit.amount)
         };

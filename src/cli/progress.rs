@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::arguments::ProgressWhen;
 use crate::engine::{Monitor, Progress};
-use crate::math::grouped;
+use crate::math::format_thousands;
 
 /// Time before the progress bar appears. Shorter runs show none.
 const PROGRESS_DELAY: Duration = Duration::from_millis(400);
@@ -61,7 +61,7 @@ impl Monitor for ProgressMonitor {
         if self.wanted && self.start.elapsed() >= PROGRESS_DELAY {
             let bar = self.bar.get_or_init(|| new_bar(progress.total_bytes));
             bar.set_position(progress.bytes.max(bar.position()));
-            bar.set_message(grouped(progress.flows));
+            bar.set_message(format_thousands(progress.flows));
         }
         !is_interrupted()
     }

@@ -14,7 +14,7 @@ use crate::engine::{self, ExchangeQuery, Options};
 use crate::error::Error;
 use crate::flow::text;
 use crate::output::{
-    ExchangeCurl, ExchangeHar, ExchangeJson, ExchangeOutput, ExchangeText, counted,
+    ExchangeCurl, ExchangeHar, ExchangeJson, ExchangeOutput, ExchangeText, format_count,
 };
 use crate::report::exchange::Secrets;
 
@@ -44,7 +44,7 @@ pub(super) fn show(arguments: &ShowArguments) -> Result<Exit, Failure> {
         };
         monitor.finish();
         if !arguments.selection.quiet {
-            let what = format!("{} written to {}", counted(count, "flow"), output.display());
+            let what = format!("{} written to {}", format_count(count, "flow"), output.display());
             complain(&text::printable(what.as_bytes()));
         }
         return Ok(after(&captures));
@@ -109,7 +109,7 @@ fn write_dump(
     dump.persist(output).map_err(|error| failed(error.error))?;
     if copied.too_large > 0 {
         let what = "too large to be copied, and left out";
-        complain(&format!("{} {what}", counted(copied.too_large, "flow is")));
+        complain(&format!("{} {what}", format_count(copied.too_large, "flow is")));
     }
     Ok(copied.written)
 }

@@ -140,7 +140,8 @@ impl<'d> SchemaCompiler<'d> {
         let least = count(cursor, "minLength").unwrap_or(0);
         let most = count(cursor, "maxLength");
         let is_stated = format.is_some() || pattern.is_some() || least > 0 || most.is_some();
-        is_stated.then(|| Box::new(TextRules { format, pattern, least, most }))
+        is_stated
+            .then(|| Box::new(TextRules { format, pattern, min_length: least, max_length: most }))
     }
 
     fn list(&mut self, cursor: &DescriptionCursor<'d>) -> Option<Box<ListRules>> {
@@ -155,16 +156,16 @@ impl<'d> SchemaCompiler<'d> {
             first,
             rest: cursor.get("items").map(|items| self.id_of(items)),
             contains,
-            least: count(cursor, "minItems").unwrap_or(0),
-            most: count(cursor, "maxItems"),
+            min_items: count(cursor, "minItems").unwrap_or(0),
+            max_items: count(cursor, "maxItems"),
             is_unique: cursor.is_true("uniqueItems"),
             unevaluated: cursor.get("unevaluatedItems").map(|items| self.id_of(items)),
         };
         let is_stated = !rules.first.is_empty()
             || rules.rest.is_some()
             || rules.contains.is_some()
-            || rules.least > 0
-            || rules.most.is_some()
+            || rules.min_items > 0
+            || rules.max_items.is_some()
             || rules.is_unique
             || rules.unevaluated.is_some();
         is_stated.then(|| Box::new(rules))
@@ -193,8 +194,8 @@ impl<'d> SchemaCompiler<'d> {
         }
         rules.unevaluated = cursor.get("unevaluatedProperties").map(|schema| self.id_of(schema));
         rules.names = cursor.get("propertyNames").map(|schema| self.id_of(schema));
-        rules.least = count(cursor, "minProperties").unwrap_or(0);
-        rules.most = count(cursor, "maxProperties");
+        rules.min_properties = count(cursor, "minProperties").unwrap_or(0);
+        rules.max_properties = count(cursor, "maxProperties");
         if let Some(dependent) = cursor.get("dependentRequired") {
             for (name, required) in dependent.members() {
                 rules.dependent_required.push((name.into(), texts(Some(required.value))));
@@ -284,18 +285,24 @@ fn number_rules(cursor: &DescriptionCursor<'_>) -> Option<Box<NumberRules>> {
         format: cursor.text("format").and_then(CheckedFormat::of_number),
         minimum: number("minimum"),
         maximum: number("maximum"),
-        above: number("exclusiveMinimum"),
-        below: number("exclusiveMaximum"),
+        exclusive_minimum: number("exclusiveMinimum"),
+        exclusive_maximum: number("exclusiveMaximum"),
         multiple_of: number("multipleOf").filter(|of| *of > 0.0),
     };
     // In OpenAPI 3.0 these are `true` beside the bound.
     if cursor.is_true("exclusiveMinimum") {
-        rules.above = rules.minimum;
+        rules.exclusive_minimum = rules.minimum;
     }
     if cursor.is_true("exclusiveMaximum") {
-        rules.below = rules.maximum;
+        rules.exclusive_maximum = rules.maximum;
     }
-    let bounds = [rules.minimum, rules.maximum, rules.above, rules.below, rules.multiple_of];
+    let bounds = [
+        rules.minimum,
+        rules.maximum,
+        rules.exclusive_minimum,
+        rules.exclusive_maximum,
+        rules.multiple_of,
+    ];
     let is_stated = rules.format.is_some() || bounds.iter().any(Option::is_some);
     is_stated.then(|| Box::new(rules))
 }

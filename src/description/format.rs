@@ -101,7 +101,7 @@ impl CheckedFormat {
     }
 }
 
-/// RFC 3339 allows lower case, and a leap second.
+/// Returns `true` for a date-time in lower case or with a leap second, as RFC 3339 allows.
 fn is_odd_date_time(text: &str) -> bool {
     let upper = text.to_ascii_uppercase();
     let plain = match upper.find(":60") {

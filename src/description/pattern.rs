@@ -25,7 +25,7 @@ const MAX_BACKTRACKED_BYTES: usize = 256;
 pub(crate) enum PatternRule {
     /// Takes time that is linear in the text.
     Regular(Regex),
-    /// Looks around or back, and may take more time than there is.
+    /// A pattern with look-around or back-references, matched with a bounded number of backtracks.
     Backtracking(Box<fancy_regex::Regex>),
 }
 

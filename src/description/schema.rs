@@ -60,7 +60,7 @@ impl KindSet {
         Self(self.0 & other.0)
     }
 
-    pub(crate) fn has(self, other: Self) -> bool {
+    pub(crate) fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 
@@ -75,8 +75,8 @@ impl KindSet {
             (Self::OBJECT, "object"),
             (Self::STRING, "string"),
         ];
-        let own = named.into_iter().filter(|(kind, _)| self.has(*kind));
-        let is_implied = |name: &str| name == "integer" && self.has(Self::FRACTION);
+        let own = named.into_iter().filter(|(kind, _)| self.intersects(*kind));
+        let is_implied = |name: &str| name == "integer" && self.intersects(Self::FRACTION);
         own.map(|(_, name)| name).filter(|name| !is_implied(name)).collect()
     }
 }
@@ -131,8 +131,8 @@ pub(crate) struct TextRules {
     pub(crate) format: Option<CheckedFormat>,
     pub(crate) pattern: Option<PatternRule>,
     /// Bounds of the length in characters.
-    pub(crate) least: u64,
-    pub(crate) most: Option<u64>,
+    pub(crate) min_length: u64,
+    pub(crate) max_length: Option<u64>,
 }
 
 /// Rules for numbers.
@@ -141,8 +141,8 @@ pub(crate) struct NumberRules {
     pub(crate) format: Option<CheckedFormat>,
     pub(crate) minimum: Option<f64>,
     pub(crate) maximum: Option<f64>,
-    pub(crate) above: Option<f64>,
-    pub(crate) below: Option<f64>,
+    pub(crate) exclusive_minimum: Option<f64>,
+    pub(crate) exclusive_maximum: Option<f64>,
     pub(crate) multiple_of: Option<f64>,
 }
 
@@ -152,8 +152,8 @@ pub(crate) struct ListRules {
     pub(crate) first: Vec<SchemaId>,
     pub(crate) rest: Option<SchemaId>,
     pub(crate) contains: Option<(SchemaId, u64, Option<u64>)>,
-    pub(crate) least: u64,
-    pub(crate) most: Option<u64>,
+    pub(crate) min_items: u64,
+    pub(crate) max_items: Option<u64>,
     pub(crate) is_unique: bool,
     pub(crate) unevaluated: Option<SchemaId>,
 }
@@ -167,8 +167,8 @@ pub(crate) struct ObjectRules {
     pub(crate) additional: Option<SchemaId>,
     pub(crate) unevaluated: Option<SchemaId>,
     pub(crate) names: Option<SchemaId>,
-    pub(crate) least: u64,
-    pub(crate) most: Option<u64>,
+    pub(crate) min_properties: u64,
+    pub(crate) max_properties: Option<u64>,
     pub(crate) dependent_required: Vec<(Box<str>, Vec<Box<str>>)>,
     pub(crate) dependent_schemas: Vec<(Box<str>, SchemaId)>,
 }

@@ -28,7 +28,7 @@ pub(super) struct ApiChange {
 
 /// The counts of a part that came on one side and not on the other.
 #[derive(Clone, Copy, Debug)]
-struct Chance {
+struct TrialCounts {
     shown: u64,
     of: u64,
     /// Trials on the side where it did not come.
@@ -70,7 +70,7 @@ fn missing_endpoint(
     (has, lacks): (&ApiModel, &ApiModel),
     tests: u64,
 ) -> ApiChange {
-    let chance = Chance {
+    let chance = TrialCounts {
         shown: operation.requests,
         of: requests_of(has, &operation.host),
         other: requests_of(lacks, &operation.host),
@@ -93,7 +93,7 @@ fn requests_of(model: &ApiModel, host: &str) -> u64 {
 fn confidence(
     shown_is_observed: bool,
     other_is_observed: bool,
-    chance: Chance,
+    chance: TrialCounts,
     tests: u64,
 ) -> Option<f64> {
     match (shown_is_observed, other_is_observed) {
@@ -126,7 +126,7 @@ impl ApiChange {
         }
     }
 
-    fn set(&mut self, is_observed: bool, chance: Chance, confidence: Option<f64>) {
+    fn set(&mut self, is_observed: bool, chance: TrialCounts, confidence: Option<f64>) {
         self.confidence = confidence;
         if is_observed {
             self.count = Some(chance.shown);
@@ -222,7 +222,7 @@ impl OperationComparison<'_> {
         rule: DiffRule,
         place: String,
         detail: String,
-        chance: Option<(bool, Chance)>,
+        chance: Option<(bool, TrialCounts)>,
         confidence: Option<f64>,
     ) {
         let mut told = ApiChange::new(rule, self.new);
@@ -245,13 +245,13 @@ impl OperationComparison<'_> {
     ) {
         let (old_all, new_all) = (old.values().sum::<u64>(), new.values().sum::<u64>());
         for (name, count) in old.iter().filter(|(name, _)| !new.contains_key(*name)) {
-            let chance = Chance { shown: *count, of: old_all, other: new_all };
+            let chance = TrialCounts { shown: *count, of: old_all, other: new_all };
             let sure = confidence(self.is_observed.0, self.is_observed.1, chance, self.tests);
             let told = Some((self.is_observed.0, chance));
             self.push(rules(name).0, place(name), String::new(), told, sure);
         }
         for (name, count) in new.iter().filter(|(name, _)| !old.contains_key(*name)) {
-            let chance = Chance { shown: *count, of: new_all, other: old_all };
+            let chance = TrialCounts { shown: *count, of: new_all, other: old_all };
             let sure = confidence(self.is_observed.1, self.is_observed.0, chance, self.tests);
             let told = Some((self.is_observed.1, chance));
             self.push(rules(name).1, place(name), String::new(), told, sure);
@@ -306,9 +306,11 @@ impl OperationComparison<'_> {
         };
         let (old_all, new_all) = (old.values().sum(), new.values().sum());
         let chance = match rule {
-            DiffRule::SecurityAdded => Chance { shown: old[""], of: old_all, other: new_all },
-            DiffRule::SecurityRemoved => Chance { shown: new[""], of: new_all, other: old_all },
-            _ => Chance { shown: old_all, of: old_all, other: new_all },
+            DiffRule::SecurityAdded => TrialCounts { shown: old[""], of: old_all, other: new_all },
+            DiffRule::SecurityRemoved => {
+                TrialCounts { shown: new[""], of: new_all, other: old_all }
+            }
+            _ => TrialCounts { shown: old_all, of: old_all, other: new_all },
         };
         let sure = confidence(self.is_observed.0, self.is_observed.1, chance, self.tests);
         let names = |of: &BTreeMap<String, u64>| {

@@ -1,4 +1,4 @@
-//! What a comparison knows of an API, whether it was observed or is described.
+//! The model of one side of a comparison, for observed and for described APIs.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -10,7 +10,7 @@ use crate::diff::model::ApiModel;
 use crate::diff::{DiffOptions, DiffSide};
 use crate::finding::{Finding, FindingLocation, FindingReport, fingerprint};
 use crate::flow::text;
-use crate::math::grouped;
+use crate::math::format_thousands;
 
 /// Makes the report.
 pub(super) fn diff_report(
@@ -50,10 +50,10 @@ pub(super) fn diff_report(
     let said = |model: &ApiModel| {
         let count = model.operations.len() as u64;
         let noun = if count == 1 { "endpoint" } else { "endpoints" };
-        format!("{} {noun}", grouped(count))
+        format!("{} {noun}", format_thousands(count))
     };
     let unlikely = if left_out > 0 {
-        format!(", {} changes left out that may be chance", grouped(left_out as u64))
+        format!(", {} changes left out that may be chance", format_thousands(left_out as u64))
     } else {
         String::new()
     };

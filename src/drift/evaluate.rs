@@ -127,11 +127,11 @@ pub(crate) fn evaluate(
 impl<'v> Evaluator<'_, 'v> {
     fn issue(&mut self, rule: DriftRule, schema: SchemaId, stated: impl FnOnce() -> String) {
         self.out.is_invalid = true;
-        self.tell(rule, schema, stated);
+        self.record_issue(rule, schema, stated);
     }
 
     /// Tells something that does not make the value invalid.
-    fn tell(&mut self, rule: DriftRule, schema: SchemaId, stated: impl FnOnce() -> String) {
+    fn record_issue(&mut self, rule: DriftRule, schema: SchemaId, stated: impl FnOnce() -> String) {
         if self.is_quick || self.out.issues.len() >= MAX_ISSUES {
             return;
         }
@@ -180,7 +180,7 @@ impl<'v> Evaluator<'_, 'v> {
         if let MessageValue::Object(members) = value
             && self.has_unnamed
         {
-            self.undescribed(start, members);
+            self.report_undescribed(start, members);
         }
         self.applied.truncate(start);
         self.in_place = outer;
@@ -228,7 +228,7 @@ impl<'v> Evaluator<'_, 'v> {
             self.issue(DriftRule::ForbiddenProperty, id, || "nothing is allowed here".to_owned());
             return;
         }
-        if !schema.kinds.has(value.kind()) {
+        if !schema.kinds.intersects(value.kind()) {
             let rule = if *value == MessageValue::Null {
                 DriftRule::NullNotAllowed
             } else {
@@ -298,11 +298,14 @@ impl<'v> Evaluator<'_, 'v> {
         {
             self.issue(DriftRule::OutOfBounds, id, || "the pattern does not match".to_owned());
         }
-        if rules.least > 0 || rules.most.is_some() {
+        if rules.min_length > 0 || rules.max_length.is_some() {
             let length = text.chars().count() as u64;
-            if length < rules.least || rules.most.is_some_and(|most| length > most) {
+            if length < rules.min_length || rules.max_length.is_some_and(|most| length > most) {
                 self.issue(DriftRule::OutOfBounds, id, || {
-                    format!("the schema states {}", bounds(rules.least, rules.most, "character"))
+                    format!(
+                        "the schema states {}",
+                        bounds(rules.min_length, rules.max_length, "character")
+                    )
                 });
             }
         }
@@ -311,8 +314,8 @@ impl<'v> Evaluator<'_, 'v> {
     fn number(&mut self, id: SchemaId, rules: &NumberRules, value: &MessageValue<'_>, number: f64) {
         let is_outside = rules.minimum.is_some_and(|least| number < least)
             || rules.maximum.is_some_and(|most| number > most)
-            || rules.above.is_some_and(|least| number <= least)
-            || rules.below.is_some_and(|most| number >= most);
+            || rules.exclusive_minimum.is_some_and(|least| number <= least)
+            || rules.exclusive_maximum.is_some_and(|most| number >= most);
         if is_outside {
             self.issue(DriftRule::OutOfBounds, id, || "the number is beyond the bound".to_owned());
         }
@@ -342,9 +345,9 @@ impl<'v> Evaluator<'_, 'v> {
 
     fn list(&mut self, id: SchemaId, rules: &ListRules, items: &'v [MessageValue<'_>]) {
         let length = items.len() as u64;
-        if length < rules.least || rules.most.is_some_and(|most| length > most) {
+        if length < rules.min_items || rules.max_items.is_some_and(|most| length > most) {
             self.issue(DriftRule::OutOfBounds, id, || {
-                format!("the schema states {}", bounds(rules.least, rules.most, "item"))
+                format!("the schema states {}", bounds(rules.min_items, rules.max_items, "item"))
             });
         }
         for (index, item) in items.iter().enumerate() {

@@ -11,7 +11,9 @@ use crate::description::path_text::texts_between;
 use crate::description::schema::SchemaId;
 use crate::description::security::SecurityScheme;
 use crate::drift::evaluate::{Evaluation, MessageDirection, SchemaMarks, evaluate};
-use crate::drift::parameters::{FormPairs, form_value, pairs, typed, value_of, value_of_text};
+use crate::drift::parameters::{
+    FormPairs, coerce_to_schema, form_value, pairs, value_of, value_of_text,
+};
 use crate::drift::rule::DriftRule;
 use crate::drift::value::MessageValue;
 use crate::flow::Flow;
@@ -71,7 +73,12 @@ pub(crate) fn judge(
         judge.request(flow, scratch);
     }
     if operation.is_deprecated {
-        judge.tell(DriftRule::DeprecatedUsed, "operation", String::new(), Some(&operation.place));
+        judge.record_exchange_issue(
+            DriftRule::DeprecatedUsed,
+            "operation",
+            String::new(),
+            Some(&operation.place),
+        );
     }
     if let (Some(status), Some(_)) = (status, &flow.response) {
         judge.response(flow, status, scratch);
@@ -87,7 +94,7 @@ struct ExchangeJudge<'a> {
 }
 
 impl ExchangeJudge<'_> {
-    fn tell(
+    fn record_exchange_issue(
         &mut self,
         rule: DriftRule,
         place: &str,
@@ -111,7 +118,7 @@ impl ExchangeJudge<'_> {
             let separator = if issue.place.is_empty() { "" } else { " " };
             let place = format!("{place}{separator}{}", issue.place);
             let source = self.api.schemas.place(issue.schema).clone();
-            self.tell(issue.rule, &place, issue.stated, Some(&source));
+            self.record_exchange_issue(issue.rule, &place, issue.stated, Some(&source));
         }
     }
 
@@ -124,7 +131,12 @@ impl ExchangeJudge<'_> {
         }
         if parameter.is_deprecated {
             let place = format!("{} {}", parameter.location.name(), parameter.name);
-            self.tell(DriftRule::DeprecatedUsed, &place, String::new(), Some(&parameter.place));
+            self.record_exchange_issue(
+                DriftRule::DeprecatedUsed,
+                &place,
+                String::new(),
+                Some(&parameter.place),
+            );
         }
     }
 
@@ -151,7 +163,12 @@ impl ExchangeJudge<'_> {
                 None if parameter.is_required && !is_described_elsewhere(&parameter.name) => {
                     let place = format!("{} {}", parameter.location.name(), parameter.name);
                     let stated = "the parameter is required".to_owned();
-                    self.tell(DriftRule::MissingRequired, &place, stated, Some(&parameter.place));
+                    self.record_exchange_issue(
+                        DriftRule::MissingRequired,
+                        &place,
+                        stated,
+                        Some(&parameter.place),
+                    );
                 }
                 None => {}
             }
@@ -206,7 +223,12 @@ impl ExchangeJudge<'_> {
                 None if parameter.is_required && parameter.style != ParameterStyle::Members => {
                     let place = format!("query {}", parameter.name);
                     let stated = "the parameter is required".to_owned();
-                    self.tell(DriftRule::MissingRequired, &place, stated, Some(&parameter.place));
+                    self.record_exchange_issue(
+                        DriftRule::MissingRequired,
+                        &place,
+                        stated,
+                        Some(&parameter.place),
+                    );
                 }
                 None => {}
             }
@@ -230,7 +252,7 @@ impl ExchangeJudge<'_> {
                 continue;
             }
             let place = format!("query {name}");
-            self.tell(
+            self.record_exchange_issue(
                 DriftRule::UndocumentedParameter,
                 &place,
                 String::new(),
@@ -264,7 +286,12 @@ impl ExchangeJudge<'_> {
                 needed.iter().map(SecurityScheme::text).collect::<Vec<_>>().join(" and ")
             });
             let stated = format!("stated is {}", each.collect::<Vec<_>>().join(", or "));
-            self.tell(DriftRule::SecurityNotSent, "security", stated, Some(&operation.place));
+            self.record_exchange_issue(
+                DriftRule::SecurityNotSent,
+                "security",
+                stated,
+                Some(&operation.place),
+            );
         }
     }
 
@@ -278,7 +305,12 @@ impl ExchangeJudge<'_> {
                 let media_type = media_type_of(content_type);
                 let place = format!("request body {}", shown(&media_type));
                 let said = "no body is described".to_owned();
-                self.tell(DriftRule::UndocumentedMediaType, &place, said, Some(&operation.place));
+                self.record_exchange_issue(
+                    DriftRule::UndocumentedMediaType,
+                    &place,
+                    said,
+                    Some(&operation.place),
+                );
             }
             return;
         };
@@ -288,7 +320,12 @@ impl ExchangeJudge<'_> {
                 || flow.request_headers.get(b"content-length") == Some(b"0");
             if stated.is_required && is_empty {
                 let said = "the body is required".to_owned();
-                self.tell(DriftRule::MissingRequired, "request body", said, Some(&stated.place));
+                self.record_exchange_issue(
+                    DriftRule::MissingRequired,
+                    "request body",
+                    said,
+                    Some(&stated.place),
+                );
             }
             return;
         }
@@ -313,7 +350,12 @@ impl ExchangeJudge<'_> {
         let operation = self.operation;
         let Some(stated) = operation.response(status) else {
             let place = format!("response {status}");
-            self.tell(DriftRule::UndocumentedStatus, &place, String::new(), Some(&operation.place));
+            self.record_exchange_issue(
+                DriftRule::UndocumentedStatus,
+                &place,
+                String::new(),
+                Some(&operation.place),
+            );
             return;
         };
         self.out.statuses.push(stated.statuses);
@@ -356,7 +398,12 @@ impl ExchangeJudge<'_> {
         let media_type = media_type_of(content_type);
         let Some(content) = content_for(contents, &media_type) else {
             let place = format!("{place} {}", shown(&media_type));
-            self.tell(DriftRule::UndocumentedMediaType, &place, String::new(), Some(source));
+            self.record_exchange_issue(
+                DriftRule::UndocumentedMediaType,
+                &place,
+                String::new(),
+                Some(source),
+            );
             return;
         };
         let Some(schema) = content.schema else { return };
@@ -394,7 +441,7 @@ impl ExchangeJudge<'_> {
                 // Text is a string; content in bytes is not looked at.
                 if media_type.starts_with("text/") {
                     let text = String::from_utf8_lossy(&text);
-                    let value = typed(&self.api.schemas, Some(schema), text);
+                    let value = coerce_to_schema(&self.api.schemas, Some(schema), text);
                     self.body_value(&place, schema, &value, direction);
                 }
             }

@@ -18,24 +18,24 @@ pub(super) fn pairs(text: &[u8]) -> FormPairs<'_> {
 }
 
 /// A text as the schema expects it: a number or a boolean where it is written as one and the schema allows that.
-pub(super) fn typed<'t>(
+pub(super) fn coerce_to_schema<'t>(
     set: &SchemaSet,
     schema: Option<SchemaId>,
     text: Cow<'t, str>,
 ) -> MessageValue<'t> {
     let kinds = schema.map_or(KindSet::STRING, |schema| set.kinds(schema));
-    let is_number = kinds.has(KindSet::INTEGER.or(KindSet::FRACTION));
+    let is_number = kinds.intersects(KindSet::INTEGER.or(KindSet::FRACTION));
     if is_number
         && let Some(number @ (MessageValue::Integer(_) | MessageValue::Number(_))) =
             number_of(&text)
     {
         return number;
     }
-    if kinds.has(KindSet::BOOLEAN) && matches!(&*text, "true" | "false") {
+    if kinds.intersects(KindSet::BOOLEAN) && matches!(&*text, "true" | "false") {
         return MessageValue::Boolean(text == "true");
     }
-    if kinds.has(KindSet::NULL)
-        && !kinds.has(KindSet::STRING)
+    if kinds.intersects(KindSet::NULL)
+        && !kinds.intersects(KindSet::STRING)
         && (text.is_empty() || text == "null")
     {
         return MessageValue::Null;
@@ -92,7 +92,7 @@ pub(super) fn value_of<'q>(
                 let of_member = schema.and_then(|schema| property(set, schema, name));
                 if of_member.is_some() || **name == *parameter.name {
                     used(index);
-                    members.push((name.clone(), typed(set, of_member, value.clone())));
+                    members.push((name.clone(), coerce_to_schema(set, of_member, value.clone())));
                 }
             }
             (!members.is_empty()).then(|| MessageValue::object(members))
@@ -100,9 +100,10 @@ pub(super) fn value_of<'q>(
         style => {
             let is_list = schema.is_some_and(|schema| {
                 let kinds = set.kinds(schema);
-                kinds.has(KindSet::ARRAY)
+                kinds.intersects(KindSet::ARRAY)
             });
-            let is_only_list = schema.is_some_and(|schema| !set.kinds(schema).has(KindSet::STRING));
+            let is_only_list =
+                schema.is_some_and(|schema| !set.kinds(schema).intersects(KindSet::STRING));
             let bracketed =
                 |name: &str| is_list && name.strip_suffix("[]") == Some(&*parameter.name);
             let mut values = Vec::new();
@@ -115,7 +116,9 @@ pub(super) fn value_of<'q>(
             let first = values.first()?.clone();
             if style == ParameterStyle::Json {
                 let parsed = serde_json::from_str::<serde_json::Value>(&first).ok();
-                return Some(parsed.map_or(MessageValue::Text(first), |value| owned(&value)));
+                return Some(
+                    parsed.map_or(MessageValue::Text(first), |value| to_message_value(&value)),
+                );
             }
             if !is_list
                 || (values.len() == 1
@@ -123,7 +126,7 @@ pub(super) fn value_of<'q>(
                     && style == ParameterStyle::Repeated
                     && !parameter.name.ends_with("[]"))
             {
-                return Some(typed(set, schema, first));
+                return Some(coerce_to_schema(set, schema, first));
             }
             let item = schema.and_then(|schema| items(set, schema));
             let texts: Vec<Cow<'q, str>> = match style {
@@ -135,7 +138,9 @@ pub(super) fn value_of<'q>(
                     .collect(),
                 _ => values,
             };
-            Some(MessageValue::List(texts.into_iter().map(|text| typed(set, item, text)).collect()))
+            Some(MessageValue::List(
+                texts.into_iter().map(|text| coerce_to_schema(set, item, text)).collect(),
+            ))
         }
     }
 }
@@ -150,15 +155,16 @@ pub(super) fn value_of_text<'t>(
     let kinds = set.kinds(schema);
     if parameter.style == ParameterStyle::Json {
         let parsed = serde_json::from_str::<serde_json::Value>(&text).ok();
-        return parsed.map_or(MessageValue::Text(text), |value| owned(&value));
+        return parsed.map_or(MessageValue::Text(text), |value| to_message_value(&value));
     }
-    if kinds.has(KindSet::ARRAY) && !kinds.has(KindSet::STRING) {
+    if kinds.intersects(KindSet::ARRAY) && !kinds.intersects(KindSet::STRING) {
         let item = items(set, schema);
-        let parts =
-            text.split(',').map(|part| typed(set, item, Cow::Owned(part.trim().to_owned())));
+        let parts = text
+            .split(',')
+            .map(|part| coerce_to_schema(set, item, Cow::Owned(part.trim().to_owned())));
         return MessageValue::List(parts.collect());
     }
-    typed(set, Some(schema), text)
+    coerce_to_schema(set, Some(schema), text)
 }
 
 /// A form as an object: fields that come more than once are lists.
@@ -180,16 +186,19 @@ pub(super) fn form_value<'q>(
         let own = schema.and_then(|schema| property(set, schema, &name));
         let is_list = own.is_some_and(|own| {
             let kinds = set.kinds(own);
-            kinds.has(KindSet::ARRAY) && (!kinds.has(KindSet::STRING) || values.len() > 1)
+            kinds.intersects(KindSet::ARRAY)
+                && (!kinds.intersects(KindSet::STRING) || values.len() > 1)
         });
         let value = match (is_list || values.len() > 1 || name.ends_with("[]"), values) {
             (true, values) => {
                 let item = own.and_then(|own| items(set, own));
                 MessageValue::List(
-                    values.into_iter().map(|value| typed(set, item, value)).collect(),
+                    values.into_iter().map(|value| coerce_to_schema(set, item, value)).collect(),
                 )
             }
-            (false, values) => typed(set, own, values.into_iter().next().unwrap_or_default()),
+            (false, values) => {
+                coerce_to_schema(set, own, values.into_iter().next().unwrap_or_default())
+            }
         };
         (name, value)
     });
@@ -228,7 +237,7 @@ fn find(
     schema.reference.iter().chain(branches).find_map(|next| find(set, *next, depth - 1, of))
 }
 
-fn owned(value: &serde_json::Value) -> MessageValue<'static> {
+fn to_message_value(value: &serde_json::Value) -> MessageValue<'static> {
     match value {
         serde_json::Value::Null => MessageValue::Null,
         serde_json::Value::Bool(value) => MessageValue::Boolean(*value),
@@ -237,9 +246,14 @@ fn owned(value: &serde_json::Value) -> MessageValue<'static> {
             MessageValue::Integer,
         ),
         serde_json::Value::String(text) => MessageValue::Text(Cow::Owned(text.clone())),
-        serde_json::Value::Array(items) => MessageValue::List(items.iter().map(owned).collect()),
+        serde_json::Value::Array(items) => {
+            MessageValue::List(items.iter().map(to_message_value).collect())
+        }
         serde_json::Value::Object(members) => MessageValue::object(
-            members.iter().map(|(name, value)| (Cow::Owned(name.clone()), owned(value))).collect(),
+            members
+                .iter()
+                .map(|(name, value)| (Cow::Owned(name.clone()), to_message_value(value)))
+                .collect(),
         ),
     }
 }

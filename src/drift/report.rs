@@ -36,8 +36,11 @@ pub(crate) fn drift_report(
     }
     for (index, names) in coarse_parameters(api, documented) {
         let operation = &api.operations[index.0];
-        let mut found =
-            bare(DriftRule::TemplateTooCoarse, &operation.name(), &format!("path {}", index.1));
+        let mut found = new_finding(
+            DriftRule::TemplateTooCoarse,
+            &operation.name(),
+            &format!("path {}", index.1),
+        );
         let names: Vec<&str> = names.iter().take(5).map(|name| &**name).collect();
         found.message = format!("{}: {}", found.message, names.join(", "));
         findings.push(found);
@@ -76,10 +79,10 @@ pub(crate) fn drift_report(
 
 fn exchanges(count: u64) -> String {
     let noun = if count == 1 { "exchange" } else { "exchanges" };
-    format!("{} {noun}", crate::math::grouped(count))
+    format!("{} {noun}", crate::math::format_thousands(count))
 }
 
-fn bare(rule: DriftRule, operation: &str, place: &str) -> Finding {
+fn new_finding(rule: DriftRule, operation: &str, place: &str) -> Finding {
     Finding {
         rule: rule.name().to_owned(),
         severity: rule.severity(),
@@ -112,7 +115,7 @@ fn finding_of(
     } else {
         (operation, key.place.clone())
     };
-    let mut found = bare(key.rule, &operation, &place);
+    let mut found = new_finding(key.rule, &operation, &place);
     if !evidence.stated.is_empty() {
         found.message = format!("{}: {}", found.message, evidence.stated);
     }
@@ -132,7 +135,7 @@ fn finding_of(
 }
 
 fn undocumented_endpoint(api: &ApiDescription, pattern: &crate::report::Pattern) -> Finding {
-    let mut found = bare(DriftRule::UndocumentedEndpoint, &pattern.endpoint, "");
+    let mut found = new_finding(DriftRule::UndocumentedEndpoint, &pattern.endpoint, "");
     // Probes of strangers are answered with 404, and nobody describes what is not there.
     let is_only_404 = pattern.status_codes.keys().all(|status| status == "404")
         && !pattern.status_codes.is_empty();

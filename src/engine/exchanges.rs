@@ -161,7 +161,7 @@ impl FlowChoice {
             }
             Self::Endpoint { filter, decision, ids, .. } => {
                 let label = decision.routes.label(flow)?;
-                let is_wanted = ids.contains(&label.id) && filter.leaves_out(flow).is_none();
+                let is_wanted = ids.contains(&label.id) && filter.skip_reason(flow).is_none();
                 is_wanted.then_some(&*label.endpoint)
             }
         }

@@ -70,7 +70,7 @@ impl Filter {
             return Err(*reason);
         }
         let flow = found.flow().ok_or(SkipReason::NotHttp)?;
-        flow.reason_to_skip().or_else(|| self.leaves_out(flow)).map_or(Ok(flow), Err)
+        flow.reason_to_skip().or_else(|| self.skip_reason(flow)).map_or(Ok(flow), Err)
     }
 
     /// The reason why a flow is left out. `None` if it is selected.
@@ -82,7 +82,7 @@ impl Filter {
     /// let flow = Flow::new("GET", "https://api.example.com/").unwrap();
     /// assert_eq!(filter.leaves_out(&flow), None);
     /// ```
-    pub fn leaves_out(&self, flow: &Flow<'_>) -> Option<SkipReason> {
+    pub fn skip_reason(&self, flow: &Flow<'_>) -> Option<SkipReason> {
         if !self.domains.is_empty()
             && !self.domains.iter().any(|domain| is_in_domain(&host_name(flow), domain))
         {

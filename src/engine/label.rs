@@ -115,7 +115,7 @@ pub fn label(
         decode(
             &captures.sources[batch.source],
             batch,
-            Bodies::Left,
+            Bodies::Skip,
             goes_on,
             &mut |offset, found: CaptureItem<'_>| {
                 if let Ok(flow) = filter.check(&found) {

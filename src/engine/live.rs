@@ -121,7 +121,7 @@ impl<S: FlowCollector + Clone + Sync> Live<S> {
     /// Fails if a thread cannot be started and if the monitor stopped the run. All files are then
     /// read again the next time.
     pub(super) fn refresh(&mut self, monitor: &dyn Monitor) -> Result<(), Error> {
-        let looked = self.look_once(monitor);
+        let looked = self.refresh_once(monitor);
         if looked.is_err() {
             self.files.clear();
             self.groups.clear();
@@ -147,7 +147,7 @@ impl<S: FlowCollector + Clone + Sync> Live<S> {
             && files.iter().all(is_same)
     }
 
-    fn look_once(&mut self, monitor: &dyn Monitor) -> Result<(), Error> {
+    fn refresh_once(&mut self, monitor: &dyn Monitor) -> Result<(), Error> {
         let listing = Listing::of(&self.paths);
         let before = self.problems_in_words();
         let is_other = self.update_files(&listing);

@@ -58,7 +58,7 @@ pub enum LabelField {
 impl Options {
     /// Whether the readers must read bodies.
     pub(super) fn read_bodies(&self) -> Bodies {
-        if self.bodies { Bodies::Read } else { Bodies::Left }
+        if self.bodies { Bodies::Read } else { Bodies::Skip }
     }
 
     /// An empty state that observes what these options ask for in one pass.

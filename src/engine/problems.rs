@@ -5,7 +5,7 @@ use crate::engine::CompatAnswer;
 use crate::engine::analysis::{Analysis, ObservedState};
 use crate::error::Error;
 use crate::flow::text;
-use crate::math::grouped;
+use crate::math::format_thousands;
 use crate::report::decision::rule_problems;
 use crate::skip::Skips;
 
@@ -97,7 +97,7 @@ pub(super) fn problems(
             sentences.push(format!("{name}: at {unit} {}: {}", place.offset, place.message));
         }
         if count > places.len() as u64 {
-            let more = grouped(count - places.len() as u64);
+            let more = format_thousands(count - places.len() as u64);
             sentences.push(format!("... and {more} more: {}", reason.name()));
         }
     }
@@ -112,7 +112,7 @@ fn capped(mut sentences: Vec<String>, about: &str) -> Vec<String> {
     let more = sentences.len().saturating_sub(MAX_ALIKE);
     if more > 0 {
         sentences.truncate(MAX_ALIKE);
-        sentences.push(format!("... and {} more {about}", grouped(more as u64)));
+        sentences.push(format!("... and {} more {about}", format_thousands(more as u64)));
     }
     sentences
 }

@@ -228,7 +228,7 @@ impl LiveCaptures {
             Live::new(self.paths.clone(), self.format, self.options.clone(), new)
         });
         recent.refresh(monitor)?;
-        let patterns = recent.total().among(scope.domain.as_deref(), limit);
+        let patterns = recent.total().newest_of_domain(scope.domain.as_deref(), limit);
         Ok(patterns.map(|patterns| self.decide(patterns, recent, scope.domain.is_some())))
     }
 

@@ -93,7 +93,7 @@ impl NewestFlows {
 
     /// A state of the `limit` newest flows of a domain. `None` if flows that were not kept may be
     /// among them.
-    pub(super) fn among(&self, domain: Option<&str>, limit: usize) -> Option<Patterns> {
+    pub(super) fn newest_of_domain(&self, domain: Option<&str>, limit: usize) -> Option<Patterns> {
         let is_in = |aged: &&TimedFlow| {
             domain.is_none_or(|domain| aged.flow.with(|flow| in_domain(flow, domain)))
         };

@@ -7,8 +7,8 @@ use ratatui::layout::Rect;
 use crate::engine::{Analysis, Change};
 use crate::explorer::session::ExplorerSession;
 use crate::explorer::tree_rows::{NodeKey, TreeRow, tree_rows};
-use crate::math::grouped;
-use crate::output::{OverviewOptions, counted};
+use crate::math::format_thousands;
+use crate::output::{OverviewOptions, format_count};
 use crate::report::Pattern;
 use crate::report::endpoint_class::EndpointClass;
 use crate::report::overview::Overview;
@@ -43,7 +43,7 @@ pub(super) enum Question {
 pub(super) struct Prompt {
     pub(super) question: Question,
     pub(super) answer: String,
-    /// What the question is about, if it does not say that itself.
+    /// The subject of the question, if the question itself does not name it.
     pub(super) about: String,
     /// The host and the segments that a correction will be about, whatever is chosen meanwhile.
     pub(super) place: Option<(String, Vec<String>)>,
@@ -270,13 +270,13 @@ impl Explorer {
         let left_out = totals.flows - totals.used;
         let left_out = match left_out {
             0 => String::new(),
-            count => format!(" ({} left out)", grouped(count)),
+            count => format!(" ({} left out)", format_thousands(count)),
         };
         format!(
             "{}{left_out}, {}, {}",
-            counted(totals.used, "flow"),
-            counted(totals.hosts, "host"),
-            counted(totals.patterns, "endpoint")
+            format_count(totals.used, "flow"),
+            format_count(totals.hosts, "host"),
+            format_count(totals.patterns, "endpoint")
         )
     }
 

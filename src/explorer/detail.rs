@@ -7,9 +7,9 @@ use crate::explorer::app::{Explorer, Pane};
 use crate::explorer::styles::{status_style, styled};
 use crate::explorer::tree_rows::{NodeKey, TreeRow};
 
-use crate::math::grouped;
+use crate::math::format_thousands;
 use crate::output::endpoint_details::EndpointDetails;
-use crate::output::{counted, status_classes};
+use crate::output::{format_count, status_classes};
 use crate::report::Pattern;
 use crate::report::timeline::TimelineInterval;
 
@@ -37,13 +37,13 @@ pub(super) fn detail_lines(explorer: &Explorer, width: u16) -> Vec<Line<'static>
     lines.into_iter().flat_map(|line| wrapped(line, usize::from(width))).collect()
 }
 
-/// What a node has below it.
+/// The lines about a node of the tree: its endpoints, requests and errors.
 fn node_lines(explorer: &Explorer, row: &TreeRow) -> Vec<Line<'static>> {
     let mut lines = vec![titled(explorer, row.label.clone())];
     lines.push(Line::from(format!(
         "{}, {}, {} % errors",
-        counted(row.requests, "request"),
-        counted(row.endpoints, "endpoint"),
+        format_count(row.requests, "request"),
+        format_count(row.endpoints, "endpoint"),
         (row.errors * 100).div_ceil(row.requests.max(1))
     )));
     if row.key == NodeKey::All {
@@ -60,7 +60,7 @@ fn node_lines(explorer: &Explorer, row: &TreeRow) -> Vec<Line<'static>> {
             lines.push(named(
                 explorer,
                 "left out",
-                format!("{} × {}", reason.replace('_', " "), grouped(*count)),
+                format!("{} × {}", reason.replace('_', " "), format_thousands(*count)),
             ));
         }
         for problem in explorer.problems() {
@@ -105,7 +105,7 @@ fn endpoint_lines(explorer: &Explorer, pattern: &Pattern) -> Vec<Line<'static>> 
             "{}  {}, {}  {}",
             pattern.host,
             pattern.class.name(),
-            counted(pattern.request_count, "request"),
+            format_count(pattern.request_count, "request"),
             pattern.id
         )),
         status_bar(explorer, pattern),
@@ -117,7 +117,7 @@ fn endpoint_lines(explorer: &Explorer, pattern: &Pattern) -> Vec<Line<'static>> 
     };
     let failed = match pattern.failed_count {
         0 => String::new(),
-        count => format!(", failed × {}", grouped(count)),
+        count => format!(", failed × {}", format_thousands(count)),
     };
     add("statuses", &format!("{}{failed}", details.statuses));
     add("p50/p95/p99", &details.latency);

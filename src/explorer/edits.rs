@@ -7,7 +7,7 @@ use crate::explorer::app::{Explorer, Pane, Prompt, Question};
 use crate::explorer::correction::{Correction, CorrectionKind};
 use crate::explorer::tree_rows::NodeKey;
 use crate::flow::text;
-use crate::output::counted;
+use crate::output::format_count;
 use crate::template::singular::singular;
 use crate::template::user_rules::is_name;
 
@@ -113,7 +113,7 @@ impl Explorer {
         match self.session.undo() {
             Some(left) => {
                 self.refresh();
-                self.say(format!("taken back; {} left", counted(left as u64, "correction")));
+                self.say(format!("taken back; {} left", format_count(left as u64, "correction")));
             }
             None => self.complain("there is no correction to take back"),
         }
@@ -132,7 +132,7 @@ impl Explorer {
         }
         match self.session.write(Path::new(name)) {
             Ok(count) => {
-                let count = counted(count as u64, "correction");
+                let count = format_count(count as u64, "correction");
                 let name = text::printable(name.as_bytes());
                 self.say(format!("{count} written; every command takes --rules {name}"));
             }

@@ -1,4 +1,4 @@
-//! What keys and the mouse do.
+//! Handling of keys and mouse events.
 
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 

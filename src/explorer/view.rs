@@ -11,8 +11,8 @@ use crate::explorer::detail::detail_lines;
 use crate::explorer::keys::KEYS;
 use crate::explorer::styles::{method_style, status_style, styled};
 use crate::explorer::tree_rows::NodeKey;
-use crate::math::grouped;
-use crate::output::counted;
+use crate::math::format_thousands;
+use crate::output::format_count;
 use crate::report::Pattern;
 use crate::report::endpoint_class::EndpointClass;
 use crate::report::selection::EndpointOrder;
@@ -126,7 +126,7 @@ impl Explorer {
                 (true, false) => "▸ ",
             };
             let label = format!("{}{marker}{}", " ".repeat(row.depth.min(12)), row.label);
-            let count = grouped(row.requests);
+            let count = format_thousands(row.requests);
             let label = cut(&label, width.saturating_sub(count.len() + 1));
             let gap = width.saturating_sub(Span::raw(&*label).width() + count.len());
             let style = if row.errors * 2 > row.requests { status_style(4) } else { Style::new() };
@@ -150,7 +150,7 @@ impl Explorer {
             EndpointOrder::Size => "size",
             EndpointOrder::Recent => "recent",
         };
-        let title = format!(" {} by {order} ", counted(self.table.len() as u64, "endpoint"));
+        let title = format!(" {} by {order} ", format_count(self.table.len() as u64, "endpoint"));
         let block = self.block(title, Pane::Table);
         let inner = block.inner(area);
         let room = usize::from(inner.height).saturating_sub(1);
@@ -209,7 +209,7 @@ impl Explorer {
         let latency = latency.map_or_else(String::new, |latency| format!("{:.0}", latency.p50));
         let method = format!("{:<7} ", cut(pattern.shown_method(), 7));
         let mut spans = vec![
-            Span::raw(format!("{:>8} ", grouped(pattern.request_count))),
+            Span::raw(format!("{:>8} ", format_thousands(pattern.request_count))),
             styled(self, method, method_style(&pattern.method)),
             Span::raw(path + &gap),
         ];
@@ -233,7 +233,7 @@ impl Explorer {
         self.scroll = self.scroll.min(most);
         let shown: Vec<Line<'_>> = lines.into_iter().skip(self.scroll).collect();
         let block = if most > self.scroll {
-            let more = counted((most - self.scroll) as u64, "line");
+            let more = format_count((most - self.scroll) as u64, "line");
             block.title_bottom(format!(" {more} more "))
         } else {
             block

@@ -87,7 +87,8 @@ pub(crate) fn has_static_ending(path: &[u8]) -> bool {
     })
 }
 
-/// CORS preflights name the method that is to follow. A bare OPTIONS is one whose headers were not recorded.
+/// Returns `true` for a CORS preflight, which names the method of the request that follows. A bare OPTIONS
+/// is one whose headers were not recorded.
 fn is_preflight(flow: &Flow<'_>) -> bool {
     let headers = flow.request_headers;
     headers.get(b"access-control-request-method").is_some()

@@ -53,8 +53,8 @@ impl Bridge {
     pub(super) fn forget_unreached(&mut self, id: &RequestId) -> Option<RequestId> {
         match self {
             Self::Direct => Some(id.clone()),
-            Self::LegacyServer(server) => server.unreached(id),
-            Self::ModernServer(server) => server.unreached(id),
+            Self::LegacyServer(server) => server.forget_unreached(id),
+            Self::ModernServer(server) => server.forget_unreached(id),
         }
     }
 }

@@ -135,14 +135,14 @@ impl ListeningSite {
 }
 
 impl HttpSite {
-    /// Ends what nobody uses and what belongs to identities that do not hold any more.
+    /// Ends idle sessions, and sessions of identities without a valid grant.
     fn end_unused(&self, holds: &dyn Fn(&str) -> bool) {
         self.sessions.end_unused(holds);
         self.stateless.end_unused(holds);
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<AnswerBody> {
-        if let Err(why) = self.access.is_from_here(&request) {
+        if let Err(why) = self.access.check_host_and_origin(&request) {
             self.note_refusal(why);
             return text(StatusCode::FORBIDDEN, why);
         }

@@ -25,7 +25,7 @@ const MAX_HANDSHAKE_TIME: Duration = Duration::from_mins(1);
 pub(super) struct Negotiated {
     pub(super) link: Link,
     pub(super) bridge: Bridge,
-    /// What the server said so far, for the client.
+    /// Messages of the server for the client that came during the negotiation.
     pub(super) to_client: Vec<Message>,
     /// The first message of the client, if it is to be handled like those that follow.
     pub(super) first: Option<Message>,

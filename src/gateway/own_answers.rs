@@ -22,7 +22,7 @@ pub(crate) const ANSWERED: [&str; 4] =
 /// The name under which mitmproxy-mcp presents itself.
 pub(super) const MITMPROXY_MCP: &str = "Mitmproxy Manager";
 
-/// What the listing of a tool says that the gateway answers.
+/// The note in the description of a tool that the gateway answers.
 const NOTE: &str = "Answered by the gateway from the server's database.";
 
 /// Answers from a database.
@@ -51,8 +51,8 @@ impl OwnAnswers {
     ) -> Self {
         let paths = vec![database.clone()];
         let captures = LiveCaptures::new(paths.clone(), InputFormat::Detect, Options::default());
-        let better = is_better.then(|| CaptureTools::new(paths, complain.clone()));
-        Self { database, tools, captures, better }
+        let own_tools = is_better.then(|| CaptureTools::new(paths, complain.clone()));
+        Self { database, tools, captures, better: own_tools }
     }
 
     pub(super) fn answers(&self, tool: &str) -> bool {
@@ -70,7 +70,7 @@ impl OwnAnswers {
         let description = entry["description"].as_str().unwrap_or_default().trim();
         let description = format!("{description}\n\n{NOTE}");
         let text = Value::from(description.trim()).to_string();
-        crate::jsonrpc::changed(listed, &[("description", Some(&text))])
+        crate::jsonrpc::replace_members(listed, &[("description", Some(&text))])
     }
 
     /// The answer to a call; `None` if the server must answer it, since the database cannot be read.

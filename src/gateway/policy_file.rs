@@ -35,7 +35,7 @@ struct LoadedPolicy {
     in_force: PolicyInForce,
     /// The file as it was when it was read last; `None` if it could not be looked at or must be read again.
     stamp: Option<FileStamp>,
-    /// What was last said of a version that is wrong, which is said once.
+    /// The last message about an invalid version of the file, so that each is reported once.
     told: String,
 }
 
@@ -81,7 +81,7 @@ impl PolicyFile {
     /// Fails if the file cannot be read or is wrong.
     pub(super) fn open(path: Option<&Path>, complain: OperatorMessages) -> Result<Self, Error> {
         let mut in_force =
-            PolicyInForce { policy: Arc::new(Policy::open()), fingerprint: Arc::from("") };
+            PolicyInForce { policy: Arc::new(Policy::allow_all()), fingerprint: Arc::from("") };
         if let Some(path) = path {
             // Says what is wrong, in the words of a program that does not start.
             in_force.policy = Arc::new(Policy::read(path, KnownTools::Any)?);

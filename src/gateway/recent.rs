@@ -70,7 +70,13 @@ impl RecentCalls {
         });
     }
 
-    pub(super) fn ended(&self, number: u64, upstream: &'static str, duration: f64, is_error: bool) {
+    pub(super) fn note_end(
+        &self,
+        number: u64,
+        upstream: &'static str,
+        duration: f64,
+        is_error: bool,
+    ) {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(call) = calls.iter_mut().rev().find(|call| call.call == number) {
             call.upstream = Some(upstream);

@@ -85,13 +85,13 @@ pub(super) fn connect(server: RemoteServer) -> Link {
         let client = Client::builder(TokioExecutor::new()).build(connector);
         let (session, routing) = (Mutex::default(), Mutex::default());
         let connection = RemoteConnection { server, client, session, routing, to_gateway };
-        carry(Arc::new(connection), to_server).await;
+        send_messages(Arc::new(connection), to_server).await;
     });
     Link { outgoing, incoming }
 }
 
 /// Sends messages until there are no more, then ends the session.
-async fn carry(connection: Arc<RemoteConnection>, mut messages: mpsc::Receiver<Message>) {
+async fn send_messages(connection: Arc<RemoteConnection>, mut messages: mpsc::Receiver<Message>) {
     let mut tasks = JoinSet::new();
     let mut running: BTreeMap<RequestId, AbortHandle> = BTreeMap::new();
     while let Some(message) = messages.recv().await {

@@ -53,7 +53,7 @@ pub(super) enum Ruling {
 /// A call that was ruled on.
 #[derive(Debug)]
 pub(super) struct RuledCall {
-    /// What the session asked with.
+    /// Number by which the session finds its waiting call.
     pub(super) ticket: u64,
     /// The number of the call in the log.
     pub(super) number: u64,
@@ -66,7 +66,7 @@ enum Job {
         ticket: u64,
         reply: UnboundedSender<RuledCall>,
     },
-    /// A line about what is over, which nothing waits for.
+    /// A log line about a finished event, written without delaying a call.
     Note(Vec<u8>),
     GiveBack(Reservation),
     Flush(mpsc::Sender<()>),
@@ -85,7 +85,7 @@ struct RulingWorker {
     store: Option<Arc<Store>>,
     audit: Option<AuditLog>,
     recent: Arc<RecentCalls>,
-    /// What counters begin with, by which policies that share a store have limits of their own.
+    /// Prefix of the names of counters, so that policies that share a store have separate limits.
     namespace: String,
     last_number: AtomicU64,
     logs_arguments: bool,
@@ -145,7 +145,7 @@ impl RulingQueue {
             let used = self.worker.store.as_ref().and_then(|store| store.used(&limit, now).ok());
             (limit, used)
         };
-        self.worker.counted(decision).into_iter().map(of).collect()
+        self.worker.limits_with_counters(decision).into_iter().map(of).collect()
     }
 
     /// Rules on a call. The answer comes with the ticket: at once where neither the store nor the log is needed.
@@ -170,7 +170,7 @@ impl RulingQueue {
 
     /// Notes what became of a call.
     pub(super) fn note(&self, outcome: &OutcomeLine<'_>) {
-        self.worker.recent.ended(
+        self.worker.recent.note_end(
             outcome.call,
             outcome.upstream,
             outcome.duration,
@@ -249,7 +249,7 @@ impl RulingWorker {
     }
 
     /// The limits of a decision with counters of this policy.
-    fn counted(&self, decision: &PolicyDecision) -> Vec<LimitUse> {
+    fn limits_with_counters(&self, decision: &PolicyDecision) -> Vec<LimitUse> {
         let mut limits = decision.limits.clone();
         for limit in &mut limits {
             limit.counter.insert_str(0, &self.namespace);
@@ -298,7 +298,9 @@ impl RulingWorker {
         let mut waiting = Vec::new();
         for job in jobs {
             match job {
-                Job::Rule { call, ticket, reply } => cases.push(self.opened(call, ticket, reply)),
+                Job::Rule { call, ticket, reply } => {
+                    cases.push(self.prepare_ruling(call, ticket, reply))
+                }
                 Job::Note(line) => lines.extend(line),
                 Job::GiveBack(reservation) => {
                     if let Some(Err(error)) =
@@ -352,12 +354,17 @@ impl RulingWorker {
         written.is_ok()
     }
 
-    fn opened(&self, call: ToolCall, ticket: u64, reply: UnboundedSender<RuledCall>) -> CallToRule {
+    fn prepare_ruling(
+        &self,
+        call: ToolCall,
+        ticket: u64,
+        reply: UnboundedSender<RuledCall>,
+    ) -> CallToRule {
         let in_force = self.policy.current();
         let decision = in_force.policy.decide(&call.caller.identity, &call.tool, &call.arguments);
         let is_counted = matches!(decision.verdict, Verdict::Allow | Verdict::Ask)
             && !matches!(call.approval, Approval::Continues | Approval::ContinuesApproved);
-        let limits = if is_counted { self.counted(&decision) } else { Vec::new() };
+        let limits = if is_counted { self.limits_with_counters(&decision) } else { Vec::new() };
         CallToRule { call, ticket, reply, number: self.next_number(), in_force, decision, limits }
     }
 

@@ -58,7 +58,8 @@ enum PendingRequest {
     Undecided(u64),
     Call(CallUnderway),
     ToolList,
-    /// The handshake, or what stands in its place.
+    /// The first request of the client: the handshake, or its replacement in the protocol without
+    /// one.
     Opening,
     /// A subscription to changes of the list of tools.
     ToolSubscription,

@@ -15,7 +15,7 @@ use crate::capture::location::{FileIdentity, identity_of};
 use crate::error::Error;
 use crate::gateway::store::counter::{CounterUses, ReservedUse, hash_of};
 use crate::policy::LimitUse;
-use crate::policy::ledger::{Exhausted, counted_once, longest_window};
+use crate::policy::ledger::{Exhausted, amounts_by_counter, longest_window};
 
 /// Time for which another gateway may hold the file before a call is refused.
 const MAX_WAIT: Duration = Duration::from_secs(2);
@@ -212,7 +212,7 @@ fn reserve_one(
     }
     let mut reserved = Vec::new();
     if takes {
-        for (counter, amount) in counted_once(limits) {
+        for (counter, amount) in amounts_by_counter(limits) {
             if let Some(uses) = counters.get(counter) {
                 reserved.push(uses.add(amount)?);
             }

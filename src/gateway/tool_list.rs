@@ -14,7 +14,7 @@ struct NamedTool<'t> {
 
 /// The result of `tools/list` without tools that are not listed, and with those that are changed; `None` if all stays as it is. A
 /// tool whose name cannot be read is not listed.
-pub(super) fn cut(
+pub(super) fn rewrite_tools(
     result: &str,
     is_listed: impl Fn(&str) -> bool,
     changed: impl Fn(&str, &str) -> Option<String>,
@@ -41,7 +41,7 @@ pub(super) fn cut(
         return None;
     }
     let list = format!("[{}]", kept.join(","));
-    crate::jsonrpc::changed(result, &[("tools", Some(&list))])
+    crate::jsonrpc::replace_members(result, &[("tools", Some(&list))])
 }
 
 #[cfg(test)]
@@ -52,11 +52,11 @@ mod tests {
     fn what_is_listed_stays_as_it_was_written() {
         let result =
             r#"{"tools": [{"name":"a", "x": 1.0}, {"name":"b"}, {"title":"c"}], "nextCursor":"2"}"#;
-        let cut_list = cut(result, |name| name == "a", |_, _| None).unwrap();
+        let cut_list = rewrite_tools(result, |name| name == "a", |_, _| None).unwrap();
         assert_eq!(cut_list, r#"{"tools":[{"name":"a", "x": 1.0}],"nextCursor":"2"}"#);
         let whole = r#"{"tools": [{"name":"a"}]}"#;
-        assert_eq!(cut(whole, |_| true, |_, _| None), None);
-        let new = cut(whole, |_| true, |_, _| Some("{}".to_owned())).unwrap();
+        assert_eq!(rewrite_tools(whole, |_| true, |_, _| None), None);
+        let new = rewrite_tools(whole, |_| true, |_, _| Some("{}".to_owned())).unwrap();
         assert_eq!(new, r#"{"tools":[{}]}"#);
     }
 }

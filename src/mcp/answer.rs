@@ -134,7 +134,7 @@ pub(super) struct BranchRow {
 impl From<Branch> for BranchRow {
     fn from(branch: Branch) -> Self {
         Self {
-            host: shown(&branch.host),
+            host: shorten_captured_text(&branch.host),
             path_prefix: whole_segments(&branch.path_prefix).to_owned(),
             patterns: branch.patterns,
             requests: branch.requests,
@@ -289,7 +289,7 @@ fn is_zero(number: &u64) -> bool {
 
 /// Returns captured text, shortened to [`limits::MAX_SHOWN_BYTES`]. The report has already escaped control characters
 /// and masked secrets.
-fn shown(word: &str) -> String {
+fn shorten_captured_text(word: &str) -> String {
     text::shortened(word.as_bytes(), limits::MAX_SHOWN_BYTES).into_owned()
 }
 
@@ -306,7 +306,7 @@ fn whole_segments(prefix: &str) -> &str {
 fn shown_keys<'a, C: FromIterator<(String, u64)>>(
     counts: impl IntoIterator<Item = (&'a String, &'a u64)>,
 ) -> C {
-    counts.into_iter().map(|(key, count)| (shown(key), *count)).collect()
+    counts.into_iter().map(|(key, count)| (shorten_captured_text(key), *count)).collect()
 }
 
 /// The kinds of values of the parameters at a location that are shown, by name.
@@ -314,7 +314,7 @@ fn kinds_of_parameters(pattern: &Pattern, location: &str) -> IndexMap<String, St
     let shown_ones = pattern.parameters.iter().take(limits::MAX_SHOWN_PARAMETERS);
     shown_ones
         .filter(|parameter| parameter.location == location)
-        .map(|parameter| (shown(&parameter.name), parameter.kind.clone()))
+        .map(|parameter| (shorten_captured_text(&parameter.name), parameter.kind.clone()))
         .collect()
 }
 
@@ -323,8 +323,8 @@ impl EndpointRow {
     pub(super) fn new(pattern: &Pattern, detail: Detail, reduced: bool) -> Self {
         let row = Self {
             id: pattern.id.clone(),
-            endpoint: shown(&pattern.endpoint),
-            host: shown(&pattern.host),
+            endpoint: shorten_captured_text(&pattern.endpoint),
+            host: shorten_captured_text(&pattern.host),
             request_count: pattern.request_count,
             class: if pattern.class == EndpointClass::Api { "" } else { pattern.class.name() },
             party: if pattern.party == Party::First { "" } else { pattern.party.name() },
@@ -357,9 +357,9 @@ impl EndpointRow {
                 }
             }
             Detail::Full => Self {
-                method: shown(&pattern.method),
-                path_pattern: shown(&pattern.path_pattern),
-                operation: shown(pattern.operation.as_deref().unwrap_or_default()),
+                method: shorten_captured_text(&pattern.method),
+                path_pattern: shorten_captured_text(&pattern.path_pattern),
+                operation: shorten_captured_text(pattern.operation.as_deref().unwrap_or_default()),
                 parameters: pattern.parameters.iter().map(ParameterRow::full).collect(),
                 status_codes: pattern.status_codes.clone(),
                 content_types: pattern.content_types.clone(),
@@ -367,7 +367,11 @@ impl EndpointRow {
                 common_headers: shown_keys(&pattern.common_headers),
                 failed_count: pattern.failed_count,
                 websocket_count: pattern.websocket_count,
-                sample_flow_ids: pattern.sample_flow_ids.iter().map(|id| shown(id)).collect(),
+                sample_flow_ids: pattern
+                    .sample_flow_ids
+                    .iter()
+                    .map(|id| shorten_captured_text(id))
+                    .collect(),
                 latency_ms: pattern.latency_ms.clone(),
                 response_bytes: pattern.response_bytes.clone(),
                 first_seen: pattern.first_seen.clone(),
@@ -408,7 +412,10 @@ impl ParameterRow {
             distinct: parameter.distinct,
             confidence: parameter.confidence,
             reasons: parameter.reasons.clone(),
-            source: parameter.source.as_ref().map(|source| shown(&source.in_words())),
+            source: parameter
+                .source
+                .as_ref()
+                .map(|source| shorten_captured_text(&source.in_words())),
             seen: parameter.seen,
             ..Self::plain(parameter)
         }
@@ -416,7 +423,7 @@ impl ParameterRow {
 
     fn plain(parameter: &Parameter) -> Self {
         Self {
-            name: shown(&parameter.name),
+            name: shorten_captured_text(&parameter.name),
             location: parameter.location.clone(),
             kind: parameter.kind.clone(),
             segment: None,
@@ -433,7 +440,7 @@ impl From<&NearMiss> for NearMissRow {
     fn from(near: &NearMiss) -> Self {
         Self {
             segment: near.segment as u64,
-            text: shown(&near.text),
+            text: shorten_captured_text(&near.text),
             judged: near.judged.clone(),
             probability: near.probability,
             reason: near.reason.clone(),

@@ -66,7 +66,7 @@ impl Authorizer {
         let decision = self.policy.decide(identity, tool, arguments);
         let asks = decision.verdict == Verdict::Ask;
         // A call that the user is asked about counts when it was approved.
-        let (limited, rule) = self.limited(decision, !asks);
+        let (limited, rule) = self.apply_limits(decision, !asks);
         if asks && limited == CallDecision::Allow {
             return (CallDecision::Ask, rule);
         }
@@ -75,7 +75,7 @@ impl Authorizer {
 
     /// Decides about a call that the user approved, which is still subject to the limits.
     pub(super) fn approved(&self, identity: &str, tool: &str, arguments: &Value) -> RuledDecision {
-        self.limited(self.policy.decide(identity, tool, arguments), true)
+        self.apply_limits(self.policy.decide(identity, tool, arguments), true)
     }
 
     /// Returns the operator's reason for the rule of this tool, which is shown to the user.
@@ -83,8 +83,9 @@ impl Authorizer {
         self.policy.reason(identity, tool).map(str::to_owned)
     }
 
-    /// What the policy says, unless a limit has no room. `takes` says whether the call counts.
-    fn limited(&self, decision: PolicyDecision, takes: bool) -> RuledDecision {
+    /// Checks the limits of a call that the policy does not refuse. `takes` says whether the call
+    /// counts.
+    fn apply_limits(&self, decision: PolicyDecision, takes: bool) -> RuledDecision {
         match decision.verdict {
             Verdict::Hidden => return (CallDecision::Hidden, decision.rule),
             Verdict::Deny => return (CallDecision::Deny(decision.refusal()), decision.rule),

@@ -19,7 +19,7 @@ use crate::audit::{self, AuditEntry, AuditLog};
 use crate::engine::Progress;
 use crate::mcp::authorization::{Authorizer, CallDecision, MAX_APPROVAL_TIME, RuledDecision};
 use crate::mcp::messages;
-use crate::mcp::tools::{Answer, NAMES, ToolHandler, definitions, translated};
+use crate::mcp::tools::{Answer, NAMES, ToolHandler, definitions, translate_call};
 use crate::policy::shown_identity;
 
 /// Minimum time between two progress notifications.
@@ -86,7 +86,7 @@ impl Server {
     }
 
     /// Reads the captures before the first question.
-    pub(super) fn look(&self) {
+    pub(super) fn start_reading(&self) {
         self.inner.tools.read_ahead(&|progress: &Progress| self.inner.go_on(progress));
     }
 
@@ -332,7 +332,7 @@ impl ServerHandler for Server {
         mut request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        if let Some((tool, arguments)) = translated(&request.name, request.arguments.as_ref()) {
+        if let Some((tool, arguments)) = translate_call(&request.name, request.arguments.as_ref()) {
             request.name = tool.into();
             request.arguments = Some(arguments);
         }

@@ -36,7 +36,7 @@ use crate::sketch::stable_hash;
 
 /// The tool that answers a call in the words of mitmproxy-mcp, and the arguments of it that are taken. The policy of the tool
 /// applies.
-pub(super) fn translated(
+pub(super) fn translate_call(
     name: &str,
     arguments: Option<&Map<String, Value>>,
 ) -> Option<(&'static str, Map<String, Value>)> {
@@ -59,7 +59,7 @@ pub(super) struct ToolHandler {
     answers: Mutex<Vec<((u64, String), Answer)>>,
     /// Passes a message on to the operator.
     complain: Box<dyn Fn(&str) + Send + Sync>,
-    told: Mutex<ReportedProblems>,
+    reported_problems: Mutex<ReportedProblems>,
     /// The captures that the operator named.
     paths: Vec<PathBuf>,
     format: InputFormat,
@@ -124,7 +124,7 @@ impl ToolHandler {
             options,
             answers: Mutex::default(),
             complain,
-            told: Mutex::default(),
+            reported_problems: Mutex::default(),
         }
     }
 
@@ -142,7 +142,7 @@ impl ToolHandler {
     /// Reports problems with the captures to the operator, each once for as long as it persists.
     fn report_problems(&self, view: &Snapshot) {
         let problems: BTreeSet<String> = view.problems.iter().map(ToString::to_string).collect();
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.reported_problems.lock().unwrap_or_else(PoisonError::into_inner);
         // A slow call may carry a view older than one that was reported already.
         if view.sequence >= told.sequence {
             problems.difference(&told.problems).for_each(|problem| (self.complain)(problem));
@@ -231,7 +231,7 @@ impl ToolHandler {
         }
         let view = self.views.cached_view(&arguments.scope())?;
         let key = (view.fingerprint, format!("{}0", question_of(&arguments)));
-        self.answered(key, || None)
+        self.get_or_create_answer(key, || None)
     }
 
     fn get_api_patterns(
@@ -263,7 +263,7 @@ impl ToolHandler {
         };
         let key = (view.fingerprint, format!("{question}{start}"));
         Ok(self
-            .answered(key, || {
+            .get_or_create_answer(key, || {
                 let cursor_at = |start| {
                     PageCursor { view: view.fingerprint, question: hash_of(&question), start }
                         .to_string()
@@ -335,7 +335,7 @@ impl ToolHandler {
         let view = self.view(&arguments.scope(), monitor)?;
         let (_, schemas) = self.views.schemas(monitor).map_err(|error| in_words(&error))?;
         let key = (view.fingerprint, question_of(arguments));
-        let answer = self.answered(key, || {
+        let answer = self.get_or_create_answer(key, || {
             let mut explanation = self.views.explain(&view, &arguments.id)?;
             schemas.link(&mut explanation.pattern);
             let schemas = schemas.endpoint(&explanation.pattern.id);
@@ -365,13 +365,14 @@ impl ToolHandler {
         let pattern = self.endpoint(&view, &arguments.id)?;
         let mut refused = messages::NO_SCHEMA;
         let key = (view.fingerprint, question_of(arguments));
-        let answer = self.answered(key, || match schema_answer(&pattern, &schemas, arguments) {
-            Ok(answer) => Some(Answer::new(&answer)),
-            Err(why) => {
-                refused = why;
-                None
-            }
-        });
+        let answer =
+            self.get_or_create_answer(key, || match schema_answer(&pattern, &schemas, arguments) {
+                Ok(answer) => Some(Answer::new(&answer)),
+                Err(why) => {
+                    refused = why;
+                    None
+                }
+            });
         answer.ok_or_else(|| refused.to_owned())
     }
 
@@ -389,13 +390,14 @@ impl ToolHandler {
         let question = &question;
         let mut refused = None;
         let key = (view.fingerprint, format!("openapi {}", question_of(question)));
-        let answer = self.answered(key, || match openapi_answer(&view, &schemas, question) {
-            Ok(answer) => Some(Answer::new(&answer)),
-            Err(why) => {
-                refused = Some(why);
-                None
-            }
-        });
+        let answer =
+            self.get_or_create_answer(key, || match openapi_answer(&view, &schemas, question) {
+                Ok(answer) => Some(Answer::new(&answer)),
+                Err(why) => {
+                    refused = Some(why);
+                    None
+                }
+            });
         answer.ok_or_else(|| refused.unwrap_or_else(|| messages::FAILED.to_owned()))
     }
 
@@ -423,8 +425,9 @@ impl ToolHandler {
         question.check()?;
         let view = self.view(&Scope::default(), monitor)?;
         let key = (view.fingerprint, format!("explain {}", question_of(question)));
-        let answer =
-            self.answered(key, || Some(Answer::new(&explain_answer(&self.views, &view, question))));
+        let answer = self.get_or_create_answer(key, || {
+            Some(Answer::new(&explain_answer(&self.views, &view, question)))
+        });
         answer.ok_or_else(|| messages::FAILED.to_owned())
     }
 
@@ -476,7 +479,11 @@ impl ToolHandler {
     }
 
     /// Returns the cached answer for `key`, or creates and caches one.
-    fn answered(&self, key: (u64, String), new: impl FnOnce() -> Option<Answer>) -> Option<Answer> {
+    fn get_or_create_answer(
+        &self,
+        key: (u64, String),
+        new: impl FnOnce() -> Option<Answer>,
+    ) -> Option<Answer> {
         let answers = || self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, answer)) = answers().iter().find(|(known, _)| *known == key) {
             return Some(answer.clone());

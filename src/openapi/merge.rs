@@ -121,8 +121,8 @@ impl EditedDescription {
         } else {
             SourceFormat::Yaml
         };
-        let tree =
-            parsed(&text, format).map_err(|(line, what)| fault(&format!("line {line}: {what}")))?;
+        let tree = parse_source(&text, format)
+            .map_err(|(line, what)| fault(&format!("line {line}: {what}")))?;
         let version = version_of(&tree).map_err(|(line, what)| match line {
             0 => fault(&what),
             line => fault(&format!("line {line}: {what}")),
@@ -185,7 +185,7 @@ impl EditedDescription {
         loop {
             let input =
                 MergeInput { tree: &tree, text: &text, format, api, host, blocked: &blocked };
-            let found = compared(input);
+            let found = find_differences(input);
             conflicts = found.conflicts;
             rounds += 1;
             if found.additions.is_empty() || rounds > MAX_ROUNDS {
@@ -224,7 +224,7 @@ impl EditedDescription {
     }
 }
 
-fn parsed(text: &str, format: SourceFormat) -> Result<SourceTree, yaml::Fault> {
+fn parse_source(text: &str, format: SourceFormat) -> Result<SourceTree, yaml::Fault> {
     let tree = match format {
         SourceFormat::Json => json::read_json(text)?,
         SourceFormat::Yaml => yaml::read_yaml(text)?,
@@ -259,7 +259,7 @@ fn version_of(tree: &SourceTree) -> Result<OpenApiVersion, yaml::Fault> {
     }
 }
 
-fn compared(input: MergeInput<'_>) -> Findings {
+fn find_differences(input: MergeInput<'_>) -> Findings {
     let mut merger = Merger::new(input);
     merger.description();
     merger.begin_adding();
@@ -286,7 +286,7 @@ fn try_extend(
         SourceFormat::Json => insert_json::with_members(text, tree, additions),
         SourceFormat::Yaml => insert::with_lines(text, tree, additions),
     };
-    let new_tree = parsed(&new_text, format).ok()?;
+    let new_tree = parse_source(&new_text, format).ok()?;
     let nodes = new_nodes(tree, &new_tree, additions)?;
     Some(Extension { text: new_text, tree: new_tree, nodes })
 }

@@ -1,7 +1,7 @@
 //! What the page and the explorer show of one endpoint, as texts.
 
-use crate::math::grouped;
-use crate::output::counted;
+use crate::math::format_thousands;
+use crate::output::format_count;
 use crate::report::decision::NearMiss;
 use crate::report::message_field::MessageField;
 use crate::report::parameter_source::ParameterSource;
@@ -53,13 +53,14 @@ impl<'r> EndpointDetails<'r> {
         fields: &'r [MessageField],
     ) -> Self {
         let statuses = pattern.status_codes.iter();
-        let statuses: Vec<String> =
-            statuses.map(|(code, count)| format!("{code} × {}", grouped(*count))).collect();
+        let statuses: Vec<String> = statuses
+            .map(|(code, count)| format!("{code} × {}", format_thousands(*count)))
+            .collect();
         let latency = pattern.latency_ms.as_ref();
         let sizes = pattern.response_bytes.as_ref();
         Self {
             path: pattern.endpoint.strip_prefix(&*pattern.method).map_or("", str::trim_start),
-            requests: grouped(pattern.request_count),
+            requests: format_thousands(pattern.request_count),
             statuses: statuses.join(", "),
             latency: latency.map_or_else(String::new, |latency| {
                 format!("{} / {} / {} ms", latency.p50, latency.p95, latency.p99)
@@ -72,8 +73,8 @@ impl<'r> EndpointDetails<'r> {
                 .map(ParameterDetails::new)
                 .collect(),
             near_misses: near_misses.iter().map(NearMiss::in_words).collect(),
-            headers: listed(pattern.common_headers.keys()),
-            media_types: listed(pattern.media_types.keys()),
+            headers: join_names(pattern.common_headers.keys()),
+            media_types: join_names(pattern.media_types.keys()),
             sensitive: sensitive(pattern),
             fields,
             curl: curl(pattern),
@@ -91,7 +92,7 @@ impl<'r> ParameterDetails<'r> {
     fn new(parameter: &'r Parameter) -> Self {
         let evidence = match (parameter.confidence, parameter.distinct, parameter.seen) {
             (Some(confidence), Some(distinct), _) => {
-                format!("{}, confidence {confidence:.2}", counted(distinct, "value"))
+                format!("{}, confidence {confidence:.2}", format_count(distinct, "value"))
             }
             (_, _, Some(seen)) => format!("{:.0} % of requests", seen * 100.0),
             _ => String::new(),
@@ -103,7 +104,7 @@ impl<'r> ParameterDetails<'r> {
     }
 }
 
-fn listed<'n>(names: impl Iterator<Item = &'n String>) -> String {
+fn join_names<'n>(names: impl Iterator<Item = &'n String>) -> String {
     names.map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 

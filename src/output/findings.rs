@@ -17,7 +17,7 @@ pub use self::markdown::FindingsMarkdown;
 pub use self::sarif::FindingsSarif;
 pub use self::text::FindingsText;
 use crate::finding::{Coverage, Covered, Finding, FindingReport, Severity};
-use crate::math::grouped;
+use crate::math::format_thousands;
 
 /// A format that findings are written in.
 pub trait FindingsOutput {
@@ -41,11 +41,12 @@ fn counts(report: &FindingReport) -> String {
             .filter_map(|(severity, noun)| {
                 let count = of(severity);
                 let plural = if count == 1 { "" } else { "s" };
-                (count > 0).then(|| format!("{} {noun}{plural}", grouped(count)))
+                (count > 0).then(|| format!("{} {noun}{plural}", format_thousands(count)))
             });
     let said: Vec<String> = said.collect();
     let known = report.findings.iter().filter(|found| found.known).count() as u64;
-    let known = if known > 0 { format!(" ({} known)", grouped(known)) } else { String::new() };
+    let known =
+        if known > 0 { format!(" ({} known)", format_thousands(known)) } else { String::new() };
     if said.is_empty() {
         format!("nothing new{known}")
     } else {
@@ -81,7 +82,8 @@ fn by_cause<'r>(findings: impl Iterator<Item = &'r Finding>) -> Vec<(&'r Finding
 /// The number of further places that a finding stands for, in words.
 fn further(places: usize) -> Option<String> {
     let noun = if places == 1 { "place" } else { "places" };
-    (places > 0).then(|| format!("and at {} more {noun} with this schema", grouped(places as u64)))
+    (places > 0)
+        .then(|| format!("and at {} more {noun} with this schema", format_thousands(places as u64)))
 }
 
 /// The frequency of a finding in words: `3 of 20 exchanges`.
@@ -89,8 +91,10 @@ fn frequency(finding: &Finding) -> Option<String> {
     let count = finding.count?;
     let exchanges = if finding.of.unwrap_or(count) == 1 { "exchange" } else { "exchanges" };
     Some(match finding.of {
-        Some(of) if of != count => format!("{} of {} {exchanges}", grouped(count), grouped(of)),
-        _ => format!("{} {exchanges}", grouped(count)),
+        Some(of) if of != count => {
+            format!("{} of {} {exchanges}", format_thousands(count), format_thousands(of))
+        }
+        _ => format!("{} {exchanges}", format_thousands(count)),
     })
 }
 
@@ -107,5 +111,5 @@ fn parts_of(coverage: &Coverage) -> [(&'static str, Covered); 4] {
 /// A share in percent: `12 of 30 (40 %)`.
 fn share(covered: Covered) -> String {
     let percent = (covered.seen * 100).checked_div(covered.of).unwrap_or(100);
-    format!("{} of {} ({percent} %)", grouped(covered.seen), grouped(covered.of))
+    format!("{} of {} ({percent} %)", format_thousands(covered.seen), format_thousands(covered.of))
 }

@@ -18,11 +18,11 @@ use sha2::{Digest, Sha256};
 
 use crate::flow::site::site_of;
 use crate::flow::text;
-use crate::math::grouped;
+use crate::math::format_thousands;
 use crate::output::page::charts::TimelineColumn;
 use crate::output::page::endpoint_view::EndpointView;
 use crate::output::page::rankings::Ranking;
-use crate::output::{Output, OverviewOptions, counted};
+use crate::output::{Output, OverviewOptions, format_count};
 use crate::report::decision::NearMiss;
 use crate::report::endpoint_class::EndpointClass;
 use crate::report::message_field::MessageField;
@@ -59,7 +59,7 @@ pub struct Page {
     pub is_live: bool,
 }
 
-/// What a page shows of an endpoint beyond the report.
+/// Details of an endpoint that a page shows beside those of the report.
 #[derive(Clone, Debug, Default)]
 pub struct PageEndpoint {
     /// The fields of its messages: see [`Schemas::fields`](crate::Schemas::fields).
@@ -173,7 +173,7 @@ impl Page {
                     host.patterns.iter().map(|pattern| EndpointView::new(pattern, most, slowest));
                 HostView {
                     name: host.host,
-                    requests: counted(tree.requests, "request"),
+                    requests: format_count(tree.requests, "request"),
                     tree: lines,
                     more_prefixes,
                     endpoints: endpoints.collect(),
@@ -205,7 +205,7 @@ impl Page {
             columns: charts::timeline_columns(&self.timeline),
             chart_width: charts::timeline_width(&self.timeline),
             column_title: duration_in_words(self.timeline.interval_seconds),
-            most_in_column: grouped(charts::most_requests(&self.timeline)),
+            most_in_column: format_thousands(charts::most_requests(&self.timeline)),
             viewer: link_to(&self.viewer),
             is_live: self.is_live,
             packed: String::new(),
@@ -234,10 +234,10 @@ fn link_to(file: &str) -> String {
 /// A duration that is a power of two seconds, in words.
 fn duration_in_words(seconds: u64) -> String {
     match seconds {
-        0..=120 => counted(seconds, "second"),
-        121..=7_200 => format!("about {}", counted((seconds + 30) / 60, "minute")),
-        7_201..=172_800 => format!("about {}", counted((seconds + 1_800) / 3_600, "hour")),
-        _ => format!("about {}", counted((seconds + 43_200) / 86_400, "day")),
+        0..=120 => format_count(seconds, "second"),
+        121..=7_200 => format!("about {}", format_count((seconds + 30) / 60, "minute")),
+        7_201..=172_800 => format!("about {}", format_count((seconds + 1_800) / 3_600, "hour")),
+        _ => format!("about {}", format_count((seconds + 43_200) / 86_400, "day")),
     }
 }
 
@@ -252,14 +252,16 @@ fn numbers(report: &Report, shown: &[&Pattern]) -> Vec<(String, &'static str)> {
     let requests: u64 = report.patterns.iter().map(|pattern| pattern.request_count).sum();
     let errors: u64 = report.patterns.iter().map(Pattern::errors).sum();
     let skipped: u64 = totals.skipped.values().sum();
-    let named = |count: u64, one, several| (grouped(count), if count == 1 { one } else { several });
+    let named = |count: u64, one, several| {
+        (format_thousands(count), if count == 1 { one } else { several })
+    };
     vec![
         named(totals.flows, "flow", "flows"),
         named(totals.hosts, "host", "hosts"),
         named(totals.patterns, "endpoint", "endpoints"),
         named(calls, "call of its API", "calls of its API"),
         (percent(errors, requests), "errors"),
-        (grouped(skipped), "skipped"),
+        (format_thousands(skipped), "skipped"),
     ]
 }
 
@@ -274,7 +276,7 @@ fn tree_lines<'r>(node: &PathTree<'r>, depth: usize, whole: u64, lines: &mut Vec
         depth: depth.min(8),
         segments: node.segments.clone(),
         ends: node.patterns.iter().map(|end| (&*end.id, end.shown_method())).collect(),
-        requests: grouped(node.requests),
+        requests: format_thousands(node.requests),
         bar: charts::Bar::new(node.requests, node.errors, whole),
     });
     for child in &node.children {
@@ -307,5 +309,5 @@ fn uncertain<'r>(shown: &[&'r Pattern]) -> Vec<UncertainParameter<'r>> {
 
 fn skipped(report: &Report) -> Vec<(String, String)> {
     let reasons = report.totals.skipped.iter();
-    reasons.map(|(reason, count)| (reason.replace('_', " "), grouped(*count))).collect()
+    reasons.map(|(reason, count)| (reason.replace('_', " "), format_thousands(*count))).collect()
 }

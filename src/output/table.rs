@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::math::grouped;
+use crate::math::format_thousands;
 use crate::output::{CLASS_NAMES, Output, OverviewOptions, status_classes};
 use crate::report::overview::{Overview, ThirdParty};
 use crate::report::{Pattern, Report};
@@ -69,9 +69,9 @@ pub(super) fn write_third_parties(
     writeln!(
         out,
         "third parties: {}, {}, {}",
-        counted(parties.len() as u64, "domain"),
-        counted(endpoints, "endpoint"),
-        counted(requests, "request"),
+        format_count(parties.len() as u64, "domain"),
+        format_count(endpoints, "endpoint"),
+        format_count(requests, "request"),
     )?;
     writeln!(out, "{:>9}  {:>9}  domain (--all lists their endpoints)", "requests", "endpoints")?;
     // The last line sums up the others, if there are too many.
@@ -79,7 +79,12 @@ pub(super) fn write_third_parties(
         if parties.len() > MAX_THIRD_PARTIES { MAX_THIRD_PARTIES - 1 } else { parties.len() };
     let (shown, others) = parties.split_at(shown);
     let mut write = |requests: u64, endpoints: u64, domain: &str| {
-        writeln!(out, "{:>9}  {:>9}  {domain}", grouped(requests), grouped(endpoints))
+        writeln!(
+            out,
+            "{:>9}  {:>9}  {domain}",
+            format_thousands(requests),
+            format_thousands(endpoints)
+        )
     };
     for third in shown {
         write(third.requests, third.endpoints, &third.domain)?;
@@ -89,7 +94,7 @@ pub(super) fn write_third_parties(
     }
     let requests = others.iter().map(|third| third.requests).sum();
     let endpoints = others.iter().map(|third| third.endpoints).sum();
-    write(requests, endpoints, &format!("{} more domains", grouped(others.len() as u64)))
+    write(requests, endpoints, &format!("{} more domains", format_thousands(others.len() as u64)))
 }
 
 /// Cells of one line.
@@ -112,7 +117,7 @@ impl<'a> TableRow<'a> {
         let time = |value: Option<f64>| value.map_or_else(String::new, milliseconds);
         let latency = pattern.latency_ms.as_ref();
         Self {
-            requests: grouped(pattern.request_count),
+            requests: format_thousands(pattern.request_count),
             method: pattern.shown_method(),
             path: pattern.endpoint.strip_prefix(&*pattern.method).map_or("", str::trim_start),
             classes,
@@ -166,7 +171,10 @@ impl ColumnWidths {
         };
         let used = |class: &usize| rows.iter().any(|row| row.classes[*class] > 0);
         let class_width = |class| {
-            widest(&|row: &TableRow<'_>| grouped(row.classes[class]).len(), CLASS_NAMES[class])
+            widest(
+                &|row: &TableRow<'_>| format_thousands(row.classes[class]).len(),
+                CLASS_NAMES[class],
+            )
         };
         let time_width = |i: usize, title| {
             if rows.iter().all(|row| row.times[i].is_empty()) {
@@ -247,8 +255,8 @@ impl Table {
         let requests: u64 = patterns.iter().map(|pattern| pattern.request_count).sum();
         let summary = format!(
             "{}, {}",
-            counted(patterns.len() as u64, "endpoint"),
-            counted(requests, "request")
+            format_count(patterns.len() as u64, "endpoint"),
+            format_count(requests, "request")
         );
         let host = cut(
             host,
@@ -294,7 +302,7 @@ impl Table {
         line.extend(std::iter::repeat_n(' ', columns.path.saturating_sub(path.width())));
         for (class, width) in &columns.classes {
             let count = row.classes[*class];
-            let text = if count == 0 { String::new() } else { grouped(count) };
+            let text = if count == 0 { String::new() } else { format_thousands(count) };
             line.extend(std::iter::repeat_n(' ', GAP + width.saturating_sub(text.len())));
             line.push_str(&self.styled(&text, class_style(*class)));
         }
@@ -395,8 +403,8 @@ fn cut(text: &str, width: usize) -> String {
 }
 
 /// Formats a number with its noun, for example `1 flow` or `2,000 flows`.
-pub(crate) fn counted(number: u64, noun: &str) -> String {
-    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
+pub(crate) fn format_count(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", format_thousands(number), if number == 1 { "" } else { "s" })
 }
 
 fn milliseconds(value: f64) -> String {
@@ -422,7 +430,7 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped() {
-        assert_eq!(counted(1_234_567, "flow"), "1,234,567 flows");
-        assert_eq!(counted(1, "flow"), "1 flow");
+        assert_eq!(format_count(1_234_567, "flow"), "1,234,567 flows");
+        assert_eq!(format_count(1, "flow"), "1 flow");
     }
 }

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::math::grouped;
-use crate::output::table::{counted, styled, write_third_parties};
+use crate::math::format_thousands;
+use crate::output::table::{format_count, styled, write_third_parties};
 use crate::output::{Output, OverviewOptions};
 use crate::report::Report;
 use crate::report::overview::Overview;
@@ -53,12 +53,12 @@ impl Tree {
         let operations = node.patterns.iter().filter(|end| end.operation.is_some()).count() as u64;
         let mut ends = self.styled(&methods.join(" "), AnsiColor::Green.on_default());
         if operations > 1 {
-            ends = format!("{ends} ({})", counted(operations, "operation"));
+            ends = format!("{ends} ({})", format_count(operations, "operation"));
         }
         let line = format!(
             "{:>NUMBER_WIDTH$}  {:>NUMBER_WIDTH$}  {:indent$}{name}  {ends}",
-            grouped(node.requests),
-            grouped(node.endpoints),
+            format_thousands(node.requests),
+            format_thousands(node.endpoints),
             "",
             indent = 2 * depth,
         );

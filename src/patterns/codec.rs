@@ -65,7 +65,7 @@ impl Patterns {
     /// ```
     #[expect(clippy::missing_panics_doc, reason = "plain data in memory is always serialized")]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let [answered, not_found] = self.fitted();
+        let [answered, not_found] = self.bounded_tries();
         let places = |places: &'_ [SkipPlace]| {
             let place = |place: &SkipPlace| {
                 (place.source as u64, place.offset, Cow::Owned(place.message.clone()))
@@ -98,7 +98,7 @@ impl Patterns {
 
     /// Both tries, folded to their bounds. A trie that exceeds its bounds must not be read, because
     /// its content depends on how the traffic was split.
-    pub(crate) fn fitted(&self) -> [Cow<'_, Trie<Endpoint>>; 2] {
+    pub(crate) fn bounded_tries(&self) -> [Cow<'_, Trie<Endpoint>>; 2] {
         [&self.answered, &self.not_found].map(|trie| {
             let mut trie = Cow::Borrowed(trie);
             if !trie.fits() {

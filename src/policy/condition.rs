@@ -145,7 +145,7 @@ impl Condition {
     }
 }
 
-fn judged(holds: bool) -> Judgement {
+fn judgement_of(holds: bool) -> Judgement {
     if holds { Judgement::Holds } else { Judgement::Fails }
 }
 
@@ -156,28 +156,31 @@ impl Operator {
             Found::Value(value) => value,
             Found::WrongKind => return Judgement::Unknown,
             Found::Absent => {
-                return judged(matches!(self, Self::Neq(_) | Self::NotIn(_) | Self::Exists(false)));
+                return judgement_of(matches!(
+                    self,
+                    Self::Neq(_) | Self::NotIn(_) | Self::Exists(false)
+                ));
             }
         };
         match self {
-            Self::Eq(wanted) => among(value, std::slice::from_ref(wanted)),
-            Self::Neq(wanted) => among(value, std::slice::from_ref(wanted)).reversed(),
-            Self::In(wanted) => among(value, wanted),
-            Self::NotIn(wanted) => among(value, wanted).reversed(),
+            Self::Eq(wanted) => judge_membership(value, std::slice::from_ref(wanted)),
+            Self::Neq(wanted) => judge_membership(value, std::slice::from_ref(wanted)).reversed(),
+            Self::In(wanted) => judge_membership(value, wanted),
+            Self::NotIn(wanted) => judge_membership(value, wanted).reversed(),
             Self::Lt(bound) => compare(value, bound, Ordering::is_lt),
             Self::Lte(bound) => compare(value, bound, Ordering::is_le),
             Self::Gt(bound) => compare(value, bound, Ordering::is_gt),
             Self::Gte(bound) => compare(value, bound, Ordering::is_ge),
             Self::Regex(pattern) => match value.as_str() {
-                Some(text) if text.len() <= MAX_TEXT_BYTES => judged(pattern.is_match(text)),
+                Some(text) if text.len() <= MAX_TEXT_BYTES => judgement_of(pattern.is_match(text)),
                 _ => Judgement::Unknown,
             },
             Self::Contains(wanted) => match (value, wanted) {
-                (Value::String(text), Value::String(part)) => judged(text.contains(&**part)),
+                (Value::String(text), Value::String(part)) => judgement_of(text.contains(&**part)),
                 (Value::Array(items), _) => contains(items, wanted),
                 _ => Judgement::Unknown,
             },
-            Self::Exists(wanted) => judged(*wanted),
+            Self::Exists(wanted) => judgement_of(*wanted),
         }
     }
 }
@@ -194,7 +197,7 @@ impl Judgement {
 
 /// Whether a value is one of these. What a tool might take for one of them cannot be judged (`"false"` for false, `"5"` for 5), nor a
 /// value of a kind that none of them has.
-fn among(value: &Value, wanted: &[Value]) -> Judgement {
+fn judge_membership(value: &Value, wanted: &[Value]) -> Judgement {
     if is_inexact(value) {
         return Judgement::Unknown;
     }
@@ -271,7 +274,7 @@ fn compare(value: &Value, bound: &Number, holds: impl Fn(Ordering) -> bool) -> J
     if is_inexact(value) {
         return Judgement::Unknown;
     }
-    order(number, bound).map_or(Judgement::Unknown, |order| judged(holds(order)))
+    order(number, bound).map_or(Judgement::Unknown, |order| judgement_of(holds(order)))
 }
 
 /// The order of two numbers by their value: whole numbers exactly, also those that a float cannot tell apart.

@@ -52,7 +52,7 @@ impl Ledger {
             }
         }
         if takes {
-            for (counter, amount) in counted_once(limits) {
+            for (counter, amount) in amounts_by_counter(limits) {
                 self.uses.entry(counter.to_owned()).or_default().push_back((now, amount));
             }
         }
@@ -68,7 +68,7 @@ pub(crate) fn longest_window(limits: &[LimitUse], counter: &str) -> Duration {
 
 /// The amount that a call adds to each counter. Limits that share a counter count once, and an amount of 0 is left
 /// out.
-pub(crate) fn counted_once(limits: &[LimitUse]) -> BTreeMap<&str, f64> {
+pub(crate) fn amounts_by_counter(limits: &[LimitUse]) -> BTreeMap<&str, f64> {
     let counted = limits.iter().filter(|limit| limit.amount > 0.0);
     counted.map(|limit| (&*limit.counter, limit.amount)).collect()
 }

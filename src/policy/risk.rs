@@ -33,7 +33,7 @@ pub(crate) struct ToolJudgement {
     pub(crate) risk: ToolRisk,
     /// Whether it is a guess, and not what the server says.
     pub(crate) is_guess: bool,
-    /// What it rests on, for people.
+    /// The basis of the judgement, as text for people.
     pub(crate) because: String,
 }
 

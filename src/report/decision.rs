@@ -22,7 +22,7 @@ use crate::template::decide::decide;
 use crate::template::decided::{CloseCall, DecidedNode};
 use crate::template::model::Model;
 use crate::template::property_rules::PropertyRule;
-use crate::template::user_rules::{MatchedRules, WithRules};
+use crate::template::user_rules::{MatchedRules, RuleClassifier};
 use crate::template::variable::Variable;
 
 /// Result of [`Patterns::decide`]: the report, and data derived from the same decisions.
@@ -213,7 +213,7 @@ pub(crate) fn build(
     model: &Model,
     judge: &dyn Classifier<Endpoint>,
 ) -> Decision {
-    let [answered, not_found] = patterns.fitted();
+    let [answered, not_found] = patterns.bounded_tries();
     let scalars = patterns.scalars.as_deref().filter(|_| !options.paths_alone);
     let matched = RefCell::new(MatchedRules::default());
     let mut routes = Routes::default();
@@ -222,8 +222,12 @@ pub(crate) fn build(
     let (mut errors_only_404, mut not_told_apart) = (0, 0);
     let mut hosts: Vec<DescribedHost> = Vec::new();
     for group in hosts::groups([&answered, &not_found], scalars, options, model, judge, &matched) {
-        let ruled =
-            WithRules { rules: &options.rules, host: &group.name, inner: judge, matched: &matched };
+        let ruled = RuleClassifier {
+            rules: &options.rules,
+            host: &group.name,
+            inner: judge,
+            matched: &matched,
+        };
         let judge: &dyn Classifier<Endpoint> =
             if options.rules.is_empty() { judge } else { &ruled };
         let own = hosts::scalars_of(scalars, &group.members);

@@ -8,7 +8,7 @@ use crate::flow::request_context::Destination;
 use crate::patterns::aggregate::CountedName;
 use crate::patterns::endpoint::EndpointSection;
 
-/// What an endpoint is for. Serialised in lower case.
+/// The class of an endpoint: a call of an API, a page or an asset. Serialised in lower case.
 ///
 /// The media types of the answers decide, then the method, and where these leave it open the headers by which browsers say what
 /// a request is for (Fetch Metadata, `Accept`, `X-Requested-With`), the ending of the path, and at last the other endpoints of

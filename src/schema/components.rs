@@ -176,7 +176,7 @@ impl Namer<'_> {
     }
 
     /// The names that an object has where it was found, by falling weight.
-    fn own(&self, id: ObjectId) -> Vec<(u64, String)> {
+    fn weighted_names(&self, id: ObjectId) -> Vec<(u64, String)> {
         let object = self.graph.object(id);
         let weigh = |name: &str, weight: u64| {
             let noun = singular_of(name);
@@ -195,14 +195,14 @@ impl Namer<'_> {
     }
 
     fn best(&self, id: ObjectId) -> Option<(u64, String)> {
-        self.own(id).into_iter().next()
+        self.weighted_names(id).into_iter().next()
     }
 
     /// Further names for an object whose best name another one has: qualified by what it is part of, then its other names,
     /// then by the keys that it has.
     fn candidates(&self, id: ObjectId) -> Vec<String> {
         let object = self.graph.object(id);
-        let own = self.own(id);
+        let own = self.weighted_names(id);
         let own_names = || own.iter().map(|(_, name)| name.as_str());
         let best = own_names().next().unwrap_or("Object");
         let parents: Vec<String> = self.contexts[&id]

@@ -151,7 +151,7 @@ impl Decider<'_> {
     /// True if a place is allowed to be null. A place at the top of a message is only what was seen.
     pub(crate) fn is_nullable(&self, place: &PlaceEvidence, name: &str) -> bool {
         place.shape.nulls > 0
-            || (!name.is_empty() && self.prior.is_nullable(place.seen()) > MIN_NULLABLE)
+            || (!name.is_empty() && self.prior.nullable_probability(place.seen()) > MIN_NULLABLE)
     }
 
     fn list(&self, place: &PlaceEvidence, items: &Items, name: &str) -> ListSchema {
@@ -211,15 +211,15 @@ impl Decider<'_> {
         let objects = object.fields.count;
         present == objects
             && objects >= MIN_REQUIRED
-            && self.prior.is_optional(objects) <= MAX_OPTIONAL
+            && self.prior.optional_probability(objects) <= MAX_OPTIONAL
     }
 
     /// The fields that all objects of a place have, if they are enough, and that others of the same kind lack.
     pub(crate) fn required_here(&self, place: &PlaceEvidence) -> Vec<String> {
         let Some(id) = place.object.map(|id| self.graph.object_root(id)) else { return Vec::new() };
         let object = self.graph.object(id);
-        let is_enough =
-            place.objects >= MIN_REQUIRED && self.prior.is_optional(place.objects) <= MAX_OPTIONAL;
+        let is_enough = place.objects >= MIN_REQUIRED
+            && self.prior.optional_probability(place.objects) <= MAX_OPTIONAL;
         if !is_enough || object.is_map || !self.components.contains(&id) {
             return Vec::new();
         }
@@ -233,7 +233,7 @@ impl Decider<'_> {
         names
     }
 
-    /// All fields are values of one map, but for those that nearly every object has.
+    /// The schema of an object that is a map: only fields that nearly every object has are named.
     fn map(&self, object: &ObjectEvidence) -> ObjectSchema {
         let named = object.keys().filter(|(_, _, present, _)| object.is_named(*present));
         let mut properties: Vec<(String, SchemaNode)> = named
@@ -279,7 +279,7 @@ impl Decider<'_> {
             let mut required: Vec<String> = Vec::new();
             for (hash, key, present, _) in object.keys() {
                 let is_always = entry.value.present(hash) == entry.value.count;
-                if is_always && self.prior.is_optional(entry.value.count) <= MAX_OPTIONAL {
+                if is_always && self.prior.optional_probability(entry.value.count) <= MAX_OPTIONAL {
                     required.push(String::from_utf8_lossy(key).into_owned());
                     gain += u64::from(present < object.fields.count);
                 }
@@ -356,7 +356,7 @@ fn formats(strings: &Strings) -> Vec<&'static str> {
     if keywords.len() == found.len() { keywords } else { Vec::new() }
 }
 
-/// Formats that a word or a number may have by chance are stated when they were seen a few times.
+/// Returns `true` if a format was seen often enough to be stated.
 fn states_format(format: StringFormat, strings: &Strings) -> bool {
     const FEW: u64 = 3;
 

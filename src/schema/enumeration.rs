@@ -12,7 +12,7 @@ const MIN_REPEATS: u64 = 4;
 /// The largest estimated share of values to come that are new.
 const MAX_NEW: f64 = 0.1;
 
-/// From about 55 strings for each value on, more of them say nothing more.
+/// Upper bound of the logarithm of strings per value (about 55); more of them add no evidence.
 const MAX_LOG_REPEATS: f64 = 4.0;
 
 /// Last words of names whose values are a choice: at least ten providers of API descriptions use them for strings, and on average

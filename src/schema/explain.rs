@@ -35,7 +35,7 @@ pub(super) fn reasons(decider: &Decider<'_>, selected: &SelectedPlace<'_>) -> Ve
     let said = format!("of {seen} values: {}", kinds.join(", "));
     out.push(reason("type", names.join(", "), 1.0, said));
     let nulls = place.shape.nulls;
-    let probability = if nulls > 0 { 1.0 } else { prior.is_nullable(seen) };
+    let probability = if nulls > 0 { 1.0 } else { prior.nullable_probability(seen) };
     let is_nullable = !decider.is_text && decider.is_nullable(place, name);
     let said = format!("{nulls} of {seen} values are null");
     let confidence = if nulls > 0 { 1.0 } else { 1.0 - probability };
@@ -44,7 +44,8 @@ pub(super) fn reasons(decider: &Decider<'_>, selected: &SelectedPlace<'_>) -> Ve
         let present = object.key(name.as_bytes()).map_or(0, |(present, _)| present);
         let objects = object.fields.count;
         let is_required = decider.is_required(object, present);
-        let confidence = if present < objects { 1.0 } else { 1.0 - prior.is_optional(objects) };
+        let confidence =
+            if present < objects { 1.0 } else { 1.0 - prior.optional_probability(objects) };
         let said = format!("{present} of {objects} objects have it");
         out.push(reason("required", is_required.to_string(), confidence, said));
     }
@@ -67,7 +68,7 @@ pub(super) fn reasons(decider: &Decider<'_>, selected: &SelectedPlace<'_>) -> Ve
             );
             let probability = evidence.probability();
             let value = is_enumeration(strings, place, name).to_string();
-            out.push(ruled("enum", value, probability, said, place.rule.enumeration));
+            out.push(reason_with_rule("enum", value, probability, said, place.rule.enumeration));
         }
     }
     if let Some(id) = place.object {
@@ -80,13 +81,19 @@ pub(super) fn reasons(decider: &Decider<'_>, selected: &SelectedPlace<'_>) -> Ve
             evidence.as_values * 100.0
         );
         let probability = evidence.probability();
-        out.push(ruled("map", object.is_map.to_string(), probability, said, object.rule.map));
+        out.push(reason_with_rule(
+            "map",
+            object.is_map.to_string(),
+            probability,
+            said,
+            object.rule.map,
+        ));
     }
     out
 }
 
 /// A decision between two that a rule may have made.
-fn ruled(
+fn reason_with_rule(
     decision: &'static str,
     value: String,
     probability: f64,

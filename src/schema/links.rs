@@ -250,7 +250,8 @@ struct LinkTarget<'t, 'p> {
     endpoint: &'t Linked<'p>,
     /// The parts before the parameter.
     before: &'t [&'p str],
-    /// What the parameter identifies, as the word before it, and as its name says.
+    /// Nouns of the thing that the parameter identifies: from the segment before it, and from its
+    /// name.
     nouns: [String; 2],
     name: String,
     /// Values that must be in common for a source that is not related by name or path: a number may
@@ -259,7 +260,7 @@ struct LinkTarget<'t, 'p> {
     sample: &'t ValueSample,
 }
 
-/// How much speaks for a source.
+/// The weight of the evidence for a source.
 struct LinkWeight {
     score: f64,
     share: f64,
@@ -393,14 +394,14 @@ impl SourceCandidate<'_, '_> {
             id: pattern.id.clone(),
             host: is_other_host.then(|| pattern.host.clone()),
             status: self.field.status,
-            key: written(&self.field.path),
+            key: format_key_path(&self.field.path),
             share: (self.weight.share * 100.0).round() / 100.0,
         }
     }
 }
 
 /// A path of keys as it is shown: `items[].id`.
-fn written(path: &[Box<str>]) -> String {
+fn format_key_path(path: &[Box<str>]) -> String {
     let mut out = String::new();
     for key in path {
         if &**key != "[]" && !out.is_empty() {
@@ -429,7 +430,7 @@ fn is_name(part: &str) -> bool {
     part != "[]" && part != ANY_KEY
 }
 
-/// What a literal of a path is a collection of.
+/// The singular noun of a literal path segment: `user` for `users`.
 fn noun_of(part: &str) -> String {
     nouns_of(part).last().map_or_else(String::new, |noun| singular_of(noun))
 }

@@ -19,7 +19,7 @@ const INPUT_WEIGHT: u64 = 30;
 const ERROR_WEIGHT: u64 = 60;
 
 /// Keys that say nothing of what they hold.
-const SAY_NOTHING: [&str; 24] = [
+const GENERIC_KEYS: [&str; 24] = [
     "attributes",
     "body",
     "content",
@@ -63,7 +63,7 @@ pub(crate) struct EntityNames {
 
 /// The weight of the name of a property as evidence for what it holds.
 pub(crate) fn property_weight(key: &str) -> u64 {
-    if SAY_NOTHING.contains(&key) { 0 } else { 2 }
+    if GENERIC_KEYS.contains(&key) { 0 } else { 2 }
 }
 
 /// The literal segments of a path pattern that are nouns, in snake case.

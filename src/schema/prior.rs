@@ -5,7 +5,8 @@ use crate::shape::Shape;
 use crate::shape::fields::Fields;
 use crate::shape::store::ShapeStore;
 
-/// The habits of an API, estimated from its places that were seen often.
+/// Prior rates of optional fields and nullable places, estimated from places with many
+/// observations.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Prior {
     /// The share of fields that are sometimes absent, and how often such a field is present.
@@ -14,7 +15,7 @@ pub(crate) struct Prior {
     nullable: Habit,
 }
 
-/// A share of places that vary, and the mean rate at which such a place shows the usual side.
+/// The share of places that vary, and their mean rate of the usual outcome (present, not null).
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Habit {
     share: f64,
@@ -86,12 +87,12 @@ impl Prior {
     }
 
     /// The probability that a field that all of `objects` had is absent from others.
-    pub(crate) fn is_optional(&self, objects: u64) -> f64 {
+    pub(crate) fn optional_probability(&self, objects: u64) -> f64 {
         self.optional.varies_after(objects)
     }
 
     /// The probability that a place that was never null in `seen` observations is null in others.
-    pub(crate) fn is_nullable(&self, seen: u64) -> f64 {
+    pub(crate) fn nullable_probability(&self, seen: u64) -> f64 {
         self.nullable.varies_after(seen)
     }
 }

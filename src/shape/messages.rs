@@ -95,7 +95,7 @@ impl BodyScratch {
 }
 
 impl Clone for BodyScratch {
-    /// Memory is not worth a copy.
+    /// Returns an empty buffer, because the memory of a scratch buffer is not worth a copy.
     fn clone(&self) -> Self {
         Self::with_paths(self.paths.clone())
     }

@@ -44,7 +44,7 @@ pub(crate) fn observe_json(
     let mut open = OpenObjects { level: *level, sampled, ..OpenObjects::default() };
     let mut parser = serde_json::Deserializer::from_str(text);
     let traits = FieldTraits::default();
-    let place = Place { shape, depth: 0, traits, open: &mut open };
+    let place = ShapeSeed { shape, depth: 0, traits, open: &mut open };
     let read = place.deserialize(&mut parser).and_then(|_| parser.end());
     *level = open.level;
     read.map_err(|error| if error.is_eof() { JsonProblem::Truncated } else { JsonProblem::Invalid })
@@ -86,7 +86,7 @@ fn without_lone_surrogates(text: &str) -> Cow<'_, str> {
 }
 
 /// A place in a shape to which the next value is added; gives the kind of the value.
-struct Place<'s, 'v> {
+struct ShapeSeed<'s, 'v> {
     shape: &'s mut Shape,
     depth: usize,
     /// What the name of the field says about the strings here.
@@ -106,7 +106,7 @@ pub(crate) enum SampledValues<'v> {
     InPaths(&'v ScalarSet),
 }
 
-impl Place<'_, '_> {
+impl ShapeSeed<'_, '_> {
     /// Adds a value that identifies something to the sample.
     #[inline]
     fn sample(&mut self, text: &[u8]) {
@@ -178,7 +178,7 @@ impl OpenObjects<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Place<'_, '_> {
+impl<'de> DeserializeSeed<'de> for ShapeSeed<'_, '_> {
     type Value = KindBit;
 
     #[inline]
@@ -188,7 +188,7 @@ impl<'de> DeserializeSeed<'de> for Place<'_, '_> {
     }
 }
 
-impl<'de> Visitor<'de> for Place<'_, '_> {
+impl<'de> Visitor<'de> for ShapeSeed<'_, '_> {
     type Value = KindBit;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -249,7 +249,7 @@ impl<'de> Visitor<'de> for Place<'_, '_> {
         let mut length = 0_usize;
         let mut counted = self.open.values;
         loop {
-            let item = Place {
+            let item = ShapeSeed {
                 shape: &mut list.item,
                 depth: self.depth + 1,
                 traits: self.traits,
@@ -289,7 +289,7 @@ impl<'de> Visitor<'de> for Place<'_, '_> {
                 previous = Some(kept);
             }
             let shape = fields.shape_at(&index);
-            let value = Place { shape, depth: self.depth + 1, traits, open };
+            let value = ShapeSeed { shape, depth: self.depth + 1, traits, open };
             match tag {
                 Some(name) => members.next_value_seed(TagValue(value, name))?,
                 None => drop(members.next_value_seed(value)?),
@@ -378,7 +378,7 @@ fn tag_index(key: &str) -> Option<u8> {
 }
 
 /// The value of a tag: added to its place, and remembered if it is a short string.
-struct TagValue<'s, 'v>(Place<'s, 'v>, u8);
+struct TagValue<'s, 'v>(ShapeSeed<'s, 'v>, u8);
 
 impl<'de> DeserializeSeed<'de> for TagValue<'_, '_> {
     type Value = ();

@@ -82,7 +82,7 @@ const MAX_GROUPS: usize = 4096;
 /// The last level, at which a group is a single shape of a single node.
 const LAST_LEVEL: u8 = 2 * Caps::LAST_LEVEL;
 
-/// At a level, a path is told apart whose hash begins with so many zero bits.
+/// Number of leading zero bits that the hash of a path needs to be kept separate at a level.
 fn bits_at(level: u8) -> u32 {
     u32::from(level.div_ceil(2)) * 2
 }

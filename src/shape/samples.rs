@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
-use crate::sketch::{DistinctCounter, HeapSize, Merge, respread, stable_hash};
+use crate::sketch::{DistinctCounter, HeapSize, Merge, fmix64, stable_hash};
 
 /// The hashes of some of the values at one place: those with the smallest ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ const SALT: u64 = 0x5bd1_e995_7f4a_7c15;
 
 /// The hash of a value, as the text that it has in a path.
 pub(crate) fn value_hash(text: &[u8]) -> u64 {
-    respread(stable_hash(text) ^ SALT)
+    fmix64(stable_hash(text) ^ SALT)
 }
 
 /// How many of the values of one sample are in another.

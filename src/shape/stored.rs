@@ -38,7 +38,7 @@ thread_local! {
 struct OpenShape;
 
 impl OpenShape {
-    /// `None` if shapes are nested more deeply than any observation nests them: reading them would exhaust the stack.
+    /// Counts one more level of nesting; `None` if it is deeper than any observation, which would exhaust the stack.
     fn enter() -> Option<Self> {
         let depth = OPEN_SHAPES.get();
         // The rest of the objects at the last depth is one deeper.

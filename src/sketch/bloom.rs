@@ -1,8 +1,8 @@
-//! A mergeable set of hashes that can only be asked whether it may hold one.
+//! A mergeable Bloom filter of hashes.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::sketch::{HeapSize, Merge, respread};
+use crate::sketch::{HeapSize, Merge, fmix64};
 
 /// Binary logarithm of the number of bits.
 const LOG_BITS: u32 = 22;
@@ -40,7 +40,7 @@ impl BloomFilter {
     }
 
     /// Returns `true` if the hash may be in the set, and `false` if it is not.
-    pub(crate) fn may_hold(&self, hash: u64) -> bool {
+    pub(crate) fn may_contain(&self, hash: u64) -> bool {
         !self.words.is_empty()
             && bits_of(hash).all(|bit| self.words[bit as usize / 64] & (1 << (bit % 64)) != 0)
     }
@@ -66,7 +66,7 @@ impl BloomFilter {
 /// The bits of a hash.
 #[inline]
 fn bits_of(hash: u64) -> impl Iterator<Item = u32> {
-    let hash = respread(hash);
+    let hash = fmix64(hash);
     (0..PROBES).map(move |probe| {
         // Truncation picks the bits: 3 * 21 of 64 do not overlap by more than one.
         #[expect(clippy::cast_possible_truncation, reason = "the mask leaves 22 bits")]
@@ -180,19 +180,19 @@ mod tests {
             prop_assert_eq!(&merged, &whole);
             let bytes = postcard::to_stdvec(&whole).unwrap();
             prop_assert_eq!(&postcard::from_bytes::<BloomFilter>(&bytes).unwrap(), &whole);
-            prop_assert!(hashes.iter().all(|hash| whole.may_hold(*hash)));
-            prop_assert!(others.iter().all(|hash| hashes.contains(hash) || !whole.may_hold(*hash)));
+            prop_assert!(hashes.iter().all(|hash| whole.may_contain(*hash)));
+            prop_assert!(others.iter().all(|hash| hashes.contains(hash) || !whole.may_contain(*hash)));
         }
     }
 
     #[test]
     fn a_full_filter_is_stored_as_words() {
-        let hashes: Vec<u64> = (0..200_000_u64).map(respread).collect();
+        let hashes: Vec<u64> = (0..200_000_u64).map(fmix64).collect();
         let filter = filter_of(&hashes);
         assert!(filter.bits as usize > FEW_BITS);
         let bytes = postcard::to_stdvec(&filter).unwrap();
         assert_eq!(postcard::from_bytes::<BloomFilter>(&bytes).unwrap(), filter);
-        let wrong = (200_000..210_000_u64).filter(|hash| filter.may_hold(respread(*hash))).count();
+        let wrong = (200_000..210_000_u64).filter(|hash| filter.may_contain(fmix64(*hash))).count();
         let expected = 10_000.0 * (1.0 - filter.certainty());
         #[expect(clippy::cast_precision_loss, reason = "a small count")]
         let off = (wrong as f64 - expected).abs();

@@ -17,7 +17,8 @@ use crate::template::body_evidence::key_class::KeyClass;
 use crate::template::body_evidence::scan::SegmentEcho;
 
 summary! {
-    /// What the bodies of requests and answers say about one segment, counted in requests.
+    /// Evidence from the bodies of requests and answers about one path segment, counted in
+    /// requests.
     pub(crate) struct SegmentEchoes {
         /// Requests with a JSON body, sent or answered, that was read.
         pub(crate) read: u64,
@@ -140,7 +141,7 @@ pub(crate) struct ScalarSet(BloomFilter);
 impl ScalarSet {
     /// Adds the hash of a text.
     pub(crate) fn observe(&mut self, host: u64, role: ScalarRole, text: u64) {
-        self.0.observe(mixed(host, role, text));
+        self.0.observe(role_hash(host, role, text));
     }
 
     /// Adds a segment of a path, decoded and without its ending.
@@ -150,13 +151,13 @@ impl ScalarSet {
 
     /// Whether some path may have the text as a segment.
     pub(crate) fn holds_segment(&self, text: &[u8]) -> bool {
-        self.0.may_hold(mixed(ANY_HOST, ScalarRole::Segment, stable_hash(text)))
+        self.0.may_contain(role_hash(ANY_HOST, ScalarRole::Segment, stable_hash(text)))
     }
 
     /// Whether a host has sent or received the text in this role, as a probability; `text` is its
     /// [`stable_hash`].
-    pub(crate) fn held(&self, host: u64, role: ScalarRole, text: u64) -> f64 {
-        if self.0.may_hold(mixed(host, role, text)) { self.0.certainty() } else { 0.0 }
+    pub(crate) fn membership_probability(&self, host: u64, role: ScalarRole, text: u64) -> f64 {
+        if self.0.may_contain(role_hash(host, role, text)) { self.0.certainty() } else { 0.0 }
     }
 }
 
@@ -165,7 +166,7 @@ const ANY_HOST: u64 = 0;
 
 /// The salt changes with the version of stored states: see
 /// [`VERSION`](crate::patterns::codec::VERSION).
-fn mixed(host: u64, role: ScalarRole, text: u64) -> u64 {
+fn role_hash(host: u64, role: ScalarRole, text: u64) -> u64 {
     // All three are spread evenly or multiplied to be; the filter spreads the sum once more.
     text.wrapping_add((host ^ role.salt()).wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }

@@ -62,10 +62,10 @@ pub(crate) trait Classifier<T> {
 
 /// Threshold for a single likely value. A lone name classified as a value hides an endpoint, while
 /// a lone value classified as a name costs nothing, so the threshold is high.
-const SURE: f64 = 0.85;
+const SINGLE_VALUE_THRESHOLD: f64 = 0.85;
 /// Threshold for a word that is the only segment below its parent. Nothing shows that it varies,
 /// and its spelling alone is weak evidence.
-const ALONE: f64 = 0.99;
+const ONLY_CHILD_THRESHOLD: f64 = 0.99;
 /// Maximum size of a group of rare words that need the threshold [`SURE_OF_FEW`]. Without ids
 /// beside them and without a subtree, their only evidence for each other is being unknown.
 const FEW_WORDS: usize = 3;
@@ -92,15 +92,15 @@ pub(crate) struct ModelClassifier<'m>(pub(crate) &'m Model);
 
 impl<T: LeafStats> Classifier<T> for ModelClassifier<'_> {
     fn judge(&self, place: &SiblingSet<'_, '_, T>) -> Vec<Classification> {
-        let Settled { probabilities, features, by_bodies } = run_all_stages(self.0, place);
+        let StageResults { probabilities, features, by_bodies } = run_all_stages(self.0, place);
         let mut verdicts = verdicts(&probabilities, threshold(place, &probabilities));
         for ((verdict, features), by_bodies) in verdicts.iter_mut().zip(&features).zip(by_bodies) {
             // What its own bodies say of a segment needs no siblings.
-            verdict.is_value |= by_bodies >= TELLING && verdict.probability > CONFIRMED;
+            verdict.is_value |= by_bodies >= MIN_BODY_EVIDENCE && verdict.probability > CONFIRMED;
             // Clear names need no reason.
             if verdict.is_value || verdict.is_near() {
                 let in_favor = if verdict.is_value { by_bodies } else { -by_bodies };
-                verdict.reason = if in_favor >= TELLING {
+                verdict.reason = if in_favor >= MIN_BODY_EVIDENCE {
                     BODIES
                 } else {
                     self.0.reason(features, verdict.is_value)
@@ -152,8 +152,8 @@ fn threshold<T>(place: &SiblingSet<'_, '_, T>, probabilities: &[f64]) -> f64 {
     let have_names_below = || possible.iter().all(|candidate| candidate.has_names_below());
     let are_rare = possible.iter().all(|candidate| candidate.is_rare_leaf());
     match (words().count(), possible.len()) {
-        (1, _) if !has_ids && ModelRule::Alone.is_on() => ALONE,
-        (_, 0 | 1) if ModelRule::OnlyOne.is_on() => SURE,
+        (1, _) if !has_ids && ModelRule::Alone.is_on() => ONLY_CHILD_THRESHOLD,
+        (_, 0 | 1) if ModelRule::OnlyOne.is_on() => SINGLE_VALUE_THRESHOLD,
         (_, 2..=FEW_WORDS) if !has_ids && are_rare && ModelRule::FewWords.is_on() => SURE_OF_FEW,
         (_, 2) if !has_ids && have_names_below() && ModelRule::OnlyTwo.is_on() => SURE_OF_TWO,
         _ => LIKELY,
@@ -170,7 +170,7 @@ fn verdicts(probabilities: &[f64], threshold: f64) -> Vec<Classification> {
 }
 
 /// Runs all stages, then adjusts the probabilities by the evidence of folded segments.
-fn run_all_stages<T: LeafStats>(model: &Model, place: &SiblingSet<'_, '_, T>) -> Settled {
+fn run_all_stages<T: LeafStats>(model: &Model, place: &SiblingSet<'_, '_, T>) -> StageResults {
     let (guesses, features) = run_stages(model, place, STAGES);
     let (mut probabilities, _) = run_body_stages(model, place, &guesses, BODY_STAGES);
     let by_bodies = guesses.iter().zip(&probabilities);
@@ -200,11 +200,11 @@ fn run_all_stages<T: LeafStats>(model: &Model, place: &SiblingSet<'_, '_, T>) ->
         }
     }
     sibling_rules::adjust(place, &mut probabilities);
-    Settled { probabilities, features, by_bodies }
+    StageResults { probabilities, features, by_bodies }
 }
 
 /// The result of all stages at one place, by candidate.
-struct Settled {
+struct StageResults {
     probabilities: Vec<f64>,
     features: Vec<Features>,
     /// What bodies added to the log odds.
@@ -212,10 +212,10 @@ struct Settled {
 }
 
 /// What bodies must add to the log odds, in favor of the result, to be named as its reason.
-const TELLING: f64 = 0.7;
-/// Threshold for a segment of which its bodies say so much.
+const MIN_BODY_EVIDENCE: f64 = 0.7;
+/// Probability threshold for a segment whose bodies add at least [`TELLING`] to its log odds.
 const CONFIRMED: f64 = 0.7;
-/// The reason if they do.
+/// The reported reason where the evidence of bodies is at least [`TELLING`].
 const BODIES: &str = "what the bodies of its requests hold";
 
 /// Returns `true` if most unknown segments of a node are values. They are a bottom-k sample of the
@@ -239,14 +239,14 @@ pub(crate) fn run_stages<T: LeafStats>(
         place.candidates.iter().map(|c: &Candidate<'_, T>| place.index.lexical(c.hash)).collect();
     let mut probabilities: Vec<f64> =
         own.iter().map(|features| model.probability(0, features)).collect();
-    let around = (count > 1).then(|| place.surroundings(own.clone()));
+    let around = (count > 1).then(|| place.static_context(own.clone()));
     let mut features = own;
     let mut versions = false;
     let dates = date_probability(place);
     set_dates(place, dates, &mut probabilities);
     for stage in 1..count {
         let guesses: Vec<f64> =
-            probabilities.iter().map(|p| if stage == 1 { sharpened(*p) } else { *p }).collect();
+            probabilities.iter().map(|p| if stage == 1 { sharpen(*p) } else { *p }).collect();
         let Some(around) = &around else { break };
         features = place.features(around, &guesses);
         probabilities = features
@@ -303,8 +303,10 @@ fn run_body_stages<T: LeafStats>(
     if let Some(context) = &context {
         for stage in 0..count {
             let rows = place.body_features(context, &probabilities);
-            let corrected =
-                guesses.iter().zip(&rows).map(|(guess, row)| model.corrected(stage, *guess, row));
+            let corrected = guesses
+                .iter()
+                .zip(&rows)
+                .map(|(guess, row)| model.corrected_probability(stage, *guess, row));
             probabilities = corrected.collect();
         }
     }
@@ -339,12 +341,12 @@ pub(crate) fn evidence<T: LeafStats>(
     let own: Vec<Features> = place.candidates.iter().map(|c| place.index.lexical(c.hash)).collect();
     let (probabilities, _) = run_stages(model, place, stage);
     let guesses: Vec<f64> =
-        probabilities.iter().map(|p| if stage == 1 { sharpened(*p) } else { *p }).collect();
-    place.features(&place.surroundings(own), &guesses)
+        probabilities.iter().map(|p| if stage == 1 { sharpen(*p) } else { *p }).collect();
+    place.features(&place.static_context(own), &guesses)
 }
 
 /// Moves a probability away from one half.
-fn sharpened(p: f64) -> f64 {
+fn sharpen(p: f64) -> f64 {
     if !ModelRule::Sharpened.is_on() {
         return p;
     }

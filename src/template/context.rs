@@ -15,7 +15,7 @@ use crate::sketch::stable_hash;
 use crate::template::features::{Feature as F, Features, is_qualified_name, rarity, ratio, shape};
 use crate::template::host::HostIndex;
 use crate::template::node_group::NodeGroup;
-use crate::template::segment::{Segment, SegmentKind, spelled};
+use crate::template::segment::{Segment, SegmentKind, substitute_foreign_letters};
 use crate::template::trie::{Node, ValuesChild};
 use crate::template::vocabulary::words_of;
 use crate::template::{Part, Template};
@@ -162,7 +162,7 @@ impl Spellings {
             words: BTreeMap::new(),
         };
         for candidate in candidates {
-            let core = spelled(candidate.segment.core);
+            let core = substitute_foreign_letters(candidate.segment.core);
             let (words, shape) = (words_of(&core), shape(&core));
             if candidate.votes && !candidate.is_date() {
                 *writing.kinds.entry(candidate.segment.kind).or_default() += 1;
@@ -302,7 +302,7 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
 
     /// Computes the context features that do not depend on probabilities. `lexical` holds the
     /// lexical features of each candidate.
-    pub(crate) fn surroundings(&self, lexical: Vec<Features>) -> StaticContext {
+    pub(crate) fn static_context(&self, lexical: Vec<Features>) -> StaticContext {
         let totals = self.totals(&lexical, &vec![0.0; self.candidates.len()]);
         let mut fixed = lexical;
         for (i, features) in fixed.iter_mut().enumerate() {

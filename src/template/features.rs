@@ -1,7 +1,7 @@
 //! The feature vector of one segment: lexical features, and features of its context.
 
 use crate::math::{ln, ln1};
-use crate::template::segment::{Segment, SegmentKind, spelled};
+use crate::template::segment::{Segment, SegmentKind, substitute_foreign_letters};
 use crate::template::vocabulary::{Vocabulary, words_of};
 
 macro_rules! features {
@@ -106,7 +106,7 @@ pub(crate) fn ratio(part: usize, whole: usize) -> f64 {
 /// that is common on the host.
 pub(crate) fn lexical(segment: &Segment<'_>, core: &[u8], vocabulary: &Vocabulary) -> Features {
     use Feature as F;
-    let core = &*spelled(core);
+    let core = &*substitute_foreign_letters(core);
     let mut features = Features::default();
     features.set(F::bias, 1.0);
     features.flag(F::kind_version, segment.kind == SegmentKind::Version);

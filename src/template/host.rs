@@ -142,7 +142,7 @@ impl<'v> HostIndex<'v> {
     pub(crate) fn held(&self, role: ScalarRole, text: u64) -> f64 {
         let Some(all) = self.scalars.all else { return 0.0 };
         let hosts = self.scalars.hosts.iter().take(MAX_ASKED_HOSTS);
-        hosts.map(|host| all.held(*host, role, text)).fold(0.0, f64::max)
+        hosts.map(|host| all.membership_probability(*host, role, text)).fold(0.0, f64::max)
     }
 
     /// (providers that use a segment with these words, providers that use it as the parent of a
@@ -180,13 +180,13 @@ impl<'v> HostIndex<'v> {
     fn core<'s>(&self, segment: &Segment<'s>) -> &'s [u8] {
         let core = segment.core;
         match ending_of(core) {
-            Some(ending) if self.is_habit(ending) => &core[..core.len() - ending.len() - 1],
+            Some(ending) if self.is_common_ending(ending) => &core[..core.len() - ending.len() - 1],
             _ => core,
         }
     }
 
     /// Returns `true` for an ending that is common on the host.
-    pub(crate) fn is_habit(&self, ending: &[u8]) -> bool {
+    pub(crate) fn is_common_ending(&self, ending: &[u8]) -> bool {
         self.endings.iter().any(|habit| habit == ending)
     }
 

@@ -80,13 +80,18 @@ impl Model {
         let sum: f64 = products.map(|(value, weight)| value * weight).sum();
         // The linear model generalises to values never seen in training; the trees capture
         // interactions.
-        let trees = self.trees[stage].answer(&features.values);
+        let trees = self.trees[stage].predict(&features.values);
         logistic(sum * (1.0 - SHARE_OF_TREES) + trees * SHARE_OF_TREES)
     }
 
     /// The probability of the stage before, corrected by what bodies say.
-    pub(crate) fn corrected(&self, stage: usize, guess: f64, bodies: &[f64; BODY_COUNT]) -> f64 {
-        logistic(log_odds(guess) + self.body_trees[stage].answer(bodies))
+    pub(crate) fn corrected_probability(
+        &self,
+        stage: usize,
+        guess: f64,
+        bodies: &[f64; BODY_COUNT],
+    ) -> f64 {
+        logistic(log_odds(guess) + self.body_trees[stage].predict(bodies))
     }
 
     /// Contribution of each feature to the log odds of the last stage; positive for a value.

@@ -19,7 +19,7 @@ pub(crate) enum ModelRule {
     RemoteNames,
     /// Short numbers are values beside longer ones.
     ShortNumbers,
-    /// Where the names that a node could not keep are values, so are those like them that it kept.
+    /// Kept names that resemble folded ones are values where the folded ones are values.
     Folded,
     /// Names of files with different endings at several depths are one value.
     FileTrees,

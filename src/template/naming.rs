@@ -28,10 +28,10 @@ pub(crate) fn parameter_names<T>(
         return (0..places).map(|place| names[place % names.len()].to_owned()).collect();
     }
     let noun = noun_before(parts);
-    let by_kind = in_frame(variable)
-        .or_else(|| by_position(parts, variable, below))
-        .or_else(|| by_key(&variable.echoes, noun.as_deref()))
-        .or_else(|| by_kind(variable, noun.as_deref()));
+    let by_kind = name_from_frame(variable)
+        .or_else(|| name_from_position(parts, variable, below))
+        .or_else(|| name_from_key(&variable.echoes, noun.as_deref()))
+        .or_else(|| name_from_kind(variable, noun.as_deref()));
     let base = by_kind.unwrap_or_else(|| after_noun(noun.as_deref()));
     if !is_taken(&base, parts) {
         return vec![base];
@@ -80,7 +80,7 @@ fn main_kind(variable: &Variable<'_>) -> Option<SegmentKind> {
 
 /// Name derived from the fixed text around the value: `@{username}`, `Products({key})`,
 /// `sha256:{digest}`, `tracks:{track_id}`.
-fn in_frame(variable: &Variable<'_>) -> Option<String> {
+fn name_from_frame(variable: &Variable<'_>) -> Option<String> {
     let frame = &*variable.frame;
     let prefix = &frame[..frame.iter().position(|byte| *byte == 0)?];
     let (last, before) = prefix.split_last()?;
@@ -102,7 +102,7 @@ fn in_frame(variable: &Variable<'_>) -> Option<String> {
 
 /// Name of a number or date in a known sequence: `{year}/{month}/{day}`, `{z}/{x}/{y}`,
 /// `{start_date}/{end_date}`.
-fn by_position<T>(
+fn name_from_position<T>(
     parts: &[Part],
     variable: &Variable<'_>,
     below: &NodeGroup<'_, T>,
@@ -173,7 +173,7 @@ fn number_of(text: &[u8]) -> Option<u32> {
 
 /// Name by the key under which bodies hold the values: `{login}`, `{bucket_name}`, `{owner}`. `None`
 /// if it is that of an id of the thing itself, which is called after the noun before it.
-fn by_key(echoes: &SegmentEchoes, noun: Option<&str>) -> Option<String> {
+fn name_from_key(echoes: &SegmentEchoes, noun: Option<&str>) -> Option<String> {
     let key = echoes.main_key()?;
     let (holder, key) =
         key.rsplit_once('.').map_or((None, key), |(holder, key)| (Some(holder), key));
@@ -221,7 +221,7 @@ const HOLDERS: [&str; 14] = [
 ];
 
 /// Name of a kind of value that is not an id, or that has no noun before it.
-fn by_kind(variable: &Variable<'_>, noun: Option<&str>) -> Option<String> {
+fn name_from_kind(variable: &Variable<'_>, noun: Option<&str>) -> Option<String> {
     use SegmentKind as K;
     if let Some(name) = codes::name_of(&variable.texts).filter(|_| variable.all_texts_known()) {
         return Some(name.to_owned());
@@ -241,7 +241,7 @@ fn by_kind(variable: &Variable<'_>, noun: Option<&str>) -> Option<String> {
         K::Jwt => "token",
         K::List if noun == Some("trpc") => "procedures",
         K::List => return noun.map(|noun| format!("{}_ids", singular(noun))),
-        K::Word | K::WordWithDigits | K::Symbol => return by_words(variable, noun),
+        K::Word | K::WordWithDigits | K::Symbol => return name_from_words(variable, noun),
         _ => return None,
     };
     Some(name.to_owned())
@@ -254,7 +254,7 @@ const PEOPLE: [&str; 11] = [
 ];
 
 /// Name of a parameter whose values are words.
-fn by_words(variable: &Variable<'_>, noun: Option<&str>) -> Option<String> {
+fn name_from_words(variable: &Variable<'_>, noun: Option<&str>) -> Option<String> {
     let dashed = |text: &&&[u8]| text.contains(&b'-') && text.iter().any(u8::is_ascii_alphabetic);
     let texts = &variable.texts;
     let noun = noun.map(singular);
@@ -307,7 +307,7 @@ fn after_noun(noun: Option<&str>) -> String {
 }
 
 /// Segments that say nothing about the thing that a value identifies.
-const SAY_NOTHING: [&str; 20] = [
+const GENERIC_NOUNS: [&str; 20] = [
     "",
     "api",
     "rest",
@@ -340,7 +340,7 @@ fn noun_before(parts: &[Part]) -> Option<String> {
             let kind = kind_of(text);
             let says_nothing = matches!(kind, SegmentKind::Version | SegmentKind::Number)
                 || kind.is_integer()
-                || SAY_NOTHING.contains(&&*noun)
+                || GENERIC_NOUNS.contains(&&*noun)
                 || digits > 3
                 || core.len() > MAX_NOUN_BYTES
                 || core.contains(&b':')

@@ -1,4 +1,4 @@
-//! The path of a request as what is known of it before templates are decided.
+//! The path of a request before templates are decided: each segment is a literal or a slot.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,9 +21,9 @@ pub(crate) enum PathStep {
 pub(crate) struct PathSteps {
     /// With a literal for each segment that may be a name.
     pub(crate) all: Vec<PathStep>,
-    /// With a literal for each segment that is in the vocabulary.
+    /// The steps in which only segments of the vocabulary are literals.
     pub(crate) known: Vec<PathStep>,
-    /// Whether the two differ.
+    /// Whether [`all`](Self::all) and [`known`](Self::known) differ.
     pub(crate) has_unknown: bool,
 }
 
@@ -45,7 +45,7 @@ impl PathSteps {
     }
 }
 
-/// A hash of steps that depends on nothing else.
+/// The hash of the steps of a path, equal on every machine.
 pub(crate) fn hash_of(steps: &[PathStep]) -> u64 {
     let mut bytes = Vec::new();
     for step in steps {

@@ -177,7 +177,7 @@ fn matches(steps: &[RuleStep], path: &[&str]) -> bool {
 }
 
 impl Merge for PropertyDecision {
-    /// Where two rules are about places that are one, `true` and the first name in order win.
+    /// Combines the decisions of two rules for one place: `true` and the first name in order win.
     fn merge(&mut self, other: Self) {
         self.map = self.map.max(other.map);
         self.enumeration = self.enumeration.max(other.enumeration);

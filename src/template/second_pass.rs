@@ -34,7 +34,7 @@ const CORRECTED: (f64, f64) = (0.9, 0.1);
 /// The reason of a correction.
 const REASON: &str = "where else it occurs";
 
-/// What the first pass says of one text at one place.
+/// The result of the first pass for one text at one place.
 #[derive(Clone, Copy, Debug)]
 struct Occurrence {
     /// Hash of the text.

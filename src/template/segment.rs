@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::template::model_rules::ModelRule;
 
 pub(crate) use classify::kind_of;
-pub(crate) use foreign::spelled;
+pub(crate) use foreign::substitute_foreign_letters;
 
 /// The lexical kind of one path segment or query value.
 ///

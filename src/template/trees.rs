@@ -83,7 +83,7 @@ impl BoostedTrees {
     }
 
     /// Sum of the predictions of all trees, in log odds.
-    pub(crate) fn answer(&self, values: &[f64]) -> f64 {
+    pub(crate) fn predict(&self, values: &[f64]) -> f64 {
         let leaf = |root: &usize| {
             let mut at = *root;
             loop {
@@ -125,11 +125,11 @@ mod tests {
             format!("# x\n{first} {second}\n1\t0<=0.5:0.1 =1.5 1<=2:-0.2 =-3 =4\n1\t=0.25\n");
         let trees = &BoostedTrees::parse(&text, NAMES, 2)[1];
         let mut values = vec![0.0; COUNT];
-        assert!((trees.answer(&values) - 1.75).abs() < 1e-12);
+        assert!((trees.predict(&values) - 1.75).abs() < 1e-12);
         values[1] = 1.0;
-        assert!((trees.answer(&values) - -2.75).abs() < 1e-12);
+        assert!((trees.predict(&values) - -2.75).abs() < 1e-12);
         values[2] = 3.0;
-        assert!((trees.answer(&values) - 4.25).abs() < 1e-12);
+        assert!((trees.predict(&values) - 4.25).abs() < 1e-12);
         let moved = trees.contributions(&values);
         assert!((moved[1] - -0.3).abs() < 1e-12 && (moved[2] - 4.2).abs() < 1e-12);
     }

@@ -35,7 +35,7 @@ pub(crate) use codec::StoredTrie;
 use crate::limits;
 use crate::simd::is_same;
 use crate::sketch::{
-    DistinctCounter, HeapSize, KeepsNames, Merge, fair_share, respread, stable_hash, vec_bytes,
+    DistinctCounter, HeapSize, KeepsNames, Merge, fair_share, fmix64, stable_hash, vec_bytes,
 };
 use crate::template::body_evidence::NodeBodies;
 use crate::template::body_evidence::facts::BodyFacts;
@@ -54,9 +54,9 @@ pub(crate) struct Trie<T> {
     /// Union of all hosts beyond the bound; its text is empty.
     rest: Option<HostTrie<T>>,
     /// Upper bound of the weight: the last exact count plus everything added since.
-    made: usize,
+    weight_bound: usize,
     /// True if nothing was added since the trie was last folded to its bounds.
-    fitted: bool,
+    is_folded_to_bounds: bool,
 }
 
 /// The subtree of one host.
@@ -152,7 +152,7 @@ impl<T> Default for Node<T> {
 
 impl<T> Trie<T> {
     pub(crate) fn new(bounds: TrieBounds) -> Self {
-        Self { bounds, hosts: Vec::new(), rest: None, made: 0, fitted: true }
+        Self { bounds, hosts: Vec::new(), rest: None, weight_bound: 0, is_folded_to_bounds: true }
     }
 
     /// The hosts in the order of their hashes, then the union of all hosts beyond the bound as
@@ -169,8 +169,10 @@ impl<T> Trie<T> {
     /// Returns `true` if the trie is known to fit its bounds without counting. `false` means
     /// unknown.
     pub(crate) fn fits(&self) -> bool {
-        self.fitted
-            || (self.made <= self.bounds.weight() && self.rest.is_none() && !self.is_folded())
+        self.is_folded_to_bounds
+            || (self.weight_bound <= self.bounds.weight()
+                && self.rest.is_none()
+                && !self.is_folded())
     }
 }
 
@@ -187,7 +189,7 @@ impl<T: Merge + Default + KeepsNames> Trie<T> {
         observe: impl FnOnce(&mut T),
     ) {
         let most = self.bounds.weight();
-        if self.made > most + most / 4 {
+        if self.weight_bound > most + most / 4 {
             self.fit();
         }
         let mut made = 0;
@@ -230,8 +232,8 @@ impl<T: Merge + Default + KeepsNames> Trie<T> {
         let ends = node.extra_ends().saturating_sub(ends);
         let made = made * limits::NODE_WEIGHT + ends * limits::LEAF_WEIGHT + names;
         if made > 0 {
-            self.made += made;
-            self.fitted = false;
+            self.weight_bound += made;
+            self.is_folded_to_bounds = false;
         }
     }
 
@@ -247,8 +249,8 @@ impl<T: Merge + Default + KeepsNames> Trie<T> {
             Ok(at) => Some(at),
             Err(at) if at >= self.bounds.hosts => None,
             Err(at) => {
-                self.made += limits::NODE_WEIGHT;
-                self.fitted = false;
+                self.weight_bound += limits::NODE_WEIGHT;
+                self.is_folded_to_bounds = false;
                 let host = HostTrie { hash, text: text.into(), level: 0, node: Node::default() };
                 self.hosts.insert(at, host);
                 self.trim_hosts();
@@ -283,8 +285,8 @@ impl<T: Merge + Default + KeepsNames> Trie<T> {
                 *size = host.node.weight();
             }
         }
-        self.made = sizes.iter().sum();
-        self.fitted = true;
+        self.weight_bound = sizes.iter().sum();
+        self.is_folded_to_bounds = true;
     }
 }
 
@@ -306,7 +308,7 @@ fn edge_of(segment: &[u8], depth: usize, level: u8) -> Edge {
     let parsed = Segment::parse(segment);
     let hash = stable_hash(segment);
     if depth + 1 >= depth_at(level) {
-        return Edge::Rest(if is_value(&parsed) { hash } else { respread(hash) });
+        return Edge::Rest(if is_value(&parsed) { hash } else { fmix64(hash) });
     }
     if is_value_at(&parsed, depth) {
         return Edge::Values(ValuesKey::new(&parsed, hash, level));
@@ -492,7 +494,7 @@ impl<T: Merge + Default + KeepsNames> Node<T> {
     fn values_node(&mut self, key: &ValuesKey, made: &mut usize) -> &mut Self {
         let values = self.values(key.kind, &key.frame, made);
         if key.folded {
-            let hash = respread(key.hash);
+            let hash = fmix64(key.hash);
             values.distinct.observe(hash);
             values.folded.observe(hash);
         } else {

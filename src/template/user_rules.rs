@@ -361,14 +361,14 @@ fn parse_host(name: &str, line: usize, template: String) -> Result<HostRule, Err
 
 /// A classifier that applies the rules of one host, and delegates to another classifier where no
 /// rule applies.
-pub(crate) struct WithRules<'r, T> {
+pub(crate) struct RuleClassifier<'r, T> {
     pub(crate) rules: &'r Rules,
     pub(crate) host: &'r str,
     pub(crate) inner: &'r dyn Classifier<T>,
     pub(crate) matched: &'r RefCell<MatchedRules>,
 }
 
-impl<T> WithRules<'_, T> {
+impl<T> RuleClassifier<'_, T> {
     /// The rules of a kind for this host whose path matches the template so far. Returns (index,
     /// rule, next segment).
     fn next<'a>(
@@ -428,7 +428,7 @@ fn fits(pattern: &RuleSegment, part: &Part) -> bool {
     }
 }
 
-impl<T> Classifier<T> for WithRules<'_, T> {
+impl<T> Classifier<T> for RuleClassifier<'_, T> {
     fn judge(&self, place: &SiblingSet<'_, '_, T>) -> Vec<Classification> {
         let template = place.template;
         let mut verdicts = self.inner.judge(place);

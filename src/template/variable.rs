@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::limits;
-use crate::sketch::{DistinctCounter, Merge, respread};
+use crate::sketch::{DistinctCounter, Merge, fmix64};
 use crate::template::body_evidence::SegmentEchoes;
 use crate::template::classifier::{Classification, UNMISTAKABLE};
 use crate::template::context::{Candidate, LeafStats};
@@ -189,7 +189,7 @@ impl<'t> Variable<'t> {
     ) {
         self.add(candidate.segment.kind, candidate.all_requests(), verdict.probability);
         *self.judged.entry(verdict.reason).or_default() += 1;
-        self.distinct.observe(respread(candidate.hash));
+        self.distinct.observe(fmix64(candidate.hash));
         self.texts.push(candidate.text);
         candidate.places.all().for_each(|node| self.add_echoes(node));
     }

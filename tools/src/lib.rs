@@ -1,3 +1,3 @@
-//! What the tools share: the programs are those of src/bin.
+//! Code that the programs in src/bin share.
 
 pub mod score;

@@ -106,7 +106,7 @@ pub(crate) fn unpack(bytes: Bytes, packing: Compression, budget: &Arc<UnpackBudg
     let layer = CompressionLayer::new(packing);
     match bytes {
         Bytes::Stream(_) => {
-            let packed = budget.counted(bytes.into_stream());
+            let packed = budget.count_reads(bytes.into_stream());
             Bytes::stream(layer.reader(packed, budget, limits::MAX_ZSTD_WINDOW_BYTES))
         }
         Bytes::Packed(mut packed) => {

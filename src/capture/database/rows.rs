@@ -37,13 +37,13 @@ const TRIES: u32 = 8;
 pub(super) fn query(has: impl Fn(&str) -> bool, bodies: Bodies) -> String {
     let column = |place: usize| {
         let (name, most) = (COLUMNS[place], MAX_COLUMN_BYTES[place]);
-        if !has(name) || (place == RESPONSE_BODY && bodies == Bodies::Left) {
+        if !has(name) || (place == RESPONSE_BODY && bodies == Bodies::Skip) {
             return "NULL".to_owned();
         }
         let value = format!("CASE WHEN octet_length({name}) <= {most} THEN {name} END");
         // Only the body of a POST can contain the name of an operation.
         match (place, bodies) {
-            (REQUEST_BODY, Bodies::Left) => format!("CASE WHEN method = 'POST' THEN {value} END"),
+            (REQUEST_BODY, Bodies::Skip) => format!("CASE WHEN method = 'POST' THEN {value} END"),
             _ => value,
         }
     };

@@ -1,6 +1,6 @@
 //! Compares the places of one endpoint: parameters, properties and items.
 
-use crate::diff::compare::{Chance, OperationComparison, confidence};
+use crate::diff::compare::{OperationComparison, TrialCounts, confidence};
 use crate::diff::model::{MessagePart, ModelPlace, OperationModel, PlaceModel, Presence};
 use crate::diff::probability::scale_to_messages;
 use crate::diff::rule::DiffRule;
@@ -34,9 +34,9 @@ impl OperationComparison<'_> {
             }
         }
         match (old, new) {
-            (Some(old), None) => self.gone(place, old),
-            (None, Some(new)) => self.added(place, new),
-            (Some(old), Some(new)) => self.changed(place, old, new),
+            (Some(old), None) => self.report_removed(place, old),
+            (None, Some(new)) => self.report_added(place, new),
+            (Some(old), Some(new)) => self.compare_place(place, old, new),
             (None, None) => {}
         }
     }
@@ -61,12 +61,12 @@ impl OperationComparison<'_> {
         }
     }
 
-    pub(super) fn tell(
+    pub(super) fn push_place_change(
         &mut self,
         rule: DiffRule,
         place: &ModelPlace,
         detail: String,
-        chance: Option<(bool, Chance)>,
+        chance: Option<(bool, TrialCounts)>,
         sure: Option<f64>,
         sources: (Option<&PlaceModel>, Option<&PlaceModel>),
     ) {
@@ -79,7 +79,7 @@ impl OperationComparison<'_> {
         }
     }
 
-    pub(super) fn gone(&mut self, place: &ModelPlace, old: &PlaceModel) {
+    pub(super) fn report_removed(&mut self, place: &ModelPlace, old: &PlaceModel) {
         if place.path.ends_with("[]") {
             return;
         }
@@ -96,10 +96,10 @@ impl OperationComparison<'_> {
             sure = None;
         }
         let told = Some((self.is_observed.0, chance));
-        self.tell(rule, place, String::new(), told, sure, (Some(old), None));
+        self.push_place_change(rule, place, String::new(), told, sure, (Some(old), None));
     }
 
-    pub(super) fn added(&mut self, place: &ModelPlace, new: &PlaceModel) {
+    pub(super) fn report_added(&mut self, place: &ModelPlace, new: &PlaceModel) {
         if place.path.ends_with("[]") {
             return;
         }
@@ -114,7 +114,7 @@ impl OperationComparison<'_> {
         let chance = Self::chance_of(place, new, self.old);
         let sure = confidence(self.is_observed.1, self.is_observed.0, chance, self.tests);
         let told = Some((self.is_observed.1, chance));
-        self.tell(rule, place, String::new(), told, sure, (None, Some(new)));
+        self.push_place_change(rule, place, String::new(), told, sure, (None, Some(new)));
     }
 
     /// The number of times that a place was there on its side, and that it could have been on the other.
@@ -122,15 +122,15 @@ impl OperationComparison<'_> {
         place: &ModelPlace,
         known: &PlaceModel,
         other: &OperationModel,
-    ) -> Chance {
+    ) -> TrialCounts {
         let (shown, of) = match known.presence {
             Presence::Seen { present, of, messages } => scale_to_messages(present, of, messages),
             Presence::Described { .. } => (0, 0),
         };
-        Chance { shown, of, other: Self::trials(place, known, other) }
+        TrialCounts { shown, of, other: Self::trials(place, known, other) }
     }
 
-    pub(super) fn changed(&mut self, place: &ModelPlace, old: &PlaceModel, new: &PlaceModel) {
+    pub(super) fn compare_place(&mut self, place: &ModelPlace, old: &PlaceModel, new: &PlaceModel) {
         self.compare_presence(place, old, new);
         self.kinds(place, old, new);
         self.values(place, old, new);
@@ -161,7 +161,14 @@ impl OperationComparison<'_> {
                 if a != b =>
             {
                 let rule = if b { required } else { optional };
-                self.tell(rule, place, String::new(), None, None, (Some(old), Some(new)));
+                self.push_place_change(
+                    rule,
+                    place,
+                    String::new(),
+                    None,
+                    None,
+                    (Some(old), Some(new)),
+                );
             }
             // That clients always send something does not say that they must.
             (
@@ -170,10 +177,10 @@ impl OperationComparison<'_> {
             ) if is_response && present == of && p < o && of >= MIN_ALWAYS && o >= MIN_ALWAYS => {
                 let (missing, of_new) = scale_to_messages(o - p, o, m);
                 let (_, of_old) = scale_to_messages(present, of, messages);
-                let chance = Chance { shown: missing, of: of_new, other: of_old };
+                let chance = TrialCounts { shown: missing, of: of_new, other: of_old };
                 let sure = confidence(true, true, chance, self.tests);
                 let detail = format!("missing in {} of {o}", o - p);
-                self.tell(
+                self.push_place_change(
                     optional,
                     place,
                     detail,
@@ -185,9 +192,16 @@ impl OperationComparison<'_> {
             (Presence::Described { is_required: true }, Presence::Seen { present, of, .. })
                 if is_response && present < of =>
             {
-                let chance = Chance { shown: of - present, of, other: 0 };
+                let chance = TrialCounts { shown: of - present, of, other: 0 };
                 let detail = format!("missing in {} of {of}", of - present);
-                self.tell(optional, place, detail, Some((true, chance)), None, (Some(old), None));
+                self.push_place_change(
+                    optional,
+                    place,
+                    detail,
+                    Some((true, chance)),
+                    None,
+                    (Some(old), None),
+                );
             }
             _ => {}
         }
@@ -255,11 +269,11 @@ impl OperationComparison<'_> {
         let shown = has.kind_counts.get(name).copied().unwrap_or(0);
         let (shown, of) = scale_to_messages(shown, all(has), messages(has));
         let other = all(lacks).min(messages(lacks));
-        let chance = Chance { shown, of, other };
+        let chance = TrialCounts { shown, of, other };
         let sure = confidence(has_observed, lacks_observed, chance, self.tests);
         let told = Some((has_observed, chance));
         let sources = if is_old { (Some(has), Some(lacks)) } else { (Some(lacks), Some(has)) };
-        self.tell(rule, place, name.to_owned(), told, sure, sources);
+        self.push_place_change(rule, place, name.to_owned(), told, sure, sources);
     }
 
     pub(super) fn values(&mut self, place: &ModelPlace, old: &PlaceModel, new: &PlaceModel) {
@@ -272,7 +286,7 @@ impl OperationComparison<'_> {
             } else {
                 DiffRule::RequestValueAdded
             };
-            self.tell(rule, place, quoted(value), None, None, (Some(old), Some(new)));
+            self.push_place_change(rule, place, quoted(value), None, None, (Some(old), Some(new)));
         }
         for value in before.difference(after) {
             let rule = if is_response {
@@ -280,7 +294,7 @@ impl OperationComparison<'_> {
             } else {
                 DiffRule::RequestValueRemoved
             };
-            self.tell(rule, place, quoted(value), None, None, (Some(old), Some(new)));
+            self.push_place_change(rule, place, quoted(value), None, None, (Some(old), Some(new)));
         }
     }
 
@@ -301,13 +315,20 @@ impl OperationComparison<'_> {
         let kept = new.format_counts.get(&**before).copied().unwrap_or(0);
         let (shown, of) =
             scale_to_messages(strings(new).saturating_sub(kept), strings(new), messages(new));
-        let chance = Chance { shown, of, other: strings(old).min(messages(old)) };
+        let chance = TrialCounts { shown, of, other: strings(old).min(messages(old)) };
         let sure = match self.is_observed {
             (true, true) => confidence(true, true, chance, self.tests),
             (false, false) => None,
             // A description need not state a format, and a few texts may have one by chance.
             _ => Some(0.0),
         };
-        self.tell(DiffRule::FormatChanged, place, detail, None, sure, (Some(old), Some(new)));
+        self.push_place_change(
+            DiffRule::FormatChanged,
+            place,
+            detail,
+            None,
+            sure,
+            (Some(old), Some(new)),
+        );
     }
 }

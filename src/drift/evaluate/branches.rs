@@ -99,7 +99,7 @@ impl<'v> Evaluator<'_, 'v> {
         let possible: Vec<SchemaId> = group
             .iter()
             .copied()
-            .filter(|branch| self.set.kinds(*branch).has(value.kind()))
+            .filter(|branch| self.set.kinds(*branch).intersects(value.kind()))
             .collect();
         if possible.is_empty() {
             let kinds = group.iter().map(|branch| self.set.kinds(*branch));

@@ -46,9 +46,12 @@ impl<'v> Evaluator<'_, 'v> {
         value: &'v MessageValue<'_>,
     ) {
         let length = members.len() as u64;
-        if length < rules.least || rules.most.is_some_and(|most| length > most) {
+        if length < rules.min_properties || rules.max_properties.is_some_and(|most| length > most) {
             self.issue(DriftRule::OutOfBounds, id, || {
-                format!("stated are {}", bounds(rules.least, rules.most, "property"))
+                format!(
+                    "stated are {}",
+                    bounds(rules.min_properties, rules.max_properties, "property")
+                )
             });
         }
         for name in &rules.required {
@@ -141,7 +144,7 @@ impl<'v> Evaluator<'_, 'v> {
     }
 
     /// Tells the members that no schema that applied describes.
-    pub(super) fn undescribed(
+    pub(super) fn report_undescribed(
         &mut self,
         start: usize,
         members: &'v [(Cow<'_, str>, MessageValue<'_>)],
@@ -178,7 +181,7 @@ impl<'v> Evaluator<'_, 'v> {
                 // A name that is itself a secret is not one that a description could have.
                 if masked::word(name.as_bytes(), 1) != masked::MASK {
                     self.way.push(PlaceStep::Property(name));
-                    self.tell(DriftRule::UndocumentedProperty, *owner, String::new);
+                    self.record_issue(DriftRule::UndocumentedProperty, *owner, String::new);
                     self.way.pop();
                 }
             }

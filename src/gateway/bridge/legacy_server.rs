@@ -60,7 +60,7 @@ struct LegacyRequest {
     asked: Option<RequestId>,
     /// An answer that came while the client had a question.
     answer: Option<Message>,
-    /// When the client took it back; the server may be at it all the same.
+    /// Time at which the client canceled the request; the server may still be working on it.
     canceled: Option<Instant>,
 }
 
@@ -174,7 +174,7 @@ impl LegacyServer {
         }
     }
 
-    /// What a server without a handshake says of itself.
+    /// The result of `server/discover`, made from the server's result of `initialize`.
     fn discovered(&self) -> Value {
         let mut capabilities = self.initialized["capabilities"].clone();
         if let Some(capabilities) = capabilities.as_object_mut() {
@@ -315,7 +315,7 @@ impl LegacyServer {
         out
     }
 
-    /// Passes on an answer, with what there is to be in one without a handshake.
+    /// Passes on an answer with the members that the protocol without a handshake requires.
     fn answer(&mut self, id: &RequestId, answer: Message, out: &mut Outbox) {
         let Some(request) = self.requests.remove(id) else { return };
         self.held.retain(|_, call| call.server != *id);
@@ -331,7 +331,7 @@ impl LegacyServer {
             out.to_client.push(answer.with_member("error", &error.to_string()));
             return;
         }
-        out.to_client.push(completed(answer, LISTS.contains(&&*request.method)));
+        out.to_client.push(complete_answer(answer, LISTS.contains(&&*request.method)));
     }
 
     /// Takes what the server asks of the client: it becomes the answer to the one request that can have led to it.
@@ -388,7 +388,7 @@ impl LegacyServer {
     }
 
     /// Forgets a request that did not reach the server.
-    pub(super) fn unreached(&mut self, id: &RequestId) -> Option<RequestId> {
+    pub(super) fn forget_unreached(&mut self, id: &RequestId) -> Option<RequestId> {
         self.held.retain(|_, call| call.server != *id);
         self.requests.remove(id).map(|request| request.client)
     }
@@ -454,12 +454,12 @@ impl LegacyServer {
     }
 }
 
-/// What a request is about: the method and what the client must repeat of its parameters.
+/// The key of a request: its method and the parameters that the client must repeat.
 fn call_of(method: &str, params: &Value) -> String {
     format!("{method}\n{}\n{}\n{}", params["name"], params["uri"], params["arguments"])
 }
 
-/// A message without what says what the client is, and without what belongs to questions.
+/// Removes the client's `_meta` keys and the answers to questions from a message.
 fn without_meta(message: Message) -> Message {
     let Some(mut params) = message.member("params") else { return message };
     let has_own = |meta: &Value| {
@@ -483,8 +483,8 @@ fn without_meta(message: Message) -> Message {
     }
 }
 
-/// An answer with what says that it is complete, and how long it may be kept: not at all.
-fn completed(answer: Message, is_list: bool) -> Message {
+/// Adds the members of a complete result to an answer; a list may not be cached.
+fn complete_answer(answer: Message, is_list: bool) -> Message {
     let mut members = vec![("resultType", "\"complete\"")];
     if is_list {
         members.extend([("ttlMs", "0"), ("cacheScope", "\"private\"")]);

@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 use crate::gateway::bridge::Outbox;
 use crate::gateway::era::{LEGACY, META_LOG_LEVEL, META_SERVER, META_SUBSCRIPTION, client_meta};
 use crate::gateway::random::{self, OwnIds};
-use crate::jsonrpc::{INVALID_PARAMS, INVALID_REQUEST, Message, MessageKind, RequestId, changed};
+use crate::jsonrpc::{
+    INVALID_PARAMS, INVALID_REQUEST, Message, MessageKind, RequestId, replace_members,
+};
 
 /// The most rounds of questions for one request.
 const MAX_ROUNDS: u32 = 10;
@@ -17,7 +19,7 @@ const MAX_SUBSCRIPTIONS: usize = 256;
 
 /// A server without a handshake, translated for a client with one, and its open requests.
 pub(in crate::gateway) struct ModernServer {
-    /// What the server answered to `server/discover`.
+    /// The server's result of `server/discover`.
     discovered: Value,
     /// The keys of `_meta` that every request has.
     meta: Map<String, Value>,
@@ -44,7 +46,8 @@ struct ModernRequest {
 }
 
 impl ModernServer {
-    /// The server that answered so to `server/discover`, for a client that sent these parameters of `initialize`.
+    /// Creates the translation from the server's result of `server/discover` and the client's parameters of
+    /// `initialize`.
     pub(in crate::gateway) fn new(discovered: Value, initialize: &Value) -> Self {
         let mut meta = client_meta(&initialize["capabilities"], &initialize["clientInfo"]);
         // Servers with a handshake send what they have to say until they are told otherwise.
@@ -144,7 +147,7 @@ impl ModernServer {
         let mut meta = meta.unwrap_or_default();
         meta.extend(self.meta.clone());
         let meta = Value::Object(meta).to_string();
-        match changed(&params, &[("_meta", Some(&meta))]) {
+        match replace_members(&params, &[("_meta", Some(&meta))]) {
             Some(params) => message.with_member("params", &params),
             None => message,
         }
@@ -276,7 +279,7 @@ impl ModernServer {
     }
 
     /// Forgets a request that did not reach the server.
-    pub(super) fn unreached(&mut self, id: &RequestId) -> Option<RequestId> {
+    pub(super) fn forget_unreached(&mut self, id: &RequestId) -> Option<RequestId> {
         self.questions.retain(|_, (of, _)| of != id);
         self.requests.remove(id).map(|request| request.client)
     }
@@ -290,14 +293,14 @@ impl ModernServer {
         let params = request.message.raw_member("params").unwrap_or("{}");
         let answers = (answers != "{}").then_some(&*answers);
         let members = [("inputResponses", answers), ("requestState", state.as_deref())];
-        let params = changed(params, &members).unwrap_or_else(|| params.to_owned());
+        let params = replace_members(params, &members).unwrap_or_else(|| params.to_owned());
         let again = request.message.clone().with_id(new.clone()).with_member("params", &params);
         out.to_server.push(again);
         self.requests.insert(new, request);
     }
 }
 
-/// A notification without what says to which subscription it belongs.
+/// Removes the id of the subscription from a notification.
 fn without_subscription(message: Message) -> Message {
     if !message.text.contains(META_SUBSCRIPTION) {
         return message;

@@ -160,7 +160,7 @@ fn a_client_with_a_handshake_is_asked_and_its_request_sent_again() {
     );
     // The server did not get it: the client is told under its own id.
     let own = crate::jsonrpc::RequestId::of(&again[0]["id"]).unwrap();
-    assert_eq!(server.unreached(&own).unwrap().as_json(), "1");
+    assert_eq!(server.forget_unreached(&own).unwrap().as_json(), "1");
     let pong = request(2, "ping", &json!({}));
     assert_eq!(
         json_of(&server.take_from_client(pong.0, &pong.1).to_client)[0]["result"],

@@ -103,7 +103,10 @@ impl Access {
 
     /// Looks at the host that a request names, and at the page that it comes from: a page of another site could otherwise call by
     /// giving its name our address (DNS rebinding).
-    pub(super) fn is_from_here(&self, request: &Request<Incoming>) -> Result<(), &'static str> {
+    pub(super) fn check_host_and_origin(
+        &self,
+        request: &Request<Incoming>,
+    ) -> Result<(), &'static str> {
         let is_own = |host: &str| self.hosts.iter().any(|own| own.eq_ignore_ascii_case(host));
         let mut hosts = request.headers().get_all(HOST).iter();
         let (Some(host), None) = (hosts.next(), hosts.next()) else {

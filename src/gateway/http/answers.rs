@@ -27,7 +27,7 @@ const MAX_SILENCE: Duration = Duration::from_secs(5);
 
 /// Gives the messages about one request as they come, the last of which is its answer: as one JSON text if the answer is the first,
 /// else as a stream of events. `status` gives the status for an answer that is the first.
-pub(super) async fn answered(
+pub(super) async fn stream_answer(
     mut messages: mpsc::Receiver<Message>,
     takes_events: bool,
     status: impl Fn(&Message) -> StatusCode,
@@ -139,7 +139,11 @@ pub(super) fn accepts(request: &Request<Incoming>, media_type: &str) -> bool {
 }
 
 /// The answer to a request in a session that cannot take it.
-pub(super) fn refused(message: &Message, status: StatusCode, why: &str) -> Response<AnswerBody> {
+pub(super) fn refuse_request(
+    message: &Message,
+    status: StatusCode,
+    why: &str,
+) -> Response<AnswerBody> {
     refused_with(message, status, INVALID_REQUEST, why)
 }
 

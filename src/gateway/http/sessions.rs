@@ -12,7 +12,9 @@ use serde_json::Value;
 use std::convert::Infallible;
 use tokio::sync::{Notify, mpsc};
 
-use crate::gateway::http::answers::{EVENTS, HEARTBEAT, answered, event, refused, text};
+use crate::gateway::http::answers::{
+    EVENTS, HEARTBEAT, event, refuse_request, stream_answer, text,
+};
 use crate::gateway::http::post::Posted;
 use crate::gateway::http::routing_head::SESSION;
 use crate::gateway::link::MAX_QUEUED;
@@ -59,7 +61,7 @@ struct SessionRoutes {
     requests: BTreeMap<RequestId, mpsc::Sender<Message>>,
     /// Requests by the token of their progress.
     tokens: BTreeMap<String, RequestId>,
-    /// What belongs to no request.
+    /// Messages that belong to no request and wait for a stream of the client.
     backlog: VecDeque<Message>,
     /// The number of the stream that takes the backlog.
     stream: u64,
@@ -108,7 +110,7 @@ impl Sessions {
             (Some(id), false) => match self.find(id, &posted.caller) {
                 Some(session) => session,
                 None => {
-                    return refused(
+                    return refuse_request(
                         &posted.message,
                         StatusCode::NOT_FOUND,
                         "there is no such session; initialize another one",
@@ -117,20 +119,22 @@ impl Sessions {
             },
             (None, true) => match self.begin(&posted.caller) {
                 Ok(session) => session,
-                Err(why) => return refused(&posted.message, StatusCode::SERVICE_UNAVAILABLE, why),
+                Err(why) => {
+                    return refuse_request(&posted.message, StatusCode::SERVICE_UNAVAILABLE, why);
+                }
             },
             (Some(_), true) => {
                 let why = "this session is initialized; begin another one";
                 self.gateway.rulings.note_refusal(&posted.caller, why);
-                return refused(&posted.message, StatusCode::BAD_REQUEST, why);
+                return refuse_request(&posted.message, StatusCode::BAD_REQUEST, why);
             }
             (None, false) => {
                 let why = "the header Mcp-Session-Id is missing";
-                return refused(&posted.message, StatusCode::BAD_REQUEST, why);
+                return refuse_request(&posted.message, StatusCode::BAD_REQUEST, why);
             }
         };
         // A client that goes before it knows the session leaves none behind.
-        let unknown = begins.then(|| UnknownSession {
+        let unknown = begins.then(|| UnannouncedSession {
             sessions: self,
             session: Arc::clone(&session),
             is_told: false,
@@ -197,13 +201,13 @@ impl Sessions {
 }
 
 /// A session whose id its client was not told; it ends when this is dropped.
-struct UnknownSession<'s> {
+struct UnannouncedSession<'s> {
     sessions: &'s Sessions,
     session: Arc<HttpSession>,
     is_told: bool,
 }
 
-impl Drop for UnknownSession<'_> {
+impl Drop for UnannouncedSession<'_> {
     fn drop(&mut self) {
         if !self.is_told {
             self.sessions.end(&self.session);
@@ -252,14 +256,14 @@ impl HttpSession {
         };
         if !is_new {
             let why = "a request with this id is under way";
-            return refused(&message, StatusCode::BAD_REQUEST, why);
+            return refuse_request(&message, StatusCode::BAD_REQUEST, why);
         }
         let waiting = SessionWait { session: Arc::clone(self), token };
         let refused_message = message.clone();
         if self.to_session.send(FromClient::Message(message, whole)).await.is_err() {
-            return refused(&refused_message, StatusCode::NOT_FOUND, "the session ended");
+            return refuse_request(&refused_message, StatusCode::NOT_FOUND, "the session ended");
         }
-        answered(messages, takes_events, |_| StatusCode::OK, waiting).await
+        stream_answer(messages, takes_events, |_| StatusCode::OK, waiting).await
     }
 
     /// Sends messages to the requests that they belong to, and what belongs to none to the stream of the client.

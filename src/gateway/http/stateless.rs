@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::gateway::Gateway;
 use crate::gateway::era::{META_CLIENT, META_SUBSCRIPTION};
-use crate::gateway::http::answers::{answered, text};
+use crate::gateway::http::answers::{stream_answer, text};
 use crate::gateway::http::post::Posted;
 use crate::gateway::http::sessions::MAX_IDLE;
 use crate::gateway::link::MAX_QUEUED;
@@ -127,7 +127,7 @@ impl StatelessHubs {
         if hub.to_session.send(FromClient::Message(message, whole)).await.is_err() {
             return text(StatusCode::BAD_GATEWAY, "the server ended\n");
         }
-        answered(messages, takes_events, status_of, waiting).await
+        stream_answer(messages, takes_events, status_of, waiting).await
     }
 
     /// The connection of a caller, which is begun if there is none: one for each name of a client, as the server is told it.
@@ -209,7 +209,7 @@ impl Hub {
         });
     }
 
-    /// Where a message goes, in the ids and tokens of its client, and for which request.
+    /// Finds the receiver of a message and restores the ids and tokens of its client.
     fn routed(&self, message: Message) -> Option<(mpsc::Sender<Message>, RequestId, Message)> {
         let mut requests = self.requests();
         match &message.kind {

@@ -209,7 +209,7 @@ impl Session {
     }
 
     /// Notes the answer of the server to a call, which is passed on as it is.
-    pub(super) fn answered(
+    pub(super) fn note_answer(
         &mut self,
         call: &CallUnderway,
         message: Message,
@@ -234,8 +234,9 @@ impl Session {
         let in_force = self.gateway.rulings.policy();
         let is_listed = |tool: &str| in_force.policy.lists(&self.caller.identity, tool);
         let changed = |tool: &str, listed: &str| self.gateway.listing(tool, listed);
-        let list =
-            message.raw_member("result").and_then(|it| tool_list::cut(it, is_listed, changed));
+        let list = message
+            .raw_member("result")
+            .and_then(|it| tool_list::rewrite_tools(it, is_listed, changed));
         self.gateway.remember_tools(&message);
         match list {
             Some(result) => message.with_member("result", &result),

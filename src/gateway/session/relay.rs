@@ -189,7 +189,7 @@ impl Session {
                 // What nobody asked for, or no longer, is not an answer.
                 let Some(pending) = self.pending.remove(&id) else { return };
                 let message = match pending {
-                    PendingRequest::Call(call) => self.answered(&call, message, is_error),
+                    PendingRequest::Call(call) => self.note_answer(&call, message, is_error),
                     PendingRequest::ToolList if !is_error => self.cut_list(message),
                     PendingRequest::Opening if !is_error => {
                         self.note_server(&message);

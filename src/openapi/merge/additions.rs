@@ -1,4 +1,4 @@
-//! What a merge adds to a tree: where that is possible, and whether it came out as meant.
+//! Additions to the tree of a description: where they are possible, and a check of the result.
 
 use std::collections::BTreeMap;
 

@@ -32,7 +32,7 @@ impl<'m> Merger<'m> {
 
     /// A part of the capture's description with the names of the edited one; `None` if components would be needed that cannot be
     /// added.
-    pub(super) fn imported(&mut self, value: &Value) -> Option<Value> {
+    pub(super) fn import_value(&mut self, value: &Value) -> Option<Value> {
         Some(match value {
             Value::Object(object) => {
                 let mut out = serde_json::Map::new();
@@ -43,7 +43,7 @@ impl<'m> Merger<'m> {
                         .and_then(|reference| reference.strip_prefix(SCHEMAS));
                     let value = match own {
                         Some(own) => json!(format!("{SCHEMAS}{}", self.component_name(own)?)),
-                        None => self.imported(value)?,
+                        None => self.import_value(value)?,
                     };
                     out.insert(key.clone(), value);
                 }
@@ -58,9 +58,9 @@ impl<'m> Merger<'m> {
                 }
                 Value::Object(out)
             }
-            Value::Array(items) => {
-                Value::Array(items.iter().map(|item| self.imported(item)).collect::<Option<_>>()?)
-            }
+            Value::Array(items) => Value::Array(
+                items.iter().map(|item| self.import_value(item)).collect::<Option<_>>()?,
+            ),
             other => other.clone(),
         })
     }
@@ -114,7 +114,7 @@ impl<'m> Merger<'m> {
     }
 
     /// The name of a component of the capture in the description, and its node there if it has one.
-    pub(super) fn named(&self, own: &str) -> Option<(String, Option<SourceId>)> {
+    pub(super) fn renamed_component(&self, own: &str) -> Option<(String, Option<SourceId>)> {
         let name = self.renamed.get(own)?;
         let id = self.tree.get_path(SourceId::ROOT, &["components", "schemas", name]);
         Some((name.clone(), id))

@@ -57,12 +57,14 @@ impl<'m> Merger<'m> {
             Some(list) => {
                 for parameter in missing {
                     let name = parameter["name"].as_str().unwrap_or_default().to_owned();
-                    self.add_item(list, at, &name, |merger| merger.imported(&parameter));
+                    self.add_item(list, at, &name, |merger| merger.import_value(&parameter));
                 }
             }
             None if missing.is_empty() => {}
             None => {
-                self.add(id, at, "parameters", |merger| merger.imported(&Value::Array(missing)));
+                self.add(id, at, "parameters", |merger| {
+                    merger.import_value(&Value::Array(missing))
+                });
             }
         }
     }

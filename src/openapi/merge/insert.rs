@@ -23,13 +23,13 @@ struct YamlStyle {
 #[derive(Debug)]
 pub(super) struct Edit {
     pub(super) range: Range<usize>,
-    /// Where several insert at one place, the deepest come first.
+    /// Nesting depth of the edited node; of edits at one offset, the deepest comes first.
     pub(super) depth: usize,
     pub(super) text: String,
 }
 
 /// A text with edits.
-pub(super) fn edited(text: &str, mut edits: Vec<Edit>) -> String {
+pub(super) fn apply_edits(text: &str, mut edits: Vec<Edit>) -> String {
     edits.sort_by_key(|edit| (edit.range.start, Reverse(edit.depth)));
     let mut out =
         String::with_capacity(text.len() + edits.iter().map(|edit| edit.text.len()).sum::<usize>());
@@ -88,7 +88,7 @@ pub(super) fn with_lines(text: &str, tree: &SourceTree, additions: &Additions) -
         }
         edits.push(Edit { range: at..at, depth: node.depth, text: lines });
     }
-    edited(text, edits)
+    apply_edits(text, edits)
 }
 
 /// The column of what is added below a key or a dash that has nothing yet.

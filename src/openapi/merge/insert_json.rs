@@ -5,7 +5,7 @@ use serde_json::Value;
 use serde_json::ser::{PrettyFormatter, Serializer};
 
 use crate::openapi::merge::additions::{Addition, Additions};
-use crate::openapi::merge::insert::{Edit, edited};
+use crate::openapi::merge::insert::{Edit, apply_edits};
 use crate::openapi::merge::tree::{SourceId, SourceTree, SourceValue};
 
 /// A file of JSON with additions.
@@ -72,7 +72,7 @@ pub(super) fn with_members(text: &str, tree: &SourceTree, additions: &Additions)
         }
         edits.push(Edit { range, depth: node.depth, text: out });
     }
-    edited(text, edits)
+    apply_edits(text, edits)
 }
 
 /// The blanks before the first member or item of a collection, if that stands in a line of its own.

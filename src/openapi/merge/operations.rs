@@ -106,7 +106,7 @@ impl<'m> Merger<'m> {
             Some(security) => drop(out.insert("security".to_owned(), security)),
             None => drop(out.shift_remove("security")),
         }
-        self.imported(&Value::Object(out))
+        self.import_value(&Value::Object(out))
     }
 
     /// The tag of the description that a tag of the capture is; it is added if there is none.
@@ -157,7 +157,9 @@ impl<'m> Merger<'m> {
         let Some(body) = own.get("requestBody") else { return };
         let place = format!("{place}, request body");
         let Some(theirs) = self.tree.get(id, "requestBody") else {
-            self.add(id, ("request body", &place), "requestBody", |merger| merger.imported(body));
+            self.add(id, ("request body", &place), "requestBody", |merger| {
+                merger.import_value(body)
+            });
             return;
         };
         let Some(theirs) = self.follow(theirs, &place) else { return };
@@ -172,7 +174,7 @@ impl<'m> Merger<'m> {
             let at = ("status", &*place);
             let Some(theirs) = theirs else {
                 self.add(id, at, "responses", |merger| {
-                    Some(json!({ status: merger.imported(response)? }))
+                    Some(json!({ status: merger.import_value(response)? }))
                 });
                 continue;
             };
@@ -183,7 +185,7 @@ impl<'m> Merger<'m> {
                     let Some(known) = self.follow(known, &place) else { continue };
                     self.content(response, known, &place, true);
                 }
-                None => self.add(theirs, at, status, |merger| merger.imported(response)),
+                None => self.add(theirs, at, status, |merger| merger.import_value(response)),
             }
         }
     }
@@ -197,12 +199,12 @@ impl<'m> Merger<'m> {
             let at = ("media type", &*place);
             let Some(content) = content else {
                 self.add(id, at, "content", |merger| {
-                    Some(json!({ name: merger.imported(media_type)? }))
+                    Some(json!({ name: merger.import_value(media_type)? }))
                 });
                 continue;
             };
             let Some(theirs) = media_type_of(self.tree, content, name) else {
-                self.add(content, at, name, |merger| merger.imported(media_type));
+                self.add(content, at, name, |merger| merger.import_value(media_type));
                 continue;
             };
             let Some(theirs) = self.follow(theirs, &place) else { continue };
@@ -215,7 +217,7 @@ impl<'m> Merger<'m> {
                 Some(known) => self.schema(schema, known, &place, used),
                 None => {
                     self.add(theirs, ("schema", &place), "schema", |merger| {
-                        merger.imported(schema)
+                        merger.import_value(schema)
                     });
                 }
             }
@@ -240,7 +242,8 @@ impl<'m> Merger<'m> {
             if !seen.insert(own.clone()) {
                 continue;
             }
-            let (Some((name, known)), Some(schema)) = (self.named(&own), self.own_component(&own))
+            let (Some((name, known)), Some(schema)) =
+                (self.renamed_component(&own), self.own_component(&own))
             else {
                 continue;
             };
@@ -249,7 +252,7 @@ impl<'m> Merger<'m> {
                 if self.mark_compared(&own, known) {
                     self.schema(schema, known, &place, used);
                 }
-            } else if let Some(value) = self.imported(schema) {
+            } else if let Some(value) = self.import_value(schema) {
                 self.add_component("schemas", "component", &name, value);
             }
         }

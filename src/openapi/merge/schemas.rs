@@ -210,7 +210,9 @@ impl<'m> Merger<'m> {
             None if alternatives_of(self.tree, parts).is_empty()
                 && parts.iter().all(|part| self.tree.get(part.id, "prefixItems").is_none()) =>
             {
-                self.add(id, ("schema of items", &place), "items", |merger| merger.imported(items));
+                self.add(id, ("schema of items", &place), "items", |merger| {
+                    merger.import_value(items)
+                });
             }
             None => {}
         }
@@ -289,12 +291,12 @@ impl<'m> Merger<'m> {
             .filter_map(|part| self.tree.get(part.id, "properties"))
             .min_by_key(|properties| self.tree.entries(*properties).is_empty());
         if let Some(properties) = with_properties {
-            self.add(properties, ("property", place), name, |merger| merger.imported(value));
+            self.add(properties, ("property", place), name, |merger| merger.import_value(value));
         } else {
             {
                 let at = ("property", place);
                 self.add(id, at, "properties", |merger| {
-                    Some(json!({ name: merger.imported(value)? }))
+                    Some(json!({ name: merger.import_value(value)? }))
                 });
             }
         }

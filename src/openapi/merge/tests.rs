@@ -51,7 +51,7 @@ fn assert_has_lines(old: &str, new: &str, is_json: bool) {
 /// Asserts that `$ref`s of a description lead somewhere, and that its operations have ids of their own and responses.
 fn assert_sound(text: &str) {
     let format = if text.starts_with('{') { SourceFormat::Json } else { SourceFormat::Yaml };
-    let tree = parsed(text, format).unwrap();
+    let tree = parse_source(text, format).unwrap();
     let mut ids = BTreeSet::new();
     for id in tree.ids() {
         if tree.get(id, "$ref").is_some() {

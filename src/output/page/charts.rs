@@ -1,6 +1,6 @@
 //! Small charts of a page, as percentages for attributes of SVG, which a policy without inline styles allows.
 
-use crate::math::grouped;
+use crate::math::format_thousands;
 use crate::output::{CLASS_NAMES, status_classes};
 use crate::report::timeline::{RequestTimeline, TimelineInterval};
 use crate::report::{Latency, Pattern};
@@ -111,7 +111,7 @@ pub(super) fn timeline_columns(timeline: &RequestTimeline) -> Vec<TimelineColumn
                 let height = (count * WIDTH / most).max(2).min(bottom);
                 bottom -= height;
                 parts.push((name, bottom, height));
-                words.push(format!("{name} {}", grouped(count)));
+                words.push(format!("{name} {}", format_thousands(count)));
             }
         }
         let words = if words.is_empty() { "no request".to_owned() } else { words.join(", ") };

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use crate::math::grouped;
+use crate::math::format_thousands;
 use crate::report::Pattern;
 
 /// A list of endpoints by one number.
@@ -34,11 +34,12 @@ pub(super) fn of<'r>(shown: &[&'r Pattern]) -> Vec<Ranking<'r>> {
     };
     let largest = |pattern: &Pattern| {
         let sizes = pattern.response_bytes.as_ref()?;
-        Some((sizes.p95, format!("{} bytes", grouped(sizes.p95))))
+        Some((sizes.p95, format!("{} bytes", format_thousands(sizes.p95))))
     };
     let failing = |pattern: &Pattern| {
         let errors = pattern.errors();
-        let text = format!("{} of {}", grouped(errors), grouped(pattern.request_count));
+        let text =
+            format!("{} of {}", format_thousands(errors), format_thousands(pattern.request_count));
         (errors > 0).then_some((errors, text))
     };
     let rankings = [

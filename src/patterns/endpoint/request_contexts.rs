@@ -6,7 +6,7 @@ use crate::flow::Flow;
 use crate::flow::request_context::{Destination, RequestContext, SiteRelation};
 use crate::limits;
 use crate::patterns::aggregate::{Aggregate, Observation};
-use crate::sketch::{HeapSize, KeepsNames, LargestCount, Merge, respread, stable_hash, vec_bytes};
+use crate::sketch::{HeapSize, KeepsNames, LargestCount, Merge, fmix64, stable_hash, vec_bytes};
 
 /// The [`RequestContext`]s of a sample of the requests that browsers sent: of those with the smallest hashes, so that it does not
 /// depend on the order. Reading the headers of every request would take a fifth of the time of a run, and a few requests say it.
@@ -110,7 +110,7 @@ impl RequestContexts {
 /// A hash of a request that differs between most requests of an endpoint and costs little: of its time, or of its target where the
 /// time is not known.
 fn sample_hash(flow: &Flow<'_>) -> u64 {
-    flow.started.map_or_else(|| stable_hash(&flow.target), |time| respread(time.cast_unsigned()))
+    flow.started.map_or_else(|| stable_hash(&flow.target), |time| fmix64(time.cast_unsigned()))
 }
 
 impl From<Vec<SampledContext>> for RequestContexts {
@@ -159,7 +159,7 @@ mod tests {
         let mut contexts: Vec<SampledContext> = Vec::new();
         for (time, site) in all {
             let context = SampledContext {
-                hash: respread(time.cast_unsigned()),
+                hash: fmix64(time.cast_unsigned()),
                 destination: Destination::Unknown,
                 relation: None,
                 initiator: format!("{site}.example").into(),

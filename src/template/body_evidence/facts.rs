@@ -14,7 +14,7 @@ use crate::template::body_evidence::known_keys::KeyClasses;
 use crate::template::body_evidence::scan::{BodyScan, SegmentEcho, SegmentTexts};
 use crate::template::segment::Segment;
 
-/// What the bodies of one request say.
+/// Evidence from the bodies of one request about the segments of its path.
 #[derive(Debug, Default)]
 pub(crate) struct BodyFacts {
     /// Whether a body was read.
@@ -45,7 +45,7 @@ pub(crate) struct FactsReader {
 }
 
 impl Clone for FactsReader {
-    /// Memory is not worth a copy.
+    /// Returns an empty reader, because its memory and its cache are not worth a copy.
     fn clone(&self) -> Self {
         Self::default()
     }
@@ -256,8 +256,8 @@ mod tests {
         assert_eq!(user.keys, [b"login".to_vec().into_boxed_slice()]);
         assert_eq!(facts.shape().map(<[u64]>::len), Some(3));
         let (host, text) = (stable_hash(b"h.example"), stable_hash(b"octocat"));
-        assert!(scalars.held(host, ScalarRole::Name, text) > 0.9);
-        assert!(scalars.held(host, ScalarRole::Identifier, text) < 0.1);
+        assert!(scalars.membership_probability(host, ScalarRole::Name, text) > 0.9);
+        assert!(scalars.membership_probability(host, ScalarRole::Identifier, text) < 0.1);
         assert!(scalars.holds_segment(b"octocat") && !scalars.holds_segment(b"mona"));
     }
 }

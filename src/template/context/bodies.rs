@@ -36,7 +36,7 @@ pub(crate) const BODY_COUNT: usize = BODY_NAMES.len();
 /// Maximum number of siblings with which the answers of a segment are compared.
 const MAX_COMPARED: usize = 24;
 
-/// What bodies say about the candidates of a place. It does not depend on probabilities.
+/// Evidence from bodies about the candidates of a place. It does not depend on probabilities.
 pub(crate) struct BodyContext {
     /// Shares of the requests whose bodies hold the segment, by class; `None` without a body.
     echoes: Vec<Option<Echo>>,

@@ -65,7 +65,7 @@ pub(super) fn decide<'t, T: LeafStats>(
 
 /// Statistics of a subtree, to detect file trees.
 #[derive(Default)]
-struct Files<'t> {
+struct FileTreeStats<'t> {
     /// Nodes at which requests end.
     ends: usize,
     /// Of these, nodes with an ending that is not common on the host.
@@ -80,7 +80,7 @@ struct Files<'t> {
 /// at two further depths at least, and 40 % of all ends have endings, of two kinds at least, that
 /// are not common on the host. Endings that the whole API uses are not evidence of files.
 pub(super) fn are_one_value<T>(group: &NodeGroup<'_, T>, index: &HostIndex<'_>) -> bool {
-    let mut found = Files::default();
+    let mut found = FileTreeStats::default();
     for node in group.evidence() {
         found.walk(node, 1, index);
     }
@@ -90,7 +90,7 @@ pub(super) fn are_one_value<T>(group: &NodeGroup<'_, T>, index: &HostIndex<'_>) 
         && found.with_ending * 5 >= found.ends * 2
 }
 
-impl<'t> Files<'t> {
+impl<'t> FileTreeStats<'t> {
     fn walk<T>(&mut self, node: &'t Node<T>, depth: u32, index: &HostIndex<'_>) {
         for literal in &node.literals {
             self.end(&literal.node, ending_of(&literal.text), depth, index);
@@ -113,7 +113,7 @@ impl<'t> Files<'t> {
             self.ends += 1;
             if let Some(ending) = ending {
                 self.depths |= 1 << depth.min(63);
-                if index.is_habit(ending) {
+                if index.is_common_ending(ending) {
                     return self.walk(node, depth + 1, index);
                 }
                 self.with_ending += 1;

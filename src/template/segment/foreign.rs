@@ -18,7 +18,7 @@ pub(super) fn is_foreign_word(segment: &[u8]) -> bool {
 
 /// Returns the text by which a segment is judged: letters outside of ASCII stand as a word of as many letters that nobody knows,
 /// since their escapes are digits and letters that mean nothing.
-pub(crate) fn spelled(segment: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn substitute_foreign_letters(segment: &[u8]) -> Cow<'_, [u8]> {
     const CONSONANTS: [u8; 12] = *b"bdfgklmnprst";
     const VOWELS: [u8; 5] = *b"aeiou";
 
@@ -66,10 +66,10 @@ mod tests {
 
     #[test]
     fn a_stand_in_has_as_many_letters_and_no_escapes() {
-        let word = spelled(b"%D0%BA%D0%BE%D1%80%D0%B7%D0%B8%D0%BD%D0%B0");
+        let word = substitute_foreign_letters(b"%D0%BA%D0%BE%D1%80%D0%B7%D0%B8%D0%BD%D0%B0");
         assert_eq!(word.len(), 7);
         assert!(word.iter().all(u8::is_ascii_lowercase));
-        assert_eq!(spelled(b"users"), &b"users"[..]);
-        assert_eq!(spelled(b"%C3%BCber-uns").len(), 8);
+        assert_eq!(substitute_foreign_letters(b"users"), &b"users"[..]);
+        assert_eq!(substitute_foreign_letters(b"%C3%BCber-uns").len(), 8);
     }
 }

@@ -1,6 +1,6 @@
 //! Merging and folding of tries. The result does not depend on how the evidence was split.
 
-use crate::sketch::{DistinctCounter, KeepsNames, Merge, merge_option, respread, stable_hash};
+use crate::sketch::{DistinctCounter, KeepsNames, Merge, fmix64, merge_option, stable_hash};
 use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind};
 use crate::template::trie::bounds::{LEVEL_ONE_KIND, NodeBounds, depth_at, names_at};
 use crate::template::trie::{
@@ -143,7 +143,7 @@ impl<T: Merge + Default + KeepsNames> Node<T> {
         let mut below = Self::default();
         let mut distinct = DistinctCounter::default();
         for literal in std::mem::take(&mut self.literals) {
-            distinct.observe(respread(literal.hash));
+            distinct.observe(fmix64(literal.hash));
             below.absorb(*literal.node, keep);
         }
         for values in std::mem::take(&mut self.values) {

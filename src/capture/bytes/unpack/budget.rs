@@ -27,7 +27,7 @@ impl UnpackBudget {
     }
 
     /// Wraps a stream so that the bytes read from it count as bytes of the file.
-    pub(super) fn counted(self: &Arc<Self>, stream: ByteStream) -> ByteStream {
+    pub(super) fn count_reads(self: &Arc<Self>, stream: ByteStream) -> ByteStream {
         Box::new(CountingReader { inner: stream, budget: Arc::clone(self) })
     }
 
