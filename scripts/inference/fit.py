@@ -12,7 +12,7 @@ stage 1. Stages 3 and 4 repeat this with the probabilities of the stage before. 
 features scaled by their root mean square) and of boosted trees on the same features.
 
 --leave-one-out: each API, and each quarter of the sessions, is also scored by a model fitted without it.
---without AXIS: one of the axes of styles.py is left out of the fit. --styles: also score the styles of that file.
+--without AXIS: an axis of styles.py is left out of the fit, or a kind of one (`case:upper`, `values:slugs`). --styles: also score the styles of that file.
 --least FGA: exit with 1 if a score of --leave-one-out, or of a style, is lower.
 """
 
@@ -253,7 +253,7 @@ def main():
     parser.add_argument("--leave-one-out", action="store_true")
     parser.add_argument("--only", default="", help="leave only these APIs out, and one quarter of the sessions")
     parser.add_argument("--least", type=float, default=0.0, help="fail where the mean FGA of what was left out, or of a style, is below this")
-    parser.add_argument("--without", action="append", default=[], choices=styles.AXES)
+    parser.add_argument("--without", action="append", default=[], choices=styles.LEAVABLE)
     parser.add_argument("--styles", type=Path)
     arguments = parser.parse_args()
     work = arguments.work

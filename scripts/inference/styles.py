@@ -1,15 +1,22 @@
-"""Data augmentation: rewrites labelled traffic in other styles of path naming (language, case, ending, prefix).
+"""Data augmentation: rewrites labelled traffic in other styles of path naming (language, abbreviations, case, ending, prefix).
 
 A style rewrites path and truth together, so the labels stay correct. A model fitted on such traffic cannot rely on the conventions
-of the recorded APIs. The axes are independent, and each is chosen with its own probability. `without` leaves axes out, to evaluate a
-model on styles that it was not fitted on.
+of the recorded APIs. The axes are independent, and each is chosen with its own probability. `without` leaves axes out (`case`), or single
+kinds of an axis (`case:upper`, `values:slugs`), to evaluate a model on styles that it was not fitted on.
 """
 
 import random
 import re
 from urllib.parse import urlsplit, urlunsplit
 
-AXES = ("language", "case", "ending", "values", "prefix", "methods")
+AXES = ("language", "short", "case", "ending", "values", "prefix", "methods")
+CHANCES = {"language": 0.1, "short": 0.4, "case": 0.5, "ending": 0.25, "values": 0.55, "prefix": 0.4, "methods": 0.3}
+KINDS = {
+    "case": "snake,kebab,camel,pascal,squashed,upper,upper squashed,camel".split(","),
+    "ending": "json xml php do action aspx jsp html api cgi rest py asp".split(),
+    "values": "integers,small integers,base62,slugs,slugs,slugs,users,users,users,sigil".split(","),
+}
+LEAVABLE = [*AXES, *sorted({f"{axis}:{kind.split()[0]}" for axis, kinds in KINDS.items() for kind in kinds})]
 KEPT = re.compile(r"v?\d+([._]\d+)*|api|rest|[a-z]{1,2}", re.I)
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
@@ -47,6 +54,25 @@ class Language:
         return made if self.split_syllables else ["".join(made)]
 
 
+class Abbreviations:
+    """A host's way to shorten words: `customers` to `cstmrs`, `cust` or `cus`. Short words and some others are kept."""
+
+    def __init__(self, draw):
+        self.way = draw.choice(["vowels", "vowels", "first", "ends"])
+        self.length = draw.choice([3, 4, 4, 5])
+        self.share = draw.choice([0.6, 0.8, 1.0])
+        self.seed = draw.random()
+
+    def word(self, english):
+        word = english.lower()
+        draw = random.Random(f"{self.seed} {word}")
+        if len(word) < 4 or draw.random() > self.share:
+            return [word]
+        without_vowels = word[0] + re.sub("[aeiou]", "", word[1:])
+        short = {"vowels": without_vowels, "first": word[: self.length], "ends": without_vowels[: self.length - 1] + word[-1]}[self.way]
+        return [short if len(short) > 1 else word]
+
+
 def joined(words, case):
     if case == "camel":
         return words[0] + "".join(word.capitalize() for word in words[1:])
@@ -55,25 +81,27 @@ def joined(words, case):
     return {"snake": "_", "kebab": "-", "upper": "_", "squashed": "", "upper squashed": ""}[case].join(words)
 
 
+def kinds(axis, without):
+    """The kinds of an axis but for those that `without` leaves out."""
+    return [kind for kind in KINDS[axis] if f"{axis}:{kind.split()[0]}" not in without]
+
+
 class Style:
     def __init__(self, draw, without=(), chance=None):
-        chance = chance or {"language": 0.5, "case": 0.5, "ending": 0.25, "values": 0.55, "prefix": 0.4, "methods": 0.3}
+        chance = chance or CHANCES
         takes = {axis: axis not in without and draw.random() < chance[axis] for axis in AXES}
-        self.language = Language(draw) if takes["language"] else None
-        self.case = draw.choice(["snake", "kebab", "camel", "pascal", "squashed", "upper", "upper squashed", "camel"]) if takes["case"] else None
+        self.language = Language(draw) if takes["language"] else Abbreviations(draw) if takes["short"] else None
+        self.case = draw.choice(kinds("case", without)) if takes["case"] else None
         if self.language and not self.case and "case" not in without:
             self.case = draw.choice(["squashed", "kebab", "snake", "camel", "pascal"])
         elif self.language and not self.case:
             self.case = "kebab"
         self.digit = takes["case"] and draw.random() < 0.15
-        ending = "." + draw.choice("json xml php do action aspx jsp html api cgi rest py asp".split())
+        ending = "." + draw.choice(kinds("ending", without))
         self.endings = [(ending, draw.choice([1.0, 0.5]))] if takes["ending"] else []
         if takes["ending"] and draw.random() < 0.2:
             self.endings.append((".xml" if ending != ".xml" else ".json", 0.5))
-        kinds = "integers,small integers,base62,slugs,slugs,slugs,users,users,users,foreign,foreign,foreign,foreign,sigil".split(",")
-        # Without names in other languages, the model would learn that every unknown word is a value.
-        kinds = [kind for kind in kinds if kind != "foreign" or "language" not in without]
-        self.values = draw.choice(kinds) if takes["values"] else None
+        self.values = draw.choice(kinds("values", without)) if takes["values"] else None
         number = draw.choice(["1", "2", "3", "4", "22"])
         word = draw.choice("app mobile web svc gateway core public client".split())
         own = "-".join(Language(draw).word(draw.choice(THINGS + ["company", "product"]))) + draw.choice(["", "", "-7f3a", "2"])
@@ -85,7 +113,7 @@ class Style:
         self.names = Language(draw)
         # Values that are known words are told from names by the names below them alone. Drawn apart, so that all else stays.
         words = random.Random(f"{self.seed} words")
-        self.words = words.choice([PLACES, SECTIONS, CODES]) if self.values in ("slugs", "users") and words.random() < 0.4 else None
+        self.words = words.choice(WORD_LISTS) if self.values in ("slugs", "users") and words.random() < 0.4 else None
 
     def literal(self, text):
         if not self.case or KEPT.fullmatch(text) or not re.fullmatch(r"[A-Za-z0-9_.\-]+", text):
@@ -121,8 +149,6 @@ class Style:
         if self.values == "users":
             name = draw.choice(PEOPLE) if draw.random() < 0.5 else word()
             return name + draw.choice(["", "", str(draw.randrange(100)), "_" + word(), "." + word()])
-        if self.values == "foreign":
-            return word()
         if self.values == "sigil":
             return "@" + draw.choice([word(), draw.choice(PEOPLE)])
         return text
@@ -174,3 +200,4 @@ SECTIONS = ("accounting analytics android arts backend billing books business ca
             "operations payments people politics press products research sales science security shopping sports stage staging support technology test tools "
             "travel video weather web website worker world").split()
 CODES = [first + second + third for first in "ABEHKLMNRSTW" for second in "AEIKORU" for third in "DGLMNRSTX"]
+WORD_LISTS = [PLACES, SECTIONS, CODES]

@@ -10,6 +10,7 @@ import styles
 
 FOLDS = 5
 SPECS = 8  # number of descriptions per recorded API and fold
+WORD_VALUES = 0.1  # share of parameters whose values are known words
 RESTYLED = 0.5  # share of hosts that are rewritten in another style
 
 
@@ -51,6 +52,14 @@ def recorded_values(corpus):
     return [found for _, found in sorted(values.items()) if len(set(found)) >= 2] or [["1", "2", "3"]]
 
 
+def known_words(draw):
+    """Return a few known words, some of them with endings as in `users_de`, or all."""
+    words = draw.choice(styles.WORD_LISTS)
+    words = draw.sample(words, min(len(words), draw.choice([2, 4, 8, 16, 64])))
+    endings = draw.choice([[""], [""], [""], ["", "-dev", "-prod", "-staging"], ["_de", "_en", "_fr"], ["", "2", "-old"]])
+    return [word + draw.choice(endings) for word in words]
+
+
 def write(path, found, pool, draw, without):
     """Generate requests to some of the descriptions, each on its own host, half of them in another style."""
     lines = []
@@ -74,7 +83,9 @@ def write(path, found, pool, draw, without):
                         parts = None
                         break
                     key = tuple(truth + [part])
-                    values = drawn.setdefault(key, draw.choice(pool))
+                    if key not in drawn:
+                        drawn[key] = known_words(draw) if draw.random() < WORD_VALUES else draw.choice(pool)
+                    values = drawn[key]
                     parts.append(draw.choice(values))
                 else:
                     parts.append(part)

@@ -5,6 +5,7 @@ import random
 
 import styles
 
+MAX_MENU = 14  # pages of one word below a parent: `/reports/sales`
 MAX_PAGES = 24  # a prefix with more pages of two words holds articles, whose names are values
 VERBS = "get list create update delete set add remove find search start stop send fetch check validate export import enable disable sync post open close invite archive".split()
 
@@ -17,8 +18,9 @@ def words_of(vocabulary):
 
 def names(draw, words, count, language):
     """Return a kind of API, and distinct names of its functions, tables or pages."""
-    kind = draw.choice(["dotted", "verb noun", "service", "trpc", "tables", "pages"])
-    count = min(count, MAX_PAGES) if kind == "pages" else count
+    kind = draw.choice(["dotted", "verb noun", "service", "trpc", "tables", "tables", "pages", "menu"])
+    count = min(count, {"pages": MAX_PAGES, "menu": MAX_MENU}.get(kind, count))
+    single = draw.random() < 0.5  # tables with names of one word, as most have
     nouns = draw.sample(words, min(len(words), max(8, count // draw.choice([2, 4, 8]))))
     case = draw.choice(["snake", "camel", "kebab", "pascal"])
     found = set()
@@ -34,7 +36,9 @@ def names(draw, words, count, language):
         elif kind == "service":
             found.add(f"{noun}.v1.{other.capitalize()}Service")
         elif kind == "tables":
-            found.add(styles.joined(parts[1:3] if len(parts) > 2 else parts[1:], case))
+            found.add(styles.joined(parts[1:2] if single else parts[1:3] if len(parts) > 2 else parts[1:], case))
+        elif kind == "menu":
+            found.add(styles.joined(language.word(noun) if language else [noun], "kebab"))
         elif kind == "pages":
             found.add(styles.joined(parts[1:], draw.choice(["kebab", "squashed"])))
         else:
@@ -85,7 +89,10 @@ def requests(draw, words, host):
                     add("GET", f"{path}/{draw.randrange(1, 9999)}", path + "/{id}")
     if draw.random() < 0.5:
         kind, found = names(draw, words, count, language)
-        base += draw.choice(["", "/trpc", "/rpc", "/svc"]) if kind != "tables" else draw.choice(["", "/data"])
+        reads = draw.random() < 0.4  # nothing but GET was recorded
+        if kind == "menu":
+            base += "/" + (draw.choice(words) if not language else "-".join(language.word("reports")))
+        base += draw.choice(["", "/trpc", "/rpc", "/svc"]) if kind not in ("tables", "menu") else draw.choice(["", "/data"]) if kind == "tables" else ""
         for name in found:
             path = f"{base}/{name}"
             times = draw.choice([1, 1, 1, 2, 3, 8])
@@ -94,13 +101,13 @@ def requests(draw, words, host):
                     item = draw.randrange(1, 5000)
                     for method, at, true in (("GET", path, path), ("POST", path, path), ("GET", f"{path}/{item}", path + "/{id}"), ("PUT", f"{path}/{item}", path + "/{id}"),
                                              ("DELETE", f"{path}/{item}", path + "/{id}")):
-                        if draw.random() < 0.8:
+                        if draw.random() < 0.8 and (method == "GET" or not reads):
                             add(method, at, true)
             elif kind == "service":
                 for verb in draw.sample(VERBS, draw.randrange(1, 4)):
                     add("POST", f"{path}/{verb.capitalize()}", f"{path}/{verb.capitalize()}")
             else:
-                method = "GET" if kind == "pages" or draw.random() < 0.3 else "POST"
+                method = "GET" if kind in ("pages", "menu") or draw.random() < 0.3 else "POST"
                 query = f"?{draw.choice(words)}={draw.randrange(9)}" if draw.random() < 0.4 else ""
                 for _ in range(times):
                     add(method, path + query, path, kind=media)

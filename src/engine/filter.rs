@@ -18,7 +18,7 @@ use crate::skip::SkipReason;
 /// options.domains = vec!["example.com".to_owned()];
 /// let filter = Filter::new(&options);
 /// let flow = Flow::new("GET", "https://api.example.org/").unwrap();
-/// assert_eq!(filter.leaves_out(&flow), Some(SkipReason::OtherDomain));
+/// assert_eq!(filter.skip_reason(&flow), Some(SkipReason::OtherDomain));
 /// ```
 #[derive(Clone, Debug)]
 pub struct Filter {
@@ -39,7 +39,7 @@ impl Filter {
     /// options.methods = vec!["POST".to_owned()];
     /// let filter = Filter::new(&options);
     /// let flow = Flow::new("GET", "https://api.example.com/").unwrap();
-    /// assert_eq!(filter.leaves_out(&flow), Some(SkipReason::OtherMethod));
+    /// assert_eq!(filter.skip_reason(&flow), Some(SkipReason::OtherMethod));
     /// ```
     pub fn new(options: &Options) -> Self {
         Self {
@@ -80,7 +80,7 @@ impl Filter {
     ///
     /// let filter = Filter::new(&Options::default());
     /// let flow = Flow::new("GET", "https://api.example.com/").unwrap();
-    /// assert_eq!(filter.leaves_out(&flow), None);
+    /// assert_eq!(filter.skip_reason(&flow), None);
     /// ```
     pub fn skip_reason(&self, flow: &Flow<'_>) -> Option<SkipReason> {
         if !self.domains.is_empty()

@@ -73,7 +73,11 @@ const SURE_OF_FEW: f64 = 0.93;
 /// Threshold for two likely values with names below them and no id beside them. Two names have as
 /// many things in common by chance as two values have, and all endpoints below them are at stake.
 const SURE_OF_TWO: f64 = 0.8;
-const LIKELY: f64 = 0.5;
+/// Threshold where several segments are likely values. Below one half, because a value that is taken for a name is shown as an
+/// endpoint of its own, and they are several. Chosen on APIs that the model never saw.
+const LIKELY: f64 = 0.45;
+/// Threshold where these segments are rare leaves without ids beside them, as the pages of a menu are.
+const LIKELY_IF_RARE: f64 = 0.5;
 /// Probability that a segment of an unmistakable kind is a value.
 pub(crate) const UNMISTAKABLE: f64 = 0.99;
 /// Probability assigned to versions.
@@ -93,7 +97,10 @@ pub(crate) struct ModelClassifier<'m>(pub(crate) &'m Model);
 impl<T: LeafStats> Classifier<T> for ModelClassifier<'_> {
     fn judge(&self, place: &SiblingSet<'_, '_, T>) -> Vec<Classification> {
         let StageResults { probabilities, features, by_bodies } = run_all_stages(self.0, place);
-        let mut verdicts = verdicts(&probabilities, threshold(place, &probabilities));
+        // `/@alice` says nothing about `/about`.
+        let thresholds = [false, true].map(|sigil| threshold(place, &probabilities, sigil));
+        let own = place.candidates.iter().map(|found| thresholds[usize::from(found.has_sigil())]);
+        let mut verdicts = verdicts(&probabilities, own);
         for ((verdict, features), by_bodies) in verdicts.iter_mut().zip(&features).zip(by_bodies) {
             // What its own bodies say of a segment needs no siblings.
             verdict.is_value |= by_bodies >= MIN_BODY_EVIDENCE && verdict.probability > CONFIRMED;
@@ -141,9 +148,12 @@ fn are_versions<T: LeafStats>(place: &SiblingSet<'_, '_, T>, features: &[Feature
         || (several_names && numbers().all(behind_service))
 }
 
-/// The probability above which a segment is a value, derived from the cost of errors.
-fn threshold<T>(place: &SiblingSet<'_, '_, T>, probabilities: &[f64]) -> f64 {
-    let words = || place.candidates.iter().zip(probabilities).filter(|found| !found.0.is_date());
+/// The probability above which a segment with a sigil, or one without, is a value, derived from the cost of errors.
+fn threshold<T>(place: &SiblingSet<'_, '_, T>, probabilities: &[f64], sigil: bool) -> f64 {
+    let words = || {
+        let all = place.candidates.iter().zip(probabilities);
+        all.filter(|found| !found.0.is_date() && found.0.has_sigil() == sigil)
+    };
     let possible: Vec<&Candidate<'_, T>> = words()
         .filter_map(|(candidate, probability)| (*probability > 0.3).then_some(candidate))
         .collect();
@@ -156,17 +166,18 @@ fn threshold<T>(place: &SiblingSet<'_, '_, T>, probabilities: &[f64]) -> f64 {
         (_, 0 | 1) if ModelRule::OnlyOne.is_on() => SINGLE_VALUE_THRESHOLD,
         (_, 2..=FEW_WORDS) if !has_ids && are_rare && ModelRule::FewWords.is_on() => SURE_OF_FEW,
         (_, 2) if !has_ids && have_names_below() && ModelRule::OnlyTwo.is_on() => SURE_OF_TWO,
+        _ if !has_ids && are_rare => LIKELY_IF_RARE,
         _ => LIKELY,
     }
 }
 
-fn verdicts(probabilities: &[f64], threshold: f64) -> Vec<Classification> {
-    let verdict = |probability: &f64| Classification {
+fn verdicts(probabilities: &[f64], thresholds: impl Iterator<Item = f64>) -> Vec<Classification> {
+    let verdict = |(probability, threshold): (&f64, f64)| Classification {
         is_value: *probability > threshold,
         probability: *probability,
         reason: "",
     };
-    probabilities.iter().map(verdict).collect()
+    probabilities.iter().zip(thresholds).map(verdict).collect()
 }
 
 /// Runs all stages, then adjusts the probabilities by the evidence of folded segments.

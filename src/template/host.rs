@@ -1,6 +1,8 @@
 //! Features of a whole host: an index of its segments, their vocabulary coverage, and naming
 //! habits.
 
+mod casing;
+
 use crate::template::body_evidence::{ScalarRole, ScalarSet};
 use crate::template::features::{Feature as F, Features, LEXICAL, lexical, ratio};
 use crate::template::node_group::NodeGroup;
@@ -8,6 +10,7 @@ use crate::template::segment::ending_of;
 use crate::template::segment::{Segment, SegmentKind};
 use crate::template::trie::Node;
 use crate::template::vocabulary::Vocabulary;
+use casing::{CaseTally, Casing};
 
 /// Index of the segments of a host: number of nodes, vocabulary membership and lexical features of
 /// each.
@@ -21,6 +24,7 @@ pub(crate) struct HostIndex<'v> {
     pub(crate) places: usize,
     /// File endings that are common on the host, without their dot.
     endings: Vec<Vec<u8>>,
+    casing: Casing,
     habits: Habits,
     /// Weight of the words of the host.
     words: f64,
@@ -91,6 +95,7 @@ impl<'v> HostIndex<'v> {
             segments: Vec::new(),
             places: 0,
             endings: Vec::new(),
+            casing: Casing::default(),
             habits: Habits::default(),
             words: 0.0,
             unknown: 0.0,
@@ -106,20 +111,18 @@ impl<'v> HostIndex<'v> {
         found.segments.sort_unstable_by(|a, b| {
             a.hash.cmp(&b.hash).then(b.siblings.cmp(&a.siblings)).then(a.text.cmp(b.text))
         });
+        index.casing = index.casing_of(&found);
         let mut sums = HabitSums::default();
         for same in found.segments.chunk_by(|a, b| a.hash == b.hash) {
             let CollectedSegment { hash, text, .. } = same[0];
-            let evidence = || same.iter().filter(|found| found.siblings > 0);
-            let places = evidence().count();
-            // Siblings share the weight of their node: a thousand values of one parameter count as
-            // much as one name.
-            let weight: f64 = evidence().map(|found| 1.0 / ratio(found.siblings, 1)).sum();
+            let (places, weight) = weight_of(same);
             let segment = Segment::parse(text);
-            let core = index.core(&segment);
-            let lexical = lexical(&segment, core, vocabulary);
+            let core = index.casing.normalize(index.core(&segment));
+            let mut lexical = lexical(&segment, &core, vocabulary);
+            lexical.flag(F::off_case, index.casing.deviates(&core));
             let places = u32::try_from(places).unwrap_or(u32::MAX);
             if places > 0 {
-                sums.add(&segment, core, &lexical, weight.min(HostIndex::MAX_WEIGHT));
+                sums.add(&segment, &core, &lexical, weight);
             }
             index.segments.push(SegmentFacts {
                 hash,
@@ -174,6 +177,18 @@ impl<'v> HostIndex<'v> {
         let elsewhere =
             (unknown + PRIOR_WORDS_ELSEWHERE * place_unknown) / (words + PRIOR_WORDS_ELSEWHERE);
         place_unknown - elsewhere
+    }
+
+    /// The letter case in which the host writes its words.
+    fn casing_of(&self, found: &CollectedSegments<'_>) -> Casing {
+        let mut tally = CaseTally::default();
+        for same in found.segments.chunk_by(|a, b| a.hash == b.hash) {
+            let segment = Segment::parse(same[0].text);
+            if segment.kind == SegmentKind::Word {
+                tally.add(self.core(&segment), weight_of(same).1);
+            }
+        }
+        tally.casing()
     }
 
     /// The part of a segment that may be a value, without an ending that is common on the host.
@@ -246,6 +261,14 @@ struct CollectedSegment<'t> {
     text: &'t [u8],
     /// Number of siblings including the segment itself; 0 if the node is not evidence.
     siblings: usize,
+}
+
+/// The number of nodes below which a segment is evidence, and its weight. Siblings share the weight of their node: a thousand
+/// values of one parameter count as much as one name.
+fn weight_of(same: &[CollectedSegment<'_>]) -> (usize, f64) {
+    let evidence = || same.iter().filter(|found| found.siblings > 0);
+    let weight: f64 = evidence().map(|found| 1.0 / ratio(found.siblings, 1)).sum();
+    (evidence().count(), weight.min(HostIndex::MAX_WEIGHT))
 }
 
 impl<'t> CollectedSegments<'t> {

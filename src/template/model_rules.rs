@@ -27,6 +27,8 @@ pub(crate) enum ModelRule {
     NotFound,
     /// Siblings of which three and more are codes of one list, such as languages, are values.
     Codes,
+    /// Siblings of which four and more differ in a number alone are values.
+    Numbered,
     /// Names that begin with `_` or `$` are names of a system.
     SystemNames,
     /// A word that is asked for far more often than the ids beside it is a name.
@@ -44,7 +46,7 @@ pub(crate) enum ModelRule {
 impl ModelRule {
     /// All rules, in the order of declaration.
     #[cfg(any(test, feature = "training"))]
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Unmistakable,
         Self::OnlyOne,
         Self::Alone,
@@ -57,6 +59,7 @@ impl ModelRule {
         Self::FileTrees,
         Self::NotFound,
         Self::Codes,
+        Self::Numbered,
         Self::SystemNames,
         Self::Keywords,
         Self::PointVersions,
@@ -81,6 +84,7 @@ impl ModelRule {
             Self::FileTrees => "file-trees",
             Self::NotFound => "not-found",
             Self::Codes => "codes",
+            Self::Numbered => "numbered",
             Self::SystemNames => "system-names",
             Self::Keywords => "keywords",
             Self::PointVersions => "point-versions",

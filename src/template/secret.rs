@@ -98,7 +98,10 @@ const KNOWN_NAME: u32 = 2;
 pub(crate) fn looks_secret(text: &[u8], seen: Frequency) -> bool {
     let text = decoded(text);
     let words = words_of(&text);
-    if Vocabulary::shipped().segment(&words.join("_")) >= KNOWN_NAME && text.is_ascii() {
+    let is_known = |name: &str| Vocabulary::shipped().segment(name) >= KNOWN_NAME;
+    // `WhoAmI` is known as `whoami`.
+    let is_one_word = text.iter().all(u8::is_ascii_alphanumeric);
+    if text.is_ascii() && (is_known(&words.join("_")) || is_one_word && is_known(&words.concat())) {
         return false;
     }
     kind_of(&text) == SegmentKind::Jwt
@@ -235,6 +238,9 @@ fn has_random_word(text: &[u8], seen: Frequency) -> bool {
     const SHORT: usize = 4;
     /// Minimum length of a word that must be beside three known words to be accepted.
     const LONG: usize = 8;
+    /// Maximum length of lower-case letters in any order that are accepted if they were seen often: `cstmr`, `mlflow`. Each has
+    /// at most 28 bits, and secrets of lower-case letters alone are longer.
+    const MAX_ABBREVIATION: usize = 6;
 
     // Whether a word in another script is the name of a person cannot be told from its letters.
     if seen == Frequency::Seldom && !text.is_ascii() {
@@ -272,7 +278,12 @@ fn has_random_word(text: &[u8], seen: Frequency) -> bool {
                 usize::from(!judged.iter().any(|found| found.1 == Word::Known) && run.len() > 2);
             continue;
         }
-        if judged.iter().any(|found| found.1 == Word::Random) {
+        let is_abbreviation = |length: usize| {
+            seen == Frequency::Often
+                && length <= MAX_ABBREVIATION
+                && run.iter().all(u8::is_ascii_lowercase)
+        };
+        if judged.iter().any(|found| found.1 == Word::Random && !is_abbreviation(found.0)) {
             return true;
         }
         // Many camel-case words of one or two letters are not words.
@@ -462,6 +473,11 @@ mod tests {
         let names =
             ["nguoidung", "san-pham", "ustawienia", "kayttajat", "benutzer-liste", "grafana"];
         check(Frequency::Often, &names, false);
+        let abbreviations = ["mlflow", "cstmr", "rfrsh", "xmlrpc.php", "get-cstmr"];
+        check(Frequency::Often, &abbreviations, false);
+        check(Frequency::Seldom, &abbreviations, true);
+        check(Frequency::Often, &["Xkcdqw", "xkcdqwr", "QXZKVW"], true);
+        check(Frequency::Seldom, &["WhoAmI", "whoami"], false);
         check(Frequency::Seldom, &["nguoidung", "kayttajat"], true);
         // Names of persons are masked.
         check(Frequency::Seldom, &["john.smith", "maria-garcia"], true);

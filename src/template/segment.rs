@@ -267,7 +267,10 @@ impl<'a> Segment<'a> {
         }
         if let Some(at) = suffix_start(segment) {
             let (core, suffix) = segment.split_at(at);
-            return Self { prefix: b"", core, suffix, kind: kind_of(core) };
+            let kind = kind_of(core);
+            let prefix = if kind == K::Prefixed { frame::prefix_of_number(core) } else { 0 };
+            let (prefix, core) = core.split_at(prefix);
+            return Self { prefix, core, suffix, kind };
         }
         whole(kind)
     }
@@ -309,13 +312,31 @@ impl<'a> Segment<'a> {
 /// The frame of a segment that varies as a whole: a single zero byte.
 pub(crate) const PLAIN_FRAME: Cow<'static, [u8]> = Cow::Borrowed(b"\0");
 
-/// File extensions of documents that APIs serve, and of server-side scripts.
-const EXTENSIONS: [&[u8]; 34] = [
+/// File extensions of documents that APIs serve, of packages and archives, and of server-side scripts.
+const EXTENSIONS: [&[u8]; 68] = [
     b"json", b"xml", b"csv", b"html", b"htm", b"txt", b"yaml", b"yml", b"png", b"svg", b"pdf",
     b"jpg", b"jpeg", b"gif", b"atom", b"rss", b"zip", b"gz", b"ics", b"js", b"css", b"diff",
     b"patch", b"md", b"php", b"jsp", b"asp", b"aspx", b"ashx", b"asmx", b"do", b"cgi", b"webp",
-    b"m3u8",
+    b"m3u8", b"rdf", b"ttl", b"jsonld", b"geojson", b"kml", b"gpx", b"jar", b"war", b"pom",
+    b"sha1", b"sha256", b"md5", b"asc", b"deb", b"rpm", b"apk", b"tar", b"tgz", b"xz", b"bz2",
+    b"zst", b"whl", b"pbf", b"mvt", b"wsdl", b"xsd", b"xsl", b"xhtml", b"shtml", b"jspa", b"git",
+    b"log", b"sql", b"parquet",
 ];
+
+/// File extensions of compressed files and of checksums, which stand after the extension of what they are made of: `.tar.gz`.
+const SECOND_EXTENSIONS: [&[u8]; 8] =
+    [b"gz", b"xz", b"bz2", b"zst", b"sha1", b"sha256", b"md5", b"asc"];
+
+/// File extensions of pages that a server computes.
+const SCRIPT_EXTENSIONS: [&[u8]; 12] = [
+    b"php", b"jsp", b"jspa", b"asp", b"aspx", b"ashx", b"asmx", b"do", b"action", b"cgi", b"pl",
+    b"cfm",
+];
+
+/// Returns `true` for the extension of a page that a server computes, without its dot: `php`.
+pub(crate) fn is_script_extension(extension: &[u8]) -> bool {
+    SCRIPT_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+}
 
 /// Index of the custom verb or file extension of a segment.
 fn suffix_start(segment: &[u8]) -> Option<usize> {
@@ -326,18 +347,33 @@ fn suffix_start(segment: &[u8]) -> Option<usize> {
     }
     let dot = memchr::memrchr(b'.', segment).filter(|dot| *dot > 0)?;
     let extension = &segment[dot + 1..];
-    if extension.len() > 6 || extension.is_empty() {
+    if extension.len() > 7 || extension.is_empty() {
         return None;
     }
     if !EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)) {
-        // After an id, any ending of letters is a suffix: `42.action`.
-        let is_ending = extension.iter().all(u8::is_ascii_alphabetic);
+        // After an id, any ending is a suffix: `42.action`, `segment_00155.m4s`.
+        let is_ending =
+            extension[0].is_ascii_alphabetic() && extension.iter().all(u8::is_ascii_alphanumeric);
         let kind = if is_ending { kind_of(&segment[..dot]) } else { SegmentKind::Word };
-        let is_id = kind.is_integer() || kind == SegmentKind::Uuid || kind == SegmentKind::ObjectId;
+        let is_id = kind.is_integer()
+            || matches!(
+                kind,
+                SegmentKind::Uuid
+                    | SegmentKind::ObjectId
+                    | SegmentKind::Hex
+                    | SegmentKind::Ulid
+                    | SegmentKind::Prefixed
+                    | SegmentKind::Date
+            );
         return is_id.then_some(dot);
     }
-    if extension.eq_ignore_ascii_case(b"gz") && dot > 4 && segment[..dot].ends_with(b".tar") {
-        return Some(dot - 4);
+    let is_known =
+        |text: &[u8], all: &[&[u8]]| all.iter().any(|known| text.eq_ignore_ascii_case(known));
+    if is_known(extension, &SECOND_EXTENSIONS)
+        && let Some(first) = memchr::memrchr(b'.', &segment[..dot]).filter(|first| *first > 0)
+        && is_known(&segment[first + 1..dot], &EXTENSIONS)
+    {
+        return Some(first);
     }
     Some(dot)
 }

@@ -37,6 +37,9 @@ const MAX_VERSIONS: usize = 4;
 pub(super) fn adjust<T: LeafStats>(place: &SiblingSet<'_, '_, T>, probabilities: &mut [f64]) {
     let codes = if ModelRule::Codes.is_on() { codes_of(place) } else { Vec::new() };
     let mut values = codes;
+    if ModelRule::Numbered.is_on() {
+        values.extend(numbered(place));
+    }
     if ModelRule::SystemNames.is_on() {
         values.extend(holders_of_system_names(place));
     }
@@ -52,6 +55,29 @@ pub(super) fn adjust<T: LeafStats>(place: &SiblingSet<'_, '_, T>, probabilities:
             *p = p.min(NAME);
         }
     }
+}
+
+/// Minimum number of siblings with one name and different numbers for the number to be a value.
+const MIN_NUMBERED: usize = 4;
+
+/// The candidates that differ from siblings in a number alone: `item_1` to `item_6`, `db-eu-08.log`.
+fn numbered<T>(place: &SiblingSet<'_, '_, T>) -> Vec<usize> {
+    let mut by_name: BTreeMap<(&[u8], &[u8]), Vec<usize>> = BTreeMap::new();
+    for (number, candidate) in place.candidates.iter().enumerate() {
+        if let Some(name) = around_number(candidate.text) {
+            by_name.entry(name).or_default().push(number);
+        }
+    }
+    by_name.into_values().filter(|found| found.len() >= MIN_NUMBERED).flatten().collect()
+}
+
+/// The text before and after the only number of a segment, if a separator stands before the number and a letter before that.
+fn around_number(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let start = text.iter().position(u8::is_ascii_digit)?;
+    let digits = text[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (before, after) = (&text[..start], &text[start + digits..]);
+    let is_separated = matches!(before, [first, .., b'_' | b'-'] if first.is_ascii_alphabetic());
+    (is_separated && !after.iter().any(u8::is_ascii_digit)).then_some((before, after))
 }
 
 /// Returns `true` for a name of a system or a query language: `_search`, `_all_docs`, `$metadata`.

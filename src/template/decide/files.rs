@@ -8,7 +8,7 @@ use crate::template::host::HostIndex;
 use crate::template::naming::unique;
 use crate::template::node_group::NodeGroup;
 use crate::template::operations;
-use crate::template::segment::{PLAIN_FRAME, ending_of};
+use crate::template::segment::{PLAIN_FRAME, ending_of, is_script_extension};
 use crate::template::trie::{Leaf, Node};
 use crate::template::variable::Variable;
 use crate::template::{Part, Template};
@@ -68,7 +68,7 @@ pub(super) fn decide<'t, T: LeafStats>(
 struct FileTreeStats<'t> {
     /// Nodes at which requests end.
     ends: usize,
-    /// Of these, nodes with an ending that is not common on the host.
+    /// Of these, nodes with an ending that is neither common on the host nor that of a script.
     with_ending: usize,
     /// Bit set of the depths of files: bit n is set for a file n segments below the root.
     depths: u64,
@@ -78,7 +78,7 @@ struct FileTreeStats<'t> {
 
 /// Returns `true` if a subtree is a file tree: names with endings occur directly below the root and
 /// at two further depths at least, and 40 % of all ends have endings, of two kinds at least, that
-/// are not common on the host. Endings that the whole API uses are not evidence of files.
+/// are not common on the host. Endings that the whole API uses, and those of scripts, are not evidence of files.
 pub(super) fn are_one_value<T>(group: &NodeGroup<'_, T>, index: &HostIndex<'_>) -> bool {
     let mut found = FileTreeStats::default();
     for node in group.evidence() {
@@ -113,7 +113,7 @@ impl<'t> FileTreeStats<'t> {
             self.ends += 1;
             if let Some(ending) = ending {
                 self.depths |= 1 << depth.min(63);
-                if index.is_common_ending(ending) {
+                if index.is_common_ending(ending) || is_script_extension(ending) {
                     return self.walk(node, depth + 1, index);
                 }
                 self.with_ending += 1;
