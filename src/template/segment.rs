@@ -351,17 +351,17 @@ fn suffix_start(segment: &[u8]) -> Option<usize> {
         return None;
     }
     if !EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)) {
-        // After an id, any ending is a suffix: `42.action`, `segment_00155.m4s`.
-        let is_ending =
-            extension[0].is_ascii_alphabetic() && extension.iter().all(u8::is_ascii_alphanumeric);
+        // After an id, any ending is a suffix: `42.action`, `segment_00155.m4s`. A longer one with a digit is a part of a token, such
+        // as the node of a session.
+        let is_ending = extension[0].is_ascii_alphabetic()
+            && extension.iter().all(u8::is_ascii_alphanumeric)
+            && (extension.len() <= 3 || extension.iter().all(u8::is_ascii_alphabetic));
         let kind = if is_ending { kind_of(&segment[..dot]) } else { SegmentKind::Word };
         let is_id = kind.is_integer()
             || matches!(
                 kind,
                 SegmentKind::Uuid
                     | SegmentKind::ObjectId
-                    | SegmentKind::Hex
-                    | SegmentKind::Ulid
                     | SegmentKind::Prefixed
                     | SegmentKind::Date
             );
