@@ -87,20 +87,20 @@ def kinds(axis, without):
 
 
 class Style:
-    def __init__(self, draw, without=(), chance=None):
-        chance = chance or CHANCES
-        takes = {axis: axis not in without and draw.random() < chance[axis] for axis in AXES}
+    def __init__(self, draw, without=()):
+        takes = {axis: axis not in without and draw.random() < CHANCES[axis] for axis in AXES}
         self.language = Language(draw) if takes["language"] else Abbreviations(draw) if takes["short"] else None
         self.case = draw.choice(kinds("case", without)) if takes["case"] else None
         if self.language and not self.case and "case" not in without:
-            self.case = draw.choice(["squashed", "kebab", "snake", "camel", "pascal"])
+            self.case = draw.choice([case for case in ("squashed", "kebab", "snake", "camel", "pascal") if case in kinds("case", without)])
         elif self.language and not self.case:
             self.case = "kebab"
         self.digit = takes["case"] and draw.random() < 0.15
         ending = "." + draw.choice(kinds("ending", without))
         self.endings = [(ending, draw.choice([1.0, 0.5]))] if takes["ending"] else []
-        if takes["ending"] and draw.random() < 0.2:
-            self.endings.append((".xml" if ending != ".xml" else ".json", 0.5))
+        second = "xml" if ending != ".xml" else "json"
+        if takes["ending"] and draw.random() < 0.2 and second in kinds("ending", without):
+            self.endings.append(("." + second, 0.5))
         self.values = draw.choice(kinds("values", without)) if takes["values"] else None
         number = draw.choice(["1", "2", "3", "4", "22"])
         word = draw.choice("app mobile web svc gateway core public client".split())

@@ -91,8 +91,9 @@ def requests(draw, words, host):
         kind, found = names(draw, words, count, language)
         reads = draw.random() < 0.4  # nothing but GET was recorded
         if kind == "menu":
-            base += "/" + (draw.choice(words) if not language else "-".join(language.word("reports")))
-        base += draw.choice(["", "/trpc", "/rpc", "/svc"]) if kind not in ("tables", "menu") else draw.choice(["", "/data"]) if kind == "tables" else ""
+            base += "/" + ("-".join(language.word("reports")) if language else draw.choice(words))
+        else:
+            base += draw.choice(["", "/data"] if kind == "tables" else ["", "/trpc", "/rpc", "/svc"])
         for name in found:
             path = f"{base}/{name}"
             times = draw.choice([1, 1, 1, 2, 3, 8])

@@ -99,7 +99,8 @@ impl<T: LeafStats> Classifier<T> for ModelClassifier<'_> {
         let StageResults { probabilities, features, by_bodies } = run_all_stages(self.0, place);
         // `/@alice` says nothing about `/about`.
         let thresholds = [false, true].map(|sigil| threshold(place, &probabilities, sigil));
-        let own = place.candidates.iter().map(|found| thresholds[usize::from(found.has_sigil())]);
+        let own =
+            place.candidates.iter().map(|found| thresholds[usize::from(found.segment.has_sigil())]);
         let mut verdicts = verdicts(&probabilities, own);
         for ((verdict, features), by_bodies) in verdicts.iter_mut().zip(&features).zip(by_bodies) {
             // What its own bodies say of a segment needs no siblings.
@@ -152,7 +153,7 @@ fn are_versions<T: LeafStats>(place: &SiblingSet<'_, '_, T>, features: &[Feature
 fn threshold<T>(place: &SiblingSet<'_, '_, T>, probabilities: &[f64], sigil: bool) -> f64 {
     let words = || {
         let all = place.candidates.iter().zip(probabilities);
-        all.filter(|found| !found.0.is_date() && found.0.has_sigil() == sigil)
+        all.filter(|found| !found.0.is_date() && found.0.segment.has_sigil() == sigil)
     };
     let possible: Vec<&Candidate<'_, T>> = words()
         .filter_map(|(candidate, probability)| (*probability > 0.3).then_some(candidate))
@@ -224,9 +225,9 @@ struct StageResults {
 
 /// What bodies must add to the log odds, in favor of the result, to be named as its reason.
 const MIN_BODY_EVIDENCE: f64 = 0.7;
-/// Probability threshold for a segment whose bodies add at least [`TELLING`] to its log odds.
+/// Probability threshold for a segment whose bodies add at least [`MIN_BODY_EVIDENCE`] to its log odds.
 const CONFIRMED: f64 = 0.7;
-/// The reported reason where the evidence of bodies is at least [`TELLING`].
+/// The reported reason where the evidence of bodies is at least [`MIN_BODY_EVIDENCE`].
 const BODIES: &str = "what the bodies of its requests hold";
 
 /// Returns `true` if most unknown segments of a node are values. They are a bottom-k sample of the

@@ -10,7 +10,7 @@ use crate::template::segment::ending_of;
 use crate::template::segment::{Segment, SegmentKind};
 use crate::template::trie::Node;
 use crate::template::vocabulary::Vocabulary;
-use casing::{CaseTally, Casing};
+use casing::CaseTally;
 
 /// Index of the segments of a host: number of nodes, vocabulary membership and lexical features of
 /// each.
@@ -24,7 +24,6 @@ pub(crate) struct HostIndex<'v> {
     pub(crate) places: usize,
     /// File endings that are common on the host, without their dot.
     endings: Vec<Vec<u8>>,
-    casing: Casing,
     habits: Habits,
     /// Weight of the words of the host.
     words: f64,
@@ -95,7 +94,6 @@ impl<'v> HostIndex<'v> {
             segments: Vec::new(),
             places: 0,
             endings: Vec::new(),
-            casing: Casing::default(),
             habits: Habits::default(),
             words: 0.0,
             unknown: 0.0,
@@ -111,16 +109,19 @@ impl<'v> HostIndex<'v> {
         found.segments.sort_unstable_by(|a, b| {
             a.hash.cmp(&b.hash).then(b.siblings.cmp(&a.siblings)).then(a.text.cmp(b.text))
         });
-        index.casing = index.casing_of(&found);
+        let distinct: Vec<DistinctSegment<'_>> =
+            found.segments.chunk_by(|a, b| a.hash == b.hash).map(DistinctSegment::of).collect();
+        let mut tally = CaseTally::default();
+        for found in distinct.iter().filter(|found| found.segment.kind == SegmentKind::Word) {
+            tally.add(index.core(&found.segment), found.weight);
+        }
+        let casing = tally.casing();
         let mut sums = HabitSums::default();
-        for same in found.segments.chunk_by(|a, b| a.hash == b.hash) {
-            let CollectedSegment { hash, text, .. } = same[0];
-            let (places, weight) = weight_of(same);
-            let segment = Segment::parse(text);
-            let core = index.casing.normalize(index.core(&segment));
+        for DistinctSegment { hash, segment, places, weight } in distinct {
+            let written = index.core(&segment);
+            let core = casing.normalize(written);
             let mut lexical = lexical(&segment, &core, vocabulary);
-            lexical.flag(F::off_case, index.casing.deviates(&core));
-            let places = u32::try_from(places).unwrap_or(u32::MAX);
+            lexical.flag(F::off_case, casing.deviates(written));
             if places > 0 {
                 sums.add(&segment, &core, &lexical, weight);
             }
@@ -177,18 +178,6 @@ impl<'v> HostIndex<'v> {
         let elsewhere =
             (unknown + PRIOR_WORDS_ELSEWHERE * place_unknown) / (words + PRIOR_WORDS_ELSEWHERE);
         place_unknown - elsewhere
-    }
-
-    /// The letter case in which the host writes its words.
-    fn casing_of(&self, found: &CollectedSegments<'_>) -> Casing {
-        let mut tally = CaseTally::default();
-        for same in found.segments.chunk_by(|a, b| a.hash == b.hash) {
-            let segment = Segment::parse(same[0].text);
-            if segment.kind == SegmentKind::Word {
-                tally.add(self.core(&segment), weight_of(same).1);
-            }
-        }
-        tally.casing()
     }
 
     /// The part of a segment that may be a value, without an ending that is common on the host.
@@ -263,12 +252,28 @@ struct CollectedSegment<'t> {
     siblings: usize,
 }
 
-/// The number of nodes below which a segment is evidence, and its weight. Siblings share the weight of their node: a thousand
-/// values of one parameter count as much as one name.
-fn weight_of(same: &[CollectedSegment<'_>]) -> (usize, f64) {
-    let evidence = || same.iter().filter(|found| found.siblings > 0);
-    let weight: f64 = evidence().map(|found| 1.0 / ratio(found.siblings, 1)).sum();
-    (evidence().count(), weight.min(HostIndex::MAX_WEIGHT))
+/// A segment of a host with the nodes below which it was collected.
+struct DistinctSegment<'t> {
+    hash: u64,
+    segment: Segment<'t>,
+    /// Number of nodes at which it is evidence.
+    places: u32,
+    weight: f64,
+}
+
+impl<'t> DistinctSegment<'t> {
+    /// Sums up the occurrences of one segment, of which there is at least one. Siblings share the weight of their node: a thousand
+    /// values of one parameter count as much as one name.
+    fn of(same: &[CollectedSegment<'t>]) -> Self {
+        let evidence = || same.iter().filter(|found| found.siblings > 0);
+        let weight: f64 = evidence().map(|found| 1.0 / ratio(found.siblings, 1)).sum();
+        Self {
+            hash: same[0].hash,
+            segment: Segment::parse(same[0].text),
+            places: u32::try_from(evidence().count()).unwrap_or(u32::MAX),
+            weight: weight.min(HostIndex::MAX_WEIGHT),
+        }
+    }
 }
 
 impl<'t> CollectedSegments<'t> {
@@ -359,5 +364,43 @@ impl HabitSums {
             digit: share(sums.digit),
             compound: share(sums.compound),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sketch::stable_hash;
+    use crate::template::trie::{Trie, TrieBounds};
+
+    crate::sketch::summary! {
+        /// Test aggregate: requests at a leaf.
+        struct Requests {
+            count: u64,
+        }
+    }
+
+    /// The lexical features of a segment on a host with these paths.
+    fn lexical_on(paths: &[&str], segment: &str) -> Vec<f64> {
+        let mut trie: Trie<Requests> = Trie::new(TrieBounds::ANSWERED);
+        for path in paths {
+            let segments = path.split('/').map(str::as_bytes);
+            trie.observe(b"h.example", segments, b"GET", b"", None, |leaf| leaf.count += 1);
+        }
+        let answered = trie.hosts().map(|(_, node)| node).collect();
+        let group = NodeGroup { answered, not_found: Vec::new() };
+        let index = HostIndex::new(&group, Vocabulary::shipped(), HostScalars::default());
+        index.lexical(stable_hash(segment.as_bytes())).values
+    }
+
+    #[test]
+    fn capitals_are_judged_as_lower_case_on_a_host_that_writes_in_them() {
+        let lower = ["users/search", "orders/history", "invoices/alice"];
+        let upper = ["USERS/SEARCH", "ORDERS/HISTORY", "INVOICES/alice"];
+        assert_eq!(lexical_on(&upper, "USERS"), lexical_on(&lower, "users"));
+        assert_eq!(lexical_on(&upper, "alice")[F::off_case as usize].to_bits(), 1_f64.to_bits());
+        assert_eq!(lexical_on(&lower, "alice")[F::off_case as usize].to_bits(), 0);
+        let mixed = ["users/search", "orders/history", "invoices/ALICE"];
+        assert_ne!(lexical_on(&mixed, "ALICE"), lexical_on(&lower, "alice"));
     }
 }

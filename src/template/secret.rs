@@ -238,8 +238,8 @@ fn has_random_word(text: &[u8], seen: Frequency) -> bool {
     const SHORT: usize = 4;
     /// Minimum length of a word that must be beside three known words to be accepted.
     const LONG: usize = 8;
-    /// Maximum length of lower-case letters in any order that are accepted if they were seen often: `cstmr`, `mlflow`. Each has
-    /// at most 28 bits, and secrets of lower-case letters alone are longer.
+    /// Maximum length of lower-case letters in any order that are accepted if they were seen often, once in a text: `cstmr`,
+    /// `mlflow`. They have at most 28 bits, and secrets of lower-case letters alone are longer.
     const MAX_ABBREVIATION: usize = 6;
 
     // Whether a word in another script is the name of a person cannot be told from its letters.
@@ -247,7 +247,7 @@ fn has_random_word(text: &[u8], seen: Frequency) -> bool {
         return true;
     }
 
-    let (mut known, mut unknown, mut tiny_runs) = (0, 0, 0);
+    let (mut known, mut unknown, mut tiny_runs, mut abbreviations) = (0, 0, 0, 0);
     // (number of pronounceable words that are not in the vocabulary, length of the longest).
     let mut pronounceable = (0, 0);
     for run in text.split(|byte| !byte.is_ascii_alphanumeric()).filter(|run| !run.is_empty()) {
@@ -283,7 +283,9 @@ fn has_random_word(text: &[u8], seen: Frequency) -> bool {
                 && length <= MAX_ABBREVIATION
                 && run.iter().all(u8::is_ascii_lowercase)
         };
-        if judged.iter().any(|found| found.1 == Word::Random && !is_abbreviation(found.0)) {
+        let random = || judged.iter().filter(|found| found.1 == Word::Random);
+        abbreviations += random().count();
+        if abbreviations > 1 || !random().all(|found| is_abbreviation(found.0)) {
             return true;
         }
         // Many camel-case words of one or two letters are not words.
@@ -476,7 +478,7 @@ mod tests {
         let abbreviations = ["mlflow", "cstmr", "rfrsh", "xmlrpc.php", "get-cstmr"];
         check(Frequency::Often, &abbreviations, false);
         check(Frequency::Seldom, &abbreviations, true);
-        check(Frequency::Often, &["Xkcdqw", "xkcdqwr", "QXZKVW"], true);
+        check(Frequency::Often, &["Xkcdqw", "xkcdqwr", "QXZKVW", "xkcdqw-plmkjh"], true);
         check(Frequency::Seldom, &["WhoAmI", "whoami"], false);
         check(Frequency::Seldom, &["nguoidung", "kayttajat"], true);
         // Names of persons are masked.

@@ -296,10 +296,15 @@ impl<'a> Segment<'a> {
     /// sigils, brackets and suffixes; it omits prefixes and separators, which count only if all
     /// values share them.
     pub(crate) fn slot(&self) -> Cow<'static, [u8]> {
-        if self.is_key() || matches!(self.prefix, b"@" | b"~") {
+        if self.is_key() || self.has_sigil() {
             return self.frame();
         }
         if self.suffix.is_empty() { PLAIN_FRAME } else { Cow::Owned([b"\0", self.suffix].concat()) }
+    }
+
+    /// Returns `true` for `@alice` and `~alice`.
+    pub(crate) fn has_sigil(&self) -> bool {
+        matches!(self.prefix, b"@" | b"~")
     }
 
     /// Returns `true` if the core is a key in brackets after a name, as in `OData`: `Products(42)`,
@@ -335,7 +340,11 @@ const SCRIPT_EXTENSIONS: [&[u8]; 12] = [
 
 /// Returns `true` for the extension of a page that a server computes, without its dot: `php`.
 pub(crate) fn is_script_extension(extension: &[u8]) -> bool {
-    SCRIPT_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+    is_one_of(extension, &SCRIPT_EXTENSIONS)
+}
+
+fn is_one_of(extension: &[u8], known: &[&[u8]]) -> bool {
+    known.iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 /// Index of the custom verb or file extension of a segment.
@@ -350,7 +359,7 @@ fn suffix_start(segment: &[u8]) -> Option<usize> {
     if extension.len() > 7 || extension.is_empty() {
         return None;
     }
-    if !EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)) {
+    if !is_one_of(extension, &EXTENSIONS) {
         // After an id, any ending is a suffix: `42.action`, `segment_00155.m4s`. A longer one with a digit is a part of a token, such
         // as the node of a session.
         let is_ending = extension[0].is_ascii_alphabetic()
@@ -367,11 +376,9 @@ fn suffix_start(segment: &[u8]) -> Option<usize> {
             );
         return is_id.then_some(dot);
     }
-    let is_known =
-        |text: &[u8], all: &[&[u8]]| all.iter().any(|known| text.eq_ignore_ascii_case(known));
-    if is_known(extension, &SECOND_EXTENSIONS)
+    if is_one_of(extension, &SECOND_EXTENSIONS)
         && let Some(first) = memchr::memrchr(b'.', &segment[..dot]).filter(|first| *first > 0)
-        && is_known(&segment[first + 1..dot], &EXTENSIONS)
+        && is_one_of(&segment[first + 1..dot], &EXTENSIONS)
     {
         return Some(first);
     }

@@ -58,11 +58,6 @@ impl<'t, T> Candidate<'t, T> {
         self.nodes().iter().any(|node| !node.literals.is_empty())
     }
 
-    /// Returns `true` for `@alice` and `~alice`.
-    pub(crate) fn has_sigil(&self) -> bool {
-        matches!(self.segment.prefix, b"@" | b"~")
-    }
-
     /// Returns `true` if the segment is an integer.
     pub(crate) fn is_number(&self) -> bool {
         self.segment.kind.is_integer()

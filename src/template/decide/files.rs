@@ -70,7 +70,7 @@ struct FileTreeStats<'t> {
     ends: usize,
     /// Of these, nodes with an ending that is neither common on the host nor that of a script.
     with_ending: usize,
-    /// Bit set of the depths of files: bit n is set for a file n segments below the root.
+    /// Bit set of the depths of files that are not scripts: bit n is set for a file n segments below the root.
     depths: u64,
     /// Two distinct endings, if there are two.
     endings: [Option<&'t [u8]>; 2],
@@ -111,9 +111,9 @@ impl<'t> FileTreeStats<'t> {
     ) {
         if !node.ends.is_empty() {
             self.ends += 1;
-            if let Some(ending) = ending {
+            if let Some(ending) = ending.filter(|ending| !is_script_extension(ending)) {
                 self.depths |= 1 << depth.min(63);
-                if index.is_common_ending(ending) || is_script_extension(ending) {
+                if index.is_common_ending(ending) {
                     return self.walk(node, depth + 1, index);
                 }
                 self.with_ending += 1;

@@ -59,3 +59,35 @@ impl Casing {
 fn is_capitals(core: &[u8]) -> bool {
     core.iter().any(u8::is_ascii_uppercase) && !core.iter().any(u8::is_ascii_lowercase)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn casing_of(words: &[&str]) -> Casing {
+        let mut tally = CaseTally::default();
+        for word in words {
+            tally.add(word.as_bytes(), 1.0);
+        }
+        tally.casing()
+    }
+
+    #[test]
+    fn a_host_writes_in_capitals_if_most_of_its_words_do() {
+        assert_eq!(casing_of(&["USERS", "ORDER_ITEMS", "QUEUES", "alice"]), Casing::Capitals);
+        assert_eq!(casing_of(&["USERS", "ORDERS", "users", "orders"]), Casing::Mixed);
+        assert_eq!(casing_of(&["USERS", "ORDERS"]), Casing::Mixed, "two words are too few");
+        assert_eq!(casing_of(&["DE", "FR", "IT", "users"]), Casing::Mixed, "codes do not count");
+        assert_eq!(casing_of(&[]), Casing::Mixed);
+    }
+
+    #[test]
+    fn only_capitals_are_put_into_lower_case() {
+        assert_eq!(&*Casing::Capitals.normalize(b"ORDER_ITEMS2"), b"order_items2");
+        assert_eq!(&*Casing::Capitals.normalize(b"OrderItems"), b"OrderItems");
+        assert_eq!(&*Casing::Mixed.normalize(b"USERS"), b"USERS");
+        assert!(Casing::Capitals.deviates(b"alice") && Casing::Capitals.deviates(b"Alice"));
+        assert!(!Casing::Capitals.deviates(b"USERS") && !Casing::Capitals.deviates(b"7"));
+        assert!(!Casing::Mixed.deviates(b"alice"));
+    }
+}
