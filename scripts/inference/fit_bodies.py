@@ -38,7 +38,7 @@ API_WEIGHT = 400.0
 TREES, LEAVES, RATE = (100, 60), 6, 0.07
 SEEDS = (1, 2, 3)
 # Features that may only speak for a value (1) or only for a name (-1).
-DIRECTIONS = {"own_ended": 1, "own_passed": 1, "identified": 1, "named_so": 1, "seen_identifier": 1, "seen_name": 1, "as_key": -1, "seen_key": -1, "echo_gap": -1,
+DIRECTIONS = {"own_ended": 1, "own_passed": 1, "identified": 1, "named_so": 1, "seen_identifier": 1, "seen_name": 1, "as_key": -1, "seen_key": -1, "echo_gap": -1, "collections": -1, "things": 1,
               "like_values": 1, "like_names": -1, "mean_like_values": 1, "mean_like_names": -1}
 
 

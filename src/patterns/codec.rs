@@ -24,7 +24,7 @@ const MAGIC: &[u8; 4] = b"APST";
 
 /// Version of the format. Must be increased with every change to the stored fields or to a hashed
 /// input.
-pub(crate) const VERSION: u8 = 9;
+pub(crate) const VERSION: u8 = 10;
 
 /// Size of the header in bytes.
 const HEADER: usize = MAGIC.len() + 1 + 8;

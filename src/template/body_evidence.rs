@@ -14,7 +14,7 @@ mod scan;
 use crate::limits;
 use crate::sketch::{BloomFilter, BottomK, DistinctCounter, Merge, stable_hash, summary};
 use crate::template::body_evidence::key_class::KeyClass;
-use crate::template::body_evidence::scan::SegmentEcho;
+use crate::template::body_evidence::scan::{BodyOutline, SegmentEcho};
 
 summary! {
     /// Evidence from the bodies of requests and answers about one path segment, counted in
@@ -57,6 +57,11 @@ summary! {
         /// Hashes of the method and the path of each key, to a depth of three, in the successful
         /// answers in JSON to requests whose path ends at the node.
         pub(crate) shape: DistinctCounter<{ limits::MAX_ANSWER_KEYS }>,
+        /// Successful answers in JSON to GET requests whose path ends at the node.
+        pub(crate) answers: u64,
+        /// Those of them that are a collection: a list, or an object around one that has no identity
+        /// of its own.
+        pub(crate) collections: u64,
     }
 }
 
@@ -86,9 +91,13 @@ impl NodeBodies {
         }
     }
 
-    /// Adds the shape of one answer, as hashes of its key paths.
-    pub(crate) fn observe_shape(&mut self, shape: &[u64]) {
-        shape.iter().for_each(|hash| self.shape.observe(*hash));
+    /// Adds the outline of one successful answer.
+    pub(crate) fn observe_answer(&mut self, method: &[u8], answer: &BodyOutline) {
+        answer.keys.iter().for_each(|hash| self.shape.observe(*hash));
+        if method == b"GET" {
+            self.answers += 1;
+            self.collections += u64::from(answer.is_collection);
+        }
     }
 }
 

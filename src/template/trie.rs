@@ -221,8 +221,8 @@ impl<T: Merge + Default + KeepsNames> Trie<T> {
             node.observe_segment(bodies, depth);
         }
         node.count += 1;
-        if let Some(shape) = bodies.filter(|_| !is_rest).and_then(BodyFacts::shape) {
-            node.bodies.get_or_insert_default().observe_shape(shape);
+        if let Some(answer) = bodies.filter(|_| !is_rest).and_then(BodyFacts::answer) {
+            node.bodies.get_or_insert_default().observe_answer(method, answer);
         }
         let ends = node.extra_ends();
         let end = node.end(method, operation);

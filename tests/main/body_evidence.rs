@@ -89,6 +89,25 @@ fn bodies_confirm_templates_and_name_parameters() {
 }
 
 #[test]
+fn collections_of_one_shape_stay_apart() {
+    let mut exchanges = Vec::new();
+    for name in ["limitranges", "componentstatuses", "replicasets", "podtemplates", "daemonsets"] {
+        let list = r#"{"kind":"List","apiVersion":"v1","metadata":{"continue":""},"items":[]}"#;
+        exchanges.push(("GET", format!("/api/v1/{name}"), 200, list.to_owned()));
+    }
+    for name in ["web-7", "web-8", "batch-2"] {
+        let thing = format!(r#"{{"kind":"Node","name":"{name}","images":[{{"size":7}}]}}"#);
+        exchanges.push(("GET", format!("/api/v1/nodes/{name}"), 200, thing));
+    }
+    let analysis = analyzed(&exchanges, true);
+    let found = endpoints(&analysis);
+    for name in ["limitranges", "componentstatuses", "replicasets", "podtemplates", "daemonsets"] {
+        assert!(found.contains(&&*format!("GET /api/v1/{name}")), "{found:?}");
+    }
+    assert_eq!(found.len(), 6, "{found:?}");
+}
+
+#[test]
 fn parameters_come_from_the_calls_before_them() {
     let exchanges = code_host();
     let analysis = analyzed(&exchanges, true);

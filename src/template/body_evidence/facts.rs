@@ -11,7 +11,7 @@ use crate::limits;
 use crate::sketch::stable_hash;
 use crate::template::body_evidence::ScalarSet;
 use crate::template::body_evidence::known_keys::KeyClasses;
-use crate::template::body_evidence::scan::{BodyScan, SegmentEcho, SegmentTexts};
+use crate::template::body_evidence::scan::{BodyOutline, BodyScan, SegmentEcho, SegmentTexts};
 use crate::template::segment::Segment;
 
 /// Evidence from the bodies of one request about the segments of its path.
@@ -20,8 +20,8 @@ pub(crate) struct BodyFacts {
     /// Whether a body was read.
     is_read: bool,
     segments: Vec<SegmentEcho>,
-    /// Hashes of the paths of the keys in a successful answer; `None` without one.
-    shape: Option<Vec<u64>>,
+    /// The outline of a successful answer; `None` without one.
+    answer: Option<BodyOutline>,
 }
 
 impl BodyFacts {
@@ -30,9 +30,9 @@ impl BodyFacts {
         self.segments.get(number).filter(|_| self.is_read)
     }
 
-    /// The shape of a successful answer.
-    pub(crate) fn shape(&self) -> Option<&[u64]> {
-        self.shape.as_deref()
+    /// The outline of a successful answer.
+    pub(crate) fn answer(&self) -> Option<&BodyOutline> {
+        self.answer.as_ref()
     }
 }
 
@@ -90,7 +90,7 @@ impl FactsReader {
             let mut scan =
                 BodyScan::new(&texts, &mut facts.segments, &mut self.classes, scalars, host, shape);
             walk_json(&json, &mut scan);
-            Some(scan.into_shape())
+            Some(scan.into_outline())
         };
         if let Some(sent) = sent {
             let content_type = flow.request_headers.get(b"content-type");
@@ -99,9 +99,9 @@ impl FactsReader {
         }
         if let (Some(response), Some(answer)) = (response, answer) {
             let method = stable_hash(&flow.method);
-            let shape = read(answer, response.headers, response.content_type(), Some(method));
-            facts.is_read |= shape.is_some();
-            facts.shape = shape.filter(|_| (200..300).contains(&response.status));
+            let outline = read(answer, response.headers, response.content_type(), Some(method));
+            facts.is_read |= outline.is_some();
+            facts.answer = outline.filter(|_| (200..300).contains(&response.status));
         }
         facts
     }
@@ -182,6 +182,28 @@ mod tests {
         }
     }
 
+    /// The reference implementation of [`BodyOutline::is_collection`].
+    fn is_collection(value: &Value) -> bool {
+        let is_near = |depth: usize| depth < OWN_DEPTH;
+        fn objects(value: &Value, depth: usize, found: &mut Vec<(usize, String, Value)>) {
+            for (key, value) in value.as_object().into_iter().flatten() {
+                found.push((depth, key.clone(), value.clone()));
+                objects(value, depth + 1, found);
+            }
+        }
+        let mut members = Vec::new();
+        objects(value, 0, &mut members);
+        let names_itself = members.iter().any(|(depth, key, value)| {
+            let class = KeyClass::of(key.as_bytes());
+            is_near(*depth)
+                && matches!(class, KeyClass::Identifier | KeyClass::Name)
+                && (value.is_string() || value.is_number())
+        });
+        let holds_list =
+            members.iter().any(|(depth, _, value)| is_near(*depth) && value.is_array());
+        value.is_array() || (holds_list && !names_itself)
+    }
+
     fn values() -> impl Strategy<Value = Value> {
         let text = prop_oneof![Just("octocat"), Just("42"), Just("users"), Just("a\"b"), Just("x")];
         let leaf = prop_oneof![
@@ -225,6 +247,7 @@ mod tests {
             expected[3].is_last = true;
             scan_value(&value, &mut Vec::new(), &["users", "octocat", "42", "a\"b"], &mut expected);
             prop_assert_eq!(&facts.segments, &expected);
+            prop_assert_eq!(facts.answer().unwrap().is_collection, is_collection(&value));
         }
 
         /// The fast check for texts that may be segments equals one that looks at each byte and asks
@@ -243,6 +266,26 @@ mod tests {
     }
 
     #[test]
+    fn a_collection_holds_a_list_and_has_no_identity() {
+        let collection = |text: &str| {
+            let mut flow = Flow::new("GET", "https://h.example/things").unwrap();
+            let body = Body::decoded(text.as_bytes());
+            flow.response = Some(Response { status: 200, body, ..Response::default() });
+            let mut reader = FactsReader::default();
+            let segments: [&[u8]; 1] = [b"things"];
+            let mut scalars = ScalarSet::default();
+            let facts = reader.read(&flow, b"h.example", segments.into_iter(), &mut scalars);
+            facts.answer().unwrap().is_collection
+        };
+        assert!(collection("[]") && collection(r#"[{"id": 7, "tags": ["a"]}]"#));
+        assert!(collection(r#"{"kind": "PodList", "metadata": {}, "items": []}"#));
+        assert!(collection(r#"{"data": {"after": null, "children": [{"id": 7}]}}"#));
+        assert!(!collection(r#"{"id": 7, "tags": ["a", "b"]}"#));
+        assert!(!collection(r#"{"user": {"login": "mona", "roles": []}}"#));
+        assert!(!collection(r#"{"status": "up"}"#));
+    }
+
+    #[test]
     fn an_answer_that_is_the_thing_says_what_its_segment_is() {
         let mut flow = Flow::new("GET", "https://h.example/users/octocat").unwrap();
         let body = Body::decoded(br#"{"login": "octocat", "owner": {"login": "octocat"}}"#);
@@ -254,7 +297,7 @@ mod tests {
         let user = facts.segment(1).unwrap();
         assert!(user.is_own && user.is_last && user.holds(KeyClass::Name));
         assert_eq!(user.keys, [b"login".to_vec().into_boxed_slice()]);
-        assert_eq!(facts.shape().map(<[u64]>::len), Some(3));
+        assert_eq!(facts.answer().map(|answer| answer.keys.len()), Some(3));
         let (host, text) = (stable_hash(b"h.example"), stable_hash(b"octocat"));
         assert!(scalars.membership_probability(host, ScalarRole::Name, text) > 0.9);
         assert!(scalars.membership_probability(host, ScalarRole::Identifier, text) < 0.1);

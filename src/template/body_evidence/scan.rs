@@ -114,6 +114,8 @@ struct OpenContainer<'t> {
     /// Whether the key is a name that APIs use.
     is_known: bool,
     is_list: bool,
+    /// Whether a list is around it.
+    is_in_list: bool,
 }
 
 impl Default for OpenContainer<'_> {
@@ -125,6 +127,7 @@ impl Default for OpenContainer<'_> {
             key: JsonString::new(b"", false),
             is_known: false,
             is_list: false,
+            is_in_list: false,
         }
     }
 }
@@ -138,8 +141,22 @@ pub(super) struct BodyScan<'t, 'f> {
     host: u64,
     open: [OpenContainer<'t>; MAX_WALK_DEPTH + 1],
     shape: Vec<u64>,
+    /// Whether a list is at the top, or in an object near it.
+    has_list: bool,
+    /// Whether an object near the top has an identifier or a name.
+    has_identity: bool,
     /// Recent key paths, by their lowest bits.
     keys: [u64; RECENT],
+}
+
+/// The outline of a body in JSON.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct BodyOutline {
+    /// Hashes of the paths of keys.
+    pub(crate) keys: Vec<u64>,
+    /// Whether it is a list, or an object that holds one near its top and has no identifier or name
+    /// of its own.
+    pub(crate) is_collection: bool,
 }
 
 impl<'f> BodyScan<'_, 'f> {
@@ -154,13 +171,24 @@ impl<'f> BodyScan<'_, 'f> {
     ) -> Self {
         let mut open = [OpenContainer::default(); MAX_WALK_DEPTH + 1];
         open[0].path = shape.unwrap_or_default();
-        let (shape, keys) = (Vec::with_capacity(RECENT / 8), [0; RECENT]);
-        Self { texts, facts, classes, scalars, host, open, shape, keys }
+        Self {
+            texts,
+            facts,
+            classes,
+            scalars,
+            host,
+            open,
+            shape: Vec::with_capacity(RECENT / 8),
+            has_list: false,
+            has_identity: false,
+            keys: [0; RECENT],
+        }
     }
 
-    /// The hashes of the paths of keys.
-    pub(super) fn into_shape(self) -> Vec<u64> {
-        self.shape
+    /// The outline of the body.
+    pub(super) fn into_outline(self) -> BodyOutline {
+        let is_collection = self.has_list && !self.has_identity;
+        BodyOutline { keys: self.shape, is_collection }
     }
 }
 
@@ -171,7 +199,9 @@ impl<'t> JsonVisitor<'t> for BodyScan<'t, '_> {
         let KnownKey { hash, class, is_known } = self.classes.of(key.bytes);
         let path = mixed(around.path, hash);
         let objects = around.objects + 1;
-        self.open[depth] = OpenContainer { path, objects, class, key, is_known, is_list: false };
+        let is_in_list = around.is_in_list || around.is_list;
+        self.open[depth] =
+            OpenContainer { path, objects, class, key, is_known, is_list: false, is_in_list };
         for number in self.texts.with_text(key.bytes) {
             self.facts[number].is_key = true;
         }
@@ -188,8 +218,10 @@ impl<'t> JsonVisitor<'t> for BodyScan<'t, '_> {
     #[inline]
     fn list(&mut self, depth: usize) {
         let around = self.open[depth - 1];
+        let is_in_list = around.is_in_list || around.is_list;
+        self.has_list |= !is_in_list && usize::from(around.objects) <= OWN_DEPTH;
         self.open[depth] =
-            OpenContainer { path: mixed(around.path, LIST), is_list: true, ..around };
+            OpenContainer { path: mixed(around.path, LIST), is_list: true, is_in_list, ..around };
     }
 
     #[inline]
@@ -197,17 +229,18 @@ impl<'t> JsonVisitor<'t> for BodyScan<'t, '_> {
         let bytes = text.bytes;
         let own = self.open[depth];
         let class = own.class;
+        let is_identity = matches!(class, KeyClass::Identifier | KeyClass::Name);
+        self.has_identity |= is_identity && depth <= OWN_DEPTH && !own.is_list && !own.is_in_list;
         if self.texts.may_have(text) {
             let whole = text.unescaped();
-            let names = matches!(class, KeyClass::Identifier | KeyClass::Name);
             let around = self.open[depth.saturating_sub(1)];
-            let is_own = names && depth <= OWN_DEPTH && !own.is_list && !around.is_list;
+            let is_own = is_identity && depth <= OWN_DEPTH && !own.is_list && !around.is_list;
             let mut name = None;
             for number in self.texts.with_text(&whole) {
                 let facts = &mut self.facts[number];
                 facts.classes |= 1 << class as u8;
                 facts.is_own |= is_own;
-                if !names || (!facts.keys.is_empty() && depth > facts.depth) {
+                if !is_identity || (!facts.keys.is_empty() && depth > facts.depth) {
                     continue;
                 }
                 if depth < facts.depth {

@@ -28,6 +28,8 @@ body_features! {
     values_echo, names_echo, echo_gap,
     // The shape of its answers, compared with those of its siblings.
     answered, like_values, like_names, like_none, mean_like_values, mean_like_names,
+    // Whether its answers are collections, and those of its siblings.
+    collections, things, values_collections, names_collections,
 }
 
 /// Number of body features.
@@ -46,6 +48,8 @@ pub(crate) struct BodyContext {
     /// candidates is the index of the values of the place.
     similar: Vec<Vec<(usize, f64)>>,
     has_shape: Vec<bool>,
+    /// By candidate: the share of its answers that are collections; `None` without answers.
+    collections: Vec<Option<f64>>,
 }
 
 /// Shares of requests, 0 to 1.
@@ -114,7 +118,14 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
             below_values().filter_map(|node| node.bodies.as_deref()).collect();
         shapes.push(AnswerShape::of(&of_values));
         let has_shape = shapes.iter().map(|shape| !shape.hashes.is_empty()).collect();
-        Some(BodyContext { echoes, seen, similar: similarities(&shapes), has_shape })
+        let collections = self.candidates.iter().map(|c| share_of_collections(&bodies_of(c)));
+        Some(BodyContext {
+            echoes,
+            seen,
+            similar: similarities(&shapes),
+            has_shape,
+            collections: collections.collect(),
+        })
     }
 
     /// The body features of each candidate, given the probabilities of the stage before.
@@ -130,6 +141,14 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
             let Some(echo) = echo else { continue };
             for (sum, weight) in echo_sums.iter_mut().zip([*guess, 1.0 - guess]) {
                 sum.0 += weight * echo.held;
+                sum.1 += weight;
+            }
+        }
+        let mut collection_sums = [(0.0, 0.0); 2];
+        for (share, guess) in context.collections.iter().zip(guesses) {
+            let Some(share) = share else { continue };
+            for (sum, weight) in collection_sums.iter_mut().zip([*guess, 1.0 - guess]) {
+                sum.0 += weight * share;
                 sum.1 += weight;
             }
         }
@@ -166,6 +185,20 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
             if let Some(echo) = own_echo {
                 set(B::echo_gap, values_echo - echo.held);
             }
+            let own_collections = context.collections[i];
+            if let Some(share) = own_collections {
+                set(B::collections, share);
+                set(B::things, 1.0 - share);
+            }
+            let other_collections = |at: usize, weight: f64| {
+                let (sum, all) = collection_sums[at];
+                let (own_sum, own_all) =
+                    own_collections.map_or((0.0, 0.0), |share| (weight * share, weight));
+                let all: f64 = all - own_all;
+                if all > 0.3 { (sum - own_sum) / all } else { 0.5 }
+            };
+            set(B::values_collections, other_collections(0, guesses[i]));
+            set(B::names_collections, other_collections(1, 1.0 - guesses[i]));
             if context.has_shape[i] {
                 set(B::answered, 1.0);
                 let similar = &context.similar[i];
@@ -189,6 +222,15 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
         });
         all.collect()
     }
+}
+
+/// The share of the answers at nodes that are collections; `None` without answers.
+fn share_of_collections(nodes: &[&NodeBodies]) -> Option<f64> {
+    let sum = |count: fn(&NodeBodies) -> u64| nodes.iter().map(|node| count(node)).sum::<u64>();
+    let (answers, collections) = (sum(|node| node.answers), sum(|node| node.collections));
+    #[expect(clippy::cast_precision_loss, reason = "a share needs no more")]
+    let share = || collections as f64 / answers as f64;
+    (answers > 0).then(share)
 }
 
 /// What bodies say at the nodes of a candidate.
