@@ -127,8 +127,13 @@ pub(crate) const MAX_STATUS_CODES: usize = 64;
 /// standard error is about 1/sqrt of this number, 9 %.
 pub(crate) const MAX_DISTINCT_HASHES: usize = 128;
 
-/// Maximum number of keys under which the bodies of requests hold one segment of their path.
+/// Maximum number of keys under which the body of one request holds a segment of its path, and of
+/// those of the thing itself that are kept at one node.
 pub(crate) const MAX_ECHO_KEYS: usize = 8;
+
+/// Maximum number of keys under which bodies hold one segment, at one node. An owner is held under
+/// `owner.login`, `user.login`, `author.login` and many more.
+pub(crate) const MAX_HOLDING_KEYS: usize = 24;
 
 /// Hashes of the key paths of the answers at one trie node.
 pub(crate) const MAX_ANSWER_KEYS: usize = 64;

@@ -45,7 +45,7 @@ summary! {
         /// the thing itself and the path ends with it.
         pub(crate) own_keys: BottomK<u64, { limits::MAX_ECHO_KEYS }>,
         /// All requests by such a key, with the key around it: `owner.login`.
-        pub(crate) keys: BottomK<u64, { limits::MAX_ECHO_KEYS }>,
+        pub(crate) keys: BottomK<u64, { limits::MAX_HOLDING_KEYS }>,
     }
 }
 
@@ -106,14 +106,22 @@ impl SegmentEchoes {
     /// are the thing itself are asked first. `None` if too few bodies hold it, or under too many
     /// keys.
     pub(crate) fn main_key(&self) -> Option<&str> {
-        let own = (&self.own_keys, self.own_ended, self.ended, 2);
-        let any = (&self.keys, self.held, self.read, 6);
-        [own, any].into_iter().find_map(|(keys, held, read, one_in)| {
-            let most = keys.iter().max_by(|a, b| a.value.cmp(&b.value).then(b.key.cmp(&a.key)))?;
-            let is_telling = held * one_in >= read && most.value * 3 >= held;
-            std::str::from_utf8(&most.key).ok().filter(|_| is_telling)
-        })
+        let own = main_of(&self.own_keys, self.own_ended, self.ended, 2);
+        own.or_else(|| main_of(&self.keys, self.held, self.read, 6))
     }
+}
+
+/// The key with the most requests, if of `read` requests one in `one_in` is `held` by some key, and a
+/// third of these by this one.
+fn main_of<const K: usize>(
+    keys: &BottomK<u64, K>,
+    held: u64,
+    read: u64,
+    one_in: u64,
+) -> Option<&str> {
+    let most = keys.iter().max_by(|a, b| a.value.cmp(&b.value).then(b.key.cmp(&a.key)))?;
+    let is_telling = held * one_in >= read && most.value * 3 >= held;
+    std::str::from_utf8(&most.key).ok().filter(|_| is_telling)
 }
 
 /// The role of a text in a body, which separates the entries of a [`ScalarSet`].
