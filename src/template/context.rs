@@ -37,6 +37,12 @@ fn is_telling(holders: u32, known: bool) -> bool {
     known || holders >= 2
 }
 
+/// Returns `true` for a number of a few digits. It is kept as a literal because it may be a version; below a sibling it is an
+/// id: tests of many tables ask for `/1` and `/2` of each.
+fn is_number(text: &[u8]) -> bool {
+    text.iter().all(u8::is_ascii_digit)
+}
+
 /// The signature of a subtree: keys for its methods, children and grandchildren, each with its
 /// rarity. Sorted by key, without duplicates.
 fn signature<T>(nodes: &[&Node<T>], index: &HostIndex<'_>) -> Vec<(u64, f64)> {
@@ -51,14 +57,14 @@ fn signature<T>(nodes: &[&Node<T>], index: &HostIndex<'_>) -> Vec<(u64, f64)> {
         let values = node.values.iter().map(|values| &values.node);
         for literal in &node.literals {
             let (holders, known) = index.get(literal.hash);
-            if is_telling(holders, known) {
+            if is_telling(holders, known) && !is_number(&literal.text) {
                 keys.push((literal.hash, rarity(index.places, holders)));
             } else {
                 keys.push((ANY_VALUE, 0.7));
             }
         }
         for below in node.literals.iter().map(|literal| &literal.node).chain(values) {
-            for literal in &below.literals {
+            for literal in below.literals.iter().filter(|literal| !is_number(&literal.text)) {
                 let (holders, known) = index.get(literal.hash);
                 if is_telling(holders, known) {
                     keys.push((literal.hash ^ TWO_BELOW, rarity(index.places, holders)));
@@ -507,7 +513,9 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
         let (mut known, mut unknown, mut ids) = (0_usize, 0_usize, 0_u64);
         for node in candidate.nodes() {
             for literal in &node.literals {
-                if self.index.get(literal.hash).1 {
+                if is_number(&literal.text) {
+                    ids += 1;
+                } else if self.index.get(literal.hash).1 {
                     known += 1;
                 } else {
                     unknown += 1;

@@ -21,7 +21,7 @@ features! {
     bias, kind_version, kind_integer, kind_number, kind_locale, kind_domain, kind_symbol, kind_word_digits, all_capitals,
     segment_known, segment_unknown, unknown_letters, rare_letters, least_word, mean_word, all_words_known, words, many_words,
     surprise_mean, surprise_total, digit_share, has_digit, length, length_20, length_2, inner_dash, inner_underscore, dot,
-    lead_punctuation, camel_hump, first_capital, extension, verb, sigil, compound, keyword, qualified, off_case,
+    lead_punctuation, camel_hump, first_capital, extension, verb, sigil, compound, keyword, qualified,
     // Vocabulary coverage and naming habits of the host, and products of them with lexical
     // features.
     host_unknown, host_segment_unknown, host_unknown_letters, host_rare_letters, host_least_word, host_surprise,

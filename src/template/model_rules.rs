@@ -23,6 +23,8 @@ pub(crate) enum ModelRule {
     Folded,
     /// Names of files with different endings at several depths are one value.
     FileTrees,
+    /// Values with extensions of their own are names of files.
+    FileNames,
     /// A segment that only got 404 is not evidence where its siblings have other answers.
     NotFound,
     /// Siblings of which three and more are codes of one list, such as languages, are values.
@@ -46,7 +48,7 @@ pub(crate) enum ModelRule {
 impl ModelRule {
     /// All rules, in the order of declaration.
     #[cfg(any(test, feature = "training"))]
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Unmistakable,
         Self::OnlyOne,
         Self::Alone,
@@ -57,6 +59,7 @@ impl ModelRule {
         Self::ShortNumbers,
         Self::Folded,
         Self::FileTrees,
+        Self::FileNames,
         Self::NotFound,
         Self::Codes,
         Self::Numbered,
@@ -82,6 +85,7 @@ impl ModelRule {
             Self::ShortNumbers => "short-numbers",
             Self::Folded => "folded",
             Self::FileTrees => "file-trees",
+            Self::FileNames => "file-names",
             Self::NotFound => "not-found",
             Self::Codes => "codes",
             Self::Numbered => "numbered",

@@ -1,6 +1,8 @@
 //! Names of path parameters: derived from the noun before the parameter for ids, and from the kind
 //! of value otherwise.
 
+use std::collections::BTreeSet;
+
 use crate::template::Part;
 use crate::template::body_evidence::SegmentEchoes;
 use crate::template::codes;
@@ -9,6 +11,7 @@ use crate::template::segment::{Segment, SegmentKind, kind_of};
 use crate::template::singular::singular;
 use crate::template::trie::Node;
 use crate::template::variable::Variable;
+use crate::template::vocabulary::Vocabulary;
 
 /// Names of the parameters of `variable`, one for each zero byte of its frame. `parts` is the
 /// template before it, and `below` the group of nodes after it.
@@ -29,8 +32,13 @@ pub(crate) fn parameter_names<T>(
     }
     let noun = noun_before(parts);
     let by_kind = name_from_frame(variable)
+        .or_else(|| variable.are_files().then(|| "filename".to_owned()))
         .or_else(|| name_from_position(parts, variable, below))
         .or_else(|| name_from_key(&variable.echoes, noun.as_deref()))
+        .or_else(|| {
+            let qualifies = qualifies_names(parts, variable, noun.as_deref(), below);
+            qualifies.then(|| "namespace".to_owned())
+        })
         .or_else(|| name_from_kind(variable, noun.as_deref()));
     let base = by_kind.unwrap_or_else(|| after_noun(noun.as_deref()));
     if !is_taken(&base, parts) {
@@ -155,6 +163,42 @@ fn name_from_position<T>(
 /// Nouns of things that occur once a year or are archived by year.
 const OF_YEARS: [&str; 8] =
     ["year", "season", "archive", "holiday", "calendar", "edition", "stat", "statistic"];
+
+/// Returns `true` if words behind a noun qualify the names behind them, as the owners of
+/// repositories do: nothing is asked of them alone, and nearly each has names of its own below.
+fn qualifies_names<T>(
+    parts: &[Part],
+    variable: &Variable<'_>,
+    noun: Option<&str>,
+    below: &NodeGroup<'_, T>,
+) -> bool {
+    let is_first = matches!(parts.last(), Some(Part::Literal { .. }));
+    let noun = noun.map(singular).filter(|noun| !PEOPLE.contains(&&**noun));
+    if !is_first || noun.is_none() || main_kind(variable) != Some(SegmentKind::Word) {
+        return false;
+    }
+    let nodes = below.evidence();
+    if nodes.len() < MIN_QUALIFIERS || nodes.iter().any(|node| !node.ends.is_empty()) {
+        return false;
+    }
+    let children = || nodes.iter().flat_map(|node| &node.literals);
+    let is_name = |text: &[u8]| {
+        let segment = Segment::parse(text);
+        matches!(segment.kind, SegmentKind::Word | SegmentKind::WordWithDigits)
+            && segment.core.len() == text.len()
+            && !Vocabulary::shipped().knows(text)
+    };
+    let all = children().count() + nodes.iter().map(|node| node.values.len()).sum::<usize>();
+    let names = children().filter(|child| is_name(&child.text)).count();
+    let texts: BTreeSet<&[u8]> = children().map(|child| &*child.text).collect();
+    // Some have several names: else each word may just have been asked another question.
+    all * 4 >= nodes.len() * 5
+        && names * 10 >= all * 7
+        && texts.len() * 10 >= children().count() * 7
+}
+
+/// Words with names below them that tell whether they have them in common.
+const MIN_QUALIFIERS: usize = 3;
 
 /// Returns `true` if there are children and all of them are of a kind.
 fn leads_to<T>(group: &NodeGroup<'_, T>, is_kind: &dyn Fn(SegmentKind) -> bool) -> bool {

@@ -289,7 +289,12 @@ fn are_point_versions<T>(place: &SiblingSet<'_, '_, T>) -> bool {
             node.literals.iter().any(|child| child.text.iter().any(u8::is_ascii_alphabetic))
         })
     };
+    // Several with three parts are releases of something: `/packages/1.2.3/download`.
+    let has_three_parts = |text: &[u8]| text.iter().filter(|byte| **byte == b'.').count() > 1;
+    let are_releases =
+        numbers.len() > 1 && numbers.iter().any(|candidate| has_three_parts(candidate.text));
     !has_parameter
+        && !are_releases
         && place.template.parts.len() <= 3
         && (1..=MAX_VERSIONS).contains(&numbers.len())
         && numbers.iter().all(has_names)

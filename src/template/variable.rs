@@ -8,7 +8,7 @@ use crate::sketch::{DistinctCounter, Merge, fmix64};
 use crate::template::body_evidence::SegmentEchoes;
 use crate::template::classifier::{Classification, UNMISTAKABLE};
 use crate::template::context::{Candidate, LeafStats};
-use crate::template::segment::{PLAIN_FRAME, SegmentKind};
+use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind};
 use crate::template::trie::{Node, ValuesChild};
 
 /// Identifies the segments that are values of one parameter. Equal keys are one parameter.
@@ -111,6 +111,17 @@ impl<'t> Variable<'t> {
     /// contribute.
     pub(crate) fn all_texts_known(&self) -> bool {
         self.frames.is_empty() && !self.texts.is_empty()
+    }
+
+    /// Returns `true` if values are names of files: most have an extension, which is not part of the frame.
+    pub(crate) fn are_files(&self) -> bool {
+        let written = || self.texts.iter().chain(&self.frames);
+        let with_extension = written().filter(|text| {
+            let suffix = Segment::parse(text).suffix;
+            suffix.first() == Some(&b'.')
+        });
+        let is_plain = self.key.slot == PLAIN_FRAME && !self.key.rest;
+        is_plain && with_extension.count() * 2 > written().count()
     }
 
     /// Adds requests with values of a kind.

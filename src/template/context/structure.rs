@@ -5,7 +5,7 @@
 
 use crate::math::ln;
 use crate::template::context::{
-    Candidate, KEYS, LeafStats, MANY, SiblingSet, TWO_BELOW, is_telling,
+    Candidate, KEYS, LeafStats, MANY, SiblingSet, TWO_BELOW, is_number, is_telling,
 };
 use crate::template::features::{Feature as F, Features, rarity, ratio};
 use crate::template::trie::Node;
@@ -136,7 +136,7 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
     fn add_names(&self, sibling: usize, node: &Node<T>, depth: u64, names: &mut Vec<NameBelow>) {
         for literal in &node.literals {
             let (holders, known) = self.index.get(literal.hash);
-            if is_telling(holders, known) {
+            if is_telling(holders, known) && !is_number(&literal.text) {
                 names.push(NameBelow { key: literal.hash ^ depth, sibling, hash: literal.hash });
             }
         }

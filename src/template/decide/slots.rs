@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::template::decide::OpenVariable;
+use crate::template::model_rules::ModelRule;
 use crate::template::node_group::NodeGroup;
-use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind};
+use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind, is_script_extension};
 use crate::template::variable::VariableKey;
 use crate::template::vocabulary::Vocabulary;
 use crate::template::{Part, Template};
@@ -21,6 +22,7 @@ pub(super) fn merge<T>(
 ) {
     let plain = VariableKey { rest: false, pinned: false, slot: PLAIN_FRAME };
     let has_verbs = have_custom_methods(variables);
+    let has_files = ModelRule::FileNames.is_on() && have_file_names(variables, &plain);
     let moved: Vec<VariableKey> = variables
         .keys()
         .filter(|key| !key.rest && !key.pinned)
@@ -28,6 +30,7 @@ pub(super) fn merge<T>(
             let is_sigil = matches!(&*key.slot, [b'@' | b'~', 0]);
             (is_sigil && variables.contains_key(&plain) && is_in_collection(template))
                 || (!has_verbs && is_verb(key))
+                || (has_files && extension_of(key).is_some())
         })
         .cloned()
         .collect();
@@ -37,6 +40,52 @@ pub(super) fn merge<T>(
         into.0.absorb(variable);
         into.1.extend(below);
     }
+}
+
+/// Minimum number of file extensions at one place for them to be part of names of files, and where
+/// names were not kept.
+const MIN_EXTENSIONS: usize = 3;
+const MIN_EXTENSIONS_OF_UNKNOWN: usize = 4;
+
+/// The extension behind values: `pdf` in `{id}.pdf`.
+fn extension_of(key: &VariableKey) -> Option<&[u8]> {
+    key.slot.strip_prefix(b"\0.")
+}
+
+/// Returns `true` where values are names of files, of which each has its own extension: `/uploads/a1.pdf`,
+/// `/uploads/b2.jpg`. One value with several extensions is a thing in several formats.
+fn have_file_names<T>(
+    variables: &BTreeMap<VariableKey, OpenVariable<'_, T>>,
+    plain: &VariableKey,
+) -> bool {
+    let files = || variables.iter().filter(|(key, _)| extension_of(key).is_some());
+    let is_script = |key: &VariableKey| extension_of(key).is_some_and(is_script_extension);
+    let all_known = files().all(|(_, (variable, _))| variable.all_texts_known());
+    let least = if all_known { MIN_EXTENSIONS } else { MIN_EXTENSIONS_OF_UNKNOWN };
+    let are_ids = |kind: &SegmentKind| kind.is_integer() || *kind == SegmentKind::Uuid;
+    let has_ids = variables
+        .get(plain)
+        .is_some_and(|(variable, _)| variable.naming_kinds().keys().all(are_ids));
+    // Beside `{name}.jar`, a `{name}.jar.sha1` is made of it.
+    let is_derived = |key: &VariableKey| {
+        files().any(|(other, _)| {
+            key.slot.strip_prefix(&*other.slot).is_some_and(|rest| rest.starts_with(b"."))
+        })
+    };
+    if files().count() < least
+        || has_ids
+        || files().any(|(key, _)| is_script(key) || is_derived(key))
+    {
+        return false;
+    }
+    let stems: Vec<&[u8]> = files()
+        .flat_map(|(key, (variable, _))| {
+            variable.texts.iter().map(|text| &text[..text.len() - (key.slot.len() - 1)])
+        })
+        .collect();
+    let distinct: BTreeSet<&[u8]> = stems.iter().copied().collect();
+    // Below other values a name may come again with another extension.
+    distinct.len() * 10 >= stems.len() * 9
 }
 
 /// Returns `true` behind a name, as in `/users/{user_id}`: there `@me` and `7` are values of one

@@ -8,22 +8,44 @@ const MIN_WORDS: f64 = 3.0;
 /// Weighted counts of the words of a host by letter case.
 #[derive(Debug, Default)]
 pub(super) struct CaseTally {
+    known: CaseCounts,
+    all: CaseCounts,
+}
+
+#[derive(Debug, Default)]
+struct CaseCounts {
     words: f64,
     capitals: f64,
 }
 
 impl CaseTally {
-    /// Counts a word. Text of fewer than three letters is not counted: it may be a code.
-    pub(super) fn add(&mut self, core: &[u8], weight: f64) {
+    /// Counts a word. Text of fewer than three letters is not counted: it may be a code. `is_known` tells whether APIs use the
+    /// word.
+    pub(super) fn add(&mut self, core: &[u8], is_known: bool, weight: f64) {
         let letters = core.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
         if letters >= 3 {
-            self.words += weight;
-            self.capitals += if is_capitals(core) { weight } else { 0.0 };
+            self.all.add(core, weight);
+            if is_known {
+                self.known.add(core, weight);
+            }
         }
     }
 
-    /// The letter case of the host: capitals if most of its words are written in them.
+    /// The letter case of the host: capitals if most of its words are written in them. Words that APIs use decide where there
+    /// are some, since the others are values more often.
     pub(super) fn casing(&self) -> Casing {
+        let known = Some(&self.known).filter(|known| known.words >= MIN_WORDS);
+        known.unwrap_or(&self.all).casing()
+    }
+}
+
+impl CaseCounts {
+    fn add(&mut self, core: &[u8], weight: f64) {
+        self.words += weight;
+        self.capitals += if is_capitals(core) { weight } else { 0.0 };
+    }
+
+    fn casing(&self) -> Casing {
         let is_clear = self.words >= MIN_WORDS && self.capitals * 2.0 > self.words;
         if is_clear { Casing::Capitals } else { Casing::Mixed }
     }
@@ -35,7 +57,7 @@ pub(super) enum Casing {
     /// Lower case, or several. The case of a segment says something about the segment.
     #[default]
     Mixed,
-    /// `USERS`. The case of a segment says nothing, but for one in lower case.
+    /// `USERS`. The case of a segment says nothing.
     Capitals,
 }
 
@@ -48,11 +70,6 @@ impl Casing {
             Cow::Borrowed(core)
         }
     }
-
-    /// Returns `true` for a segment with lower-case letters on a host that writes in capitals.
-    pub(super) fn deviates(self, core: &[u8]) -> bool {
-        self == Self::Capitals && core.iter().any(u8::is_ascii_lowercase)
-    }
 }
 
 /// Returns `true` for a text whose letters are all capitals.
@@ -63,11 +80,13 @@ fn is_capitals(core: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::template::vocabulary::Vocabulary;
 
     fn casing_of(words: &[&str]) -> Casing {
         let mut tally = CaseTally::default();
         for word in words {
-            tally.add(word.as_bytes(), 1.0);
+            let is_known = Vocabulary::shipped().knows(word.as_bytes());
+            tally.add(word.as_bytes(), is_known, 1.0);
         }
         tally.casing()
     }
@@ -79,6 +98,8 @@ mod tests {
         assert_eq!(casing_of(&["USERS", "ORDERS"]), Casing::Mixed, "two words are too few");
         assert_eq!(casing_of(&["DE", "FR", "IT", "users"]), Casing::Mixed, "codes do not count");
         assert_eq!(casing_of(&[]), Casing::Mixed);
+        let values = ["mona", "hubot", "octocat", "kmeier", "lina", "USERS", "ORDERS", "QUEUES"];
+        assert_eq!(casing_of(&values), Casing::Capitals, "known words decide");
     }
 
     #[test]
@@ -86,8 +107,5 @@ mod tests {
         assert_eq!(&*Casing::Capitals.normalize(b"ORDER_ITEMS2"), b"order_items2");
         assert_eq!(&*Casing::Capitals.normalize(b"OrderItems"), b"OrderItems");
         assert_eq!(&*Casing::Mixed.normalize(b"USERS"), b"USERS");
-        assert!(Casing::Capitals.deviates(b"alice") && Casing::Capitals.deviates(b"Alice"));
-        assert!(!Casing::Capitals.deviates(b"USERS") && !Casing::Capitals.deviates(b"7"));
-        assert!(!Casing::Mixed.deviates(b"alice"));
     }
 }

@@ -134,6 +134,9 @@ pub(crate) fn kind_of(segment: &[u8]) -> SegmentKind {
         return K::Integer;
     }
     if has(ENCODED) {
+        if is_encoded_email(segment) {
+            return K::Email;
+        }
         return if is_foreign_word(segment) { K::Word } else { K::Encoded };
     }
     if is_uuid(segment, &shape) {
@@ -368,11 +371,22 @@ fn is_email(segment: &[u8]) -> bool {
     let labels = || host.split(|b| *b == b'.');
     // An image for dense screens: `logo@2x.png`.
     let is_scale = matches!(host, [digit, b'x', b'.', ..] if digit.is_ascii_digit());
+    // The version of a package: `react@18.2.0`.
+    let is_domain =
+        labels().last().is_some_and(|last| last.first().is_some_and(u8::is_ascii_alphabetic));
     !is_scale
+        && is_domain
         && labels().count() >= 2
         && labels().all(|label| {
             !label.is_empty() && label.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-')
         })
+}
+
+/// Returns `true` for an address whose `@` is written `%40`.
+fn is_encoded_email(segment: &[u8]) -> bool {
+    let Some(at) = memchr::memmem::find(segment, b"%40") else { return false };
+    let address = [&segment[..at], b"@", &segment[at + 3..]].concat();
+    !address.contains(&b'%') && is_email(&address)
 }
 
 /// Returns `true` for at least three non-empty parts, or for two with a digit in one of them.
@@ -453,7 +467,7 @@ mod tests {
             (K::Domain, format!(r"(?i)^[\w-]+(\.[\w-]+)*\.({tld})$")),
             (
                 K::Email,
-                r"^[^@]+@([A-Za-z0-9-]|[A-Za-z-][A-Za-z0-9-]|\d[A-WYZa-wyz0-9-]|[A-Za-z0-9-]{3,})(\.[A-Za-z0-9-]+)+$"
+                r"^[^@]+@([A-Za-z0-9-]|[A-Za-z-][A-Za-z0-9-]|\d[A-WYZa-wyz0-9-]|[A-Za-z0-9-]{3,})(\.[A-Za-z0-9-]+)*\.[A-Za-z][A-Za-z0-9-]*$"
                     .to_owned(),
             ),
         ]
