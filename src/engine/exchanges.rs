@@ -11,6 +11,7 @@ use crate::engine::progress::Monitor;
 use crate::engine::run::run;
 use crate::error::Error;
 use crate::flow::{Flow, RecordIdText, text};
+use crate::patterns::is_not_found;
 use crate::report::Pattern;
 use crate::report::decision::Decision;
 use crate::report::exchange::{Exchange, Secrets};
@@ -68,14 +69,15 @@ pub fn exchanges(
     let options = Options { bodies: true, limit: None, ..options.clone() };
     let visit = |kept: &mut NewestExchanges, source: usize, offset: u64, found: CaptureItem<'_>| {
         let Some(flow) = found.flow().filter(|flow| flow.is_http()) else { return };
-        let (started, place) = (flow.started.unwrap_or(i64::MIN), (source, offset));
-        if !kept.wants((started, place)) {
+        let started = flow.started.unwrap_or(i64::MIN);
+        let age = (!is_not_found(flow), started, (source, offset));
+        if !kept.wants(age) {
             return;
         }
         let Some(endpoint) = choice.wanted(flow, offset) else { return };
         let mut exchange = Exchange::of(flow, &captures.sources[source].name, offset, secrets);
         exchange.endpoint = (!endpoint.is_empty()).then(|| endpoint.to_owned());
-        kept.add((started, place), exchange);
+        kept.add(age, exchange);
     };
     let new = || NewestExchanges { most: newest, found: BTreeMap::new() };
     let outcome = run(captures, &options, monitor, new, visit)?;
@@ -90,7 +92,7 @@ pub fn exchanges(
         return Err(outcome.failures.into_iter().next().unwrap_or_else(|| choice.nothing_found()));
     }
     let mut found: Vec<_> = all.found.into_iter().collect();
-    found.sort_by_key(|((_, place), _)| *place);
+    found.sort_by_key(|((_, _, place), _)| *place);
     Ok(found.into_iter().map(|(_, exchange)| exchange).collect())
 }
 
@@ -179,10 +181,10 @@ impl FlowChoice {
     }
 }
 
-/// Start in nanoseconds since the Unix epoch, and place.
-type ExchangeAge = (i64, CapturePosition);
+/// Whether it was answered otherwise than with 404, start in nanoseconds since the Unix epoch, and place.
+type ExchangeAge = (bool, i64, CapturePosition);
 
-/// The newest exchanges, by start and then by place.
+/// The newest exchanges, by start and then by place; those that were answered with 404 are kept where there are too few others.
 struct NewestExchanges {
     most: usize,
     found: BTreeMap<ExchangeAge, Exchange>,

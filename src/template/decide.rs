@@ -213,12 +213,14 @@ fn partition<'t, T: LeafStats>(
         variable.add_candidate(&candidate, &verdict);
         below.extend(candidate.places);
     }
+    let has_answers = !variables.is_empty() || values.iter().any(|(_, answered)| *answered);
     for (child, answered) in values {
         let rest = child.kind == SegmentKind::Path;
         let pinned = judge.pinned_frame(template, &child.frame).is_some();
         let slot = if pinned { child.frame.to_vec().into() } else { slot_of(&child.frame) };
         let (variable, below) = variables.entry(VariableKey { rest, pinned, slot }).or_default();
-        variable.add_values(child, answered && folded_may_be_names);
+        let is_answered = answered || !has_answers;
+        variable.add_values(child, answered && folded_may_be_names, is_answered);
         below.push(&child.node, answered);
     }
     // Words that a scan tried say nothing about the name of values that exist.

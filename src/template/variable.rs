@@ -83,9 +83,9 @@ impl<'t> Variable<'t> {
         Self { key, ..Self::default() }
     }
 
-    /// The kind of the values, as it is written in reports.
+    /// The kind of the values, as it is written in reports: without the words that a scan tried.
     pub(crate) fn kind(&self) -> &'static str {
-        let mut names: Vec<&str> = self.kinds.keys().map(|kind| kind.name()).collect();
+        let mut names: Vec<&str> = self.naming_kinds().keys().map(|kind| kind.name()).collect();
         names.sort_unstable();
         names.dedup();
         match &names[..] {
@@ -95,7 +95,7 @@ impl<'t> Variable<'t> {
         }
     }
 
-    /// Number of requests per kind of value, without the words that a scan tried.
+    /// Number of requests per kind of value, without the words that a scan tried if there are others.
     pub(crate) fn naming_kinds(&self) -> BTreeMap<SegmentKind, u64> {
         let mut kinds = self.kinds.clone();
         for (kind, count) in &self.unanswered_kinds {
@@ -104,7 +104,7 @@ impl<'t> Variable<'t> {
             }
         }
         kinds.retain(|_, count| *count > 0);
-        kinds
+        if kinds.is_empty() { self.kinds.clone() } else { kinds }
     }
 
     /// Returns `true` if the texts of all values are known, that is, if no values children
@@ -220,9 +220,17 @@ impl<'t> Variable<'t> {
     }
 
     /// Adds a values child. `folded_may_be_names` is false if its folded segments are values for
-    /// certain.
-    pub(super) fn add_values<T>(&mut self, values: &'t ValuesChild<T>, folded_may_be_names: bool) {
+    /// certain, and `is_answered` if it only got 404 beside others.
+    pub(super) fn add_values<T>(
+        &mut self,
+        values: &'t ValuesChild<T>,
+        folded_may_be_names: bool,
+        is_answered: bool,
+    ) {
         self.add(values.kind, values.node.count, UNMISTAKABLE);
+        if !is_answered {
+            *self.unanswered_kinds.entry(values.kind).or_default() += values.node.count;
+        }
         self.distinct.merge(values.distinct.clone());
         if folded_may_be_names {
             self.folded.merge(values.folded.clone());
