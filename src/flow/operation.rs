@@ -119,6 +119,11 @@ fn in_query<'a>(path: &[u8], query: &'a [u8]) -> Option<Cow<'a, [u8]>> {
             || query_value(query, &[b"extensions", b"queryId", b"doc_id", b"variables"]).is_some();
         return is_graphql.then_some(Cow::Borrowed(name)).filter(|name| !name.is_empty());
     }
+    if let Some(extensions) = query_value(query, &[b"extensions"])
+        && let Some(name) = persisted_name(extensions)
+    {
+        return Some(Cow::Owned(name));
+    }
     if let Some(document) = query_value(query, &[b"query"])
         && let Some(name) = in_encoded_document(document)
         // Other query languages begin with a brace as well: `query={app="shop"}`.
@@ -136,6 +141,30 @@ fn in_query<'a>(path: &[u8], query: &'a [u8]) -> Option<Cow<'a, [u8]>> {
         |name: &&[u8]| DESCRIPTIONS.iter().any(|known| name.eq_ignore_ascii_case(known));
     Some(query).filter(is_description).map(|name| Cow::Owned(name.to_ascii_lowercase()))
 }
+
+/// The name of a GraphQL query that only its hash names, as automatic persisted queries do: `persisted:` and the first eight
+/// digits of the SHA-256, also where the text is percent-encoded.
+fn persisted_name(text: &[u8]) -> Option<Vec<u8>> {
+    let after = &text[memchr::memmem::find(text, HASH_KEY)? + HASH_KEY.len()..];
+    let mut runs = after.split(|byte| !byte.is_ascii_hexdigit());
+    let hash = runs.find(|run| run.len() >= HASH_DIGITS)?;
+    // Of a percent-encoded quotation mark the digits stand before the hash: `%2264ec...`.
+    let hash = &hash[hash.len().saturating_sub(HASH_DIGITS)..];
+    Some([PERSISTED, &hash[..SHOWN_DIGITS].to_ascii_lowercase()].concat())
+}
+
+/// Returns `true` for the name of a persisted query, which is eight digits of a hash and no secret.
+pub(crate) fn is_persisted_name(name: &[u8]) -> bool {
+    name.strip_prefix(PERSISTED).is_some_and(|digits| {
+        digits.len() == SHOWN_DIGITS && digits.iter().all(u8::is_ascii_hexdigit)
+    })
+}
+
+const HASH_KEY: &[u8] = b"sha256Hash";
+const PERSISTED: &[u8] = b"persisted:";
+/// Digits of a SHA-256, and those of them that are shown.
+const HASH_DIGITS: usize = 64;
+const SHOWN_DIGITS: usize = 8;
 
 /// The operation of a GraphQL document that is the value of a query parameter (GraphQL over HTTP, section 5.1, "GET").
 fn in_encoded_document(value: &[u8]) -> Option<String> {
@@ -221,7 +250,7 @@ fn in_body(body: &[u8]) -> Option<Cow<'_, [u8]>> {
     let head = &text[..text.len().min(HEAD)];
     let has = |word: &[u8]| memchr::memmem::find(head, word).is_some();
     if !text.starts_with(b"{")
-        || !(has(b"\"jsonrpc\"") || has(b"\"query\"") || has(b"\"operationName\""))
+        || !(has(b"\"jsonrpc\"") || has(b"\"query\"") || has(b"\"operationName\"") || has(HASH_KEY))
     {
         return None;
     }
@@ -234,7 +263,8 @@ fn in_body(body: &[u8]) -> Option<Cow<'_, [u8]>> {
     if let Some(name) = body.operation_name.filter(|name| !name.is_empty()) {
         return Some(bytes(&name));
     }
-    graphql::operation_name(&body.query?).map(|name| bytes(&name))
+    let Some(query) = body.query else { return persisted_name(head).map(Cow::Owned) };
+    graphql::operation_name(&query).map(|name| bytes(&name))
 }
 
 #[cfg(test)]
@@ -258,6 +288,13 @@ mod tests {
         assert_eq!(of_body(r#"{"query":"{ user { id } }"}"#), "p{user}");
         assert_eq!(of_body(r#"{"query":"query shoes"}"#), "");
         assert_eq!(of_body(r#"{"query":"red shoes","method":"fast"}"#), "");
+        let hash = "2CF24DBA".repeat(8);
+        let extensions = format!(r#"{{"persistedQuery":{{"version":1,"sha256Hash":"{hash}"}}}}"#);
+        assert_eq!(
+            of_body(&format!(r#"{{"operationName":null,"extensions":{extensions}}}"#)),
+            "ppersisted:2cf24dba"
+        );
+        assert!(is_persisted_name(b"persisted:2cf24dba") && !is_persisted_name(b"persisted:me"));
         assert_eq!(of_body("not json"), "");
         assert_eq!(
             of_body("av=1&fb_api_req_friendly_name=FeedQuery&variables=%7B%7D&doc_id=77"),
@@ -269,6 +306,10 @@ mod tests {
             |url: &str| String::from_utf8(operation_key(&Flow::new("GET", url).unwrap())).unwrap();
         for (url, operation) in [
             ("https://h/api?operationName=Feed&extensions=%7B%22persistedQuery%22%3A1%7D", "pFeed"),
+            (
+                "https://h/graphql?extensions=%7B%22persistedQuery%22%3A%7B%22sha256Hash%22%3A%222cf24dba2cf24dba2cf24dba2cf24dba2cf24dba2cf24dba2cf24dba2cf24dba%22%7D%7D",
+                "ppersisted:2cf24dba",
+            ),
             ("https://h/log?operationName=Feed", ""),
             ("https://h/graphql?query={users{id}}", "p{users}"),
             ("https://h/graphql?query=query+GetTeams%20%7Bteams%7Bid%7D%7D", "pGetTeams"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 
-use crate::flow::operation::parse_key;
+use crate::flow::operation::{is_persisted_name, parse_key};
 use crate::flow::text;
 use crate::patterns::aggregate::{Aggregate, CountedName};
 use crate::patterns::endpoint::Endpoint;
@@ -83,7 +83,10 @@ pub(crate) fn pattern_of(
     let method = masked::word(method, requests).into_owned();
     let path_pattern = if method == "CONNECT" { String::new() } else { template.to_string() };
     let shown_path = if path_pattern.is_empty() { &*host } else { &path_pattern };
-    let operation = operation.map(|name| masked::word(name, requests).into_owned());
+    let operation = operation.map(|name| match is_persisted_name(name) {
+        true => String::from_utf8_lossy(name).into_owned(),
+        false => masked::word(name, requests).into_owned(),
+    });
     let split = operation.as_ref().map(|name| format!("#{name}")).unwrap_or_default();
 
     let path_params: Vec<String> = template.parameters().map(|(_, name)| name.to_owned()).collect();
