@@ -111,6 +111,9 @@ fn parse(line: &[u8]) -> LineContent<'_> {
     }
 }
 
+/// Texts in quotes behind the request in Envoy's default format: client, user agent, id, host, upstream.
+const ENVOY_TEXTS: usize = 5;
+
 /// Splits a line into its parts but for the request, and the request. `None` if it is not of an access log.
 fn parts_of(line: &[u8]) -> Option<(LogLine<'_>, &[u8])> {
     let open = memchr::memchr(b'[', line)?;
@@ -126,7 +129,9 @@ fn parts_of(line: &[u8]) -> Option<(LogLine<'_>, &[u8])> {
     let mut parts = LogLine { time, status, ..LogLine::default() };
     if is_envoy {
         let strings = quoted_strings(rest);
+        // The host stands behind the id of the request, which is the third of five texts and a UUID unless the client sent one.
         let id = strings.iter().position(|text| is_uuid(text));
+        let id = id.or_else(|| (strings.len() == ENVOY_TEXTS).then_some(2));
         parts.host = id.and_then(|at| strings.get(at + 1)).copied().filter(|host| *host != b"-");
         // Status, bytes received, bytes sent, duration in milliseconds.
         if let [_, _, sent, duration, ..] = unquoted_numbers(rest)[..] {
@@ -293,6 +298,8 @@ mod tests {
         let line = parsed(old);
         assert_eq!((line.host, line.bytes), (Some(&b"locations"[..]), Some(7)));
         assert_eq!(line.duration, Some(226_000_000));
+        let own = r#"[2016-04-15T20:17:00.310Z] "GET /a HTTP/2" 200 - 0 7 2 1 "-" "curl/8" "rid-0" "api.example.com" "10.0.0.1:80""#;
+        assert_eq!(parsed(own).host, Some(&b"api.example.com"[..]));
         let istio = r#"[2020-11-25T21:26:18.409Z] "GET /status/418 HTTP/1.1" 418 - via_upstream - "-" 0 135 3 1 "-" "curl/7.73.0-DEV" "84961386-6d84-929d-98bd-c5aee93b5c88" "httpbin:8000" "127.0.0.1:80" inbound"#;
         let line = parsed(istio);
         assert_eq!((line.host, line.bytes), (Some(&b"httpbin:8000"[..]), Some(135)));

@@ -192,6 +192,7 @@ mod tests {
                 b"{\"request_method\":\"GET\",\"request_uri\":\"/a\",\"status\":200}\n",
                 Format::JsonLines,
             ),
+            (b"{\"request\":\"GET /a HTTP/1.1\",\"status\":\"200\"}\n", Format::JsonLines),
             (
                 b"\xef\xbb\xbf\n {\"request\":{\"method\":\"GET\",\"url\":\"http://h/\"}}",
                 Format::JsonLines,

@@ -214,6 +214,7 @@ impl<'a> FlowLine<'a> {
                 b"websocket" if json.peek() == Some(b't') => self.protocol = Protocol::Websocket,
                 b"request_body" => self.request_body = json.body()?,
                 b"response_body" => self.response_body = json.body()?,
+                b"request" if json.peek() == Some(b'"') => self.log.read(key, json)?,
                 b"request" => json.members(|key, json| {
                     match key {
                         b"method" => self.nested_method = json.text()?,

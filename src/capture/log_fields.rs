@@ -40,6 +40,12 @@ impl<'a> LogFields<'a> {
             b"authority" | b"host" | b"http_host" | b"server_name" | b"RequestHost" => {
                 &mut self.host
             }
+            b"request" => {
+                if let Some(line) = json.scalar()? {
+                    self.read_request_line(&line);
+                }
+                return Ok(());
+            }
             b"path" | b"uri" | b"request_uri" | b"RequestPath" => &mut self.target,
             b"response_code" | b"DownstreamStatus" => &mut self.status,
             b"bytes_sent" | b"body_bytes_sent" | b"size" | b"DownstreamContentSize" => {
@@ -69,6 +75,17 @@ impl<'a> LogFields<'a> {
             *place = Some(value);
         }
         Ok(())
+    }
+
+    /// Reads method and target of a request line, as nginx's `$request`: `GET /users/7 HTTP/1.1`.
+    fn read_request_line(&mut self, line: &[u8]) {
+        let mut words = line.split(|byte| *byte == b' ').map(|word| word.to_vec().into());
+        for place in [&mut self.method, &mut self.target] {
+            let word = words.next();
+            if place.is_none() {
+                *place = word;
+            }
+        }
     }
 
     /// Returns `true` if there is a path or a URL.
