@@ -402,7 +402,8 @@ fn output(arguments: &AnalyzeArguments) -> Box<dyn Output> {
         by_class: arguments.selection.sort.is_none(),
     };
     if arguments.overview.tree {
-        return Box::new(Tree { color: is_colored(arguments.color), overview });
+        let (width, color) = (terminal_width(), is_colored(arguments.color));
+        return Box::new(Tree { width, color, overview });
     }
     match arguments.format() {
         OutputFormat::Json => Box::new(Json),

@@ -116,6 +116,9 @@ pub(super) const STALE_CURSOR: &str = "This cursor does not belong to an answer 
 pub(super) const NO_ENDPOINT: &str = "There is no endpoint with this id now; ask get_api_patterns again. An id from an answer with a \
     domain or a limit may need the same ones here.";
 
+pub(super) const NO_FLOW: &str = "No flow has this id now: sample_flow_ids of get_endpoint and get_api_patterns has ids, or give the \
+    endpoint instead.";
+
 pub(super) const NEEDS_APPROVAL: &str = "The operator's policy asks for an approval by the user for each call of this tool, and this \
     client cannot ask. Use a client that supports elicitation, or ask the operator to allow the tool in the policy.";
 

@@ -447,8 +447,10 @@ impl ToolHandler {
         monitor: &dyn Monitor,
     ) -> Result<Answer, String> {
         question.check()?;
-        let answer = sample_answer(&self.paths, self.format, &self.options, question, monitor)?;
-        Ok(Answer::new(&answer))
+        let answer = sample_answer(&self.paths, self.format, &self.options, question, monitor);
+        let told =
+            |message| if message == messages::NO_CAPTURE { self.no_capture() } else { message };
+        Ok(Answer::new(&answer.map_err(told)?))
     }
 
     /// The current view with the schemas of its endpoints.

@@ -36,8 +36,10 @@ const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 /// Title of the number of requests where there is no room for a long one.
 const SHORT_TITLE: &str = "n";
+/// Class of the statuses 200 to 299.
+const SUCCESS: usize = 1;
 /// Classes of status in the order in which they are dropped: 1xx, 3xx, none, 2xx.
-const LEAST_CLASSES: [usize; 4] = [0, 2, 5, 1];
+const LEAST_CLASSES: [usize; 4] = [0, 2, 5, SUCCESS];
 
 impl Output for Table {
     fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -240,7 +242,9 @@ impl ColumnWidths {
         }
         let comfortable = (self.path * 3 / 4).max(LEAST_PATH).min(self.path);
         for class in LEAST_CLASSES {
-            if self.path < comfortable + over(self) {
+            // Successes are what most rows have, so they stay as long as a path can be told from others.
+            let least = if class == SUCCESS { LEAST_PATH.min(self.path) } else { comfortable };
+            if self.path < least + over(self) {
                 self.classes.retain(|kept| kept.0 != class);
             }
         }
@@ -381,7 +385,7 @@ fn push_right(line: &mut String, text: &str, width: usize) {
 }
 
 /// Shortens text to `width` columns by cutting its middle, since the end distinguishes endpoints.
-fn cut(text: &str, width: usize) -> String {
+pub(super) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }

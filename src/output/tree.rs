@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use crate::math::format_thousands;
-use crate::output::table::{format_count, styled, write_third_parties};
+use crate::output::table::{cut, format_count, styled, write_third_parties};
+
 use crate::output::{Output, OverviewOptions};
 use crate::report::Report;
 use crate::report::overview::Overview;
@@ -14,6 +15,9 @@ use crate::report::path_tree::PathTree;
 /// Writes a tree per host: a line for each path prefix, with the methods of the endpoints that end there.
 #[derive(Clone, Copy, Debug)]
 pub struct Tree {
+    /// Maximum width of a line in columns; `None` for unlimited. The middle of long names is left out. Very narrow widths may be
+    /// exceeded.
+    pub width: Option<usize>,
     /// True if the output contains colour sequences.
     pub color: bool,
     /// Order of hosts and endpoints, and whether third parties are summed up.
@@ -22,6 +26,12 @@ pub struct Tree {
 
 /// Width of the column of the numbers of requests and of endpoints.
 const NUMBER_WIDTH: usize = 9;
+
+/// Number of spaces between two columns.
+const GAP: usize = 2;
+
+/// Minimum width of a name.
+const LEAST_NAME: usize = 12;
 
 impl Output for Tree {
     fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -32,8 +42,7 @@ impl Output for Tree {
         }
         for host in &overview.hosts {
             let tree = PathTree::of(&host.patterns);
-            let name = self.styled(host.host, Style::new().bold());
-            self.write_node(&tree, &name, 0, out)?;
+            self.write_node(&tree, host.host, 0, out)?;
         }
         write_third_parties(&overview.third_parties, !overview.hosts.is_empty(), out)
     }
@@ -51,16 +60,25 @@ impl Tree {
         methods.sort_unstable();
         methods.dedup();
         let operations = node.patterns.iter().filter(|end| end.operation.is_some()).count() as u64;
-        let mut ends = self.styled(&methods.join(" "), AnsiColor::Green.on_default());
-        if operations > 1 {
-            ends = format!("{ends} ({})", format_count(operations, "operation"));
-        }
+        let methods = methods.join(" ");
+        let operations = match operations {
+            0 | 1 => String::new(),
+            _ => format!(" ({})", format_count(operations, "operation")),
+        };
+        let indent = 2 * depth;
+        let around = 2 * NUMBER_WIDTH + indent + 2 * GAP + methods.len() + operations.len() + GAP;
+        let name = match self.width {
+            Some(width) => cut(name, width.saturating_sub(around).max(LEAST_NAME)),
+            None => name.to_owned(),
+        };
+        let style = if depth == 0 { Style::new().bold() } else { Style::new() };
+        let name = self.styled(&name, style);
+        let ends = self.styled(&methods, AnsiColor::Green.on_default());
         let line = format!(
-            "{:>NUMBER_WIDTH$}  {:>NUMBER_WIDTH$}  {:indent$}{name}  {ends}",
+            "{:>NUMBER_WIDTH$}  {:>NUMBER_WIDTH$}  {:indent$}{name}  {ends}{operations}",
             format_thousands(node.requests),
             format_thousands(node.endpoints),
             "",
-            indent = 2 * depth,
         );
         writeln!(out, "{}", line.trim_end())?;
         for child in &node.children {

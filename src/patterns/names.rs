@@ -32,7 +32,7 @@ const SKIPPED_HEADERS: [&[u8]; 19] = [
 /// Beginnings of names of request headers that are not counted either.
 const SKIPPED_BEGINNINGS: [&[u8]; 3] = [b"accept-", b"access-control-request-", b"sec-"];
 
-/// The place of a header among those of an endpoint: 0 for credentials and tenants, 1 for other headers of the application, and
+/// The place of a header among those of an endpoint: 0 for credentials, tenants and the mark of a script, 1 for other headers of the application, and
 /// 2 for the rest. `name` is normalised by [`header_name`].
 pub(crate) fn header_rank(name: &[u8]) -> u8 {
     const IDENTIFYING: [&[u8]; 15] = [
@@ -54,7 +54,8 @@ pub(crate) fn header_rank(name: &[u8]) -> u8 {
     ];
 
     let mut words = name.split(|byte| !byte.is_ascii_alphanumeric());
-    if words.any(|word| IDENTIFYING.contains(&word)) {
+    let is_identifying = words.any(|word| IDENTIFYING.contains(&word));
+    if is_identifying || name == b"x-requested-with" {
         0
     } else if name.starts_with(b"x-") {
         1

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::flow::{Flow, Response};
 use crate::report::Pattern;
 use crate::report::routes::Routes;
+use crate::template::segment::{Segment, is_value};
 
 /// The endpoints that a text means, in the order of the report. Empty if it means none.
 ///
@@ -78,7 +79,7 @@ pub(crate) fn similar_endpoints<'p>(patterns: &'p [Pattern], text: &str) -> Vec<
         .iter()
         .map(|pattern| {
             let is_method = method.is_none_or(|method| pattern.method.eq_ignore_ascii_case(method));
-            let similarity = strsim::jaro_winkler(path, &pattern.path_pattern);
+            let similarity = path_similarity(path, &pattern.path_pattern);
             (similarity - if is_method { 0.0 } else { 0.1 }, &*pattern.endpoint)
         })
         .filter(|near| near.0 >= LEAST)
@@ -86,6 +87,32 @@ pub(crate) fn similar_endpoints<'p>(patterns: &'p [Pattern], text: &str) -> Vec<
     near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
     near.dedup_by(|a, b| a.1 == b.1);
     near.into_iter().take(MAX_SUGGESTIONS).map(|near| near.1).collect()
+}
+
+/// The similarity of a path and a template, from 0 to 1: that of their texts, or of their segments one by one.
+fn path_similarity(path: &str, template: &str) -> f64 {
+    /// The similarity of a parameter and a text that may as well be a name.
+    const MAY_BE_VALUE: f64 = 0.7;
+
+    let whole = strsim::jaro_winkler(path, template);
+    let segments = |text: &'_ str| text.split('/').filter(|part| !part.is_empty()).count();
+    let count = segments(path);
+    if count == 0 || count != segments(template) {
+        return whole;
+    }
+    let pairs = path.split('/').filter(|part| !part.is_empty());
+    let pairs = pairs.zip(template.split('/').filter(|part| !part.is_empty()));
+    let sum: f64 = pairs
+        .map(|(text, part)| match part.starts_with('{') {
+            true if text.starts_with('{') || is_value(&Segment::parse(text.as_bytes())) => 1.0,
+            true if text.bytes().all(|byte| byte.is_ascii_digit()) => 1.0,
+            true => MAY_BE_VALUE,
+            false => strsim::jaro_winkler(text, part),
+        })
+        .sum();
+    #[expect(clippy::cast_precision_loss, reason = "segments of one path")]
+    let mean = sum / count as f64;
+    whole.max(mean)
 }
 
 /// Splits `GET /users` into its method, if there is one, and the rest.
@@ -136,6 +163,13 @@ mod tests {
             }
         }
         patterns
+    }
+
+    #[test]
+    fn a_misspelled_path_suggests_the_endpoint_of_its_values() {
+        let report = patterns().report_and_routes().0;
+        let similar = similar_endpoints(&report.patterns, "/usrs/12");
+        assert_eq!(similar.first(), Some(&"DELETE /users/{user_id}"), "{similar:?}");
     }
 
     #[test]

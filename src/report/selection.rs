@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use crate::report::domain::is_host_in;
 use crate::report::endpoint_class::EndpointClass;
 use crate::report::{Pattern, Report, order_of_time};
+use crate::template::segment::{Segment, is_value};
 
 /// A filter for endpoints. The default selects all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -142,8 +143,12 @@ fn is_below(path: &str, prefix: &str) -> bool {
     let mut segments = path.split('/').filter(|segment| !segment.is_empty());
     prefix.split('/').filter(|segment| !segment.is_empty()).all(|wanted| {
         segments.next().is_some_and(|segment| {
-            // Parameters match whatever their names.
-            segment == wanted || (segment.starts_with('{') && wanted.starts_with('{'))
+            // A parameter stands for any segment, and a value for any parameter.
+            let is_value = || {
+                let segment = Segment::parse(wanted.as_bytes());
+                segment.kind.is_integer() || is_value(&segment)
+            };
+            segment == wanted || wanted.starts_with('{') || (segment.starts_with('{') && is_value())
         })
     })
 }
@@ -164,6 +169,9 @@ mod tests {
         assert!(is_below("/v1/users/{user_id}", "/v1/users"));
         assert!(is_below("/v1/users/{user_id}/orders", "v1/users/{id}/"));
         assert!(is_below("/v1/users", ""));
+        assert!(is_below("/v1/users/me", "/v1/users/{id}"));
+        assert!(is_below("/v1/users/{user_id}/orders", "/v1/users/1001/orders"));
+        assert!(!is_below("/v1/users/{user_id}/orders", "/v1/users/me"));
         assert!(!is_below("/v1/users", "/v1/use"));
         assert!(!is_below("/v1", "/v1/users"));
     }

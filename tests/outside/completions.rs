@@ -15,6 +15,10 @@ const TYPED: [(&[&str], &str); 5] = [
     (&["rules", "init", "--meth"], "--method"),
 ];
 
+/// What is typed behind a capture, and a word that must be suggested, in shells that look at what stands before.
+const TYPED_BEHIND_CAPTURE: [(&[&str], &str); 2] =
+    [(&["analyze", "demo.har", "--so"], "--sort"), (&["show", "demo.har", "--endp"], "--endpoint")];
+
 /// Runs a script in a shell.
 fn run(shell: &str, arguments: &[&str], script: &str) -> String {
     let mut child = Command::new(shell)
@@ -37,26 +41,26 @@ pub fn bash_completes_behind_subcommands() {
     let mut script = script_of("bash");
     script += "\ntry() { COMP_WORDS=(api-patterns \"$@\"); COMP_CWORD=$#; COMPREPLY=()\n\
                _api__patterns api-patterns \"${COMP_WORDS[COMP_CWORD]}\" \"${COMP_WORDS[COMP_CWORD-1]}\"; echo \"> ${COMPREPLY[*]}\"; }\n";
-    for (typed, _) in TYPED {
+    for (typed, _) in TYPED.iter().chain(&TYPED_BEHIND_CAPTURE) {
         writeln!(script, "try '{}'", typed.join("' '")).unwrap();
     }
     let output = run("bash", &["--norc", "-s"], &script);
     let suggested: Vec<&str> = output.lines().filter(|line| line.starts_with('>')).collect();
-    assert_eq!(suggested.len(), TYPED.len(), "{output}");
-    for ((typed, word), line) in TYPED.iter().zip(suggested) {
+    assert_eq!(suggested.len(), TYPED.len() + TYPED_BEHIND_CAPTURE.len(), "{output}");
+    for ((typed, word), line) in TYPED.iter().chain(&TYPED_BEHIND_CAPTURE).zip(suggested) {
         assert!(line.split(' ').any(|found| found == *word), "{typed:?}: {line}");
     }
 }
 
 pub fn fish_completes_behind_subcommands() {
     let mut script = script_of("fish");
-    for (typed, _) in TYPED {
+    for (typed, _) in TYPED.iter().chain(&TYPED_BEHIND_CAPTURE) {
         writeln!(script, "\necho '>'; complete -C \"api-patterns {}\"", typed.join(" ")).unwrap();
     }
     let output = run("fish", &["--no-config"], &script);
     let parts: Vec<&str> = output.split(">\n").skip(1).collect();
-    assert_eq!(parts.len(), TYPED.len(), "{output}");
-    for ((typed, word), part) in TYPED.iter().zip(parts) {
+    assert_eq!(parts.len(), TYPED.len() + TYPED_BEHIND_CAPTURE.len(), "{output}");
+    for ((typed, word), part) in TYPED.iter().chain(&TYPED_BEHIND_CAPTURE).zip(parts) {
         let has = |line: &str| line.split('\t').next() == Some(*word);
         assert!(part.lines().any(has), "{typed:?}: {part}");
     }
@@ -66,8 +70,8 @@ pub fn fish_completes_behind_subcommands() {
 /// for each of what is typed.
 fn check_words(output: &str) {
     let parts: Vec<&str> = output.split(">\n").skip(1).collect();
-    assert_eq!(parts.len(), TYPED.len(), "{output}");
-    for ((typed, word), part) in TYPED.iter().zip(parts) {
+    assert_eq!(parts.len(), TYPED.len() + TYPED_BEHIND_CAPTURE.len(), "{output}");
+    for ((typed, word), part) in TYPED.iter().chain(&TYPED_BEHIND_CAPTURE).zip(parts) {
         let is_value = typed.last().is_some_and(|last| last.is_empty());
         assert!(is_value || part.lines().any(|found| found == *word), "{typed:?}: {part}");
     }
@@ -128,15 +132,15 @@ pub fn zsh_completes_behind_subcommands() {
          zstyle \":completion:*\" list-prompt \"\"; LISTMAX=1000; echo re\"\"ady' $'\\n' ready\n",
         folder.path().display()
     );
-    for (typed, word) in TYPED {
+    for (typed, word) in TYPED.iter().chain(&TYPED_BEHIND_CAPTURE) {
         // Ctrl-D lists what could follow, and does not insert it.
         writeln!(script, "press 'api-patterns {}' $'\\x04' '{word}'", typed.join(" ")).unwrap();
     }
     script += "zpty -d z\n";
     let output = run("zsh", &["-f", "-s"], &script);
     let parts: Vec<&str> = output.split('>').skip(2).collect();
-    assert_eq!(parts.len(), TYPED.len(), "{output}");
-    for ((typed, word), part) in TYPED.iter().zip(parts) {
+    assert_eq!(parts.len(), TYPED.len() + TYPED_BEHIND_CAPTURE.len(), "{output}");
+    for ((typed, word), part) in TYPED.iter().chain(&TYPED_BEHIND_CAPTURE).zip(parts) {
         assert!(part.contains(word), "{typed:?}: {part}");
     }
 }

@@ -97,7 +97,12 @@ pub(in crate::mcp) fn sample_answer(
     };
     let found = exchanges(&captures, options, &query, Secrets::Masked, monitor);
     let found = found.map_err(|error| {
-        if error.is_usage() { error.to_string() } else { messages::FAILED.to_owned() }
+        let is_id = !question.flow_id.is_empty();
+        match error.is_usage() {
+            true if is_id => messages::NO_FLOW.to_owned(),
+            true => error.to_string(),
+            false => messages::FAILED.to_owned(),
+        }
     })?;
     let exchange = found.into_iter().next().ok_or(messages::FAILED)?;
     let most = usize::try_from(question.max_bytes).unwrap_or(usize::MAX);
@@ -121,8 +126,11 @@ struct SampleCut {
 }
 
 /// The bounds that are tried, until an answer fits.
-const CUTS: [SampleCut; 6] = [
+const CUTS: [SampleCut; 9] = [
     SampleCut { items: 100_000, text_bytes: 4000, depth: 64, headers: 100 },
+    SampleCut { items: 300, text_bytes: 2000, depth: 32, headers: 100 },
+    SampleCut { items: 100, text_bytes: 1000, depth: 32, headers: 100 },
+    SampleCut { items: 30, text_bytes: 1000, depth: 16, headers: 100 },
     SampleCut { items: 10, text_bytes: 500, depth: 16, headers: 60 },
     SampleCut { items: 3, text_bytes: 200, depth: 8, headers: 40 },
     SampleCut { items: 1, text_bytes: 100, depth: 5, headers: 20 },
