@@ -83,9 +83,12 @@ pub(crate) fn pattern_of(
     let method = masked::word(method, requests).into_owned();
     let path_pattern = if method == "CONNECT" { String::new() } else { template.to_string() };
     let shown_path = if path_pattern.is_empty() { &*host } else { &path_pattern };
-    let operation = operation.map(|name| match is_persisted_name(name) {
-        true => String::from_utf8_lossy(name).into_owned(),
-        false => masked::word(name, requests).into_owned(),
+    let operation = operation.map(|name| {
+        if is_persisted_name(name) {
+            String::from_utf8_lossy(name).into_owned()
+        } else {
+            masked::word(name, requests).into_owned()
+        }
     });
     let split = operation.as_ref().map(|name| format!("#{name}")).unwrap_or_default();
 

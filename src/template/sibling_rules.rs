@@ -290,7 +290,7 @@ fn are_point_versions<T>(place: &SiblingSet<'_, '_, T>) -> bool {
         })
     };
     // Several with three parts are releases of something: `/packages/1.2.3/download`.
-    let has_three_parts = |text: &[u8]| text.iter().filter(|byte| **byte == b'.').count() > 1;
+    let has_three_parts = |text: &[u8]| memchr::memchr_iter(b'.', text).nth(1).is_some();
     let are_releases =
         numbers.len() > 1 && numbers.iter().any(|candidate| has_three_parts(candidate.text));
     !has_parameter

@@ -184,13 +184,14 @@ mod tests {
 
     /// The reference implementation of [`BodyOutline::is_collection`].
     fn is_collection(value: &Value) -> bool {
-        let is_near = |depth: usize| depth < OWN_DEPTH;
         fn objects(value: &Value, depth: usize, found: &mut Vec<(usize, String, Value)>) {
             for (key, value) in value.as_object().into_iter().flatten() {
                 found.push((depth, key.clone(), value.clone()));
                 objects(value, depth + 1, found);
             }
         }
+
+        let is_near = |depth: usize| depth < OWN_DEPTH;
         let mut members = Vec::new();
         objects(value, 0, &mut members);
         let names_itself = members.iter().any(|(depth, key, value)| {

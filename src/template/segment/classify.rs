@@ -373,7 +373,7 @@ fn is_email(segment: &[u8]) -> bool {
     let is_scale = matches!(host, [digit, b'x', b'.', ..] if digit.is_ascii_digit());
     // The version of a package: `react@18.2.0`.
     let is_domain =
-        labels().last().is_some_and(|last| last.first().is_some_and(u8::is_ascii_alphabetic));
+        labels().next_back().is_some_and(|last| last.first().is_some_and(u8::is_ascii_alphabetic));
     !is_scale
         && is_domain
         && labels().count() >= 2
