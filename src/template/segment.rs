@@ -38,7 +38,7 @@ pub enum SegmentKind {
     Integer,
     /// Digits with single dots or dashes between them: `1.5`, `2.0.1`, `555-0199`.
     Number,
-    /// A UUID of any version (RFC 9562): 8-4-4-4-12 hexadecimal digits, or 32 without dashes.
+    /// A UUID of any version (RFC 9562): 8-4-4-4-12 hexadecimal digits. Without dashes it is hexadecimal digits of any origin.
     Uuid,
     /// A `MongoDB` object id: 24 hexadecimal digits.
     ObjectId,

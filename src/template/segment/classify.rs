@@ -117,7 +117,7 @@ pub(crate) fn kind_of(segment: &[u8]) -> SegmentKind {
     if !segment.is_empty() && segment.iter().all(u8::is_ascii_digit) {
         return if is_year(segment) { K::Year } else { K::Integer };
     }
-    if is_dashed_uuid(segment) {
+    if is_uuid(segment) {
         return K::Uuid;
     }
     let shape = byte_classes_of(segment);
@@ -138,9 +138,6 @@ pub(crate) fn kind_of(segment: &[u8]) -> SegmentKind {
             return K::Email;
         }
         return if is_foreign_word(segment) { K::Word } else { K::Encoded };
-    }
-    if is_uuid(segment, &shape) {
-        return K::Uuid;
     }
     if shape.hex && segment.len() == 24 {
         return K::ObjectId;
@@ -223,11 +220,7 @@ fn is_locale(segment: &[u8]) -> bool {
         if a.is_ascii_lowercase() && b.is_ascii_lowercase() && c.is_ascii_uppercase() && d.is_ascii_uppercase())
 }
 
-fn is_uuid(segment: &[u8], shape: &ByteClasses) -> bool {
-    if shape.hex { segment.len() == 32 } else { is_dashed_uuid(segment) }
-}
-
-fn is_dashed_uuid(segment: &[u8]) -> bool {
+fn is_uuid(segment: &[u8]) -> bool {
     const DASHES: u64 = 1 << 8 | 1 << 13 | 1 << 18 | 1 << 23;
     if segment.len() != 36 || segment[8] != b'-' {
         return false;
@@ -454,7 +447,7 @@ mod tests {
             (K::Year, r"^(19|20)\d\d$".to_owned()),
             (K::Integer, r"^-?\d+$".to_owned()),
             (K::Encoded, r"[%\x00-\x20\x7f]".to_owned()),
-            (K::Uuid, r"(?i)^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32})$".to_owned()),
+            (K::Uuid, r"(?i)^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$".to_owned()),
             (K::ObjectId, r"(?i)^[0-9a-f]{24}$".to_owned()),
             (K::Hex, r"(?i)^[0-9a-f]{16,}$".to_owned()),
             (K::Version, r"^[vV]\d{1,3}([._-]\d+)*(-?(alpha|beta|preview|rc|p)\d*)*$".to_owned()),
