@@ -146,9 +146,10 @@ fn with_command(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
         text == "-" || (!text.starts_with('-') && !is_command(&text) && may_be_path())
     };
     // Options may stand before the capture, as in `api-patterns --follow dump.mitm`.
-    let is_capture = arguments.get(1).is_some_and(|first| {
-        let is_option = first.to_string_lossy().starts_with("--");
-        is_path(first) || (is_option && arguments.iter().skip(2).any(is_path))
+    let is_capture = arguments.get(1).is_some_and(|argument| {
+        let first = argument.to_string_lossy();
+        let is_option = first.starts_with('-') && !matches!(&*first, "-" | "-h" | "-V");
+        is_path(argument) || (is_option && arguments.iter().skip(2).any(is_path))
     });
     if is_capture {
         arguments.insert(1, "analyze".into());

@@ -123,6 +123,7 @@ fn endpoint_lines(explorer: &Explorer, pattern: &Pattern) -> Vec<Line<'static>> 
     add("p50/p95/p99", &details.latency);
     add("answer", &details.size);
     add("sensitive", &details.sensitive);
+    add("sent as", &details.request_media_types);
     add("media types", &details.media_types);
     add("headers", &details.headers);
     let seen = [pattern.first_seen.as_deref(), pattern.last_seen.as_deref()];

@@ -81,7 +81,8 @@ pub(super) fn patterns_answer(
             let fewer = answer.tree.len() * 3 / 4;
             answer.tree = branches(&selected, fewer).into_iter().map(Into::into).collect();
         }
-        if bytes_of(&answer.tree) > budget / TREE_SHARE {
+        // One row leads nowhere.
+        if bytes_of(&answer.tree) > budget / TREE_SHARE || answer.tree.len() < 2 {
             answer.tree.clear();
         }
     }

@@ -30,7 +30,7 @@ const COLUMNS: &[Column] = &[
     ("5xx", |pattern| status_class(pattern, 5)),
     ("path_params", |pattern| pattern.path_params.join(" ").into()),
     ("query_params", |pattern| pattern.query_params.join(" ").into()),
-    ("media_types", media_types),
+    ("media_types", |pattern| joined(pattern.media_types.keys())),
     ("p50_ms", |pattern| latency(pattern, |latency| latency.p50)),
     ("p95_ms", |pattern| latency(pattern, |latency| latency.p95)),
     ("p99_ms", |pattern| latency(pattern, |latency| latency.p99)),
@@ -39,6 +39,8 @@ const COLUMNS: &[Column] = &[
     ("operation", |pattern| pattern.operation.as_deref().unwrap_or_default().into()),
     ("class", |pattern| pattern.class.name().into()),
     ("party", |pattern| pattern.party.name().into()),
+    ("request_media_types", |pattern| joined(pattern.request_media_types.keys())),
+    ("websocket_count", |pattern| pattern.websocket_count.to_string().into()),
 ];
 
 /// The number of responses with a status of one class, from 1 to 5.
@@ -46,8 +48,8 @@ fn status_class(pattern: &Pattern, class: usize) -> Cow<'_, str> {
     status_classes(pattern)[class - 1].to_string().into()
 }
 
-fn media_types(pattern: &Pattern) -> Cow<'_, str> {
-    let names: Vec<&str> = pattern.media_types.keys().map(String::as_str).collect();
+fn joined<'p>(names: impl Iterator<Item = &'p String>) -> Cow<'p, str> {
+    let names: Vec<&str> = names.map(String::as_str).collect();
     names.join(" ").into()
 }
 

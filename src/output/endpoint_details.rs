@@ -24,6 +24,8 @@ pub(crate) struct EndpointDetails<'r> {
     pub(crate) near_misses: Vec<String>,
     pub(crate) headers: String,
     pub(crate) media_types: String,
+    /// Media types of what is sent.
+    pub(crate) request_media_types: String,
     /// Kinds of secret or personal content in its messages.
     pub(crate) sensitive: String,
     /// The fields of its messages.
@@ -75,6 +77,7 @@ impl<'r> EndpointDetails<'r> {
             near_misses: near_misses.iter().map(NearMiss::in_words).collect(),
             headers: join_names(pattern.common_headers.keys()),
             media_types: join_names(pattern.media_types.keys()),
+            request_media_types: join_names(pattern.request_media_types.keys()),
             sensitive: sensitive(pattern),
             fields,
             curl: curl(pattern),

@@ -80,7 +80,16 @@ pub(crate) fn similar_endpoints<'p>(patterns: &'p [Pattern], text: &str) -> Vec<
         .map(|pattern| {
             let is_method = method.is_none_or(|method| pattern.method.eq_ignore_ascii_case(method));
             let similarity = path_similarity(path, &pattern.path_pattern);
-            (similarity - if is_method { 0.0 } else { 0.1 }, &*pattern.endpoint)
+            // Without a method, what is read comes first.
+            let is_other = method.is_none() && pattern.method != "GET";
+            let less = if !is_method {
+                0.1
+            } else if is_other {
+                0.01
+            } else {
+                0.0
+            };
+            (similarity - less, &*pattern.endpoint)
         })
         .filter(|near| near.0 >= LEAST)
         .collect();
@@ -170,6 +179,8 @@ mod tests {
         let report = patterns().report_and_routes().0;
         let similar = similar_endpoints(&report.patterns, "/usrs/12");
         assert_eq!(similar.first(), Some(&"DELETE /users/{user_id}"), "{similar:?}");
+        let similar = similar_endpoints(&report.patterns, "/usrs/12/ordrs");
+        assert_eq!(similar.first(), Some(&"GET /users/{user_id}/orders"), "{similar:?}");
     }
 
     #[test]
