@@ -232,6 +232,11 @@ pub(super) fn find_sources(endpoints: Vec<(u64, &Pattern, IdentifyingValues)>) -
     sources
 }
 
+/// The last part of a path that is no parameter.
+fn last_literal<'p>(parts: &[&'p str]) -> Option<&'p str> {
+    parts.iter().rev().find(|part| !part.contains('{')).copied()
+}
+
 /// Endpoints by host and path.
 type Collections<'l> = BTreeMap<(&'l str, &'l [&'l str]), Vec<u32>>;
 
@@ -253,6 +258,8 @@ struct LinkTarget<'t, 'p> {
     /// Nouns of the thing that the parameter identifies: from the segment before it, and from its
     /// name.
     nouns: [String; 2],
+    /// The last literal before the parameter.
+    literal: Option<&'p str>,
     name: String,
     /// Values that must be in common for a source that is not related by name or path: a number may
     /// stand anywhere by chance, and an id hardly.
@@ -279,15 +286,15 @@ impl<'t, 'p> LinkTarget<'t, 'p> {
             _ => 1,
         };
         let before = &endpoint.parts[..(segment - 1).min(endpoint.parts.len())];
-        let literal = before.iter().rev().find(|part| !part.contains('{'));
-        let of_path = literal.map_or_else(String::new, |part| noun_of(part));
+        let literal = last_literal(before);
+        let of_path = literal.map_or_else(String::new, noun_of);
         let name = snake_case(parameter.name.as_bytes());
         let of_name = name.rsplit_once('_').filter(|(_, last)| is_identifying(last));
         let of_name = of_name.map_or_else(|| name.clone(), |(noun, _)| noun.to_owned());
         // A name from the bodies says more than the word before: `/repos/{owner}`.
         let is_other = !of_name.is_empty() && !is_identifying(&of_name) && of_name != of_path;
         let of_path = if is_other { of_name.clone() } else { of_path };
-        Self { endpoint, before, nouns: [of_path, of_name], name, least_shared, sample }
+        Self { endpoint, before, nouns: [of_path, of_name], literal, name, least_shared, sample }
     }
 
     /// Weighs a place in the answers of an endpoint; `None` if it is not a source.
@@ -326,6 +333,8 @@ impl<'t, 'p> LinkTarget<'t, 'p> {
         if !is_related && overlap.shared < self.least_shared {
             return None;
         }
+        // A list of the things in whose path the parameter stands: `/user/repos` for `/repos/{owner}`.
+        let lists_things = self.literal.is_some() && source.parts.last() == self.literal.as_ref();
         let common = source.parts.iter().zip(self.before).take_while(|(a, b)| a == b).count();
         let one_host = source.pattern.host == self.endpoint.pattern.host;
         let exact = ratio(overlap.shared, overlap.others);
@@ -336,6 +345,7 @@ impl<'t, 'p> LinkTarget<'t, 'p> {
             + weight_of(is_collection, 1.2)
             + weight_of(same_noun, 0.9)
             + weight_of(same_key, 0.3)
+            + weight_of(lists_things && !is_collection, 0.4)
             + weight_of(KeyClass::of(key.as_bytes()) == KeyClass::Identifier, 0.1)
             + weight_of(is_read, 0.25)
             + weight_of(one_host, 0.3)
