@@ -173,7 +173,7 @@ impl FlowChoice {
     pub(super) fn nothing_found(&self) -> Error {
         let what = match self {
             Self::Id { id, .. } => format!(
-                "no flow has the id {id}; analyze --format json has ids in sample_flow_ids, and label writes that of each flow"
+                "no flow has the id {id}; the sample_flow_ids of each endpoint are ids, and label writes that of each flow"
             ),
             Self::Endpoint { name, .. } => format!("no flow of {name} can be read"),
         };

@@ -149,7 +149,7 @@ fn persisted_name(text: &[u8]) -> Option<Vec<u8>> {
     let mut runs = after.split(|byte| !byte.is_ascii_hexdigit());
     let hash = runs.find(|run| run.len() >= HASH_DIGITS)?;
     // Of a percent-encoded quotation mark the digits stand before the hash: `%2264ec...`.
-    let hash = &hash[hash.len().saturating_sub(HASH_DIGITS)..];
+    let hash = &hash[hash.len() - HASH_DIGITS..];
     Some([PERSISTED, &hash[..SHOWN_DIGITS].to_ascii_lowercase()].concat())
 }
 

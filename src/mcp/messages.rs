@@ -1,5 +1,7 @@
 //! Messages of the server to agents. They never contain captured text.
 
+use std::path::PathBuf;
+
 use crate::engine::Snapshot;
 
 pub(super) const INSTRUCTIONS: &str = "Tells which HTTP API is behind captured traffic: get_api_patterns clusters the requests into \
@@ -92,7 +94,7 @@ pub(super) const NO_SCHEMA: &str =
 pub(super) const NO_PLACE: &str = "There is no such place: a path begins with query, request or a status, and then has keys, as in \
     200.items[].owner.";
 
-pub(super) const GO_ON: &str = "Not all fits: drill down with domain and path_prefix of a row of the tree, raise min_count, or pass \
+pub(super) const GO_ON: &str = "Not all fits: drill down with domain and path_prefix, which rows of a tree have, raise min_count, or pass \
     next_cursor as cursor for what follows.";
 
 pub(super) const NOTHING_MATCHES: &str = "Nothing matches. Leave out path_prefix, method, min_count, only or domain; detail summary shows \
@@ -110,14 +112,20 @@ pub(super) const WAITING: &str = "There is no capture yet where the operator tol
 pub(super) const NO_CAPTURE: &str = "None of the captures can be read now; the operator finds the reasons in the messages of this \
     server, and must name files that are captures.";
 
+/// The message where no capture can be read: none is there yet, or something is wrong with those that are.
+pub(super) fn no_capture(paths: &[PathBuf]) -> &'static str {
+    let is_empty = |path: &PathBuf| match std::fs::read_dir(path) {
+        Ok(mut files) => files.next().is_none(),
+        Err(_) => !path.exists(),
+    };
+    if paths.iter().all(is_empty) { WAITING } else { NO_CAPTURE }
+}
+
 pub(super) const STALE_CURSOR: &str = "This cursor does not belong to an answer that is still known, because the \
     captures changed since, or other arguments were given with it; ask again without cursor.";
 
 pub(super) const NO_ENDPOINT: &str = "There is no endpoint with this id now; ask get_api_patterns again. An id from an answer with a \
     domain or a limit may need the same ones here.";
-
-pub(super) const NO_FLOW: &str = "No flow has this id now: sample_flow_ids of get_endpoint and get_api_patterns has ids, or give the \
-    endpoint instead.";
 
 pub(super) const NEEDS_APPROVAL: &str = "The operator's policy asks for an approval by the user for each call of this tool, and this \
     client cannot ask. Use a client that supports elicitation, or ask the operator to allow the tool in the policy.";

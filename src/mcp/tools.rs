@@ -447,10 +447,8 @@ impl ToolHandler {
         monitor: &dyn Monitor,
     ) -> Result<Answer, String> {
         question.check()?;
-        let answer = sample_answer(&self.paths, self.format, &self.options, question, monitor);
-        let told =
-            |message| if message == messages::NO_CAPTURE { self.no_capture() } else { message };
-        Ok(Answer::new(&answer.map_err(told)?))
+        let answer = sample_answer(&self.paths, self.format, &self.options, question, monitor)?;
+        Ok(Answer::new(&answer))
     }
 
     /// The current view with the schemas of its endpoints.
@@ -460,24 +458,21 @@ impl ToolHandler {
     ) -> Result<(Arc<Snapshot>, Arc<Schemas>), String> {
         let (view, schemas) = self.views.schemas(monitor).map_err(|error| in_words(&error))?;
         self.report_problems(&view);
-        if view.readable == 0 { Err(self.no_capture()) } else { Ok((view, schemas)) }
+        if view.readable == 0 {
+            Err(messages::no_capture(&self.paths).to_owned())
+        } else {
+            Ok((view, schemas))
+        }
     }
 
     fn view(&self, scope: &Scope, monitor: &dyn Monitor) -> Result<Arc<Snapshot>, String> {
         let view = self.views.view(scope, monitor).map_err(|error| in_words(&error))?;
         self.report_problems(&view);
-        if view.readable == 0 { Err(self.no_capture()) } else { Ok(view) }
-    }
-
-    /// The message where no capture can be read: none is there yet, or there is something wrong with those that are.
-    fn no_capture(&self) -> String {
-        let is_empty = |path: &PathBuf| match std::fs::read_dir(path) {
-            Ok(mut files) => files.next().is_none(),
-            Err(_) => !path.exists(),
-        };
-        let is_waiting = self.paths.iter().all(is_empty);
-        let message = if is_waiting { messages::WAITING } else { messages::NO_CAPTURE };
-        message.to_owned()
+        if view.readable == 0 {
+            Err(messages::no_capture(&self.paths).to_owned())
+        } else {
+            Ok(view)
+        }
     }
 
     /// Returns the cached answer for `key`, or creates and caches one.

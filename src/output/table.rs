@@ -24,7 +24,7 @@ pub struct Table {
 }
 
 /// Number of spaces between two columns.
-const GAP: usize = 2;
+pub(super) const GAP: usize = 2;
 /// Minimum width of the path column.
 const LEAST_PATH: usize = 24;
 /// Maximum number of lines for third parties, so that what stands above them stays on the screen.

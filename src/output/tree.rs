@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use crate::math::format_thousands;
-use crate::output::table::{cut, format_count, styled, write_third_parties};
+use crate::output::table::{GAP, cut, format_count, styled, write_third_parties};
 
 use crate::output::{Output, OverviewOptions};
 use crate::report::Report;
@@ -26,9 +26,6 @@ pub struct Tree {
 
 /// Width of the column of the numbers of requests and of endpoints.
 const NUMBER_WIDTH: usize = 9;
-
-/// Number of spaces between two columns.
-const GAP: usize = 2;
 
 /// Minimum width of a name.
 const LEAST_NAME: usize = 12;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::flow::{Flow, Response};
 use crate::report::Pattern;
 use crate::report::routes::Routes;
-use crate::template::segment::{Segment, is_value};
+use crate::template::segment::is_written_as_value;
 
 /// The endpoints that a text means, in the order of the report. Empty if it means none.
 ///
@@ -103,22 +103,26 @@ fn path_similarity(path: &str, template: &str) -> f64 {
     /// The similarity of a parameter and a text that may as well be a name.
     const MAY_BE_VALUE: f64 = 0.7;
 
+    fn segments(text: &str) -> Vec<&str> {
+        text.split('/').filter(|part| !part.is_empty()).collect()
+    }
+
     let whole = strsim::jaro_winkler(path, template);
-    let segments = |text: &'_ str| text.split('/').filter(|part| !part.is_empty()).count();
-    let count = segments(path);
-    if count == 0 || count != segments(template) {
+    let (texts, parts) = (segments(path), segments(template));
+    let count = texts.len();
+    if count == 0 || count != parts.len() {
         return whole;
     }
-    let pairs = path.split('/').filter(|part| !part.is_empty());
-    let pairs = pairs.zip(template.split('/').filter(|part| !part.is_empty()));
-    let sum: f64 = pairs
-        .map(|(text, part)| match part.starts_with('{') {
-            true if text.starts_with('{') || is_value(&Segment::parse(text.as_bytes())) => 1.0,
-            true if text.bytes().all(|byte| byte.is_ascii_digit()) => 1.0,
-            true => MAY_BE_VALUE,
-            false => strsim::jaro_winkler(text, part),
-        })
-        .sum();
+    let similarity = |(text, part): (&&str, &&str)| {
+        if !part.starts_with('{') {
+            strsim::jaro_winkler(text, part)
+        } else if text.starts_with('{') || is_written_as_value(text.as_bytes()) {
+            1.0
+        } else {
+            MAY_BE_VALUE
+        }
+    };
+    let sum: f64 = texts.iter().zip(&parts).map(similarity).sum();
     #[expect(clippy::cast_precision_loss, reason = "segments of one path")]
     let mean = sum / count as f64;
     whole.max(mean)

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use crate::report::domain::is_host_in;
 use crate::report::endpoint_class::EndpointClass;
 use crate::report::{Pattern, Report, order_of_time};
-use crate::template::segment::{Segment, is_value};
+use crate::template::segment::is_written_as_value;
 
 /// A filter for endpoints. The default selects all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -144,11 +144,9 @@ fn is_below(path: &str, prefix: &str) -> bool {
     prefix.split('/').filter(|segment| !segment.is_empty()).all(|wanted| {
         segments.next().is_some_and(|segment| {
             // A parameter stands for any segment, and a value for any parameter.
-            let is_value = || {
-                let segment = Segment::parse(wanted.as_bytes());
-                segment.kind.is_integer() || is_value(&segment)
-            };
-            segment == wanted || wanted.starts_with('{') || (segment.starts_with('{') && is_value())
+            segment == wanted
+                || wanted.starts_with('{')
+                || (segment.starts_with('{') && is_written_as_value(wanted.as_bytes()))
         })
     })
 }

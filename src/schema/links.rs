@@ -232,7 +232,8 @@ pub(super) fn find_sources(endpoints: Vec<(u64, &Pattern, IdentifyingValues)>) -
     sources
 }
 
-/// The last part of a path that is no parameter.
+/// Returns the last literal part of a path template, for example `repos` of `/repos/{owner}`; `None` if all parts are
+/// parameters.
 fn last_literal<'p>(parts: &[&'p str]) -> Option<&'p str> {
     parts.iter().rev().find(|part| !part.contains('{')).copied()
 }

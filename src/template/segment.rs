@@ -414,6 +414,12 @@ pub(crate) fn is_value_at(segment: &Segment<'_>, depth: usize) -> bool {
     is_value(segment) && !may_be_dated_version(segment, depth)
 }
 
+/// Returns `true` for a text that is written as a value, and not as a name: an id, a number of any length.
+pub(crate) fn is_written_as_value(text: &[u8]) -> bool {
+    let segment = Segment::parse(text);
+    segment.kind.is_integer() || is_value(&segment)
+}
+
 /// Returns `true` if the segment is a value in any context but that of a version: see
 /// [`is_value_at`]. Numbers of up to three digits may be versions or names and do have literal children.
 pub(crate) fn is_value(segment: &Segment<'_>) -> bool {

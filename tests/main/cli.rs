@@ -90,6 +90,37 @@ fn the_table_keeps_to_the_width() {
 }
 
 #[test]
+fn long_paths_are_cut_before_successes_are_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let capture = folder.path().join("long.jsonl");
+    let mut lines = String::new();
+    for (word, status) in [("entitlements", 200), ("subscriptions", 304), ("settlements", 503)] {
+        let path = format!("administration/organizations/current/configuration/{word}/overview");
+        lines += &format!(
+            "{{\"method\":\"GET\",\"url\":\"https://api.example/{path}\",\"status\":{status}}}\n"
+        );
+    }
+    fs::write(&capture, lines).unwrap();
+    // Options may stand before a capture that means analyze.
+    let shown = |width: usize, options: &[&str]| {
+        let run = std::process::Command::new(env!("CARGO_BIN_EXE_api-patterns"))
+            .arg("-q")
+            .args(options)
+            .arg(&capture)
+            .env("COLUMNS", width.to_string())
+            .output()
+            .unwrap();
+        String::from_utf8(run.stdout).unwrap()
+    };
+    let widest = |text: &str| text.lines().map(|line| line.chars().count()).max().unwrap();
+    let table = shown(60, &["--format", "table"]);
+    assert!(table.contains("2xx") && widest(&table) <= 60, "{table}");
+    let tree = shown(60, &["--tree"]);
+    assert!(tree.contains('…') && widest(&tree) <= 60, "{tree}");
+    assert!(!shown(200, &["--tree"]).contains('…'));
+}
+
+#[test]
 fn label_gives_each_flow_its_endpoint_in_input_order() {
     let from_file = program(&["label", &demo(), "--threads", "3", "--batch-bytes", "5000"]);
     assert_eq!(from_file.code, Some(0));

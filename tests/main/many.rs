@@ -187,6 +187,42 @@ fn a_scan_changes_no_endpoint_that_answered() {
 }
 
 #[test]
+fn a_scan_changes_neither_kind_nor_name_nor_samples_of_values() {
+    let parameter = |words: usize| {
+        let mut patterns = Patterns::new();
+        for id in 1..=30 {
+            let url = format!("https://api.example/users/{id}");
+            let mut flow = Flow::new("GET", &url).unwrap();
+            let id = format!("real-{id}");
+            flow.id = id.as_bytes();
+            flow.started = Some(1);
+            flow.response = Some(Response { status: 200, ..Response::default() });
+            patterns.observe(&flow);
+        }
+        for n in 0..words {
+            let url = format!(
+                "https://api.example/users/{}{}",
+                NOUNS[n % 50],
+                VERBS[n / 50 % VERBS.len()]
+            );
+            let mut flow = Flow::new("GET", &url).unwrap();
+            flow.started = Some(2);
+            flow.response = Some(Response { status: 404, ..Response::default() });
+            patterns.observe(&flow);
+        }
+        let report = patterns.report();
+        let found = report.patterns.iter().find(|pattern| pattern.endpoint.contains("{user_id}"));
+        let found = found.unwrap_or_else(|| panic!("{words} words: {report:#?}"));
+        assert!(found.sample_flow_ids.iter().all(|id| id.starts_with("real-")), "{found:?}");
+        found.parameters[0].kind.clone()
+    };
+    // Nine words are kept, and of a thousand most are folded.
+    for words in [0, 9, 1_000] {
+        assert_eq!(parameter(words), "integer", "{words} words");
+    }
+}
+
+#[test]
 fn junk_requests_to_another_host_change_nothing() {
     const KINDS: [&str; 6] =
         ["12345", "2024-01-02", "10.0.0.1", "a@b.cd", "deadbeef01", "dQw4w9WgXcQ1a"];

@@ -611,9 +611,7 @@ fn an_agent_goes_from_a_word_to_a_request_and_back() {
     let small = agent.call("get_sample", json!({"endpoint": id, "max_bytes": 2000}));
     assert!(text_of(&small).len() <= 2000);
     assert!(agent.refusal("get_sample", json!({})).contains("either endpoint or flow_id"));
-    assert!(
-        agent.refusal("get_sample", json!({"flow_id": "nope"})).contains("No flow has this id")
-    );
+    assert!(agent.refusal("get_sample", json!({"flow_id": "nope"})).contains("no flow has the id"));
 
     let url = sample["request"]["url"].as_str().unwrap();
     let explained = agent.call("explain_url", json!({"url": format!("GET {url}")}));

@@ -15,7 +15,8 @@ const TYPED: [(&[&str], &str); 5] = [
     (&["rules", "init", "--meth"], "--method"),
 ];
 
-/// What is typed behind a capture, and a word that must be suggested, in shells that look at what stands before.
+/// Command lines that already name a capture, each with an option that completion must suggest next. Only the scripts of
+/// bash, fish and zsh take earlier arguments into account.
 const TYPED_BEHIND_CAPTURE: [(&[&str], &str); 2] =
     [(&["analyze", "demo.har", "--so"], "--sort"), (&["show", "demo.har", "--endp"], "--endpoint")];
 

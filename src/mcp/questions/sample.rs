@@ -88,7 +88,7 @@ pub(in crate::mcp) fn sample_answer(
         captures.add_path(path, format);
     }
     if captures.is_empty() {
-        return Err(messages::NO_CAPTURE.to_owned());
+        return Err(messages::no_capture(paths).to_owned());
     }
     let query = if question.flow_id.is_empty() {
         ExchangeQuery::Endpoint { endpoint: question.endpoint.clone(), newest: 1 }
@@ -97,12 +97,7 @@ pub(in crate::mcp) fn sample_answer(
     };
     let found = exchanges(&captures, options, &query, Secrets::Masked, monitor);
     let found = found.map_err(|error| {
-        let is_id = !question.flow_id.is_empty();
-        match error.is_usage() {
-            true if is_id => messages::NO_FLOW.to_owned(),
-            true => error.to_string(),
-            false => messages::FAILED.to_owned(),
-        }
+        if error.is_usage() { error.to_string() } else { messages::FAILED.to_owned() }
     })?;
     let exchange = found.into_iter().next().ok_or(messages::FAILED)?;
     let most = usize::try_from(question.max_bytes).unwrap_or(usize::MAX);

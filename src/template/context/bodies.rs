@@ -136,22 +136,9 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
     ) -> Vec<[f64; BODY_COUNT]> {
         use BodyFeature as B;
 
-        let mut echo_sums = [(0.0, 0.0); 2];
-        for (echo, guess) in context.echoes.iter().zip(guesses) {
-            let Some(echo) = echo else { continue };
-            for (sum, weight) in echo_sums.iter_mut().zip([*guess, 1.0 - guess]) {
-                sum.0 += weight * echo.held;
-                sum.1 += weight;
-            }
-        }
-        let mut collection_sums = [(0.0, 0.0); 2];
-        for (share, guess) in context.collections.iter().zip(guesses) {
-            let Some(share) = share else { continue };
-            for (sum, weight) in collection_sums.iter_mut().zip([*guess, 1.0 - guess]) {
-                sum.0 += weight * share;
-                sum.1 += weight;
-            }
-        }
+        let held = |echo: &Option<Echo>| echo.map(|echo| echo.held);
+        let echoes = SidedShares::of(context.echoes.iter().map(held), guesses);
+        let collections = SidedShares::of(context.collections.iter().copied(), guesses);
         let guess_of = |at: usize| guesses.get(at).copied().unwrap_or(1.0);
         let all = (0..self.candidates.len()).map(|i| {
             let mut row = [0.0; BODY_COUNT];
@@ -171,34 +158,24 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
                 set(B::held_otherwise, echo.other);
                 set(B::as_key, echo.as_key);
             }
-            // The share among the siblings, without the segment itself.
-            let others = |at: usize, weight: f64| {
-                let (sum, all) = echo_sums[at];
-                let (own_sum, own_all) =
-                    own_echo.map_or((0.0, 0.0), |echo| (weight * echo.held, weight));
-                let all: f64 = all - own_all;
-                if all > 0.3 { (sum - own_sum) / all } else { 0.0 }
-            };
-            let values_echo = others(0, guesses[i]);
+            let [as_value, as_name] = [guesses[i], 1.0 - guesses[i]];
+            let own_held = held(&own_echo);
+            let values_echo = echoes.others(VALUES, own_held, as_value).unwrap_or(0.0);
             set(B::values_echo, values_echo);
-            set(B::names_echo, others(1, 1.0 - guesses[i]));
+            set(B::names_echo, echoes.others(NAMES, own_held, as_name).unwrap_or(0.0));
             if let Some(echo) = own_echo {
                 set(B::echo_gap, values_echo - echo.held);
             }
-            let own_collections = context.collections[i];
-            if let Some(share) = own_collections {
+            let own_share = context.collections[i];
+            if let Some(share) = own_share {
+                // Both are 0 where nothing was answered.
                 set(B::collections, share);
                 set(B::things, 1.0 - share);
             }
-            let other_collections = |at: usize, weight: f64| {
-                let (sum, all) = collection_sums[at];
-                let (own_sum, own_all) =
-                    own_collections.map_or((0.0, 0.0), |share| (weight * share, weight));
-                let all: f64 = all - own_all;
-                if all > 0.3 { (sum - own_sum) / all } else { 0.5 }
-            };
-            set(B::values_collections, other_collections(0, guesses[i]));
-            set(B::names_collections, other_collections(1, 1.0 - guesses[i]));
+            let of_others =
+                |side, weight| collections.others(side, own_share, weight).unwrap_or(0.5);
+            set(B::values_collections, of_others(VALUES, as_value));
+            set(B::names_collections, of_others(NAMES, as_name));
             if context.has_shape[i] {
                 set(B::answered, 1.0);
                 let similar = &context.similar[i];
@@ -221,6 +198,40 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
             row
         });
         all.collect()
+    }
+}
+
+/// Indexes of the sides of [`SidedShares`].
+const VALUES: usize = 0;
+const NAMES: usize = 1;
+
+/// Sums of a share over the candidates of a place, as (weighted sum, weight): weighted by the probability of a value, and by
+/// that of a name.
+struct SidedShares([(f64, f64); 2]);
+
+impl SidedShares {
+    /// Candidates that share nothing, because nothing was read, have no weight.
+    fn of(shares: impl Iterator<Item = Option<f64>>, guesses: &[f64]) -> Self {
+        let mut sums = [(0.0, 0.0); 2];
+        for (share, guess) in shares.zip(guesses) {
+            let Some(share) = share else { continue };
+            for (sum, weight) in sums.iter_mut().zip([*guess, 1.0 - guess]) {
+                sum.0 += weight * share;
+                sum.1 += weight;
+            }
+        }
+        Self(sums)
+    }
+
+    /// The mean on one side without a candidate of this share and weight; `None` if too little is left.
+    fn others(&self, side: usize, own: Option<f64>, weight: f64) -> Option<f64> {
+        /// The weight that makes a mean telling.
+        const MIN_WEIGHT: f64 = 0.3;
+
+        let (sum, all) = self.0[side];
+        let (own_sum, own_all) = own.map_or((0.0, 0.0), |share| (weight * share, weight));
+        let all: f64 = all - own_all;
+        (all > MIN_WEIGHT).then(|| (sum - own_sum) / all)
     }
 }
 

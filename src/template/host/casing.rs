@@ -52,10 +52,9 @@ impl CaseCounts {
 }
 
 /// The letter case of a host.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Casing {
     /// Lower case, or several. The case of a segment says something about the segment.
-    #[default]
     Mixed,
     /// `USERS`. The case of a segment says nothing.
     Capitals,
