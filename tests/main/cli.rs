@@ -1,6 +1,6 @@
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Run, fixture, flow, program, program_with_input, record, request, response};
 
@@ -93,14 +93,13 @@ fn the_table_keeps_to_the_width() {
 fn long_paths_are_cut_before_successes_are_left_out() {
     let folder = tempfile::tempdir().unwrap();
     let capture = folder.path().join("long.jsonl");
-    let mut lines = String::new();
-    for (word, status) in [("entitlements", 200), ("subscriptions", 304), ("settlements", 503)] {
+    let words = [("entitlements", 200), ("subscriptions", 304), ("settlements", 503)];
+    let lines = words.map(|(word, status)| {
         let path = format!("administration/organizations/current/configuration/{word}/overview");
-        lines += &format!(
-            "{{\"method\":\"GET\",\"url\":\"https://api.example/{path}\",\"status\":{status}}}\n"
-        );
-    }
-    fs::write(&capture, lines).unwrap();
+        json!({"method": "GET", "url": format!("https://api.example/{path}"), "status": status})
+            .to_string()
+    });
+    fs::write(&capture, lines.join("\n")).unwrap();
     // Options may stand before a capture that means analyze.
     let shown = |width: usize, options: &[&str]| {
         let run = std::process::Command::new(env!("CARGO_BIN_EXE_api-patterns"))
