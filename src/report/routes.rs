@@ -71,6 +71,8 @@ pub(crate) struct RouteNode {
     literals: BTreeMap<Box<[u8]>, LiteralRoute>,
     /// Children by slot: see [`Segment::slot`].
     variables: BTreeMap<Box<[u8]>, Self>,
+    /// Children by slot for segments that only got 404 and do not fit the frame, as (frame, child).
+    scans: BTreeMap<Box<[u8]>, (Box<[u8]>, Self)>,
     /// Children for parameters whose frame is given by a rule, as (frame, child).
     pinned: Vec<(Box<[u8]>, Self)>,
     /// Child that matches all remaining segments.
@@ -199,6 +201,8 @@ impl RouteNode {
     pub(crate) fn add_variable(&mut self, key: &VariableKey, route: Self) {
         if key.rest {
             self.rest = Some(Box::new(route));
+        } else if let Some(beside) = &key.beside {
+            self.scans.insert((*key.slot).into(), (beside.clone(), route));
         } else if key.pinned {
             self.pinned.push(((*key.slot).into(), route));
         } else {
@@ -212,6 +216,9 @@ impl RouteNode {
             RouteStep::Text(segment) => segment,
             // A rule's parameter takes any value that has its frame around it.
             RouteStep::Slot(slot) => {
+                if not_found && self.scans.contains_key(slot) {
+                    return None;
+                }
                 let pinned = self.pinned.iter().find(|(frame, _)| fits_frame(frame, slot));
                 return pinned
                     .map(|found| &found.1)
@@ -228,7 +235,12 @@ impl RouteNode {
         }
         let slot = Segment::parse(segment).slot();
         let pinned = || self.pinned.iter().find(|(frame, _)| fits_frame(frame, segment));
+        let scan = || {
+            let scan = self.scans.get(&*slot).filter(|_| not_found);
+            scan.filter(|(frame, _)| !fits_frame(frame, segment))
+        };
         pinned()
+            .or_else(scan)
             .map(|found| &found.1)
             .or_else(|| self.variables.get(&*slot))
             .or_else(|| self.variables.get(&*PLAIN_FRAME))

@@ -7,14 +7,16 @@
 
 pub(crate) mod files;
 mod slots;
+mod unanswered;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::sketch::stable_hash;
 use crate::template::body_evidence::SegmentEchoes;
 use crate::template::classifier::{Classification, Classifier};
 use crate::template::context::{Candidate, LeafStats, SiblingSet};
+use crate::template::decide::unanswered::Unanswered;
 use crate::template::decided::{CloseCall, DecidedLiteral, DecidedNode};
 use crate::template::host::{HostIndex, HostScalars};
 use crate::template::model_rules::ModelRule;
@@ -185,7 +187,7 @@ fn partition<'t, T: LeafStats>(
     judge: &dyn Classifier<T>,
 ) -> Partition<'t, T> {
     let mut literals = Vec::new();
-    let mut unanswered = Vec::new();
+    let mut unanswered = Unanswered::default();
     let mut variables: BTreeMap<VariableKey, OpenVariable<'t, T>> = BTreeMap::new();
     let values_among = verdicts.iter().filter(|verdict| verdict.is_value).count();
     let folded_may_be_names = values_among * 2 <= verdicts.len();
@@ -201,12 +203,12 @@ fn partition<'t, T: LeafStats>(
         }
         let pinned = judge.pinned_frame(template, candidate.text);
         let key = VariableKey {
-            rest: false,
             pinned: pinned.is_some(),
             slot: pinned.map_or_else(|| candidate.segment.slot(), Cow::Owned),
+            ..VariableKey::plain()
         };
         if !candidate.votes {
-            unanswered.push((key, candidate, verdict));
+            unanswered.candidates.push((key, candidate, verdict));
             continue;
         }
         let (variable, below) = variables.entry(key).or_default();
@@ -215,31 +217,28 @@ fn partition<'t, T: LeafStats>(
     }
     let has_answers = !variables.is_empty() || values.iter().any(|(_, answered)| *answered);
     for (child, answered) in values {
-        let rest = child.kind == SegmentKind::Path;
         let pinned = judge.pinned_frame(template, &child.frame).is_some();
-        let slot = if pinned { child.frame.to_vec().into() } else { slot_of(&child.frame) };
-        let (variable, below) = variables.entry(VariableKey { rest, pinned, slot }).or_default();
-        let is_answered = answered || !has_answers;
-        variable.add_values(child, answered && folded_may_be_names, is_answered);
+        let key = VariableKey {
+            rest: child.kind == SegmentKind::Path,
+            pinned,
+            slot: if pinned { child.frame.to_vec().into() } else { slot_of(&child.frame) },
+            beside: None,
+        };
+        if !answered && has_answers {
+            unanswered.values.push((key, child));
+            continue;
+        }
+        let (variable, below) = variables.entry(key).or_default();
+        variable.add_values(child, answered && folded_may_be_names, true);
         below.push(&child.node, answered);
     }
-    // Words that a scan tried say nothing about the name of values that exist.
-    let existing: BTreeSet<VariableKey> = variables.keys().cloned().collect();
-    for (key, candidate, verdict) in unanswered {
-        let exists = existing.contains(&key);
-        let (variable, below) = variables.entry(key).or_default();
-        if exists {
-            variable.add_unanswered(&candidate, &verdict);
-        } else {
-            variable.add_candidate(&candidate, &verdict);
-        }
-        below.extend(candidate.places);
-    }
+    let mut frames = unanswered.add_to(&mut variables);
     slots::merge(&mut variables, template);
     let variables = variables
         .into_iter()
         .map(|(key, (mut variable, below))| {
-            variable.settle_frame(key);
+            let frame = frames.remove(&key);
+            variable.settle_frame(key, frame);
             (variable, below)
         })
         .collect();

@@ -19,6 +19,16 @@ pub(crate) struct VariableKey {
     /// True if a rule gave the frame; the slot is that frame.
     pub(crate) pinned: bool,
     pub(crate) slot: Cow<'static, [u8]>,
+    /// For the segments that a scan tried: the frame of the other values of the slot, which they do not
+    /// fit.
+    pub(crate) beside: Option<Box<[u8]>>,
+}
+
+impl VariableKey {
+    /// The key of the values with nothing around them.
+    pub(crate) fn plain() -> Self {
+        Self { rest: false, pinned: false, slot: PLAIN_FRAME, beside: None }
+    }
 }
 
 /// A path parameter, and the evidence that it varies.
@@ -53,7 +63,7 @@ pub(crate) struct Variable<'t> {
 impl Default for Variable<'_> {
     fn default() -> Self {
         Self {
-            key: VariableKey { rest: false, pinned: false, slot: PLAIN_FRAME },
+            key: VariableKey::plain(),
             frame: PLAIN_FRAME.into(),
             kinds: BTreeMap::new(),
             unanswered_kinds: BTreeMap::new(),
@@ -79,7 +89,7 @@ const SEPARATORS: &[u8] = b"-_.:~=";
 impl<'t> Variable<'t> {
     /// A parameter that spans all remaining segments.
     pub(crate) fn rest() -> Self {
-        let key = VariableKey { rest: true, pinned: false, slot: PLAIN_FRAME };
+        let key = VariableKey { rest: true, ..VariableKey::plain() };
         Self { key, ..Self::default() }
     }
 
@@ -290,16 +300,17 @@ impl<'t> Variable<'t> {
         add(&mut self.distinct);
     }
 
-    /// Sets the frame: the text shared by all values if there are enough of them, otherwise the
-    /// slot.
-    pub(super) fn settle_frame(&mut self, key: VariableKey) {
-        let shared = if key.pinned || key.rest { None } else { self.shared_frame(&key) };
+    /// Sets the frame: `known`, or the text shared by all values if there are enough of them, otherwise
+    /// the slot.
+    pub(super) fn settle_frame(&mut self, key: VariableKey, known: Option<Box<[u8]>>) {
+        let is_fixed = key.pinned || key.rest;
+        let shared = if is_fixed { None } else { known.or_else(|| self.shared_frame(&key)) };
         self.frame = shared.unwrap_or_else(|| key.slot.clone().into());
         self.key = key;
     }
 
     /// The frame shared by all values; `None` if they share no more than the slot.
-    fn shared_frame(&self, key: &VariableKey) -> Option<Box<[u8]>> {
+    pub(super) fn shared_frame(&self, key: &VariableKey) -> Option<Box<[u8]>> {
         let (first, others) = self.frames.split_first().unzip();
         let others = others.unwrap_or(&[]);
         if self.texts.is_empty() && self.unanswered_texts.is_empty() {

@@ -99,6 +99,35 @@ proptest! {
         prop_assert_eq!(ids.len(), report.patterns.len());
     }
 
+    /// Words that only got 404 have a parameter of their own beside values with a prefix.
+    #[test]
+    fn every_word_of_a_scan_has_one_endpoint_too(
+        values in prop::collection::vec("/items/(item_[0-9]{1,3}|item_[0-9]{2}|item_[a-z]{3})(/parts)?", 0..12),
+        tried in prop::collection::vec("/items/(item_[0-9]{1,3}|item_[a-z]{3}|[a-z]{4}|[0-9]{2}|item_[0-9]\\.pdf)(/parts)?", 0..30),
+    ) {
+        let mut patterns = Patterns::new();
+        let mut flows = Vec::new();
+        let url = |path: &String| format!("https://h.example{path}");
+        let tried = tried.iter().map(|path| (url(path), 404));
+        let requests: Vec<(String, i64)> = values.iter().map(|path| (url(path), 200)).chain(tried).collect();
+        for (url, status) in &requests {
+            let (mut flow, status) = (Flow::new("GET", url).unwrap(), *status);
+            flow.response = Some(Response { status, ..Response::default() });
+            patterns.observe(&flow);
+            flows.push(flow);
+        }
+        let (report, routes) = patterns.report_and_routes();
+        let mut counts = std::collections::BTreeMap::new();
+        for flow in &flows {
+            let label = routes.label(flow).expect("a flow that was observed has an endpoint");
+            *counts.entry(label.id.clone()).or_insert(0) += 1;
+        }
+        let shown = report.patterns.iter().map(|p| (p.id.clone(), p.request_count)).collect();
+        prop_assert_eq!(counts, shown, "{:?}", report.patterns.iter().map(|p| &p.endpoint).collect::<Vec<_>>());
+        let names: std::collections::BTreeSet<&str> = report.patterns.iter().map(|p| &*p.endpoint).collect();
+        prop_assert_eq!(names.len(), report.patterns.len());
+    }
+
     /// The serialized state depends only on the set of flows, and deserialization restores the state.
     #[test]
     fn states_have_one_form(flows in flows(), cut in 0_usize..400) {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::template::decide::OpenVariable;
 use crate::template::model_rules::ModelRule;
 use crate::template::node_group::NodeGroup;
-use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind, is_script_extension};
+use crate::template::segment::{Segment, SegmentKind, is_script_extension};
 use crate::template::variable::VariableKey;
 use crate::template::vocabulary::Vocabulary;
 use crate::template::{Part, Template};
@@ -20,12 +20,12 @@ pub(super) fn merge<T>(
     variables: &mut BTreeMap<VariableKey, OpenVariable<'_, T>>,
     template: &Template,
 ) {
-    let plain = VariableKey { rest: false, pinned: false, slot: PLAIN_FRAME };
+    let plain = VariableKey::plain();
     let has_verbs = have_custom_methods(variables);
     let has_files = ModelRule::FileNames.is_on() && have_file_names(variables, &plain);
     let moved: Vec<VariableKey> = variables
         .keys()
-        .filter(|key| !key.rest && !key.pinned)
+        .filter(|key| !key.rest && !key.pinned && key.beside.is_none())
         .filter(|key| {
             let is_sigil = matches!(&*key.slot, [b'@' | b'~', 0]);
             (is_sigil && variables.contains_key(&plain) && is_in_collection(template))
@@ -58,7 +58,8 @@ fn have_file_names<T>(
     variables: &BTreeMap<VariableKey, OpenVariable<'_, T>>,
     plain: &VariableKey,
 ) -> bool {
-    let files = || variables.iter().filter(|(key, _)| extension_of(key).is_some());
+    let files =
+        || variables.iter().filter(|(key, _)| extension_of(key).is_some() && key.beside.is_none());
     let is_script = |key: &VariableKey| extension_of(key).is_some_and(is_script_extension);
     let all_known = files().all(|(_, (variable, _))| variable.all_texts_known());
     let least = if all_known { MIN_EXTENSIONS } else { MIN_EXTENSIONS_OF_UNKNOWN };
@@ -104,7 +105,7 @@ fn is_verb(key: &VariableKey) -> bool {
 /// which each is one of a few for many values. Otherwise they are part of the values: the tags of
 /// `/images/debian:stable/json`, or the names of `/users/org.couchdb.user:alice`.
 fn have_custom_methods<T>(variables: &BTreeMap<VariableKey, OpenVariable<'_, T>>) -> bool {
-    let verbs = || variables.iter().filter(|(key, _)| is_verb(key));
+    let verbs = || variables.iter().filter(|(key, _)| is_verb(key) && key.beside.is_none());
     let goes_on = |below: &NodeGroup<'_, T>| {
         below.answered.iter().any(|node| !node.literals.is_empty() || !node.values.is_empty())
     };
