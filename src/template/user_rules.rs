@@ -472,6 +472,7 @@ impl<T> Classifier<T> for RuleClassifier<'_, T> {
     fn parameter_names(&self, template: &Template, have: &[u8]) -> Option<Vec<String>> {
         let mut found = None;
         for kind in [RuleKind::Template, RuleKind::Rename] {
+            let mut has_exact = false;
             for (i, rule, next) in self.next(kind, template) {
                 let RuleSegment::Parameter { names, frame, .. } = next else { continue };
                 let last = Self::is_last(rule, template);
@@ -481,6 +482,12 @@ impl<T> Classifier<T> for RuleClassifier<'_, T> {
                 if last {
                     self.mark(i);
                 }
+                // Beside `item_{id}`, `{item_id}` names the other values.
+                let is_exact = **frame == *have;
+                if has_exact && !is_exact {
+                    continue;
+                }
+                has_exact = is_exact;
                 let mut names = names.clone();
                 if let (Some(to), Some(name)) = (&rule.to, names.last_mut()) {
                     name.clone_from(to);

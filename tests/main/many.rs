@@ -301,18 +301,20 @@ fn small_tenants_are_one_host_where_there_are_many_and_services_never_are() {
 
 #[test]
 fn rules_pin_parts_of_segments() {
-    let urls = ["shirt_12", "shirt_13", "shirt_about", "300x250", "728x90"]
+    let urls = ["shirt_12", "shirt_13", "shirt_about", "300x250", "728x90", "hat"]
         .map(|name| format!("https://h.example/shop/{name}"));
     let patterns = observe(urls.iter().map(|url| ("GET", &**url, 200)));
     let mut options = ReportOptions::default();
     options.rules = Rules::parse(
         "rules.toml",
-        "[[template]]\npath = \"/shop/shirt_{shirt}\"\n[[template]]\npath = \"/shop/{w}x{h}\"\n",
+        "[[template]]\npath = \"/shop/shirt_{shirt}\"\n[[template]]\npath = \"/shop/{w}x{h}\"\n\
+         [[template]]\npath = \"/shop/{thing}\"\n",
     )
     .unwrap();
     let decision = patterns.decide(&options);
     let found = endpoints(&decision.report, "h.example");
-    assert_eq!(found, ["GET /shop/shirt_{shirt}", "GET /shop/{w}x{h}"].into());
+    let expected = ["GET /shop/shirt_{shirt}", "GET /shop/{w}x{h}", "GET /shop/{thing}"];
+    assert_eq!(found, expected.into());
     assert!(decision.unmatched_rules.is_empty(), "{:?}", decision.unmatched_rules);
     for url in &urls {
         let flow = Flow::new("GET", url).unwrap();
