@@ -52,20 +52,20 @@ pub(super) fn patterns_answer(
         patterns: Vec::new(),
         result: None,
     };
-    if arguments.format == AnswerFormat::Text {
-        return compact_answer(&selected, answer, (start, budget), cursor_at);
-    }
-    // A cursor always points to an endpoint that is left.
-    if start > 0 && start >= selected.len() {
-        return None;
-    }
-    let rest = selected.get(start..).unwrap_or_default();
     // A name that is the only one of a narrowed view may not be the only one of all.
     let all = if view.is_narrowed { &[][..] } else { &view.report.patterns };
     let mut names = BTreeMap::new();
     for pattern in all {
         *names.entry(&*pattern.endpoint).or_default() += 1;
     }
+    if arguments.format == AnswerFormat::Text {
+        return compact_answer(&selected, answer, (start, budget), &names, cursor_at);
+    }
+    // A cursor always points to an endpoint that is left.
+    if start > 0 && start >= selected.len() {
+        return None;
+    }
+    let rest = selected.get(start..).unwrap_or_default();
     // Everything may fit on one page; then neither a tree nor a cursor is needed.
     let room = budget.saturating_sub(bytes_of(&answer));
     let rows = rows_within(rest, arguments.detail, room, &names);

@@ -29,13 +29,16 @@ impl ExchangeOutput for ExchangeText {
 }
 
 fn write_one(exchange: &Exchange, out: &mut dyn Write) -> io::Result<()> {
-    let mut about: Vec<String> = Vec::new();
-    about.extend(exchange.endpoint.as_ref().map(|endpoint| format!("endpoint {endpoint}")));
-    about.push(format!("id {}", exchange.id));
-    about.push(format!("{} at {}", exchange.source, exchange.offset));
-    about.extend(exchange.started.clone());
-    about.extend(exchange.duration_ms.map(|time| format!("{time} ms")));
-    writeln!(out, "# {}", about.join(" · "))?;
+    // Each fact has its line, which a narrow terminal does not break.
+    if let Some(endpoint) = &exchange.endpoint {
+        writeln!(out, "# endpoint {endpoint}")?;
+    }
+    writeln!(out, "# id {} · {} at {}", exchange.id, exchange.source, exchange.offset)?;
+    let mut time: Vec<String> = exchange.started.iter().cloned().collect();
+    time.extend(exchange.duration_ms.map(|time| format!("{time} ms")));
+    if !time.is_empty() {
+        writeln!(out, "# {}", time.join(" · "))?;
+    }
     let request = &exchange.request;
     writeln!(out, "{} {}", request.method, request.url)?;
     write_message(&request.headers, &request.body, out)?;
