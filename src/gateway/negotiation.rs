@@ -19,7 +19,7 @@ use crate::jsonrpc::{INVALID_PARAMS, METHOD_NOT_FOUND, Message, MessageKind, Req
 const MAX_PROBE_TIME: Duration = Duration::from_secs(4);
 
 /// Time in which a server must have answered a handshake.
-const MAX_HANDSHAKE_TIME: Duration = Duration::from_mins(1);
+const MAX_HANDSHAKE_TIME: Duration = Duration::from_secs(60);
 
 /// A connection whose sides understand each other.
 pub(super) struct Negotiated {

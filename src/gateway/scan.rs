@@ -18,7 +18,7 @@ use crate::gateway::{
 };
 
 /// Time in which a server must have listed its tools.
-const MAX_SCAN_TIME: Duration = Duration::from_mins(1);
+const MAX_SCAN_TIME: Duration = Duration::from_secs(60);
 
 /// Lists the tools of a server, as JSON.
 ///

@@ -13,7 +13,7 @@ use crate::policy::{Policy, PolicyDecision, Verdict};
 const MAX_PENDING: usize = 256;
 
 /// Time for which an approval question can be answered.
-pub(super) const MAX_APPROVAL_TIME: Duration = Duration::from_mins(5);
+pub(super) const MAX_APPROVAL_TIME: Duration = Duration::from_secs(5 * 60);
 
 /// Decides whether a call may be answered.
 pub(super) struct Authorizer {

@@ -90,9 +90,9 @@ pub(super) fn query_parameters(
         out
     };
     // Where a name also comes alone (`id=7&id[in]=8`), there is no object: each name is a parameter.
-    for (name, members) in
-        deep.extract_if(.., |name, _| plain.contains_key(name)).collect::<Vec<_>>()
-    {
+    let (mixed, deep): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        deep.into_iter().partition(|(name, _)| plain.contains_key(name));
+    for (name, members) in mixed {
         for (member, schema) in members {
             plain.insert(format!("{name}[{member}]"), schema);
         }

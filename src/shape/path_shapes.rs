@@ -264,9 +264,11 @@ impl PathGroup {
             return;
         }
         let level = self.level;
-        for (_, path) in self.paths.extract_if(.., |hash, _| !is_kept_at(*hash, level)) {
-            self.rest.merge(path.messages);
-        }
+        let paths = std::mem::take(&mut self.paths).into_iter();
+        let (kept, cut): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            paths.partition(|(hash, _)| is_kept_at(*hash, level));
+        self.paths = kept;
+        cut.into_values().for_each(|path| self.rest.merge(path.messages));
         let caps = caps_level_at(level);
         self.rest.raise(caps);
         self.paths.values_mut().for_each(|path| path.messages.raise(caps));

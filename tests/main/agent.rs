@@ -31,7 +31,7 @@ pub struct Agent {
     pub transcript: Vec<String>,
 }
 
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Agent {
     /// Starts a server with the given arguments and initializes the session.

@@ -17,7 +17,7 @@ use crate::jsonrpc::{INVALID_PARAMS, METHOD_NOT_FOUND, Message, MessageKind, Req
 const MAX_HELD: usize = 256;
 
 /// Time for which a call waits for the user.
-const MAX_HELD_TIME: Duration = Duration::from_mins(5);
+const MAX_HELD_TIME: Duration = Duration::from_secs(5 * 60);
 
 /// Methods whose answers a client may keep for a while, and must be told for how long.
 const LISTS: [&str; 5] =

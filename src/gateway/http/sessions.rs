@@ -31,7 +31,7 @@ const MAX_SESSIONS: usize = 1000;
 const MAX_SESSIONS_OF_GRANT: usize = 500;
 
 /// Time after which a session that nobody uses ends.
-pub(super) const MAX_IDLE: Duration = Duration::from_mins(30);
+pub(super) const MAX_IDLE: Duration = Duration::from_secs(30 * 60);
 
 /// The most messages that wait for a client to listen.
 const MAX_BACKLOG: usize = 256;

@@ -16,7 +16,7 @@ use crate::gateway::tool_call::{Approval, Continuation};
 use crate::jsonrpc::{Message, RequestId};
 
 /// Time for which a question can be answered.
-const MAX_APPROVAL_TIME: Duration = Duration::from_mins(5);
+const MAX_APPROVAL_TIME: Duration = Duration::from_secs(5 * 60);
 
 /// How often one call may be passed on because the server wants it to be repeated.
 const MAX_ROUNDS: u32 = 10;

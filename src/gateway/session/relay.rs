@@ -23,7 +23,7 @@ const MAX_UNDERWAY: usize = 1024;
 const MAX_CANCELED: usize = 1 << 16;
 
 /// Time for which a server may answer a request that was taken back.
-const MAX_CANCELED_TIME: Duration = Duration::from_mins(10);
+const MAX_CANCELED_TIME: Duration = Duration::from_secs(10 * 60);
 
 /// Methods of which variants are refused, since a server might take them for these.
 const GUARDED: [&str; 2] = ["tools/call", "tools/list"];
