@@ -96,6 +96,8 @@ enum RuleSegment {
 #[derive(Clone, Debug)]
 struct HostRule {
     template: String,
+    /// Line of the template in the file, from 1.
+    line: usize,
     /// Text before the variable label.
     before: String,
     /// Text after the variable label.
@@ -350,7 +352,7 @@ fn parse_host(name: &str, line: usize, template: String) -> Result<HostRule, Err
             if is_name(label) && !after.contains('{') && after.starts_with('.') =>
         {
             let (before, after) = (before.to_ascii_lowercase(), after.to_ascii_lowercase());
-            Ok(HostRule { template, before, after })
+            Ok(HostRule { template, line, before, after })
         }
         _ => {
             let message = "a template of hosts has one {label} and the text after it, as in {tenant}.example.com";

@@ -1,13 +1,18 @@
-//! Conflicts of rules: two for one place, one that covers another, and one that forbids what another asks for.
+//! Conflicts of rules: two for one place, one that covers another, one that forbids what another asks for, and a name that
+//! a template gives twice.
+
+use std::collections::BTreeSet;
 
 use crate::flow::text;
-use crate::template::user_rules::{PathRule, RuleKind, RuleSegment, Rules};
+use crate::template::user_rules::{HostRule, PathRule, RuleKind, RuleSegment, Rules};
 
 impl Rules {
-    /// One sentence for each rule that is for the place of an earlier one, that covers one, or that forbids
-    /// the parameter of one.
+    /// One sentence for each rule that is for the place of an earlier one, that covers one, that forbids
+    /// the parameter of one, or that gives two parameters one name.
     pub(crate) fn conflicts(&self) -> Vec<String> {
         let mut sentences = self.contradictions();
+        sentences.extend(self.hosts_for_one_place());
+        sentences.extend(self.names_given_twice());
         for (at, rule) in self.paths.iter().enumerate() {
             for earlier in self.paths[..at].iter().filter(|other| other.kind == rule.kind) {
                 let sentence = if is_same_place(earlier, rule) {
@@ -29,6 +34,40 @@ impl Rules {
             }
         }
         sentences
+    }
+
+    /// One sentence for each rule that groups the hosts of an earlier one.
+    fn hosts_for_one_place(&self) -> impl Iterator<Item = String> {
+        let later = self.hosts.iter().enumerate();
+        later.filter_map(|(at, rule)| {
+            let is_same = |other: &&HostRule| {
+                (&*other.before, &*other.after) == (&*rule.before, &*rule.after)
+            };
+            let earlier = self.hosts[..at].iter().find(is_same)?;
+            let sentence = format!(
+                "the rules for {} in line {} and for {} in line {} are for one group of hosts; leave one of them out",
+                earlier.template, earlier.line, rule.template, rule.line
+            );
+            Some(text::printable(sentence.as_bytes()).into_owned())
+        })
+    }
+
+    /// One sentence for each template in which a name stands twice.
+    fn names_given_twice(&self) -> impl Iterator<Item = String> {
+        let templates = self.paths.iter().filter(|rule| rule.kind == RuleKind::Template);
+        templates.filter_map(|rule| {
+            let mut names = rule.segments.iter().flat_map(|segment| match segment {
+                RuleSegment::Parameter { names, .. } => &names[..],
+                _ => &[],
+            });
+            let mut seen = BTreeSet::new();
+            let twice = names.find(|name| !seen.insert(*name))?;
+            let sentence = format!(
+                "the rule for {} in line {} names two parameters {twice}, and the second is shown as {twice}_2; give it another name",
+                rule.path, rule.line
+            );
+            Some(text::printable(sentence.as_bytes()).into_owned())
+        })
     }
 
     /// One sentence for each template that has a parameter where another rule forbids one.
@@ -140,6 +179,21 @@ mod tests {
         assert!(conflicts[0].starts_with(
             "the rule for /users/* in line 2 forbids a parameter that /users/{user_id}/posts in line 4 asks for"
         ));
+    }
+
+    #[test]
+    fn groups_of_hosts_and_names_that_stand_twice_are_named() {
+        let rules = Rules::parse(
+            "rules.toml",
+            "[[host]]\ntemplate = \"{a}.shop.example\"\n[[host]]\ntemplate = \"{b}.shop.example\"\n\
+             [[host]]\ntemplate = \"{a}.api.example\"\n[[template]]\npath = \"/a/{id}/b/{id}\"\n",
+        );
+        let conflicts = rules.unwrap().conflicts();
+        assert_eq!(conflicts.len(), 2, "{conflicts:#?}");
+        assert!(conflicts[0].contains(
+            "{a}.shop.example in line 2 and for {b}.shop.example in line 4 are for one group of hosts"
+        ));
+        assert!(conflicts[1].contains("/a/{id}/b/{id} in line 8 names two parameters id"));
     }
 
     #[test]
