@@ -1,4 +1,4 @@
-//! Hosts of advertising, analytics and crash reports.
+//! Hosts of advertising, analytics and crash reports, and those that browsers and systems ask by themselves.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -32,6 +32,8 @@ mod tests {
     fn subdomains_belong_to_their_domains() {
         assert!(is_tracker(b"www.google-analytics.com"));
         assert!(is_tracker(b"ad.doubleclick.net"));
+        assert!(is_tracker(b"detectportal.firefox.com"));
+        assert!(!is_tracker(b"accounts.google.com"));
         assert!(!is_tracker(b"notsegment.io"));
         assert!(!is_tracker(b"example.com"));
     }
