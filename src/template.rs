@@ -17,6 +17,7 @@ pub(crate) mod model;
 pub(crate) mod model_rules;
 pub(crate) mod naming;
 pub(crate) mod node_group;
+pub(crate) mod nouns;
 mod operations;
 pub(crate) mod path_step;
 pub(crate) mod property_rules;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::schema::names::{nouns_of, pascal_case};
-use crate::template::naming::snake_case;
+use crate::template::nouns::snake_case;
 use crate::template::singular::singular;
 use crate::template::vocabulary::words_of;
 

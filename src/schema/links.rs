@@ -19,7 +19,7 @@ use crate::shape::samples::ValueSample;
 use crate::sketch::Merge;
 use crate::template::body_evidence::key_class::KeyClass;
 use crate::template::body_evidence::known_keys::is_known_name;
-use crate::template::naming::snake_case;
+use crate::template::nouns::snake_case;
 use crate::template::secret::{Frequency, looks_secret};
 
 /// Identifying values of an endpoint's messages.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::report::Pattern;
 use crate::shape::messages::{Direction, MessageKey};
-use crate::template::naming::snake_case;
+use crate::template::nouns::snake_case;
 use crate::template::singular::singular;
 use crate::template::vocabulary::words_of;
 

@@ -28,9 +28,15 @@ pub(crate) fn is_word(text: &[u8]) -> bool {
     has(WORDS, text)
 }
 
+/// The lists, in the order of [`PARAMETERS`].
+const LISTS: [&str; 3] = [LANGUAGES, COUNTRIES, CURRENCIES];
+
+/// Names of parameters with codes of the three lists.
+const PARAMETERS: [&str; 3] = ["locale", "country", "currency"];
+
 /// Returns the indexes of the codes among some texts, for each of the lists.
 pub(crate) fn members(texts: &[&[u8]]) -> [Vec<usize>; 3] {
-    [LANGUAGES, COUNTRIES, CURRENCIES].map(|list| {
+    LISTS.map(|list| {
         // Languages are written in lower case.
         let may_be = |text: &[u8]| list != LANGUAGES || text.iter().all(u8::is_ascii_lowercase);
         let is_in = |text: &[u8]| matches!(text.len(), 2 | 3) && may_be(text) && has(list, text);
@@ -40,6 +46,19 @@ pub(crate) fn members(texts: &[&[u8]]) -> [Vec<usize>; 3] {
 
 fn has(list: &str, text: &[u8]) -> bool {
     list.split_ascii_whitespace().any(|known| known.as_bytes().eq_ignore_ascii_case(text))
+}
+
+/// Returns the list of an earlier parameter, `currency` or `from_currency`, that all of some texts belong to.
+pub(crate) fn list_of_second<'p>(
+    mut earlier: impl Iterator<Item = &'p str>,
+    texts: &[&[u8]],
+) -> Option<&'static str> {
+    earlier.find_map(|name| {
+        let list = name.strip_prefix("from_").unwrap_or(name);
+        let at = PARAMETERS.iter().position(|known| *known == list)?;
+        let all = !texts.is_empty() && texts.iter().all(|text| has(LISTS[at], text));
+        all.then_some(PARAMETERS[at])
+    })
 }
 
 /// Returns the parameter name for values that are all codes of one list. `None` for fewer than two values.

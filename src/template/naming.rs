@@ -1,15 +1,17 @@
 //! Names of path parameters: derived from the noun before the parameter for ids, and from the kind
 //! of value otherwise.
 
+mod sequences;
+
 use std::collections::BTreeSet;
 
 use crate::template::Part;
 use crate::template::body_evidence::SegmentEchoes;
-use crate::template::codes;
+use crate::template::naming::sequences::{code_of, name_from_position};
 use crate::template::node_group::NodeGroup;
-use crate::template::segment::{Segment, SegmentKind, kind_of};
+use crate::template::nouns::{is_person, noun_before, snake_case};
+use crate::template::segment::{Segment, SegmentKind};
 use crate::template::singular::singular;
-use crate::template::trie::Node;
 use crate::template::variable::Variable;
 use crate::template::vocabulary::Vocabulary;
 
@@ -33,7 +35,8 @@ pub(crate) fn parameter_names<T>(
     let noun = noun_before(parts);
     let by_kind = name_from_frame(variable)
         .or_else(|| variable.are_files().then(|| "filename".to_owned()))
-        .or_else(|| name_from_position(parts, variable, below))
+        .or_else(|| name_from_position(parts, noun.as_deref(), variable, below))
+        .or_else(|| code_of(variable).map(str::to_owned))
         .or_else(|| name_from_key(&variable.echoes, noun.as_deref()))
         .or_else(|| {
             let qualifies = qualifies_names(parts, variable, noun.as_deref(), below);
@@ -108,62 +111,6 @@ fn name_from_frame(variable: &Variable<'_>) -> Option<String> {
     Some(name)
 }
 
-/// Name of a number or date in a known sequence: `{year}/{month}/{day}`, `{z}/{x}/{y}`,
-/// `{start_date}/{end_date}`.
-fn name_from_position<T>(
-    parts: &[Part],
-    variable: &Variable<'_>,
-    below: &NodeGroup<'_, T>,
-) -> Option<String> {
-    let before = match parts.last() {
-        Some(Part::Parameter { names, .. }) => names.last().map(String::as_str),
-        _ => None,
-    };
-    let kinds = variable.naming_kinds();
-    let are_integers = kinds.keys().all(|kind| kind.is_integer());
-    let numbers = || variable.texts.iter().map(|text| number_of(text));
-    let all_short = are_integers && variable.all_texts_known();
-    let within = |low: u32, high: u32| {
-        all_short && numbers().all(|number| number.is_some_and(|n| (low..=high).contains(&n)))
-    };
-    let name = match before {
-        Some("year") if within(1, 12) => "month",
-        Some("month") if within(1, 31) => "day",
-        Some("z") if are_integers => "x",
-        Some("x") if are_integers => "y",
-        Some("start_date") => "end_date",
-        _ if kinds.keys().all(|kind| *kind == SegmentKind::Date) => {
-            let next_is_date = leads_to(below, &|kind| kind == SegmentKind::Date);
-            if next_is_date { "start_date" } else { "date" }
-        }
-        _ if kinds.keys().all(|kind| *kind == SegmentKind::Year) => {
-            let next_is_month = leads_to(below, &SegmentKind::is_integer);
-            // After a plural noun, values are ids that look like years.
-            let behind_plural = noun_before(parts).is_some_and(|noun| {
-                noun.ends_with('s') && !OF_YEARS.contains(&singular(&noun).as_str())
-            });
-            return (next_is_month || !behind_plural).then(|| "year".to_owned());
-        }
-        _ if within(0, 24) && leads_to(below, &SegmentKind::is_integer) => {
-            let mut next = NodeGroup { answered: Vec::new(), not_found: Vec::new() };
-            for node in below.evidence() {
-                next.answered.extend(node.literals.iter().map(|child| &*child.node));
-                next.answered.extend(node.values.iter().map(|child| &*child.node));
-            }
-            if !leads_to(&next, &SegmentKind::is_integer) {
-                return None;
-            }
-            "z"
-        }
-        _ => return None,
-    };
-    Some(name.to_owned())
-}
-
-/// Nouns of things that occur once a year or are archived by year.
-const OF_YEARS: [&str; 8] =
-    ["year", "season", "archive", "holiday", "calendar", "edition", "stat", "statistic"];
-
 /// Returns `true` if words behind a noun qualify the names behind them, as the owners of
 /// repositories do: nothing is asked of them alone, and nearly each has names of its own below.
 fn qualifies_names<T>(
@@ -173,7 +120,7 @@ fn qualifies_names<T>(
     below: &NodeGroup<'_, T>,
 ) -> bool {
     let is_first = matches!(parts.last(), Some(Part::Literal { .. }));
-    let noun = noun.map(singular).filter(|noun| !PEOPLE.contains(&&**noun));
+    let noun = noun.map(singular).filter(|noun| !is_person(noun));
     if !is_first || noun.is_none() || main_kind(variable) != Some(SegmentKind::Word) {
         return false;
     }
@@ -199,21 +146,6 @@ fn qualifies_names<T>(
 
 /// Words with names below them that tell whether they have them in common.
 const MIN_QUALIFIERS: usize = 3;
-
-/// Returns `true` if there are children and all of them are of a kind.
-fn leads_to<T>(group: &NodeGroup<'_, T>, is_kind: &dyn Fn(SegmentKind) -> bool) -> bool {
-    let nodes = group.evidence();
-    let has_children = |node: &&Node<T>| !node.literals.is_empty() || !node.values.is_empty();
-    nodes.iter().any(has_children)
-        && nodes.iter().all(|node| {
-            node.literals.iter().all(|child| is_kind(Segment::parse(&child.text).kind))
-                && node.values.iter().all(|child| is_kind(child.kind))
-        })
-}
-
-fn number_of(text: &[u8]) -> Option<u32> {
-    std::str::from_utf8(Segment::parse(text).core).ok()?.parse().ok()
-}
 
 /// Name by the key under which bodies hold the values: `{login}`, `{bucket_name}`, `{owner}`. `None`
 /// if it is that of an id of the thing itself, which is called after the noun before it.
@@ -267,9 +199,6 @@ const HOLDERS: [&str; 14] = [
 /// Name of a kind of value that is not an id, or that has no noun before it.
 fn name_from_kind(variable: &Variable<'_>, noun: Option<&str>) -> Option<String> {
     use SegmentKind as K;
-    if let Some(name) = codes::name_of(&variable.texts).filter(|_| variable.all_texts_known()) {
-        return Some(name.to_owned());
-    }
     let name = match main_kind(variable)? {
         K::Locale => "locale",
         K::Email => "email",
@@ -280,6 +209,7 @@ fn name_from_kind(variable: &Variable<'_>, noun: Option<&str>) -> Option<String>
         K::Dimensions => "size",
         K::Tile => "tile",
         K::Date => "date",
+        K::Number | K::WordWithDigits if are_releases(variable, noun) => "version",
         K::Number if noun.is_none() => "number",
         K::Hex if noun.is_none() => "hash",
         K::Jwt => "token",
@@ -291,18 +221,23 @@ fn name_from_kind(variable: &Variable<'_>, noun: Option<&str>) -> Option<String>
     Some(name.to_owned())
 }
 
-/// Nouns of persons. A word after one of them is an account name.
-const PEOPLE: [&str; 11] = [
-    "user", "people", "person", "member", "profile", "account", "author", "u", "owner", "player",
-    "follower",
-];
+/// Returns `true` for releases: numbers of three parts, and those of two behind a noun that says it.
+fn are_releases(variable: &Variable<'_>, noun: Option<&str>) -> bool {
+    let parts = |text: &&[u8]| text.split(|byte| *byte == b'.').count();
+    let is_said = noun.is_some_and(|noun| RELEASES.contains(&singular(noun).as_str()));
+    variable.all_texts_known()
+        && variable.texts.iter().all(|text| parts(text) >= if is_said { 2 } else { 3 })
+}
+
+/// Nouns of things that are called after a version.
+const RELEASES: [&str; 3] = ["version", "release", "tag"];
 
 /// Name of a parameter whose values are words.
 fn name_from_words(variable: &Variable<'_>, noun: Option<&str>) -> Option<String> {
     let dashed = |text: &&&[u8]| text.contains(&b'-') && text.iter().any(u8::is_ascii_alphabetic);
     let texts = &variable.texts;
     let noun = noun.map(singular);
-    if noun.as_deref().is_some_and(|noun| PEOPLE.contains(&noun)) {
+    if noun.as_deref().is_some_and(is_person) {
         return Some("username".to_owned());
     }
     if !texts.is_empty() && texts.iter().filter(dashed).count() * 2 > texts.len() {
@@ -348,82 +283,6 @@ fn after_noun(noun: Option<&str>) -> String {
         return written.to_owned();
     }
     format!("{}_id", singular(written))
-}
-
-/// Segments that say nothing about the thing that a value identifies.
-const GENERIC_NOUNS: [&str; 20] = [
-    "",
-    "api",
-    "rest",
-    "index_php",
-    "get",
-    "find",
-    "fetch",
-    "list",
-    "show",
-    "view",
-    "lookup",
-    "read",
-    "update",
-    "edit",
-    "delete",
-    "remove",
-    "create",
-    "add",
-    "load",
-    "json",
-];
-
-/// The last meaningful literal before the parameter, in snake case.
-fn noun_before(parts: &[Part]) -> Option<String> {
-    parts.iter().rev().find_map(|part| match part {
-        Part::Literal { text, mask } => {
-            let core = Segment::parse(text).core;
-            let noun = snake_case(core);
-            let digits = noun.bytes().filter(u8::is_ascii_digit).count();
-            let kind = kind_of(text);
-            let says_nothing = matches!(kind, SegmentKind::Version | SegmentKind::Number)
-                || kind.is_integer()
-                || GENERIC_NOUNS.contains(&&*noun)
-                || digits > 3
-                || core.len() > MAX_NOUN_BYTES
-                || core.contains(&b':')
-                || mask.is_some();
-            (!says_nothing).then_some(noun)
-        }
-        Part::Parameter { .. } => None,
-    })
-}
-
-/// Maximum length of a noun in bytes. Longer literals are sentences, or values classified as names.
-const MAX_NOUN_BYTES: usize = 40;
-
-/// Converts a text to snake case: `userGroups` and `user-groups` become `user_groups`.
-pub(crate) fn snake_case(text: &[u8]) -> String {
-    let mut out = String::new();
-    let mut previous = b'_';
-    for (i, &byte) in text.iter().take(48).enumerate() {
-        if byte.is_ascii_alphanumeric() {
-            let next_is_lower = text.get(i + 1).is_some_and(u8::is_ascii_lowercase);
-            let hump = byte.is_ascii_uppercase()
-                && (previous.is_ascii_lowercase()
-                    || previous.is_ascii_digit()
-                    || (previous.is_ascii_uppercase() && next_is_lower));
-            if hump && !out.is_empty() && !out.ends_with('_') {
-                out.push('_');
-            }
-            out.push(char::from(byte.to_ascii_lowercase()));
-        } else if !out.is_empty() && !out.ends_with('_') {
-            out.push('_');
-        }
-        previous = byte;
-    }
-    let trimmed = out.trim_end_matches('_');
-    if trimmed.starts_with(|c: char| c.is_ascii_digit()) {
-        format!("n{trimmed}")
-    } else {
-        trimmed.to_owned()
-    }
 }
 
 #[cfg(test)]

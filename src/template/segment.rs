@@ -354,6 +354,9 @@ fn suffix_start(segment: &[u8]) -> Option<usize> {
         let is_verb = (3..=24).contains(&verb.len()) && verb.iter().all(u8::is_ascii_alphabetic);
         return (is_verb && colon > 0).then_some(colon);
     }
+    if let Some(at) = start_of_tile_format(segment) {
+        return Some(at);
+    }
     let dot = memchr::memrchr(b'.', segment).filter(|dot| *dot > 0)?;
     let extension = &segment[dot + 1..];
     if extension.len() > 7 || extension.is_empty() {
@@ -384,6 +387,21 @@ fn suffix_start(segment: &[u8]) -> Option<usize> {
     }
     Some(dot)
 }
+
+/// Position behind the number of a map tile whose format has two parts: `1360.vector.pbf`, `1360@2x.png`.
+fn start_of_tile_format(segment: &[u8]) -> Option<usize> {
+    let digits = segment.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (first, rest) = segment[digits..].split_first().filter(|_| digits > 0)?;
+    let dot = memchr::memchr(b'.', rest)?;
+    let (inner, extension) = (&rest[..dot], &rest[dot + 1..]);
+    let is_format = match first {
+        b'.' => !inner.is_empty() && inner.iter().all(u8::is_ascii_alphabetic),
+        b'@' => matches!(inner, [b'1'..=b'4', b'x']),
+        _ => false,
+    };
+    (is_format && is_one_of(extension, &EXTENSIONS)).then_some(digits)
+}
+
 /// The file ending: one to five letters or digits with a letter among them, after the last dot. It
 /// is not restricted to extensions that APIs serve.
 pub(crate) fn ending_of(text: &[u8]) -> Option<&[u8]> {

@@ -7,7 +7,9 @@ use crate::template::Part;
 use crate::template::codes;
 use crate::template::context::{Candidate, LeafStats, SiblingSet};
 use crate::template::model_rules::ModelRule;
+use crate::template::nouns::{is_person, noun_before};
 use crate::template::segment::{Segment, SegmentKind};
+use crate::template::singular::singular;
 use crate::template::trie::Node;
 use crate::template::vocabulary::words_of;
 
@@ -29,6 +31,13 @@ const MIN_KEYWORD_RATIO: u64 = 5;
 
 /// Words beside ids that may be keywords; where there are more, words are values as well.
 const MAX_KEYWORDS: usize = 3;
+
+/// Ids for each word beside them, for the words to be keywords where the ids are numbers. On the recorded APIs 56 such words
+/// are names, and 4 are values.
+const MIN_IDS_PER_KEYWORD: u64 = 2;
+
+/// Minimum length of a keyword beside numbers, in bytes: `/packages/3f/de` are parts of a hash.
+const MIN_KEYWORD_BYTES: usize = 3;
 
 /// Versions at one place.
 const MAX_VERSIONS: usize = 4;
@@ -123,9 +132,15 @@ fn holders_of_system_names<T>(place: &SiblingSet<'_, '_, T>) -> Vec<usize> {
 fn codes_of<T>(place: &SiblingSet<'_, '_, T>) -> Vec<usize> {
     let texts: Vec<&[u8]> = place.candidates.iter().map(|candidate| candidate.text).collect();
     let lists = codes::members(&texts).into_iter();
+    // Behind a currency, one other is a currency as well: `/rates/{from_currency}/CHF`.
+    let earlier = place.template.parameters().map(|(_, name)| name);
+    let least = if codes::list_of_second(earlier, &texts).is_some() { 1 } else { MIN_CODES };
     let lists = lists.filter(|codes| {
-        let plain = codes.iter().filter(|number| !codes::is_word(texts[**number]));
-        plain.count() >= MIN_CODES && (codes.len() == texts.len() || share_names(place, codes))
+        // Words are seldom written in capitals among codes.
+        let is_code =
+            |text: &[u8]| text.iter().all(u8::is_ascii_uppercase) || !codes::is_word(text);
+        let plain = codes.iter().filter(|number| is_code(texts[**number]));
+        plain.count() >= least && (codes.len() == texts.len() || share_names(place, codes))
     });
     lists.max_by_key(Vec::len).unwrap_or_default()
 }
@@ -144,24 +159,31 @@ fn share_names<T>(place: &SiblingSet<'_, '_, T>, numbers: &[usize]) -> bool {
 }
 
 /// The ids of a place.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct SiblingIds {
     distinct: u64,
+    /// Number of words beside them.
+    words: u64,
+    /// Whether they are ids of people, who have names as well.
+    are_people: bool,
     requests: u64,
     /// Whether a number is among them.
     has_numbers: bool,
+    /// Whether one of them is asked for itself, and not only what is below it.
+    are_asked_for: bool,
 }
 
 /// The ids of a place; `None` where there are few, or where as many words stand beside them as values do.
 fn ids_of<T>(place: &SiblingSet<'_, '_, T>) -> Option<SiblingIds> {
     use SegmentKind::{Hex, Integer, ObjectId, Ulid, Uuid, Year};
 
-    let mut ids = SiblingIds { distinct: 0, requests: 0, has_numbers: false };
+    let mut ids = SiblingIds::default();
     for values in place.values {
         if !matches!(values.kind, Hex | Integer | ObjectId | Ulid | Uuid | Year) {
             return None;
         }
         ids.has_numbers |= values.kind.is_integer();
+        ids.are_asked_for |= !values.node.ends.is_empty();
         ids.distinct += values.distinct.estimate();
         ids.requests += values.node.count;
     }
@@ -172,19 +194,32 @@ fn ids_of<T>(place: &SiblingSet<'_, '_, T>) -> Option<SiblingIds> {
         }
         if candidate.is_number() {
             ids.has_numbers = true;
+            ids.are_asked_for |= candidate.nodes().iter().any(|node| !node.ends.is_empty());
             ids.distinct += 1;
             ids.requests += candidate.requests();
         } else {
             words += 1;
         }
     }
+    ids.words = words as u64;
+    ids.are_people =
+        noun_before(&place.template.parts).is_some_and(|noun| is_person(&singular(&noun)));
     (ids.distinct >= MIN_IDS && words <= MAX_KEYWORDS).then_some(ids)
 }
 
 impl SiblingIds {
-    /// Returns `true` for a word that is asked for far more often than the ids beside it, or that is answered beside UUIDs
-    /// and other ids without a number. A word beside numbers may be a value: many servers take `/users/alice` and
-    /// `/users/7`, but few take a name in place of a UUID.
+    /// Returns `true` if a word is more likely a keyword than the name of one of the things: no id has a number, or there
+    /// are few words, and the things themselves are asked for by number.
+    fn takes_keyword(self, text: &[u8]) -> bool {
+        let takes_beside_numbers = self.are_asked_for
+            && !self.are_people
+            && self.distinct >= MIN_IDS_PER_KEYWORD * self.words
+            && text.len() >= MIN_KEYWORD_BYTES;
+        !self.has_numbers || takes_beside_numbers
+    }
+
+    /// Returns `true` for a word that is asked for far more often than the ids beside it, or that is answered where keywords
+    /// are taken. People have names as well as numbers: many servers take `/users/alice` and `/users/7`.
     fn has_keyword<T: LeafStats>(self, candidate: &Candidate<'_, T>) -> bool {
         let requests = candidate.requests();
         let is_word = |byte: &u8| byte.is_ascii_alphabetic() || b"-_".contains(byte);
@@ -194,7 +229,8 @@ impl SiblingIds {
         let ends = || candidate.places.evidence().iter().flat_map(|node| &node.ends);
         let is_answered =
             || ends().next().is_some() && ends().all(|end| end.seen.client_errors() == 0);
-        candidate.text.iter().all(is_word) && (is_often || (!self.has_numbers && is_answered()))
+        candidate.text.iter().all(is_word)
+            && (is_often || (self.takes_keyword(candidate.text) && is_answered()))
     }
 }
 
