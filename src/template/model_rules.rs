@@ -35,6 +35,8 @@ pub(crate) enum ModelRule {
     SystemNames,
     /// A word that is asked for far more often than the ids beside it is a name.
     Keywords,
+    /// Words of which most take a query name that no sibling takes are names of functions.
+    QueryNames,
     /// Numbers with points near the root are versions where names stand below them.
     PointVersions,
     /// Between the first two stages a probability is moved away from one half.
@@ -48,7 +50,7 @@ pub(crate) enum ModelRule {
 impl ModelRule {
     /// All rules, in the order of declaration.
     #[cfg(any(test, feature = "training"))]
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::Unmistakable,
         Self::OnlyOne,
         Self::Alone,
@@ -65,6 +67,7 @@ impl ModelRule {
         Self::Numbered,
         Self::SystemNames,
         Self::Keywords,
+        Self::QueryNames,
         Self::PointVersions,
         Self::Sharpened,
         Self::Elsewhere,
@@ -91,6 +94,7 @@ impl ModelRule {
             Self::Numbered => "numbered",
             Self::SystemNames => "system-names",
             Self::Keywords => "keywords",
+            Self::QueryNames => "query-names",
             Self::PointVersions => "point-versions",
             Self::Sharpened => "sharpened",
             Self::Elsewhere => "elsewhere",

@@ -98,7 +98,9 @@ fn name_from_frame(variable: &Variable<'_>) -> Option<String> {
     let name = match last {
         b'@' | b'~' => "username".to_owned(),
         b'(' | b'\'' => "key".to_owned(),
-        b':' if before.starts_with(b"sha") || before.starts_with(b"md5") => "digest".to_owned(),
+        b':' | b'-' if before.starts_with(b"sha") || before.starts_with(b"md5") => {
+            "digest".to_owned()
+        }
         b':' => {
             // The last part of a namespace is the noun: `org.couchdb.user:`.
             let start = before.iter().rposition(|byte| b":.".contains(byte));

@@ -238,6 +238,11 @@ impl<'a> Segment<'a> {
         {
             return framed;
         }
+        if matches!(kind, K::Prefixed | K::Opaque | K::WordWithDigits)
+            && let Some(digest) = frame::digest(segment)
+        {
+            return digest;
+        }
         // Hosts, addresses and tokens contain dots and colons of their own; ids contain none.
         if matches!(
             kind,

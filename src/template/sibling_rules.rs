@@ -1,6 +1,8 @@
 //! Rules about the siblings of one place that the fitted model has too few examples of: lists of codes, words beside ids, names
 //! of a system, versions with a point.
 
+mod query_names;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::template::Part;
@@ -53,6 +55,8 @@ pub(super) fn adjust<T: LeafStats>(place: &SiblingSet<'_, '_, T>, probabilities:
         values.extend(holders_of_system_names(place));
     }
     let versions = ModelRule::PointVersions.is_on() && are_point_versions(place);
+    let functions =
+        if ModelRule::QueryNames.is_on() { query_names::functions(place) } else { Vec::new() };
     let ids = if ModelRule::Keywords.is_on() { ids_of(place) } else { None };
     for (number, (candidate, p)) in place.candidates.iter().zip(probabilities).enumerate() {
         if values.contains(&number) {
@@ -60,6 +64,7 @@ pub(super) fn adjust<T: LeafStats>(place: &SiblingSet<'_, '_, T>, probabilities:
         } else if (ModelRule::SystemNames.is_on() && is_system_name(candidate.text))
             || (versions && is_point_version(candidate.text))
             || ids.is_some_and(|ids| ids.has_keyword(candidate))
+            || functions.contains(&number)
         {
             *p = p.min(NAME);
         }

@@ -160,6 +160,9 @@ pub(crate) fn kind_of(segment: &[u8]) -> SegmentKind {
                 return K::Number;
             }
         }
+        if only(DIGIT | UNDERSCORE) && frame::is_tile(segment) {
+            return K::Tile;
+        }
         if frame::is_dimensions(segment) {
             return K::Dimensions;
         }

@@ -94,11 +94,23 @@ pub(super) fn prefix_of_number(segment: &[u8]) -> usize {
     if is_prefix { at } else { 0 }
 }
 
+/// Names of hash functions before a dash and a digest: `md5-9e107d9d372bb6826bd81d3542a419d6`.
+const HASH_FUNCTIONS: [&[u8]; 5] = [b"md5", b"sha1", b"sha256", b"sha384", b"sha512"];
+
+/// Parses a digest behind the name of its hash function and a dash.
+pub(super) fn digest(segment: &[u8]) -> Option<Segment<'_>> {
+    let dash = memchr::memchr(b'-', segment)?;
+    let (prefix, core) = segment.split_at(dash + 1);
+    let kind = kind_of(core);
+    let is_digest = HASH_FUNCTIONS.contains(&&segment[..dash]) && kind == SegmentKind::Hex;
+    is_digest.then_some(Segment { prefix, core, suffix: b"", kind })
+}
+
 /// The separators between the values of a segment that holds several, in order.
 pub(super) fn separators(kind: SegmentKind, core: &[u8]) -> Vec<u8> {
     let is_separator: fn(&u8) -> bool = match kind {
         SegmentKind::Coordinates => |byte| matches!(byte, b',' | b';'),
-        SegmentKind::Tile => |byte| *byte == b'-',
+        SegmentKind::Tile => |byte| matches!(byte, b'-' | b'_'),
         SegmentKind::Dimensions => |byte| *byte == b'x',
         _ => return Vec::new(),
     };
@@ -129,22 +141,23 @@ pub(super) fn is_coordinates(segment: &[u8]) -> bool {
     segment.contains(&b'.') && count <= MAX_PAIRS && pairs.clone().all(is_pair)
 }
 
-/// Returns `true` for map tile coordinates, `12-2048-1360`: a zoom level of at most 24, and two
-/// integers.
+/// Returns `true` for map tile coordinates, `12-2048-1360` or `12_2048_1360`: a zoom level of at most 24, and two
+/// integers. With underscores, which ids of several parts have as well, these must be tiles of that level.
 pub(super) fn is_tile(segment: &[u8]) -> bool {
-    let numbers = || segment.split(|byte| *byte == b'-');
+    let separator = if segment.contains(&b'_') { b'_' } else { b'-' };
+    let numbers = || segment.split(|byte| *byte == separator);
     let is_number = |text: &[u8]| {
         (1..=8).contains(&text.len())
             && text.iter().all(u8::is_ascii_digit)
             && (text.len() == 1 || text[0] != b'0')
     };
-    let zoom = numbers().next().unwrap_or_default();
-    let is_zoom = match zoom {
-        [digit] => digit.is_ascii_digit(),
-        [tens, units] => *tens == b'1' || (*tens == b'2' && (b'0'..=b'4').contains(units)),
-        _ => false,
-    };
-    is_zoom && numbers().count() == 3 && numbers().all(is_number)
+    if numbers().count() != 3 || !numbers().all(is_number) {
+        return false;
+    }
+    let mut values = numbers()
+        .map(|text| text.iter().fold(0_u32, |number, digit| number * 10 + u32::from(digit - b'0')));
+    let zoom = values.next().unwrap_or(u32::MAX);
+    zoom <= 24 && (separator == b'-' || values.all(|number| number < 1 << zoom))
 }
 
 /// Returns `true` for dimensions: `300x250`.
@@ -192,6 +205,8 @@ mod tests {
             ("cus_NffrFeUfNV2Hib", "{}", "cus_NffrFeUfNV2Hib"),
             ("52.5,13.4;48.8,2.3", "{},{};{},{}", "52.5,13.4;48.8,2.3"),
             ("12-2048-1360", "{}-{}-{}", "12-2048-1360"),
+            ("12_2048_1360", "{}_{}_{}", "12_2048_1360"),
+            ("md5-9e107d9d372bb6826bd81d3542a419d6", "md5-{}", "9e107d9d372bb6826bd81d3542a419d6"),
             ("300x250", "{}x{}", "300x250"),
             ("1,2,3", "{}", "1,2,3"),
             ("projects:cancel", "{}:cancel", "projects"),
