@@ -1,6 +1,10 @@
 //! Captures for repeated queries: each query sees the current content, and known content is not
 //! read again.
 
+mod cache_state;
+mod questions;
+mod scope;
+
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,20 +13,17 @@ use std::time::{Duration, Instant};
 
 use crate::capture::InputFormat;
 use crate::capture::location::identity_of;
-use crate::compat::Redaction;
 use crate::engine::batch_queue::locked;
-use crate::engine::compat::{CompatAnswer, CompatRows};
 use crate::engine::live::Live;
 use crate::engine::options::Options;
 use crate::engine::progress::{Monitor, Progress};
+use crate::engine::query_cache::cache_state::{BodyCache, CacheState, ScopedState, keep_last};
+pub use crate::engine::query_cache::scope::{Scope, Snapshot};
+use crate::engine::query_cache::scope::{intersect_domains, needs_own_flows};
 use crate::engine::top_flows::NewestFlows;
 use crate::error::Error;
 use crate::limits;
 use crate::patterns::Patterns;
-use crate::report::decision::Explanation;
-use crate::report::domain::is_host_in;
-use crate::report::masked;
-use crate::report::{OTHER_HOSTS, Report};
 use crate::schema::Schemas;
 use crate::sketch::stable_hash;
 
@@ -62,64 +63,6 @@ pub struct LiveCaptures {
     known: Mutex<CacheState>,
     bodies: Mutex<BodyCache>,
     patience: Duration,
-}
-
-struct CacheState {
-    all: Live<Patterns>,
-    /// The newest flows, once a query requested some.
-    recent: Option<Live<NewestFlows>>,
-    /// States of narrower scopes that were requested, the most recently used last.
-    narrow: Vec<(Scope, ScopedState)>,
-    original: Option<Live<CompatRows>>,
-    /// Views that were decided, the newest last.
-    views: Vec<(Scope, u64, Arc<Snapshot>)>,
-    answers: Vec<((u64, Option<String>, Option<i64>), Arc<Result<CompatAnswer, Error>>)>,
-}
-
-/// The bodies of the captures, from the first query for schemas on.
-#[derive(Default)]
-struct BodyCache {
-    state: Option<Live<Patterns>>,
-    /// The schemas of a generation of the state.
-    decided: Option<(u64, Arc<Schemas>)>,
-}
-
-enum ScopedState {
-    Newest(Live<NewestFlows>),
-    Patterns(Live<Patterns>),
-}
-
-/// The flows that a query is about.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "callers create it")]
-pub struct Scope {
-    /// Only flows of this host and its subdomains. A report without a limit may contain other hosts
-    /// as well, which the caller must leave out: see [`Snapshot::is_narrowed`].
-    pub domain: Option<String>,
-    /// Only this many of the newest of these flows. The templates are then decided from these flows
-    /// only.
-    pub limit: Option<u64>,
-}
-
-/// The report about some flows at one time.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Snapshot {
-    /// The endpoints and the totals.
-    pub report: Report,
-    /// Hash of the content of the report. Equal reports have equal fingerprints.
-    pub fingerprint: u64,
-    /// Number that rises with every snapshot that is decided, so that the later of two snapshots is
-    /// known.
-    pub sequence: u64,
-    /// Number of files that were read.
-    pub readable: usize,
-    /// Errors of files that were not read, or not to their end.
-    pub problems: Vec<Error>,
-    /// Whether the report contains only flows of the requested domain. If not, the caller must
-    /// leave the other hosts out.
-    pub is_narrowed: bool,
-    state: Patterns,
 }
 
 impl std::fmt::Debug for LiveCaptures {
@@ -349,111 +292,6 @@ impl LiveCaptures {
         kept.map(|(_, _, view)| Arc::clone(view))
     }
 
-    /// Explains one endpoint of a view by its id, its name, a path or a URL: the pattern, and the decisions on its path that
-    /// were close. An endpoint of an earlier view that is still kept is found as well. `None` if
-    /// there is no such endpoint.
-    ///
-    /// ```
-    /// use api_patterns::{InputFormat, LiveCaptures, Options, Scope};
-    ///
-    /// let paths = vec!["fixtures/demo.mitm".into()];
-    /// let captures = LiveCaptures::new(paths, InputFormat::Detect, Options::default());
-    /// let view = captures.view(&Scope::default(), &())?;
-    /// let id = &view.report.patterns[0].id;
-    /// let explanation = captures.explain(&view, id).unwrap();
-    /// assert_eq!(explanation.pattern.id, *id);
-    /// # Ok::<(), api_patterns::Error>(())
-    /// ```
-    pub fn explain(&self, view: &Snapshot, id: &str) -> Option<Explanation> {
-        let has = |view: &Snapshot| view.report.patterns.iter().any(|pattern| pattern.id == id);
-        let is_id = id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if has(view) || !is_id {
-            return self.explain_in(view, id);
-        }
-        let other = locked(&self.known)
-            .views
-            .iter()
-            .rev()
-            .map(|(_, _, view)| Arc::clone(view))
-            .find(|view| has(view));
-        self.explain_in(&*other?, id)
-    }
-
-    fn explain_in(&self, view: &Snapshot, text: &str) -> Option<Explanation> {
-        self.explanations(view, text).into_iter().next()
-    }
-
-    /// Explains the endpoints that a text means: a name, an id, a path or a URL. Empty if it means none.
-    ///
-    /// ```
-    /// use api_patterns::{InputFormat, LiveCaptures, Options, Scope};
-    ///
-    /// let paths = vec!["fixtures/demo.mitm".into()];
-    /// let captures = LiveCaptures::new(paths, InputFormat::Detect, Options::default());
-    /// let view = captures.view(&Scope::default(), &())?;
-    /// let found = captures.explanations(&view, "GET https://api.shop.example/v1/users/7");
-    /// assert_eq!(found[0].pattern.endpoint, "GET /v1/users/{user_id}");
-    /// # Ok::<(), api_patterns::Error>(())
-    /// ```
-    pub fn explanations(&self, view: &Snapshot, text: &str) -> Vec<Explanation> {
-        let mut options = self.options.clone();
-        options.report.explain = Some(text.to_owned());
-        options.decide(&view.state).explanations
-    }
-
-    /// Returns the compat answer about the current captures. Captured words are changed if they
-    /// would control a terminal, are longer than 240 bytes, or look like a secret.
-    ///
-    /// ```
-    /// use api_patterns::{InputFormat, LiveCaptures, Options};
-    ///
-    /// let paths = vec!["fixtures/demo.mitm".into()];
-    /// let captures = LiveCaptures::new(paths, InputFormat::Detect, Options::default());
-    /// let answer = captures.compat_answer(None, Some(10), &())?;
-    /// assert_eq!(answer.flows, 10);
-    /// # Ok::<(), api_patterns::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// Fails as [`view`](Self::view) does, and if the original tool raises an exception for a flow.
-    pub fn compat_answer(
-        &self,
-        domain: Option<&str>,
-        limit: Option<i64>,
-        monitor: &dyn Monitor,
-    ) -> Result<CompatAnswer, Error> {
-        let known = &mut *self.wait(monitor)?;
-        known.all.refresh(monitor)?;
-        let key = (known.all.generation(), domain.map(str::to_owned), limit);
-        if let Some((_, answer)) = known.answers.iter().find(|(asked, _)| *asked == key) {
-            return Result::clone(answer);
-        }
-        let live = known.original.get_or_insert_with(|| {
-            Live::new(self.paths.clone(), self.format, self.options.clone(), CompatRows::default)
-        });
-        live.refresh(monitor)?;
-        let rows = live.total();
-        // The original tool holds every flow in memory. If there are many flows, read them again
-        // the next time.
-        if rows.len() > limits::MAX_CACHED_COMPAT_ROWS {
-            known.original = None;
-        }
-        let answer = rows.answer(
-            domain,
-            limit,
-            Some(Redaction {
-                word: |word, requests| {
-                    let shown = masked::short_word(word, requests, limits::MAX_SHOWN_BYTES);
-                    shown.into_owned().into_bytes()
-                },
-                id: |id| masked::flow_id(id).into_owned().into_bytes(),
-            }),
-        );
-        keep_last(&mut known.answers, (key, Arc::new(answer.clone())), limits::MAX_CACHED_REPORTS);
-        answer
-    }
-
     fn decide<S: crate::engine::fold::FlowCollector + Clone + Sync>(
         &self,
         state: Patterns,
@@ -496,34 +334,6 @@ impl LiveCaptures {
     }
 }
 
-impl CacheState {
-    fn view(&self, scope: &Scope, generation: u64) -> Option<Arc<Snapshot>> {
-        let found = self.views.iter().find(|(asked, at, _)| asked == scope && *at == generation);
-        found.map(|(_, _, view)| Arc::clone(view))
-    }
-
-    fn keep(&mut self, scope: Scope, generation: u64, view: Snapshot) -> Arc<Snapshot> {
-        let view = Arc::new(view);
-        self.views.push((scope, generation, Arc::clone(&view)));
-        if self.views.len() > limits::MAX_CACHED_REPORTS {
-            // Every query requests the view of everything first, so keep it.
-            let is_needed = |(scope, at, _): &(Scope, u64, Arc<Snapshot>)| {
-                *scope == Scope::default() && *at == self.all.generation()
-            };
-            let first = self.views.iter().position(|view| !is_needed(view)).unwrap_or_default();
-            self.views.remove(first);
-        }
-        view
-    }
-}
-
-fn keep_last<T>(list: &mut Vec<T>, entry: T, most: usize) {
-    list.push(entry);
-    if list.len() > most {
-        list.remove(0);
-    }
-}
-
 /// Waits for the call that reads the captures now, up to a maximum time. A capture on a disk that
 /// does not answer then blocks only one call.
 fn wait_for<'m, T>(
@@ -550,35 +360,6 @@ fn wait_for<'m, T>(
     }
 }
 
-/// Returns `true` if the report of all flows cannot answer for the scope: if a limit excludes some
-/// flows, and if flows of the domain were merged into the rest of the hosts or into a group of
-/// hosts.
-fn needs_own_flows(scope: &Scope, all: &Report) -> bool {
-    let in_scope = |host: &str| scope.domain.as_ref().is_none_or(|domain| is_host_in(host, domain));
-    let flows = || -> u64 {
-        let patterns = all.patterns.iter().filter(|pattern| in_scope(&pattern.host));
-        patterns.map(|pattern| pattern.request_count).sum()
-    };
-    let is_of_several = |host: &str| host == OTHER_HOSTS || (host.contains('{') && in_scope(host));
-    let is_hidden = || all.patterns.iter().any(|pattern| is_of_several(&pattern.host));
-    match (&scope.domain, scope.limit) {
-        (Some(domain), None) if domain == OTHER_HOSTS => false,
-        (Some(_), _) if is_hidden() => true,
-        (_, limit) => limit.is_some_and(|limit| limit < flows()),
-    }
-}
-
-/// The domains that contain exactly the hosts of both `domains` (all hosts if empty) and `domain`.
-fn intersect_domains(domains: &[String], domain: &str) -> Vec<String> {
-    if domains.is_empty() || domains.iter().any(|outer| is_host_in(domain, outer)) {
-        return vec![domain.to_owned()];
-    }
-    let inside: Vec<String> =
-        domains.iter().filter(|inner| is_host_in(inner, domain)).cloned().collect();
-    // No host has this name, so no flow is selected.
-    if inside.is_empty() { vec!["\0".to_owned()] } else { inside }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -598,14 +379,5 @@ mod tests {
         assert!(error.is_canceled());
         drop(stuck);
         captures.view(&Scope::default(), &()).unwrap();
-    }
-
-    #[test]
-    fn what_the_operator_leaves_out_stays_out() {
-        let domains = ["example.com".to_owned(), "api.other.org".to_owned()];
-        assert_eq!(intersect_domains(&[], "a.b"), ["a.b"]);
-        assert_eq!(intersect_domains(&domains, "api.example.com"), ["api.example.com"]);
-        assert_eq!(intersect_domains(&domains, "other.org"), ["api.other.org"]);
-        assert_eq!(intersect_domains(&domains, "third.net"), ["\0"]);
     }
 }

@@ -10,9 +10,9 @@ use crate::sketch::{DistinctCounter, KeepsNames, Merge, stable_hash};
 use crate::template::body_evidence::NodeBodies;
 use crate::template::segment::SegmentKind;
 use crate::template::trie::bounds::LEVEL_LAST;
-use crate::template::trie::{
-    HostTrie, Leaf, LiteralChild, Node, Trie, TrieBounds, UNKNOWN, ValuesChild, is_known, rank,
-};
+use crate::template::trie::edge::is_known;
+use crate::template::trie::node::{Leaf, LiteralChild, Node, UNKNOWN, ValuesChild, rank};
+use crate::template::trie::{HostTrie, Trie, TrieBounds};
 
 /// A node, followed by its children in pre-order: first the literals, then the values.
 #[derive(Serialize, Deserialize)]

@@ -4,7 +4,7 @@
 use crate::limits;
 use crate::simd::is_same;
 use crate::sketch::{Merge, stable_hash};
-use crate::template::trie::{Leaf, Node};
+use crate::template::trie::node::{Leaf, Node};
 
 /// Returns `true` for methods in the IANA HTTP Method Registry and for methods that caches use.
 fn is_registered_method(method: &[u8]) -> bool {

@@ -3,9 +3,9 @@
 use crate::sketch::{DistinctCounter, KeepsNames, Merge, fmix64, merge_option, stable_hash};
 use crate::template::segment::{PLAIN_FRAME, Segment, SegmentKind};
 use crate::template::trie::bounds::{LEVEL_ONE_KIND, NodeBounds, depth_at, names_at};
-use crate::template::trie::{
-    HostTrie, KNOWN_BITS, LiteralChild, Node, Trie, UNKNOWN, ValuesChild, ValuesKey, stays,
-};
+use crate::template::trie::edge::{KNOWN_BITS, ValuesKey, stays};
+use crate::template::trie::node::{LiteralChild, Node, UNKNOWN, ValuesChild};
+use crate::template::trie::{HostTrie, Trie};
 
 impl<T: Merge + Default + KeepsNames> Merge for Trie<T> {
     fn merge(&mut self, other: Self) {
