@@ -1,13 +1,14 @@
 //! Implementation of the tools, from arguments to answer. Authorization is in `authorization`.
 
 mod definitions;
+mod page_cursor;
+mod tool_answer;
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rmcp::model::{CallToolResult, ContentBlock};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -29,6 +30,8 @@ use crate::mcp::tools::definitions::{
     COMPARE_CAPTURES, EXPLAIN_URL, GET_API_PATTERNS, GET_AUTH, GET_OPENAPI, GET_SAMPLE, GET_SCHEMA,
     SEARCH_ENDPOINTS,
 };
+use crate::mcp::tools::page_cursor::PageCursor;
+pub(super) use crate::mcp::tools::tool_answer::Answer;
 use crate::mcp::{messages, paging};
 use crate::report::{Pattern, Totals};
 use crate::schema::Schemas;
@@ -72,42 +75,6 @@ struct ReportedProblems {
     /// Sequence number of the view that had these problems.
     sequence: u64,
     problems: BTreeSet<String>,
-}
-
-/// A tool result, with the length of its text in bytes.
-#[derive(Clone, Debug)]
-pub(super) struct Answer {
-    pub(super) result: CallToolResult,
-    pub(super) bytes: usize,
-}
-
-impl Answer {
-    /// Creates an error answer with a sentence that says what to do instead.
-    pub(super) fn error(sentence: impl Into<String>) -> Self {
-        let sentence = sentence.into();
-        Self {
-            bytes: sentence.len(),
-            result: CallToolResult::error(vec![ContentBlock::text(sentence)]),
-        }
-    }
-
-    /// Creates an answer with identical JSON as structured content and as text. Only the text keeps the order of the
-    /// fields, totals first.
-    fn new<T: Serialize>(answer: &T) -> Self {
-        // Serializing plain data into memory cannot fail.
-        let text = serde_json::to_string(answer).expect("plain data in memory is serialized");
-        Self::of_text(
-            text,
-            serde_json::to_value(answer).expect("plain data in memory is serialized"),
-        )
-    }
-
-    fn of_text(text: String, structured: Value) -> Self {
-        let bytes = text.len();
-        let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
-        result.structured_content = Some(structured);
-        Self { result, bytes }
-    }
 }
 
 impl ToolHandler {
@@ -511,33 +478,6 @@ fn in_words(error: &Error) -> String {
         error.to_string()
     } else {
         messages::FAILED.to_owned()
-    }
-}
-
-/// Position at which a page of an answer ended.
-struct PageCursor {
-    view: u64,
-    question: u64,
-    start: usize,
-}
-
-impl std::fmt::Display for PageCursor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:016x}{:08x}-{:x}", self.view, self.question, self.start)
-    }
-}
-
-impl PageCursor {
-    fn parse(text: &str) -> Option<Self> {
-        let (known, start) = text.split_once('-')?;
-        let number = |text: Option<&str>| u64::from_str_radix(text?, 16).ok();
-        let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-        (is_hex && known.len() == 24).then_some(())?;
-        Some(Self {
-            view: number(known.get(..16))?,
-            question: number(known.get(16..))?,
-            start: usize::from_str_radix(start, 16).ok()?,
-        })
     }
 }
 

@@ -4,18 +4,18 @@
 pub(crate) mod bodies;
 mod candidate;
 mod sharing;
+mod spellings;
 mod structure;
 
 pub(crate) use candidate::{Candidate, LeafStats};
 
-use std::collections::BTreeMap;
-
 use crate::math::{ln, ln1};
 use crate::sketch::stable_hash;
-use crate::template::features::{Feature as F, Features, is_qualified_name, rarity, ratio, shape};
+use crate::template::context::spellings::{Spellings, first_of, last_of};
+use crate::template::features::{Feature as F, Features, is_qualified_name, rarity, ratio};
 use crate::template::host::HostIndex;
 use crate::template::node_group::NodeGroup;
-use crate::template::segment::{Segment, SegmentKind, substitute_foreign_letters};
+use crate::template::segment::{Segment, SegmentKind};
 use crate::template::trie::{Node, ValuesChild};
 use crate::template::vocabulary::words_of;
 use crate::template::{Part, Template};
@@ -145,46 +145,6 @@ pub(crate) struct StaticContext {
 /// (key, index of the sibling, weight), sorted.
 type Keys = Vec<(u64, usize, f64)>;
 
-/// Spelling of the candidates, and frequencies of spellings among the voting ones.
-struct Spellings {
-    /// Words and shape per candidate.
-    each: Vec<(Vec<String>, Vec<u8>)>,
-    kinds: BTreeMap<SegmentKind, usize>,
-    shapes: BTreeMap<Vec<u8>, usize>,
-    first_words: BTreeMap<String, usize>,
-    last_words: BTreeMap<String, usize>,
-    /// Number of candidates per word.
-    words: BTreeMap<String, usize>,
-}
-
-impl Spellings {
-    fn of<T>(candidates: &[Candidate<'_, T>]) -> Self {
-        let mut writing = Self {
-            each: Vec::with_capacity(candidates.len()),
-            kinds: BTreeMap::new(),
-            shapes: BTreeMap::new(),
-            first_words: BTreeMap::new(),
-            last_words: BTreeMap::new(),
-            words: BTreeMap::new(),
-        };
-        for candidate in candidates {
-            let core = substitute_foreign_letters(candidate.segment.core);
-            let (words, shape) = (words_of(&core), shape(&core));
-            if candidate.votes && !candidate.is_date() {
-                *writing.kinds.entry(candidate.segment.kind).or_default() += 1;
-                *writing.shapes.entry(shape.clone()).or_default() += 1;
-                *writing.first_words.entry(first_of(&words)).or_default() += 1;
-                *writing.last_words.entry(last_of(&words)).or_default() += 1;
-                for word in &words {
-                    *writing.words.entry(word.clone()).or_default() += 1;
-                }
-            }
-            writing.each.push((words, shape));
-        }
-        writing
-    }
-}
-
 impl SiblingTotals {
     /// Expected number of other candidates that are lexically names and are values. `guess` is the
     /// probability of the candidate itself.
@@ -197,14 +157,6 @@ impl SiblingTotals {
 #[expect(clippy::cast_precision_loss, reason = "logarithms and shares of counts need no more")]
 fn float(count: u64) -> f64 {
     count as f64
-}
-
-fn first_of(words: &[String]) -> String {
-    words.first().cloned().unwrap_or_default()
-}
-
-fn last_of(words: &[String]) -> String {
-    words.last().cloned().unwrap_or_default()
 }
 
 /// Returns `true` for a service name in the style of gRPC and Connect: a package, and a capitalised
