@@ -8,9 +8,9 @@ use indexmap::IndexMap;
 use crate::flow::operation::{is_persisted_name, parse_key};
 use crate::flow::text;
 use crate::patterns::aggregate::{Aggregate, CountedName};
-use crate::patterns::endpoint::Endpoint;
 use crate::patterns::endpoint::query_parameters::QueryParameter;
 use crate::patterns::endpoint::request_contexts::RequestContexts;
+use crate::patterns::endpoint::{Endpoint, EndpointSection};
 use crate::patterns::names;
 use crate::report::bodies::BodySummaries;
 use crate::report::endpoint_class::{EndpointClass, class_of};
@@ -72,10 +72,12 @@ pub(crate) fn pattern_of(
     }
     let shown = endpoint.finish();
     let requests = shown.counts.requests;
+    let existing = existing_requests(seen);
+    let judged = existing.as_ref().map_or(&shown, |existing| existing);
     let mut template = template.clone();
     // Paths with and without a trailing slash are one endpoint, shown in the more frequent form.
     template.trailing_slash =
-        !template.parts.is_empty() && shown.counts.trailing_slash * 2 > requests;
+        !template.parts.is_empty() && judged.counts.trailing_slash * 2 > judged.counts.requests;
     let operation = parse_key(operation).map(|(_, name)| name);
     let id = identity(method, host.name, &template, operation);
     let names = &host.names;
@@ -103,7 +105,7 @@ pub(crate) fn pattern_of(
     let query = query_parameters(&shown.query_parameters, requests, names);
     let query_params = query.iter().map(|parameter| parameter.name.clone()).collect();
     parameters.extend(query);
-    let class = class_of((&method, operation.is_some(), &path_pattern), &shown);
+    let class = class_of((&method, operation.is_some(), &path_pattern), judged);
 
     let pattern = Pattern {
         id,
@@ -134,6 +136,22 @@ pub(crate) fn pattern_of(
         party: Party::default(),
     };
     DescribedEndpoint { pattern, class, contexts: shown.request_contexts }
+}
+
+/// What the requests show that did not get 404 alone, beside others that did: words of a scan, with a slash behind them and
+/// answered with a page, say nothing of what exists. `None` if there are no such two kinds.
+fn existing_requests(seen: &[&Endpoint]) -> Option<EndpointSection> {
+    let is_found = |seen: &&&Endpoint| seen.status_codes.not_found() < seen.counts.responses.max(1);
+    let requests = |part: &&Endpoint| part.counts.requests;
+    let all: u64 = seen.iter().map(requests).sum();
+    let found: u64 = seen.iter().filter(is_found).map(requests).sum();
+    // Fewer cannot outvote the others.
+    if found == 0 || found * 2 > all {
+        return None;
+    }
+    let mut existing = Endpoint::default();
+    seen.iter().filter(is_found).for_each(|part| existing.merge((*part).clone()));
+    Some(existing.finish())
 }
 
 /// The id of an endpoint. It is a hash of the captured words, not of the displayed ones, so that

@@ -196,24 +196,31 @@ fn a_scan_changes_neither_kind_nor_name_nor_samples_of_values() {
             let id = format!("real-{id}");
             flow.id = id.as_bytes();
             flow.started = Some(1);
-            flow.response = Some(Response { status: 200, ..Response::default() });
+            flow.response = Some(Response {
+                status: 200,
+                content_type: Some(b"application/json"),
+                ..Response::default()
+            });
             patterns.observe(&flow);
         }
         for n in 0..words {
             let url = format!(
-                "https://api.example/users/{}{}",
+                "https://api.example/users/{}{}/",
                 NOUNS[n % 50],
                 VERBS[n / 50 % VERBS.len()]
             );
             let mut flow = Flow::new("GET", &url).unwrap();
             flow.started = Some(2);
-            flow.response = Some(Response { status: 404, ..Response::default() });
+            let content_type = Some(&b"text/html"[..]);
+            flow.response = Some(Response { status: 404, content_type, ..Response::default() });
             patterns.observe(&flow);
         }
         let report = patterns.report();
-        let found = report.patterns.iter().find(|pattern| pattern.endpoint.contains("{user_id}"));
+        let found =
+            report.patterns.iter().find(|pattern| pattern.endpoint == "GET /users/{user_id}");
         let found = found.unwrap_or_else(|| panic!("{words} words: {report:#?}"));
         assert!(found.sample_flow_ids.iter().all(|id| id.starts_with("real-")), "{found:?}");
+        assert_eq!(found.class.name(), "api", "{found:?}");
         found.parameters[0].kind.clone()
     };
     // Nine words are kept, and of a thousand most are folded.

@@ -58,7 +58,7 @@ const OPEN_HEADERS: [&str; 27] = [
 ];
 
 /// Words in names whose values identify a client or a person.
-const IDENTIFYING: [&str; 25] = [
+const IDENTIFYING: [&str; 42] = [
     "auth",
     "authentication",
     "authorization",
@@ -84,6 +84,23 @@ const IDENTIFYING: [&str; 25] = [
     "token",
     "xsrf",
     "apikey",
+    "accesscode",
+    "activationcode",
+    "authcode",
+    "backupcode",
+    "confirmationcode",
+    "csc",
+    "cvc",
+    "cvv",
+    "mfa",
+    "onetimecode",
+    "recoverycode",
+    "resetcode",
+    "securitycode",
+    "smscode",
+    "totp",
+    "verificationcode",
+    "bearer",
 ];
 
 /// Words of names whose values are personal.
@@ -193,7 +210,9 @@ impl Secrets {
         match value {
             Value::Object(members) => {
                 let members = members.into_iter().map(|(key, value)| {
-                    let is_secret = is_secret || is_named_secret(key.as_bytes());
+                    let is_secret = is_secret
+                        || is_named_secret(key.as_bytes())
+                        || is_code(key.as_bytes(), &value);
                     (self.key(key.as_bytes()).into_owned(), self.hidden_json(value, is_secret))
                 });
                 Value::Object(members.collect())
@@ -224,9 +243,35 @@ fn is_named_secret(name: &[u8]) -> bool {
     NameKind::of(name).is_some() || has(&IDENTIFYING) || has(&PERSONAL)
 }
 
+/// Returns `true` for a credential by its key, such as `code`, that is written in digits: one that was sent to a phone.
+fn is_code(key: &[u8], value: &Value) -> bool {
+    let digits = |text: &str| text.len() >= 4 && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_credential(key) && value.as_str().is_some_and(digits)
+}
+
+/// Returns `true` if a text holds JSON in which a value is hidden, as it is or percent-encoded.
+fn holds_hidden_json(text: &[u8]) -> bool {
+    let decoded: Cow<'_, [u8]> = percent_encoding::percent_decode(text).into();
+    let is_json = matches!(decoded.trim_ascii_start(), [b'{' | b'[', ..]);
+    let Some(value) = is_json.then(|| serde_json::from_slice::<Value>(&decoded).ok()).flatten()
+    else {
+        return false;
+    };
+    Secrets::Masked.hidden_json(value.clone(), false) != value
+}
+
+/// Returns `true` for a sentence that says a credential: `the password is swordfish`, `token: abc`, `Bearer abc`.
+fn says_credential(text: &[u8]) -> bool {
+    let text = text.to_ascii_lowercase();
+    let holds = |needle: &str| memchr::memmem::find(&text, needle.as_bytes()).is_some();
+    let says =
+        |word: &&str| [" is ", ":", "="].iter().any(|behind| holds(&format!("{word}{behind}")));
+    text.starts_with(b"bearer ") || text.starts_with(b"basic ") || IDENTIFYING.iter().any(says)
+}
+
 /// Returns `true` for a value that is neither secret nor personal by how it looks.
 fn is_open(value: &[u8]) -> bool {
-    if value.len() > MAX_SHOWN_BYTES {
+    if value.len() > MAX_SHOWN_BYTES || holds_hidden_json(value) || says_credential(value) {
         return false;
     }
     let is_plain_format = match StringFormat::of(value) {
@@ -293,6 +338,32 @@ mod tests {
         assert_eq!(header("Content-Type", "application/json"), "application/json");
         assert_eq!(header("User-Agent", "app/1.0 (ada@example.com)"), "[masked]");
         assert_eq!(header("X-Page", "2"), "2");
+    }
+
+    #[test]
+    fn codes_and_credentials_inside_of_texts_are_hidden() {
+        let shown = |value: serde_json::Value| Secrets::Masked.json(value);
+        let mask = |value: &str| serde_json::json!({ "x": value });
+        for hidden in [
+            "{\"password\":\"qpw\"}",
+            "%7B%22password%22%3A%22qpw%22%7D",
+            "my password is swordfish",
+            "Bearer a.b.c",
+        ] {
+            assert_eq!(shown(mask(hidden)), mask(MASK), "{hidden}");
+        }
+        for open in ["{\"page\":2}", "[1, 2]", "active"] {
+            assert_eq!(shown(mask(open)), mask(open));
+        }
+        for key in ["cvv", "cvc", "security_code", "mfa", "code", "verificationCode"] {
+            let hidden = shown(serde_json::json!({ key: "654321" }));
+            assert_eq!(hidden, serde_json::json!({ key: MASK }), "{key}");
+        }
+        assert_eq!(
+            shown(serde_json::json!({ "code": "USD" })),
+            serde_json::json!({ "code": "USD" })
+        );
+        assert_eq!(Secrets::Masked.form(b"cvv=123&page=2"), "cvv=[masked]&page=2");
     }
 
     #[test]
