@@ -382,6 +382,12 @@ impl EndpointRow {
     }
 }
 
+/// Returns `true` if an endpoint can be asked for by its name as it is shown: the name is whole, and the only one by `names`, the
+/// number of endpoints with each name.
+pub(super) fn is_name_enough(shown: &str, pattern: &Pattern, names: &BTreeMap<&str, u32>) -> bool {
+    shown == pattern.endpoint && names.get(shown) == Some(&1)
+}
+
 impl EndpointRow {
     /// Returns the row without the parts that its detail need not repeat: except with full detail the id where the
     /// endpoint is whole and only one of all has its name, and the host of the row above.
@@ -389,13 +395,13 @@ impl EndpointRow {
         mut self,
         pattern: &Pattern,
         detail: Detail,
-        is_only_one: bool,
+        names: &BTreeMap<&str, u32>,
         host_above: Option<&str>,
     ) -> Self {
         if !matches!(detail, Detail::Summary | Detail::Standard) {
             return self;
         }
-        if is_only_one && self.endpoint == pattern.endpoint {
+        if is_name_enough(&self.endpoint, pattern, names) {
             self.id.clear();
         }
         if host_above == Some(&pattern.host) {

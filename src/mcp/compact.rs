@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::flow::text;
 use crate::limits;
-use crate::mcp::answer::{Count, PatternsAnswer};
+use crate::mcp::answer::{Count, PatternsAnswer, is_name_enough};
 use crate::mcp::arguments::Detail;
 use crate::report::Pattern;
 
@@ -47,7 +47,7 @@ pub(super) fn compact_answer(
         if !is_summary {
             add_details(&mut line, pattern);
         }
-        if names.get(&*pattern.endpoint) != Some(&1) || endpoint != pattern.endpoint {
+        if !is_name_enough(&endpoint, pattern, names) {
             write!(line, " id={}", pattern.id).unwrap_or_default();
         }
         line.push('\n');

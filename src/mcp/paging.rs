@@ -128,8 +128,7 @@ fn rows_within(
     let mut host_above = None;
     for pattern in patterns {
         let row = EndpointRow::new(pattern, detail, false);
-        let is_only_one = names.get(&*pattern.endpoint) == Some(&1);
-        let row = row.without_repetition(pattern, detail, is_only_one, host_above);
+        let row = row.without_repetition(pattern, detail, names, host_above);
         host_above = Some(&*pattern.host);
         let bytes = bytes_of(&row) + 1;
         if used + bytes > room {

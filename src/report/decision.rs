@@ -22,7 +22,8 @@ use crate::template::decide::decide;
 use crate::template::decided::{CloseCall, DecidedNode};
 use crate::template::model::Model;
 use crate::template::property_rules::PropertyRule;
-use crate::template::user_rules::{MatchedRules, RuleClassifier};
+use crate::template::user_rules::MatchedRules;
+use crate::template::user_rules::rule_classifier::RuleClassifier;
 use crate::template::variable::Variable;
 
 /// Result of [`Patterns::decide`]: the report, and data derived from the same decisions.

@@ -73,7 +73,7 @@ pub(crate) fn pattern_of(
     let shown = endpoint.finish();
     let requests = shown.counts.requests;
     let existing = existing_requests(seen);
-    let judged = existing.as_ref().map_or(&shown, |existing| existing);
+    let judged = existing.as_ref().unwrap_or(&shown);
     let mut template = template.clone();
     // Paths with and without a trailing slash are one endpoint, shown in the more frequent form.
     template.trailing_slash =
@@ -138,8 +138,8 @@ pub(crate) fn pattern_of(
     DescribedEndpoint { pattern, class, contexts: shown.request_contexts }
 }
 
-/// What the requests show that did not get 404 alone, beside others that did: words of a scan, with a slash behind them and
-/// answered with a page, say nothing of what exists. `None` if there are no such two kinds.
+/// The statistics of an endpoint without the leaves that only got 404, where these have half of the requests or more: a scan
+/// must not decide whether the endpoint ends in a slash, or is a page. `None` where all requests can decide.
 fn existing_requests(seen: &[&Endpoint]) -> Option<EndpointSection> {
     let is_found = |seen: &&&Endpoint| seen.status_codes.not_found() < seen.counts.responses.max(1);
     let requests = |part: &&Endpoint| part.counts.requests;

@@ -48,6 +48,11 @@ fn has(list: &str, text: &[u8]) -> bool {
     list.split_ascii_whitespace().any(|known| known.as_bytes().eq_ignore_ascii_case(text))
 }
 
+/// Returns `true` if all texts are codes of a list.
+fn are_all_in(list: usize, texts: &[&[u8]]) -> bool {
+    texts.iter().all(|text| has(LISTS[list], text))
+}
+
 /// Returns the list of an earlier parameter, `currency` or `from_currency`, that all of some texts belong to.
 pub(crate) fn list_of_second<'p>(
     mut earlier: impl Iterator<Item = &'p str>,
@@ -56,8 +61,7 @@ pub(crate) fn list_of_second<'p>(
     earlier.find_map(|name| {
         let list = name.strip_prefix("from_").unwrap_or(name);
         let at = PARAMETERS.iter().position(|known| *known == list)?;
-        let all = !texts.is_empty() && texts.iter().all(|text| has(LISTS[at], text));
-        all.then_some(PARAMETERS[at])
+        (!texts.is_empty() && are_all_in(at, texts)).then_some(PARAMETERS[at])
     })
 }
 
@@ -66,15 +70,11 @@ pub(crate) fn name_of(texts: &[&[u8]]) -> Option<&'static str> {
     if texts.len() < 2 {
         return None;
     }
-    let all_in = |list: &str| texts.iter().all(|text| has(list, text));
+    // Languages are written in lower case.
     let are_lower = texts.iter().all(|text| text.iter().all(u8::is_ascii_lowercase));
-    if are_lower && all_in(LANGUAGES) {
-        Some("locale")
-    } else if all_in(COUNTRIES) {
-        Some("country")
-    } else if all_in(CURRENCIES) {
-        Some("currency")
-    } else {
-        None
-    }
+    let may_be = |list: &usize| LISTS[*list] != LANGUAGES || are_lower;
+    (0..LISTS.len())
+        .filter(may_be)
+        .find(|list| are_all_in(*list, texts))
+        .map(|list| PARAMETERS[list])
 }

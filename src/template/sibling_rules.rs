@@ -34,8 +34,8 @@ const MIN_KEYWORD_RATIO: u64 = 5;
 /// Words beside ids that may be keywords; where there are more, words are values as well.
 const MAX_KEYWORDS: usize = 3;
 
-/// Ids for each word beside them, for the words to be keywords where the ids are numbers. On the recorded APIs 56 such words
-/// are names, and 4 are values.
+/// Ids for each word beside them, for the words to be keywords where the ids are numbers. On the recorded APIs and sessions, 56
+/// words that were answered beside three and more numbers are names, and 2 are values.
 const MIN_IDS_PER_KEYWORD: u64 = 2;
 
 /// Minimum length of a keyword beside numbers, in bytes: `/packages/3f/de` are parts of a hash.

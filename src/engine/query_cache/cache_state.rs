@@ -1,4 +1,4 @@
-//! What is kept between queries: states of the captures, the views that were decided of them, answers.
+//! The state of a query cache: what was read of the captures, the snapshots that were decided from it, and the answers of compat.
 
 use std::sync::Arc;
 

@@ -17,8 +17,8 @@ use crate::report::masked;
 
 impl LiveCaptures {
     /// Explains one endpoint of a view by its id, its name, a path or a URL: the pattern, and the decisions on its path that
-    /// were close. An endpoint of an earlier view that is still kept is found as well. `None` if
-    /// there is no such endpoint.
+    /// were close. An endpoint of an earlier view that is still kept is found as well. Returns `None` if no kept view has the
+    /// endpoint.
     ///
     /// ```
     /// use api_patterns::{InputFormat, LiveCaptures, Options, Scope};

@@ -65,20 +65,21 @@ impl<'t, T: LeafStats> Unanswered<'t, T> {
         &self,
         variables: &BTreeMap<VariableKey, OpenVariable<'t, T>>,
     ) -> BTreeMap<VariableKey, Box<[u8]>> {
-        let mut scanned = BTreeMap::new();
-        for (key, (variable, _)) in variables.iter().filter(|(key, _)| !key.rest && !key.pinned) {
-            let Some(frame) = variable.shared_frame(key) else { continue };
-            let misfits = |text: &[u8]| !fits_frame(&frame, text);
-            let words =
-                self.candidates.iter().filter(|(of, word, _)| of == key && misfits(word.text));
-            let values =
-                self.values.iter().filter(|(of, child)| of == key && misfits(&child.frame));
-            let segments = words.count() as u64
-                + values.map(|(_, child)| child.distinct.estimate()).sum::<u64>();
-            if segments >= MIN_SEGMENTS_OF_SCAN {
-                scanned.insert(key.clone(), frame);
-            }
+        // Text and number of segments, by key.
+        let mut tried: BTreeMap<&VariableKey, Vec<(&[u8], u64)>> = BTreeMap::new();
+        for (key, word, _) in &self.candidates {
+            tried.entry(key).or_default().push((word.text, 1));
         }
-        scanned
+        for (key, child) in &self.values {
+            tried.entry(key).or_default().push((&child.frame, child.distinct.estimate()));
+        }
+        let frame_of = |(key, tried): (&VariableKey, Vec<(&[u8], u64)>)| {
+            let (variable, _) = variables.get(key).filter(|_| !key.rest && !key.pinned)?;
+            let frame = variable.shared_frame(key)?;
+            let misfits = tried.iter().filter(|(text, _)| !fits_frame(&frame, text));
+            let segments: u64 = misfits.map(|(_, segments)| segments).sum();
+            (segments >= MIN_SEGMENTS_OF_SCAN).then(|| (key.clone(), frame))
+        };
+        tried.into_iter().filter_map(frame_of).collect()
     }
 }

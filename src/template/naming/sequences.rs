@@ -64,21 +64,19 @@ pub(super) fn name_from_position<T>(
                 Part::Parameter { names, .. } => &names[..],
                 Part::Literal { .. } => &[],
             });
-            match codes::list_of_second(earlier.map(String::as_str), &variable.texts) {
-                Some("locale") => return Some("to_locale".to_owned()),
-                Some("country") => return Some("to_country".to_owned()),
-                Some("currency") => return Some("to_currency".to_owned()),
-                _ => {}
+            let earlier = earlier.map(String::as_str);
+            if let Some(list) = codes::list_of_second(earlier, &variable.texts) {
+                return Some(format!("to_{list}"));
             }
             let next = texts_below(below)?;
-            let code = code_of(variable).filter(|code| codes::name_of(&next) == Some(code));
-            match code {
-                Some("locale") => "from_locale",
-                Some("country") => "from_country",
-                Some("currency") => "from_currency",
-                _ if are_degrees(&variable.texts, 90.0) && are_degrees(&next, 180.0) => "lat",
-                _ => return None,
+            if let Some(list) = code_of(variable).filter(|list| codes::name_of(&next) == Some(list))
+            {
+                return Some(format!("from_{list}"));
             }
+            if !are_degrees(&variable.texts, 90.0) || !are_degrees(&next, 180.0) {
+                return None;
+            }
+            "lat"
         }
         _ => return None,
     };

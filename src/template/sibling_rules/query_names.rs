@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::template::context::{Candidate, LeafStats, SiblingSet};
 
-/// Siblings with a query name of their own for them to be functions. On the recorded APIs and sessions 61 such words are names and
-/// none is a value.
+/// Siblings with a query name of their own for them to be functions. On recorded APIs, sessions and invented hosts 61 words
+/// of which three quarters have one are names, and none is a value.
 const MIN_FUNCTIONS: usize = 3;
 
 /// The words that take a query name that no sibling takes, if most words with query names do, and half of all words.
