@@ -362,9 +362,17 @@ fn write_explanations(
     if format != OutputFormat::Table {
         return ExplanationJson.write(explanations, out);
     }
-    let Some(width) = terminal_width() else { return ExplanationText.write(explanations, out) };
+    write_in_width(out, |out| ExplanationText.write(explanations, out))
+}
+
+/// Writes text whose lines are broken between words where the terminal is narrower.
+fn write_in_width(
+    out: &mut dyn Write,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let Some(width) = terminal_width() else { return write(out) };
     let mut text = Vec::new();
-    ExplanationText.write(explanations, &mut text)?;
+    write(&mut text)?;
     for line in String::from_utf8_lossy(&text).lines() {
         writeln!(out, "{}", messages::in_lines(line, width))?;
     }

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::cli::arguments::ExploreArguments;
 use crate::cli::exit::Exit;
-use crate::cli::follow::{followed, wait_for};
+use crate::cli::follow::await_capture;
 use crate::cli::messages::Messages;
 use crate::cli::progress::{ProgressMonitor, is_interrupted};
-use crate::cli::{Failure, is_colored, open, options_with};
+use crate::cli::{Failure, is_colored, open, open_captures, options_with};
 use crate::engine::{self, Analysis, Follower};
 use crate::error::Error;
 use crate::explorer::app::Explorer;
@@ -45,14 +45,13 @@ pub(super) fn explore(arguments: &ExploreArguments) -> Result<Exit, Failure> {
     let start = Instant::now();
     let monitor = ProgressMonitor::new(input.progress, selection.quiet);
     let (captures, traffic) = if arguments.follow {
-        let path = followed(&input.source.captures)?;
-        wait_for(path, selection.quiet);
-        if is_interrupted() {
+        let Some(path) = await_capture(&input.source.captures, selection.quiet)? else {
             return Ok(Exit::Nothing);
-        }
-        let mut follower = Follower::open(path, selection.input_format.into(), options.clone())?;
+        };
+        let mut follower = Follower::open(&path, selection.input_format.into(), options.clone())?;
         follower.poll(&monitor)?;
-        (open(input)?, Traffic::Followed(Box::new(follower)))
+        let captures = open_captures(std::slice::from_ref(&path), selection)?;
+        (captures, Traffic::Followed(Box::new(follower)))
     } else {
         let captures = open(input)?;
         let observed = engine::observe(&captures, &options, &monitor)?;

@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::cli::Failure;
 use crate::cli::arguments::{FailOn, FindingsArguments, FindingsFormat};
 use crate::cli::exit::Exit;
 use crate::cli::messages::complain;
+use crate::cli::{Failure, write_in_width};
 use crate::error::Error;
 use crate::finding::baseline::Baseline;
 use crate::finding::{FindingReport, Severity};
@@ -50,7 +50,11 @@ pub(super) fn write_findings(
             .map_err(|error| Error::io(&path.display().to_string(), "write", error))?;
     } else {
         let mut out = io::BufWriter::new(io::stdout().lock());
-        format.write(report, &mut out)?;
+        if matches!(arguments.format, FindingsFormat::Text) {
+            write_in_width(&mut out, |out| format.write(report, out))?;
+        } else {
+            format.write(report, &mut out)?;
+        }
         out.flush()?;
     }
     let least = match arguments.fail_on {

@@ -10,7 +10,7 @@ use crate::cli::arguments::{AnalyzeArguments, OutputFormat};
 use crate::cli::exit::Exit;
 use crate::cli::messages::{Messages, complain};
 use crate::cli::progress::{ProgressMonitor, is_interrupted};
-use crate::cli::{Failure, options, output, select};
+use crate::cli::{Failure, open_captures, options, output, select};
 use crate::engine::{Analysis, Change, Follower};
 use crate::error::Error;
 use crate::flow::text;
@@ -20,7 +20,6 @@ pub(super) const TICK: Duration = Duration::from_millis(50);
 
 pub(super) fn follow(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     let input = &arguments.input;
-    let path = followed(&input.source.captures)?;
     let on_terminal = io::stdout().is_terminal();
     let format = arguments.format();
     if !matches!(format, OutputFormat::Table | OutputFormat::Json)
@@ -31,13 +30,12 @@ pub(super) fn follow(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     }
     let start = Instant::now();
     let terminal = ProgressMonitor::new(input.progress, true);
-    wait_for(path, input.source.selection.quiet);
-    if is_interrupted() {
+    let selection = &input.source.selection;
+    let Some(path) = await_capture(&input.source.captures, selection.quiet)? else {
         return Ok(Exit::Nothing);
-    }
-    let mut follower =
-        Follower::open(path, input.source.selection.input_format.into(), options(input)?)?;
-    let captures = crate::cli::open(input)?;
+    };
+    let mut follower = Follower::open(&path, selection.input_format.into(), options(input)?)?;
+    let captures = open_captures(std::slice::from_ref(&path), selection)?;
     let interval = Duration::from_secs_f64(arguments.interval);
     let mut screen = Screen { lines: 0 };
     let mut is_first = true;
@@ -62,12 +60,19 @@ pub(super) fn follow(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     } else {
         show(&mut analysis, arguments, &mut screen)?;
     }
-    Ok(Messages::new(&captures, input.source.selection.quiet)
-        .report_analysis(&analysis, start.elapsed()))
+    Ok(Messages::new(&captures, selection.quiet).report_analysis(&analysis, start.elapsed()))
 }
 
-/// The one capture that can be followed.
-pub(super) fn followed(captures: &[PathBuf]) -> Result<&Path, Error> {
+/// Waits for the one capture to follow, as `tail -F` does, and returns its path: the file that was named, or the only file of a
+/// folder. Returns `None` if the user interrupted the wait.
+///
+/// # Errors
+///
+/// Fails if what was named is not one file or folder, and if the folder has several files.
+pub(super) fn await_capture(
+    captures: &[PathBuf],
+    is_quiet: bool,
+) -> Result<Option<PathBuf>, Error> {
     let [path] = captures else {
         return Err(Error::usage("--follow takes one capture"));
     };
@@ -75,25 +80,50 @@ pub(super) fn followed(captures: &[PathBuf]) -> Result<&Path, Error> {
         let why = "--follow takes a file; what comes through a pipe is read to its end without it";
         return Err(Error::usage(why));
     }
-    if path.is_dir() {
-        return Err(Error::usage(format!(
-            "--follow takes a file, and {} is a folder; name the capture in it, which need not be there yet, \
-             or serve the folder with api-patterns mcp, which reads what is added",
-            path.display()
-        )));
-    }
-    Ok(path)
-}
-
-/// Waits until there is a file, as `tail -F` does.
-pub(super) fn wait_for(path: &Path, is_quiet: bool) {
-    if !path.exists() && !is_quiet {
-        let what = format!("{} is not there yet; waiting for it, Ctrl-C ends", path.display());
-        complain(&text::printable(what.as_bytes()));
-    }
-    while !path.exists() && !is_interrupted() {
+    let mut is_said = is_quiet;
+    while !is_interrupted() {
+        if path.is_dir() {
+            if let Some(file) = only_file_of(path)? {
+                return Ok(Some(file));
+            }
+        } else if path.exists() {
+            return Ok(Some(path.clone()));
+        }
+        if !is_said {
+            let name = path.display();
+            let what = if path.is_dir() {
+                format!("{name}: no capture yet, waiting for one in this folder; Ctrl-C ends")
+            } else {
+                format!("{name} is not there yet; waiting for it, Ctrl-C ends")
+            };
+            complain(&text::printable(what.as_bytes()));
+            is_said = true;
+        }
         std::thread::sleep(TICK);
     }
+    Ok(None)
+}
+
+/// The only file with content in a folder; `None` while there is none. Hidden files are not captures.
+fn only_file_of(folder: &Path) -> Result<Option<PathBuf>, Error> {
+    let name = folder.display().to_string();
+    let entries = std::fs::read_dir(folder).map_err(|error| Error::io(&name, "read", error))?;
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            let is_hidden =
+                path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            !is_hidden && path.metadata().is_ok_and(|file| file.is_file() && file.len() > 0)
+        })
+        .collect();
+    if files.len() > 1 {
+        return Err(Error::usage(format!(
+            "--follow takes one file, and {name} has {}; name the capture in it, or serve the folder with api-patterns mcp, \
+             which reads what is added",
+            files.len()
+        )));
+    }
+    Ok(files.pop())
 }
 
 fn show(

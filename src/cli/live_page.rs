@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use crate::cli::arguments::ReportArguments;
 use crate::cli::exit::Exit;
-use crate::cli::follow::{TICK, followed, wait_for};
+use crate::cli::follow::{TICK, await_capture};
 use crate::cli::messages::{Messages, complain};
 use crate::cli::progress::{ProgressMonitor, is_interrupted};
 use crate::cli::report::{page_of, write_file};
-use crate::cli::{Failure, open, options, refuse_captures, select};
+use crate::cli::{Failure, open_captures, options, refuse_captures, select};
 use crate::engine::{Analysis, Change, Follower};
 use crate::error::Error;
 use crate::output::Output;
@@ -25,7 +25,6 @@ pub(super) fn serve(arguments: &ReportArguments) -> Result<Exit, Failure> {
     let address = arguments.live.listen.unwrap_or(any_port);
     let input = &arguments.input;
     let is_quiet = input.source.selection.quiet;
-    let path = followed(&input.source.captures)?;
     if let Some(output) = &arguments.output {
         refuse_captures("--output", output, &input.source.captures)?;
     }
@@ -34,12 +33,12 @@ pub(super) fn serve(arguments: &ReportArguments) -> Result<Exit, Failure> {
     options.report.near_misses = true;
     let start = Instant::now();
     let monitor = ProgressMonitor::new(input.progress, is_quiet);
-    wait_for(path, is_quiet);
-    if is_interrupted() {
+    let Some(path) = await_capture(&input.source.captures, is_quiet)? else {
         return Ok(Exit::Nothing);
-    }
-    let mut follower = Follower::open(path, input.source.selection.input_format.into(), options)?;
-    let captures = open(input)?;
+    };
+    let selection = &input.source.selection;
+    let mut follower = Follower::open(&path, selection.input_format.into(), options)?;
+    let captures = open_captures(std::slice::from_ref(&path), selection)?;
     follower.poll(&monitor)?;
     monitor.finish();
     let page_bytes = |mut analysis: Analysis, is_live: bool| {

@@ -3,7 +3,7 @@
 use crate::flow::Flow;
 use crate::sketch::stable_hash;
 
-/// A hash of an exchange: method, URL, times, status, size, and request headers.
+/// A hash of an exchange: method, URL, times, status, size, request headers, and where no time is known the request's body.
 ///
 /// Its text form is `record-` and twelve hexadecimal digits. It depends on the exchange alone, so that it is equal in every run, in
 /// any order, in any part of a capture and in any format. Exchanges that are equal in all of this have one id.
@@ -22,11 +22,19 @@ const MAX_VALUE_BYTES: usize = 24;
 /// Bytes of an exchange that are hashed. Method, URL and times come first.
 const MAX_HASHED_BYTES: usize = 512;
 
+/// Length of a target from which on it is hashed on its own, in bytes, because what tells exchanges apart can stand at its end.
+const MIN_LONG_TARGET_BYTES: usize = 256;
+
 impl RecordId {
     pub(crate) fn of(flow: &Flow<'_>) -> Self {
         let mut parts = HashedParts { bytes: [0; MAX_HASHED_BYTES], length: 0 };
         let response = flow.response.as_ref();
+        let long_target = (flow.target.len() >= MIN_LONG_TARGET_BYTES).then_some(&*flow.target);
+        let body = flow.started.is_none().then(|| flow.request_body.plain(|| false)).flatten();
+        let body = body.filter(|body| !body.is_empty());
         let numbers = [
+            long_target.map_or(0, stable_hash),
+            body.as_deref().map_or(0, stable_hash),
             u64::from(flow.port.unwrap_or_default()),
             flow.started.unwrap_or_default().cast_unsigned(),
             flow.duration.unwrap_or_default(),
@@ -106,6 +114,7 @@ pub(crate) fn is_record_id(id: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::Body;
 
     #[test]
     fn what_tells_exchanges_apart_tells_ids_apart() {
@@ -113,7 +122,9 @@ mod tests {
         let text = RecordId::of(&flow).text();
         assert_eq!(text.as_bytes(), RecordId::of(&flow.clone()).text().as_bytes());
         assert!(is_record_id(text.as_bytes()));
-        let changes: [fn(&mut Flow<'_>); 4] = [
+        let changes: [fn(&mut Flow<'_>); 6] = [
+            |flow| flow.request_body = Body::decoded(b"{\"x\":1}"),
+            |flow| flow.target = format!("/users/7?x={}2", "1".repeat(600)).into_bytes().into(),
             |flow| flow.method = b"PUT"[..].into(),
             |flow| flow.target = b"/users/7?x=2"[..].into(),
             |flow| flow.started = Some(1),

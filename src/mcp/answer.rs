@@ -19,6 +19,7 @@ use crate::report::branches::Branch;
 use crate::report::decision::NearMiss;
 use crate::report::endpoint_class::EndpointClass;
 use crate::report::party::Party;
+use crate::report::selection::EndpointOrder;
 use crate::report::{Latency, Parameter, Pattern, Sizes, Totals};
 
 /// The answer of `get_api_patterns`.
@@ -47,7 +48,7 @@ pub(super) struct PatternsAnswer {
     /// first page that is truncated.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) tree: Vec<BranchRow>,
-    /// Endpoints: of the captured application before third parties, calls of an API before pages and assets, the most-used first.
+    /// Endpoints, in the order that sort asks for.
     pub(super) patterns: Vec<EndpointRow>,
     /// Observed data, with format text: the lines; with detail compat: the array of mitmproxy-mcp as text.
     #[schemars(with = "String")]
@@ -389,6 +390,21 @@ pub(super) fn is_name_enough(shown: &str, pattern: &Pattern, names: &BTreeMap<&s
 }
 
 impl EndpointRow {
+    /// Returns the row with the number or time that its order compares, whatever the detail.
+    pub(super) fn with_sort_key(mut self, pattern: &Pattern, order: EndpointOrder) -> Self {
+        match order {
+            EndpointOrder::Requests | EndpointOrder::Path => {}
+            EndpointOrder::Errors => {
+                self.status_codes.clone_from(&pattern.status_codes);
+                self.failed_count = pattern.failed_count;
+            }
+            EndpointOrder::Latency => self.latency_ms.clone_from(&pattern.latency_ms),
+            EndpointOrder::Size => self.response_bytes.clone_from(&pattern.response_bytes),
+            EndpointOrder::Recent => self.last_seen.clone_from(&pattern.last_seen),
+        }
+        self
+    }
+
     /// Returns the row without the parts that its detail need not repeat: except with full detail the id where the
     /// endpoint is whole and only one of all has its name, and the host of the row above.
     pub(super) fn without_repetition(

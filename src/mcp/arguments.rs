@@ -14,8 +14,9 @@ use serde_json::{Map, Value};
 use crate::engine::Scope;
 use crate::flow::text;
 use crate::limits;
+use crate::report::Pattern;
 use crate::report::endpoint_class::EndpointClass;
-use crate::report::selection::Selection;
+use crate::report::selection::{EndpointOrder, Selection};
 
 /// The arguments of `get_api_patterns`.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
@@ -36,6 +37,14 @@ pub(super) struct PatternsArguments {
     pub(super) min_count: u64,
     /// Only endpoints of this class; api leaves out pages and their images, scripts and stylesheets.
     pub(super) only: ClassSelector,
+    /// Only endpoints with this text in their method, host or path, ignoring case.
+    pub(super) filter: String,
+    /// Which endpoints come first. Rows have what they are sorted by.
+    pub(super) sort: SortSelector,
+    /// Only the first N endpoints in that order. Default: all.
+    #[schemars(with = "u64", range(min = 1))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) top: Option<u64>,
     /// How much to say of each endpoint.
     pub(super) detail: Detail,
     /// How to say it.
@@ -56,6 +65,9 @@ impl Default for PatternsArguments {
             method: String::new(),
             min_count: 0,
             only: ClassSelector::All,
+            filter: String::new(),
+            sort: SortSelector::Requests,
+            top: None,
             detail: Detail::Standard,
             format: AnswerFormat::Json,
             max_bytes: limits::DEFAULT_ANSWER_BYTES as u64,
@@ -110,6 +122,39 @@ impl ClassSelector {
     }
 }
 
+/// An order of endpoints.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(super) enum SortSelector {
+    /// Of the captured application before third parties, calls of an API before pages and assets, the most-used first.
+    #[default]
+    Requests,
+    /// By path, then by method.
+    Path,
+    /// Most answers with 4xx, 5xx or none first.
+    Errors,
+    /// Slowest median first.
+    Latency,
+    /// Largest median of the response first.
+    Size,
+    /// Last seen first.
+    Recent,
+}
+
+impl SortSelector {
+    pub(super) fn order(self) -> EndpointOrder {
+        match self {
+            Self::Requests => EndpointOrder::Requests,
+            Self::Path => EndpointOrder::Path,
+            Self::Errors => EndpointOrder::Errors,
+            Self::Latency => EndpointOrder::Latency,
+            Self::Size => EndpointOrder::Size,
+            Self::Recent => EndpointOrder::Recent,
+        }
+    }
+}
+
 /// The form of an answer.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -128,6 +173,7 @@ pub(super) enum AnswerFormat {
 #[serde(deny_unknown_fields)]
 pub(super) struct EndpointArguments {
     /// The id of an endpoint in an answer of get_api_patterns, its name as in GET /users/{user_id}, or a path or URL of it.
+    #[serde(alias = "endpoint")]
     pub(super) id: String,
     /// The domain that the answer was asked for with, where it is not found without.
     #[serde(default)]
@@ -285,6 +331,9 @@ impl PatternsArguments {
                 "method must be one HTTP method, as in GET; leave it out for all".to_owned()
             );
         }
+        if self.top == Some(0) {
+            return Err("top must be a number from 1; leave it out for all endpoints".to_owned());
+        }
         check_max_bytes(self.max_bytes, "what does not fit follows with next_cursor")
     }
 
@@ -317,8 +366,20 @@ impl PatternsArguments {
             method: given(&self.method),
             min_count: self.min_count,
             class: self.only.class(),
-            text: None,
+            text: given(&self.filter),
         }
+    }
+
+    /// Returns the endpoints to answer with, in their order.
+    pub(super) fn selected<'r>(
+        &self,
+        selection: &Selection,
+        patterns: &'r [Pattern],
+    ) -> Vec<&'r Pattern> {
+        let mut selected = selection.ordered(patterns, self.sort.order());
+        let top = self.top.and_then(|top| usize::try_from(top).ok());
+        selected.truncate(top.unwrap_or(usize::MAX));
+        selected
     }
 }
 

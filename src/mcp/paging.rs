@@ -33,7 +33,7 @@ pub(super) fn patterns_answer(
     if view.is_narrowed {
         selection.domain = None;
     }
-    let mut selected = selection.of(&view.report.patterns);
+    let mut selected = arguments.selected(&selection, &view.report.patterns);
     let names_hosts_once = matches!(arguments.detail, Detail::Summary | Detail::Standard);
     if arguments.format == AnswerFormat::Text || names_hosts_once {
         keep_hosts_together(&mut selected);
@@ -68,7 +68,7 @@ pub(super) fn patterns_answer(
     let rest = selected.get(start..).unwrap_or_default();
     // Everything may fit on one page; then neither a tree nor a cursor is needed.
     let room = budget.saturating_sub(bytes_of(&answer));
-    let rows = rows_within(rest, arguments.detail, room, &names);
+    let rows = rows_within(rest, arguments, room, &names);
     if rows.len() == rest.len() {
         answer.returned = count(rest);
         answer.patterns = rows;
@@ -92,7 +92,7 @@ pub(super) fn patterns_answer(
     answer.next_cursor = Some(cursor_at(usize::MAX));
     answer.returned = answer.matched;
     let room = budget.saturating_sub(bytes_of(&answer));
-    answer.patterns = rows_within(rest, arguments.detail, room, &names);
+    answer.patterns = rows_within(rest, arguments, room, &names);
     let taken = answer.patterns.len();
     answer.returned = count(&rest[..taken]);
     if taken == rest.len() {
@@ -119,15 +119,17 @@ fn keep_hosts_together(selected: &mut [&Pattern]) {
 /// less detail. `names` counts the endpoints with each name.
 fn rows_within(
     patterns: &[&Pattern],
-    detail: Detail,
+    arguments: &PatternsArguments,
     room: usize,
     names: &BTreeMap<&str, u32>,
 ) -> Vec<EndpointRow> {
+    let detail = arguments.detail;
     let mut rows = Vec::new();
     let mut used = 0;
     let mut host_above = None;
     for pattern in patterns {
-        let row = EndpointRow::new(pattern, detail, false);
+        let row =
+            EndpointRow::new(pattern, detail, false).with_sort_key(pattern, arguments.sort.order());
         let row = row.without_repetition(pattern, detail, names, host_above);
         host_above = Some(&*pattern.host);
         let bytes = bytes_of(&row) + 1;

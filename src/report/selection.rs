@@ -108,14 +108,20 @@ impl Report {
 }
 
 impl Selection {
-    /// The selected endpoints of all hosts: those of first parties before others, calls of an API before pages and assets, and
-    /// those with most requests first.
+    /// Returns the selected endpoints of all hosts in an order. By requests, those of first parties stand before others, and calls
+    /// of an API before pages and assets.
     #[cfg(feature = "mcp")]
-    pub(crate) fn of<'r>(&self, patterns: &'r [Pattern]) -> Vec<&'r Pattern> {
+    pub(crate) fn ordered<'r>(
+        &self,
+        patterns: &'r [Pattern],
+        order: EndpointOrder,
+    ) -> Vec<&'r Pattern> {
         let mut selected: Vec<&Pattern> =
             patterns.iter().filter(|pattern| self.wants(pattern)).collect();
-        EndpointOrder::Requests.sort(&mut selected);
-        selected.sort_by_key(|pattern| (pattern.party, pattern.class));
+        order.sort(&mut selected);
+        if order == EndpointOrder::Requests {
+            selected.sort_by_key(|pattern| (pattern.party, pattern.class));
+        }
         selected
     }
 

@@ -170,12 +170,18 @@ impl<'t> Variable<'t> {
         let total = self.requests();
         let mut reasons: Vec<String> = by_name
             .into_iter()
-            .map(|(name, count)| format!("{count} of {total} requests have a value of kind {name}"))
+            .map(|(name, count)| {
+                let have = if count == 1 { "has" } else { "have" };
+                let requests = if total == 1 { "request" } else { "requests" };
+                format!("{count} of {total} {requests} {have} a value of kind {name}")
+            })
             .collect();
         for (reason, count) in &self.judged {
-            reasons.push(format!(
-                "{count} segments that could be names are values, mainly because of {reason}"
-            ));
+            let what = match count {
+                1 => "1 segment that could be a name is a value".to_owned(),
+                _ => format!("{count} segments that could be names are values"),
+            };
+            reasons.push(format!("{what}, mainly because of {reason}"));
         }
         if let Some(key) = self.echoes.main_key() {
             let SegmentEchoes { held, read, .. } = self.echoes;

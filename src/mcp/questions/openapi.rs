@@ -27,10 +27,12 @@ pub(in crate::mcp) struct OpenApiQuestion {
     /// Only this host, as in api.example.com. It is needed where the captures have several.
     pub(in crate::mcp) domain: String,
     /// Only this endpoint: its id, its name as in GET /users/{user_id}, or a path or URL of it.
+    #[serde(alias = "endpoint")]
     pub(in crate::mcp) id: String,
     /// Only paths that begin with these whole segments, as in /api/v1/users; a {parameter} stands for any segment.
     pub(in crate::mcp) path_prefix: String,
     /// The version of OpenAPI: 3.1 or 3.0.
+    #[serde(alias = "openapi")]
     pub(in crate::mcp) version: String,
     /// The answer is at most this many bytes of JSON; what does not fit is left out and counted.
     #[schemars(range(min = 2000, max = 40000))]

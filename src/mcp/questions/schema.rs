@@ -22,6 +22,7 @@ use crate::schema::outline::outline;
 #[serde(deny_unknown_fields)]
 pub(in crate::mcp) struct SchemaQuestion {
     /// The id of an endpoint in an answer of get_api_patterns, its name as in GET /users/{user_id}, or a path or URL of it.
+    #[serde(alias = "endpoint")]
     pub(in crate::mcp) id: String,
     /// Only this place: query, request or a status, and then keys, as in 200.items[].owner. Empty: all messages.
     #[serde(default)]

@@ -14,6 +14,7 @@ use crate::mcp::answer::EndpointRow;
 use crate::mcp::arguments::{Detail, PatternsArguments, check_max_bytes, default_max_bytes};
 use crate::mcp::questions::ROOM_OF_ANSWER;
 use crate::report::Pattern;
+use crate::report::selection::EndpointOrder;
 use crate::schema::Schemas;
 
 /// The arguments of search_endpoints.
@@ -83,7 +84,7 @@ pub(in crate::mcp) struct SearchAnswer {
 pub(in crate::mcp) struct FoundRow {
     /// The endpoint.
     pub(in crate::mcp) pattern: EndpointRow,
-    /// Where words occur: path, host, parameter, header, field.
+    /// Where words occur: path, host, parameter, protocol, header, field.
     pub(in crate::mcp) words_in: Vec<&'static str>,
 }
 
@@ -97,7 +98,7 @@ pub(in crate::mcp) fn search_answer(
         question.query.split_whitespace().map(str::to_lowercase).take(MAX_WORDS).collect();
     let selection = question.patterns().selection();
     let mut found: Vec<(&Pattern, Vec<&'static str>)> = selection
-        .of(&view.report.patterns)
+        .ordered(&view.report.patterns, EndpointOrder::Requests)
         .into_iter()
         .filter_map(|pattern| Some((pattern, places_of(pattern, schemas, &words)?)))
         .collect();
@@ -134,6 +135,10 @@ fn places_of(pattern: &Pattern, schemas: &Schemas, words: &[String]) -> Option<V
         ("path", vec![pattern.endpoint.to_lowercase()]),
         ("host", vec![pattern.host.to_lowercase()]),
         ("parameter", parameters.map(str::to_lowercase).collect()),
+        (
+            "protocol",
+            if pattern.websocket_count > 0 { vec!["websocket".to_owned()] } else { Vec::new() },
+        ),
         ("header", pattern.common_headers.keys().map(|name| name.to_lowercase()).collect()),
     ];
     let is_in = |texts: &[String], word: &String| texts.iter().any(|text| text.contains(&**word));
