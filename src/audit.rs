@@ -286,24 +286,24 @@ pub(crate) fn time_text(microseconds: i64) -> String {
 /// reader of the log.
 pub(crate) fn arguments(sent: Option<&Map<String, Value>>) -> Value {
     let kept = sent.into_iter().flatten().take(MAX_ARGUMENTS);
-    Value::Object(kept.map(|(name, value)| (word(name), argument(value))).collect())
+    Value::Object(kept.map(|(name, value)| (shorten_word(name), argument(value))).collect())
 }
 
 /// The names of arguments, shortened as their values are.
 pub(crate) fn argument_names(sent: &Value) -> Vec<String> {
-    let names = sent.as_object().into_iter().flatten().map(|(name, _)| word(name));
+    let names = sent.as_object().into_iter().flatten().map(|(name, _)| shorten_word(name));
     names.take(MAX_ARGUMENTS).collect()
 }
 
 fn argument(value: &Value) -> Value {
     match value {
-        Value::String(text) => Value::String(word(text)),
-        Value::Array(_) | Value::Object(_) => Value::String(word(&value.to_string())),
+        Value::String(text) => Value::String(shorten_word(text)),
+        Value::Array(_) | Value::Object(_) => Value::String(shorten_word(&value.to_string())),
         plain => plain.clone(),
     }
 }
 
-fn word(sent: &str) -> String {
+fn shorten_word(sent: &str) -> String {
     text::shortened(sent.as_bytes(), MAX_WORD_BYTES).into_owned()
 }
 

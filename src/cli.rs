@@ -254,7 +254,7 @@ fn compat(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         out.write_all(b"\n")?;
     }
     out.flush()?;
-    Ok(Messages::new(&captures, source.selection.quiet).after_compat(&answer, start.elapsed()))
+    Ok(Messages::new(&captures, source.selection.quiet).report_compat(&answer, start.elapsed()))
 }
 
 fn options(arguments: &InputArguments) -> Result<Options, Error> {

@@ -33,7 +33,7 @@ use crate::description::server::{ApiServer, servers};
 use crate::error::Error;
 
 /// Bytes at the beginning of a file in which a description says that it is one.
-const HEAD_BYTES: u64 = 4096;
+const MAX_VERSION_HEAD_BYTES: u64 = 4096;
 
 /// An API description, read from a file: OpenAPI 2.0, 3.0 or 3.1 in YAML or JSON.
 ///
@@ -88,7 +88,7 @@ impl ApiDescription {
         let mut head = Vec::new();
         let is_read = path.is_file()
             && std::fs::File::open(path)
-                .and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head))
+                .and_then(|file| file.take(MAX_VERSION_HEAD_BYTES).read_to_end(&mut head))
                 .is_ok();
         let head = String::from_utf8_lossy(&head);
         // A capture in JSON may mention a description, and has URLs of requests before it.

@@ -278,7 +278,7 @@ pub(crate) fn serve_http(
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
         let site = ListeningSite::open(Arc::clone(&gateway), access)?;
-        let end_sessions = site.ender();
+        let end_sessions = site.session_closer();
         complain(&site.greeting());
         let watcher = Arc::clone(&gateway);
         tokio::spawn(async move { watcher.watch_policy().await });

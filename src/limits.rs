@@ -101,7 +101,7 @@ pub(crate) const MAX_NAMES: usize = 256;
 
 /// Number of names in each table of an endpoint (headers, parameters, statuses, media types) that
 /// are free: they do not count toward the trie's budget.
-pub(crate) const FREE_NAMES: usize = 16;
+pub(crate) const MAX_FREE_NAMES: usize = 16;
 
 /// Weight of a trie node in names. The budget of a trie in weight is its number of nodes times
 /// this; one node takes about as much memory as this many names.
@@ -109,7 +109,7 @@ pub(crate) const NODE_WEIGHT: usize = 10;
 
 /// Number of leaves (method and operation) at one trie node that do not count toward the trie's
 /// budget.
-pub(crate) const FREE_LEAVES: usize = 4;
+pub(crate) const MAX_FREE_LEAVES: usize = 4;
 
 /// Weight in names of every leaf beyond the free ones.
 pub(crate) const LEAF_WEIGHT: usize = 6;
@@ -165,7 +165,7 @@ pub(crate) const MAX_SKIP_PLACES: usize = 3;
 pub(crate) const MAX_NAMES_PER_MESSAGE: usize = 64;
 
 /// Number of bytes that a file may always unpack to, whatever its own size.
-pub(crate) const MAX_UNPACKED_BYTES: u64 = 64 << 20;
+pub(crate) const MAX_FREE_UNPACKED_BYTES: u64 = 64 << 20;
 
 /// Maximum ratio of unpacked to packed size beyond [`MAX_UNPACKED_BYTES`]. zlib cannot exceed 1,032,
 /// and logs do not reach 200.

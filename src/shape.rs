@@ -76,7 +76,7 @@ pub(crate) struct Caps {
 
 impl Caps {
     /// The last level, at which a shape is a single node.
-    pub(crate) const LAST_LEVEL: u8 = 13;
+    pub(crate) const MAX_LEVEL: u8 = 13;
 
     /// The caps at a level. They fall by turns, so that deep shapes and wide ones are cut where they are large.
     pub(crate) fn at(level: u8) -> Self {
@@ -96,7 +96,7 @@ impl Caps {
             (1, 1),
             (0, 0),
         ];
-        let (fields, depth) = LEVELS[usize::from(level.min(Self::LAST_LEVEL))];
+        let (fields, depth) = LEVELS[usize::from(level.min(Self::MAX_LEVEL))];
         Self { fields, depth }
     }
 }
@@ -165,7 +165,7 @@ impl Shape {
         if *level > 0 {
             self.cut(Caps::at(*level));
         }
-        while self.nodes() > most && *level < Caps::LAST_LEVEL {
+        while self.nodes() > most && *level < Caps::MAX_LEVEL {
             *level += 1;
             self.cut(Caps::at(*level));
         }

@@ -15,8 +15,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::values::{
-    Bytes, PyBody, PyText, bytes_of, dict_of, headers_of, integer, is_missing, is_true,
-    milliseconds, nanoseconds, pairs, word,
+    Bytes, PyBody, PyText, bytes_of, dict_of, duration_nanoseconds, headers_of, integer,
+    is_missing, is_true, nanoseconds, optional_text, pairs,
 };
 
 /// Time for which the interpreter's lock is held before other threads get a turn. It is longer than Python's switch
@@ -192,8 +192,8 @@ pub(crate) fn with_flow<'py, R>(
     };
     let [request_content, response_content] =
         [&request_body, &response_body].map(|body| body.as_ref().map(PyBody::bytes));
-    let id = word(member(&dict, intern!(py, "id"))?)?;
-    let content_type = word(member(&dict, intern!(py, "content_type"))?)?;
+    let id = optional_text(member(&dict, intern!(py, "id"))?)?;
+    let content_type = optional_text(member(&dict, intern!(py, "content_type"))?)?;
     let content_type = bytes_of(content_type.as_ref());
     let whole = |value: Option<Bound<'py, PyAny>>| value.map_or(Ok(None), |value| integer(&value));
     let status = match whole(response.get(intern!(py, "status_code"), intern!(py, "status"))?)? {
@@ -247,7 +247,7 @@ pub(crate) fn with_flow<'py, R>(
     flow.request_headers = Headers::new(&request_headers);
     flow.request_body = body_of(request_body.as_ref(), request_content.as_deref());
     flow.started = started.map_or(Ok(None), |time| nanoseconds(&time))?;
-    flow.duration = took.map_or(Ok(None), |took| milliseconds(&took))?;
+    flow.duration = took.map_or(Ok(None), |took| duration_nanoseconds(&took))?;
     flow.response = (response.nested.is_some() || status.is_some()).then(|| Response {
         status: status.unwrap_or_default(),
         headers: Headers::new(&response_headers),

@@ -111,7 +111,7 @@ impl<'py> PyText<'py> {
 }
 
 /// Converts an optional value to text.
-pub(crate) fn word(value: Option<Bound<'_, PyAny>>) -> PyResult<Option<PyText<'_>>> {
+pub(crate) fn optional_text(value: Option<Bound<'_, PyAny>>) -> PyResult<Option<PyText<'_>>> {
     value.map_or(Ok(None), PyText::of)
 }
 
@@ -335,7 +335,7 @@ fn time_delta(value: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
 }
 
 /// Converts a duration in milliseconds, or a `timedelta`, to nanoseconds.
-pub(crate) fn milliseconds(value: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
+pub(crate) fn duration_nanoseconds(value: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
     let took = match number_of(value) {
         Some(took) => Some(took),
         None => time_delta(value)?,

@@ -52,7 +52,7 @@ pub(crate) fn decode(batch: &Batch, log_host: &str, found: &mut dyn FnMut(u64, C
             continue;
         }
         match parse(line) {
-            LineContent::Request(parts) => use_line(&parts, offset, log_host, found),
+            LineContent::Request(parts) => emit_log_flow(&parts, offset, log_host, found),
             // Noise on the port, such as a TLS handshake, is logged in place of a request.
             LineContent::OtherTraffic => {
                 found(offset, CaptureItem::Skipped(SkipReason::NotHttp, String::new()))
@@ -65,7 +65,7 @@ pub(crate) fn decode(batch: &Batch, log_host: &str, found: &mut dyn FnMut(u64, C
     }
 }
 
-fn use_line(
+fn emit_log_flow(
     line: &LogLine<'_>,
     offset: u64,
     log_host: &str,
@@ -141,7 +141,7 @@ fn parts_of(line: &[u8]) -> Option<(LogLine<'_>, &[u8])> {
     } else {
         parts.host = named_host(&line[..open]);
         parts.bytes = fields.next().and_then(integer).and_then(|bytes| u64::try_from(bytes).ok());
-        parts.duration = rest.rsplit(|byte| *byte == b'"').next().and_then(seconds);
+        parts.duration = rest.rsplit(|byte| *byte == b'"').next().and_then(find_request_time);
     }
     Some((parts, request))
 }
@@ -247,7 +247,7 @@ fn unescaped(text: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// Seconds with a fraction at the front, as `$request_time` of nginx, in nanoseconds.
-fn seconds(text: &[u8]) -> Option<u64> {
+fn find_request_time(text: &[u8]) -> Option<u64> {
     let first = text.split(|byte| *byte == b' ').find(|field| !field.is_empty())?;
     first.contains(&b'.').then(|| nanoseconds_of(first)).flatten()
 }

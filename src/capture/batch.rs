@@ -299,11 +299,11 @@ pub(crate) struct ReadAhead {
 }
 
 impl ReadAhead {
-    const LEAST: usize = 64;
+    const MIN_AHEAD_BYTES: usize = 64;
 
     /// Starts with `most` bytes, which applies as long as nothing is damaged.
     pub(crate) fn new(most: usize) -> Self {
-        let most = most.max(Self::LEAST);
+        let most = most.max(Self::MIN_AHEAD_BYTES);
         Self { most, want: most }
     }
 
@@ -317,7 +317,7 @@ impl ReadAhead {
 
     /// Notes that `bytes` of the bytes that were read could be used.
     pub(crate) fn used(&mut self, bytes: usize) {
-        self.want = bytes.saturating_mul(4).clamp(Self::LEAST, self.most);
+        self.want = bytes.saturating_mul(4).clamp(Self::MIN_AHEAD_BYTES, self.most);
     }
 
     /// Notes that the bytes that were read did not suffice.
@@ -335,10 +335,10 @@ pub(crate) struct SearchBudget {
 
 impl SearchBudget {
     /// Bytes that may be searched in vain for each byte that was already read.
-    const TIMES: u64 = 6;
+    const MAX_SEARCHED_PER_BYTE: u64 = 6;
 
     /// Bytes that may be searched in vain in any case.
-    const FREE: u64 = 256 << 10;
+    const MAX_FREE_SEARCH_BYTES: u64 = 256 << 10;
 
     pub(crate) fn spend(&mut self, bytes: usize) {
         self.spent = self.spent.saturating_add(bytes as u64);
@@ -347,7 +347,8 @@ impl SearchBudget {
     /// Returns `true` if the search has exceeded the budget of a capture of which `behind` bytes
     /// are read.
     pub(crate) fn is_over(&self, behind: u64) -> bool {
-        self.spent > Self::FREE + behind.saturating_mul(Self::TIMES)
+        self.spent
+            > Self::MAX_FREE_SEARCH_BYTES + behind.saturating_mul(Self::MAX_SEARCHED_PER_BYTE)
     }
 }
 

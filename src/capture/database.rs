@@ -340,7 +340,7 @@ impl Database {
                 statement.decode(first, last, goes_on, &mut session.copied, found);
                 self.give_back(session);
             }
-            Err(error) => rows::unreadable(first, &error, found),
+            Err(error) => rows::report_unreadable(first, &error, found),
         }
     }
 }

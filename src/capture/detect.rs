@@ -5,7 +5,7 @@ use crate::capture::tnetstring::{LengthPrefix, prefix};
 use crate::capture::{access_log, har, jsonl};
 
 /// Number of bytes that are examined.
-pub(crate) const HEAD_BYTES: usize = 64 << 10;
+pub(crate) const MAX_HEAD_BYTES: usize = 64 << 10;
 
 /// Returns `true` for a SQLite database.
 pub(crate) fn is_database(head: &[u8]) -> bool {
@@ -56,7 +56,7 @@ fn has_log_line(text: &[u8]) -> bool {
 /// Returns `true` if the bytes are an object whose first line is longer than they are and may be a
 /// flow.
 pub(crate) fn is_open_line(head: &[u8]) -> bool {
-    head.len() == HEAD_BYTES
+    head.len() == MAX_HEAD_BYTES
         && head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start().first()
             == Some(&b'{')
         && memchr::memchr(b'\n', head).is_none()
@@ -89,7 +89,7 @@ fn looks_like_dump(text: &[u8]) -> bool {
             length == 0
                 || inside.is_empty()
                 || inside[0].is_ascii_digit()
-                || length < HEAD_BYTES as u64
+                || length < MAX_HEAD_BYTES as u64
         }
         LengthPrefix::Incomplete => true,
         LengthPrefix::Bad => false,

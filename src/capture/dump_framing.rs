@@ -43,7 +43,7 @@ const MAX_TOP_FIELDS: usize = 64;
 const BYTES_A_FIELD: u64 = 8;
 
 /// Number of fields that may be checked in any case.
-const FREE_FIELDS: u64 = 4096;
+const MAX_FREE_FIELDS: u64 = 4096;
 
 pub(crate) struct DumpFramer<'a> {
     reader: CaptureReader<'a>,
@@ -234,7 +234,7 @@ impl<'a> DumpFramer<'a> {
         let LengthPrefix::Length { length, bytes: header } = tnetstring::prefix(bytes) else {
             return Some(false);
         };
-        if self.fields.get() > FREE_FIELDS + self.reader.position() / BYTES_A_FIELD {
+        if self.fields.get() > MAX_FREE_FIELDS + self.reader.position() / BYTES_A_FIELD {
             return Some(false);
         }
         if let Some((value, _)) = tnetstring::take(bytes) {

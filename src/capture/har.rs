@@ -81,9 +81,9 @@ impl<'a> HarFramer<'a> {
         loop {
             let cut = match self.state {
                 HarState::Start => self.start(batch),
-                HarState::Members => self.member(batch),
+                HarState::Members => self.read_members(batch),
                 HarState::Elements => self.read_entries(batch),
-                HarState::After => self.after(batch),
+                HarState::After => self.read_after_list(batch),
                 HarState::End => Some(Chunk::End),
             };
             if let Some(cut) = cut {
@@ -93,7 +93,7 @@ impl<'a> HarFramer<'a> {
     }
 
     /// Reads the next bytes into an empty batch. Returns `true` if the capture ends with them.
-    fn window(&mut self, batch: &mut Batch, want: usize) -> bool {
+    fn read_window(&mut self, batch: &mut Batch, want: usize) -> bool {
         batch.clear();
         batch.shrink(self.ahead.most().max(WINDOW));
         batch.offset = self.reader.position();
@@ -102,7 +102,7 @@ impl<'a> HarFramer<'a> {
 
     fn start(&mut self, batch: &mut Batch) -> Option<Chunk> {
         let want = self.ahead.want().min(WINDOW);
-        let ended = self.window(batch, want);
+        let ended = self.read_window(batch, want);
         let bytes = batch.bytes();
         let Some(bracket) = opening_bracket(bytes) else {
             if !ended && bytes.iter().all(|byte| json::is_space(*byte)) {
@@ -135,9 +135,9 @@ impl<'a> HarFramer<'a> {
     }
 
     /// Reads keys, and enters or skips their values.
-    fn member(&mut self, batch: &mut Batch) -> Option<Chunk> {
+    fn read_members(&mut self, batch: &mut Batch) -> Option<Chunk> {
         let want = self.ahead.want().min(WINDOW);
-        let ended = self.window(batch, want);
+        let ended = self.read_window(batch, want);
         let bytes = batch.bytes();
         let mut next = 0;
         loop {
@@ -162,7 +162,11 @@ impl<'a> HarFramer<'a> {
                     if self.open.is_empty() {
                         self.reader.unread(&bytes[next..]);
                         self.state = HarState::After;
-                        return if self.found_list { None } else { Some(self.no_list(batch)) };
+                        return if self.found_list {
+                            None
+                        } else {
+                            Some(self.end_without_list(batch))
+                        };
                     }
                     continue;
                 }
@@ -218,7 +222,7 @@ impl<'a> HarFramer<'a> {
         let is_scalar = !matches!(first, b'{' | b'[' | b'"');
         let mut scan = JsonScanner::default();
         loop {
-            let ended = self.window(batch, self.ahead.most().max(WINDOW));
+            let ended = self.read_window(batch, self.ahead.most().max(WINDOW));
             let bytes = batch.bytes();
             let end = if is_scalar { end_of_value(bytes, first) } else { scan.step(bytes) };
             if let Some(end) = end {
@@ -239,10 +243,10 @@ impl<'a> HarFramer<'a> {
             return cut;
         }
         self.state = HarState::End;
-        self.cut_off(offset, bytes)
+        self.truncation_chunk(offset, bytes)
     }
 
-    fn no_list(&mut self, batch: &mut Batch) -> Chunk {
+    fn end_without_list(&mut self, batch: &mut Batch) -> Chunk {
         let (offset, position) = (batch.offset, self.reader.position());
         if let Some(cut) = self.search_without_list(batch) {
             return cut;
@@ -251,7 +255,7 @@ impl<'a> HarFramer<'a> {
         self.reader.go_to(position);
         self.state = HarState::After;
         self.open.clear();
-        no_list(offset)
+        missing_list_chunk(offset)
     }
 
     /// Searches a whole HAR without a list of entries for entries, because damage may have hidden
@@ -263,13 +267,13 @@ impl<'a> HarFramer<'a> {
         }
         self.open = vec![true];
         let start = self.start;
-        let ended = self.window(batch, self.ahead.most().max(WINDOW));
-        self.seek(batch, ended, 0).then(|| self.after_damage(start, true))
+        let ended = self.read_window(batch, self.ahead.most().max(WINDOW));
+        self.seek(batch, ended, 0).then(|| self.finish_resync(start, true))
     }
 
     fn read_entries(&mut self, batch: &mut Batch) -> Option<Chunk> {
         let mut want = self.ahead.want();
-        let mut ended = self.window(batch, want);
+        let mut ended = self.read_window(batch, want);
         loop {
             let WholeEntries { end, last, stop } = whole_entries(batch.bytes(), ended);
             if end > 0 {
@@ -330,13 +334,13 @@ impl<'a> HarFramer<'a> {
             && self.reader.go_to(start + 1)
         {
             self.effort.spend(usize::try_from(position - start).unwrap_or(usize::MAX));
-            let ended = self.window(batch, WINDOW);
+            let ended = self.read_window(batch, WINDOW);
             if self.seek(batch, ended, 0) {
-                return self.after_damage(start, true);
+                return self.finish_resync(start, true);
             }
         }
         self.state = HarState::End;
-        self.cut_off(offset, length)
+        self.truncation_chunk(offset, length)
     }
 
     /// Reads an entry that is too large to hold. Only the beginning of long strings (bodies) is
@@ -345,7 +349,7 @@ impl<'a> HarFramer<'a> {
         let start = self.reader.position();
         let mut compactor = Compactor::default();
         loop {
-            let ended = self.window(batch, self.ahead.most().max(WINDOW));
+            let ended = self.read_window(batch, self.ahead.most().max(WINDOW));
             if let Some(end) = compactor.step(batch.bytes()) {
                 self.reader.unread(&batch.bytes()[end..]);
                 let Some(entry) = compactor.finish() else {
@@ -372,7 +376,7 @@ impl<'a> HarFramer<'a> {
     fn resync(&mut self, batch: &mut Batch, ended: bool, at: usize) -> Chunk {
         let start = batch.offset + at as u64;
         let found = self.seek(batch, ended, at + 1);
-        self.after_damage(start, found)
+        self.finish_resync(start, found)
     }
 
     /// As [`resync`](Self::resync), from an earlier offset, if the source can be read again.
@@ -380,19 +384,19 @@ impl<'a> HarFramer<'a> {
         let end = self.reader.position();
         self.effort.spend(usize::try_from(end - start).unwrap_or(usize::MAX));
         if self.reader.go_to(start + 1) {
-            let ended = self.window(batch, WINDOW);
+            let ended = self.read_window(batch, WINDOW);
             let found = self.seek(batch, ended, 0);
-            return self.after_damage(start, found);
+            return self.finish_resync(start, found);
         }
         self.state = HarState::End;
-        self.cut_off(start, end - start)
+        self.truncation_chunk(start, end - start)
     }
 
-    fn after_damage(&mut self, start: u64, found: bool) -> Chunk {
+    fn finish_resync(&mut self, start: u64, found: bool) -> Chunk {
         let next = self.reader.position();
         self.ahead.used(usize::try_from(next - start).unwrap_or(usize::MAX));
         if !found {
-            return self.cut_off(start, next - start);
+            return self.truncation_chunk(start, next - start);
         }
         let message = format!(
             "{} bytes are not an entry that can be read and were skipped; reading went on at byte {next}",
@@ -436,7 +440,7 @@ impl<'a> HarFramer<'a> {
                 (from, may_begin) = (OVERLAP, false);
                 piece.grow();
             }
-            ended = self.window(batch, piece.want().max(4 * OVERLAP));
+            ended = self.read_window(batch, piece.want().max(4 * OVERLAP));
         }
     }
 
@@ -447,16 +451,16 @@ impl<'a> HarFramer<'a> {
         self.open = vec![true];
         let found = self.seek(batch, ended, 0);
         if found {
-            return self.after_damage(start, found);
+            return self.finish_resync(start, found);
         }
         let bytes = self.reader.position() - start;
         let message = format!("{why}: {bytes} bytes from here on were skipped");
         Chunk::Damage(Damage { reason: SkipReason::Garbage, offset: start, message })
     }
 
-    fn after(&mut self, batch: &mut Batch) -> Option<Chunk> {
+    fn read_after_list(&mut self, batch: &mut Batch) -> Option<Chunk> {
         let want = self.ahead.want().min(WINDOW);
-        let ended = self.window(batch, want);
+        let ended = self.read_window(batch, want);
         let bytes = batch.bytes();
         // `);` ends a HAR that calls a function (JSONP).
         let is_nothing = |byte: &u8| json::is_space(*byte) || matches!(byte, b')' | b';');
@@ -476,11 +480,11 @@ impl<'a> HarFramer<'a> {
         }
         // Damage may have closed the list too early, so search for entries after its end.
         let want = self.ahead.want().min(WINDOW);
-        let ended = self.window(batch, want);
+        let ended = self.read_window(batch, want);
         Some(self.seek_anywhere(batch, ended, "the HAR has already ended"))
     }
 
-    fn cut_off(&self, offset: u64, bytes: u64) -> Chunk {
+    fn truncation_chunk(&self, offset: u64, bytes: u64) -> Chunk {
         let what = if self.found_list { "" } else { ", before its list of entries" };
         let message = format!(
             "the file ends in the middle{what} ({bytes} bytes of the part that begins here are present); everything before it \
@@ -490,7 +494,7 @@ impl<'a> HarFramer<'a> {
     }
 }
 
-fn no_list(offset: u64) -> Chunk {
+fn missing_list_chunk(offset: u64) -> Chunk {
     let message =
         "this JSON has no list of entries (\"log\" with \"entries\"), so there is no traffic in it";
     Chunk::Damage(Damage { reason: SkipReason::BadRecord, offset, message: message.to_owned() })

@@ -107,7 +107,7 @@ pub(crate) fn decode(batch: &Batch, log_host: &str, found: &mut dyn FnMut(u64, C
             text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii();
         }
         if !text.is_empty() {
-            line.find(text, offset, log_host, found);
+            line.decode_objects(text, offset, log_host, found);
         }
         start = end + 1;
     }
@@ -115,10 +115,10 @@ pub(crate) fn decode(batch: &Batch, log_host: &str, found: &mut dyn FnMut(u64, C
 
 /// Reads the objects of a line. There are several if the line breaks between them were lost.
 pub(crate) fn decode_line(text: &[u8], offset: u64, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
-    FlowLine::default().find(text, offset, DEFAULT_LOG_HOST, found);
+    FlowLine::default().decode_objects(text, offset, DEFAULT_LOG_HOST, found);
 }
 
-fn bad_line(
+fn report_bad_line(
     text: &[u8],
     error: JsonError,
     offset: u64,
@@ -164,7 +164,7 @@ impl<'a> FlowLine<'a> {
         *self = Self { request_headers, response_headers, ..Self::default() };
     }
 
-    fn find(
+    fn decode_objects(
         &mut self,
         text: &'a [u8],
         offset: u64,
@@ -177,7 +177,7 @@ impl<'a> FlowLine<'a> {
                 let start = json.at();
                 self.reset();
                 if let Err(error) = self.read(&mut json) {
-                    bad_line(text, error, offset + start as u64, found);
+                    report_bad_line(text, error, offset + start as u64, found);
                     // Another object may follow an object that was complete.
                     let next = memchr::memchr(b'{', &text[start..]).filter(|_| start > 0);
                     match next {

@@ -23,13 +23,13 @@ use crate::capture::tnetstring;
 /// ```
 pub fn nanoseconds(text: &[u8]) -> Option<i64> {
     let text = text.trim_ascii();
-    if let Some(nanos) = number(text) {
+    if let Some(nanos) = parse_epoch_number(text) {
         return Some(nanos);
     }
     let text = std::str::from_utf8(text).ok()?;
     // A number with an exponent must be written out before its unit can be determined.
     if let Some(float) = text.parse::<f64>().ok().filter(|float| float.is_finite()) {
-        return number(float.to_string().as_bytes());
+        return parse_epoch_number(float.to_string().as_bytes());
     }
     let timestamp = text.parse::<Timestamp>().ok();
     let timestamp = timestamp.or_else(|| of_access_log(text)).or_else(|| parse_lenient(text))?;
@@ -51,7 +51,7 @@ pub fn of_seconds(seconds: f64) -> Option<i64> {
     // Between 2004 and 2106, neighbouring floats are .2 to .5 microseconds apart. Therefore at most
     // one float has a text with whole microseconds, and each has a text with tenths.
     if !(1_073_741_824.0..4_294_967_296.0).contains(&seconds) {
-        return number(seconds.to_string().as_bytes());
+        return parse_epoch_number(seconds.to_string().as_bytes());
     }
     #[expect(
         clippy::cast_possible_truncation,
@@ -84,7 +84,7 @@ pub fn milliseconds(text: &[u8]) -> Option<u64> {
 
 /// Parses a number of seconds up to the year 5138, or a larger number as milliseconds, microseconds
 /// or nanoseconds.
-fn number(text: &[u8]) -> Option<i64> {
+fn parse_epoch_number(text: &[u8]) -> Option<i64> {
     let digits = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
     let unit: u32 = match digits {
         0..=11 => return tnetstring::nanoseconds(text),

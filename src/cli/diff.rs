@@ -65,7 +65,7 @@ fn read_side(
     let observed = engine::observe(&captures, &options, &monitor)?;
     monitor.finish();
     let messages = Messages::new(&captures, arguments.selection.quiet);
-    let own = messages.after_observation(&observed, start.elapsed());
+    let own = messages.report_observation(&observed, start.elapsed());
     // A side without any flow would make everything gone.
     if own != Exit::Done {
         *exit = Exit::Error;

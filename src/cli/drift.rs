@@ -33,7 +33,7 @@ pub(super) fn drift(arguments: &DriftArguments) -> Result<Exit, Failure> {
     let monitor = ProgressMonitor::new(input.progress, is_quiet);
     let mut comparison = engine::drift(&captures, &api, &options, &monitor)?;
     monitor.finish();
-    let exit = Messages::new(&captures, is_quiet).after_comparison(&comparison, start.elapsed());
+    let exit = Messages::new(&captures, is_quiet).report_comparison(&comparison, start.elapsed());
     if !is_quiet {
         for note in api.notes().iter().take(MAX_NOTES) {
             complain(note);

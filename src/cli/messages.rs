@@ -109,14 +109,14 @@ impl<'a> Messages<'a> {
         }
     }
 
-    pub(super) fn after_compat(&self, answer: &CompatAnswer, time: Duration) -> Exit {
+    pub(super) fn report_compat(&self, answer: &CompatAnswer, time: Duration) -> Exit {
         let flows = answer.flows + answer.skips.total();
         let totals = RunTotals { flows, used: answer.flows, bytes: answer.bytes, stopped: false };
         let problems = answer.problems(self.captures);
         self.say(&totals, &answer.skips, &problems, !answer.failures.is_empty(), time)
     }
 
-    pub(super) fn after_observation(&self, observed: &ObservedState, time: Duration) -> Exit {
+    pub(super) fn report_observation(&self, observed: &ObservedState, time: Duration) -> Exit {
         let (used, skips) = (observed.patterns.used(), observed.patterns.skips());
         let totals = RunTotals {
             flows: used + skips.total(),
@@ -128,7 +128,7 @@ impl<'a> Messages<'a> {
         self.say(&totals, skips, &problems, !observed.failures.is_empty(), time)
     }
 
-    pub(super) fn after_comparison(&self, comparison: &Comparison, time: Duration) -> Exit {
+    pub(super) fn report_comparison(&self, comparison: &Comparison, time: Duration) -> Exit {
         let flows = comparison.used + comparison.skips.total();
         let totals = RunTotals {
             flows,

@@ -47,7 +47,7 @@ pub(super) fn show(arguments: &ShowArguments) -> Result<Exit, Failure> {
             let what = format!("{} written to {}", format_count(count, "flow"), output.display());
             complain(&text::printable(what.as_bytes()));
         }
-        return Ok(after(&captures));
+        return Ok(report_refused(&captures));
     }
     let found = engine::exchanges(&captures, &options, &query, secrets, &monitor)?;
     monitor.finish();
@@ -63,11 +63,11 @@ pub(super) fn show(arguments: &ShowArguments) -> Result<Exit, Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
     form.write(&found, &mut out)?;
     out.flush()?;
-    Ok(after(&captures))
+    Ok(report_refused(&captures))
 }
 
 /// Says which captures cannot be read.
-fn after(captures: &Captures) -> Exit {
+fn report_refused(captures: &Captures) -> Exit {
     captures.refused().iter().for_each(|error| complain(&error.to_string()));
     if captures.refused().is_empty() { Exit::Done } else { Exit::Error }
 }

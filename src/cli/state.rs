@@ -28,5 +28,5 @@ pub(super) fn state(arguments: &StateArguments) -> Result<Exit, Failure> {
     let name = arguments.output.display().to_string();
     std::fs::write(&arguments.output, observed.patterns.to_bytes())
         .map_err(|error| Error::io(&name, "write", error))?;
-    Ok(Messages::new(&captures, is_quiet).after_observation(&observed, start.elapsed()))
+    Ok(Messages::new(&captures, is_quiet).report_observation(&observed, start.elapsed()))
 }

@@ -37,7 +37,7 @@ impl<'d> SchemaCompiler<'d> {
     }
 
     /// The number of the schema at a place.
-    pub(super) fn id_of(&mut self, cursor: DescriptionCursor<'d>) -> SchemaId {
+    pub(super) fn enqueue_schema(&mut self, cursor: DescriptionCursor<'d>) -> SchemaId {
         let place = cursor.place();
         if let Some(id) = self.by_place.get(&place) {
             return *id;
@@ -73,8 +73,8 @@ impl<'d> SchemaCompiler<'d> {
         };
         if let Some(target) = members.get("$ref").and_then(Value::as_str) {
             match cursor.target(target) {
-                Some(target) => schema.reference = Some(self.id_of(target)),
-                None => self.say(cursor, &format!("$ref {target} leads nowhere")),
+                Some(target) => schema.reference = Some(self.enqueue_schema(target)),
+                None => self.note_unchecked(cursor, &format!("$ref {target} leads nowhere")),
             }
             if self.is_early {
                 return schema;
@@ -111,14 +111,14 @@ impl<'d> SchemaCompiler<'d> {
             Some(_) => None,
         }
         .unwrap_or_else(|| {
-            self.say(cursor, "this type is not one of JSON Schema");
+            self.note_unchecked(cursor, "this type is not one of JSON Schema");
             KindSet::ALL
         })
     }
 
-    fn say(&mut self, cursor: &DescriptionCursor<'d>, what: &str) {
-        const MOST: usize = 1000;
-        if self.unchecked.len() < MOST {
+    fn note_unchecked(&mut self, cursor: &DescriptionCursor<'d>, what: &str) {
+        const MAX_UNCHECKED: usize = 1000;
+        if self.unchecked.len() < MAX_UNCHECKED {
             self.unchecked.push(format!("{}: {what}", cursor.place().pointer));
         }
     }
@@ -126,7 +126,7 @@ impl<'d> SchemaCompiler<'d> {
     fn pattern(&mut self, cursor: &DescriptionCursor<'d>, pattern: &str) -> Option<PatternRule> {
         let compiled = self.patterns.compile(pattern);
         if compiled.is_none() {
-            self.say(
+            self.note_unchecked(
                 cursor,
                 "this pattern is not checked, because it is not valid, or it or all together are too large",
             );
@@ -147,19 +147,19 @@ impl<'d> SchemaCompiler<'d> {
     fn list(&mut self, cursor: &DescriptionCursor<'d>) -> Option<Box<ListRules>> {
         let first = cursor.get("prefixItems").map(|items| items.items().collect::<Vec<_>>());
         let first: Vec<SchemaId> =
-            first.into_iter().flatten().map(|item| self.id_of(item)).collect();
+            first.into_iter().flatten().map(|item| self.enqueue_schema(item)).collect();
         let contains = cursor.get("contains").map(|contains| {
             let least = count(cursor, "minContains").unwrap_or(1);
-            (self.id_of(contains), least, count(cursor, "maxContains"))
+            (self.enqueue_schema(contains), least, count(cursor, "maxContains"))
         });
         let rules = ListRules {
             first,
-            rest: cursor.get("items").map(|items| self.id_of(items)),
+            rest: cursor.get("items").map(|items| self.enqueue_schema(items)),
             contains,
             min_items: count(cursor, "minItems").unwrap_or(0),
             max_items: count(cursor, "maxItems"),
             is_unique: cursor.is_true("uniqueItems"),
-            unevaluated: cursor.get("unevaluatedItems").map(|items| self.id_of(items)),
+            unevaluated: cursor.get("unevaluatedItems").map(|items| self.enqueue_schema(items)),
         };
         let is_stated = !rules.first.is_empty()
             || rules.rest.is_some()
@@ -175,13 +175,13 @@ impl<'d> SchemaCompiler<'d> {
         let mut rules = ObjectRules::default();
         if let Some(properties) = cursor.get("properties") {
             for (name, property) in properties.members() {
-                rules.properties.insert(name.into(), self.id_of(property));
+                rules.properties.insert(name.into(), self.enqueue_schema(property));
             }
         }
         rules.required = texts(cursor.value.get("required"));
         if let Some(patterns) = cursor.get("patternProperties") {
             for (pattern, property) in patterns.members() {
-                let id = self.id_of(property.clone());
+                let id = self.enqueue_schema(property.clone());
                 match self.pattern(&property, pattern) {
                     Some(pattern) => rules.patterns.push((pattern, id)),
                     // Unknown which properties are meant: none may be called undocumented.
@@ -190,10 +190,12 @@ impl<'d> SchemaCompiler<'d> {
             }
         }
         if rules.additional.is_none() {
-            rules.additional = cursor.get("additionalProperties").map(|schema| self.id_of(schema));
+            rules.additional =
+                cursor.get("additionalProperties").map(|schema| self.enqueue_schema(schema));
         }
-        rules.unevaluated = cursor.get("unevaluatedProperties").map(|schema| self.id_of(schema));
-        rules.names = cursor.get("propertyNames").map(|schema| self.id_of(schema));
+        rules.unevaluated =
+            cursor.get("unevaluatedProperties").map(|schema| self.enqueue_schema(schema));
+        rules.names = cursor.get("propertyNames").map(|schema| self.enqueue_schema(schema));
         rules.min_properties = count(cursor, "minProperties").unwrap_or(0);
         rules.max_properties = count(cursor, "maxProperties");
         if let Some(dependent) = cursor.get("dependentRequired") {
@@ -203,7 +205,7 @@ impl<'d> SchemaCompiler<'d> {
         }
         if let Some(dependent) = cursor.get("dependentSchemas") {
             for (name, schema) in dependent.members() {
-                let id = self.id_of(schema);
+                let id = self.enqueue_schema(schema);
                 rules.dependent_schemas.push((name.into(), id));
             }
         }
@@ -226,14 +228,14 @@ impl<'d> SchemaCompiler<'d> {
     fn branches(&mut self, cursor: &DescriptionCursor<'d>) -> Option<Box<Branches>> {
         let mut group = |name: &str| -> Vec<SchemaId> {
             let group = cursor.get(name).map(|group| group.items().collect::<Vec<_>>());
-            group.into_iter().flatten().map(|schema| self.id_of(schema)).collect()
+            group.into_iter().flatten().map(|schema| self.enqueue_schema(schema)).collect()
         };
         let (all, any, one) = (group("allOf"), group("anyOf"), group("oneOf"));
-        let not = cursor.get("not").map(|schema| self.id_of(schema));
+        let not = cursor.get("not").map(|schema| self.enqueue_schema(schema));
         let condition = cursor.get("if").map(|condition| {
-            let then = cursor.get("then").map(|schema| self.id_of(schema));
-            let otherwise = cursor.get("else").map(|schema| self.id_of(schema));
-            (self.id_of(condition), then, otherwise)
+            let then = cursor.get("then").map(|schema| self.enqueue_schema(schema));
+            let otherwise = cursor.get("else").map(|schema| self.enqueue_schema(schema));
+            (self.enqueue_schema(condition), then, otherwise)
         });
         let discriminator = self.discriminator(cursor);
         let branches = Branches { all, any, one, not, condition, discriminator };
@@ -256,7 +258,7 @@ impl<'d> SchemaCompiler<'d> {
             for branch in branches.into_iter().flatten() {
                 let Some(reference) = branch.text("$ref") else { continue };
                 let component = reference.rsplit('/').next().unwrap_or_default();
-                let id = self.id_of(branch);
+                let id = self.enqueue_schema(branch);
                 by_value.insert(component.into(), id);
             }
         }
@@ -270,7 +272,7 @@ impl<'d> SchemaCompiler<'d> {
                 format!("#/components/schemas/{target}")
             };
             if let Some(found) = cursor.target(&reference) {
-                let id = self.id_of(found);
+                let id = self.enqueue_schema(found);
                 by_value.insert(value.into(), id);
             }
         }

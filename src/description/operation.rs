@@ -261,7 +261,7 @@ fn parameter<'d>(
         is_required: cursor.is_true("required"),
         is_deprecated: cursor.is_true("deprecated"),
         style,
-        schema: schema.map(|schema| compiler.id_of(schema)),
+        schema: schema.map(|schema| compiler.enqueue_schema(schema)),
         place: cursor.place(),
     })
 }
@@ -270,7 +270,7 @@ fn contents<'d>(of: &DescriptionCursor<'d>, compiler: &mut SchemaCompiler<'d>) -
     let content = of.get("content").map(|content| content.members().collect::<Vec<_>>());
     let each = content.into_iter().flatten().map(|(media_type, media)| ApiContent {
         media_type: media_type_of(media_type),
-        schema: media.get("schema").map(|schema| compiler.id_of(schema)),
+        schema: media.get("schema").map(|schema| compiler.enqueue_schema(schema)),
     });
     each.collect()
 }

@@ -87,7 +87,7 @@ impl ApiRoutes {
         let decoded: Vec<_> = segments.iter().map(|segment| decoded(segment)).collect();
         let segments: Vec<&str> = decoded.iter().map(|segment| &**segment).collect();
         let mut search = RouteSearch { routes: self, method, steps: 0, other: None };
-        match search.from(0, &segments) {
+        match search.search_below(0, &segments) {
             Some(index) => RouteMatch::Operation(index),
             None => search.other.map_or(RouteMatch::None, RouteMatch::OtherMethod),
         }
@@ -102,36 +102,36 @@ struct RouteSearch<'r> {
 }
 
 impl RouteSearch<'_> {
-    fn from(&mut self, node: usize, segments: &[&str]) -> Option<usize> {
+    fn search_below(&mut self, node: usize, segments: &[&str]) -> Option<usize> {
         self.steps += 1;
         if self.steps > MAX_STEPS {
             return None;
         }
         let node = &self.routes.nodes[node];
         let Some((first, rest)) = segments.split_first() else {
-            return self.among(&node.operations);
+            return self.select_method(&node.operations);
         };
         if let Some(next) = node.literals.get(*first)
-            && let Some(found) = self.from(*next, rest)
+            && let Some(found) = self.search_below(*next, rest)
         {
             return Some(found);
         }
         for (texts, next) in &node.mixed {
             if fits(texts, first)
-                && let Some(found) = self.from(*next, rest)
+                && let Some(found) = self.search_below(*next, rest)
             {
                 return Some(found);
             }
         }
         if let Some(next) = node.parameter
-            && let Some(found) = self.from(next, rest)
+            && let Some(found) = self.search_below(next, rest)
         {
             return Some(found);
         }
-        self.among(&node.spanning)
+        self.select_method(&node.spanning)
     }
 
-    fn among(&mut self, operations: &[(Box<str>, usize)]) -> Option<usize> {
+    fn select_method(&mut self, operations: &[(Box<str>, usize)]) -> Option<usize> {
         if let Some((_, first)) = operations.first() {
             self.other.get_or_insert(*first);
         }

@@ -77,7 +77,7 @@ fn parameter<'d>(
         is_deprecated: false,
         style,
         // The parameter itself has the keywords of a schema.
-        schema: Some(compiler.id_of(cursor.clone())),
+        schema: Some(compiler.enqueue_schema(cursor.clone())),
         place: cursor.place(),
     })
 }
@@ -89,7 +89,7 @@ fn body<'d>(
 ) -> Option<ApiBody> {
     let is_form = |own: &&DescriptionCursor<'d>| own.text("in") == Some("formData");
     if let Some(body) = parameters.iter().find(|own| own.text("in") == Some("body")) {
-        let schema = body.get("schema").map(|schema| compiler.id_of(schema));
+        let schema = body.get("schema").map(|schema| compiler.enqueue_schema(schema));
         return Some(ApiBody {
             is_required: body.is_true("required"),
             contents: contents(consumes, schema),
@@ -125,7 +125,7 @@ fn responses<'d>(
     let each = stated.into_iter().flatten().filter_map(|(status, response)| {
         let statuses = StatusRange::of(status)?;
         let response = response.resolved()?;
-        let schema = response.get("schema").map(|schema| compiler.id_of(schema));
+        let schema = response.get("schema").map(|schema| compiler.enqueue_schema(schema));
         Some(ApiResponse {
             statuses,
             // An answer without a schema may have any content.

@@ -165,14 +165,14 @@ fn compare_operations(
     let places: BTreeSet<&ModelPlace> = old.places.keys().chain(new.places.keys()).collect();
     let tests = (places.len() + old.statuses.len().max(new.statuses.len())) as u64;
     let mut comparison = OperationComparison { old, new, is_observed, tests, changes };
-    comparison.statuses();
-    comparison.media_types();
-    comparison.security();
+    comparison.compare_statuses();
+    comparison.compare_media_types();
+    comparison.compare_security();
     if new.is_deprecated && !old.is_deprecated && is_observed == (false, false) {
         comparison.push(DiffRule::EndpointDeprecated, String::new(), String::new(), None, None);
     }
     for place in places {
-        comparison.place(place);
+        comparison.compare_at(place);
     }
 }
 
@@ -237,7 +237,7 @@ impl OperationComparison<'_> {
     }
 
     /// Tells what is in one table and not in the other.
-    fn tables(
+    fn compare_tables(
         &mut self,
         (old, new): (&BTreeMap<String, u64>, &BTreeMap<String, u64>),
         place: &dyn Fn(&str) -> String,
@@ -258,7 +258,7 @@ impl OperationComparison<'_> {
         }
     }
 
-    fn statuses(&mut self) {
+    fn compare_statuses(&mut self) {
         let (old, new) = (self.old, self.new);
         let rules = |status: &str| {
             let is_success = status.starts_with(['2', '3']) || status == "default";
@@ -269,10 +269,14 @@ impl OperationComparison<'_> {
             };
             (gone, DiffRule::ResponseStatusAdded)
         };
-        self.tables((&old.statuses, &new.statuses), &|status| format!("response {status}"), &rules);
+        self.compare_tables(
+            (&old.statuses, &new.statuses),
+            &|status| format!("response {status}"),
+            &rules,
+        );
     }
 
-    fn media_types(&mut self) {
+    fn compare_media_types(&mut self) {
         let (old, new) = (self.old, self.new);
         for (part, types) in &old.media_types {
             let Some(others) = new.media_types.get(part) else { continue };
@@ -285,11 +289,11 @@ impl OperationComparison<'_> {
                 _ => (DiffRule::ResponseTypeRemoved, DiffRule::ResponseTypeAdded),
             };
             let place = |name: &str| format!("{} {name}", part.text());
-            self.tables((types, others), &place, &rules);
+            self.compare_tables((types, others), &place, &rules);
         }
     }
 
-    fn security(&mut self) {
+    fn compare_security(&mut self) {
         let (old, new) = (&self.old.security, &self.new.security);
         // The words of a description and of traffic for one credential differ.
         if self.is_observed.0 != self.is_observed.1 || old.is_empty() || new.is_empty() {

@@ -17,8 +17,8 @@ const MAX_ISSUES: usize = 64;
 const MAX_IN_PLACE: u32 = 48;
 
 /// Steps for one value and its parts: so many, and so many more for each part.
-const BASE_STEPS: u64 = 20_000;
-const STEPS_PER_NODE: u64 = 500;
+const MAX_BASE_STEPS: u64 = 20_000;
+const MAX_STEPS_PER_NODE: u64 = 500;
 
 /// Direction of a message, which decides who has to send `readOnly` and `writeOnly` properties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,14 +118,14 @@ pub(crate) fn evaluate(
         is_quick: false,
         in_place: 0,
         has_unnamed: false,
-        steps: BASE_STEPS + STEPS_PER_NODE * value.nodes(),
+        steps: MAX_BASE_STEPS + MAX_STEPS_PER_NODE * value.nodes(),
     };
-    evaluator.value(schema, value);
+    evaluator.evaluate_value(schema, value);
     evaluator.out
 }
 
 impl<'v> Evaluator<'_, 'v> {
-    fn issue(&mut self, rule: DriftRule, schema: SchemaId, stated: impl FnOnce() -> String) {
+    fn fail_with(&mut self, rule: DriftRule, schema: SchemaId, stated: impl FnOnce() -> String) {
         self.out.is_invalid = true;
         self.record_issue(rule, schema, stated);
     }
@@ -172,11 +172,11 @@ impl<'v> Evaluator<'_, 'v> {
     }
 
     /// Evaluates a value of its own: the message, a property, an item.
-    fn value(&mut self, schema: SchemaId, value: &'v MessageValue<'_>) {
+    fn evaluate_value(&mut self, schema: SchemaId, value: &'v MessageValue<'_>) {
         let start = self.applied.len();
         let outer = std::mem::take(&mut self.in_place);
         let outer_unnamed = std::mem::take(&mut self.has_unnamed);
-        self.in_place(schema, value);
+        self.apply_schema(schema, value);
         if let MessageValue::Object(members) = value
             && self.has_unnamed
         {
@@ -187,14 +187,19 @@ impl<'v> Evaluator<'_, 'v> {
         self.has_unnamed = outer_unnamed;
     }
 
-    fn value_at(&mut self, step: PlaceStep<'v>, schema: SchemaId, value: &'v MessageValue<'_>) {
+    fn evaluate_value_at(
+        &mut self,
+        step: PlaceStep<'v>,
+        schema: SchemaId,
+        value: &'v MessageValue<'_>,
+    ) {
         self.way.push(step);
-        self.value(schema, value);
+        self.evaluate_value(schema, value);
         self.way.pop();
     }
 
     /// Evaluates one more schema that applies to the present value.
-    fn in_place(&mut self, id: SchemaId, value: &'v MessageValue<'_>) {
+    fn apply_schema(&mut self, id: SchemaId, value: &'v MessageValue<'_>) {
         if !self.spend_step() || self.in_place >= MAX_IN_PLACE {
             self.out.is_unfinished |= self.in_place >= MAX_IN_PLACE;
             return;
@@ -211,11 +216,11 @@ impl<'v> Evaluator<'_, 'v> {
             return;
         }
         if let Some(target) = schema.reference {
-            self.in_place(target, value);
+            self.apply_schema(target, value);
         }
         self.check_own_rules(id, value);
         if let Some(branches) = &schema.branches {
-            self.branches(id, branches, value);
+            self.evaluate_branches(id, branches, value);
         }
         self.in_place -= 1;
     }
@@ -225,7 +230,9 @@ impl<'v> Evaluator<'_, 'v> {
         let set = self.set;
         let schema = set.get(id);
         if schema.is_never {
-            self.issue(DriftRule::ForbiddenProperty, id, || "nothing is allowed here".to_owned());
+            self.fail_with(DriftRule::ForbiddenProperty, id, || {
+                "nothing is allowed here".to_owned()
+            });
             return;
         }
         if !schema.kinds.intersects(value.kind()) {
@@ -235,7 +242,7 @@ impl<'v> Evaluator<'_, 'v> {
                 DriftRule::WrongKind
             };
             let seen = value.kind().names().concat();
-            self.issue(rule, id, || {
+            self.fail_with(rule, id, || {
                 format!(
                     "the schema states {}, and the value is {seen}",
                     schema.kinds.names().join(" or ")
@@ -251,27 +258,27 @@ impl<'v> Evaluator<'_, 'v> {
             } else {
                 DriftRule::OutsideEnum
             };
-            self.issue(rule, id, || format!("the description lists {} values", values.len()));
+            self.fail_with(rule, id, || format!("the description lists {} values", values.len()));
         }
         match value {
             MessageValue::Text(text) => {
                 if let Some(rules) = &schema.text {
-                    self.text(id, rules, text);
+                    self.check_string(id, rules, text);
                 }
             }
             MessageValue::Integer(_) | MessageValue::Number(_) => {
                 if let (Some(rules), Some(number)) = (&schema.number, value.as_number()) {
-                    self.number(id, rules, value, number);
+                    self.check_number(id, rules, value, number);
                 }
             }
             MessageValue::List(items) => {
                 if let Some(rules) = &schema.list {
-                    self.list(id, rules, items);
+                    self.check_list(id, rules, items);
                 }
             }
             MessageValue::Object(members) => {
                 if let Some(rules) = &schema.object {
-                    self.object(id, rules, members, value);
+                    self.check_object(id, rules, members, value);
                 }
             }
             MessageValue::Null | MessageValue::Boolean(_) => {}
@@ -285,23 +292,23 @@ impl<'v> Evaluator<'_, 'v> {
         matches.unwrap_or(true)
     }
 
-    fn text(&mut self, id: SchemaId, rules: &TextRules, text: &str) {
+    fn check_string(&mut self, id: SchemaId, rules: &TextRules, text: &str) {
         if let Some(format) = rules.format
             && !format.accepts(text)
         {
-            self.issue(DriftRule::WrongFormat, id, || {
+            self.fail_with(DriftRule::WrongFormat, id, || {
                 format!("the schema states the format {}", format.name())
             });
         }
         if let Some(pattern) = &rules.pattern
             && !self.matches(pattern, text)
         {
-            self.issue(DriftRule::OutOfBounds, id, || "the pattern does not match".to_owned());
+            self.fail_with(DriftRule::OutOfBounds, id, || "the pattern does not match".to_owned());
         }
         if rules.min_length > 0 || rules.max_length.is_some() {
             let length = text.chars().count() as u64;
             if length < rules.min_length || rules.max_length.is_some_and(|most| length > most) {
-                self.issue(DriftRule::OutOfBounds, id, || {
+                self.fail_with(DriftRule::OutOfBounds, id, || {
                     format!(
                         "the schema states {}",
                         bounds(rules.min_length, rules.max_length, "character")
@@ -311,18 +318,26 @@ impl<'v> Evaluator<'_, 'v> {
         }
     }
 
-    fn number(&mut self, id: SchemaId, rules: &NumberRules, value: &MessageValue<'_>, number: f64) {
+    fn check_number(
+        &mut self,
+        id: SchemaId,
+        rules: &NumberRules,
+        value: &MessageValue<'_>,
+        number: f64,
+    ) {
         let is_outside = rules.minimum.is_some_and(|least| number < least)
             || rules.maximum.is_some_and(|most| number > most)
             || rules.exclusive_minimum.is_some_and(|least| number <= least)
             || rules.exclusive_maximum.is_some_and(|most| number >= most);
         if is_outside {
-            self.issue(DriftRule::OutOfBounds, id, || "the number is beyond the bound".to_owned());
+            self.fail_with(DriftRule::OutOfBounds, id, || {
+                "the number is beyond the bound".to_owned()
+            });
         }
         if let Some(of) = rules.multiple_of {
             let times = number / of;
             if (times - times.round()).abs() > 1e-9 * times.abs().max(1.0) {
-                self.issue(DriftRule::OutOfBounds, id, || {
+                self.fail_with(DriftRule::OutOfBounds, id, || {
                     format!("the schema states multiples of {of}")
                 });
             }
@@ -337,38 +352,38 @@ impl<'v> Evaluator<'_, 'v> {
             _ => true,
         };
         if !fits {
-            self.issue(DriftRule::WrongFormat, id, || {
+            self.fail_with(DriftRule::WrongFormat, id, || {
                 "the number does not fit the stated integer format".to_owned()
             });
         }
     }
 
-    fn list(&mut self, id: SchemaId, rules: &ListRules, items: &'v [MessageValue<'_>]) {
+    fn check_list(&mut self, id: SchemaId, rules: &ListRules, items: &'v [MessageValue<'_>]) {
         let length = items.len() as u64;
         if length < rules.min_items || rules.max_items.is_some_and(|most| length > most) {
-            self.issue(DriftRule::OutOfBounds, id, || {
+            self.fail_with(DriftRule::OutOfBounds, id, || {
                 format!("the schema states {}", bounds(rules.min_items, rules.max_items, "item"))
             });
         }
         for (index, item) in items.iter().enumerate() {
             if let Some(schema) = rules.first.get(index).copied().or(rules.rest) {
-                self.value_at(PlaceStep::Item, schema, item);
+                self.evaluate_value_at(PlaceStep::Item, schema, item);
             } else if let Some(schema) = rules.unevaluated {
-                self.value_at(PlaceStep::Item, schema, item);
+                self.evaluate_value_at(PlaceStep::Item, schema, item);
             }
             if self.out.is_unfinished {
                 return;
             }
         }
         if rules.is_unique && has_equal_items(items) {
-            self.issue(DriftRule::OutOfBounds, id, || {
+            self.fail_with(DriftRule::OutOfBounds, id, || {
                 "the schema states that no two items are equal".to_owned()
             });
         }
         if let Some((schema, least, most)) = rules.contains {
             let fitting = items.iter().filter(|item| self.fits(schema, item)).count() as u64;
             if fitting < least || most.is_some_and(|most| fitting > most) {
-                self.issue(DriftRule::OutOfBounds, id, || {
+                self.fail_with(DriftRule::OutOfBounds, id, || {
                     format!("the schema states {} that fit `contains`", bounds(least, most, "item"))
                 });
             }
@@ -389,7 +404,7 @@ impl<'v> Evaluator<'_, 'v> {
             has_unnamed: false,
             steps: self.steps,
         };
-        quick.in_place(schema, value);
+        quick.apply_schema(schema, value);
         self.steps = quick.steps;
         self.out.is_unfinished |= quick.out.is_unfinished;
         !quick.out.is_invalid
@@ -406,7 +421,7 @@ fn bounds(least: u64, most: Option<u64>, what: &str) -> String {
 
 /// True if two items are equal. Long lists are not searched: it takes quadratic time.
 fn has_equal_items(items: &[MessageValue<'_>]) -> bool {
-    const MOST: usize = 256;
-    let items = &items[..items.len().min(MOST)];
+    const MAX_COMPARED_ITEMS: usize = 256;
+    let items = &items[..items.len().min(MAX_COMPARED_ITEMS)];
     items.iter().enumerate().any(|(index, item)| items[..index].contains(item))
 }

@@ -70,7 +70,7 @@ pub(crate) fn judge(
         status.and_then(|status| u16::try_from(status).ok()).filter(|status| *status >= 100);
     // A request that was refused, or made the server fail, says nothing about what is allowed.
     if status.is_some_and(|status| status < 400) {
-        judge.request(flow, scratch);
+        judge.judge_request(flow, scratch);
     }
     if operation.is_deprecated {
         judge.record_exchange_issue(
@@ -81,7 +81,7 @@ pub(crate) fn judge(
         );
     }
     if let (Some(status), Some(_)) = (status, &flow.response) {
-        judge.response(flow, status, scratch);
+        judge.judge_response(flow, status, scratch);
     }
     judge.out
 }
@@ -122,7 +122,7 @@ impl ExchangeJudge<'_> {
         }
     }
 
-    fn parameter(&mut self, parameter: &ApiParameter, value: &MessageValue<'_>) {
+    fn judge_parameter(&mut self, parameter: &ApiParameter, value: &MessageValue<'_>) {
         if let Some(schema) = parameter.schema {
             let place = format!("{} {}", parameter.location.name(), parameter.name);
             let found =
@@ -140,11 +140,11 @@ impl ExchangeJudge<'_> {
         }
     }
 
-    fn request(&mut self, flow: &Flow<'_>, scratch: &mut ExchangeScratch) {
+    fn judge_request(&mut self, flow: &Flow<'_>, scratch: &mut ExchangeScratch) {
         let operation = self.operation;
         let query = pairs(flow.query());
-        self.path_parameters(flow);
-        self.query_parameters(&query);
+        self.judge_path_parameters(flow);
+        self.judge_query_parameters(&query);
         for (index, parameter) in operation.parameters.iter().enumerate() {
             let sent = match parameter.location {
                 ParameterPlace::Header => {
@@ -158,7 +158,7 @@ impl ExchangeJudge<'_> {
                     self.out.parameters.push(index);
                     let text = String::from_utf8_lossy(&text).into_owned();
                     let value = value_of_text(&self.api.schemas, parameter, text.into());
-                    self.parameter(parameter, &value);
+                    self.judge_parameter(parameter, &value);
                 }
                 None if parameter.is_required && !is_described_elsewhere(&parameter.name) => {
                     let place = format!("{} {}", parameter.location.name(), parameter.name);
@@ -173,11 +173,11 @@ impl ExchangeJudge<'_> {
                 None => {}
             }
         }
-        self.security(flow, &query);
+        self.judge_credentials(flow, &query);
         self.judge_request_body(flow, scratch);
     }
 
-    fn path_parameters(&mut self, flow: &Flow<'_>) {
+    fn judge_path_parameters(&mut self, flow: &Flow<'_>) {
         let operation = self.operation;
         let segments = String::from_utf8_lossy(flow.path());
         let segments: Vec<&str> = segments.split('/').filter(|part| !part.is_empty()).collect();
@@ -202,11 +202,11 @@ impl ExchangeJudge<'_> {
             let (Some(value), Some((index, parameter))) = (value, known) else { continue };
             self.out.parameters.push(index);
             let value = value_of_text(&self.api.schemas, parameter, Cow::Owned(value.to_owned()));
-            self.parameter(parameter, &value);
+            self.judge_parameter(parameter, &value);
         }
     }
 
-    fn query_parameters(&mut self, query: &FormPairs<'_>) {
+    fn judge_query_parameters(&mut self, query: &FormPairs<'_>) {
         let operation = self.operation;
         let mut is_used = vec![false; query.len()];
         let of_query = operation.parameters.iter().enumerate();
@@ -217,7 +217,7 @@ impl ExchangeJudge<'_> {
             match value {
                 Some(value) => {
                     self.out.parameters.push(index);
-                    self.parameter(parameter, &value);
+                    self.judge_parameter(parameter, &value);
                 }
                 // Whether an object of parameters is there is not known when none of them is.
                 None if parameter.is_required && parameter.style != ParameterStyle::Members => {
@@ -261,7 +261,7 @@ impl ExchangeJudge<'_> {
         }
     }
 
-    fn security(&mut self, flow: &Flow<'_>, query: &FormPairs<'_>) {
+    fn judge_credentials(&mut self, flow: &Flow<'_>, query: &FormPairs<'_>) {
         let operation = self.operation;
         let was_sent = |scheme: &SecurityScheme| match scheme {
             SecurityScheme::Header(name) => flow.request_headers.get(name.as_bytes()).is_some(),
@@ -331,7 +331,7 @@ impl ExchangeJudge<'_> {
         }
         match scratch.decoder.decode(body, flow.request_headers) {
             Ok(Some(bytes)) => {
-                self.body(
+                self.judge_body(
                     "request body",
                     MessageDirection::Request,
                     &stated.contents,
@@ -345,7 +345,7 @@ impl ExchangeJudge<'_> {
         }
     }
 
-    fn response(&mut self, flow: &Flow<'_>, status: u16, scratch: &mut ExchangeScratch) {
+    fn judge_response(&mut self, flow: &Flow<'_>, status: u16, scratch: &mut ExchangeScratch) {
         let Some(response) = &flow.response else { return };
         let operation = self.operation;
         let Some(stated) = operation.response(status) else {
@@ -368,7 +368,7 @@ impl ExchangeJudge<'_> {
         match scratch.decoder.decode(response.body, response.headers) {
             Ok(Some(bytes)) => {
                 let content_type = response.content_type();
-                self.body(
+                self.judge_body(
                     &place,
                     MessageDirection::Response,
                     &stated.contents,
@@ -383,7 +383,7 @@ impl ExchangeJudge<'_> {
     }
 
     /// Compares a body with the schema of its media type.
-    fn body(
+    fn judge_body(
         &mut self,
         place: &str,
         direction: MessageDirection,
@@ -416,14 +416,14 @@ impl ExchangeJudge<'_> {
         };
         match syntax {
             Some(BodySyntax::Json) => match MessageValue::parse(&text) {
-                Some(value) => self.body_value(&place, schema, &value, direction),
+                Some(value) => self.judge_body_value(&place, schema, &value, direction),
                 None => self.out.unjudged_bodies += 1,
             },
-            Some(BodySyntax::JsonLines) => self.lines(&place, schema, &text, direction),
+            Some(BodySyntax::JsonLines) => self.judge_lines(&place, schema, &text, direction),
             Some(BodySyntax::EventStream) => {}
             Some(BodySyntax::Form) => {
                 let value = form_value(&self.api.schemas, Some(schema), pairs(&text));
-                self.body_value(&place, schema, &value, direction);
+                self.judge_body_value(&place, schema, &value, direction);
             }
             Some(BodySyntax::Multipart) => {
                 let parts = multipart(&text, content_type.unwrap_or_default());
@@ -435,32 +435,38 @@ impl ExchangeJudge<'_> {
                     .into_iter()
                     .map(|(name, value)| (name, value.unwrap_or(Cow::Borrowed("(file)"))));
                 let value = form_value(&self.api.schemas, Some(schema), pairs.collect());
-                self.body_value(&place, schema, &value, direction);
+                self.judge_body_value(&place, schema, &value, direction);
             }
             None => {
                 // Text is a string; content in bytes is not looked at.
                 if media_type.starts_with("text/") {
                     let text = String::from_utf8_lossy(&text);
                     let value = coerce_to_schema(&self.api.schemas, Some(schema), text);
-                    self.body_value(&place, schema, &value, direction);
+                    self.judge_body_value(&place, schema, &value, direction);
                 }
             }
         }
     }
 
     /// Each line is a value of its own. A schema that is a list stands for all of them.
-    fn lines(&mut self, place: &str, schema: SchemaId, text: &[u8], direction: MessageDirection) {
+    fn judge_lines(
+        &mut self,
+        place: &str,
+        schema: SchemaId,
+        text: &[u8],
+        direction: MessageDirection,
+    ) {
         let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
         let lines = lines.filter(|line| !line.is_empty()).take(limits::MAX_LINES_OF_BODY);
         for line in lines {
             match MessageValue::parse(line) {
-                Some(value) => self.body_value(place, schema, &value, direction),
+                Some(value) => self.judge_body_value(place, schema, &value, direction),
                 None => self.out.unjudged_bodies += 1,
             }
         }
     }
 
-    fn body_value(
+    fn judge_body_value(
         &mut self,
         place: &str,
         schema: SchemaId,

@@ -183,7 +183,7 @@ impl LiveCaptures {
         monitor: &dyn Monitor,
     ) -> Result<Snapshot, Error> {
         let is_narrowed = scope.domain.is_some();
-        let at = self.narrow(scope, &mut known.narrow);
+        let at = self.touch_scope(scope, &mut known.narrow);
         match &mut known.narrow[at].1 {
             ScopedState::Newest(live) => {
                 live.refresh(monitor)?;
@@ -310,7 +310,7 @@ impl LiveCaptures {
     }
 
     /// Returns the index of the state of a narrower scope, which is created if it is not kept.
-    fn narrow(&self, scope: &Scope, narrow: &mut Vec<(Scope, ScopedState)>) -> usize {
+    fn touch_scope(&self, scope: &Scope, narrow: &mut Vec<(Scope, ScopedState)>) -> usize {
         let new = || {
             let mut options = self.options.clone();
             if let Some(domain) = &scope.domain {

@@ -22,7 +22,7 @@ pub(crate) const MAX_WALK_DEPTH: usize = 64;
 const LANE: usize = 16;
 
 /// Lanes of a string that are looked at before a search takes over.
-const SHORT_LANES: usize = 3;
+const MAX_SHORT_LANES: usize = 3;
 
 /// For each byte, whether it can be part of a number.
 const IN_NUMBER: [bool; 256] = {
@@ -100,7 +100,7 @@ pub(crate) fn walk_json<'t>(text: &'t [u8], visitor: &mut impl JsonVisitor<'t>) 
 fn string_at(text: &[u8], start: usize) -> Option<(JsonString<'_>, usize)> {
     let rest = text.get(start..)?;
     // Most strings are short and have no escapes.
-    for lane in 0..SHORT_LANES {
+    for lane in 0..MAX_SHORT_LANES {
         let Some(bytes) = rest.get(lane * LANE..).and_then(<[u8]>::first_chunk::<LANE>) else {
             break;
         };

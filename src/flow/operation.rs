@@ -180,7 +180,7 @@ fn in_encoded_document(value: &[u8]) -> Option<String> {
 
 /// The name of a query in a form of Relay: its friendly name, otherwise the number of its document.
 fn in_form(body: &[u8]) -> Option<Cow<'_, [u8]>> {
-    let head = &body[..body.len().min(FORM_HEAD)];
+    let head = &body[..body.len().min(MAX_FORM_HEAD_BYTES)];
     if !head.first().is_some_and(u8::is_ascii_alphabetic) {
         return None;
     }
@@ -197,7 +197,7 @@ fn in_form(body: &[u8]) -> Option<Cow<'_, [u8]>> {
 }
 
 /// Number of bytes at the front of a form in which the name of its query is searched.
-const FORM_HEAD: usize = 64 << 10;
+const MAX_FORM_HEAD_BYTES: usize = 64 << 10;
 
 /// The first `X-Amz-Target`, `X-FB-Friendly-Name` and `SOAPAction`, found in one pass because the
 /// headers may have to be decoded.
@@ -240,14 +240,14 @@ struct CallBody<'a> {
 
 /// The operation in a JSON body. Parses only JSON with one of the keys near its beginning.
 fn in_body(body: &[u8]) -> Option<Cow<'_, [u8]>> {
-    const HEAD: usize = 4096;
+    const MAX_JSON_HEAD_BYTES: usize = 4096;
     if body.len() > limits::MAX_OPERATION_BODY_BYTES {
         return None;
     }
     let text = body.trim_ascii_start();
     // In a batch of requests, the first stands for all.
     let text = text.strip_prefix(b"[").map_or(text, <[u8]>::trim_ascii_start);
-    let head = &text[..text.len().min(HEAD)];
+    let head = &text[..text.len().min(MAX_JSON_HEAD_BYTES)];
     let has = |word: &[u8]| memchr::memmem::find(head, word).is_some();
     if !text.starts_with(b"{")
         || !(has(b"\"jsonrpc\"") || has(b"\"query\"") || has(b"\"operationName\"") || has(HASH_KEY))

@@ -37,7 +37,7 @@ const MAX_QUERY_BYTES: usize = 16 << 10;
 
 /// Maximum length of a segment that is kept, in bytes. A longer segment is a value, and is kept as
 /// its beginning and a hash.
-const MAX_SEGMENT_BYTES: usize = 2 * limits::MAX_SEGMENT_BYTES;
+const MAX_OWNED_SEGMENT_BYTES: usize = 2 * limits::MAX_SEGMENT_BYTES;
 
 fn bounded(bytes: &[u8], most: usize) -> &[u8] {
     &bytes[..bytes.len().min(most)]
@@ -47,9 +47,9 @@ fn bounded(bytes: &[u8], most: usize) -> &[u8] {
 fn bounded_target(target: &[u8]) -> Cow<'_, [u8]> {
     let path_end = memchr::memchr2(b'?', b'#', target).unwrap_or(target.len());
     let (path, query) = target.split_at(path_end);
-    let is_long = |segment: &[u8]| segment.len() > MAX_SEGMENT_BYTES;
+    let is_long = |segment: &[u8]| segment.len() > MAX_OWNED_SEGMENT_BYTES;
     let is_short = query.len() <= MAX_QUERY_BYTES
-        && path.len() <= limits::MAX_PATH_SEGMENTS * MAX_SEGMENT_BYTES
+        && path.len() <= limits::MAX_PATH_SEGMENTS * MAX_OWNED_SEGMENT_BYTES
         && !path.split(|byte| *byte == b'/').any(is_long);
     if is_short {
         return Cow::Borrowed(target);
@@ -64,7 +64,7 @@ fn bounded_target(target: &[u8]) -> Cow<'_, [u8]> {
             break;
         }
         if is_long(segment) {
-            out.extend_from_slice(&segment[..MAX_SEGMENT_BYTES]);
+            out.extend_from_slice(&segment[..MAX_OWNED_SEGMENT_BYTES]);
             out.extend(format!("{:016x}", stable_hash(segment)).bytes());
         } else {
             out.extend_from_slice(segment);

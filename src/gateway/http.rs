@@ -108,7 +108,7 @@ impl ListeningSite {
     }
 
     /// Returns a function that ends all sessions.
-    pub(super) fn ender(&self) -> impl Fn() + use<> {
+    pub(super) fn session_closer(&self) -> impl Fn() + use<> {
         let site = Arc::clone(&self.site);
         move || site.end_unused(&|_| false)
     }

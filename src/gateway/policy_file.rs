@@ -14,7 +14,7 @@ use crate::flow::text;
 use crate::policy::{KnownTools, Policy};
 
 /// Time after an edit in which a second one may leave the file with the times of the first.
-const MAX_TICK: Duration = Duration::from_millis(50);
+const MIN_SETTLED_AGE: Duration = Duration::from_millis(50);
 
 /// A policy with what tells it apart from others.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ impl FileStamp {
     #[expect(clippy::disallowed_methods, reason = "compared with the time of the file")]
     fn is_settled(&self) -> bool {
         let age = self.modified.and_then(|time| SystemTime::now().duration_since(time).ok());
-        age.is_some_and(|age| age > MAX_TICK)
+        age.is_some_and(|age| age > MIN_SETTLED_AGE)
     }
 }
 
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!((verdict(), verdict()), (Verdict::Allow, Verdict::Allow));
         // As if the edit were older than a tick.
         let file = std::fs::File::options().write(true).open(&path).unwrap();
-        let before = file.metadata().unwrap().modified().unwrap() - 2 * MAX_TICK;
+        let before = file.metadata().unwrap().modified().unwrap() - 2 * MIN_SETTLED_AGE;
         file.set_modified(before).unwrap();
         assert_eq!((verdict(), verdict()), (Verdict::Allow, Verdict::Allow));
         let words = told.lock().unwrap().clone();

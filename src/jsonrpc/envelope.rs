@@ -5,7 +5,7 @@
 const MAX_DEPTH: usize = 64;
 
 /// Maximum length of an id, in bytes of JSON.
-const MAX_ID_BYTES: usize = 200;
+const MAX_ENVELOPE_ID_BYTES: usize = 200;
 
 /// Members of a JSON-RPC message that identify it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -45,8 +45,9 @@ impl Envelope {
 
 /// Returns the number or string at the start of `value` as JSON, or `None` if it is of another type or too long.
 fn id(value: &[u8]) -> Option<String> {
-    let mut stream = serde_json::Deserializer::from_slice(&value[..value.len().min(MAX_ID_BYTES)])
-        .into_iter::<serde_json::Value>();
+    let mut stream =
+        serde_json::Deserializer::from_slice(&value[..value.len().min(MAX_ENVELOPE_ID_BYTES)])
+            .into_iter::<serde_json::Value>();
     let id = stream.next()?.ok()?;
     // As it was written: a client may compare texts.
     let text = std::str::from_utf8(value.get(..stream.byte_offset())?).ok()?;

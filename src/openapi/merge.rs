@@ -261,9 +261,9 @@ fn version_of(tree: &SourceTree) -> Result<OpenApiVersion, yaml::Fault> {
 
 fn find_differences(input: MergeInput<'_>) -> Findings {
     let mut merger = Merger::new(input);
-    merger.description();
+    merger.compare_paths();
     merger.begin_adding();
-    merger.description();
+    merger.compare_paths();
     merger.into_findings()
 }
 

@@ -136,7 +136,7 @@ struct UncertainParameter<'r> {
 /// Most parameters that are listed as uncertain.
 const MAX_UNCERTAIN: usize = 30;
 /// Confidence below which a path parameter is listed as uncertain.
-const UNCERTAIN: f64 = 0.8;
+const MIN_CERTAIN: f64 = 0.8;
 /// Most prefixes in the tree of a host.
 const MAX_TREE_LINES: usize = 200;
 
@@ -288,7 +288,7 @@ fn uncertain<'r>(shown: &[&'r Pattern]) -> Vec<UncertainParameter<'r>> {
     let mut found: Vec<(f64, UncertainParameter<'_>)> = Vec::new();
     for pattern in shown {
         for parameter in &pattern.parameters {
-            let Some(confidence) = parameter.confidence.filter(|it| *it < UNCERTAIN) else {
+            let Some(confidence) = parameter.confidence.filter(|it| *it < MIN_CERTAIN) else {
                 continue;
             };
             found.push((

@@ -26,11 +26,11 @@ pub struct Table {
 /// Number of spaces between two columns.
 pub(super) const GAP: usize = 2;
 /// Minimum width of the path column.
-const LEAST_PATH: usize = 24;
+const MIN_PATH_WIDTH: usize = 24;
 /// Maximum number of lines for third parties, so that what stands above them stays on the screen.
 const MAX_THIRD_PARTIES: usize = 10;
 /// Minimum width of the query column, below which it is dropped.
-const LEAST_QUERY: usize = 12;
+const MIN_QUERY_WIDTH: usize = 12;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -230,7 +230,7 @@ impl ColumnWidths {
         let over = |columns: &Self| columns.total().saturating_sub(width);
         if over(self) > 0 && self.query > 0 {
             let left = self.query.saturating_sub(over(self));
-            self.query = if left >= LEAST_QUERY { left } else { 0 };
+            self.query = if left >= MIN_QUERY_WIDTH { left } else { 0 };
         }
         for time in [1, 0] {
             if over(self) > 0 {
@@ -240,15 +240,15 @@ impl ColumnWidths {
         if over(self) > 0 {
             self.requests = self.most_digits.max(SHORT_TITLE.len());
         }
-        let comfortable = (self.path * 3 / 4).max(LEAST_PATH).min(self.path);
+        let comfortable = (self.path * 3 / 4).max(MIN_PATH_WIDTH).min(self.path);
         for class in LEAST_CLASSES {
             // Successes are what most rows have, so they stay as long as a path can be told from others.
-            let least = if class == SUCCESS { LEAST_PATH.min(self.path) } else { comfortable };
+            let least = if class == SUCCESS { MIN_PATH_WIDTH.min(self.path) } else { comfortable };
             if self.path < least + over(self) {
                 self.classes.retain(|kept| kept.0 != class);
             }
         }
-        self.path = self.path.saturating_sub(over(self)).max(LEAST_PATH.min(self.path));
+        self.path = self.path.saturating_sub(over(self)).max(MIN_PATH_WIDTH.min(self.path));
     }
 }
 
@@ -264,7 +264,10 @@ impl Table {
         );
         let host = cut(
             host,
-            self.width.unwrap_or(usize::MAX).saturating_sub(summary.len() + GAP).max(LEAST_PATH),
+            self.width
+                .unwrap_or(usize::MAX)
+                .saturating_sub(summary.len() + GAP)
+                .max(MIN_PATH_WIDTH),
         );
         writeln!(out, "{}  {}", self.styled(&host, BOLD), self.styled(&summary, DIM))?;
         self.write_titles(&columns, out)?;
@@ -322,7 +325,7 @@ impl Table {
         writeln!(out, "{}", line.trim_end())?;
         if columns.query == 0 && !row.query.is_empty() {
             let indent = columns.requests + GAP + columns.method + GAP;
-            let room = self.width.unwrap_or(usize::MAX).saturating_sub(indent).max(LEAST_PATH);
+            let room = self.width.unwrap_or(usize::MAX).saturating_sub(indent).max(MIN_PATH_WIDTH);
             let names = cut(&format!("?{}", row.query.replace(' ', " ?")), room);
             writeln!(out, "{:indent$}{}", "", self.styled(&names, DIM))?;
         }

@@ -28,7 +28,7 @@ pub struct Tree {
 const NUMBER_WIDTH: usize = 9;
 
 /// Minimum width of a name.
-const LEAST_NAME: usize = 12;
+const MIN_NAME_WIDTH: usize = 12;
 
 impl Output for Tree {
     fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -65,7 +65,7 @@ impl Tree {
         let indent = 2 * depth;
         let around = 2 * NUMBER_WIDTH + indent + 2 * GAP + methods.len() + operations.len() + GAP;
         let name = match self.width {
-            Some(width) => cut(name, width.saturating_sub(around).max(LEAST_NAME)),
+            Some(width) => cut(name, width.saturating_sub(around).max(MIN_NAME_WIDTH)),
             None => name.to_owned(),
         };
         let style = if depth == 0 { Style::new().bold() } else { Style::new() };

@@ -5,10 +5,10 @@ use serde_json::{Map, Value, json};
 use crate::policy::risk::{ToolJudgement, ToolKind, judge};
 
 /// Calls of one reading tool that are allowed in a minute.
-const READS_PER_MINUTE: u64 = 120;
+const MAX_READS_PER_MINUTE: u64 = 120;
 
 /// Calls of all tools together that are allowed in an hour.
-const CALLS_PER_HOUR: u64 = 2000;
+const MAX_CALLS_PER_HOUR: u64 = 2000;
 
 /// A tool with what was made of it.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(crate) fn recommended(tools: &[JudgedTool]) -> String {
     let policy = json!({
         "version": "1",
         "default": "deny",
-        "all_tools": {"limits": [{"max": CALLS_PER_HOUR, "window": "hour"}]},
+        "all_tools": {"limits": [{"max": MAX_CALLS_PER_HOUR, "window": "hour"}]},
         "tools": rules,
     });
     // Plain data in memory is written.
@@ -40,7 +40,7 @@ pub(crate) fn recommended(tools: &[JudgedTool]) -> String {
 fn rule(judgement: &ToolJudgement) -> Value {
     let ToolJudgement { kind, risk, is_guess, because } = judgement;
     if *kind == ToolKind::Read {
-        return json!({"limits": [{"max": READS_PER_MINUTE, "window": "minute"}]});
+        return json!({"limits": [{"max": MAX_READS_PER_MINUTE, "window": "minute"}]});
     }
     let does = match kind {
         ToolKind::Read => "reads",

@@ -28,7 +28,7 @@ pub(super) struct HostGroup<'t> {
 }
 
 /// Minimum number of endpoints of a host that may be grouped by its set of endpoints.
-const LEAST_SURFACE: usize = 3;
+const MIN_SURFACE: usize = 3;
 
 /// Groups the hosts of both tries: by rules, and by equal endpoints if the options ask for it.
 /// Sorted by group name.
@@ -124,7 +124,7 @@ fn group_by_endpoints(
         for member in &members {
             let surface = &member.endpoints;
             let same = |kind: &&mut (&BTreeSet<u64>, Vec<&str>)| {
-                surface.len() >= LEAST_SURFACE
+                surface.len() >= MIN_SURFACE
                     && surface.intersection(kind.0).count() * 5 >= surface.len() * 4
             };
             match kinds.iter_mut().find(same) {
@@ -194,14 +194,14 @@ impl HostEndpoints<'_> {
         ];
         let has_dash = self.label.contains(['-', '_']);
         SERVICES.contains(&self.label)
-            || (!has_dash && model.vocabulary.word(self.label) >= SERVICE_PROVIDERS)
+            || (!has_dash && model.vocabulary.word(self.label) >= MIN_SERVICE_PROVIDERS)
     }
 }
 
 /// Minimum number of hosts in a group of tenants with one or two endpoints.
 const MIN_SMALL_TENANTS: usize = 5;
 /// Minimum number of providers that use a word for it to be considered the name of a service.
-const SERVICE_PROVIDERS: u32 = 8;
+const MIN_SERVICE_PROVIDERS: u32 = 8;
 
 /// Detects the tenants of one service among hosts with few endpoints: hosts whose labels are not
 /// service names and whose paths have outlines in common. `None` if there are fewer than

@@ -71,7 +71,7 @@ pub(crate) fn similar_endpoints<'p>(patterns: &'p [Pattern], text: &str) -> Vec<
     /// The most names that are suggested.
     const MAX_SUGGESTIONS: usize = 3;
     /// The least similarity of Jaro and Winkler (1990), from 0 to 1.
-    const LEAST: f64 = 0.75;
+    const MIN_SUGGESTED: f64 = 0.75;
 
     let (method, place) = method_and_place(text.trim());
     let path = host_and_path(place).1;
@@ -91,7 +91,7 @@ pub(crate) fn similar_endpoints<'p>(patterns: &'p [Pattern], text: &str) -> Vec<
             };
             (similarity - less, &*pattern.endpoint)
         })
-        .filter(|near| near.0 >= LEAST)
+        .filter(|near| near.0 >= MIN_SUGGESTED)
         .collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
     near.dedup_by(|a, b| a.1 == b.1);

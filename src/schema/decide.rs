@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::schema::enumeration::{EnumEvidence, IS_ENUM, may_be_enumeration};
+use crate::schema::enumeration::{EnumEvidence, MIN_ENUM, may_be_enumeration};
 use crate::schema::graph::{ObjectEvidence, ObjectId, PlaceEvidence, PlaceGraph, PlaceId};
 use crate::schema::prior::Prior;
 use crate::schema::sensitive::sensitive_name;
@@ -324,7 +324,7 @@ pub(crate) fn is_enumeration(strings: &Strings, place: &PlaceEvidence, name: &st
         return false;
     }
     let Some(evidence) = EnumEvidence::of(strings, name) else { return false };
-    place.rule.enumeration.unwrap_or_else(|| evidence.probability() >= IS_ENUM)
+    place.rule.enumeration.unwrap_or_else(|| evidence.probability() >= MIN_ENUM)
 }
 
 pub(super) fn string(strings: &Strings, place: &PlaceEvidence, name: &str) -> StringSchema {
@@ -358,7 +358,7 @@ fn formats(strings: &Strings) -> Vec<&'static str> {
 
 /// Returns `true` if a format was seen often enough to be stated.
 fn states_format(format: StringFormat, strings: &Strings) -> bool {
-    const FEW: u64 = 3;
+    const MIN_CHANCE_FORMAT: u64 = 3;
 
     let may_be_chance = matches!(
         format,
@@ -368,7 +368,7 @@ fn states_format(format: StringFormat, strings: &Strings) -> bool {
             | StringFormat::Email
             | StringFormat::Uri
     );
-    strings.formats[format as usize] >= if may_be_chance { FEW } else { 1 }
+    strings.formats[format as usize] >= if may_be_chance { MIN_CHANCE_FORMAT } else { 1 }
 }
 
 /// The kinds of sensitive content at a place, by its values and by its name.

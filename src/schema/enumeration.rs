@@ -4,7 +4,7 @@ use crate::shape::strings::Strings;
 use crate::template::vocabulary::{Vocabulary, words_of};
 
 /// From this probability on strings are an enumeration.
-pub(super) const IS_ENUM: f64 = 0.8;
+pub(super) const MIN_ENUM: f64 = 0.8;
 
 /// Strings for each distinct one that must be seen.
 const MIN_REPEATS: u64 = 4;
@@ -206,7 +206,7 @@ mod tests {
             ("memberTypes", &[("ADMIN", 12), ("READ_ONLY", 8)]),
             ("visibility", &[("public", 9), ("private", 3), ("", 4)]),
         ] {
-            assert!(probability(name, counts) >= IS_ENUM, "{name}");
+            assert!(probability(name, counts) >= MIN_ENUM, "{name}");
         }
     }
 
@@ -221,7 +221,7 @@ mod tests {
             ("city", &[("Paris, France", 20), ("Brno", 9)]),
             ("type", &[("uses a space", 8), ("a/b.c", 8), ("100 %", 8)]),
         ] {
-            assert!(probability(name, counts) < IS_ENUM, "{name}");
+            assert!(probability(name, counts) < MIN_ENUM, "{name}");
         }
     }
 

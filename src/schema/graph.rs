@@ -232,7 +232,7 @@ impl PlaceGraph {
     /// Makes two objects one, with all that stands below them under equal keys.
     pub(crate) fn unite(&mut self, one: ObjectId, other: ObjectId) {
         self.queue.push(Pair::Objects(one, other));
-        self.close();
+        self.unite_queued();
     }
 
     /// Unites the values of all objects that are maps, until no object becomes one by that.
@@ -245,7 +245,7 @@ impl PlaceGraph {
                 if !self.objects[id.0 as usize].is_map && self.is_map(id) {
                     self.objects[id.0 as usize].is_map = true;
                     self.unite_values(id);
-                    self.close();
+                    self.unite_queued();
                     is_changed = true;
                 }
             }
@@ -313,7 +313,7 @@ impl PlaceGraph {
                 object.children.retain(|(have, _)| *have != hash);
                 let rest = *object.rest.get_or_insert(child);
                 self.queue.push(Pair::Places(rest, child));
-                self.close();
+                self.unite_queued();
             }
         }
     }
@@ -329,7 +329,7 @@ impl PlaceGraph {
         }
     }
 
-    fn close(&mut self) {
+    fn unite_queued(&mut self) {
         while let Some(pair) = self.queue.pop() {
             match pair {
                 Pair::Places(one, other) => self.unite_places(one, other),

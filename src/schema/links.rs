@@ -64,7 +64,7 @@ const MIN_COMPARED: usize = 8;
 
 /// The share of the values of a place that stand in the path of the same endpoint, from which on
 /// the answer repeats its request.
-const REPEATS: f64 = 0.7;
+const MIN_REPEATED_SHARE: f64 = 0.7;
 
 impl IdentifyingValues {
     /// Takes the samples out of the messages of an endpoint.
@@ -308,7 +308,7 @@ impl<'t, 'p> LinkTarget<'t, 'p> {
         let share = ratio(overlap.shared, overlap.compared);
         let repeats = |segment: &ValueSample| {
             let own = field.sample.overlap(segment);
-            own.shared > 0 && ratio(own.shared, own.compared) >= REPEATS
+            own.shared > 0 && ratio(own.shared, own.compared) >= MIN_REPEATED_SHARE
         };
         let own_values =
             source.pattern.parameters.iter().filter_map(|parameter| {

@@ -5,7 +5,7 @@ use crate::template::segment::{SegmentKind, kind_of};
 use crate::template::vocabulary::words_of;
 
 /// From this probability on an object is a map.
-const IS_MAP: f64 = 0.4;
+const MIN_MAP: f64 = 0.4;
 
 /// Last words of the names of maps.
 const MAP_NAMES: [&str; 32] = [
@@ -103,7 +103,7 @@ impl MapEvidence {
 
     /// True if the keys are values.
     pub(crate) fn is_map(&self) -> bool {
-        self.probability() >= IS_MAP
+        self.probability() >= MIN_MAP
     }
 
     /// The probability that the keys are values. A logistic model; its weights were fitted on the descriptions that GitHub,

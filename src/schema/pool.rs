@@ -28,7 +28,7 @@ const MAX_KINDS_OF_ONE_SIGNATURE: usize = 16;
 const MAX_SIGNATURES_OF_KEY: usize = 64;
 
 /// The rarest keys of a signature that lead to pairs.
-const LEADING_KEYS: usize = 8;
+const MAX_LEADING_KEYS: usize = 8;
 
 /// Nesting up to which values are compared.
 const MAX_COMPARED_DEPTH: usize = 4;
@@ -123,7 +123,7 @@ fn unite_similar(graph: &mut PlaceGraph, weights: &Weights) {
         let mut keys = signature(graph.object(*id));
         keys.retain(|key| weights.count(*key) as usize <= MAX_SIGNATURES_OF_KEY);
         keys.sort_by_key(|key| (weights.count(*key), *key));
-        for key in keys.into_iter().take(LEADING_KEYS) {
+        for key in keys.into_iter().take(MAX_LEADING_KEYS) {
             by_key.entry(key).or_default().push(*id);
         }
     }

@@ -212,7 +212,7 @@ impl EndpointMessages {
 
     /// Raises the level until the shapes have at most so many nodes.
     pub(crate) fn fit(&mut self, most: usize) {
-        while self.nodes() > most && self.level < Caps::LAST_LEVEL {
+        while self.nodes() > most && self.level < Caps::MAX_LEVEL {
             self.raise(self.level + 1);
         }
     }

@@ -170,7 +170,7 @@ impl OpenObjects<'_> {
             if self.level > 0 {
                 cut(part, Caps::at(self.level));
             }
-            if nodes(part) <= limits::MAX_ENDPOINT_SHAPE_NODES || self.level >= Caps::LAST_LEVEL {
+            if nodes(part) <= limits::MAX_ENDPOINT_SHAPE_NODES || self.level >= Caps::MAX_LEVEL {
                 return;
             }
             self.level += 1;

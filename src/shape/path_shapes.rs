@@ -80,7 +80,7 @@ struct PathMessages {
 const MAX_GROUPS: usize = 4096;
 
 /// The last level, at which a group is a single shape of a single node.
-const LAST_LEVEL: u8 = 2 * Caps::LAST_LEVEL;
+const MAX_GROUP_LEVEL: u8 = 2 * Caps::MAX_LEVEL;
 
 /// Number of leading zero bits that the hash of a path needs to be kept separate at a level.
 fn bits_at(level: u8) -> u32 {
@@ -157,7 +157,7 @@ impl PathShapes {
             fair_share(most, &nodes, levels)
         };
         for (group, mut nodes) in self.groups.values_mut().zip(nodes) {
-            while nodes > share && group.level < LAST_LEVEL {
+            while nodes > share && group.level < MAX_GROUP_LEVEL {
                 group.raise(group.level + 1);
                 nodes = group.nodes();
             }
@@ -202,7 +202,7 @@ impl PathShapes {
                     && path.messages.is_sound()
             });
             *hash == group.route.hash()
-                && group.level <= LAST_LEVEL
+                && group.level <= MAX_GROUP_LEVEL
                 && group.route.steps.len() <= limits::MAX_PATH_SEGMENTS
                 && group.rest.is_sound()
                 && are_paths_sound

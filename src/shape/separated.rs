@@ -17,7 +17,7 @@ const MAX_ITEM_BYTES: usize = 64;
 const MIN_LISTS: u64 = 3;
 
 /// One value in so many must be a list of several items.
-const MIN_SHARE_OF_LISTS: u64 = 4;
+const MAX_VALUES_PER_LIST: u64 = 4;
 
 /// The style of a list that is written in one string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +147,7 @@ impl Shape {
         let is_regular = separated.text == 0
             && count == separated.lists()
             && count >= MIN_LISTS
-            && count * MIN_SHARE_OF_LISTS >= count + filled;
+            && count * MAX_VALUES_PER_LIST >= count + filled;
         if !is_regular || self.items.is_some() {
             return None;
         }

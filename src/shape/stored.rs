@@ -131,7 +131,7 @@ impl EndpointMessages {
         let bodies = self.bodies.iter().map(|entry| &entry.value).chain([&self.bodies.rest]);
         let counts = [self.requests, self.unencrypted, self.credentials.largest_count()];
         counts.into_iter().all(|count| count <= limits::MAX_COUNT)
-            && self.level <= Caps::LAST_LEVEL
+            && self.level <= Caps::MAX_LEVEL
             && bodies.into_iter().all(BodyStats::is_sound)
     }
 }

@@ -143,7 +143,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn order_and_split_do_not_show(values in prop::collection::vec(value(), 0..14), split in 0_usize..14, level in 0_u8..=Caps::LAST_LEVEL) {
+    fn order_and_split_do_not_show(values in prop::collection::vec(value(), 0..14), split in 0_usize..14, level in 0_u8..=Caps::MAX_LEVEL) {
         let split = split.min(values.len());
         let whole = shape_of(&values);
         let mut backwards = values[split..].to_vec();

@@ -14,7 +14,7 @@ const WORDS: usize = 1 << (LOG_BITS - 6);
 const PROBES: u32 = 3;
 
 /// Number of set bits up to which they are stored one by one.
-const FEW_BITS: usize = WORDS * 2;
+const MAX_LISTED_BITS: usize = WORDS * 2;
 
 /// A Bloom filter of 512 KiB. It has no false negatives; the rate of false positives rises as it
 /// fills, and is 1 minus [`certainty`](Self::certainty). Its bits depend on the set of the hashes
@@ -106,7 +106,7 @@ enum StoredFilter {
 
 impl Serialize for BloomFilter {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let stored = if self.bits as usize <= FEW_BITS {
+        let stored = if self.bits as usize <= MAX_LISTED_BITS {
             let mut last = 0;
             StoredFilter::Few(
                 self.set_bits().map(|bit| bit - std::mem::replace(&mut last, bit)).collect(),
@@ -146,7 +146,7 @@ impl<'de> Deserialize<'de> for BloomFilter {
                 filter.words = words;
             }
         }
-        let is_few = filter.bits as usize <= FEW_BITS;
+        let is_few = filter.bits as usize <= MAX_LISTED_BITS;
         if !(filter.words.is_empty() || filter.words.len() == WORDS) {
             return Err(wrong());
         }
@@ -189,7 +189,7 @@ mod tests {
     fn a_full_filter_is_stored_as_words() {
         let hashes: Vec<u64> = (0..200_000_u64).map(fmix64).collect();
         let filter = filter_of(&hashes);
-        assert!(filter.bits as usize > FEW_BITS);
+        assert!(filter.bits as usize > MAX_LISTED_BITS);
         let bytes = postcard::to_stdvec(&filter).unwrap();
         assert_eq!(postcard::from_bytes::<BloomFilter>(&bytes).unwrap(), filter);
         let wrong = (200_000..210_000_u64).filter(|hash| filter.may_contain(fmix64(*hash))).count();

@@ -55,8 +55,8 @@ impl<V: Merge + Default, const K: usize> BottomK<V, K> {
     /// Index of a key in a sample of at most four keys.
     #[inline]
     fn place_among_few(&self, key: &[u8]) -> Option<usize> {
-        const FEW: usize = 4;
-        let few = Some(&self.entries).filter(|entries| entries.len() <= FEW)?;
+        const MAX_LINEAR_KEYS: usize = 4;
+        let few = Some(&self.entries).filter(|entries| entries.len() <= MAX_LINEAR_KEYS)?;
         few.iter().position(|entry| is_same(&entry.key, key))
     }
 
@@ -192,7 +192,7 @@ impl<V: Merge + Default, const K: usize> KeepsNames for BottomK<V, K> {
 
     #[inline]
     fn extra_names(&self) -> usize {
-        self.entries.len().saturating_sub(limits::FREE_NAMES)
+        self.entries.len().saturating_sub(limits::MAX_FREE_NAMES)
     }
 
     fn keep_names(&mut self, most: usize) {

@@ -68,7 +68,7 @@ const SINGLE_VALUE_THRESHOLD: f64 = 0.85;
 const ONLY_CHILD_THRESHOLD: f64 = 0.99;
 /// Maximum size of a group of rare words that need the threshold [`SURE_OF_FEW`]. Without ids
 /// beside them and without a subtree, their only evidence for each other is being unknown.
-const FEW_WORDS: usize = 3;
+const MAX_FEW_WORDS: usize = 3;
 const SURE_OF_FEW: f64 = 0.93;
 /// Threshold for two likely values with names below them and no id beside them. Two names have as
 /// many things in common by chance as two values have, and all endpoints below them are at stake.
@@ -83,12 +83,12 @@ pub(crate) const UNMISTAKABLE: f64 = 0.99;
 /// Probability assigned to versions.
 const VERSION: f64 = 0.05;
 /// Maximum probability of the services and methods of remote procedure calls.
-const REMOTE: f64 = 0.05;
+const MAX_REMOTE: f64 = 0.05;
 /// Maximum ratio of the frequency of a known word to the mean frequency of the folded segments at
 /// which the word is classified like them.
-const LIKE_FOLDED: u64 = 4;
+const MAX_FOLDED_RATIO: u64 = 4;
 /// Minimum probability of a segment that represents folded ones.
-const FOLDED: f64 = 0.95;
+const MIN_FOLDED: f64 = 0.95;
 
 /// The classifier that applies the fitted model.
 #[derive(Debug)]
@@ -104,7 +104,8 @@ impl<T: LeafStats> Classifier<T> for ModelClassifier<'_> {
         let mut verdicts = verdicts(&probabilities, own);
         for ((verdict, features), by_bodies) in verdicts.iter_mut().zip(&features).zip(by_bodies) {
             // What its own bodies say of a segment needs no siblings.
-            verdict.is_value |= by_bodies >= MIN_BODY_EVIDENCE && verdict.probability > CONFIRMED;
+            verdict.is_value |=
+                by_bodies >= MIN_BODY_EVIDENCE && verdict.probability > MIN_CONFIRMED;
             // Clear names need no reason.
             if verdict.is_value || verdict.is_near() {
                 let in_favor = if verdict.is_value { by_bodies } else { -by_bodies };
@@ -165,7 +166,9 @@ fn threshold<T>(place: &SiblingSet<'_, '_, T>, probabilities: &[f64], sigil: boo
     match (words().count(), possible.len()) {
         (1, _) if !has_ids && ModelRule::Alone.is_on() => ONLY_CHILD_THRESHOLD,
         (_, 0 | 1) if ModelRule::OnlyOne.is_on() => SINGLE_VALUE_THRESHOLD,
-        (_, 2..=FEW_WORDS) if !has_ids && are_rare && ModelRule::FewWords.is_on() => SURE_OF_FEW,
+        (_, 2..=MAX_FEW_WORDS) if !has_ids && are_rare && ModelRule::FewWords.is_on() => {
+            SURE_OF_FEW
+        }
         (_, 2) if !has_ids && have_names_below() && ModelRule::OnlyTwo.is_on() => SURE_OF_TWO,
         _ if !has_ids && are_rare => LIKELY_IF_RARE,
         _ => LIKELY,
@@ -206,9 +209,9 @@ fn run_all_stages<T: LeafStats>(model: &Model, place: &SiblingSet<'_, '_, T>) ->
         // no more frequent.
         let is_number = long_numbers && candidate.segment.kind.is_integer();
         let as_often =
-            candidate.requests().saturating_mul(folded_names) <= folded_requests * LIKE_FOLDED;
+            candidate.requests().saturating_mul(folded_names) <= folded_requests * MAX_FOLDED_RATIO;
         if is_number || (are_values && (is_unknown(features) || as_often)) {
-            *probability = probability.max(FOLDED);
+            *probability = probability.max(MIN_FOLDED);
         }
     }
     sibling_rules::adjust(place, &mut probabilities);
@@ -226,7 +229,7 @@ struct StageResults {
 /// What bodies must add to the log odds, in favor of the result, to be named as its reason.
 const MIN_BODY_EVIDENCE: f64 = 0.7;
 /// Probability threshold for a segment whose bodies add at least [`MIN_BODY_EVIDENCE`] to its log odds.
-const CONFIRMED: f64 = 0.7;
+const MIN_CONFIRMED: f64 = 0.7;
 /// The reported reason where the evidence of bodies is at least [`MIN_BODY_EVIDENCE`].
 const BODIES: &str = "what the bodies of its requests hold";
 
@@ -268,7 +271,7 @@ pub(crate) fn run_stages<T: LeafStats>(
         set_dates(place, dates, &mut probabilities);
         for (probability, candidate) in probabilities.iter_mut().zip(place.candidates) {
             if ModelRule::RemoteNames.is_on() && place.is_remote_name(candidate) {
-                *probability = probability.min(REMOTE);
+                *probability = probability.min(MAX_REMOTE);
             }
         }
         versions = versions || (ModelRule::Versions.is_on() && are_versions(place, &features));

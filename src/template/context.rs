@@ -27,9 +27,9 @@ const METHOD: u64 = 2;
 /// Added to the keys of grandchildren, to keep them apart from those of children.
 const TWO_BELOW: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Upper bound of the logarithm of a number of siblings; further siblings add no evidence.
-const MANY: f64 = 4.5;
+const MAX_LOG_SIBLINGS: f64 = 4.5;
 /// Maximum number of keys of one signature.
-const KEYS: usize = 256;
+const MAX_SIGNATURE_KEYS: usize = 256;
 
 /// Returns `true` if the segment characterises its subtree: it is in the vocabulary, or it occurs
 /// at several nodes of the host. A host repeats its own words, whatever their language.
@@ -71,13 +71,13 @@ fn signature<T>(nodes: &[&Node<T>], index: &HostIndex<'_>) -> Vec<(u64, f64)> {
                 }
             }
         }
-        if keys.len() > 8 * KEYS {
+        if keys.len() > 8 * MAX_SIGNATURE_KEYS {
             break;
         }
     }
     keys.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
     keys.dedup_by_key(|key| key.0);
-    keys.truncate(KEYS);
+    keys.truncate(MAX_SIGNATURE_KEYS);
     keys
 }
 
@@ -264,14 +264,18 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
         let totals = self.totals(&lexical, &vec![0.0; self.candidates.len()]);
         let mut fixed = lexical;
         for (i, features) in fixed.iter_mut().enumerate() {
-            self.position(features);
-            self.methods(i, features, &totals);
-            self.below(i, features, &totals);
+            self.set_position(features);
+            self.set_methods(i, features, &totals);
+            self.set_subtree(i, features, &totals);
         }
         self.structure(&mut fixed);
         let has_small_number = fixed.iter().any(|features| features.get(F::small_number) > 0.0);
         let names = |node: &Node<T>| {
-            node.literals.iter().take(KEYS).map(|literal| (literal.hash, 1.0)).collect()
+            node.literals
+                .iter()
+                .take(MAX_SIGNATURE_KEYS)
+                .map(|literal| (literal.hash, 1.0))
+                .collect()
         };
         StaticContext {
             writing: Spellings::of(self.candidates),
@@ -279,11 +283,11 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
             names: if has_small_number { self.keys(names) } else { Vec::new() },
             query: self.keys(|node| {
                 let names = node.ends.iter().flat_map(|end| end.seen.query_names());
-                names.take(KEYS).map(|name| (name, 1.0)).collect()
+                names.take(MAX_SIGNATURE_KEYS).map(|name| (name, 1.0)).collect()
             }),
             media: self.keys(|node| {
                 let types = node.ends.iter().flat_map(|end| end.seen.media_types());
-                types.take(KEYS).map(|name| (name, 1.0)).collect()
+                types.take(MAX_SIGNATURE_KEYS).map(|name| (name, 1.0)).collect()
             }),
             fixed,
         }
@@ -294,15 +298,15 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
         let totals = self.totals(&around.fixed, guesses);
         let mut all = around.fixed.clone();
         for (i, features) in all.iter_mut().enumerate() {
-            self.siblings(i, guesses[i], features, &totals, &around.writing);
+            self.set_siblings(i, guesses[i], features, &totals, &around.writing);
         }
         self.sharing(around, guesses, &mut all, &totals);
-        all.iter_mut().for_each(sharing::with_host);
+        all.iter_mut().for_each(sharing::set_host_products);
         all
     }
 
     /// Sets the features of the position in the path and of the parent segment.
-    fn position(&self, features: &mut Features) {
+    fn set_position(&self, features: &mut Features) {
         let unknown = features.get(F::segment_unknown);
         let parts = &self.template.parts;
         let is_value = |part: Option<&Part>| matches!(part, Some(Part::Parameter { .. }));
@@ -334,7 +338,7 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
     }
 
     /// Sets the features of methods and statuses.
-    fn methods(&self, i: usize, features: &mut Features, totals: &SiblingTotals) {
+    fn set_methods(&self, i: usize, features: &mut Features, totals: &SiblingTotals) {
         let unknown = features.get(F::segment_unknown);
         let candidate = &self.candidates[i];
         let ends = || candidate.nodes().iter().flat_map(|node| &node.ends);
@@ -366,7 +370,7 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
     }
 
     /// Sets the features that compare a candidate with its siblings.
-    fn siblings(
+    fn set_siblings(
         &self,
         i: usize,
         guess: f64,
@@ -386,9 +390,9 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
         let like_names = totals.like_names(candidate, guess);
         let numbers = totals.numbers - if candidate.is_number_or_date() { own } else { 0.0 };
         let ids = totals.distinct_values + numbers;
-        features.set(F::siblings, ln(1.0 + others).min(MANY));
-        features.set(F::sibling_values, ln(1.0 + values).min(MANY));
-        features.set(F::sibling_names, ln(1.0 + names).min(MANY));
+        features.set(F::siblings, ln(1.0 + others).min(MAX_LOG_SIBLINGS));
+        features.set(F::sibling_values, ln(1.0 + values).min(MAX_LOG_SIBLINGS));
+        features.set(F::sibling_names, ln(1.0 + names).min(MAX_LOG_SIBLINGS));
         features.flag(F::only_child, children < 1.5);
         let alone = children < 1.5;
         let share = |part: f64| if alone { 0.0 } else { part / others };
@@ -404,12 +408,12 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
         features.set(F::place_unknown, place_unknown);
         let more = self.index.more_unknown(place_unknown, totals.own_words, totals.own_unknown);
         features.set(F::place_unknown_more, more);
-        let many = ln(1.0 + words).min(MANY);
+        let many = ln(1.0 + words).min(MAX_LOG_SIBLINGS);
         features.set(F::place_unknown_many, more * many);
         features.set(F::place_known_many, (1.0 - place_unknown) * many);
         features.set(F::value_share, share(values));
         features.set(F::value_share_unknown, share(values) * unknown);
-        features.set(F::unmistakable_siblings, ln(1.0 + ids).min(MANY));
+        features.set(F::unmistakable_siblings, ln(1.0 + ids).min(MAX_LOG_SIBLINGS));
         let own = usize::from(candidate.votes);
         let same = |map: Option<&usize>| {
             share(ratio(map.copied().unwrap_or_default().saturating_sub(own), 1)).min(1.0)
@@ -425,7 +429,7 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
             });
             features.set(F::word_reuse, reuse.sum::<f64>() / ratio(spelled.len(), 1));
         }
-        features.set(F::named_values, ln(1.0 + like_names).min(MANY));
+        features.set(F::named_values, ln(1.0 + like_names).min(MAX_LOG_SIBLINGS));
         features.set(F::named_share, share(like_names));
         features.set(F::named_share_unknown, share(like_names) * unknown);
         features.set(F::named_share_known, share(like_names) * known);
@@ -460,7 +464,7 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
     }
 
     /// Sets the features of the subtree.
-    fn below(&self, i: usize, features: &mut Features, totals: &SiblingTotals) {
+    fn set_subtree(&self, i: usize, features: &mut Features, totals: &SiblingTotals) {
         let candidate = &self.candidates[i];
         let (mut known, mut unknown, mut ids) = (0_usize, 0_usize, 0_u64);
         for node in candidate.nodes() {

@@ -74,7 +74,7 @@ const PRIOR_UNKNOWN: f64 = 0.25;
 /// Minimum number of distinct segments with an ending for it to be common on a host.
 const MIN_SEGMENTS_WITH_ENDING: usize = 3;
 /// An ending is common on a host only if at least one in this many segments has it.
-const ONE_OF_SEGMENTS: usize = 3;
+const MAX_SEGMENTS_PER_ENDING: usize = 3;
 
 /// Hosts of a group whose bodies are asked for a text.
 const MAX_ASKED_HOSTS: usize = 64;
@@ -158,9 +158,9 @@ impl<'v> HostIndex<'v> {
     /// them to tell.
     pub(crate) fn is_foreign(&self) -> bool {
         /// Minimum weight of words for a judgement.
-        const ENOUGH: f64 = 8.0;
+        const MIN_WORD_WEIGHT: f64 = 8.0;
 
-        self.words >= ENOUGH && self.unknown * 2.0 > self.words
+        self.words >= MIN_WORD_WEIGHT && self.unknown * 2.0 > self.words
     }
 
     /// Returns `true` for segments that count toward the unknown share of the host.
@@ -309,7 +309,8 @@ impl<'t> CollectedSegments<'t> {
         by_ending
             .filter(|same| !same[0].0.is_empty())
             .filter(|same| {
-                same.len() >= MIN_SEGMENTS_WITH_ENDING && same.len() * ONE_OF_SEGMENTS >= all
+                same.len() >= MIN_SEGMENTS_WITH_ENDING
+                    && same.len() * MAX_SEGMENTS_PER_ENDING >= all
             })
             .map(|same| same[0].0.to_vec())
             .collect()

@@ -10,10 +10,10 @@ use crate::template::trie::Leaf;
 
 /// Minimum percentage of requests that must name an operation of a protocol. A name is proof, and requests without one may have a
 /// body that is compressed or was not recorded.
-const NAMED_PERCENT: u64 = 10;
+const MIN_NAMED_PERCENT: u64 = 10;
 /// Minimum percentage of requests that must have a query parameter as an operation. It is higher,
 /// because a query parameter may also be a filter.
-const QUERY_PERCENT: u64 = 95;
+const MIN_QUERY_PERCENT: u64 = 95;
 
 /// Groups the leaves of a node by method and operation. A method is split by the operations of a
 /// protocol if some of its requests name one. It is split by the operations of a query parameter if
@@ -56,8 +56,8 @@ fn is_split<T: LeafStats>(ends: &[&Leaf<T>], protocol: bool) -> bool {
     let named: u64 = operations.values().sum();
     let different = operations.len() as u64;
     if protocol {
-        different > 0 && named * 100 >= total * NAMED_PERCENT
+        different > 0 && named * 100 >= total * MIN_NAMED_PERCENT
     } else {
-        different > 1 && named >= 2 * different && named * 100 >= total * QUERY_PERCENT
+        different > 1 && named >= 2 * different && named * 100 >= total * MIN_QUERY_PERCENT
     }
 }

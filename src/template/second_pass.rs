@@ -16,7 +16,7 @@ use crate::template::model_rules::ModelRule;
 use crate::template::trie::Node;
 
 /// Minimum distance of a probability from one half for a text to be clear at a place.
-const CLEAR: f64 = 0.4;
+const MIN_CLEAR_DISTANCE: f64 = 0.4;
 /// Minimum product of the probability at a place and the number of other places with a clear value:
 /// measured on labelled traffic, 19 of 20 texts above it are values.
 const MIN_SUPPORT: f64 = 0.2;
@@ -178,7 +178,7 @@ impl PlaceTally {
     fn of(occurrences: &[Occurrence]) -> Self {
         let mut tally = Self::default();
         for found in occurrences {
-            let is_clear = u32::from((found.probability - 0.5).abs() >= CLEAR);
+            let is_clear = u32::from((found.probability - 0.5).abs() >= MIN_CLEAR_DISTANCE);
             if found.is_value {
                 tally.values += 1;
                 tally.clear_values += is_clear;

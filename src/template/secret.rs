@@ -28,11 +28,11 @@ pub(crate) enum Frequency {
 
 impl Frequency {
     /// Minimum number of requests for a pronounceable word to be a name.
-    const OFTEN: u64 = 3;
+    const MIN_OFTEN: u64 = 3;
 
     /// Classifies a number of requests.
     pub(crate) fn times(requests: u64) -> Self {
-        if requests >= Self::OFTEN { Self::Often } else { Self::Seldom }
+        if requests >= Self::MIN_OFTEN { Self::Often } else { Self::Seldom }
     }
 }
 
@@ -85,20 +85,20 @@ const CREDENTIALS: [&str; 44] = [
 ];
 
 /// Minimum number of digits that may identify a person: a phone, a card, an account.
-const DIGITS: usize = 5;
+const MIN_PERSONAL_DIGITS: usize = 5;
 
 /// Minimum number of words in a phrase, such as a seed phrase.
-const PHRASE_WORDS: usize = 9;
+const MIN_PHRASE_WORDS: usize = 9;
 
 /// Minimum number of providers that use a segment for it to be accepted as a whole.
-const KNOWN_NAME: u32 = 2;
+const MIN_NAME_PROVIDERS: u32 = 2;
 
 /// Returns `true` if the text looks like a secret or like personal data. Errs on the side of
 /// `true`.
 pub(crate) fn looks_secret(text: &[u8], seen: Frequency) -> bool {
     let text = decoded(text);
     let words = words_of(&text);
-    let is_known = |name: &str| Vocabulary::shipped().segment(name) >= KNOWN_NAME;
+    let is_known = |name: &str| Vocabulary::shipped().segment(name) >= MIN_NAME_PROVIDERS;
     // `WhoAmI` is known as `whoami`.
     let is_one_word = text.iter().all(u8::is_ascii_alphanumeric);
     if text.is_ascii() && (is_known(&words.join("_")) || is_one_word && is_known(&words.concat())) {
@@ -158,7 +158,7 @@ fn has_digits_of_a_person(text: &[u8], seen: Frequency) -> bool {
     let days = [10, 8].map(|length| text.windows(length).enumerate().filter(is_day).count());
     let in_days = days.iter().sum::<usize>() * 8;
     let letters = text.iter().any(|byte| byte.is_ascii_alphabetic() || *byte >= 0x80);
-    if digits.saturating_sub(in_days) >= DIGITS {
+    if digits.saturating_sub(in_days) >= MIN_PERSONAL_DIGITS {
         return true;
     }
     let is_version =
@@ -208,7 +208,7 @@ fn is_assigned(text: &[u8]) -> bool {
         // (`token=rotate`).
         let is_method = *sign == b':'
             && !words.is_empty()
-            && words.iter().all(|word| spelling::word(word) == Word::Known);
+            && words.iter().all(|word| spelling::classify_word(word) == Word::Known);
         !is_empty && !is_method && is_credential(name)
     })
 }
@@ -229,15 +229,15 @@ fn is_phrase(text: &[u8]) -> bool {
         words += 1;
         !word.is_empty() && word.iter().all(u8::is_ascii_lowercase)
     });
-    are_small && words >= PHRASE_WORDS
+    are_small && words >= MIN_PHRASE_WORDS
 }
 
 /// Returns `true` if a part of the text looks like random letters and digits.
 fn has_random_word(text: &[u8], seen: Frequency) -> bool {
     /// Maximum length of a word that is too short to judge.
-    const SHORT: usize = 4;
+    const MAX_SHORT_BYTES: usize = 4;
     /// Minimum length of a word that must be beside three known words to be accepted.
-    const LONG: usize = 8;
+    const MIN_LONG_BYTES: usize = 8;
     /// Maximum length of lower-case letters in any order that are accepted if they were seen often, once in a text: `cstmr`,
     /// `mlflow`. They have at most 28 bits, and secrets of lower-case letters alone are longer.
     const MAX_ABBREVIATION: usize = 6;
@@ -255,7 +255,7 @@ fn has_random_word(text: &[u8], seen: Frequency) -> bool {
         let judged: Vec<(usize, Word)> = words
             .iter()
             .filter(|word| word.as_bytes()[0].is_ascii_alphabetic())
-            .map(|word| (word.len(), spelling::word(word)))
+            .map(|word| (word.len(), spelling::classify_word(word)))
             .collect();
         if judged.is_empty() {
             // Four digits that are not a year may be a PIN or a part of a number.
@@ -308,11 +308,11 @@ fn has_random_word(text: &[u8], seen: Frequency) -> bool {
     if seen == Frequency::Seldom
         && count > 0
         && !is_beside_known(match longest {
-            0..=SHORT => 1,
-            5..LONG => 2,
-            LONG.. => 3,
+            0..=MAX_SHORT_BYTES => 1,
+            5..MIN_LONG_BYTES => 2,
+            MIN_LONG_BYTES.. => 3,
         })
-        && text.len() > SHORT
+        && text.len() > MAX_SHORT_BYTES
     {
         return true;
     }

@@ -16,10 +16,10 @@ use crate::template::trie::Node;
 use crate::template::vocabulary::words_of;
 
 /// The highest probability of what a rule takes for a name.
-const NAME: f64 = 0.05;
+const MAX_NAME: f64 = 0.05;
 
 /// The lowest probability of what a rule takes for a value.
-const VALUE: f64 = 0.95;
+const MIN_VALUE: f64 = 0.95;
 
 /// Siblings from a list of codes that make it a parameter.
 const MIN_CODES: usize = 3;
@@ -60,13 +60,13 @@ pub(super) fn adjust<T: LeafStats>(place: &SiblingSet<'_, '_, T>, probabilities:
     let ids = if ModelRule::Keywords.is_on() { ids_of(place) } else { None };
     for (number, (candidate, p)) in place.candidates.iter().zip(probabilities).enumerate() {
         if values.contains(&number) {
-            *p = p.max(VALUE);
+            *p = p.max(MIN_VALUE);
         } else if (ModelRule::SystemNames.is_on() && is_system_name(candidate.text))
             || (versions && is_point_version(candidate.text))
             || ids.is_some_and(|ids| ids.has_keyword(candidate))
             || functions.contains(&number)
         {
-            *p = p.min(NAME);
+            *p = p.min(MAX_NAME);
         }
     }
 }

@@ -37,9 +37,9 @@ use crate::limits;
 use crate::simd::is_same;
 use crate::sketch::{HeapSize, KeepsNames, Merge, fair_share, stable_hash, vec_bytes};
 use crate::template::body_evidence::facts::BodyFacts;
-use crate::template::trie::bounds::{LEVEL_LAST, NodeBounds, names_at};
+use crate::template::trie::bounds::{MAX_LEVEL, NodeBounds, names_at};
 use crate::template::trie::edge::{Edge, edge_of};
-use crate::template::trie::node::FEW;
+use crate::template::trie::node::MAX_LINEAR_CHILDREN;
 
 /// Evidence about all paths of all hosts. `T` is the aggregate of one endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,7 +154,7 @@ impl<T: Merge + Default + KeepsNames> Trie<T> {
 
     /// Index of a host, inserted if necessary; `None` if it belongs to the rest.
     fn host(&mut self, text: &[u8]) -> Option<usize> {
-        if self.hosts.len() <= FEW
+        if self.hosts.len() <= MAX_LINEAR_CHILDREN
             && let Some(at) = self.hosts.iter().position(|have| is_same(&have.text, text))
         {
             return Some(at);
@@ -195,7 +195,7 @@ impl<T: Merge + Default + KeepsNames> Trie<T> {
             fair_share(self.bounds.weight(), &sizes, levels)
         };
         for (host, size) in self.hosts.iter_mut().chain(&mut self.rest).zip(&mut sizes) {
-            while *size > share && host.level < LEVEL_LAST {
+            while *size > share && host.level < MAX_LEVEL {
                 host.raise(host.level + 1, literals);
                 *size = host.node.weight();
             }
@@ -304,7 +304,7 @@ mod tests {
             prop_assert_eq!(hosts().map(|host| total(&host.node).0).sum::<u64>(), paths.len() as u64);
             let names = paths.iter().map(|path| names_with(path).count() as u64).sum::<u64>();
             prop_assert_eq!(hosts().map(|host| total(&host.node).1).sum::<u64>(), names);
-            let all_last = hosts().all(|host| host.level == LEVEL_LAST || host.level == 0);
+            let all_last = hosts().all(|host| host.level == MAX_LEVEL || host.level == 0);
             let weight = hosts().map(|host| host.node.weight()).sum::<usize>();
             prop_assert!(weight <= nodes * limits::NODE_WEIGHT || all_last);
         }

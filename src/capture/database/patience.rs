@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Time that is granted to any file.
-const LEAST: Duration = Duration::from_secs(2);
+const MIN_TIME: Duration = Duration::from_secs(2);
 
 /// Bytes of the file for which one more second is granted. The slowest disks read faster than this.
 const BYTES_A_SECOND: u64 = 4 << 20;
@@ -31,7 +31,7 @@ impl TimeBudget {
 
     /// Resets the budget for a file of `bytes` bytes.
     pub(super) fn begin(&self, bytes: u64) {
-        let granted = LEAST + Duration::from_secs(bytes / BYTES_A_SECOND);
+        let granted = MIN_TIME + Duration::from_secs(bytes / BYTES_A_SECOND);
         *self.budget() = TimeSpent { granted: Some(granted), ..TimeSpent::default() };
     }
 
@@ -39,7 +39,7 @@ impl TimeBudget {
     pub(super) fn is_over(&self) -> bool {
         let budget = self.budget();
         let running = budget.running.map_or(Duration::ZERO, |(since, _)| since.elapsed());
-        budget.used + running > budget.granted.unwrap_or(LEAST)
+        budget.used + running > budget.granted.unwrap_or(MIN_TIME)
     }
 
     /// Counts the time until the guard is dropped.
@@ -83,11 +83,11 @@ mod tests {
         let patience = TimeBudget::default();
         patience.begin(0);
         assert!(!patience.is_over());
-        patience.budget().used = LEAST + Duration::from_millis(1);
+        patience.budget().used = MIN_TIME + Duration::from_millis(1);
         assert!(patience.is_over());
         patience.begin(64 << 20);
         drop(patience.spend());
         assert!(!patience.is_over() && patience.budget().running.is_none());
-        assert_eq!(patience.budget().granted, Some(LEAST + Duration::from_secs(16)));
+        assert_eq!(patience.budget().granted, Some(MIN_TIME + Duration::from_secs(16)));
     }
 }

@@ -11,7 +11,7 @@ const ROWS: i64 = 1024;
 
 /// Span of row numbers above which rows may be sparse, so that the next existing row is queried
 /// before each range.
-const SPAN: i64 = 1 << 22;
+const MAX_DENSE_SPAN: i64 = 1 << 22;
 
 /// Iterator over the ranges of rows, by row number.
 pub(crate) struct RowRanges<'a> {
@@ -38,7 +38,7 @@ impl<'a> RowRanges<'a> {
                 self.next = first.unwrap_or_default().max(self.next);
                 self.last = last;
                 let span = last.and_then(|last| last.checked_sub(self.next));
-                self.is_dense = span.is_some_and(|span| span < SPAN);
+                self.is_dense = span.is_some_and(|span| span < MAX_DENSE_SPAN);
             }
             (Err(error), _) | (_, Err(error)) => {
                 self.failure = Some(io::Error::other(in_words(&error)));

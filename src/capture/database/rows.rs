@@ -24,13 +24,13 @@ use crate::skip::SkipReason;
 const MAX_HELD_BYTES: usize = 8 << 20;
 
 /// Maximum number of copied rows. Their fixed part takes at most as much memory as their text.
-const HELD_ROWS: usize = MAX_HELD_BYTES / size_of::<DatabaseRow>();
+const MAX_HELD_ROWS: usize = MAX_HELD_BYTES / size_of::<DatabaseRow>();
 
 /// Rows between two calls of `goes_on`.
 const ROWS_A_LOOK: usize = 64;
 
 /// Rows that are tried after an unreadable one before the range is given up.
-const TRIES: u32 = 8;
+const MAX_TRIES: u32 = 8;
 
 /// Returns the statement that reads a range of rows, given the first and the last row number.
 /// Columns that the table does not have are null, and so is a body that is not needed.
@@ -124,7 +124,7 @@ impl CopiedRows {
     }
 
     fn is_full(&self) -> bool {
-        self.text.len() > MAX_HELD_BYTES || self.rows.len() > HELD_ROWS
+        self.text.len() > MAX_HELD_BYTES || self.rows.len() > MAX_HELD_ROWS
     }
 }
 
@@ -187,7 +187,7 @@ impl<'a> Statement<'a> {
                 }
                 Err(error) => {
                     let bad = after.unwrap_or(last);
-                    unreadable(bad, &error, found);
+                    report_unreadable(bad, &error, found);
                     let code = error.sqlite_error_code();
                     if matches!(
                         code,
@@ -198,7 +198,7 @@ impl<'a> Statement<'a> {
                     // If no row was read, the number of the unreadable row is not known, so try
                     // only a few of the next ones.
                     tries = if copied.rows.is_empty() { tries + 1 } else { 0 };
-                    if tries > TRIES {
+                    if tries > MAX_TRIES {
                         return;
                     }
                     bad.checked_add(1)
@@ -239,7 +239,7 @@ impl<'a> Statement<'a> {
     }
 }
 
-pub(super) fn unreadable(
+pub(super) fn report_unreadable(
     row: i64,
     error: &rusqlite::Error,
     found: &mut dyn FnMut(u64, CaptureItem<'_>),

@@ -125,12 +125,14 @@ pub(super) fn whole_entries(bytes: &[u8], ended: bool) -> WholeEntries {
 /// early.
 fn is_damaged(entry: &[u8]) -> bool {
     /// Deeper than this, only brackets are checked.
-    const DEPTH: usize = 64;
+    const MAX_CHECKED_DEPTH: usize = 64;
 
     fn check(json: &mut JsonReader<'_>, depth: usize) -> Result<(), JsonError> {
         match json.peek() {
-            Some(b'{') if depth < DEPTH => json.members(|_, json| check(json, depth + 1)),
-            Some(b'[') if depth < DEPTH => json.items(|json| check(json, depth + 1)),
+            Some(b'{') if depth < MAX_CHECKED_DEPTH => {
+                json.members(|_, json| check(json, depth + 1))
+            }
+            Some(b'[') if depth < MAX_CHECKED_DEPTH => json.items(|json| check(json, depth + 1)),
             _ => json.skip(),
         }
     }

@@ -22,7 +22,8 @@ impl Compactor {
         let end = self.scan.step(bytes);
         let mut rest = &bytes[..end.unwrap_or(bytes.len())];
         while !rest.is_empty() {
-            let used = if self.in_string { self.string(rest) } else { self.structure(rest) };
+            let used =
+                if self.in_string { self.copy_string(rest) } else { self.copy_structure(rest) };
             rest = &rest[used..];
         }
         end
@@ -33,7 +34,7 @@ impl Compactor {
         (!self.is_too_large).then_some(self.out)
     }
 
-    fn structure(&mut self, bytes: &[u8]) -> usize {
+    fn copy_structure(&mut self, bytes: &[u8]) -> usize {
         let quote = memchr::memchr(b'"', bytes);
         let used = quote.map_or(bytes.len(), |at| at + 1);
         self.in_string = quote.is_some();
@@ -42,7 +43,7 @@ impl Compactor {
         used
     }
 
-    fn string(&mut self, bytes: &[u8]) -> usize {
+    fn copy_string(&mut self, bytes: &[u8]) -> usize {
         if self.escaped {
             self.escaped = false;
             self.push_of_string(&bytes[..1]);

@@ -36,6 +36,6 @@ pub(super) fn decode<'a>(
         let missing = if entry.url.is_none() { "url" } else { "method" };
         return Err(format!("its request has no {missing}"));
     }
-    entry.find(offset, found);
+    entry.emit_entry(offset, found);
     Ok(end)
 }

@@ -127,7 +127,7 @@ impl<'a> HarEntry<'a> {
         Ok(())
     }
 
-    pub(super) fn find(&self, offset: u64, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
+    pub(super) fn emit_entry(&self, offset: u64, found: &mut dyn FnMut(u64, CaptureItem<'_>)) {
         let method = Cow::Borrowed(self.method.as_deref().unwrap_or_default());
         let mut flow = Flow::of_any_url(method, self.url.as_deref().unwrap_or_default());
         self.complete(&mut flow);

@@ -24,7 +24,7 @@ const BLOCK: usize = 64;
 const LANE: usize = 16;
 
 /// Lanes that are examined one by one before a string is treated as long.
-const SHORT_LANES: usize = 3;
+const MAX_SHORT_LANES: usize = 3;
 
 impl JsonScanner {
     /// Continues with `bytes`, which begin where the last piece ended. Returns the index after the
@@ -116,7 +116,7 @@ fn escapes(backslashes: u64, first_is_escaped: bool) -> (u64, bool) {
 pub(super) fn string_end(bytes: &[u8]) -> Option<(usize, bool)> {
     // Nearly all strings are short and have no escapes.
     let (lanes, _) = bytes.as_chunks::<LANE>();
-    for (i, lane) in lanes.iter().take(SHORT_LANES).enumerate() {
+    for (i, lane) in lanes.iter().take(MAX_SHORT_LANES).enumerate() {
         let lane = u8x16::new(*lane);
         let found = lane.simd_eq(u8x16::splat(b'"')) | lane.simd_eq(u8x16::splat(b'\\'));
         let found = found.to_bitmask();
@@ -125,7 +125,7 @@ pub(super) fn string_end(bytes: &[u8]) -> Option<(usize, bool)> {
             return if bytes[at] == b'"' { Some((at, false)) } else { long_string_end(bytes, at) };
         }
     }
-    long_string_end(bytes, lanes.len().min(SHORT_LANES) * LANE)
+    long_string_end(bytes, lanes.len().min(MAX_SHORT_LANES) * LANE)
 }
 
 /// As [`string_end`], for bytes without a quote or backslash before `from`.

@@ -77,7 +77,7 @@ impl Captures {
         mut outside: UnpackContext,
     ) -> Result<(), Error> {
         let head_of = |bytes: &Bytes| {
-            bytes.head(detect::HEAD_BYTES).map_err(|error| Error::io(&name, "read", error))
+            bytes.head(detect::MAX_HEAD_BYTES).map_err(|error| Error::io(&name, "read", error))
         };
         let mut head = head_of(&bytes)?;
         while let Some(packing) = Compression::of(&head) {

@@ -10,7 +10,7 @@ use crate::flow::text;
 const MIN_ALWAYS: u64 = 5;
 
 impl OperationComparison<'_> {
-    pub(super) fn place(&mut self, place: &ModelPlace) {
+    pub(super) fn compare_at(&mut self, place: &ModelPlace) {
         let (old, new) = (self.old.places.get(place), self.new.places.get(place));
         let has_part = |of: &OperationModel| {
             place.part.is_parameter()
@@ -132,9 +132,9 @@ impl OperationComparison<'_> {
 
     pub(super) fn compare_place(&mut self, place: &ModelPlace, old: &PlaceModel, new: &PlaceModel) {
         self.compare_presence(place, old, new);
-        self.kinds(place, old, new);
-        self.values(place, old, new);
-        self.format(place, old, new);
+        self.compare_place_kinds(place, old, new);
+        self.compare_enum_values(place, old, new);
+        self.compare_formats(place, old, new);
     }
 
     pub(super) fn compare_presence(
@@ -207,7 +207,12 @@ impl OperationComparison<'_> {
         }
     }
 
-    pub(super) fn kinds(&mut self, place: &ModelPlace, old: &PlaceModel, new: &PlaceModel) {
+    pub(super) fn compare_place_kinds(
+        &mut self,
+        place: &ModelPlace,
+        old: &PlaceModel,
+        new: &PlaceModel,
+    ) {
         // Traffic whose values may be of any kind, as text in a query, says nothing of kinds.
         let is_unknown =
             |of: &PlaceModel, is_observed: bool| is_observed && of.kind_counts.is_empty();
@@ -225,7 +230,7 @@ impl OperationComparison<'_> {
                 (_, true) => DiffRule::ResponseKindWidened,
                 (_, false) => DiffRule::RequestKindWidened,
             };
-            self.kind(
+            self.push_kind_change(
                 rule,
                 place,
                 name,
@@ -240,7 +245,7 @@ impl OperationComparison<'_> {
             } else {
                 DiffRule::RequestKindNarrowed
             };
-            self.kind(
+            self.push_kind_change(
                 rule,
                 place,
                 name,
@@ -252,7 +257,7 @@ impl OperationComparison<'_> {
     }
 
     /// Tells that one side has a kind of values and the other has not.
-    pub(super) fn kind(
+    pub(super) fn push_kind_change(
         &mut self,
         rule: DiffRule,
         place: &ModelPlace,
@@ -276,7 +281,12 @@ impl OperationComparison<'_> {
         self.push_place_change(rule, place, name.to_owned(), told, sure, sources);
     }
 
-    pub(super) fn values(&mut self, place: &ModelPlace, old: &PlaceModel, new: &PlaceModel) {
+    pub(super) fn compare_enum_values(
+        &mut self,
+        place: &ModelPlace,
+        old: &PlaceModel,
+        new: &PlaceModel,
+    ) {
         let (Some(before), Some(after)) = (&old.values, &new.values) else { return };
         let is_response = matches!(place.part, MessagePart::Response(_));
         let quoted = |value: &String| text::shortened(value.as_bytes(), 60).into_owned();
@@ -298,7 +308,12 @@ impl OperationComparison<'_> {
         }
     }
 
-    pub(super) fn format(&mut self, place: &ModelPlace, old: &PlaceModel, new: &PlaceModel) {
+    pub(super) fn compare_formats(
+        &mut self,
+        place: &ModelPlace,
+        old: &PlaceModel,
+        new: &PlaceModel,
+    ) {
         // Where nothing but null came, or another kind, there is no format to compare.
         let is_text = |of: &PlaceModel| of.kinds.names().contains(&"string");
         let Some(before) = &old.format else { return };

@@ -7,22 +7,22 @@ use crate::drift::value::MessageValue;
 use crate::finding::Severity;
 
 impl<'v> Evaluator<'_, 'v> {
-    pub(super) fn branches(
+    pub(super) fn evaluate_branches(
         &mut self,
         id: SchemaId,
         branches: &Branches,
         value: &'v MessageValue<'_>,
     ) {
         for all in &branches.all {
-            self.in_place(*all, value);
+            self.apply_schema(*all, value);
         }
         if !branches.any.is_empty() {
-            self.any_of(id, branches, &branches.any, value);
+            self.evaluate_any_of(id, branches, &branches.any, value);
         }
         if !branches.one.is_empty() {
-            let fitting = self.any_of(id, branches, &branches.one, value);
+            let fitting = self.evaluate_any_of(id, branches, &branches.one, value);
             if fitting > 1 {
-                self.issue(DriftRule::SeveralBranches, id, || {
+                self.fail_with(DriftRule::SeveralBranches, id, || {
                     format!("{fitting} schemas of oneOf fit; it allows one")
                 });
             }
@@ -30,18 +30,18 @@ impl<'v> Evaluator<'_, 'v> {
         if let Some(not) = branches.not
             && self.fits(not, value)
         {
-            self.issue(DriftRule::OutOfBounds, id, || "the schema in `not` fits".to_owned());
+            self.fail_with(DriftRule::OutOfBounds, id, || "the schema in `not` fits".to_owned());
         }
         if let Some((condition, then, otherwise)) = branches.condition {
             let next = if self.fits(condition, value) { then } else { otherwise };
             if let Some(next) = next {
-                self.in_place(next, value);
+                self.apply_schema(next, value);
             }
         }
     }
 
     /// Evaluates the branches that fit, or the one that fits best. Returns how many fit.
-    pub(super) fn any_of(
+    pub(super) fn evaluate_any_of(
         &mut self,
         id: SchemaId,
         branches: &Branches,
@@ -50,22 +50,26 @@ impl<'v> Evaluator<'_, 'v> {
     ) -> usize {
         let fitting: Vec<SchemaId> =
             group.iter().copied().filter(|branch| self.fits(*branch, value)).collect();
-        self.fitting_branches(&fitting, value);
+        self.merge_fitting_branches(&fitting, value);
         if fitting.is_empty() && self.spend_step() {
             self.out.is_invalid = true;
             if !self.is_quick {
-                self.best_branch(id, branches, group, value);
+                self.report_best_branch(id, branches, group, value);
             }
         }
         fitting.len()
     }
 
     /// Evaluates several branches that fit. What one of them describes is described.
-    pub(super) fn fitting_branches(&mut self, fitting: &[SchemaId], value: &'v MessageValue<'_>) {
+    pub(super) fn merge_fitting_branches(
+        &mut self,
+        fitting: &[SchemaId],
+        value: &'v MessageValue<'_>,
+    ) {
         let before = self.out.issues.len();
         let mut of_all: Option<Vec<SchemaIssue>> = None;
         for branch in fitting {
-            self.in_place(*branch, value);
+            self.apply_schema(*branch, value);
             let own = self.out.issues.split_off(before.min(self.out.issues.len()));
             let is_shared = |issue: &SchemaIssue| {
                 own.iter().any(|other| other.rule == issue.rule && other.place == issue.place)
@@ -79,7 +83,7 @@ impl<'v> Evaluator<'_, 'v> {
     }
 
     /// Tells the issues of the branch that was most probably meant; if none stands out, that no branch fits.
-    pub(super) fn best_branch(
+    pub(super) fn report_best_branch(
         &mut self,
         id: SchemaId,
         branches: &Branches,
@@ -87,7 +91,9 @@ impl<'v> Evaluator<'_, 'v> {
         value: &'v MessageValue<'_>,
     ) {
         if *value == MessageValue::Null {
-            self.issue(DriftRule::NullNotAllowed, id, || "no schema allows null here".to_owned());
+            self.fail_with(DriftRule::NullNotAllowed, id, || {
+                "no schema allows null here".to_owned()
+            });
             return;
         }
         let named = branches.discriminator.as_ref().and_then(|(name, by_value)| {
@@ -105,7 +111,7 @@ impl<'v> Evaluator<'_, 'v> {
             let kinds = group.iter().map(|branch| self.set.kinds(*branch));
             let stated = kinds.reduce(KindSet::or);
             let seen = value.kind().names().concat();
-            self.issue(DriftRule::WrongKind, id, || {
+            self.fail_with(DriftRule::WrongKind, id, || {
                 let stated = stated.map(|kinds| kinds.names().join(" or ")).unwrap_or_default();
                 format!("the schema states {stated}, and the value is {seen}")
             });
@@ -113,7 +119,8 @@ impl<'v> Evaluator<'_, 'v> {
         }
         let meant = named.or(if possible.len() == 1 { possible.first().copied() } else { None });
         let best = meant.or_else(|| {
-            let scored = possible.iter().map(|branch| (self.trial(*branch, value), *branch));
+            let scored =
+                possible.iter().map(|branch| (self.measure_misfit(*branch, value), *branch));
             let mut scored: Vec<((usize, usize), SchemaId)> = scored.collect();
             scored.sort_by_key(|(score, _)| *score);
             match scored[..] {
@@ -124,14 +131,15 @@ impl<'v> Evaluator<'_, 'v> {
             }
         });
         match best {
-            Some(branch) => self.in_place(branch, value),
-            None => self
-                .issue(DriftRule::NoBranch, id, || format!("none of {} schemas fits", group.len())),
+            Some(branch) => self.apply_schema(branch, value),
+            None => self.fail_with(DriftRule::NoBranch, id, || {
+                format!("none of {} schemas fits", group.len())
+            }),
         }
     }
 
     /// The misfit of a branch: tags that are other ones, and all issues.
-    pub(super) fn trial(
+    pub(super) fn measure_misfit(
         &mut self,
         branch: SchemaId,
         value: &'v MessageValue<'_>,
@@ -139,7 +147,7 @@ impl<'v> Evaluator<'_, 'v> {
         let marks = self.marks.take();
         let before = std::mem::take(&mut self.out);
         let start = self.applied.len();
-        self.in_place(branch, value);
+        self.apply_schema(branch, value);
         self.applied.truncate(start);
         let trial = std::mem::replace(&mut self.out, before);
         self.out.is_unfinished |= trial.is_unfinished;

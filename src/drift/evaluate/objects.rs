@@ -38,7 +38,7 @@ impl<'s> NamedProperties<'s> {
 }
 
 impl<'v> Evaluator<'_, 'v> {
-    pub(super) fn object(
+    pub(super) fn check_object(
         &mut self,
         id: SchemaId,
         rules: &ObjectRules,
@@ -47,7 +47,7 @@ impl<'v> Evaluator<'_, 'v> {
     ) {
         let length = members.len() as u64;
         if length < rules.min_properties || rules.max_properties.is_some_and(|most| length > most) {
-            self.issue(DriftRule::OutOfBounds, id, || {
+            self.fail_with(DriftRule::OutOfBounds, id, || {
                 format!(
                     "stated are {}",
                     bounds(rules.min_properties, rules.max_properties, "property")
@@ -64,33 +64,33 @@ impl<'v> Evaluator<'_, 'v> {
         }
         for (name, schema) in &rules.dependent_schemas {
             if value.member(name).is_some() {
-                self.in_place(*schema, value);
+                self.apply_schema(*schema, value);
             }
         }
         let mut named = NamedProperties::new(rules, members.len());
         for (name, member) in members {
             let mut is_named = false;
             if let Some(schema) = named.find(name) {
-                self.value_at(PlaceStep::Property(name), schema, member);
+                self.evaluate_value_at(PlaceStep::Property(name), schema, member);
                 is_named = true;
             } else {
                 self.has_unnamed = true;
             }
             for (pattern, schema) in &rules.patterns {
                 if self.matches(pattern, name) {
-                    self.value_at(PlaceStep::Key, *schema, member);
+                    self.evaluate_value_at(PlaceStep::Key, *schema, member);
                     is_named = true;
                 }
             }
             if let Some(additional) = rules.additional.filter(|_| !is_named) {
                 let is_never = self.set.get(additional).is_never;
                 let step = if is_never { PlaceStep::Property(name) } else { PlaceStep::Key };
-                self.value_at(step, additional, member);
+                self.evaluate_value_at(step, additional, member);
             }
             if let Some(names) = rules.names
                 && !self.fits(names, &MessageValue::Text(Cow::Borrowed(name)))
             {
-                self.issue(DriftRule::OutOfBounds, id, || {
+                self.fail_with(DriftRule::OutOfBounds, id, || {
                     "the name of a property is not one of those that are allowed".to_owned()
                 });
             }
@@ -176,7 +176,7 @@ impl<'v> Evaluator<'_, 'v> {
                 continue;
             }
             if let Some(schema) = unevaluated {
-                self.value_at(PlaceStep::Property(name), schema, member);
+                self.evaluate_value_at(PlaceStep::Property(name), schema, member);
             } else {
                 // A name that is itself a secret is not one that a description could have.
                 if masked::word(name.as_bytes(), 1) != masked::MASK {

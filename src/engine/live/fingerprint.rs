@@ -16,7 +16,7 @@ const SAMPLE: u64 = 256;
 const SAMPLES: u64 = 32;
 
 /// Age below which a file may change again without a change of its times.
-const CLOCK: Duration = Duration::from_millis(50);
+const MIN_SETTLED_AGE: Duration = Duration::from_millis(50);
 
 /// Size of the head of a SQLite file, which contains its change counter, in bytes.
 const COUNTERS: usize = 100;
@@ -66,7 +66,7 @@ impl FileFingerprint {
             status_changed: status_changed(&metadata),
             counters,
             // A database has a change counter; other files have only their times.
-            is_fresh: !is_database && age.is_none_or(|age| age < CLOCK),
+            is_fresh: !is_database && age.is_none_or(|age| age < MIN_SETTLED_AGE),
         })
     }
 

@@ -119,7 +119,7 @@ impl LegacyServer {
         match &message.kind {
             MessageKind::Request { id, method } => {
                 let (id, method) = (id.clone(), method.clone());
-                self.request(message, id, &method, params, &mut out);
+                self.take_request(message, id, &method, params, &mut out);
             }
             MessageKind::Notification { method } if method == "notifications/cancelled" => {
                 self.cancel(params, &mut out);
@@ -130,7 +130,7 @@ impl LegacyServer {
         out
     }
 
-    fn request(
+    fn take_request(
         &mut self,
         message: Message,
         id: RequestId,
@@ -305,11 +305,11 @@ impl LegacyServer {
             }
             MessageKind::Request { id, method } => {
                 let (id, method) = (id.clone(), method.clone());
-                self.question(message, id, &method, &mut out);
+                self.pass_on_question(message, id, &method, &mut out);
             }
             MessageKind::Notification { method } => {
                 let method = method.clone();
-                self.notification(message, &method, &mut out);
+                self.pass_on_notification(message, &method, &mut out);
             }
         }
         out
@@ -335,7 +335,13 @@ impl LegacyServer {
     }
 
     /// Takes what the server asks of the client: it becomes the answer to the one request that can have led to it.
-    fn question(&mut self, message: Message, id: RequestId, method: &str, out: &mut Outbox) {
+    fn pass_on_question(
+        &mut self,
+        message: Message,
+        id: RequestId,
+        method: &str,
+        out: &mut Outbox,
+    ) {
         if method == "ping" {
             out.to_server.push(Message::result(id, "{}"));
             return;
@@ -415,7 +421,7 @@ impl LegacyServer {
         self.held.insert(token, HeldCall { server: server.clone(), question: id, call, since });
     }
 
-    fn notification(&mut self, message: Message, method: &str, out: &mut Outbox) {
+    fn pass_on_notification(&mut self, message: Message, method: &str, out: &mut Outbox) {
         let params = || message.member("params").unwrap_or(Value::Null);
         let flag = match method {
             "notifications/message" => {

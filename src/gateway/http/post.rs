@@ -25,7 +25,7 @@ const MAX_BODY_TIME: Duration = Duration::from_secs(20);
 static LONG_BODIES: Semaphore = Semaphore::const_new(32);
 
 /// The longest small body, in bytes.
-const SMALL_BODY: usize = 16 << 10;
+const MAX_SMALL_BODY_BYTES: usize = 16 << 10;
 
 /// A request whose body is a message.
 pub(super) struct Posted {
@@ -79,7 +79,7 @@ pub(super) async fn read_post(
                 if let Ok(data) = frame.into_data() {
                     bytes.extend_from_slice(&data);
                 }
-                if bytes.len() > SMALL_BODY && permit.is_none() {
+                if bytes.len() > MAX_SMALL_BODY_BYTES && permit.is_none() {
                     permit = tokio::time::timeout_at(until, LONG_BODIES.acquire()).await.ok();
                 }
             }

@@ -82,7 +82,7 @@ impl UndecidedCall {
 
 impl Session {
     /// Takes a call, which is passed on when it was ruled on.
-    pub(super) fn call(&mut self, message: Message, id: RequestId, params: &Value) {
+    pub(super) fn take_call(&mut self, message: Message, id: RequestId, params: &Value) {
         let refused = match (params.as_object(), params["name"].as_str(), &params["arguments"]) {
             (None, _, _) => Some("the parameters of a call are an object"),
             (_, None, _) => Some("a call has the name of a tool"),

@@ -79,7 +79,7 @@ impl Session {
                     return self.fail(id, code, why);
                 }
                 let pending = match &*method {
-                    "tools/call" => return self.call(message, id, params),
+                    "tools/call" => return self.take_call(message, id, params),
                     "tools/list" => PendingRequest::ToolList,
                     "initialize" => {
                         self.has_era = true;

@@ -15,7 +15,7 @@ const PARAMETER: SchemaUse = SchemaUse { is_text: true, is_response: false };
 
 impl<'m> Merger<'m> {
     /// Compares the parameters of an operation, and adds those that it lacks.
-    pub(super) fn parameters(
+    pub(super) fn compare_parameters(
         &mut self,
         own: &'m Value,
         own_path: &str,
@@ -45,7 +45,7 @@ impl<'m> Merger<'m> {
             let is_member =
                 self.tree.text(found, "name").is_some_and(|known| known.len() > name.len());
             if let Some(schema) = self.tree.get(found, "schema").filter(|_| !is_member) {
-                self.schema(&parameter["schema"], schema, &place, PARAMETER);
+                self.compare_schema(&parameter["schema"], schema, &place, PARAMETER);
             }
         }
         if self.is_planning() {

@@ -21,7 +21,7 @@ pub(super) struct PathItem {
 
 impl<'m> Merger<'m> {
     /// Compares all paths; the components that were needed come last.
-    pub(super) fn description(&mut self) {
+    pub(super) fn compare_paths(&mut self) {
         let api = self.input.api;
         self.operation_ids = operation_ids(self.tree);
         let index = PathIndex::new(self.tree, self.input.host);
@@ -42,7 +42,7 @@ impl<'m> Merger<'m> {
                 }
             }
         }
-        self.components();
+        self.compare_components();
     }
 
     fn new_path(&mut self, (own_path, path): (&str, &str), operations: &'m Map<String, Value>) {
@@ -73,7 +73,7 @@ impl<'m> Merger<'m> {
         for (method, own) in operations {
             let place = format!("{} {path}", method.to_ascii_uppercase());
             match self.tree.get(id, method) {
-                Some(theirs) => self.operation((own, own_path), theirs, &item, &place),
+                Some(theirs) => self.compare_operation((own, own_path), theirs, &item, &place),
                 None => self.add(id, ("operation", &place), method, |merger| {
                     merger.new_operation(own, own_path, &item)
                 }),
@@ -130,17 +130,17 @@ impl<'m> Merger<'m> {
         own.to_owned()
     }
 
-    fn operation(
+    fn compare_operation(
         &mut self,
         (own, own_path): (&'m Value, &str),
         id: SourceId,
         item: &PathItem,
         place: &str,
     ) {
-        self.parameters(own, own_path, id, item, place);
-        self.request_body(own, id, place);
+        self.compare_parameters(own, own_path, id, item, place);
+        self.compare_request_body(own, id, place);
         if let Some(responses) = own["responses"].as_object() {
-            self.responses(responses, id, place);
+            self.compare_responses(responses, id, place);
         }
         let is_silent = self.tree.get(id, "security").is_none()
             && self.tree.get(SourceId::ROOT, "security").is_none();
@@ -153,7 +153,7 @@ impl<'m> Merger<'m> {
         }
     }
 
-    fn request_body(&mut self, own: &'m Value, id: SourceId, place: &str) {
+    fn compare_request_body(&mut self, own: &'m Value, id: SourceId, place: &str) {
         let Some(body) = own.get("requestBody") else { return };
         let place = format!("{place}, request body");
         let Some(theirs) = self.tree.get(id, "requestBody") else {
@@ -163,10 +163,10 @@ impl<'m> Merger<'m> {
             return;
         };
         let Some(theirs) = self.follow(theirs, &place) else { return };
-        self.content(body, theirs, &place, false);
+        self.compare_content(body, theirs, &place, false);
     }
 
-    fn responses(&mut self, own: &'m Map<String, Value>, id: SourceId, place: &str) {
+    fn compare_responses(&mut self, own: &'m Map<String, Value>, id: SourceId, place: &str) {
         let theirs = self.tree.get(id, "responses");
         for (status, response) in own.iter().filter(|(_, own)| own.get("x-not-captured").is_none())
         {
@@ -183,7 +183,7 @@ impl<'m> Merger<'m> {
             match known {
                 Some(known) => {
                     let Some(known) = self.follow(known, &place) else { continue };
-                    self.content(response, known, &place, true);
+                    self.compare_content(response, known, &place, true);
                 }
                 None => self.add(theirs, at, status, |merger| merger.import_value(response)),
             }
@@ -191,7 +191,7 @@ impl<'m> Merger<'m> {
     }
 
     /// Compares the media types of a body or of a response.
-    fn content(&mut self, own: &'m Value, id: SourceId, place: &str, is_response: bool) {
+    fn compare_content(&mut self, own: &'m Value, id: SourceId, place: &str, is_response: bool) {
         let Some(media_types) = own["content"].as_object() else { return };
         let content = self.tree.get(id, "content");
         for (name, media_type) in media_types {
@@ -214,7 +214,7 @@ impl<'m> Merger<'m> {
             };
             let used = SchemaUse { is_text: !name.contains("json"), is_response };
             match self.tree.get(theirs, "schema") {
-                Some(known) => self.schema(schema, known, &place, used),
+                Some(known) => self.compare_schema(schema, known, &place, used),
                 None => {
                     self.add(theirs, ("schema", &place), "schema", |merger| {
                         merger.import_value(schema)
@@ -225,14 +225,14 @@ impl<'m> Merger<'m> {
     }
 
     /// Adds components that are referred to, and compares those that are there.
-    fn components(&mut self) {
+    fn compare_components(&mut self) {
         let used = SchemaUse { is_text: false, is_response: true };
         if self.is_planning() {
             for (own, known) in self.pair_by_name() {
                 if let (Some(schema), true) =
                     (self.own_component(own), self.mark_compared(own, known))
                 {
-                    self.schema(schema, known, own, used);
+                    self.compare_schema(schema, known, own, used);
                 }
             }
             return;
@@ -250,7 +250,7 @@ impl<'m> Merger<'m> {
             if let Some(known) = known {
                 let place = format!("components.schemas.{name}");
                 if self.mark_compared(&own, known) {
-                    self.schema(schema, known, &place, used);
+                    self.compare_schema(schema, known, &place, used);
                 }
             } else if let Some(value) = self.import_value(schema) {
                 self.add_component("schemas", "component", &name, value);

@@ -71,7 +71,13 @@ fn kinds_of_own(schema: &Value) -> BTreeSet<&str> {
 
 impl<'m> Merger<'m> {
     /// Compares a schema of the capture with one of the description.
-    pub(super) fn schema(&mut self, own: &'m Value, id: SourceId, place: &str, used: SchemaUse) {
+    pub(super) fn compare_schema(
+        &mut self,
+        own: &'m Value,
+        id: SourceId,
+        place: &str,
+        used: SchemaUse,
+    ) {
         let (variants, has_nulls) = variants_of(self, own);
         if variants.is_empty() {
             return;
@@ -206,7 +212,7 @@ impl<'m> Merger<'m> {
             if place.contains(PROPERTY) { format!("{place}[]") } else { format!("{place}, items") };
         let Some(items) = own.get("items").filter(|items| **items != json!({})) else { return };
         match parts.iter().find_map(|part| self.tree.get(part.id, "items")) {
-            Some(theirs) => self.schema(items, theirs, &place, used),
+            Some(theirs) => self.compare_schema(items, theirs, &place, used),
             None if alternatives_of(self.tree, parts).is_empty()
                 && parts.iter().all(|part| self.tree.get(part.id, "prefixItems").is_none()) =>
             {
@@ -233,13 +239,13 @@ impl<'m> Merger<'m> {
         let has_properties =
             parts.iter().any(|part| self.tree.get(part.id, "properties").is_some());
         if let (Some(own), Some(theirs)) = (own.get("additionalProperties"), additional) {
-            self.schema(own, theirs, &within("*"), used);
+            self.compare_schema(own, theirs, &within("*"), used);
         }
         let Some(properties) = own["properties"].as_object() else { return };
         let is_map = additional.is_some() && !has_properties;
         if let (Some(values), true) = (additional, is_map) {
             for value in properties.values() {
-                self.schema(value, values, &within("*"), used);
+                self.compare_schema(value, values, &within("*"), used);
             }
             return;
         }
@@ -252,7 +258,7 @@ impl<'m> Merger<'m> {
                 parts.iter().find_map(|part| self.tree.get_path(part.id, &["properties", name]))
             };
             if let Some(theirs) = of_parts(parts) {
-                self.schema(value, theirs, &within(name), used);
+                self.compare_schema(value, theirs, &within(name), used);
                 continue;
             }
             if has_patterns {
@@ -272,7 +278,7 @@ impl<'m> Merger<'m> {
                     place,
                     &format!("property `{name}` is in none of the alternatives (`oneOf`, `anyOf`), and which one it belongs to cannot be said"),
                 ),
-                [only] => self.schema(value, only, &within(name), used),
+                [only] => self.compare_schema(value, only, &within(name), used),
                 _ => {}
             }
         }

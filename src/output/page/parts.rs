@@ -16,7 +16,7 @@ use crate::report::decision::NearMiss;
 const MAX_PAGE_BYTES: usize = 140_000;
 const MAX_ENDPOINT_BYTES: usize = 1_500;
 /// Bytes of the elements around one part of an endpoint, at most.
-const FRAME_BYTES: usize = 110;
+const MAX_FRAME_BYTES: usize = 110;
 /// Most near misses of an endpoint that are shown.
 const MAX_NEAR_MISSES: usize = 2;
 
@@ -45,13 +45,13 @@ impl Page {
             })
             .collect();
         for (view, known) in &mut shown {
-            if take(escaped_bytes(&known.security) + FRAME_BYTES) {
+            if take(escaped_bytes(&known.security) + MAX_FRAME_BYTES) {
                 view.security = &known.security;
             }
             let lines = known.fields.iter().map(|field| (&field.path, field.in_words()));
             let size =
                 |(path, words): (&String, String)| escaped_bytes(path) + escaped_bytes(&words) + 2;
-            if take(FRAME_BYTES + lines.map(size).sum::<usize>()) {
+            if take(MAX_FRAME_BYTES + lines.map(size).sum::<usize>()) {
                 view.details.fields = &known.fields;
                 view.more_fields = known.more_fields;
             }
@@ -59,12 +59,13 @@ impl Page {
         for (view, known) in &mut shown {
             let misses = known.near_misses.iter().take(MAX_NEAR_MISSES).map(NearMiss::in_words);
             let misses: Vec<String> = misses.collect();
-            if take(FRAME_BYTES + misses.iter().map(|miss| escaped_bytes(miss) + 9).sum::<usize>())
-            {
+            if take(
+                MAX_FRAME_BYTES + misses.iter().map(|miss| escaped_bytes(miss) + 9).sum::<usize>(),
+            ) {
                 view.details.near_misses = misses;
             }
         }
-        let size = |known: &PageEndpoint| escaped_bytes(&known.openapi) + FRAME_BYTES;
+        let size = |known: &PageEndpoint| escaped_bytes(&known.openapi) + MAX_FRAME_BYTES;
         if take(shown.iter().map(|(_, known)| size(known)).sum()) {
             for (view, known) in shown {
                 view.openapi = &known.openapi;

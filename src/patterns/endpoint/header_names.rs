@@ -21,7 +21,7 @@ use crate::sketch::{
 const MAX_LISTS: usize = 4;
 
 /// Maximum size of a cached list in bytes; a longer one is expanded at once.
-const LIST_BYTES: usize = 2048;
+const MAX_LIST_BYTES: usize = 2048;
 
 type HeaderCounts = BottomK<u64, { limits::MAX_NAMES }>;
 
@@ -79,7 +79,7 @@ impl HeaderNames {
         }
         let is_from_browser = names_in(list).any(is_browser_header);
         // In a list encoded as JSON, a name with a quote is escaped and compares differently.
-        if list.len() > LIST_BYTES || names_in(list).any(|name| name.contains(&b'"')) {
+        if list.len() > MAX_LIST_BYTES || names_in(list).any(|name| name.contains(&b'"')) {
             expand_list(list, count, &mut self.names);
             return is_from_browser;
         }
@@ -160,7 +160,7 @@ impl LargestCount for HeaderNames {
 impl KeepsNames for HeaderNames {
     #[inline]
     fn extra_names_at_most(&self) -> usize {
-        (self.names.len() + self.listed).saturating_sub(limits::FREE_NAMES)
+        (self.names.len() + self.listed).saturating_sub(limits::MAX_FREE_NAMES)
     }
 
     fn extra_names(&self) -> usize {

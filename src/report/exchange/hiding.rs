@@ -191,9 +191,9 @@ impl Secrets {
     /// The name of a parameter or the key of an object. Long names, and names with digits, must look like names as closely as a
     /// word that came once, because objects may be keyed by values.
     fn key(self, key: &[u8]) -> Cow<'_, str> {
-        const LONG: usize = 8;
+        const MIN_LONG_KEY_BYTES: usize = 8;
 
-        let is_long = key.len() >= LONG || key.iter().any(u8::is_ascii_digit);
+        let is_long = key.len() >= MIN_LONG_KEY_BYTES || key.iter().any(u8::is_ascii_digit);
         let seen = if is_long { Frequency::Seldom } else { Frequency::Often };
         let is_shown = self == Self::Revealed
             || key.len() <= MAX_SHOWN_BYTES && !looks_secret_again(key, seen);

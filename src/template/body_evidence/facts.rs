@@ -118,7 +118,7 @@ mod tests {
     use crate::flow::Response;
     use crate::template::body_evidence::ScalarRole;
     use crate::template::body_evidence::key_class::KeyClass;
-    use crate::template::body_evidence::scan::{MAX_SCALAR_BYTES, OWN_DEPTH, may_be_segment};
+    use crate::template::body_evidence::scan::{MAX_OWN_DEPTH, MAX_SCALAR_BYTES, may_be_segment};
     use crate::template::segment::is_value;
     use proptest::prelude::*;
     use serde_json::{Value, json};
@@ -159,7 +159,7 @@ mod tests {
                     if !matches!(class, KeyClass::Identifier | KeyClass::Name) {
                         continue;
                     }
-                    fact.is_own |= depth <= OWN_DEPTH && !is_item && !is_in_list;
+                    fact.is_own |= depth <= MAX_OWN_DEPTH && !is_item && !is_in_list;
                     if !fact.keys.is_empty() && depth > fact.depth {
                         continue;
                     }
@@ -191,7 +191,7 @@ mod tests {
             }
         }
 
-        let is_near = |depth: usize| depth < OWN_DEPTH;
+        let is_near = |depth: usize| depth < MAX_OWN_DEPTH;
         let mut members = Vec::new();
         objects(value, 0, &mut members);
         let names_itself = members.iter().any(|(depth, key, value)| {

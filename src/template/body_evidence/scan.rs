@@ -96,10 +96,10 @@ const MAX_ESCAPE_BYTES: usize = 6;
 const RECENT: usize = 256;
 
 /// Depth at which a key is one of the thing that a body is: in the object at the top, or in one in it.
-pub(super) const OWN_DEPTH: usize = 2;
+pub(super) const MAX_OWN_DEPTH: usize = 2;
 
 /// Depth of the objects whose keys are part of the shape.
-const SHAPE_DEPTH: u8 = 3;
+const MAX_SHAPE_DEPTH: u8 = 3;
 
 /// An open object or list.
 #[derive(Clone, Copy)]
@@ -209,7 +209,7 @@ impl<'t> JsonVisitor<'t> for BodyScan<'t, '_> {
         if *recent != path {
             *recent = path;
             self.scalars.observe(self.host, ScalarRole::Key, hash);
-            if objects <= SHAPE_DEPTH {
+            if objects <= MAX_SHAPE_DEPTH {
                 self.shape.push(path);
             }
         }
@@ -219,7 +219,7 @@ impl<'t> JsonVisitor<'t> for BodyScan<'t, '_> {
     fn list(&mut self, depth: usize) {
         let around = self.open[depth - 1];
         let is_in_list = around.is_in_list || around.is_list;
-        self.has_list |= !is_in_list && usize::from(around.objects) <= OWN_DEPTH;
+        self.has_list |= !is_in_list && usize::from(around.objects) <= MAX_OWN_DEPTH;
         self.open[depth] =
             OpenContainer { path: mixed(around.path, LIST), is_list: true, is_in_list, ..around };
     }
@@ -230,11 +230,12 @@ impl<'t> JsonVisitor<'t> for BodyScan<'t, '_> {
         let own = self.open[depth];
         let class = own.class;
         let is_identity = matches!(class, KeyClass::Identifier | KeyClass::Name);
-        self.has_identity |= is_identity && depth <= OWN_DEPTH && !own.is_list && !own.is_in_list;
+        self.has_identity |=
+            is_identity && depth <= MAX_OWN_DEPTH && !own.is_list && !own.is_in_list;
         if self.texts.may_have(text) {
             let whole = text.unescaped();
             let around = self.open[depth.saturating_sub(1)];
-            let is_own = is_identity && depth <= OWN_DEPTH && !own.is_list && !around.is_list;
+            let is_own = is_identity && depth <= MAX_OWN_DEPTH && !own.is_list && !around.is_list;
             let mut name = None;
             for number in self.texts.with_text(&whole) {
                 let facts = &mut self.facts[number];

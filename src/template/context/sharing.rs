@@ -3,7 +3,7 @@
 
 use crate::math::ln;
 use crate::template::context::{
-    Candidate, KEYS, Keys, LeafStats, SiblingSet, SiblingTotals, StaticContext,
+    Candidate, Keys, LeafStats, MAX_SIGNATURE_KEYS, SiblingSet, SiblingTotals, StaticContext,
 };
 use crate::template::features::{Feature as F, Features};
 use crate::template::trie::Node;
@@ -69,7 +69,7 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
             let start = keys.len();
             for node in nodes {
                 keys.extend(keys_of(node).into_iter().map(|(key, weight)| (key, i, weight)));
-                if keys.len() - start > 8 * KEYS {
+                if keys.len() - start > 8 * MAX_SIGNATURE_KEYS {
                     break;
                 }
             }
@@ -115,7 +115,7 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
 }
 
 /// Sets the products of context features with the host's unknown share.
-pub(super) fn with_host(features: &mut Features) {
+pub(super) fn set_host_products(features: &mut Features) {
     let unknown = features.get(F::host_unknown);
     for (with_host, feature) in [
         (F::host_value_share, F::value_share),

@@ -5,14 +5,15 @@
 
 use crate::math::ln;
 use crate::template::context::{
-    Candidate, KEYS, LeafStats, MANY, SiblingSet, TWO_BELOW, is_number, is_telling,
+    Candidate, LeafStats, MAX_LOG_SIBLINGS, MAX_SIGNATURE_KEYS, SiblingSet, TWO_BELOW, is_number,
+    is_telling,
 };
 use crate::template::features::{Feature as F, Features, rarity, ratio};
 use crate::template::trie::Node;
 
 /// Minimum weight of names that no sibling has for a subtree to be one of its own: about two rare
 /// names.
-const OWN_SUBTREE: f64 = 4.0;
+const MIN_OWN_SUBTREE: f64 = 4.0;
 
 /// Weight that is added to that of a subtree in shares of it, so that one name in common is weak evidence.
 const PRIOR: f64 = 3.0;
@@ -44,7 +45,7 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
         let sums = self.subtrees();
         let votes = |i: usize| self.candidates.get(i).is_none_or(|candidate| candidate.votes);
         let voting = || (0..sums.len()).filter(|i| votes(*i)).map(|i| (i, &sums[i]));
-        let has_own = |sum: &SubtreeWeights| sum.alone >= OWN_SUBTREE;
+        let has_own = |sum: &SubtreeWeights| sum.alone >= MIN_OWN_SUBTREE;
         let has_names = |sum: &SubtreeWeights| sum.whole > 0.0;
         let apart = voting().filter(|(_, sum)| has_own(sum)).count();
         let with_names = voting().filter(|(_, sum)| has_names(sum)).count();
@@ -62,7 +63,7 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
             features.set(F::below_alone_much, (sum.alone / 4.0).min(6.0));
             features.set(F::below_shared_much, ((sum.whole - sum.alone) / 4.0).min(6.0));
             features.set(F::below_held, sum.held / (sum.whole + PRIOR) / share);
-            features.set(F::siblings_apart, ln(1.0 + ratio(others_apart, 1)).min(MANY));
+            features.set(F::siblings_apart, ln(1.0 + ratio(others_apart, 1)).min(MAX_LOG_SIBLINGS));
             features.set(F::siblings_apart_share, ratio(others_apart, others));
             let weight = ratio(own, 1);
             let (others_whole, others_held) =
@@ -71,11 +72,11 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
             features.set(F::siblings_held, (others_held / (others_whole + PRIOR) / pairs).min(1.0));
             let candidate = &self.candidates[i];
             let own_parents = parents(candidate);
-            features.set(F::parents, ln(own_parents.max(1.0)).min(MANY));
+            features.set(F::parents, ln(own_parents.max(1.0)).min(MAX_LOG_SIBLINGS));
             features.set(F::parents_share, own_parents / ratio(self.group.evidence().len(), 1));
             let others_parents =
                 (all_parents - weight * own_parents) / (siblings - weight).max(1.0);
-            features.set(F::siblings_parents, ln(others_parents.max(1.0)).min(MANY));
+            features.set(F::siblings_parents, ln(others_parents.max(1.0)).min(MAX_LOG_SIBLINGS));
         }
     }
 
@@ -127,7 +128,7 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
             for below in node.literals.iter().map(|literal| &literal.node).chain(values) {
                 self.add_names(sibling, below, TWO_BELOW, names);
             }
-            if names.len() - start > 8 * KEYS {
+            if names.len() - start > 8 * MAX_SIGNATURE_KEYS {
                 break;
             }
         }

@@ -19,7 +19,7 @@ pub(super) enum Word {
 }
 
 /// Minimum number of providers that use two letters for them to be a known word.
-const PROVIDERS_OF_SHORT: u32 = 8;
+const MIN_PROVIDERS_OF_SHORT: u32 = 8;
 
 /// Abbreviations without vowels.
 const TERMS: [&str; 36] = [
@@ -29,11 +29,11 @@ const TERMS: [&str; 36] = [
 ];
 
 /// Classifies a lower-case word.
-pub(super) fn word(word: &str) -> Word {
+pub(super) fn classify_word(word: &str) -> Word {
     let vocabulary = Vocabulary::shipped();
     let is_known = match word.len() {
         0 | 1 => false,
-        2 => vocabulary.word(word) >= PROVIDERS_OF_SHORT,
+        2 => vocabulary.word(word) >= MIN_PROVIDERS_OF_SHORT,
         3..=5 if TERMS.contains(&word) => true,
         _ => {
             vocabulary.word(word) > 0
@@ -63,9 +63,9 @@ fn is_known_plural(word: &str) -> bool {
 /// Minimum share of a word's letters that known words must cover. Long words may contain an
 /// abbreviation.
 fn share_of_known(word: &str) -> f64 {
-    const LONG: usize = 10;
+    const MIN_LONG_WORD_BYTES: usize = 10;
 
-    if word.len() < LONG { 1.0 } else { 0.8 }
+    if word.len() < MIN_LONG_WORD_BYTES { 1.0 } else { 0.8 }
 }
 
 /// Returns `true` if the mean surprisal of the letters is as low as in names. The bounds accept 97
@@ -85,13 +85,14 @@ fn is_spelled(word: &str) -> bool {
 /// Returns `true` if a fifth of the letters are vowels and runs of consonants are short.
 fn is_pronounceable(word: &str) -> bool {
     /// Maximum length of a word that is always accepted, such as an abbreviation.
-    const SHORT: usize = 4;
+    const MAX_SHORT_WORD_BYTES: usize = 4;
 
     let is_vowel = |byte: &u8| b"aeiouy".contains(byte);
     let vowels = word.bytes().filter(|byte| is_vowel(byte)).count();
     let consonants = word.as_bytes().split(|byte| is_vowel(byte)).map(<[u8]>::len).max();
     let most = if word.len() > 7 { 4 } else { 3 };
-    word.len() <= SHORT || (vowels * 5 >= word.len() && consonants.is_none_or(|run| run <= most))
+    word.len() <= MAX_SHORT_WORD_BYTES
+        || (vowels * 5 >= word.len() && consonants.is_none_or(|run| run <= most))
 }
 
 #[cfg(test)]
@@ -109,7 +110,7 @@ mod tests {
             ("ustawienia", Word::Pronounceable),
             ("xkcdqwrt", Word::Random),
         ] {
-            assert_eq!(word(text), is, "{text}");
+            assert_eq!(classify_word(text), is, "{text}");
         }
     }
 }

@@ -46,7 +46,7 @@ pub(super) struct NodeBounds {
 pub(super) const LEVEL_FEWEST_NAMES: u8 = 4;
 /// Maximum number of distinguished segments at the levels that follow [`LEVEL_FEWEST_NAMES`]. Junk
 /// paths are deep, and paths of endpoints are not.
-const DEPTHS: [usize; 3] = [limits::MAX_PATH_SEGMENTS, 24, 12];
+const MAX_DEPTHS: [usize; 3] = [limits::MAX_PATH_SEGMENTS, 24, 12];
 /// From this level on, kinds of values are not distinguished.
 pub(super) const LEVEL_ONE_KIND: u8 = 7;
 /// Up to this level, all literals are kept; each further level requires one more leading zero bit
@@ -55,7 +55,7 @@ pub(super) const LEVEL_ALL_LITERALS: u8 = 7;
 /// From this level on, each level halves the number of distinguished segments.
 pub(super) const LEVEL_SHALLOW: u8 = 26;
 /// The highest level.
-pub(super) const LEVEL_LAST: u8 = 30;
+pub(super) const MAX_LEVEL: u8 = 30;
 
 /// Number of names that each table of an endpoint keeps at a level.
 pub(super) fn names_at(level: u8) -> usize {
@@ -65,6 +65,6 @@ pub(super) fn names_at(level: u8) -> usize {
 /// Number of distinguished segments at a level. The remainder of a longer path is one value.
 pub(super) fn depth_at(level: u8) -> usize {
     let step = usize::from(level.saturating_sub(LEVEL_FEWEST_NAMES));
-    let first = DEPTHS.get(step).copied().unwrap_or(DEPTHS[DEPTHS.len() - 1]);
+    let first = MAX_DEPTHS.get(step).copied().unwrap_or(MAX_DEPTHS[MAX_DEPTHS.len() - 1]);
     (first >> level.saturating_sub(LEVEL_SHALLOW - 1)).max(1)
 }

@@ -9,7 +9,7 @@ use crate::limits;
 use crate::sketch::{DistinctCounter, KeepsNames, Merge, stable_hash};
 use crate::template::body_evidence::NodeBodies;
 use crate::template::segment::SegmentKind;
-use crate::template::trie::bounds::LEVEL_LAST;
+use crate::template::trie::bounds::MAX_LEVEL;
 use crate::template::trie::edge::is_known;
 use crate::template::trie::node::{Leaf, LiteralChild, Node, UNKNOWN, ValuesChild, rank};
 use crate::template::trie::{HostTrie, Trie, TrieBounds};
@@ -79,7 +79,7 @@ impl<T: Merge + Default + KeepsNames> Trie<T> {
         stored: StoredTrie<T>,
     ) -> Result<Self, &'static str> {
         let (hosts, rest, nodes) = stored.0;
-        if hosts.iter().any(|host| host.1 > LEVEL_LAST) || rest > Some(LEVEL_LAST) {
+        if hosts.iter().any(|host| host.1 > MAX_LEVEL) || rest > Some(MAX_LEVEL) {
             return Err("a level that does not exist");
         }
         if hosts.len() > bounds.hosts {

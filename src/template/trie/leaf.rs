@@ -27,8 +27,8 @@ impl<T: Merge + Default> Node<T> {
     /// the rest is counted as `OTHER`. Of the operations of a method, the [`limits::MAX_OPERATIONS`]
     /// with the smallest hashes are kept, and the rest is counted without an operation.
     pub(super) fn end(&mut self, method: &[u8], operation: &[u8]) -> &mut T {
-        const FEW: usize = 4;
-        if self.ends.len() <= FEW
+        const MAX_LINEAR_LEAVES: usize = 4;
+        if self.ends.len() <= MAX_LINEAR_LEAVES
             && let Some(at) = self
                 .ends
                 .iter()

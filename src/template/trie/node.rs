@@ -67,7 +67,7 @@ impl<T> Default for Node<T> {
 pub(super) const UNKNOWN: u64 = 1 << 63;
 
 /// Number of children up to which a linear search is faster than hashing.
-pub(super) const FEW: usize = 8;
+pub(super) const MAX_LINEAR_CHILDREN: usize = 8;
 
 /// Sort key of literals: known ones first, then by hash.
 pub(super) fn rank(hash: u64, known: bool) -> u64 {
@@ -102,7 +102,7 @@ impl<T> Node<T> {
     }
 
     pub(super) fn extra_ends(&self) -> usize {
-        self.ends.len().saturating_sub(limits::FREE_LEAVES)
+        self.ends.len().saturating_sub(limits::MAX_FREE_LEAVES)
     }
 
     pub(super) fn position(&self, rank: u64, text: &[u8]) -> Result<usize, usize> {
@@ -119,7 +119,7 @@ impl<T> Node<T> {
     /// Index of a literal child. A short list is searched without hashing the segment.
     #[inline]
     pub(super) fn known_literal(&self, text: &[u8]) -> Option<usize> {
-        if self.literals.len() <= FEW {
+        if self.literals.len() <= MAX_LINEAR_CHILDREN {
             return self.literals.iter().position(|have| is_same(&have.text, text));
         }
         self.find(stable_hash(text), text)

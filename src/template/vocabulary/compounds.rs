@@ -13,12 +13,12 @@ const MIN_PART_BYTES: usize = 3;
 /// Maximum length of a part of a compound.
 const MAX_PART_BYTES: usize = 12;
 /// Minimum number of providers that use a part of a compound.
-const KNOWN_PROVIDERS: u32 = 5;
+const MIN_PART_PROVIDERS: u32 = 5;
 
 impl CompoundParts {
     pub(super) fn new(words: &LineTable) -> Self {
         let fits = |length: usize| (MIN_PART_BYTES..=MAX_PART_BYTES).contains(&length);
-        let known = words.entries().filter(|(_, providers)| *providers >= KNOWN_PROVIDERS);
+        let known = words.entries().filter(|(_, providers)| *providers >= MIN_PART_PROVIDERS);
         Self(known.map(|(word, _)| word).filter(|word| fits(word.len())).collect())
     }
 
@@ -87,7 +87,7 @@ mod tests {
             let lines: Vec<String> = words.iter().map(|(word, number)| format!("{word}\t{number}\n")).collect();
             let parts = CompoundParts::new(&LineTable::new(Box::leak(lines.concat().into_boxed_str())));
             let fits = |word: &str| (MIN_PART_BYTES..=MAX_PART_BYTES).contains(&word.len());
-            let known = words.iter().filter(|(word, number)| **number >= KNOWN_PROVIDERS && fits(word));
+            let known = words.iter().filter(|(word, number)| **number >= MIN_PART_PROVIDERS && fits(word));
             let known: BTreeSet<&[u8]> = known.map(|(word, _)| word.as_bytes()).collect();
             let naive = share_covered_naively(&known, word.as_bytes());
             prop_assert!((parts.share_covered(word.as_bytes()) - naive).abs() < 1e-9);

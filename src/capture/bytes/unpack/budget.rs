@@ -40,7 +40,7 @@ impl UnpackBudget {
     fn count_bytes(&self, bytes: u64) -> bool {
         let given = self.given.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         let packed = self.packed.load(Ordering::Relaxed);
-        given <= limits::MAX_UNPACKED_BYTES || given / limits::MAX_UNPACKED_RATIO <= packed
+        given <= limits::MAX_FREE_UNPACKED_BYTES || given / limits::MAX_UNPACKED_RATIO <= packed
     }
 }
 
