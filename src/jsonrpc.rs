@@ -189,7 +189,7 @@ impl Message {
         };
         if let Some(key) = first_variant(object.keys().map(|key| &**key), &MEMBERS) {
             let key = shortened(key.as_bytes(), MAX_SHOWN_BYTES);
-            let why = format!("the member {key} is written like another one");
+            let why = format!("the member {key} differs from a known one only in case or width");
             return Err(refused(INVALID_REQUEST, why));
         }
         let id = object.get("id");

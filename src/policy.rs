@@ -51,7 +51,7 @@ pub(crate) struct Policy {
     /// Rules by the name of the client: its grant in the gateway, and in `mcp` the name that it gives itself, which authenticates
     /// nobody.
     identities: BTreeMap<String, RuleSet>,
-    /// The names of tools that the file has, by what a reader sees who does not tell case or width apart.
+    /// The tool names in the file, by their form with case and width folded.
     folded_names: BTreeMap<String, Vec<String>>,
 }
 

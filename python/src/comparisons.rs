@@ -12,7 +12,7 @@ use crate::errors::UsageError;
 use crate::patterns::PyPatterns;
 use crate::run::{CallOptions, run_watched};
 
-/// What descriptions of a report are made of.
+/// Inputs from which descriptions of a report are built.
 #[pyclass(frozen)]
 pub(crate) struct Descriptions {
     pub(crate) report: Report,

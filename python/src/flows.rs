@@ -148,7 +148,7 @@ impl<'py> ProxyFields<'py> {
     }
 }
 
-/// Converts a mapping to a flow and calls `use_it` with it, or with `None` if its URL is not an HTTP URL.
+/// Converts a mapping to a flow and calls `use_it` with it, or with the reason why it is skipped.
 pub(crate) fn with_flow<'py, R>(
     flow: &Bound<'py, PyAny>,
     care: Strictness,

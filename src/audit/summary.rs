@@ -11,16 +11,16 @@ const MAX_LINE_BYTES: u64 = 1 << 20;
 /// The most names of a kind that are counted; others are counted together.
 const MAX_NAMES: usize = 1000;
 
-/// The name under which those are counted that are too many.
+/// The name under which names beyond [`MAX_NAMES`] are counted.
 const OTHERS: &str = "(others)";
 
 /// Decisions by which a call was passed on or answered.
 const ALLOWED: [&str; 3] = ["allow", "approved", "continued"];
 
-/// What became of calls that the server, or the gateway in its place, answered.
+/// Outcomes of calls that the server, or the gateway in its place, answered.
 const ANSWERED: [&str; 3] = ["answered", "answered_here", "failed"];
 
-/// A line, as far as the summary is about it.
+/// The fields of a log line that the summary uses.
 #[derive(Deserialize)]
 struct AuditLine {
     time: Option<String>,

@@ -114,7 +114,7 @@ fn parse(line: &[u8]) -> LineContent<'_> {
 /// Texts in quotes behind the request in Envoy's default format: client, user agent, id, host, upstream.
 const ENVOY_TEXTS: usize = 5;
 
-/// Splits a line into its parts but for the request, and the request. `None` if it is not of an access log.
+/// Splits a line into its request and its other parts. `None` if it is not of an access log.
 fn parts_of(line: &[u8]) -> Option<(LogLine<'_>, &[u8])> {
     let open = memchr::memchr(b'[', line)?;
     let close = open + memchr::memchr(b']', &line[open..])?;
@@ -158,7 +158,7 @@ fn named_host(before: &[u8]) -> Option<&[u8]> {
     (is_host && !is_address(host) && is_address(client)).then_some(host)
 }
 
-/// The first quoted string, unescaped bytes excluded, and what follows it.
+/// The first quoted string, with its escapes, and the text behind it.
 fn quoted(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let start = memchr::memchr(b'"', text)? + 1;
     let mut at = start;

@@ -1,4 +1,4 @@
-//! Operations of a description: parameters, bodies, answers and what they require of credentials.
+//! Operations of a description: parameters, bodies, answers and required credentials.
 
 use crate::description::compile::SchemaCompiler;
 use crate::description::cursor::{DescriptionCursor, DescriptionPlace};

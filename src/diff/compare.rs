@@ -9,7 +9,7 @@ use crate::diff::model::{ApiModel, MessagePart, ModelPlace, OperationModel};
 use crate::diff::probability::probability_of_none;
 use crate::diff::rule::DiffRule;
 
-/// A change, or what may be one.
+/// A difference between the sides, certain or probable.
 #[derive(Clone, Debug)]
 pub(super) struct ApiChange {
     pub(super) rule: DiffRule,
@@ -89,7 +89,7 @@ fn requests_of(model: &ApiModel, host: &str) -> u64 {
     model.requests.get(host).copied().unwrap_or(0)
 }
 
-/// The confidence that something is missing on a side, where so many things were tested at once. `None` if it is certain.
+/// The confidence that something is missing on a side, corrected for the number of simultaneous tests. `None` if it is certain.
 fn confidence(
     shown_is_observed: bool,
     other_is_observed: bool,
@@ -135,7 +135,7 @@ impl ApiChange {
     }
 }
 
-/// Compares one endpoint with itself.
+/// Comparison of one endpoint before and after.
 struct OperationComparison<'a> {
     old: &'a OperationModel,
     new: &'a OperationModel,
@@ -176,7 +176,7 @@ fn compare_operations(
     }
 }
 
-/// A copy of an observed endpoint in which statuses are those that the description states them as.
+/// A copy of an observed endpoint whose statuses are replaced by the stated ranges that contain them.
 fn with_statuses_of(observed: &OperationModel, stated: &OperationModel) -> OperationModel {
     let stated_as = |status: &str| {
         let class = format!("{}XX", &status[..status.len().min(1)]);

@@ -10,13 +10,13 @@ use crate::drift::rule::DriftRule;
 use crate::drift::value::MessageValue;
 use crate::report::masked;
 
-/// Problems of one value that are told.
+/// Maximum number of problems reported for one value.
 const MAX_ISSUES: usize = 64;
 
 /// Schemas that may apply to one value through references and combinations.
 const MAX_IN_PLACE: u32 = 48;
 
-/// Steps for one value and its parts: so many, and so many more for each part.
+/// Step budget of one value: a base, and further steps for each of its parts.
 const MAX_BASE_STEPS: u64 = 20_000;
 const MAX_STEPS_PER_NODE: u64 = 500;
 
@@ -130,7 +130,7 @@ impl<'v> Evaluator<'_, 'v> {
         self.record_issue(rule, schema, stated);
     }
 
-    /// Tells something that does not make the value invalid.
+    /// Records an issue that does not make the value invalid.
     fn record_issue(&mut self, rule: DriftRule, schema: SchemaId, stated: impl FnOnce() -> String) {
         if self.is_quick || self.out.issues.len() >= MAX_ISSUES {
             return;
@@ -161,7 +161,7 @@ impl<'v> Evaluator<'_, 'v> {
         place
     }
 
-    /// True if evaluating is to go on.
+    /// Uses up one step; true if evaluation goes on.
     fn spend_step(&mut self) -> bool {
         if self.steps == 0 {
             self.out.is_unfinished = true;
@@ -225,7 +225,7 @@ impl<'v> Evaluator<'_, 'v> {
         self.in_place -= 1;
     }
 
-    /// The rules of a schema without those that it refers to or combines.
+    /// Checks a schema's own rules, not those of schemas that it refers to.
     fn check_own_rules(&mut self, id: SchemaId, value: &'v MessageValue<'_>) {
         let set = self.set;
         let schema = set.get(id);

@@ -25,7 +25,7 @@ use crate::report::masked;
 use crate::shape::form::multipart;
 use crate::shape::messages::media_type_of;
 
-/// Something about one exchange that the description does not say or contradicts.
+/// A difference between one exchange and the description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ExchangeIssue {
     pub(crate) rule: DriftRule,
@@ -448,7 +448,7 @@ impl ExchangeJudge<'_> {
         }
     }
 
-    /// Each line is a value of its own. A schema that is a list stands for all of them.
+    /// Compares each line as a separate value. A schema that is a list stands for all of them.
     fn judge_lines(
         &mut self,
         place: &str,

@@ -1,4 +1,4 @@
-//! The rules that traffic is compared with a description by.
+//! The rules by which traffic is compared with a description.
 
 use crate::finding::Severity;
 
@@ -47,7 +47,7 @@ rules! {
     NoBranch "no-branch" Error "No schema of oneOf or anyOf fits"
     SeveralBranches "several-branches" Warning "More than one schema of oneOf fits"
     SecurityNotSent "security-not-sent" Error "A request without the required credentials was accepted"
-    DeprecatedUsed "deprecated-used" Info "What is deprecated is still used"
+    DeprecatedUsed "deprecated-used" Info "Something deprecated is still used"
     TemplateTooCoarse "template-too-coarse" Info "A parameter of this path stands for names of endpoints"
 }
 

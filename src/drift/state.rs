@@ -15,13 +15,13 @@ use crate::patterns::{Patterns, host_name};
 use crate::report::masked;
 use crate::sketch::stable_hash;
 
-/// Findings that are told apart. Strangers can make up as many as they like; those with the smallest hashes stay.
+/// Maximum number of distinct findings. Strangers can make up as many as they like; those with the smallest hashes stay.
 const MAX_FINDINGS: usize = 20_000;
 
 /// Flows that are named for a finding.
 const MAX_SAMPLES: usize = 3;
 
-/// The exchanges that do not hold a rule at one place: their number, times and samples.
+/// The exchanges that break a rule at one place: their number, times and samples.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FindingEvidence {
     pub(crate) count: u64,
@@ -83,8 +83,7 @@ pub(crate) struct DriftState {
 }
 
 impl DriftState {
-    /// An empty state that reads bodies as evidence for paths too, as the descriptions do that are
-    /// made of captures.
+    /// Creates an empty state that also reads bodies as evidence for paths, as inferring descriptions does.
     pub(crate) fn new() -> Self {
         Self {
             documented: Patterns::with_body_evidence(),

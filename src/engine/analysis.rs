@@ -200,7 +200,7 @@ fn observe_state(
     let selects = !Filter::new(options).is_empty();
     if let (Some((name, _)), true) = (captures.states().first(), selects || options.limit.is_some())
     {
-        let why = "this is a saved state, of which no flows can be selected; leave domains, methods, statuses, exclusions and limits \
+        let why = "this is a saved state, from which flows cannot be selected; leave domains, methods, statuses, exclusions and limits \
                    out, or select when the state is made";
         return Err(Error::foreign(name, why));
     }

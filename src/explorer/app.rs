@@ -15,7 +15,7 @@ use crate::report::overview::Overview;
 use crate::report::party::Party;
 use crate::report::selection::{EndpointOrder, Selection};
 
-/// A pane of the screen, one of which keys go to.
+/// A pane of the screen; one has the keyboard focus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pane {
     Tree,
@@ -34,7 +34,7 @@ pub(super) enum Question {
     NewName,
     /// The file for the rules.
     RulesFile,
-    /// Whether corrections that are in no file are given up.
+    /// Whether to quit and lose corrections that are in no file.
     Quit,
 }
 

@@ -6,7 +6,7 @@ use crate::report::OTHER_HOSTS;
 use crate::report::masked::MASK;
 use crate::template::user_rules::is_name;
 
-/// What a correction does.
+/// The effect of a correction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CorrectionKind {
     /// Keeps one segment, `[[literal]]`, or all segments at the place of a parameter, `[[forbid]]`.

@@ -26,7 +26,7 @@ pub(crate) struct ExplorerSession {
     pub(crate) analysis: Analysis,
     /// The analysis with schemas, which a thread decides, because that takes longer than people wait for a key.
     pending: Option<Receiver<Analysis>>,
-    /// Whether what is pending is of rules that have changed since.
+    /// Whether the rules have changed since the pending analysis began.
     is_outdated: bool,
     /// The rules file before any correction, and its name.
     rules_text: String,
@@ -67,7 +67,7 @@ impl ExplorerSession {
         session
     }
 
-    /// Decides with one correction more. If its rule matches nothing, all stays as it was. Earlier corrections that have no effect any
+    /// Adds a correction and decides again. If its rule matches nothing, all stays as it was. Earlier corrections that have no effect any
     /// more are dropped.
     ///
     /// # Errors

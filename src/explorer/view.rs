@@ -179,7 +179,7 @@ impl Explorer {
         if self.table.is_empty() {
             let is_chosen = self.class.is_some() || !self.search.is_empty();
             let why = if is_chosen {
-                "  nothing has this; Esc ends the search, c shows all classes"
+                "  no endpoint matches; Esc ends the search, c shows all classes"
             } else {
                 "  no endpoint yet"
             };

@@ -57,7 +57,7 @@ impl Baseline {
         Ok(baseline)
     }
 
-    /// The baseline of which all findings of a report are known.
+    /// Creates a baseline that knows all findings of a report.
     ///
     /// ```
     /// use api_patterns::{ApiDescription, Baseline, Captures, InputFormat, Options, drift};

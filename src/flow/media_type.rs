@@ -1,4 +1,4 @@
-//! Media types, and what they are for: data, a page, or an asset of a page.
+//! Media types and their use: data, a page, or an asset of a page.
 
 use std::borrow::Cow;
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::Headers;
 
-/// What a request is for, in the terms of the Fetch standard (request destination).
+/// The destination of a request, as the Fetch standard defines it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Destination {
     /// The headers do not say.
@@ -42,7 +42,7 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) initiator: Option<&'a [u8]>,
 }
 
-/// True for the names of headers of which a client that is not a browser sends none.
+/// Returns `true` for the names of headers that only browsers send.
 pub(crate) fn is_browser_header(name: &[u8]) -> bool {
     let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
     match name.len() {

@@ -49,7 +49,7 @@ pub(super) fn is_of_modern_server(answer: &Value) -> bool {
         || answer["error"]["code"].as_i64().is_some_and(|code| MODERN_ERRORS.contains(&code))
 }
 
-/// The place of a level of log messages; that of `info` for one that is unknown.
+/// The rank of a log level; an unknown level ranks as `info`.
 pub(super) fn rank(level: Option<&str>) -> usize {
     LEVELS.iter().position(|known| Some(*known) == level).unwrap_or(1)
 }

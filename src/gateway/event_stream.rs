@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// One event of which the data is not empty, or which names where to go on.
+/// One event with data, or with an id at which the stream can be resumed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct StreamEvent {
     pub(super) data: String,

@@ -10,10 +10,10 @@ use subtle::ConstantTimeEq;
 
 use crate::gateway::store::{Store, StoreFailure};
 
-/// What tokens begin with, by which people and scanners of secrets know them.
+/// Prefix of tokens, by which people and secret scanners recognise them.
 const TOKEN_PREFIX: &str = "apg_";
 
-/// Bytes of chance in a token: 256 bits.
+/// Random bytes in a token: 256 bits.
 const TOKEN_BYTES: usize = 32;
 
 /// A grant as it is listed.

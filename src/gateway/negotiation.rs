@@ -1,4 +1,4 @@
-//! The first exchange with a server: which era of the protocol it is of, for a client of either.
+//! The first exchange with a server, which finds out the era of its protocol.
 
 use std::time::Duration;
 

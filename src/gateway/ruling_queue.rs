@@ -257,7 +257,7 @@ impl RulingWorker {
         limits
     }
 
-    /// What is done with a call whose limits have room, and the word for it in the log.
+    /// The ruling on a call within its limits, and the word for it in the log.
     fn unlimited(decision: &PolicyDecision, approval: Approval) -> (Ruling, &'static str) {
         match (decision.verdict, approval) {
             (Verdict::Hidden, _) => (Ruling::Hidden, "hidden"),

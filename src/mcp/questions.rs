@@ -16,5 +16,5 @@ pub(super) use self::sample::{SampleAnswer, SampleQuestion, sample_answer};
 pub(super) use self::schema::{SchemaAnswer, SchemaQuestion, schema_answer};
 pub(super) use self::search::{SearchAnswer, SearchQuestion, search_answer};
 
-/// Room for what an answer has beside its parts, in bytes.
+/// Bytes reserved in an answer for members other than its parts.
 const ROOM_OF_ANSWER: usize = 900;

@@ -1,4 +1,4 @@
-//! Names for what generators of clients would otherwise give a name that is taken.
+//! Unique titles and value names, so that client generators make no name twice.
 //!
 //! Generators name an inline object or enumeration after the way to it: `labels` of a component `PodMetadata` and
 //! `metadata.labels` of a component `Pod` both become `PodMetadataLabels`, and one of them is lost. A title tells them apart. The

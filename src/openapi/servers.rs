@@ -6,7 +6,7 @@ use crate::report::Pattern;
 use crate::report::masked::{MASKED_PARAMETER, is_masked};
 use crate::schema::Schemas;
 
-/// Leading segments that say where an API is and nothing of what it is about.
+/// Leading segments that locate an API and do not name its subject.
 const BASES: [&str; 10] =
     ["api", "apis", "rest", "restapi", "service", "services", "public", "gateway", "ws", "webapi"];
 

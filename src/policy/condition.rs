@@ -42,7 +42,7 @@ pub(super) enum Found<'v> {
 enum Judgement {
     Holds,
     Fails,
-    /// The value is of a kind that the operator is not about.
+    /// The operator does not apply to values of this kind.
     Unknown,
 }
 

@@ -84,7 +84,7 @@ struct Walk<'g> {
     contexts: BTreeMap<ObjectId, BTreeSet<Context>>,
     /// Objects that lead to themselves.
     recursive: BTreeSet<ObjectId>,
-    /// Objects on the way to where the walk is.
+    /// Objects on the path to the current object.
     above: BTreeSet<ObjectId>,
 }
 

@@ -1,4 +1,4 @@
-//! Enumerations: strings of which the ones to come are among the ones that were seen.
+//! Enumerations: strings whose future values are expected among those that were seen.
 
 use crate::shape::strings::Strings;
 use crate::template::vocabulary::{Vocabulary, words_of};

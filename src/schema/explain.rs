@@ -1,4 +1,4 @@
-//! Why a schema is what it is, in sentences that can be checked against the traffic.
+//! Reasons for the decisions of a schema, as sentences that can be checked against the traffic.
 
 use crate::schema::decide::{Decider, is_enumeration};
 use crate::schema::enumeration::EnumEvidence;

@@ -202,7 +202,7 @@ impl PlaceGraph {
         id
     }
 
-    /// The place that stands for a place, with the evidence of all that are one with it.
+    /// The representative of a place (union-find), with the evidence of all united places.
     pub(crate) fn place(&self, id: PlaceId) -> &PlaceEvidence {
         &self.places[self.place_root(id).0 as usize]
     }

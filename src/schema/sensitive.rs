@@ -30,7 +30,7 @@ pub(super) fn sensitive_name(name: &str, strings: &Strings) -> Option<&'static s
     is_person.then_some("person-name")
 }
 
-/// True if more than half of the kept strings are shown, and such.
+/// True if more than half of the kept strings are shown and satisfy `is`.
 fn are_mostly(strings: &Strings, is: fn(&str) -> bool) -> bool {
     let count_if = |is: &dyn Fn(&KeptValue) -> bool| -> u64 {
         strings.values.iter().filter(|value| is(value)).map(|value| value.count).sum()

@@ -16,7 +16,7 @@ const MAX_ITEM_BYTES: usize = 64;
 /// Lists that must have been seen before the values of a parameter are lists.
 const MIN_LISTS: u64 = 3;
 
-/// One value in so many must be a list of several items.
+/// At least one value in this many must be a list of several items.
 const MAX_VALUES_PER_LIST: u64 = 4;
 
 /// The style of a list that is written in one string.

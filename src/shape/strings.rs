@@ -167,7 +167,7 @@ impl Strings {
         if let [only] = formats[..] { Some(only) } else { None }
     }
 
-    /// The formats of which every string that is not empty has one; empty if some have none, or if they are many.
+    /// The formats that together cover all non-empty strings; empty if some have none, or if there are too many.
     pub(crate) fn covering_formats(&self) -> Vec<StringFormat> {
         let count = |format: StringFormat| self.formats[format as usize];
         let found = StringFormat::ALL.into_iter().filter(|format| count(*format) > 0);

@@ -48,7 +48,7 @@ pub(crate) fn check(version: &str) -> Result<()> {
     Ok(())
 }
 
-/// Makes the section of what is unreleased the one of a version, or only checks that it could.
+/// Turns the section `Unreleased` into that of a version, or only checks that it can.
 pub(crate) fn release(version: &str, date: &str, only_check: bool) -> Result<()> {
     let text = project::read(FILE)?;
     if text.contains(&format!("## [{version}]")) {

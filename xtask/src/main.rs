@@ -56,7 +56,7 @@ enum Task {
     Tool {
         /// The program, as in accuracy
         name: Option<String>,
-        /// What it is given
+        /// Arguments of the program
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },

@@ -29,10 +29,10 @@ pub(crate) struct Arguments {
     /// Profile that the module for Python is built with
     #[arg(long, default_value = "wheel")]
     profile: String,
-    /// Lets the changelog have no section yet, and values be open that an owner confirms
+    /// Allows a changelog without this section, and values that no owner has confirmed
     #[arg(long)]
     unreleased: bool,
-    /// Takes a check that is skipped for one that fails, but for the comparison with a release before
+    /// Treats skipped checks as failed, except the comparison with an earlier release
     #[arg(long)]
     all: bool,
     /// Only these checks

@@ -66,7 +66,7 @@ pub(in crate::cli) struct DriftArguments {
     #[arg(long, value_name = "URL")]
     pub(in crate::cli) server: Option<String>,
 
-    /// Also say what of the description was seen in traffic, and which operations were not
+    /// Also show which parts of the description were seen in traffic, and which operations were not
     #[arg(long)]
     pub(in crate::cli) coverage: bool,
 

@@ -71,7 +71,7 @@ pub(in crate::cli) struct GatewayArguments {
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) policy: Option<PathBuf>,
 
-    /// What the policy calls the client on standard input; over HTTP clients are called as their grants
+    /// Name of the client on standard input in the policy; a client over HTTP has the name of its grant
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     pub(in crate::cli) identity: String,
 

@@ -6,7 +6,7 @@ use crate::diff::probability::scale_to_messages;
 use crate::diff::rule::DiffRule;
 use crate::flow::text;
 
-/// Objects on both sides before it counts that something is always there.
+/// Minimum number of objects on each side for a place to count as always present.
 const MIN_ALWAYS: u64 = 5;
 
 impl OperationComparison<'_> {

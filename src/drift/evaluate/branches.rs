@@ -82,7 +82,7 @@ impl<'v> Evaluator<'_, 'v> {
         self.out.issues.extend(of_all.into_iter().flatten());
     }
 
-    /// Tells the issues of the branch that was most probably meant; if none stands out, that no branch fits.
+    /// Reports the issues of the most probable branch; if none stands out, that no branch fits.
     pub(super) fn report_best_branch(
         &mut self,
         id: SchemaId,
@@ -138,7 +138,7 @@ impl<'v> Evaluator<'_, 'v> {
         }
     }
 
-    /// The misfit of a branch: tags that are other ones, and all issues.
+    /// How badly a branch fits: number of wrong tags, and of other issues.
     pub(super) fn measure_misfit(
         &mut self,
         branch: SchemaId,

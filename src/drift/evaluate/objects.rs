@@ -143,7 +143,7 @@ impl<'v> Evaluator<'_, 'v> {
         })
     }
 
-    /// Tells the members that no schema that applied describes.
+    /// Reports the members that no applied schema describes.
     pub(super) fn report_undescribed(
         &mut self,
         start: usize,

@@ -78,7 +78,7 @@ struct Subscription {
 }
 
 impl LegacyServer {
-    /// The server that answered so to `initialize`.
+    /// Creates the translation from the server's result of `initialize`.
     pub(in crate::gateway) fn new(initialized: Value) -> Self {
         Self {
             initialized,
@@ -334,7 +334,7 @@ impl LegacyServer {
         out.to_client.push(complete_answer(answer, LISTS.contains(&&*request.method)));
     }
 
-    /// Takes what the server asks of the client: it becomes the answer to the one request that can have led to it.
+    /// Passes on a question of the server, as the answer to the one request that can have caused it.
     fn pass_on_question(
         &mut self,
         message: Message,

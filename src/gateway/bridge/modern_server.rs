@@ -316,7 +316,7 @@ fn without_subscription(message: Message) -> Message {
     Message::notification(method, (!params.is_empty()).then_some(&Value::Object(params)))
 }
 
-/// A list of tools without output schemas of other things than objects, which clients with a handshake refuse.
+/// Removes output schemas other than objects from a list of tools, since clients with a handshake refuse them.
 fn with_object_schemas(message: Message) -> Message {
     let Some(mut result) = message.member("result") else { return message };
     let mut is_changed = false;
@@ -331,7 +331,7 @@ fn with_object_schemas(message: Message) -> Message {
     if is_changed { message.with_member("result", &result.to_string()) } else { message }
 }
 
-/// An answer without structured content that is not an object, which is given as text if it is not there yet.
+/// Replaces structured content that is not an object by text, unless the answer already has that text.
 fn with_object_content(message: Message) -> Message {
     let structured = message.raw_member("result").and_then(|result| {
         let result: BTreeMap<String, &serde_json::value::RawValue> =

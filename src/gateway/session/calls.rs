@@ -89,7 +89,7 @@ impl Session {
             (Some(object), _, _)
                 if first_variant(object.keys().map(|key| &**key), &PARAMETERS).is_some() =>
             {
-                Some("a parameter is written like another one")
+                Some("the name of a parameter differs from a known one only in case or width")
             }
             (_, _, Value::Null | Value::Object(_)) => None,
             _ => Some("the arguments of a call are an object"),

@@ -25,7 +25,7 @@ const MAX_CANCELED: usize = 1 << 16;
 /// Time for which a server may answer a request that was taken back.
 const MAX_CANCELED_TIME: Duration = Duration::from_secs(10 * 60);
 
-/// Methods of which variants are refused, since a server might take them for these.
+/// Methods whose spelling variants are refused, since a server might accept them as these.
 const GUARDED: [&str; 2] = ["tools/call", "tools/list"];
 
 impl Session {

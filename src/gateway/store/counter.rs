@@ -53,7 +53,7 @@ impl<'s> CounterUses<'s> {
         Ok(Self { connection, counter, now: at.max(now), last: (at, id), total, number, is_full })
     }
 
-    /// A counter for a call now, whose uses matter for so long. Where a clock went back by more, what was counted is forgotten.
+    /// Opens the counter of a call at `now`, whose longest window is `longest`. Where a clock went back by more, what was counted is forgotten.
     pub(super) fn open(
         connection: &'s Connection,
         counter: &'s str,

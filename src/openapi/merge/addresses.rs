@@ -63,7 +63,7 @@ fn address(url: &str, default: impl Fn(&str) -> Option<String>) -> Address {
     Address { host, base }
 }
 
-/// True if a host is the one of an address, whose variables stand for any text.
+/// Returns `true` if a host matches an address, whose variables match any text.
 pub(super) fn is_host_of(address: &Address, host: &str) -> bool {
     let Some(written) = &address.host else { return false };
     let host = host.to_ascii_lowercase();

@@ -71,7 +71,7 @@ impl<'m> Merger<'m> {
         }
     }
 
-    /// Forgets all but the names.
+    /// Begins the pass that adds: clears all but the names.
     pub(super) fn begin_adding(&mut self) {
         self.is_planning = false;
         self.compared.clear();

@@ -33,7 +33,7 @@ impl<'m> Merger<'m> {
                 PathPlace::New(key) => self.new_path((path, &key), operations),
                 PathPlace::Outside => {
                     let servers = self.tree.get(SourceId::ROOT, "servers");
-                    let what = "no URL of `servers` has a path that it begins with; add one to have it added";
+                    let what = "it begins with the path of no URL in `servers`; add such a URL and merge again";
                     self.conflict(
                         servers.unwrap_or(SourceId::ROOT),
                         &format!("{base}{path}"),
@@ -109,7 +109,7 @@ impl<'m> Merger<'m> {
         self.import_value(&Value::Object(out))
     }
 
-    /// The tag of the description that a tag of the capture is; it is added if there is none.
+    /// The tag of the description that equals a tag of the capture; added if missing.
     fn tag(&mut self, own: &str) -> String {
         let tags = self.tree.get(SourceId::ROOT, "tags");
         let items = tags.map_or(&[][..], |tags| self.tree.items(tags));

@@ -25,7 +25,7 @@ struct OwnVariant<'v> {
     component: Option<&'v str>,
 }
 
-/// The schema of the capture without what holds several together, and whether null was seen.
+/// The alternatives of a schema of the capture, and whether null was seen.
 fn variants_of<'v>(merger: &Merger<'v>, schema: &'v Value) -> (Vec<OwnVariant<'v>>, bool) {
     let mut found = Vec::new();
     let mut has_nulls = false;

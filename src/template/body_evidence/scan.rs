@@ -95,7 +95,7 @@ const MAX_ESCAPE_BYTES: usize = 6;
 /// Key paths of a body that are remembered to skip those that repeat. A power of two.
 const RECENT: usize = 256;
 
-/// Depth at which a key is one of the thing that a body is: in the object at the top, or in one in it.
+/// Maximum depth at which a key describes the body as a whole: in the top object, or in one inside it.
 pub(super) const MAX_OWN_DEPTH: usize = 2;
 
 /// Depth of the objects whose keys are part of the shape.

@@ -13,7 +13,7 @@ use crate::limits;
 pub(crate) struct UnpackBudget {
     /// Bytes of the file, or the bytes that were read so far if its length is not known.
     packed: AtomicU64,
-    /// Bytes that all layers gave. Bytes that are read twice count once.
+    /// Unpacked bytes of all layers. Bytes that are read twice count once.
     given: AtomicU64,
     /// Number of files of all archives in it.
     files: AtomicUsize,
