@@ -5,6 +5,7 @@
 //! change between captures has a probability, from how often something came on one side and how often it could have come on
 //! the other.
 
+mod align;
 mod compare;
 mod model;
 mod observed;

@@ -7,6 +7,7 @@ mod client_names;
 mod cycles;
 mod dialect;
 mod document;
+mod duplicates;
 mod examples;
 mod links;
 #[cfg(feature = "cli")]
@@ -16,6 +17,7 @@ mod operation;
 mod parameters;
 mod security;
 mod servers;
+mod verbs;
 
 #[cfg(feature = "cli")]
 use std::collections::BTreeMap;

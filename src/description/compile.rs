@@ -50,6 +50,30 @@ impl<'d> SchemaCompiler<'d> {
         id
     }
 
+    /// Adds the schema of an object whose properties stand in a list of parameters.
+    pub(super) fn add_object(
+        &mut self,
+        place: DescriptionPlace,
+        fields: &[&DescriptionCursor<'d>],
+    ) -> SchemaId {
+        let mut rules = ObjectRules::default();
+        for field in fields {
+            let Some(name) = field.text("name") else { continue };
+            rules.properties.insert(name.into(), self.enqueue_schema((*field).clone()));
+            if field.is_true("required") {
+                rules.required.push(name.into());
+            }
+        }
+        let id = SchemaId(u32::try_from(self.set.schemas.len()).unwrap_or(u32::MAX));
+        self.set.schemas.push(CompiledSchema {
+            kinds: KindSet::OBJECT,
+            object: Some(Box::new(rules)),
+            ..CompiledSchema::default()
+        });
+        self.set.places.push(place);
+        id
+    }
+
     /// Compiles everything that was numbered.
     pub(super) fn finish(mut self) -> (SchemaSet, Vec<String>) {
         while let Some((id, cursor)) = self.open.pop() {

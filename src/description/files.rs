@@ -232,9 +232,12 @@ fn parse(name: &str, text: &str) -> Result<Value, Error> {
             max_total_scalar_bytes: usize::try_from(MAX_FILE_BYTES).unwrap_or(usize::MAX),
         },
         with_snippet: false,
+        // YAML 1.2, in which the country `NO` and the coordinate `y` are text, as editors and other tools read them.
+        strict_booleans: true,
+        underscored_numbers_as_strings: true,
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let said = error.to_string();
+        let said = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
         let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
         problem(name, &format!("cannot be read as YAML: {said}"))
     })

@@ -73,6 +73,10 @@ pub(crate) enum ParameterStyle {
     Members,
     /// The value is a JSON text.
     Json,
+    /// In a path: `;name=value`.
+    Matrix,
+    /// In a path: `.value`.
+    Label,
 }
 
 /// A parameter of an operation.
@@ -83,6 +87,8 @@ pub(crate) struct ApiParameter {
     pub(crate) is_required: bool,
     pub(crate) is_deprecated: bool,
     pub(crate) style: ParameterStyle,
+    /// Whether the value may be left empty, whatever its schema is.
+    pub(crate) may_be_empty: bool,
     pub(crate) schema: Option<SchemaId>,
     pub(crate) place: DescriptionPlace,
 }
@@ -249,6 +255,8 @@ fn parameter<'d>(
     let style = match cursor.text("style").unwrap_or(default) {
         _ if is_json => ParameterStyle::Json,
         "deepObject" => ParameterStyle::Deep,
+        "matrix" => ParameterStyle::Matrix,
+        "label" => ParameterStyle::Label,
         "spaceDelimited" => ParameterStyle::Separated(' '),
         "pipeDelimited" => ParameterStyle::Separated('|'),
         "form" if explode != Some(false) && is_object => ParameterStyle::Members,
@@ -261,6 +269,7 @@ fn parameter<'d>(
         is_required: cursor.is_true("required"),
         is_deprecated: cursor.is_true("deprecated"),
         style,
+        may_be_empty: cursor.is_true("allowEmptyValue"),
         schema: schema.map(|schema| compiler.enqueue_schema(schema)),
         place: cursor.place(),
     })

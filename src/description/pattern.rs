@@ -30,6 +30,14 @@ pub(crate) enum PatternRule {
 }
 
 impl PatternRule {
+    /// The pattern as it is compiled.
+    pub(crate) fn source(&self) -> &str {
+        match self {
+            Self::Regular(regular) => regular.as_str(),
+            Self::Backtracking(pattern) => pattern.as_str(),
+        }
+    }
+
     /// Whether a part of the text matches; `None` if that would take too long to find out.
     pub(crate) fn matches(&self, text: &str) -> Option<bool> {
         match self {

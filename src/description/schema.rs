@@ -199,6 +199,12 @@ impl SchemaSet {
         self.schemas.len()
     }
 
+    /// The names of the properties that a schema states itself or by reference.
+    pub(crate) fn property_names(&self, id: SchemaId) -> impl Iterator<Item = &str> {
+        let object = self.get(self.behind_references(id)).object.as_deref();
+        object.into_iter().flat_map(|rules| rules.properties.keys().map(|name| &**name))
+    }
+
     /// The schema behind references that stand alone.
     pub(crate) fn behind_references(&self, mut id: SchemaId) -> SchemaId {
         for _ in 0..32 {

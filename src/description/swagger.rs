@@ -76,11 +76,15 @@ fn parameter<'d>(
         is_required: cursor.is_true("required"),
         is_deprecated: false,
         style,
+        may_be_empty: cursor.is_true("allowEmptyValue"),
         // The parameter itself has the keywords of a schema.
         schema: Some(compiler.enqueue_schema(cursor.clone())),
         place: cursor.place(),
     })
 }
+
+/// Media types of forms.
+const FORM_TYPES: [&str; 2] = ["application/x-www-form-urlencoded", "multipart/form-data"];
 
 fn body<'d>(
     parameters: &[DescriptionCursor<'d>],
@@ -97,11 +101,15 @@ fn body<'d>(
         });
     }
     let form = parameters.iter().find(is_form)?;
-    // Fields of forms are not judged one by one: only that a form is sent.
-    let types = ["application/x-www-form-urlencoded", "multipart/form-data"].map(str::to_owned);
+    let fields: Vec<&DescriptionCursor<'d>> = parameters.iter().filter(is_form).collect();
+    let types = FORM_TYPES.map(str::to_owned);
+    let stated: Vec<String> =
+        consumes.iter().filter(|known| types.contains(known)).cloned().collect();
+    // Each field has the keywords of a schema.
+    let schema = compiler.add_object(form.place(), &fields);
     Some(ApiBody {
-        is_required: parameters.iter().filter(is_form).any(|own| own.is_true("required")),
-        contents: contents(&types, None),
+        is_required: fields.iter().any(|own| own.is_true("required")),
+        contents: contents(if stated.is_empty() { &types } else { &stated }, Some(schema)),
         place: form.place(),
     })
 }

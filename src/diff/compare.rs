@@ -1,5 +1,6 @@
 //! Compares two models.
 
+mod limits;
 mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +39,13 @@ struct TrialCounts {
 /// Compares two models and returns all changes. A certain change has no confidence; one without any evidence has 0.
 pub(super) fn compare(before: &ApiModel, after: &ApiModel) -> Vec<ApiChange> {
     let mut changes = Vec::new();
+    let (old, new) = (&before.servers, &after.servers);
+    if !old.is_empty() && !new.is_empty() && old.is_disjoint(new) {
+        let names = |of: &BTreeSet<String>| of.iter().cloned().collect::<Vec<_>>().join(", ");
+        let mut changed = ApiChange::new(DiffRule::ServersChanged, &OperationModel::default());
+        changed.detail = format!("before {}; now {}", names(old), names(new));
+        changes.push(changed);
+    }
     let keys: BTreeSet<&String> = before.operations.keys().chain(after.operations.keys()).collect();
     let tests = keys.len() as u64;
     for key in keys {
@@ -151,17 +159,6 @@ fn compare_operations(
     is_observed: (bool, bool),
     changes: &mut Vec<ApiChange>,
 ) {
-    // Ranges of statuses are those of the description.
-    let old_own;
-    let new_own;
-    let (mut old, mut new) = (old, new);
-    if is_observed == (true, false) {
-        old_own = with_statuses_of(old, new);
-        old = &old_own;
-    } else if is_observed == (false, true) {
-        new_own = with_statuses_of(new, old);
-        new = &new_own;
-    }
     let places: BTreeSet<&ModelPlace> = old.places.keys().chain(new.places.keys()).collect();
     let tests = (places.len() + old.statuses.len().max(new.statuses.len())) as u64;
     let mut comparison = OperationComparison { old, new, is_observed, tests, changes };
@@ -174,46 +171,6 @@ fn compare_operations(
     for place in places {
         comparison.compare_at(place);
     }
-}
-
-/// A copy of an observed endpoint whose statuses are replaced by the stated ranges that contain them.
-fn with_statuses_of(observed: &OperationModel, stated: &OperationModel) -> OperationModel {
-    let stated_as = |status: &str| {
-        let class = format!("{}XX", &status[..status.len().min(1)]);
-        [status, &class, "default"]
-            .into_iter()
-            .find(|known| stated.statuses.contains_key(*known))
-            .unwrap_or(status)
-            .to_owned()
-    };
-    let part = |part: &MessagePart| match part {
-        MessagePart::Response(status) => MessagePart::Response(stated_as(status)),
-        other => other.clone(),
-    };
-    let mut copy = OperationModel {
-        name: observed.name.clone(),
-        host: observed.host.clone(),
-        requests: observed.requests,
-        security: observed.security.clone(),
-        ..OperationModel::default()
-    };
-    for (status, count) in &observed.statuses {
-        *copy.statuses.entry(stated_as(status)).or_default() += count;
-    }
-    for (of, types) in &observed.media_types {
-        let into = copy.media_types.entry(part(of)).or_default();
-        for (media_type, count) in types {
-            *into.entry(media_type.clone()).or_default() += count;
-        }
-    }
-    for (place, known) in &observed.places {
-        let place = ModelPlace { part: part(&place.part), path: place.path.clone() };
-        match copy.places.get_mut(&place) {
-            Some(own) => own.merge(known.clone()),
-            None => drop(copy.places.insert(place, known.clone())),
-        }
-    }
-    copy
 }
 
 impl OperationComparison<'_> {
@@ -306,11 +263,18 @@ impl OperationComparison<'_> {
             _ if old.keys().eq(new.keys()) => return,
             // One more alternative, or one less that both sides have another for.
             _ if old.keys().any(|name| new.contains_key(name)) => return,
+            _ if old.keys().all(|had| new.keys().all(|needs| needs_more(had, needs))) => {
+                DiffRule::SecurityAdded
+            }
             _ => DiffRule::SecurityChanged,
         };
         let (old_all, new_all) = (old.values().sum(), new.values().sum());
         let chance = match rule {
-            DiffRule::SecurityAdded => TrialCounts { shown: old[""], of: old_all, other: new_all },
+            DiffRule::SecurityAdded => TrialCounts {
+                shown: old.get("").copied().unwrap_or(old_all),
+                of: old_all,
+                other: new_all,
+            },
             DiffRule::SecurityRemoved => {
                 TrialCounts { shown: new[""], of: new_all, other: old_all }
             }
@@ -324,4 +288,11 @@ impl OperationComparison<'_> {
         let detail = format!("before {}; now {}", names(old), names(new));
         self.push(rule, "security".to_owned(), detail, Some((self.is_observed.0, chance)), sure);
     }
+}
+
+/// True if an alternative needs all credentials of another one and further ones.
+fn needs_more(had: &str, needs: &str) -> bool {
+    let parts = |text: &str| text.split(" and ").map(str::to_owned).collect::<BTreeSet<_>>();
+    let (had, needs) = (parts(had), parts(needs));
+    had.len() < needs.len() && had.is_subset(&needs)
 }

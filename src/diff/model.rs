@@ -1,5 +1,6 @@
 //! The model of one side of a comparison, for observed and for described APIs.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::description::cursor::DescriptionPlace;
@@ -13,6 +14,10 @@ pub(super) struct ApiModel {
     pub(super) operations: BTreeMap<String, OperationModel>,
     /// Requests of each host, of an observed side.
     pub(super) requests: BTreeMap<String, u64>,
+    /// The URLs of the servers, of a described side.
+    pub(super) servers: BTreeSet<String>,
+    /// Endpoints of hosts that the description on the other side does not have, by host.
+    pub(super) foreign: BTreeMap<String, u64>,
 }
 
 /// One endpoint.
@@ -32,6 +37,16 @@ pub(super) struct OperationModel {
     pub(super) security: BTreeMap<String, u64>,
     pub(super) is_deprecated: bool,
     pub(super) place: Option<DescriptionPlace>,
+}
+
+impl OperationModel {
+    /// Adds a place, or merges it with the one that is there.
+    pub(super) fn add_place(&mut self, place: ModelPlace, new: PlaceModel) {
+        match self.places.entry(place) {
+            Entry::Vacant(free) => drop(free.insert(new)),
+            Entry::Occupied(mut known) => known.get_mut().merge(new),
+        }
+    }
 }
 
 /// A part of an exchange.
@@ -65,6 +80,8 @@ impl MessagePart {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ModelPlace {
     pub(super) part: MessagePart,
+    /// Of a body; empty for parameters.
+    pub(super) media_type: String,
     pub(super) path: String,
 }
 
@@ -79,11 +96,34 @@ pub(super) struct PlaceModel {
     pub(super) kind_counts: BTreeMap<&'static str, u64>,
     /// The values that may come, if they are listed.
     pub(super) values: Option<BTreeSet<String>>,
+    /// Limits of the values, of a described place, by keyword.
+    pub(super) limits: BTreeMap<&'static str, ValueLimit>,
     /// The format of all texts.
     pub(super) format: Option<String>,
     /// Texts with each format, of an observed place.
     pub(super) format_counts: BTreeMap<&'static str, u64>,
     pub(super) source: Option<DescriptionPlace>,
+}
+
+/// A limit of values that a description states.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum ValueLimit {
+    AtLeast(f64),
+    AtMost(f64),
+    /// A pattern.
+    Pattern(String),
+    /// No other properties than those that are named.
+    Closed,
+}
+
+impl ValueLimit {
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::AtLeast(bound) | Self::AtMost(bound) => bound.to_string(),
+            Self::Pattern(pattern) => pattern.clone(),
+            Self::Closed => "false".to_owned(),
+        }
+    }
 }
 
 /// The presence of a part of messages.

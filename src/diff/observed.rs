@@ -43,8 +43,11 @@ pub(super) fn model(
         counts.entry(&pattern.host).or_default().add(&messages.credentials);
     }
     for (pattern, messages) in seen {
+        let Some((key, name)) = key_of(pattern, described) else {
+            *model.foreign.entry(pattern.host.clone()).or_default() += 1;
+            continue;
+        };
         *model.requests.entry(pattern.host.clone()).or_default() += messages.requests;
-        let (key, name) = key_of(pattern, described);
         let operation = model.operations.entry(key).or_default();
         operation.name = name;
         operation.host.clone_from(&pattern.host);
@@ -53,16 +56,18 @@ pub(super) fn model(
     (model, unassigned)
 }
 
-/// The key of an endpoint, and its name.
-fn key_of(pattern: &Pattern, described: Option<&ApiDescription>) -> (String, String) {
-    if let Some(api) = described
-        && let FlowMatch::Operation(index) =
-            match_flow(api, &pattern.host, &pattern.method, &pattern.path_pattern)
-    {
-        let operation = &api.operations[index];
-        return (operation.key(), operation.name());
+/// The key of an endpoint, and its name; `None` if its host is none of the description.
+fn key_of(pattern: &Pattern, described: Option<&ApiDescription>) -> Option<(String, String)> {
+    let found = described
+        .map(|api| (api, match_flow(api, &pattern.host, &pattern.method, &pattern.path_pattern)));
+    match found {
+        Some((api, FlowMatch::Operation(index))) => {
+            let operation = &api.operations[index];
+            Some((operation.key(), operation.name()))
+        }
+        Some((_, FlowMatch::OtherHost)) => None,
+        _ => Some((format!("{} {}", pattern.host, pattern.id), pattern.endpoint.clone())),
     }
-    (format!("{} {}", pattern.host, pattern.id), pattern.endpoint.clone())
 }
 
 fn add(operation: &mut OperationModel, messages: &EndpointMessages, counts: &CredentialCounts) {
@@ -73,7 +78,11 @@ fn add(operation: &mut OperationModel, messages: &EndpointMessages, counts: &Cre
             if name == masked::MASK {
                 continue;
             }
-            let place = ModelPlace { part: MessagePart::Query, path: name.into_owned() };
+            let place = ModelPlace {
+                part: MessagePart::Query,
+                media_type: String::new(),
+                path: name.into_owned(),
+            };
             let presence = Presence::Seen {
                 present: field.present,
                 of: messages.requests.max(field.present),
@@ -110,7 +119,10 @@ fn add(operation: &mut OperationModel, messages: &EndpointMessages, counts: &Cre
                 of: bodies.observed,
                 messages: bodies.observed,
             };
-            let place = ModelPlace { part, path: String::new() };
+            let media_type =
+                masked::media_type(key.media_type.as_bytes(), readable.max(bodies.observed));
+            let place =
+                ModelPlace { part, media_type: media_type.into_owned(), path: String::new() };
             walk(operation, &place, None, presence, &bodies.shape, 0, bodies.json == 0);
         }
     }
@@ -132,7 +144,7 @@ fn walk(
         return;
     }
     if let Some(items) = &shape.items {
-        let below = ModelPlace { part: place.part.clone(), path: format!("{}[]", place.path) };
+        let below = ModelPlace { path: format!("{}[]", place.path), ..place.clone() };
         let seen = items.item.seen();
         let presence =
             Presence::Seen { present: seen, of: seen, messages: messages.min(items.count) };
@@ -153,7 +165,7 @@ fn walk(
         }
         let separator = if place.path.is_empty() { "" } else { "." };
         let path = format!("{}{separator}{name}", place.path);
-        let below = ModelPlace { part: place.part.clone(), path };
+        let below = ModelPlace { path, ..place.clone() };
         let messages = messages.min(fields.count);
         let presence = Presence::Seen { present: field.present, of: fields.count, messages };
         walk(operation, &below, Some(&place.path), presence, &field.shape, level + 1, is_text);
@@ -203,14 +215,12 @@ fn add_place(
         kinds,
         kind_counts: counts,
         values: None,
+        limits: BTreeMap::new(),
         format: format.map(str::to_owned),
         format_counts,
         source: None,
     };
-    match operation.places.entry(place) {
-        std::collections::btree_map::Entry::Vacant(free) => drop(free.insert(new)),
-        std::collections::btree_map::Entry::Occupied(mut known) => known.get_mut().merge(new),
-    }
+    operation.add_place(place, new);
 }
 
 impl PlaceModel {

@@ -1,5 +1,6 @@
 //! The models of both sides of a comparison.
 
+use crate::diff::align::align;
 use crate::diff::model::ApiModel;
 use crate::diff::{DiffOptions, DiffSide, observed, stated};
 use crate::patterns::Patterns;
@@ -46,6 +47,31 @@ pub(super) fn models(
         }
         DiffSide::Described(api) => stated::model(api),
     };
-    let models = (model(before), model(after));
+    let mut models = (model(before), model(after));
+    match (before, after) {
+        (DiffSide::Described(api), DiffSide::Observed(_)) => {
+            align(api, &mut models.0, &mut models.1);
+        }
+        (DiffSide::Observed(_), DiffSide::Described(api)) => {
+            align(api, &mut models.1, &mut models.0);
+        }
+        _ => {}
+    }
+    for model in [&models.0, &models.1] {
+        let endpoints: u64 = model.foreign.values().sum();
+        if endpoints > 0 {
+            const MAX_NAMED: usize = 3;
+            let mut named: Vec<&str> =
+                model.foreign.keys().take(MAX_NAMED).map(String::as_str).collect();
+            if model.foreign.len() > MAX_NAMED {
+                named.push("and others");
+            }
+            let noun = if endpoints == 1 { "endpoint is" } else { "endpoints are" };
+            notes.push(format!(
+                "{endpoints} {noun} not compared, because the servers of the description do not have their hosts: {}",
+                named.join(", ")
+            ));
+        }
+    }
     (models.0, models.1, notes)
 }

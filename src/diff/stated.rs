@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::description::ApiDescription;
 use crate::description::operation::{ApiContent, ApiOperation, ParameterPlace};
-use crate::description::schema::{KindSet, SchemaId, SchemaSet};
-use crate::diff::model::{ApiModel, MessagePart, ModelPlace, OperationModel, PlaceModel, Presence};
+use crate::description::schema::{KindSet, ObjectRules, SchemaId, SchemaSet};
+use crate::diff::model::{
+    ApiModel, MessagePart, ModelPlace, OperationModel, PlaceModel, Presence, ValueLimit,
+};
 
 /// Levels of a body that are compared.
 const MAX_LEVELS: usize = 12;
@@ -15,7 +17,10 @@ const MAX_PLACES: usize = 20_000;
 
 /// The model of a description.
 pub(super) fn model(api: &ApiDescription) -> ApiModel {
-    let mut model = ApiModel::default();
+    let mut model = ApiModel {
+        servers: api.servers.iter().map(|server| server.url.clone()).collect(),
+        ..ApiModel::default()
+    };
     for operation in &api.operations {
         model.operations.insert(operation.key(), operation_model(api, operation));
     }
@@ -37,7 +42,7 @@ fn operation_model(api: &ApiDescription, operation: &ApiOperation) -> OperationM
     if model.security.is_empty() {
         model.security.insert(String::new(), 0);
     }
-    let mut walk = SchemaWalk { set: &api.schemas, model: &mut model, open: Vec::new() };
+    let mut walk = SchemaWalk::new(&api.schemas, &mut model);
     for parameter in &operation.parameters {
         let part = match parameter.location {
             // Path parameters are known by their position.
@@ -51,7 +56,7 @@ fn operation_model(api: &ApiDescription, operation: &ApiOperation) -> OperationM
         } else {
             parameter.name.clone()
         };
-        let place = ModelPlace { part, path };
+        let place = ModelPlace { part, media_type: String::new(), path };
         let is_required = parameter.is_required;
         match parameter.schema {
             Some(schema) => walk.add(&place, None, is_required, &[schema]),
@@ -73,27 +78,88 @@ fn operation_model(api: &ApiDescription, operation: &ApiOperation) -> OperationM
 }
 
 /// A walk through the schemas of one operation.
-struct SchemaWalk<'a> {
+pub(super) struct SchemaWalk<'a> {
     set: &'a SchemaSet,
     model: &'a mut OperationModel,
     /// Schemas on the way to the present place, which end a circle.
     open: Vec<SchemaId>,
 }
 
+/// What schemas say about a name below them.
+pub(super) enum SchemaBelow {
+    /// The items of a list.
+    Item(Vec<SchemaId>),
+    /// A property that is named, and whether it is required.
+    Property(Vec<SchemaId>, bool),
+    /// A value of a map, which may have any name.
+    Value(Vec<SchemaId>),
+    Undescribed,
+}
+
+impl<'a> SchemaWalk<'a> {
+    pub(super) fn new(set: &'a SchemaSet, model: &'a mut OperationModel) -> Self {
+        Self { set, model, open: Vec::new() }
+    }
+}
+
 impl SchemaWalk<'_> {
+    pub(super) fn has(&self, place: &ModelPlace) -> bool {
+        self.model.places.contains_key(place)
+    }
+
+    /// The path of the place that has this one.
+    pub(super) fn parent_of(&self, place: &ModelPlace) -> Option<String> {
+        self.model.places.get(place)?.parent.clone()
+    }
+
+    /// What schemas say about a property, or with `[]` about items. Where they say nothing of objects, or of lists, everything may
+    /// come.
+    pub(super) fn below(&self, schemas: &[SchemaId], name: &str) -> SchemaBelow {
+        let applying = self.applying(schemas);
+        let each = || applying.iter().map(|id| self.set.get(*id));
+        if name == "[]" {
+            let items = each().filter_map(|schema| schema.list.as_ref());
+            let items = items.flat_map(|rules| rules.first.iter().chain(&rules.rest));
+            return SchemaBelow::Item(items.copied().collect());
+        }
+        let rules = || each().filter_map(|schema| schema.object.as_deref());
+        let named: Vec<SchemaId> =
+            rules().filter_map(|rules| rules.properties.get(name)).copied().collect();
+        let is_listed = |rules: &ObjectRules| rules.required.iter().any(|known| **known == *name);
+        if !named.is_empty() || rules().any(is_listed) {
+            return SchemaBelow::Property(named, self.required(schemas).contains(name));
+        }
+        let others = rules().flat_map(|rules| {
+            let fitting =
+                rules.patterns.iter().filter(|(pattern, _)| pattern.matches(name) != Some(false));
+            fitting.map(|(_, schema)| schema).chain(&rules.additional)
+        });
+        let others: Vec<SchemaId> =
+            others.copied().filter(|id| !self.set.get(*id).is_never).collect();
+        if !others.is_empty() {
+            SchemaBelow::Value(others)
+        } else if rules().any(|rules| !rules.properties.is_empty() || rules.additional.is_some()) {
+            SchemaBelow::Undescribed
+        } else {
+            SchemaBelow::Value(Vec::new())
+        }
+    }
+
     fn contents(&mut self, part: MessagePart, contents: &[ApiContent], is_required: bool) {
         let types: BTreeMap<String, u64> =
             contents.iter().map(|content| (content.media_type.clone(), 0)).collect();
         self.model.media_types.insert(part.clone(), types);
-        let schemas: Vec<SchemaId> = contents.iter().filter_map(|content| content.schema).collect();
-        if !schemas.is_empty() {
-            let place = ModelPlace { part, path: String::new() };
-            self.walk(&place, None, is_required, &schemas, 0);
+        for content in contents {
+            if let Some(schema) = content.schema {
+                let media_type = content.media_type.clone();
+                let place = ModelPlace { part: part.clone(), media_type, path: String::new() };
+                self.walk(&place, None, is_required, &[schema], 0);
+            }
         }
     }
 
-    /// Adds a place, and returns the schemas that apply to it.
-    fn add(
+    /// Adds a place.
+    pub(super) fn add(
         &mut self,
         place: &ModelPlace,
         parent: Option<&str>,
@@ -124,11 +190,50 @@ impl SchemaWalk<'_> {
                 kinds: kinds.unwrap_or(KindSet::ALL),
                 kind_counts: BTreeMap::new(),
                 values,
+                limits: self.limits(&applying),
                 format,
                 format_counts: BTreeMap::new(),
                 source,
             },
         );
+    }
+
+    /// The limits of values that schemas state, by keyword.
+    fn limits(&self, applying: &[SchemaId]) -> BTreeMap<&'static str, ValueLimit> {
+        let mut limits = BTreeMap::new();
+        #[expect(clippy::cast_precision_loss, reason = "lengths are compared")]
+        let number = |length: u64| length as f64;
+        for schema in applying.iter().map(|id| self.set.get(*id)) {
+            let mut add = |keyword: &'static str, limit: Option<ValueLimit>| {
+                if let Some(limit) = limit {
+                    limits.entry(keyword).or_insert(limit);
+                }
+            };
+            let least = |length: u64| (length > 0).then(|| ValueLimit::AtLeast(number(length)));
+            let most =
+                |length: Option<u64>| length.map(|length| ValueLimit::AtMost(number(length)));
+            if let Some(rules) = schema.text.as_deref() {
+                add("minLength", least(rules.min_length));
+                add("maxLength", most(rules.max_length));
+                let pattern = rules.pattern.as_ref().map(|pattern| pattern.source().to_owned());
+                add("pattern", pattern.map(ValueLimit::Pattern));
+            }
+            if let Some(rules) = schema.number.as_deref() {
+                add("minimum", rules.minimum.map(ValueLimit::AtLeast));
+                add("exclusiveMinimum", rules.exclusive_minimum.map(ValueLimit::AtLeast));
+                add("maximum", rules.maximum.map(ValueLimit::AtMost));
+                add("exclusiveMaximum", rules.exclusive_maximum.map(ValueLimit::AtMost));
+            }
+            if let Some(rules) = schema.list.as_deref() {
+                add("minItems", least(rules.min_items));
+                add("maxItems", most(rules.max_items));
+            }
+            if let Some(rules) = schema.object.as_deref() {
+                let is_closed = rules.additional.is_some_and(|id| self.set.get(id).is_never);
+                add("additionalProperties", is_closed.then_some(ValueLimit::Closed));
+            }
+        }
+        limits
     }
 
     /// The schemas and all that they refer to and combine.
@@ -186,11 +291,11 @@ impl SchemaWalk<'_> {
         for (name, schemas) in properties {
             let separator = if place.path.is_empty() { "" } else { "." };
             let path = format!("{}{separator}{name}", place.path);
-            let below = ModelPlace { part: place.part.clone(), path };
+            let below = ModelPlace { path, ..place.clone() };
             self.walk(&below, Some(&place.path), required.contains(name), &schemas, level + 1);
         }
         if !items.is_empty() {
-            let below = ModelPlace { part: place.part.clone(), path: format!("{}[]", place.path) };
+            let below = ModelPlace { path: format!("{}[]", place.path), ..place.clone() };
             self.walk(&below, Some(&place.path), true, &items, level + 1);
         }
         self.open.truncate(depth);

@@ -10,6 +10,9 @@ use crate::drift::rule::DriftRule;
 use crate::drift::value::MessageValue;
 use crate::report::masked;
 
+/// From here on numbers are not integers of 64 bits: 2 to the power of 63.
+const MAX_INT64: f64 = 9_223_372_036_854_775_808.0;
+
 /// Maximum number of problems reported for one value.
 const MAX_ISSUES: usize = 64;
 
@@ -346,8 +349,12 @@ impl<'v> Evaluator<'_, 'v> {
             (Some(CheckedFormat::Int32), MessageValue::Integer(number)) => {
                 i32::try_from(*number).is_ok()
             }
-            (Some(CheckedFormat::Int32 | CheckedFormat::Int64), MessageValue::Number(number)) => {
-                number.fract() != 0.0
+            // `1.0` is an integer for JSON Schema.
+            (Some(CheckedFormat::Int32), MessageValue::Number(number)) => {
+                number.fract() != 0.0 || number.abs() <= f64::from(i32::MAX)
+            }
+            (Some(CheckedFormat::Int64), MessageValue::Number(number)) => {
+                number.fract() != 0.0 || number.abs() < MAX_INT64
             }
             _ => true,
         };

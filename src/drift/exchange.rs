@@ -154,13 +154,14 @@ impl ExchangeJudge<'_> {
                 ParameterPlace::Path | ParameterPlace::Query => continue,
             };
             match sent {
+                _ if is_described_elsewhere(&parameter.name) => {}
                 Some(text) => {
                     self.out.parameters.push(index);
                     let text = String::from_utf8_lossy(&text).into_owned();
                     let value = value_of_text(&self.api.schemas, parameter, text.into());
                     self.judge_parameter(parameter, &value);
                 }
-                None if parameter.is_required && !is_described_elsewhere(&parameter.name) => {
+                None if parameter.is_required => {
                     let place = format!("{} {}", parameter.location.name(), parameter.name);
                     let stated = "the parameter is required".to_owned();
                     self.record_exchange_issue(
@@ -217,7 +218,10 @@ impl ExchangeJudge<'_> {
             match value {
                 Some(value) => {
                     self.out.parameters.push(index);
-                    self.judge_parameter(parameter, &value);
+                    let is_empty = value == MessageValue::Text(Cow::Borrowed(""));
+                    if !(is_empty && parameter.may_be_empty) {
+                        self.judge_parameter(parameter, &value);
+                    }
                 }
                 // Whether an object of parameters is there is not known when none of them is.
                 None if parameter.is_required && parameter.style != ParameterStyle::Members => {
@@ -417,7 +421,7 @@ impl ExchangeJudge<'_> {
         match syntax {
             Some(BodySyntax::Json) => match MessageValue::parse(&text) {
                 Some(value) => self.judge_body_value(&place, schema, &value, direction),
-                None => self.out.unjudged_bodies += 1,
+                None => self.judge_malformed(&place, &text, content),
             },
             Some(BodySyntax::JsonLines) => self.judge_lines(&place, schema, &text, direction),
             Some(BodySyntax::EventStream) => {}
@@ -445,6 +449,17 @@ impl ExchangeJudge<'_> {
                     self.judge_body_value(&place, schema, &value, direction);
                 }
             }
+        }
+    }
+
+    /// Tells of a body that is not JSON although its type says so. One that only ends too early may be cut off in the capture.
+    fn judge_malformed(&mut self, place: &str, text: &[u8], content: &ApiContent) {
+        self.out.unjudged_bodies += 1;
+        let error = serde_json::from_slice::<serde::de::IgnoredAny>(text).err();
+        if error.is_some_and(|error| error.is_syntax()) {
+            let source = content.schema.map(|schema| self.api.schemas.place(schema).clone());
+            let stated = "it is not JSON".to_owned();
+            self.record_exchange_issue(DriftRule::MalformedBody, place, stated, source.as_ref());
         }
     }
 

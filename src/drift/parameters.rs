@@ -31,6 +31,15 @@ pub(super) fn coerce_to_schema<'t>(
     {
         return number;
     }
+    // A part of a multipart body, or a parameter, whose schema is a structure is JSON.
+    let is_structure = kinds.intersects(KindSet::OBJECT.or(KindSet::ARRAY));
+    if is_structure
+        && !kinds.intersects(KindSet::STRING)
+        && text.trim_start().starts_with(['{', '['])
+        && let Ok(value) = serde_json::from_str::<serde_json::Value>(&text)
+    {
+        return to_message_value(&value);
+    }
     if kinds.intersects(KindSet::BOOLEAN) && matches!(&*text, "true" | "false") {
         return MessageValue::Boolean(text == "true");
     }
@@ -114,6 +123,11 @@ pub(super) fn value_of<'q>(
                 }
             }
             let first = values.first()?.clone();
+            if let (ParameterStyle::Separated(separator), Some(schema)) = (style, schema)
+                && is_object(set, schema)
+            {
+                return Some(members_of_text(set, schema, &first, separator));
+            }
             if style == ParameterStyle::Json {
                 let parsed = serde_json::from_str::<serde_json::Value>(&first).ok();
                 return Some(
@@ -157,14 +171,60 @@ pub(super) fn value_of_text<'t>(
         let parsed = serde_json::from_str::<serde_json::Value>(&text).ok();
         return parsed.map_or(MessageValue::Text(text), |value| to_message_value(&value));
     }
+    let (text, separator) = match parameter.style {
+        ParameterStyle::Label => {
+            let rest = text.strip_prefix('.').unwrap_or(&text).to_owned();
+            let separator = if rest.contains(',') { ',' } else { '.' };
+            (Cow::Owned(rest), separator)
+        }
+        ParameterStyle::Matrix => {
+            let rest = text.strip_prefix(';').unwrap_or(&text);
+            let own = format!("{}=", parameter.name);
+            // The name stands before the value, and with `explode` before each item.
+            let parts = rest.split(';').map(|part| part.strip_prefix(&own).unwrap_or(part));
+            (Cow::Owned(parts.collect::<Vec<_>>().join(",")), ',')
+        }
+        _ => (text, ','),
+    };
+    if is_object(set, schema) {
+        return members_of_text(set, schema, &text, separator);
+    }
     if kinds.intersects(KindSet::ARRAY) && !kinds.intersects(KindSet::STRING) {
         let item = items(set, schema);
         let parts = text
-            .split(',')
+            .split(separator)
             .map(|part| coerce_to_schema(set, item, Cow::Owned(part.trim().to_owned())));
         return MessageValue::List(parts.collect());
     }
     coerce_to_schema(set, Some(schema), text)
+}
+
+/// True if values are objects and nothing that one text could be.
+fn is_object(set: &SchemaSet, schema: SchemaId) -> bool {
+    let kinds = set.kinds(schema);
+    kinds.intersects(KindSet::OBJECT) && !kinds.intersects(KindSet::STRING.or(KindSet::ARRAY))
+}
+
+/// An object in one text: names and values in turn, or with `explode` pairs with `=`.
+fn members_of_text<'t>(
+    set: &SchemaSet,
+    schema: SchemaId,
+    text: &str,
+    separator: char,
+) -> MessageValue<'t> {
+    let parts: Vec<&str> = text.split(separator).take(MAX_PAIRS).collect();
+    let are_pairs = parts.iter().all(|part| part.contains('='));
+    let pairs: Vec<(&str, &str)> = if are_pairs {
+        parts.iter().filter_map(|part| part.split_once('=')).collect()
+    } else {
+        parts.chunks(2).map(|pair| (pair[0], pair.get(1).copied().unwrap_or_default())).collect()
+    };
+    let members = pairs.into_iter().map(|(name, value)| {
+        let own = property(set, schema, name);
+        let value = coerce_to_schema(set, own, Cow::Owned(value.to_owned()));
+        (Cow::Owned(name.to_owned()), value)
+    });
+    MessageValue::object(members.collect())
 }
 
 /// A form as an object: fields that come more than once are lists.

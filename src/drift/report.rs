@@ -15,6 +15,7 @@ use crate::finding::{
 use crate::flow::text;
 use crate::patterns::endpoint::times::rfc3339;
 use crate::report::Report;
+use crate::report::endpoint_class::EndpointClass;
 
 /// Makes the report. `documented` is the report of the requests that belong to operations, and `undocumented` of those that
 /// no path fits.
@@ -135,7 +136,11 @@ fn finding_of(
 }
 
 fn undocumented_endpoint(api: &ApiDescription, pattern: &crate::report::Pattern) -> Finding {
-    let mut found = new_finding(DriftRule::UndocumentedEndpoint, &pattern.endpoint, "");
+    let rule = match pattern.class {
+        EndpointClass::Page | EndpointClass::Asset => DriftRule::UndocumentedAsset,
+        EndpointClass::Api | EndpointClass::Other => DriftRule::UndocumentedEndpoint,
+    };
+    let mut found = new_finding(rule, &pattern.endpoint, "");
     // Probes of strangers are answered with 404, and nobody describes what is not there.
     let is_only_404 = pattern.status_codes.keys().all(|status| status == "404")
         && !pattern.status_codes.is_empty();

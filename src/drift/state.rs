@@ -9,6 +9,7 @@ use crate::description::operation::StatusRange;
 use crate::drift::evaluate::SchemaMarks;
 use crate::drift::exchange::{ExchangeScratch, judge};
 use crate::drift::rule::DriftRule;
+use crate::flow::noise::is_preflight;
 use crate::flow::{Flow, RecordIdText, text};
 use crate::patterns::endpoint::method_name;
 use crate::patterns::{Patterns, host_name};
@@ -100,8 +101,15 @@ impl DriftState {
         let host = host_name(flow);
         let host = String::from_utf8_lossy(&host);
         let path = String::from_utf8_lossy(flow.path());
-        let index = match match_flow(api, &host, &method, &path) {
+        let found = match match_flow(api, &host, &method, &path) {
+            // A server answers HEAD wherever it answers GET (RFC 9110, section 9.3.2).
+            FlowMatch::OtherMethod(_) if method == "HEAD" => match_flow(api, &host, "GET", &path),
+            found => found,
+        };
+        let index = match found {
             FlowMatch::Operation(index) => index,
+            // Browsers ask before a call whether it is allowed; that is no call of the API.
+            FlowMatch::OtherMethod(_) if is_preflight(flow) => return,
             FlowMatch::OtherMethod(index) => {
                 let place = text::printable(method.as_bytes());
                 self.counts.undocumented += 1;

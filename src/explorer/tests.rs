@@ -222,7 +222,7 @@ fn search_sort_and_class_choose_what_is_shown() {
     assert!(screen.text().contains("endpoints by path"), "{}", screen.text());
     screen.press("ccc");
     assert!(screen.text().contains("only asset"), "{}", screen.text());
-    assert!(screen.text().contains("nothing has this"), "{}", screen.text());
+    assert!(screen.text().contains("no endpoint matches"), "{}", screen.text());
     screen.press("cc?");
     assert!(screen.text().contains("others close this"));
     screen.press("x");

@@ -89,7 +89,7 @@ pub(crate) fn has_static_ending(path: &[u8]) -> bool {
 
 /// Returns `true` for a CORS preflight, which names the method of the request that follows. A bare OPTIONS
 /// is one whose headers were not recorded.
-fn is_preflight(flow: &Flow<'_>) -> bool {
+pub(crate) fn is_preflight(flow: &Flow<'_>) -> bool {
     let headers = flow.request_headers;
     headers.get(b"access-control-request-method").is_some()
         || (flow.method.eq_ignore_ascii_case(b"OPTIONS") && headers.iter().next().is_none())

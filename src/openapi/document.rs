@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 use crate::openapi::client_names::set_client_names;
 use crate::openapi::cycles::unfold_cycles;
 use crate::openapi::dialect::convert_to_dialect;
+use crate::openapi::duplicates::merge_equal_components;
 use crate::openapi::links::{LinkedOperation, add_links};
-use crate::openapi::names::name_operations;
+use crate::openapi::names::{OperationKey, name_operations};
 use crate::openapi::operation::{COMPONENTS, OperationInput};
 use crate::openapi::security::{SecuritySchemes, oauth_flows};
 use crate::openapi::servers::{base_path, server, server_url, with_parameters};
@@ -17,8 +18,9 @@ use crate::openapi::{OpenApiOptions, OpenApiVersion};
 use crate::report::Pattern;
 use crate::schema::Schemas;
 use crate::schema::emit::Emitter;
-use crate::schema::graph::ObjectId;
+use crate::schema::graph::{ObjectId, PlaceId};
 use crate::schema::host::HostSchemas;
+use crate::shape::messages::{Direction, MessageKey};
 
 /// The methods that a path item has, in the order in which people write them.
 const METHODS: [&str; 8] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"];
@@ -33,9 +35,14 @@ pub(super) fn describe(
 ) -> Value {
     let base = base_path(patterns);
     let operations = operations(patterns, &base);
-    let keys: Vec<(String, String)> = operations
-        .keys()
-        .map(|(path, method)| (METHODS[*method].to_owned(), path.clone()))
+    let keys: Vec<OperationKey> = operations
+        .iter()
+        .map(|((path, method), patterns)| OperationKey {
+            method: METHODS[*method],
+            path,
+            answers_one: patterns.iter().all(|pattern| answers_one(pattern, schemas)),
+            creates: patterns.iter().any(|pattern| pattern.status_codes.contains_key("201")),
+        })
         .collect();
     let names = name_operations(&keys);
     let mut security = SecuritySchemes::new(oauth_flows(host, hosts, schemas));
@@ -71,7 +78,8 @@ pub(super) fn describe(
     let host_schemas = patterns.iter().find_map(|pattern| Some(schemas.get(&pattern.id)?.0));
     let mut components = Map::new();
     if let Some(host_schemas) = host_schemas {
-        let definitions = definitions(host_schemas, schemas, references, options);
+        let mut definitions = definitions(host_schemas, schemas, references, options);
+        merge_equal_components(&mut definitions, &mut paths);
         if !definitions.is_empty() {
             components.insert("schemas".to_owned(), Value::Object(definitions));
         }
@@ -96,6 +104,21 @@ pub(super) fn describe(
     let mut out = Value::Object(out);
     set_client_names(&mut out);
     out
+}
+
+/// True if the successful answers of an endpoint are objects without a list: one thing, and not several.
+fn answers_one(pattern: &Pattern, schemas: &Schemas) -> bool {
+    let Some((host, endpoint)) = schemas.get(&pattern.id) else { return false };
+    let is_successful =
+        |key: &MessageKey| key.direction == Direction::Response && (200..300).contains(&key.status);
+    let mut places = endpoint.bodies.iter().filter(|(key, _, _)| is_successful(key)).peekable();
+    let is_list = |place: PlaceId| host.graph.place(place).item.is_some();
+    places.peek().is_some()
+        && places.all(|(_, _, place)| {
+            let Some(object) = host.graph.place(*place).object else { return false };
+            !is_list(*place)
+                && !host.graph.object(object).keys().any(|(_, _, _, child)| is_list(child))
+        })
 }
 
 /// The endpoints by path without base and method (an index into [`METHODS`]); sorted by both. Endpoints whose method no path

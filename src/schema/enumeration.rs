@@ -47,7 +47,7 @@ pub(crate) struct EnumEvidence {
     pub(crate) filled: u64,
     /// Share of the values that could be constants of a program: letters, digits and `_`, `-`, `.`, `:`, `/`, a letter first.
     pub(crate) as_constants: f64,
-    /// Share of the values that are written in capitals: `READ_ONLY`.
+    /// Share of the values that are written in capitals and are not short codes, as those of airports are: `READ_ONLY`.
     pub(crate) upper: f64,
     /// Whether all values are written in one style, such as `read_only`, `read-only`, `readOnly` or `ReadOnly`.
     pub(crate) one_style: bool,
@@ -88,7 +88,9 @@ impl EnumEvidence {
             singletons: once as u64 + u64::from(strings.empty == 1),
             filled,
             as_constants: share(is_constant),
-            upper: share(|text| Style::of(text) == Some(Style::Upper)),
+            upper: share(|text| {
+                Style::of(text) == Some(Style::Upper) && (!is_code(text) || has_known_words(text))
+            }),
             one_style: style.is_some() && values().all(|text| Style::of(text) == style),
             known_words: share(has_known_words),
             named_choice: is_listed(last, CHOICES),
@@ -134,6 +136,13 @@ impl EnumEvidence {
 fn is_listed(word: &str, list: &str) -> bool {
     let singular = word.strip_suffix('s').unwrap_or(word);
     list.split(' ').any(|listed| listed == word || listed == singular)
+}
+
+/// True for letters and digits so few that a code of anything may have them: `BER`, `LH`, `AAPL`.
+fn is_code(text: &str) -> bool {
+    const MAX_CODE_BYTES: usize = 4;
+
+    text.len() <= MAX_CODE_BYTES && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 fn is_constant(text: &str) -> bool {
@@ -219,6 +228,8 @@ mod tests {
             ("status", &[("", 20), ("open", 20)]),
             ("status", &[("open", 3), ("closed", 2), ("merged", 1), ("draft", 1), ("locked", 1)]),
             ("city", &[("Paris, France", 20), ("Brno", 9)]),
+            ("origin", &[("BER", 8), ("CDG", 8)]),
+            ("ticker", &[("AAPL", 20), ("MSFT", 20)]),
             ("type", &[("uses a space", 8), ("a/b.c", 8), ("100 %", 8)]),
         ] {
             assert!(probability(name, counts) < MIN_ENUM, "{name}");

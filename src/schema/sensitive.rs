@@ -6,7 +6,20 @@ use crate::shape::strings::{KeptValue, Strings};
 use crate::template::vocabulary::{Vocabulary, words_of};
 
 /// Ends of names whose values are the names of a person, or of anything: repositories and settings have a `full_name` too.
-const NAMES: [&str; 3] = ["fullname", "cardholder", "cardholdername"];
+const NAMES: [&str; 9] = [
+    "fullname",
+    "cardholder",
+    "cardholdername",
+    "realname",
+    "accountholder",
+    "accountholdername",
+    "contactname",
+    "customername",
+    "patientname",
+];
+
+/// Lengths of numbers of telephones, in bytes with their separators.
+const PHONE_BYTES: std::ops::RangeInclusive<u64> = 6..=24;
 
 /// A sensitive kind that the name of a field tells, where its values are text.
 pub(super) fn sensitive_name(name: &str, strings: &Strings) -> Option<&'static str> {
@@ -20,6 +33,10 @@ pub(super) fn sensitive_name(name: &str, strings: &Strings) -> Option<&'static s
     let kind = NameKind::of(name.as_bytes());
     if kind == Some(NameKind::Credential) {
         return Some("credential");
+    }
+    if kind == Some(NameKind::Phone) {
+        let is_number = PHONE_BYTES.contains(&strings.longest) && strings.proper == 0;
+        return is_number.then_some("phone");
     }
     let plain = words_of(name.as_bytes()).concat();
     let is_name = NAMES.iter().any(|end| plain.ends_with(end));
@@ -67,6 +84,22 @@ mod tests {
         check("path_to_token", &["$.token"], None);
         check("tokenUrl", &["https://example.com/token"], None);
         check("token", &["", ""], None);
+        check("passcode", &["LETMEIN"], Some("credential"));
+        check("userPass", &["LETMEIN"], Some("credential"));
+        check("contraseña", &["LETMEIN"], Some("credential"));
+        check("Passwort", &["LETMEIN"], Some("credential"));
+        check("base_token", &["ETH"], None);
+        check("max_tokens", &["100"], None);
+        check("scroll_token", &["DXF1ZXJ5"], None);
+        check("passenger", &["LETMEIN"], None);
+        check("bypass_code", &["LETMEIN"], None);
+    }
+
+    #[test]
+    fn numbers_of_telephones_are_told_by_the_name() {
+        check("phone", &["(415) 555-0100", "0171 1234567"], Some("phone"));
+        check("mobile", &["yes"], None);
+        check("phone", &["https://a.example/phones/7/details"], None);
     }
 
     #[test]

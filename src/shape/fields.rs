@@ -249,12 +249,42 @@ impl Fields {
 
 /// True for a key that is a value and not a name.
 fn is_hidden(key: &[u8]) -> bool {
-    key.is_empty()
-        || key.len() > MAX_KEY_BYTES
-        || kind_of(key).is_unmistakable()
+    if key.is_empty() || key.len() > MAX_KEY_BYTES || !text::is_printable(key) {
+        return true;
+    }
+    if let Some(letters) = letters_of_numbered_name(key) {
+        return looks_secret_again(&letters, Frequency::Often);
+    }
+    kind_of(key).is_unmistakable()
         || key.iter().all(u8::is_ascii_digit)
-        || !text::is_printable(key)
         || looks_secret_again(key, Frequency::Often)
+}
+
+/// The letters of a name with numbers in it, as `isbn13`, `iso_3166_1`, `720p` and `w500` are; `None` for ids, which have more digits,
+/// or letters and digits in turn.
+fn letters_of_numbered_name(key: &[u8]) -> Option<Vec<u8>> {
+    const MAX_NAME_BYTES: usize = 24;
+    const MAX_DIGITS: usize = 6;
+    const MAX_DIGITS_IN_ONE: usize = 4;
+
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    if key.len() > MAX_NAME_BYTES || !key.iter().all(is_name) {
+        return None;
+    }
+    let numbers = || key.split(|byte| !byte.is_ascii_digit()).filter(|digits| !digits.is_empty());
+    let digits: usize = numbers().map(<[u8]>::len).sum();
+    // A part has one number, or is of the form of `48x48`.
+    let has_one_number = |part: &[u8]| {
+        let mut runs = part.split(|byte| !byte.is_ascii_digit()).filter(|run| !run.is_empty());
+        let is_size =
+            part.split(|byte| *byte == b'x').all(|side| side.iter().all(u8::is_ascii_digit));
+        is_size || runs.nth(1).is_none()
+    };
+    let fits = (1..=MAX_DIGITS).contains(&digits)
+        && key.split(|byte| *byte == b'_').all(has_one_number)
+        && numbers().all(|number| number.len() <= MAX_DIGITS_IN_ONE);
+    let letters: Vec<u8> = key.iter().filter(|byte| !byte.is_ascii_digit()).copied().collect();
+    (fits && letters.iter().any(u8::is_ascii_alphabetic)).then_some(letters)
 }
 
 impl Merge for Field {

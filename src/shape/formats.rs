@@ -277,6 +277,11 @@ fn is_email(text: &[u8], at: usize) -> bool {
         && domain.iter().all(in_domain)
         && domain.split(|byte| *byte == b'.').all(|label| !label.is_empty())
         && domain.contains(&b'.')
+        && !matches!(domain, [b'1'..=b'4', b'x', b'.', ..])
+        // Versions, addresses of numbers and pictures for dense screens have the sign too: `react-dom@18.2.3`, `icon@2x.png`.
+        && domain.rsplit(|byte| *byte == b'.').next().is_some_and(|top| {
+            top.len() >= 2 && top.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'-') || top.starts_with(b"xn--")
+        })
 }
 
 #[cfg(test)]
@@ -300,6 +305,8 @@ mod tests {
             ("a.b@example.com", Some(StringFormat::Email)),
             ("a b@example.com", None),
             ("@example.com", None),
+            ("react-dom@18.2.3", None),
+            ("icon@2x.png", None),
             ("https://h.example/a?b=c#d", Some(StringFormat::Uri)),
             ("https://h.example:8080/a%20b", Some(StringFormat::Uri)),
             ("https://h.example/a b", None),

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::template::nouns::without_marks;
 use crate::template::secret;
 use crate::template::vocabulary::words_of;
 
 /// Ends of names whose values are credentials.
-const CREDENTIALS: [&str; 12] = [
+const CREDENTIALS: [&str; 17] = [
     "password",
     "passwd",
     "secret",
@@ -14,6 +15,11 @@ const CREDENTIALS: [&str; 12] = [
     "apikey",
     "accesskey",
     "privatekey",
+    "secretkey",
+    "signingkey",
+    "encryptionkey",
+    "sessionid",
+    "securitycode",
     "authorization",
     "credential",
     "passphrase",
@@ -21,15 +27,122 @@ const CREDENTIALS: [&str; 12] = [
     "xhubsignature",
 ];
 
+/// Last words of names whose values are credentials, with the words for a password in twenty languages.
+const CREDENTIAL_WORDS: [&str; 38] = [
+    "adgangskode",
+    "auth",
+    "bearer",
+    "clave",
+    "contrasena",
+    "contrasenya",
+    "cookie",
+    "csc",
+    "cvc",
+    "cvv",
+    "cvv2",
+    "haslo",
+    "heslo",
+    "jelszo",
+    "kennwort",
+    "losenord",
+    "losen",
+    "matkhau",
+    "mdp",
+    "motdepasse",
+    "otp",
+    "parola",
+    "parole",
+    "pass",
+    "passcode",
+    "passord",
+    "passwort",
+    "pin",
+    "pincode",
+    "psw",
+    "pswd",
+    "pwd",
+    "salasana",
+    "senha",
+    "sifre",
+    "totp",
+    "wachtwoord",
+    "zaporka",
+];
+
 /// Words beside `token` of names of positions in a list.
-const POSITIONS: [&str; 7] = ["continuation", "cursor", "next", "page", "prev", "previous", "sync"];
+const POSITIONS: [&str; 13] = [
+    "continuation",
+    "cursor",
+    "next",
+    "page",
+    "prev",
+    "previous",
+    "sync",
+    "pagination",
+    "scroll",
+    "start",
+    "resume",
+    "offset",
+    "marker",
+];
+
+/// Words beside `token` of names of symbols and of counts: the tokens of a currency, and of a language model.
+const SYMBOLS: [&str; 18] = [
+    "base",
+    "bos",
+    "completion",
+    "count",
+    "eos",
+    "input",
+    "limit",
+    "mask",
+    "max",
+    "min",
+    "num",
+    "output",
+    "pad",
+    "prompt",
+    "quote",
+    "sep",
+    "total",
+    "unk",
+];
 
 /// Words of names whose values tell where something is or how it is called.
 const ABOUT: [&str; 7] = ["attr", "attribute", "column", "field", "mapping", "path", "selector"];
 
 /// Ends of names whose values are a part of the name of a person.
-const PARTS_OF_NAMES: [&str; 7] =
-    ["firstname", "lastname", "givenname", "familyname", "surname", "middlename", "maidenname"];
+const PARTS_OF_NAMES: [&str; 16] = [
+    "firstname",
+    "lastname",
+    "givenname",
+    "familyname",
+    "surname",
+    "middlename",
+    "maidenname",
+    "vorname",
+    "nachname",
+    "familienname",
+    "prenom",
+    "apellido",
+    "apellidos",
+    "cognome",
+    "voornaam",
+    "achternaam",
+];
+
+/// Last words of names whose values are numbers of telephones.
+const PHONES: [&str; 9] = [
+    "phone",
+    "phonenumber",
+    "mobile",
+    "mobilenumber",
+    "telephone",
+    "cellphone",
+    "fax",
+    "msisdn",
+    "handynummer",
+];
 
 /// The kind of sensitive values that the name of a field suggests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,32 +150,40 @@ pub(crate) enum NameKind {
     Credential,
     /// A part of the name of a person.
     PersonName,
+    Phone,
 }
 
 impl NameKind {
     /// The kind of a name; `None` if it tells nothing.
     pub(crate) fn of(name: &[u8]) -> Option<Self> {
-        let words = words_of(name);
+        let name = without_marks(&String::from_utf8_lossy(name));
+        let words = words_of(name.as_bytes());
         let plain = words.concat();
         let one = plain.strip_suffix('s').unwrap_or(&plain);
         let ends_with =
             |ends: &[&str]| ends.iter().any(|end| plain.ends_with(end) || one.ends_with(end));
         let has = |listed: &[&str]| words.iter().any(|word| listed.contains(&&**word));
+        let last = words.last().cloned().unwrap_or_default();
+        let two = words[words.len().saturating_sub(2)..].concat();
+        let is_last = |listed: &[&str]| listed.contains(&&*last) || listed.contains(&&*two);
         if has(&ABOUT) {
             None
-        } else if ends_with(&CREDENTIALS) {
-            (!has(&POSITIONS)).then_some(Self::Credential)
+        } else if ends_with(&CREDENTIALS) || is_last(&CREDENTIAL_WORDS) {
+            (!has(&POSITIONS) && !has(&SYMBOLS)).then_some(Self::Credential)
+        } else if ends_with(&PARTS_OF_NAMES) {
+            Some(Self::PersonName)
         } else {
-            ends_with(&PARTS_OF_NAMES).then_some(Self::PersonName)
+            is_last(&PHONES).then_some(Self::Phone)
         }
     }
 }
+
 use crate::template::segment::{SegmentKind, kind_of};
 
 /// A kind of sensitive content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum SensitiveKind {
-    /// A JSON Web Token, or a key of a known issuer.
+    /// A JSON Web Token, a key of a known issuer, a private key, or text that carries a credential: `Bearer …`, `//user:word@host`.
     Token,
     Email,
     /// International form (E.164): a plus sign, 8 to 15 digits, the first of which is not zero.
@@ -99,7 +220,11 @@ impl SensitiveKind {
                 Some(Self::PaymentCard)
             }
             b'A'..=b'Z' if (15..=42).contains(&text.len()) && is_iban(text) => Some(Self::Iban),
-            _ if (16..=4096).contains(&text.len()) && is_token(text) => Some(Self::Token),
+            _ if (16..=4096).contains(&text.len())
+                && (is_token(text) || carries_credential(text)) =>
+            {
+                Some(Self::Token)
+            }
             _ => None,
         }
     }
@@ -108,6 +233,25 @@ impl SensitiveKind {
 /// True for a key of a known issuer and for a JSON Web Token. (Base64 of any JSON object, such as a cursor, begins as one.)
 fn is_token(text: &[u8]) -> bool {
     secret::is_token(text) && (!text.starts_with(b"eyJ") || kind_of(text) == SegmentKind::Jwt)
+}
+
+/// True for a private key, for the value of an `Authorization` header, and for a URL with a password.
+fn carries_credential(text: &[u8]) -> bool {
+    let is_scheme = |scheme: &[u8]| {
+        let head = text.get(..scheme.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(scheme))
+            && text[scheme.len()..].iter().all(u8::is_ascii_graphic)
+    };
+    let has_password = || {
+        let authority = memchr::memmem::find(text, b"://").map(|at| &text[at + 3..]);
+        let authority = authority.and_then(|rest| rest.split(|byte| b"/?#".contains(byte)).next());
+        let user = authority.and_then(|rest| Some(&rest[..memchr::memrchr(b'@', rest)?]));
+        user.and_then(|user| Some(user.len() > memchr::memchr(b':', user)? + 1)) == Some(true)
+    };
+    text.starts_with(b"-----BEGIN ") && memchr::memmem::find(text, b"PRIVATE KEY-----").is_some()
+        || is_scheme(b"Bearer ")
+        || is_scheme(b"Basic ")
+        || has_password()
 }
 
 fn is_phone(text: &[u8]) -> bool {
@@ -196,6 +340,12 @@ mod tests {
             ("DE89370400440532013001", None),
             ("ACTIVE_SUBSCRIPTION", None),
             ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl", Some(SensitiveKind::Token)),
+            ("Bearer 4f8a0c9d71", Some(SensitiveKind::Token)),
+            ("Bearer of good news, again", None),
+            ("postgres://bob:s3cret@db.example/app", Some(SensitiveKind::Token)),
+            ("https://a.example/x:y@z", None),
+            ("https://bob@a.example:80/", None),
+            ("-----BEGIN RSA PRIVATE KEY-----\nMIIE", Some(SensitiveKind::Token)),
             ("eyJhZnRlciI6IkFnQUFBWUdDRldoUV9BZHZQZ0FB", None),
             ("", None),
         ] {

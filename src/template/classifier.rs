@@ -318,10 +318,10 @@ fn run_body_stages<T: LeafStats>(
     if let Some(context) = &context {
         for stage in 0..count {
             let rows = place.body_features(context, &probabilities);
-            let corrected = guesses
-                .iter()
-                .zip(&rows)
-                .map(|(guess, row)| model.corrected_probability(stage, *guess, row));
+            let corrected =
+                guesses.iter().zip(&rows).zip(&context.weights).map(|((guess, row), weight)| {
+                    model.corrected_probability(stage, *guess, row, *weight)
+                });
             probabilities = corrected.collect();
         }
     }

@@ -90,8 +90,9 @@ impl Model {
         stage: usize,
         guess: f64,
         bodies: &[f64; BODY_COUNT],
+        weight: f64,
     ) -> f64 {
-        logistic(log_odds(guess) + self.body_trees[stage].predict(bodies))
+        logistic(log_odds(guess) + weight * self.body_trees[stage].predict(bodies))
     }
 
     /// Contribution of each feature to the log odds of the last stage; positive for a value.

@@ -53,8 +53,43 @@ pub(crate) fn noun_before(parts: &[Part]) -> Option<String> {
 /// Maximum length of a noun in bytes. Longer literals are sentences, or values classified as names.
 const MAX_NOUN_BYTES: usize = 40;
 
-/// Converts a text to snake case: `userGroups` and `user-groups` become `user_groups`.
+/// Converts a text to snake case: `userGroups` and `user-groups` become `user_groups`, `usu%C3%A1rios` becomes `usuarios`.
+/// Letters of other scripts are left out.
 pub(crate) fn snake_case(text: &[u8]) -> String {
+    if text.iter().any(|byte| *byte == b'%' || !byte.is_ascii()) {
+        let decoded = percent_encoding::percent_decode(text).decode_utf8_lossy();
+        let plain = without_marks(&decoded);
+        let ascii: String =
+            plain.chars().map(|letter| if letter.is_ascii() { letter } else { '_' }).collect();
+        return snake_case_of_ascii(ascii.as_bytes());
+    }
+    snake_case_of_ascii(text)
+}
+
+/// A word in which letters with marks of the languages of Europe are plain ones: `contraseña` becomes `contrasena`.
+pub(crate) fn without_marks(word: &str) -> String {
+    let plain = |letter: char| match letter {
+        'à'..='å' | 'ą' => 'a',
+        'À'..='Å' | 'Ą' => 'A',
+        'ç' | 'č' | 'ć' => 'c',
+        'è'..='ë' | 'ę' | 'ě' => 'e',
+        'È'..='Ë' => 'E',
+        'ì'..='ï' | 'ı' => 'i',
+        'ł' => 'l',
+        'ñ' | 'ń' => 'n',
+        'ò'..='ö' | 'ő' | 'ø' => 'o',
+        'Ò'..='Ö' => 'O',
+        'š' | 'ş' | 'ś' => 's',
+        'ù'..='ü' | 'ű' => 'u',
+        'Ù'..='Ü' => 'U',
+        'ý' => 'y',
+        'ž' | 'ź' | 'ż' => 'z',
+        other => other,
+    };
+    word.chars().map(plain).collect()
+}
+
+fn snake_case_of_ascii(text: &[u8]) -> String {
     let mut out = String::new();
     let mut previous = b'_';
     for (i, &byte) in text.iter().take(48).enumerate() {

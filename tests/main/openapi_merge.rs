@@ -61,7 +61,7 @@ fn a_merge_keeps_the_file_and_says_what_contradicts_it() {
                 traffic has `integer`; nothing was changed";
     assert!(first.stderr.contains(told), "{}", first.stderr);
     // /graphql is outside of /v1.
-    assert!(first.stderr.contains("/graphql: no URL of `servers`"), "{}", first.stderr);
+    assert!(first.stderr.contains("/graphql: no URL in `servers`"), "{}", first.stderr);
     assert!(
         first.stderr.contains("merged: ") && first.stderr.contains("4 conflicts"),
         "{}",

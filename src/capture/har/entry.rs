@@ -23,6 +23,8 @@ pub(super) struct HarEntry<'a> {
     query: Vec<OwnedHeader<'a>>,
     pub(super) request_headers: Vec<OwnedHeader<'a>>,
     pub(super) request_body: Body<'a>,
+    /// The fields of a form, where a program writes these and not the text.
+    form_fields: Vec<OwnedHeader<'a>>,
     pub(super) response_text: Option<JsonString<'a>>,
     pub(super) is_base64: bool,
     pub(super) has_response: bool,
@@ -44,10 +46,11 @@ impl<'a> HarEntry<'a> {
             std::mem::take(&mut self.request_headers),
             std::mem::take(&mut self.response_headers),
             std::mem::take(&mut self.query),
+            std::mem::take(&mut self.form_fields),
         ];
         lists.iter_mut().for_each(Vec::clear);
-        let [request_headers, response_headers, query] = lists;
-        *self = Self { query, request_headers, response_headers, ..Self::default() };
+        let [request_headers, response_headers, query, form_fields] = lists;
+        *self = Self { query, request_headers, response_headers, form_fields, ..Self::default() };
     }
 
     pub(super) fn read(&mut self, json: &mut JsonReader<'a>) -> Result<(), JsonError> {
@@ -74,6 +77,7 @@ impl<'a> HarEntry<'a> {
     }
 
     fn read_request(&mut self, json: &mut JsonReader<'a>) -> Result<(), JsonError> {
+        let mut media_type = None;
         json.members(|key, json| {
             match key {
                 b"method" => self.method = json.text()?,
@@ -81,17 +85,30 @@ impl<'a> HarEntry<'a> {
                 b"headers" => read_pairs(json, &mut self.request_headers)?,
                 b"queryString" => read_pairs(json, &mut self.query)?,
                 b"postData" => json.members(|key, json| {
-                    if key == b"text" {
+                    match key {
                         // The text is decompressed, whatever the headers say of its encoding.
-                        self.request_body =
-                            json.raw_text()?.map(Body::json_text).unwrap_or_default();
+                        b"text" => {
+                            self.request_body =
+                                json.raw_text()?.map(Body::json_text).unwrap_or_default();
+                        }
+                        b"params" => read_pairs(json, &mut self.form_fields)?,
+                        b"mimeType" => media_type = json.text()?,
+                        _ => {}
                     }
                     Ok(())
                 })?,
                 _ => {}
             }
             Ok(())
-        })
+        })?;
+        let is_type = |(name, _): &OwnedHeader<'_>| name.eq_ignore_ascii_case(b"content-type");
+        if let Some(media_type) = media_type.filter(|media_type| !media_type.is_empty())
+            && !self.request_headers.iter().any(is_type)
+        {
+            let name = Cow::Borrowed(&b"content-type"[..]);
+            self.request_headers.push((name, Some(media_type)));
+        }
+        Ok(())
     }
 
     fn read_response(&mut self, json: &mut JsonReader<'a>) -> Result<(), JsonError> {
@@ -131,6 +148,11 @@ impl<'a> HarEntry<'a> {
         let method = Cow::Borrowed(self.method.as_deref().unwrap_or_default());
         let mut flow = Flow::of_any_url(method, self.url.as_deref().unwrap_or_default());
         self.complete(&mut flow);
+        let form = (!self.form_fields.is_empty() && !self.request_body.is_recorded())
+            .then(|| form_body(&self.form_fields, flow.request_headers));
+        if let Some(form) = &form {
+            flow.request_body = Body::decoded(form);
+        }
         found(offset, CaptureItem::Flow(&flow));
     }
 
@@ -165,6 +187,36 @@ impl<'a> HarEntry<'a> {
         flow.outcome = self.outcome;
         flow.protocol = self.protocol;
     }
+}
+
+/// Writes the fields of a form as their media type has them: `multipart/form-data`, or else as a query.
+fn form_body(fields: &[OwnedHeader<'_>], headers: Headers<'_>) -> Vec<u8> {
+    let media_type = headers.get(b"content-type").unwrap_or_default();
+    let boundary = memchr::memmem::find(media_type, b"boundary=").map(|at| {
+        let rest = media_type[at + b"boundary=".len()..].split(|byte| *byte == b';').next();
+        rest.unwrap_or_default().trim_ascii().to_vec()
+    });
+    let Some(boundary) = boundary else {
+        return with_query(b"", fields).split_off(1);
+    };
+    let boundary: Vec<u8> = boundary.into_iter().filter(|byte| *byte != b'"').collect();
+    let mut out = Vec::new();
+    for (name, value) in fields {
+        let name: Vec<u8> = name.iter().copied().filter(|byte| !b"\"\r\n".contains(byte)).collect();
+        out.extend_from_slice(b"--");
+        out.extend_from_slice(&boundary);
+        out.extend_from_slice(b"\r\nContent-Disposition: form-data; name=\"");
+        out.extend_from_slice(&name);
+        // The content of a file is not in the list.
+        out.extend_from_slice(if value.is_some() { b"\"" } else { b"\"; filename=\"\"" });
+        out.extend_from_slice(b"\r\n\r\n");
+        out.extend_from_slice(value.as_deref().unwrap_or_default());
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"--");
+    out.extend_from_slice(&boundary);
+    out.extend_from_slice(b"--\r\n");
+    out
 }
 
 /// Appends the parameters that Insomnia stores beside the URL.

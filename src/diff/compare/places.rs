@@ -14,9 +14,7 @@ impl OperationComparison<'_> {
         let (old, new) = (self.old.places.get(place), self.new.places.get(place));
         let has_part = |of: &OperationModel| {
             place.part.is_parameter()
-                || of
-                    .places
-                    .contains_key(&ModelPlace { part: place.part.clone(), path: String::new() })
+                || of.places.contains_key(&ModelPlace { path: String::new(), ..place.clone() })
         };
         // A body that is missing as a whole is a matter of statuses and media types, and a place below one that is missing is
         // gone with it.
@@ -28,7 +26,7 @@ impl OperationComparison<'_> {
         }
         let parent = old.or(new).and_then(|known| known.parent.clone());
         if let Some(parent) = parent {
-            let above = ModelPlace { part: place.part.clone(), path: parent };
+            let above = ModelPlace { path: parent, ..place.clone() };
             if !self.old.places.contains_key(&above) || !self.new.places.contains_key(&above) {
                 return;
             }
@@ -51,7 +49,7 @@ impl OperationComparison<'_> {
         let Some(parent) = &known.parent else {
             return if place.part.is_parameter() { side.requests } else { 0 };
         };
-        let above = ModelPlace { part: place.part.clone(), path: parent.clone() };
+        let above = ModelPlace { path: parent.clone(), ..place.clone() };
         let Some(parent) = side.places.get(&above) else { return 0 };
         let wanted = if place.path.ends_with("[]") { "array" } else { "object" };
         let objects = parent.kind_counts.get(wanted).copied().unwrap_or(0);
@@ -135,6 +133,7 @@ impl OperationComparison<'_> {
         self.compare_place_kinds(place, old, new);
         self.compare_enum_values(place, old, new);
         self.compare_formats(place, old, new);
+        self.compare_limits(place, old, new);
     }
 
     pub(super) fn compare_presence(
@@ -143,10 +142,14 @@ impl OperationComparison<'_> {
         old: &PlaceModel,
         new: &PlaceModel,
     ) {
-        if place.path.is_empty() || place.path.ends_with("[]") {
+        let is_whole = place.path.is_empty();
+        if place.path.ends_with("[]") || is_whole && place.part != MessagePart::Request {
             return;
         }
         let (required, optional) = match &place.part {
+            MessagePart::Request if is_whole => {
+                (DiffRule::RequestBodyBecameRequired, DiffRule::RequestBodyBecameOptional)
+            }
             MessagePart::Request => {
                 (DiffRule::RequestPropertyBecameRequired, DiffRule::RequestPropertyBecameOptional)
             }

@@ -33,7 +33,7 @@ impl<'m> Merger<'m> {
                 PathPlace::New(key) => self.new_path((path, &key), operations),
                 PathPlace::Outside => {
                     let servers = self.tree.get(SourceId::ROOT, "servers");
-                    let what = "it begins with the path of no URL in `servers`; add such a URL and merge again";
+                    let what = "no URL in `servers` leads to this path; add one and merge again";
                     self.conflict(
                         servers.unwrap_or(SourceId::ROOT),
                         &format!("{base}{path}"),

@@ -50,6 +50,9 @@ pub(crate) struct BodyContext {
     has_shape: Vec<bool>,
     /// By candidate: the share of its answers that are collections; `None` without answers.
     collections: Vec<Option<f64>>,
+    /// By candidate: how much of what bodies say counts, 0 to 1: the square root of the share of its requests whose bodies were
+    /// read, or of that of the place if it is larger, so that one body does not decide about all segments.
+    pub(crate) weights: Vec<f64>,
 }
 
 /// Shares of requests, 0 to 1.
@@ -88,6 +91,11 @@ impl Echo {
     }
 }
 
+/// The requests whose bodies were read.
+fn requests_read(nodes: &[&NodeBodies]) -> u64 {
+    nodes.iter().map(|node| node.echoes.read).sum()
+}
+
 impl<T: LeafStats> SiblingSet<'_, '_, T> {
     /// What bodies say about the candidates; `None` if none was read at this place.
     pub(crate) fn body_context(&self) -> Option<BodyContext> {
@@ -99,9 +107,10 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
         if !self.candidates.iter().any(|candidate| candidate.nodes().iter().any(has_bodies)) {
             return None;
         }
-        let echoes = self.candidates.iter().map(|c| Echo::of(&bodies_of(c))).collect();
+        let echoes: Vec<Option<Echo>> =
+            self.candidates.iter().map(|c| Echo::of(&bodies_of(c))).collect();
         let roles = [ScalarRole::Identifier, ScalarRole::Name, ScalarRole::Kind, ScalarRole::Key];
-        let seen = self
+        let seen: Vec<[f64; 4]> = self
             .candidates
             .iter()
             .map(|candidate| {
@@ -117,14 +126,27 @@ impl<T: LeafStats> SiblingSet<'_, '_, T> {
         let of_values: Vec<&NodeBodies> =
             below_values().filter_map(|node| node.bodies.as_deref()).collect();
         shapes.push(AnswerShape::of(&of_values));
-        let has_shape = shapes.iter().map(|shape| !shape.hashes.is_empty()).collect();
-        let collections = self.candidates.iter().map(|c| share_of_collections(&bodies_of(c)));
+        let has_shape: Vec<bool> = shapes.iter().map(|shape| !shape.hashes.is_empty()).collect();
+        let collections: Vec<Option<f64>> =
+            self.candidates.iter().map(|c| share_of_collections(&bodies_of(c))).collect();
+        let share = |read: u64, requests: u64| {
+            #[expect(clippy::cast_precision_loss, reason = "a share needs no more")]
+            let share = read as f64 / requests.max(1) as f64;
+            share.min(1.0)
+        };
+        let reads: Vec<(u64, u64)> =
+            self.candidates.iter().map(|c| (requests_read(&bodies_of(c)), c.requests())).collect();
+        let (read, requests) = reads.iter().fold((0, 0), |sum, own| (sum.0 + own.0, sum.1 + own.1));
+        let of_place = share(read, requests);
+        let weight = |own: &(u64, u64)| share(own.0, own.1).max(of_place).sqrt();
+        let weights = reads.iter().map(weight).collect();
         Some(BodyContext {
             echoes,
             seen,
             similar: similarities(&shapes),
             has_shape,
-            collections: collections.collect(),
+            collections,
+            weights,
         })
     }
 
