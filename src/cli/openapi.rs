@@ -46,7 +46,14 @@ pub(super) fn openapi(arguments: &OpenApiArguments) -> Result<Exit, Failure> {
             synthetic_examples: arguments.examples.is_some(),
             observations: edited.is_some(),
         };
-        let described = openapi_descriptions(&analysis.report, schemas, &options);
+        let mut described = openapi_descriptions(&analysis.report, schemas, &options);
+        // A domain has subdomains; where one description is written, that of the host with this name is meant.
+        if let [domain] = &*input.source.selection.domain
+            && !arguments.output.as_ref().is_some_and(|output| is_folder(output))
+            && described.iter().any(|(host, _)| host == domain)
+        {
+            described.retain(|(host, _)| host == domain);
+        }
         match edited {
             Some(edited) => merge(edited, &described, arguments)?,
             None => write(&described, arguments)?,

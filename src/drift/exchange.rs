@@ -22,7 +22,7 @@ use crate::flow::body::media::BodySyntax;
 use crate::flow::headers::Headers;
 use crate::limits;
 use crate::report::masked;
-use crate::shape::form::multipart;
+use crate::shape::form::{FILE_CONTENT, multipart};
 use crate::shape::messages::media_type_of;
 
 /// A difference between one exchange and the description.
@@ -437,7 +437,7 @@ impl ExchangeJudge<'_> {
                 };
                 let pairs = parts
                     .into_iter()
-                    .map(|(name, value)| (name, value.unwrap_or(Cow::Borrowed("(file)"))));
+                    .map(|(name, value)| (name, value.unwrap_or(Cow::Borrowed(FILE_CONTENT))));
                 let value = form_value(&self.api.schemas, Some(schema), pairs.collect());
                 self.judge_body_value(&place, schema, &value, direction);
             }

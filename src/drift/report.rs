@@ -33,7 +33,8 @@ pub(crate) fn drift_report(
     }
     for pattern in &undocumented.patterns {
         findings.push(undocumented_endpoint(api, pattern));
-        sources.push(None);
+        // Where the path would have to stand.
+        sources.push(Some(DescriptionPlace { file: 0, pointer: "/paths".into() }));
     }
     for (index, names) in coarse_parameters(api, documented) {
         let operation = &api.operations[index.0];

@@ -5,10 +5,10 @@
 //! since the call needs the value itself. Of several sources the one is taken that a person would:
 //! the list above the parameter, the answer in which the key is that of the thing itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::report::parameter_source::ParameterSource;
-use crate::report::{Parameter, Pattern};
+use crate::report::{Parameter, Pattern, order_of_time};
 use crate::schema::Schemas;
 use crate::schema::map::MapEvidence;
 use crate::schema::names::{nouns_of, singular_of};
@@ -37,6 +37,8 @@ struct IdentifyingField {
     /// Keys from the top; `[]` for the items of a list.
     path: Vec<Box<str>>,
     sample: ValueSample,
+    /// Whether the values are so short that others are equal by chance: small numbers, and codes of few letters.
+    is_short: bool,
 }
 
 /// Places of one endpoint at which values identify something, that are compared.
@@ -58,6 +60,13 @@ const MAX_CANDIDATES: usize = 128;
 /// for it, and if its name or its path does.
 const MIN_SHARE: f64 = 0.5;
 const MIN_RELATED_SHARE: f64 = 0.2;
+
+/// Numbers up to this one, and strings up to this many bytes, are equal to others by chance.
+const MAX_CHANCE_NUMBER: f64 = 1e6;
+const MAX_CHANCE_BYTES: u64 = 3;
+
+/// The share of the values of a parameter that a place must have from which another parameter of the path comes too.
+const MIN_SHARE_OF_SECOND: f64 = 0.8;
 
 /// Values of a parameter that must be compared, if it has as many.
 const MIN_COMPARED: usize = 8;
@@ -105,7 +114,11 @@ fn collect(
     if let (Some(sample), Some(status)) = (shape.sample.take(), status)
         && path.len() <= MAX_PATH
     {
-        into.push(IdentifyingField { status, path: path.clone(), sample: *sample });
+        let numbers = shape.numbers.as_ref().and_then(|numbers| numbers.range());
+        let strings = shape.strings.as_ref().filter(|strings| strings.count > 0);
+        let is_short = numbers.is_none_or(|(_, most)| most <= MAX_CHANCE_NUMBER)
+            && strings.is_none_or(|strings| strings.longest <= MAX_CHANCE_BYTES);
+        into.push(IdentifyingField { status, path: path.clone(), sample: *sample, is_short });
     }
     if let Some(items) = &mut shape.items {
         path.push("[]".into());
@@ -198,9 +211,26 @@ pub(super) fn find_sources(endpoints: Vec<(u64, &Pattern, IdentifyingValues)>) -
     for (endpoint, one) in (0_u32..).zip(&linked) {
         collections.entry((&one.pattern.host, &one.parts)).or_default().push(endpoint);
     }
+    let chosen = chosen_candidates(&linked, &places, &collections);
     let mut sources = Sources::new();
-    for one in &linked {
-        let mut candidates: Vec<(usize, Vec<SourceCandidate<'_, '_>>)> = one
+    for (one, segment, candidate) in without_circles(chosen) {
+        sources.insert((one.number, segment), candidate.source_of(one));
+    }
+    sources
+}
+
+/// A parameter with the place that it comes from: the endpoint, the position of the segment, and the place.
+type Link<'l, 'p> = (&'l Linked<'p>, usize, SourceCandidate<'l, 'p>);
+
+/// Chooses the best place for each parameter.
+fn chosen_candidates<'l, 'p>(
+    linked: &'l [Linked<'p>],
+    places: &Places,
+    collections: &Collections<'_>,
+) -> Vec<Link<'l, 'p>> {
+    let mut chosen = Vec::new();
+    for one in linked {
+        let mut candidates: Vec<(usize, Vec<SourceCandidate<'l, 'p>>)> = one
             .pattern
             .parameters
             .iter()
@@ -208,7 +238,7 @@ pub(super) fn find_sources(endpoints: Vec<(u64, &Pattern, IdentifyingValues)>) -
                 let segment = parameter.segment?;
                 let sample = one.values.segments.get(segment - 1)?;
                 let target = LinkTarget::new(one, segment, parameter, sample);
-                Some((segment, target.candidates(&linked, &places, &collections)))
+                Some((segment, target.candidates(linked, places, collections)))
             })
             .collect();
         // Two parameters of one path do not come from one place: it is that of the one that has more
@@ -220,16 +250,71 @@ pub(super) fn find_sources(endpoints: Vec<(u64, &Pattern, IdentifyingValues)>) -
             .sort_by(|a, b| best_share(&b.1).total_cmp(&best_share(&a.1)).then(b.0.cmp(&a.0)));
         let mut taken: Vec<(u64, &[Box<str>])> = Vec::new();
         for (segment, candidates) in candidates {
-            let is_free = |candidate: &&SourceCandidate<'_, '_>| {
+            let is_free = |candidate: &SourceCandidate<'_, '_>| {
                 !taken.contains(&(candidate.source.number, &candidate.field.path))
             };
-            if let Some(best) = candidates.iter().find(is_free) {
+            // Two users that are compared stand in one list, which has all of both.
+            let has_all = |candidate: &SourceCandidate<'_, '_>| {
+                candidate.weight.share >= MIN_SHARE_OF_SECOND && candidate.weight.is_collection
+            };
+            let best = candidates.into_iter().find(|it| is_free(it) || has_all(it));
+            if let Some(best) = best {
                 taken.push((best.source.number, &best.field.path));
-                sources.insert((one.number, segment), best.source_of(one));
+                chosen.push((one, segment, best));
             }
         }
     }
-    sources
+    chosen
+}
+
+/// Leaves out links of two endpoints that would each have to be called before the other: the one with less evidence.
+fn without_circles<'l, 'p>(mut links: Vec<Link<'l, 'p>>) -> Vec<Link<'l, 'p>> {
+    let ends = |link: &Link<'_, '_>| (link.0.number, link.2.source.number);
+    links.sort_by(|a, b| {
+        (b.2.weight.is_collection.cmp(&a.2.weight.is_collection))
+            .then(b.2.weight.score.total_cmp(&a.2.weight.score))
+            .then((ends(a), a.1).cmp(&(ends(b), b.1)))
+    });
+    let mut kept = BTreeSet::new();
+    links.retain(|link| {
+        let (target, source) = ends(link);
+        !kept.contains(&(source, target)) && {
+            kept.insert((target, source));
+            true
+        }
+    });
+    links
+}
+
+impl Linked<'_> {
+    /// True if the values at a place of the answers, which identify things with this noun, are those of the path of the call.
+    fn repeats_its_path(&self, field: &IdentifyingField, noun: &str) -> bool {
+        let is_in_list = field.path.iter().any(|key| &**key == "[]");
+        self.pattern.parameters.iter().any(|parameter| {
+            let Some(at) = parameter.segment.and_then(|segment| segment.checked_sub(1)) else {
+                return false;
+            };
+            let Some(segment) = self.values.segments.get(at) else { return false };
+            let of_path = last_literal(&self.parts[..at.min(self.parts.len())]);
+            let of_path = of_path.map_or_else(String::new, noun_of);
+            let is_of_other_thing = !noun.is_empty()
+                && noun != of_path
+                && !snake_case(parameter.name.as_bytes()).starts_with(noun);
+            // The items of `/orders/7/items` have small numbers of their own, which are those of orders too by chance.
+            if field.is_short && is_in_list && is_of_other_thing {
+                return false;
+            }
+            let own = field.sample.overlap(segment);
+            own.shared > 0 && ratio(own.shared, own.compared) >= MIN_REPEATED_SHARE
+        })
+    }
+
+    /// True if all calls of this endpoint came after those of another one.
+    fn is_later_than(&self, other: &Self) -> bool {
+        let first = self.pattern.first_seen.as_deref().map(order_of_time);
+        let last = other.pattern.last_seen.as_deref().map(order_of_time);
+        first.zip(last).is_some_and(|(first, last)| first > last)
+    }
 }
 
 /// Returns the last literal part of a path template, for example `repos` of `/repos/{owner}`; `None` if all parts are
@@ -272,6 +357,8 @@ struct LinkTarget<'t, 'p> {
 struct LinkWeight {
     score: f64,
     share: f64,
+    /// Whether the source is the list above the parameter, or of things with its noun.
+    is_collection: bool,
 }
 
 impl<'t, 'p> LinkTarget<'t, 'p> {
@@ -306,23 +393,16 @@ impl<'t, 'p> LinkTarget<'t, 'p> {
             return None;
         }
         let share = ratio(overlap.shared, overlap.compared);
-        let repeats = |segment: &ValueSample| {
-            let own = field.sample.overlap(segment);
-            own.shared > 0 && ratio(own.shared, own.compared) >= MIN_REPEATED_SHARE
-        };
-        let own_values =
-            source.pattern.parameters.iter().filter_map(|parameter| {
-                source.values.segments.get(parameter.segment?.checked_sub(1)?)
-            });
-        // An answer to a deletion is of something that is gone.
+        let noun = noun_of_field(source, &field.path);
+        // An answer to a deletion is of something that is gone, and one that only came later gave nothing to this call.
         if source.pattern.method == "DELETE"
             || source.number == self.endpoint.number
-            || own_values.into_iter().any(repeats)
+            || source.repeats_its_path(field, &noun)
+            || source.is_later_than(self.endpoint)
         {
             return None;
         }
         let is_collection = source.parts == self.before;
-        let noun = noun_of_field(source, &field.path);
         let same_noun = self.nouns.contains(&noun) && !noun.is_empty();
         let key = field.path.iter().rev().find(|key| &***key != "[]");
         let key = key.map_or_else(String::new, |key| snake_case(key.as_bytes()));
@@ -331,7 +411,7 @@ impl<'t, 'p> LinkTarget<'t, 'p> {
         if share < if is_related { MIN_RELATED_SHARE } else { MIN_SHARE } {
             return None;
         }
-        if !is_related && overlap.shared < self.least_shared {
+        if !is_related && (overlap.shared < self.least_shared || field.is_short) {
             return None;
         }
         // A list of the things in whose path the parameter stands: `/user/repos` for `/repos/{owner}`.
@@ -353,7 +433,7 @@ impl<'t, 'p> LinkTarget<'t, 'p> {
             + 0.1 * ratio(common, self.before.len().max(1))
             - 0.08 * ratio(depth, 1)
             - 0.05 * ratio(source.parts.len(), 1);
-        Some(LinkWeight { score, share })
+        Some(LinkWeight { score, share, is_collection: is_collection || same_noun })
     }
 
     /// The places from which the parameter may come, the best first.

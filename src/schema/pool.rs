@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::schema::graph::{ObjectEvidence, ObjectId, PlaceGraph, PlaceId};
+use crate::schema::names::ERROR;
 use crate::shape::Shape;
 
 /// Keys that an object must have to be compared.
@@ -40,6 +41,7 @@ pub(crate) fn pool(graph: &mut PlaceGraph) {
     let weights = Weights::of(signatures.keys());
     unite_equal(graph, &signatures, &weights);
     unite_similar(graph, &weights);
+    unite_errors(graph);
     graph.unite_map_values();
 }
 
@@ -158,6 +160,37 @@ fn unite_similar(graph: &mut PlaceGraph, weights: &Weights) {
             && are_compatible(graph, one, other, 0)
         {
             graph.unite(one, other);
+        }
+    }
+}
+
+/// Unites the bodies of errors of which one has all keys of the other, or that have half of their keys in common: an API has one
+/// format of them, of which each endpoint shows a part.
+fn unite_errors(graph: &mut PlaceGraph) {
+    let is_error = |object: &ObjectEvidence| {
+        let is_named = object.names.get(ERROR).is_some_and(|weight| *weight > 0);
+        is_named && !object.is_map && !object.is_text && !object.is_cut()
+    };
+    let mut errors: Vec<(usize, ObjectId)> = graph
+        .objects()
+        .filter(|(_, object)| is_error(object) && object.fields.keys.len() > 0)
+        .map(|(id, object)| (object.fields.keys.len(), id))
+        .collect();
+    // The most complete ones come first.
+    errors.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    let mut kinds: Vec<ObjectId> = Vec::new();
+    for (_, id) in errors {
+        let is_same_kind = |kind: &&ObjectId| {
+            let (one, other) = (graph.object(**kind), graph.object(id));
+            let shared = other.keys().filter(|(hash, ..)| one.key_of_hash(*hash).is_some()).count();
+            let all = one.fields.keys.len() + other.fields.keys.len() - shared;
+            let is_alike = shared > 0 && (shared == other.fields.keys.len() || shared * 2 >= all);
+            is_alike && are_compatible(graph, **kind, id, 0)
+        };
+        match kinds.iter().find(is_same_kind) {
+            Some(kind) => graph.unite(*kind, id),
+            None if kinds.len() < MAX_KINDS_OF_ONE_SIGNATURE => kinds.push(id),
+            None => {}
         }
     }
 }

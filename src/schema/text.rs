@@ -1,7 +1,10 @@
 //! Decisions about parameters and fields of forms, whose values are text: the kinds they are written as, and lists in one string.
 
-use crate::schema::decide::{Decider, ListSchema, NumberSchema, SchemaNode, sensitive, string};
+use crate::schema::decide::{
+    Decider, ListSchema, NumberSchema, SchemaNode, StringSchema, sensitive, string,
+};
 use crate::schema::graph::PlaceEvidence;
+use crate::shape::form::FILE_CONTENT;
 use crate::shape::formats::StringFormat;
 use crate::shape::strings::Strings;
 
@@ -22,8 +25,21 @@ impl Decider<'_> {
             let list = Some(Box::new(list));
             return Some(SchemaNode { list, style: Some(style), ..SchemaNode::default() });
         }
-        as_written(shape.all_strings().as_deref()?)
+        let strings = shape.all_strings()?;
+        if is_file(&strings) {
+            let formats = vec!["binary"];
+            let string = Some(StringSchema { formats, ..StringSchema::default() });
+            return Some(SchemaNode { string, ..SchemaNode::default() });
+        }
+        as_written(&strings)
     }
+}
+
+/// True if every value is the content of a file.
+fn is_file(strings: &Strings) -> bool {
+    strings.is_closed()
+        && strings.values.distinct() == 1
+        && strings.values.iter().all(|value| &*value.text == FILE_CONTENT)
 }
 
 /// The kind that all texts are written as: whole numbers, numbers, or `true` and `false`. `None` if one of them is

@@ -77,6 +77,9 @@ fn decoded(text: &[u8]) -> Cow<'_, str> {
     url::form_urlencoded::parse(text).next().map_or(Cow::Borrowed(""), |(name, _)| name)
 }
 
+/// The value that stands for the content of a file in a form.
+pub(crate) const FILE_CONTENT: &str = "(file)";
+
 /// The names and values of a `multipart/form-data` body (RFC 7578); the content of a file comes as `None`.
 pub(crate) fn multipart<'t>(
     body: &'t [u8],

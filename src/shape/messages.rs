@@ -297,7 +297,12 @@ impl BodyStats {
                 let data = text
                     .split(|byte| *byte == b'\n')
                     .filter_map(|line| line.strip_prefix(b"data:"));
-                let is_json = |line: &&[u8]| matches!(line.trim_ascii(), [b'{' | b'[', ..]);
+                let is_json = |line: &&[u8]| match line.trim_ascii() {
+                    // `[DONE]` ends the streams of some APIs.
+                    [b'[', next, ..] => !next.is_ascii_uppercase(),
+                    [first, ..] => *first == b'{',
+                    [] => false,
+                };
                 self.observe_lines(data.filter(is_json), level, sampled)
             }
             BodySyntax::Form => {
@@ -309,7 +314,9 @@ impl BodyStats {
                 parts.map_or(Err(JsonProblem::Invalid), |parts| {
                     let pairs: Vec<_> = parts
                         .into_iter()
-                        .map(|(name, value)| (name, value.unwrap_or(Cow::Borrowed("(file)"))))
+                        .map(|(name, value)| {
+                            (name, value.unwrap_or(Cow::Borrowed(form::FILE_CONTENT)))
+                        })
                         .collect();
                     form::observe_pairs(&mut self.shape, &pairs, false);
                     Ok(())

@@ -30,7 +30,6 @@ fn order_key(number: f64) -> i64 {
     if bits < 0 { i64::MIN.wrapping_sub(bits) } else { bits }
 }
 
-#[cfg(test)]
 fn of_key(key: i64) -> f64 {
     let bits = if key < 0 { i64::MIN.wrapping_sub(key) } else { key };
     f64::from_bits(bits.cast_unsigned())
@@ -47,7 +46,6 @@ impl Numbers {
     }
 
     /// The smallest and the largest number; `None` if there are none.
-    #[cfg(test)]
     pub(crate) fn range(&self) -> Option<(f64, f64)> {
         (self.count() > 0).then(|| (of_key(self.least), of_key(self.most)))
     }

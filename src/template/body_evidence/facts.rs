@@ -107,9 +107,14 @@ impl FactsReader {
     }
 }
 
-/// The value in a segment as bodies have it: decoded, without an ending.
+/// The value in a segment as bodies have it: decoded, without an ending, and without a sigil as in `@alice`. Another prefix is a
+/// part of it, as in `KIT-0042`.
 pub(crate) fn segment_value(segment: &[u8]) -> Cow<'_, [u8]> {
-    percent_encoding::percent_decode(Segment::parse(segment).core).into()
+    let parsed = Segment::parse(segment);
+    let is_core = parsed.prefix.is_empty() || parsed.has_sigil() || parsed.is_key();
+    let value =
+        if is_core { parsed.core } else { &segment[..parsed.prefix.len() + parsed.core.len()] };
+    percent_encoding::percent_decode(value).into()
 }
 
 #[cfg(test)]
