@@ -7,7 +7,7 @@
 
 pub(crate) mod body_evidence;
 pub(crate) mod classifier;
-mod codes;
+pub(crate) mod codes;
 pub(crate) mod context;
 pub(crate) mod decide;
 pub(crate) mod decided;

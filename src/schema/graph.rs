@@ -237,12 +237,16 @@ impl PlaceGraph {
 
     /// Unites the values of all objects that are maps, until no object becomes one by that.
     pub(crate) fn unite_map_values(&mut self) {
+        let things = self.constant_fields();
         loop {
             let ids: Vec<ObjectId> = self.objects().map(|(id, _)| id).collect();
             let mut is_changed = false;
             for id in ids {
                 let id = self.object_root(id);
-                if !self.objects[id.0 as usize].is_map && self.is_map(id) {
+                if !self.objects[id.0 as usize].is_map
+                    && self.is_map(id)
+                    && !self.is_part_of_thing(id, &things)
+                {
                     self.objects[id.0 as usize].is_map = true;
                     self.unite_values(id);
                     self.unite_queued();
@@ -253,6 +257,44 @@ impl PlaceGraph {
                 break;
             }
         }
+    }
+
+    /// The objects that nearly always have a key, by its hash.
+    fn constant_fields(&self) -> BTreeMap<u64, Vec<ObjectId>> {
+        /// Objects of a key that are kept.
+        const MAX_OBJECTS_OF_KEY: usize = 64;
+
+        let mut found: BTreeMap<u64, Vec<ObjectId>> = BTreeMap::new();
+        for (id, object) in self.objects().filter(|(_, object)| !object.is_map) {
+            for (hash, _, present, _) in object.keys() {
+                // Nine in ten.
+                if present * 10 >= object.fields.count * 9 {
+                    let ids = found.entry(hash).or_default();
+                    if ids.len() < MAX_OBJECTS_OF_KEY {
+                        ids.push(id);
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// True if all keys of an object are fields that another one always has: a change of it, which has some of its fields.
+    fn is_part_of_thing(&self, id: ObjectId, things: &BTreeMap<u64, Vec<ObjectId>>) -> bool {
+        let object = self.object(id);
+        if object.rule.map.is_some() || object.fields.hidden.estimate() > 0 {
+            return false;
+        }
+        let mut keys = object.keys().map(|(hash, ..)| hash);
+        let none = Vec::new();
+        let of_key = |hash: u64| things.get(&hash).unwrap_or(&none);
+        let Some(first) = keys.next() else { return false };
+        let mut alike: Vec<ObjectId> =
+            of_key(first).iter().copied().filter(|other| *other != id).collect();
+        keys.all(|hash| {
+            alike.retain(|other| of_key(hash).contains(other));
+            !alike.is_empty()
+        }) && !alike.is_empty()
     }
 
     fn is_map(&self, id: ObjectId) -> bool {

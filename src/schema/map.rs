@@ -1,6 +1,7 @@
 //! Maps: objects whose keys are values, so that new ones are to be expected.
 
 use crate::shape::fields::Fields;
+use crate::template::codes;
 use crate::template::segment::{SegmentKind, kind_of};
 use crate::template::vocabulary::words_of;
 
@@ -85,6 +86,9 @@ impl MapEvidence {
             as_values += u64::from(is_value);
             not_identifiers += u64::from(!is_identifier(key));
         }
+        if hidden == 0 && are_codes(fields) {
+            as_values = kept;
+        }
         let keys = (kept + hidden).max(1);
         let values: u64 = kinds.iter().sum();
         Self {
@@ -130,6 +134,17 @@ impl MapEvidence {
             + named;
         1.0 / (1.0 + (-score).exp())
     }
+}
+
+/// True if all keys are codes of one list: of languages, countries, currencies, or locales as in `en-US`.
+fn are_codes(fields: &Fields) -> bool {
+    let keys: Vec<&[u8]> = fields.iter().map(|(_, key, _)| key).collect();
+    let words = keys.iter().filter(|key| codes::is_word(key)).count();
+    let is_locale = |key: &&[u8]| key.len() > 2 && kind_of(key) == SegmentKind::Locale;
+    // Two words that are codes too, as `id` and `to`, are names.
+    keys.len() > 1
+        && words * 2 <= keys.len()
+        && (codes::name_of(&keys).is_some() || keys.iter().all(is_locale))
 }
 
 /// True for a key that could name a field of a class, or is written like one with hyphens.

@@ -60,6 +60,8 @@ pub(super) struct FieldTraits {
     pub(super) is_secret: bool,
     /// They identify something.
     pub(super) is_identifier: bool,
+    /// They are those of keys that are not kept, of which no value is sampled.
+    pub(super) is_rest: bool,
 }
 
 impl FieldTraits {
@@ -67,7 +69,7 @@ impl FieldTraits {
         let is_secret = NameKind::of(key).is_some();
         let class = KeyClass::of(key);
         let is_identifier = !is_secret && matches!(class, KeyClass::Identifier | KeyClass::Name);
-        Self { is_secret, is_identifier }
+        Self { is_secret, is_identifier, is_rest: false }
     }
 }
 
@@ -150,9 +152,11 @@ impl Fields {
         match index {
             FieldIndex::Kept(index) => self.keys.value_at(*index).traits,
             // Where the values of the rest come from is not asked.
-            FieldIndex::Rest => {
-                FieldTraits { is_identifier: false, ..FieldTraits::of(key.as_bytes()) }
-            }
+            FieldIndex::Rest => FieldTraits {
+                is_identifier: false,
+                is_rest: true,
+                ..FieldTraits::of(key.as_bytes())
+            },
         }
     }
 

@@ -7,9 +7,9 @@ use crate::sketch::{HeapSize, Merge};
 /// A summary of numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Numbers {
-    /// Numbers without a fraction, also those that are written as `1.0`.
+    /// Numbers without a fraction.
     pub(crate) integers: u64,
-    /// Numbers with a fraction.
+    /// Numbers that are written with a fraction, also one of zero: servers write `1.0` where `1.5` may come.
     pub(crate) fractions: u64,
     /// Integers beyond 32 bits.
     pub(crate) wide: u64,
@@ -50,8 +50,9 @@ impl Numbers {
         (self.count() > 0).then(|| (of_key(self.least), of_key(self.most)))
     }
 
-    pub(crate) fn observe(&mut self, number: f64) {
-        if number.fract() == 0.0 {
+    /// Adds a number; `is_written_whole` says that it is written without a fraction and an exponent.
+    pub(crate) fn observe(&mut self, number: f64, is_written_whole: bool) {
+        if is_written_whole && number.fract() == 0.0 {
             self.integers += 1;
             self.wide += u64::from(number.abs() > f64::from(i32::MAX));
         } else {
@@ -93,7 +94,7 @@ mod tests {
             assert!((of_key(order_key(number)) - number).abs() == 0.0, "{number}");
         }
         let mut seen = Numbers::default();
-        numbers.iter().for_each(|number| seen.observe(*number));
+        numbers.iter().for_each(|number| seen.observe(*number, true));
         assert_eq!(seen.range(), Some((-1e300, 1e18)));
         assert_eq!((seen.integers, seen.fractions), (7, 2));
     }

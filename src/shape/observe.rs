@@ -43,7 +43,8 @@ pub(crate) fn observe_json(
     let text = &*without_lone_surrogates(text);
     let mut open = OpenObjects { level: *level, sampled, ..OpenObjects::default() };
     let mut parser = serde_json::Deserializer::from_str(text);
-    let traits = FieldTraits::default();
+    // A list of ids may be the whole body.
+    let traits = FieldTraits { is_identifier: true, ..FieldTraits::default() };
     let place = ShapeSeed { shape, depth: 0, traits, open: &mut open };
     let read = place.deserialize(&mut parser).and_then(|_| parser.end());
     *level = open.level;
@@ -110,7 +111,9 @@ impl ShapeSeed<'_, '_> {
     /// Adds a value that identifies something to the sample.
     #[inline]
     fn sample(&mut self, text: &[u8]) {
-        if !self.traits.is_identifier || text.is_empty() || text.len() > MAX_SAMPLED_BYTES {
+        let FieldTraits { is_identifier, is_secret, is_rest } = self.traits;
+        let may_identify = is_identifier || (!is_secret && !is_rest && is_written_as_id(text));
+        if !may_identify || text.is_empty() || text.len() > MAX_SAMPLED_BYTES {
             return;
         }
         let is_sampled = match self.open.sampled {
@@ -123,11 +126,34 @@ impl ShapeSeed<'_, '_> {
         }
     }
 
-    fn number(self, number: f64) -> KindBit {
-        self.shape.numbers.get_or_insert_default().observe(number);
+    fn number(self, number: f64, is_written_whole: bool) -> KindBit {
+        self.shape.numbers.get_or_insert_default().observe(number, is_written_whole);
         KindBit::Number
     }
 }
+
+/// True for a UUID, and for an id with a prefix such as `cus_9s6XKzkNRiz8i3`: what they stand for is an id under any key.
+fn is_written_as_id(text: &[u8]) -> bool {
+    const MIN_PREFIXED_BYTES: usize = 12;
+    const MAX_PREFIX_BYTES: usize = 6;
+
+    match text {
+        [_, _, _, _, _, _, _, _, b'-', _, _, _, _, b'-', ..] => text.len() == 36,
+        _ if text.len() >= MIN_PREFIXED_BYTES => {
+            let gap = text[2..=MAX_PREFIX_BYTES].iter().position(|byte| *byte == b'_');
+            gap.is_some_and(|at| {
+                let (prefix, rest) = (&text[..at + 2], &text[at + 3..]);
+                prefix.iter().all(u8::is_ascii_lowercase)
+                    && rest.iter().all(u8::is_ascii_alphanumeric)
+                    && rest.iter().any(u8::is_ascii_digit)
+            })
+        }
+        _ => false,
+    }
+}
+
+/// From here on whole numbers are read as floating-point numbers: 2 to the power of 63.
+const MAX_WHOLE: f64 = 9_223_372_036_854_775_808.0;
 
 /// The longest value that is sampled, in bytes.
 const MAX_SAMPLED_BYTES: usize = 64;
@@ -213,7 +239,7 @@ impl<'de> Visitor<'de> for ShapeSeed<'_, '_> {
         if self.traits.is_identifier {
             self.sample(number.to_string().as_bytes());
         }
-        Ok(self.number(number as f64))
+        Ok(self.number(number as f64, true))
     }
 
     #[expect(
@@ -221,11 +247,12 @@ impl<'de> Visitor<'de> for ShapeSeed<'_, '_> {
         reason = "the range of numbers need not be exact beyond 53 bits"
     )]
     fn visit_i64<E: Error>(self, number: i64) -> Result<KindBit, E> {
-        Ok(self.number(number as f64))
+        Ok(self.number(number as f64, true))
     }
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<KindBit, E> {
-        Ok(self.number(number))
+        // Whole numbers beyond 64 bits come here too.
+        Ok(self.number(number, number.abs() >= MAX_WHOLE))
     }
 
     fn visit_str<E: Error>(mut self, text: &str) -> Result<KindBit, E> {
