@@ -253,11 +253,13 @@ def enum_features(strings, name, lists):
     values = [value for value in strings if value]
     styles = [next((at for at, style in enumerate(STYLES) if style.fullmatch(value)), None) for value in values]
     words = [[word for word in words_of(value) if not word.isdigit()] for value in values]
+    is_known = [bool(words) and all(word in known for word in words) for words in words]
+    is_code = [len(value) <= 4 and value.isalnum() for value in values]
     return [
         min(math.log(sum(strings.values()) / len(strings)), MAX_LOG_REPEATS),
         np.mean([bool(CONSTANT.match(value)) and not ("/" in value and "." in value) for value in values]),
-        float(styles[0] is not None and len(set(styles)) == 1), np.mean([style == 0 for style in styles]),
-        np.mean([bool(words) and all(word in known for word in words) for words in words]),
+        float(styles[0] is not None and len(set(styles)) == 1), np.mean([style == 0 and (known or not code) for style, known, code in zip(styles, is_known, is_code)]),
+        np.mean(is_known),
         float(is_listed(last, choices)), float(is_listed(last, free)),
     ]
 

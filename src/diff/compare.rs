@@ -42,9 +42,9 @@ pub(super) fn compare(before: &ApiModel, after: &ApiModel) -> Vec<ApiChange> {
     let (old, new) = (&before.servers, &after.servers);
     if !old.is_empty() && !new.is_empty() && old.is_disjoint(new) {
         let names = |of: &BTreeSet<String>| of.iter().cloned().collect::<Vec<_>>().join(", ");
-        let mut changed = ApiChange::new(DiffRule::ServersChanged, &OperationModel::default());
-        changed.detail = format!("before {}; now {}", names(old), names(new));
-        changes.push(changed);
+        let mut of_servers = ApiChange::new(DiffRule::ServersChanged, &OperationModel::default());
+        of_servers.detail = format!("before {}; now {}", names(old), names(new));
+        changes.push(of_servers);
     }
     let keys: BTreeSet<&String> = before.operations.keys().chain(after.operations.keys()).collect();
     let tests = keys.len() as u64;

@@ -159,7 +159,7 @@ fn walk(
         return;
     }
     for (_, name, field) in fields.iter() {
-        let name = masked::word(name, field.present);
+        let name = masked::property_name(name, field.present);
         if name == masked::MASK {
             continue;
         }

@@ -67,12 +67,12 @@ fn operation_model(api: &ApiDescription, operation: &ApiOperation) -> OperationM
         }
     }
     if let Some(body) = &operation.body {
-        walk.contents(MessagePart::Request, &body.contents, body.is_required);
+        walk.contents(&MessagePart::Request, &body.contents, body.is_required);
     }
     for response in operation.responses.iter().filter(|response| !response.is_placeholder) {
         let status = response.statuses.text();
         walk.model.statuses.insert(status.clone(), 0);
-        walk.contents(MessagePart::Response(status), &response.contents, true);
+        walk.contents(&MessagePart::Response(status), &response.contents, true);
     }
     model
 }
@@ -145,7 +145,7 @@ impl SchemaWalk<'_> {
         }
     }
 
-    fn contents(&mut self, part: MessagePart, contents: &[ApiContent], is_required: bool) {
+    fn contents(&mut self, part: &MessagePart, contents: &[ApiContent], is_required: bool) {
         let types: BTreeMap<String, u64> =
             contents.iter().map(|content| (content.media_type.clone(), 0)).collect();
         self.model.media_types.insert(part.clone(), types);

@@ -211,3 +211,135 @@ proptest! {
         prop_assert_eq!(of(&removed, "response-property-removed"), of(&added, "response-property-added"));
     }
 }
+
+/// A description with one operation, whose answer and query are stated in JSON.
+fn described(response: &Value, parameters: &Value) -> ApiDescription {
+    let api = json!({
+        "openapi": "3.1.0",
+        "servers": [{ "url": "https://h.example" }],
+        "paths": { "/users/{id}": { "get": {
+            "parameters": parameters,
+            "responses": { "200": { "description": "OK", "content": { "application/json": { "schema": response } } } },
+        } } },
+        "components": {
+            "securitySchemes": { "key": { "type": "apiKey", "in": "query", "name": "appid" } },
+            "schemas": { "Tree": { "type": "object", "properties": {
+                "id": {}, "children": { "type": "array", "items": { "$ref": "#/components/schemas/Tree" } },
+            } } },
+        },
+        "security": [{ "key": [] }],
+    });
+    ApiDescription::of_text("api.json", &api.to_string()).unwrap()
+}
+
+fn with_description(api: &ApiDescription, seen: &Patterns) -> Vec<(String, String)> {
+    let options = DiffOptions::default();
+    let after = diff(DiffSide::Described(api), DiffSide::Observed(seen), &options);
+    let before = diff(DiffSide::Observed(seen), DiffSide::Described(api), &options);
+    let both = after.findings.iter().chain(&before.findings);
+    both.map(|found| (found.rule.clone(), found.place.clone())).collect()
+}
+
+#[test]
+fn what_a_description_has_one_place_for_does_not_differ_from_it() {
+    let files = json!({ "type": "object", "properties": {
+        "files": { "type": "object", "additionalProperties": { "type": "object", "properties": { "size": { "type": "integer" } } } },
+        "tree": { "$ref": "#/components/schemas/Tree" },
+        "free": { "type": "object" },
+    } });
+    let parameters = json!([
+        { "name": "filter", "in": "query", "style": "deepObject", "schema": { "type": "object" } },
+        { "name": "page", "in": "query", "schema": { "type": "object", "properties": { "limit": {} } } },
+    ]);
+    let api = described(&files, &parameters);
+    let mut seen = Patterns::with_bodies();
+    for number in 0..40 {
+        let url =
+            format!("https://h.example/users/{number}?filter[a]=1&filter[b]=2&limit=7&appid=x");
+        let tree = json!({ "id": 1, "children": [{ "id": 2, "children": [{ "id": 3, "children": [] }] }] });
+        let mut body = json!({ "files": {}, "tree": tree, "free": { "any": 1 } });
+        body["files"][format!("file{}", number % 5)] = json!({ "size": number });
+        observe(&mut seen, "GET", &url, 200, &body);
+    }
+    assert_eq!(with_description(&api, &seen), []);
+    // ... and what is wrong inside of them is found, at the place that the description has.
+    let mut seen = Patterns::with_bodies();
+    for number in 0..40 {
+        let url = format!("https://h.example/users/{number}?appid=x");
+        let body = json!({ "files": { format!("file{}", number % 5): { "size": "big" } } });
+        observe(&mut seen, "GET", &url, 200, &body);
+    }
+    let after = diff(DiffSide::Described(&api), DiffSide::Observed(&seen), &DiffOptions::default());
+    assert_eq!(rules(&after), [("response-type-widened", "response 200 files.*.size")]);
+}
+
+#[test]
+fn hosts_that_a_description_does_not_have_are_not_compared() {
+    let api = described(&json!({ "type": "object" }), &json!([]));
+    let mut seen = Patterns::with_bodies();
+    for number in 0..40 {
+        let url = format!("https://other.example/things/{number}");
+        observe(&mut seen, "GET", &url, 200, &json!({ "id": number }));
+    }
+    let report =
+        diff(DiffSide::Observed(&seen), DiffSide::Described(&api), &DiffOptions::default());
+    assert!(!rules(&report).contains(&("endpoint-removed", "")));
+    assert!(report.notes.iter().any(|note| note.contains("other.example")), "{:?}", report.notes);
+}
+
+#[track_caller]
+fn check_edit(before: &str, old: &str, new: &str, expected: &[(&str, &str)]) {
+    let after = before.replace(old, new);
+    assert_ne!(before, after, "{old}");
+    let (before, after) = (api(before), api(&after));
+    let report =
+        diff(DiffSide::Described(&before), DiffSide::Described(&after), &DiffOptions::default());
+    let found: Vec<(&str, &str)> =
+        report.findings.iter().map(|found| (&*found.rule, found.severity.name())).collect();
+    assert_eq!(found, expected, "{new}");
+}
+
+#[test]
+fn limits_bodies_servers_and_credentials_of_descriptions_are_compared() {
+    const API: &str = r"
+openapi: 3.1.0
+servers: [{url: 'https://h.example/v1'}]
+security: [{k: []}]
+components:
+  securitySchemes: {k: {type: apiKey, in: header, name: x-key}, o: {type: apiKey, in: header, name: x-other}}
+paths:
+  /a:
+    post:
+      requestBody:
+        content:
+          application/json: {schema: {type: object, properties: {n: {type: integer, maximum: 9}, s: {type: string, pattern: '^a'}}}}
+          text/csv: {schema: {type: string}}
+      responses: {'200': {description: OK, content: {application/json: {schema: {type: object, required: [id, name], properties: {id: {}, name: {type: string, maxLength: 9}}}}, text/csv: {schema: {type: string}}}}}
+";
+    check_edit(API, "maximum: 9", "maximum: 5", &[("request-limit-narrowed", "error")]);
+    check_edit(API, "maximum: 9", "maximum: 10", &[("request-limit-widened", "info")]);
+    check_edit(API, "'^a'", "'^b'", &[("request-limit-narrowed", "error")]);
+    check_edit(API, "maxLength: 9", "maxLength: 20", &[("response-limit-widened", "warning")]);
+    check_edit(
+        API,
+        "properties: {n:",
+        "additionalProperties: false, properties: {n:",
+        &[("request-limit-narrowed", "error")],
+    );
+    check_edit(
+        API,
+        "requestBody:\n",
+        "requestBody:\n        required: true\n",
+        &[("request-body-became-required", "error")],
+    );
+    check_edit(API, "/v1", "/v2", &[("servers-changed", "error")]);
+    check_edit(API, "[{k: []}]", "[{k: [], o: []}]", &[("security-added", "error")]);
+    // Another media type of the answer neither hides a change nor makes one.
+    check_edit(API, "[id, name]", "[id]", &[("response-property-became-optional", "error")]);
+    check_edit(
+        API,
+        ", text/csv: {schema: {type: string}}}}}\n",
+        "}}}\n",
+        &[("response-media-type-removed", "error")],
+    );
+}

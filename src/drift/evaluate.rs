@@ -157,7 +157,7 @@ impl<'v> Evaluator<'_, 'v> {
                     if !place.is_empty() {
                         place.push('.');
                     }
-                    place.push_str(&masked::word(name.as_bytes(), 1));
+                    place.push_str(&masked::property_name(name.as_bytes(), 1));
                 }
             }
         }

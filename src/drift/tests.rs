@@ -280,3 +280,117 @@ fn findings_are_counted_once_for_an_exchange_and_have_no_value() {
     assert_eq!(report.worst(), Some(Severity::Error));
     assert!(!serde_json::to_string(&report).unwrap().contains("hunter2"));
 }
+
+/// The findings of requests against a description: rule and place.
+fn of_requests(
+    api: &str,
+    requests: &[(&str, &str, Option<(&str, &str)>)],
+) -> Vec<(String, String)> {
+    let api = ApiDescription::of_text("api.yaml", api).unwrap();
+    let mut state = DriftState::new();
+    for (method, url, body) in requests {
+        let mut flow = Flow::new(method, url).unwrap();
+        let headers: [(&[u8], Option<&[u8]>); 2] = [
+            (b"content-type", body.map(|(media_type, _)| media_type.as_bytes())),
+            (b"access-control-request-method", (*method == "OPTIONS").then_some(b"GET")),
+        ];
+        let headers: Vec<_> = headers.into_iter().filter(|header| header.1.is_some()).collect();
+        flow.request_headers = Headers::new(&headers);
+        if let Some((_, text)) = body {
+            flow.request_body = Body::decoded(text.as_bytes());
+        }
+        flow.response = Some(Response { status: 200, ..Response::default() });
+        state.observe(&api, &flow);
+    }
+    let report = report_of(&api, &state);
+    report.findings.into_iter().map(|found| (found.rule, found.place)).collect()
+}
+
+#[test]
+fn parameters_are_read_in_every_style() {
+    const API: &str = r"
+openapi: 3.1.0
+paths:
+  /m/{m}/l/{l}/o/{o}:
+    get:
+      parameters:
+        - {name: m, in: path, required: true, style: matrix, explode: true, schema: {type: array, items: {type: integer}}}
+        - {name: l, in: path, required: true, style: label, schema: {type: array, items: {type: integer}}}
+        - {name: o, in: path, required: true, explode: true, schema: {type: object, properties: {r: {type: integer}}}}
+        - {name: q, in: query, explode: false, schema: {type: object, properties: {r: {type: integer}, g: {type: integer}}}}
+        - {name: flag, in: query, allowEmptyValue: true, schema: {type: boolean}}
+      responses: {'200': {description: OK}}
+";
+    let good = "https://a.example/m/;m=1;m=2/l/.5.6/o/r=1?q=r,1,g,2&flag=";
+    assert_eq!(of_requests(API, &[("GET", good, None)]), []);
+    let bad = "https://a.example/m/;m=1;m=x/l/.5.y/o/r=z?q=r,1,g,w&flag=no";
+    let found = of_requests(API, &[("GET", bad, None)]);
+    let places: Vec<&str> = found.iter().map(|(_, place)| &**place).collect();
+    assert!(found.iter().all(|(rule, _)| rule == "wrong-kind"), "{found:?}");
+    assert_eq!(places, ["path l []", "path m []", "path o r", "query flag", "query q g"]);
+}
+
+#[test]
+fn fields_of_forms_of_swagger_are_judged() {
+    const API: &str = r"
+swagger: '2.0'
+paths:
+  /f:
+    post:
+      consumes: [application/x-www-form-urlencoded]
+      parameters:
+        - {name: name, in: formData, type: string, required: true}
+        - {name: age, in: formData, type: integer}
+      responses: {200: {description: OK}}
+";
+    let form = |text| Some(("application/x-www-form-urlencoded", text));
+    let url = "https://a.example/f";
+    assert_eq!(of_requests(API, &[("POST", url, form("name=x&age=7"))]), []);
+    let found = of_requests(API, &[("POST", url, form("age=x&other=1"))]);
+    let rules: Vec<&str> = found.iter().map(|(rule, _)| &**rule).collect();
+    assert_eq!(rules, ["missing-required", "wrong-kind", "undocumented-property"]);
+}
+
+#[test]
+fn preflights_and_head_are_no_other_methods_and_assets_are_told_apart() {
+    const API: &str = r"
+openapi: 3.1.0
+servers: [{url: 'https://a.example'}]
+paths:
+  /a: {get: {responses: {'200': {description: OK}}}}
+";
+    let url = "https://a.example/a";
+    assert_eq!(of_requests(API, &[("OPTIONS", url, None), ("HEAD", url, None)]), []);
+    let found =
+        of_requests(API, &[("DELETE", url, None), ("GET", "https://a.example/x.css", None)]);
+    let rules: Vec<&str> = found.iter().map(|(rule, _)| &**rule).collect();
+    assert_eq!(rules, ["undocumented-method", "undocumented-asset"]);
+}
+
+#[test]
+fn text_that_is_not_json_is_told_and_text_that_is_cut_off_is_not() {
+    let api = r"
+openapi: 3.1.0
+paths:
+  /a:
+    post:
+      requestBody: {content: {application/json: {schema: {type: object}}}}
+      responses: {'200': {description: OK}}
+";
+    let json = |text| [("POST", "https://a.example/a", Some(("application/json", text)))];
+    for text in ["<html></html>", "{bad: 1}"] {
+        let found = of_requests(api, &json(text));
+        assert_eq!(found, [("malformed-body".to_owned(), "request body".to_owned())], "{text}");
+    }
+    for text in ["{\"a\": [1, 2", "{}"] {
+        assert_eq!(of_requests(api, &json(text)), [], "{text}");
+    }
+}
+
+#[test]
+fn descriptions_are_yaml_of_version_1_2() {
+    let api = "openapi: 3.1.0\npaths:\n  /a:\n    get:\n      parameters: [{name: y, in: query, required: true, schema: {enum: [NO, yes]}}]\n      responses: {'200': {description: OK}}\n";
+    assert_eq!(of_requests(api, &[("GET", "https://a.example/a?y=NO", None)]), []);
+    let found = of_requests(api, &[("GET", "https://a.example/a?y=maybe", None)]);
+    assert_eq!(found, [("outside-enum".to_owned(), "query y".to_owned())]);
+}

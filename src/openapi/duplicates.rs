@@ -82,7 +82,7 @@ mod tests {
 
     use super::*;
 
-    fn object(value: Value) -> Map<String, Value> {
+    fn object(value: &Value) -> Map<String, Value> {
         value.as_object().cloned().unwrap()
     }
 
@@ -91,12 +91,12 @@ mod tests {
         let refer = |name: &str| json!({ "$ref": format!("{COMPONENTS}{name}") });
         let error = json!({ "type": "object", "properties": { "code": {} } });
         let outer = |name: &str| json!({ "properties": { "error": refer(name) } });
-        let mut definitions = object(json!({
+        let mut definitions = object(&json!({
             "ErrorVariantA": error, "ErrorVariantB": error, "ErrorWithCode": error, "Label": error,
             "Answer": outer("ErrorVariantA"), "AnswerWithError": outer("ErrorVariantB"),
         }));
         let mut paths = object(
-            json!({ "/a": [refer("ErrorWithCode"), refer("AnswerWithError"), refer("Label")] }),
+            &json!({ "/a": [refer("ErrorWithCode"), refer("AnswerWithError"), refer("Label")] }),
         );
         merge_equal_components(&mut definitions, &mut paths);
         let left: Vec<&String> = definitions.keys().collect();
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn components_that_differ_stay() {
-        let mut definitions = object(json!({ "Error": { "a": 1 }, "ErrorWithB": { "b": 1 } }));
+        let mut definitions = object(&json!({ "Error": { "a": 1 }, "ErrorWithB": { "b": 1 } }));
         merge_equal_components(&mut definitions, &mut Map::new());
         assert_eq!(definitions.len(), 2);
     }

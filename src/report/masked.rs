@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use crate::flow::record_id::is_record_id;
 use crate::flow::text;
 use crate::report::OTHER_HOSTS;
+use crate::shape::fields::is_secret_key;
 use crate::template::secret::{Frequency, looks_secret};
 use crate::template::segment::{SegmentKind, kind_of};
 
@@ -128,6 +129,15 @@ pub(crate) fn short_word(bytes: &[u8], requests: u64, limit: usize) -> Cow<'_, s
 /// Displays a captured word. `requests` is the number of requests that contained it.
 pub(crate) fn word(bytes: &[u8], requests: u64) -> Cow<'_, str> {
     if looks_secret(bytes, Frequency::times(requests)) {
+        Cow::Borrowed(MASK)
+    } else {
+        text::printable(bytes)
+    }
+}
+
+/// Displays the key of an object in a body. `requests` is the number of objects that had it.
+pub(crate) fn property_name(bytes: &[u8], requests: u64) -> Cow<'_, str> {
+    if is_secret_key(bytes, Frequency::times(requests)) {
         Cow::Borrowed(MASK)
     } else {
         text::printable(bytes)

@@ -101,7 +101,7 @@ impl EnumEvidence {
     /// The probability that the values are an enumeration; 0 where too little was seen to know all of its values.
     ///
     /// A logistic model, fitted by `scripts/fit_schema.py enums` on 6,008 places of 16 APIs, of which 2,380 are a closed choice
-    /// by their descriptions or by hand. With each API left out of the fit, 97 % of the places that are stated are a closed
+    /// by their descriptions or by hand. With each API left out of the fit, 98 % of the places that are stated are a closed
     /// choice, and 61 % of the choices that have six strings and two values are stated.
     #[expect(clippy::cast_precision_loss, reason = "counts of observations")]
     pub(crate) fn probability(&self) -> f64 {
@@ -113,14 +113,14 @@ impl EnumEvidence {
         }
         let is = |holds: bool| f64::from(u8::from(holds));
         let repeats = (self.count as f64 / self.distinct as f64).ln();
-        let score = -4.75
-            + 0.58 * repeats.min(MAX_LOG_REPEATS)
+        let score = -4.70
+            + 0.57 * repeats.min(MAX_LOG_REPEATS)
             + 1.93 * self.as_constants
-            + 1.07 * is(self.one_style)
-            + 2.50 * self.upper
-            + 1.94 * self.known_words
-            + 3.57 * is(self.named_choice)
-            - 2.00 * is(self.named_free);
+            + 1.09 * is(self.one_style)
+            + 2.62 * self.upper
+            + 1.88 * self.known_words
+            + 3.54 * is(self.named_choice)
+            - 2.01 * is(self.named_free);
         1.0 / (1.0 + (-score).exp())
     }
 

@@ -10,11 +10,12 @@ use std::collections::BTreeMap;
 
 use crate::schema::map::MapEvidence;
 use crate::schema::names::{EntityNames, property_weight};
+use crate::shape::fields::is_secret_key;
 use crate::shape::fields::{Fields, MAX_FIELDS};
 use crate::shape::{Caps, Shape};
 use crate::sketch::{Merge, stable_hash};
 use crate::template::property_rules::PropertyDecision;
-use crate::template::secret::{Frequency, looks_secret};
+use crate::template::secret::Frequency;
 
 /// A place, by its index in a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -341,7 +342,8 @@ impl PlaceGraph {
         for id in ids {
             let id = self.object_root(id);
             let object = self.object(id);
-            let is_secret = |key: &[u8], present: u64| looks_secret(key, Frequency::times(present));
+            let is_secret =
+                |key: &[u8], present: u64| is_secret_key(key, Frequency::times(present));
             let found: Vec<(u64, Box<[u8]>, PlaceId)> = object
                 .keys()
                 .filter(|(_, key, present, _)| is_secret(key, *present))

@@ -13,14 +13,14 @@ use crate::schema::Schemas;
 use crate::schema::map::MapEvidence;
 use crate::schema::names::{nouns_of, singular_of};
 use crate::shape::Shape;
-use crate::shape::fields::{Field, Fields};
+use crate::shape::fields::{Field, Fields, is_secret_key};
 use crate::shape::messages::{Direction, EndpointMessages, MessageKey};
 use crate::shape::samples::ValueSample;
 use crate::sketch::Merge;
 use crate::template::body_evidence::key_class::KeyClass;
 use crate::template::body_evidence::known_keys::is_known_name;
-use crate::template::nouns::snake_case;
-use crate::template::secret::{Frequency, looks_secret};
+use crate::template::nouns::{is_person, snake_case};
+use crate::template::secret::Frequency;
 
 /// Identifying values of an endpoint's messages.
 #[derive(Debug)]
@@ -155,7 +155,7 @@ fn names(fields: &Fields, name: Option<&str>) -> Vec<Option<Box<str>>> {
     let shown = |key: &[u8], present: u64| {
         // A key that came seldom and is not a word of APIs may be a value.
         let is_name = is_known_name(key)
-            || (present >= MIN_PRESENT && !looks_secret(key, Frequency::times(present)));
+            || (present >= MIN_PRESENT && !is_secret_key(key, Frequency::times(present)));
         let key = std::str::from_utf8(key).ok()?;
         (is_name && !key.contains(['.', '[', ']', '*'])).then(|| key.into())
     };
@@ -220,14 +220,14 @@ pub(super) fn find_sources(endpoints: Vec<(u64, &Pattern, IdentifyingValues)>) -
 }
 
 /// A parameter with the place that it comes from: the endpoint, the position of the segment, and the place.
-type Link<'l, 'p> = (&'l Linked<'p>, usize, SourceCandidate<'l, 'p>);
+type ParameterLink<'l, 'p> = (&'l Linked<'p>, usize, SourceCandidate<'l, 'p>);
 
 /// Chooses the best place for each parameter.
 fn chosen_candidates<'l, 'p>(
     linked: &'l [Linked<'p>],
     places: &Places,
     collections: &Collections<'_>,
-) -> Vec<Link<'l, 'p>> {
+) -> Vec<ParameterLink<'l, 'p>> {
     let mut chosen = Vec::new();
     for one in linked {
         let mut candidates: Vec<(usize, Vec<SourceCandidate<'l, 'p>>)> = one
@@ -268,8 +268,8 @@ fn chosen_candidates<'l, 'p>(
 }
 
 /// Leaves out links of two endpoints that would each have to be called before the other: the one with less evidence.
-fn without_circles<'l, 'p>(mut links: Vec<Link<'l, 'p>>) -> Vec<Link<'l, 'p>> {
-    let ends = |link: &Link<'_, '_>| (link.0.number, link.2.source.number);
+fn without_circles<'l, 'p>(mut links: Vec<ParameterLink<'l, 'p>>) -> Vec<ParameterLink<'l, 'p>> {
+    let ends = |link: &ParameterLink<'_, '_>| (link.0.number, link.2.source.number);
     links.sort_by(|a, b| {
         (b.2.weight.is_collection.cmp(&a.2.weight.is_collection))
             .then(b.2.weight.score.total_cmp(&a.2.weight.score))
@@ -403,7 +403,9 @@ impl<'t, 'p> LinkTarget<'t, 'p> {
             return None;
         }
         let is_collection = source.parts == self.before;
-        let same_noun = self.nouns.contains(&noun) && !noun.is_empty();
+        // Users, members and accounts are people: one is called like another.
+        let are_people = is_person(&noun) && self.nouns.iter().any(|own| is_person(own));
+        let same_noun = are_people || (self.nouns.contains(&noun) && !noun.is_empty());
         let key = field.path.iter().rev().find(|key| &***key != "[]");
         let key = key.map_or_else(String::new, |key| snake_case(key.as_bytes()));
         let same_key = key == self.name || (key.contains('_') && self.name.ends_with(&key));

@@ -1,6 +1,6 @@
 //! Maps: objects whose keys are values, so that new ones are to be expected.
 
-use crate::shape::fields::Fields;
+use crate::shape::fields::{Fields, is_numbered_name};
 use crate::template::codes;
 use crate::template::segment::{SegmentKind, kind_of};
 use crate::template::vocabulary::words_of;
@@ -80,7 +80,7 @@ impl MapEvidence {
             present += field.present;
             most = most.max(field.present);
             let kind = kind_of(key);
-            let is_value = kind.is_unmistakable()
+            let is_value = (kind.is_unmistakable() && !is_numbered_name(key))
                 || kind.is_integer()
                 || matches!(kind, SegmentKind::Date | SegmentKind::Number);
             as_values += u64::from(is_value);

@@ -256,12 +256,21 @@ fn is_hidden(key: &[u8]) -> bool {
     if key.is_empty() || key.len() > MAX_KEY_BYTES || !text::is_printable(key) {
         return true;
     }
-    if let Some(letters) = letters_of_numbered_name(key) {
-        return looks_secret_again(&letters, Frequency::Often);
+    let is_value = kind_of(key).is_unmistakable() && !is_numbered_name(key);
+    is_value || key.iter().all(u8::is_ascii_digit) || is_secret_key(key, Frequency::Often)
+}
+
+/// Returns `true` for a key that looks like a secret. Of a name with numbers the letters are judged.
+pub(crate) fn is_secret_key(key: &[u8], seen: Frequency) -> bool {
+    match letters_of_numbered_name(key) {
+        Some(letters) => looks_secret_again(&letters, seen),
+        None => looks_secret_again(key, seen),
     }
-    kind_of(key).is_unmistakable()
-        || key.iter().all(u8::is_ascii_digit)
-        || looks_secret_again(key, Frequency::Often)
+}
+
+/// True for a name with numbers in it, as `isbn13` is.
+pub(crate) fn is_numbered_name(key: &[u8]) -> bool {
+    letters_of_numbered_name(key).is_some()
 }
 
 /// The letters of a name with numbers in it, as `isbn13`, `iso_3166_1`, `720p` and `w500` are; `None` for ids, which have more digits,

@@ -28,9 +28,8 @@ const CREDENTIALS: [&str; 17] = [
 ];
 
 /// Last words of names whose values are credentials, with the words for a password in twenty languages.
-const CREDENTIAL_WORDS: [&str; 38] = [
+const CREDENTIAL_WORDS: [&str; 37] = [
     "adgangskode",
-    "auth",
     "bearer",
     "clave",
     "contrasena",

@@ -413,3 +413,82 @@ fn the_program_writes_and_explains_schemas() {
     let missing = run(&["schema", demo, "--endpoint", "GET /nothing"]);
     assert!(missing.stderr.contains("no such endpoint"), "{}", missing.stderr);
 }
+
+/// The schema of the answers of users that each have this body.
+fn schema_of_bodies(count: u64, body: impl Fn(u64) -> Value) -> Value {
+    let lines: Vec<Value> = (0..count).map(|number| user(number, &body(number))).collect();
+    schema_of(&analyzed(&lines))
+}
+
+#[test]
+fn names_with_numbers_are_names() {
+    let names = ["isbn13", "iso_3166_1", "720p", "w500", "48x48", "co2_emissions_2020"];
+    let schema = schema_of_bodies(5, |_| names.iter().map(|name| (*name, json!("t"))).collect());
+    for name in names {
+        assert!(schema["properties"][name].is_object(), "{schema}");
+    }
+    assert!(schema["additionalProperties"].is_null(), "{schema}");
+}
+
+#[test]
+fn objects_whose_keys_are_codes_are_maps() {
+    for keys in [["en", "de", "fr"], ["EUR", "USD", "CHF"], ["en-US", "de-DE", "pt-BR"]] {
+        let schema = schema_of_bodies(
+            12,
+            |number| json!({ "id": number, "texts": { keys[usize::try_from(number % 3).unwrap()]: "x" } }),
+        );
+        let texts = &schema["properties"]["texts"];
+        assert!(texts["properties"].is_null(), "{texts}");
+        assert_eq!(texts["additionalProperties"]["type"], "string", "{texts}");
+    }
+    // Two words that are codes as well.
+    let schema = schema_of_bodies(12, |number| json!({ "link": { "id": number, "to": "x" } }));
+    assert!(schema["properties"]["link"]["properties"]["to"].is_object(), "{schema}");
+}
+
+#[test]
+fn a_change_of_some_fields_is_no_map() {
+    let fields = ["brightness", "volume", "contrast", "color"];
+    let mut lines = Vec::new();
+    for number in 0..24_usize {
+        let all: serde_json::Map<String, Value> =
+            fields.iter().map(|field| ((*field).to_owned(), json!(number))).collect();
+        let url = format!("https://api.example.com/devices/{}", 200 + number);
+        lines.push(
+            json!({ "method": "GET", "url": url, "status": 200, "content_type": "application/json",
+            "response_body": Value::Object(all).to_string() }),
+        );
+        lines.push(json!({ "method": "PATCH", "url": url, "status": 204,
+            "request_headers": { "content-type": "application/json" },
+            "request_body": json!({ fields[number % 4]: number }).to_string() }));
+    }
+    let analysis = analyzed(&lines);
+    let patch = analysis.report.patterns.iter().find(|pattern| pattern.method == "PATCH").unwrap();
+    let schema = analysis.schemas.as_ref().unwrap().endpoint(&patch.id).unwrap();
+    let body = &schema["request_body"]["application/json"]["schema"];
+    assert!(fields.iter().all(|field| body["properties"][field].is_object()), "{body}");
+}
+
+#[test]
+fn numbers_written_with_a_fraction_may_have_one() {
+    let schema = schema_of_bodies(10, |number| json!({ "id": number, "price": 10.0 }));
+    assert_eq!(schema["properties"]["id"]["type"], "integer");
+    assert_eq!(schema["properties"]["price"]["type"], "number");
+}
+
+#[test]
+fn codes_of_few_letters_and_words_for_passwords_are_no_choices() {
+    let schema = schema_of_bodies(40, |number| {
+        let of = |texts: [&str; 2]| json!(texts[usize::try_from(number % 2).unwrap()]);
+        json!({
+            "origin": of(["BER", "CDG"]), "status": of(["open", "closed"]), "passcode": of(["LETMEIN", "OPENSESAME"]),
+            "senha": of(["LETMEIN", "OPENSESAME"]), "pin": of(["LETMEIN", "OPENSESAME"]),
+        })
+    });
+    let properties = &schema["properties"];
+    assert!(properties["origin"]["enum"].is_null() && properties["status"]["enum"].is_array());
+    for name in ["passcode", "senha", "pin"] {
+        assert_eq!(properties[name]["x-sensitive"], json!(["credential"]), "{properties}");
+    }
+    assert!(!schema.to_string().contains("LETMEIN"));
+}

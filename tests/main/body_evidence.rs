@@ -186,3 +186,126 @@ fn bodies_of_strangers_name_nothing_and_cost_little() {
         assert!(!report.contains(name), "{name} in {report}");
     }
 }
+
+/// The sources of the parameters of an endpoint: (endpoint, key).
+fn sources(
+    exchanges: &[(&str, String, u16, String)],
+    endpoint: &str,
+) -> Vec<Option<(String, String)>> {
+    let analysis = analyzed(exchanges, true);
+    let found = endpoints(&analysis).join(", ");
+    let pattern = analysis.report.patterns.iter().find(|it| it.endpoint == endpoint);
+    let pattern = pattern.unwrap_or_else(|| panic!("{endpoint} is not among {found}"));
+    let of_path = pattern.parameters.iter().filter(|parameter| parameter.location == "path");
+    of_path
+        .map(|parameter| parameter.source.as_ref().map(|it| (it.endpoint.clone(), it.key.clone())))
+        .collect()
+}
+
+fn from(endpoint: &str, key: &str) -> (String, String) {
+    (endpoint.to_owned(), key.to_owned())
+}
+
+fn get(path: String, body: String) -> (&'static str, String, u16, String) {
+    ("GET", path, 200, body)
+}
+
+/// A list of objects with these values at a key.
+fn list_of(key: &str, values: impl Iterator<Item = String>) -> String {
+    let items: Vec<String> = values.map(|value| format!(r#"{{"{key}":{value}}}"#)).collect();
+    format!("[{}]", items.join(","))
+}
+
+#[test]
+fn small_numbers_of_unrelated_things_are_no_sources() {
+    let mut exchanges =
+        vec![get("/users".to_owned(), list_of("id", (1..=20).map(|id| id.to_string())))];
+    exchanges.extend((1..=15).map(|id| get(format!("/invoices/{id}"), "{}".to_owned())));
+    assert_eq!(sources(&exchanges, "GET /invoices/{invoice_id}"), [None]);
+}
+
+#[test]
+fn items_of_a_list_may_have_the_numbers_of_their_parents() {
+    let mut exchanges = Vec::new();
+    for order in 1..=20 {
+        let items = list_of("id", (0..2).map(|item| (order * 2 + item).to_string()));
+        exchanges.push(get(format!("/orders/{order}/items"), items));
+    }
+    exchanges.extend((2..=15).map(|id| get(format!("/items/{id}"), "{}".to_owned())));
+    let expected = [Some(from("GET /orders/{order_id}/items", "[].id"))];
+    assert_eq!(sources(&exchanges, "GET /items/{item_id}"), expected);
+}
+
+#[test]
+fn ids_with_prefixes_and_ids_under_other_keys_have_sources() {
+    let sku = |number: u32| format!("KIT-{:04}", 37 * number + 11);
+    let mut exchanges = vec![get(
+        "/products".to_owned(),
+        list_of("sku", (0..20).map(|it| format!("\"{}\"", sku(it)))),
+    )];
+    exchanges.extend((0..20).map(|it| get(format!("/products/{}", sku(it)), "{}".to_owned())));
+    let analysis = analyzed(&exchanges, true);
+    let one = analysis.report.patterns.iter().find(|it| !it.path_params.is_empty()).unwrap();
+    assert_eq!(one.parameters[0].source.as_ref().unwrap().key, "[].sku");
+
+    let customer = |number: u32| format!("cus_9s6X{number:04}NRiz8i3");
+    let mut exchanges: Vec<_> = (0..12)
+        .map(|it| {
+            ("POST", "/orders".to_owned(), 201, format!(r#"{{"customer":"{}"}}"#, customer(it)))
+        })
+        .collect();
+    exchanges
+        .extend((0..12).map(|it| get(format!("/customers/{}", customer(it)), "{}".to_owned())));
+    let expected = [Some(from("POST /orders", "customer"))];
+    assert_eq!(sources(&exchanges, "GET /customers/{customer_id}"), expected);
+}
+
+#[test]
+fn two_endpoints_are_not_the_source_of_each_other() {
+    let (user, order) = (
+        |number: u32| format!("5b{number:02x}1c9e-0b7d-4c1e-9f3a-2d6c8e4a1f70"),
+        |number: u32| format!("7a{number:02x}4d2b-1c8e-4f9a-8b3d-6e5f7a9c2d10"),
+    );
+    let mut exchanges = Vec::new();
+    for it in 0..15 {
+        let body = format!(r#"{{"last_order_id":"{}"}}"#, order(it));
+        exchanges.push(get(format!("/users/{}", user(it)), body));
+        let body = format!(r#"{{"user_id":"{}"}}"#, user(it));
+        exchanges.push(get(format!("/orders/{}", order(it)), body));
+    }
+    let both = ["GET /users/{user_id}", "GET /orders/{order_id}"];
+    let known = both.map(|endpoint| sources(&exchanges, endpoint)[0].is_some());
+    assert_eq!(known.iter().filter(|is_known| **is_known).count(), 1);
+}
+
+#[test]
+fn both_parameters_of_a_comparison_come_from_one_list() {
+    let user = |number: u32| format!("5b{number:02x}1c9e-0b7d-4c1e-9f3a-2d6c8e4a1f70");
+    let mut exchanges = vec![get(
+        "/users".to_owned(),
+        list_of("id", (0..16).map(|it| format!("\"{}\"", user(it)))),
+    )];
+    exchanges.extend(
+        (0..15).map(|it| {
+            get(format!("/users/{}/compare/{}", user(it), user(it + 1)), "{}".to_owned())
+        }),
+    );
+    let expected = [Some(from("GET /users", "[].id")), Some(from("GET /users", "[].id"))];
+    assert_eq!(sources(&exchanges, "GET /users/{user_id}/compare/{compare_id}"), expected);
+}
+
+#[test]
+fn one_body_does_not_decide_about_requests_that_have_none() {
+    let users = [
+        "anna", "ben", "clara", "david", "emil", "frieda", "gustav", "hanna", "ida", "jakob",
+        "karla", "lukas", "marta", "nils", "olga", "paul", "rosa", "stefan", "tilda", "ulrich",
+    ];
+    let mut exchanges: Vec<_> =
+        users.iter().map(|user| get(format!("/users/{user}"), String::new())).collect();
+    exchanges.extend((0..3).map(|_| get("/users/search".to_owned(), String::new())));
+    let without = analyzed(&exchanges, true);
+    exchanges[0].3 = r#"{"login":"anna","id":0}"#.to_owned();
+    let with = analyzed(&exchanges, true);
+    assert!(endpoints(&without).contains(&"GET /users/search"), "{:?}", endpoints(&without));
+    assert!(endpoints(&with).contains(&"GET /users/search"), "{:?}", endpoints(&with));
+}

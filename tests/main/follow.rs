@@ -94,16 +94,21 @@ fn the_program_follows_until_it_is_interrupted() {
     use std::io::{BufRead, BufReader};
     use std::process::{Command, Stdio};
 
+    // The capture is not there yet: the folder is waited at.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("dump.mitm");
-    std::fs::write(&path, flow("a", "/a")).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_api-patterns"))
         .args(["analyze", "--follow", "--interval", "0.05"])
-        .arg(&path)
+        .arg(folder.path())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut told = String::new();
+    stderr.read_line(&mut told).unwrap();
+    assert!(told.contains("no capture yet, waiting"), "{told}");
+    std::fs::write(&path, flow("a", "/a")).unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut used = || {
         let line = lines.next()?.unwrap();
@@ -118,8 +123,8 @@ fn the_program_follows_until_it_is_interrupted() {
     assert!(killed.success());
     assert_eq!(used(), Some(2), "the last line");
     assert_eq!(used(), None);
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("2 flows in"), "{stderr}");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut stderr, &mut rest).unwrap();
+    assert!(rest.contains("2 flows in"), "{rest}");
 }

@@ -357,3 +357,26 @@ fn a_list_that_damage_hides_is_found() {
         assert_eq!(report.totals.used, 5, "{head}");
     }
 }
+
+#[test]
+fn forms_of_fields_are_read_as_their_text_would_be() {
+    let request = |media_type: &str| {
+        let params = r#"[{"name": "name", "value": "A & B"}, {"name": "age", "value": "7"}]"#;
+        format!(
+            r#"{{"startedDateTime": "2026-11-22T08:00:00.000+01:00", "time": 1, "request": {{"method": "POST", "url": "https://h.example/people", "headers": [], "postData": {{"mimeType": "{media_type}", "params": {params}}}}}, "response": {{"status": 200, "headers": [], "content": {{"size": 2, "mimeType": "application/json", "text": "{{}}"}}}}}}"#
+        )
+    };
+    for media_type in ["application/x-www-form-urlencoded", "multipart/form-data; boundary=xyz"] {
+        let text = har(&vec![request(media_type); 6]);
+        let captures = Captures::from_bytes("test", text.into_bytes(), InputFormat::Har).unwrap();
+        let mut options = Options::default();
+        options.bodies = true;
+        let analysis = analyze(&captures, &options, &()).unwrap();
+        let id = &analysis.report.patterns[0].id;
+        let schema = analysis.schemas.unwrap().endpoint(id).unwrap();
+        let media_type = media_type.split(';').next().unwrap();
+        let properties = &schema["request_body"][media_type]["schema"]["properties"];
+        assert_eq!(properties["age"]["type"], "integer", "{schema}");
+        assert_eq!(properties["name"]["type"], "string", "{schema}");
+    }
+}

@@ -705,3 +705,28 @@ fn the_text_form_lists_every_endpoint_once_and_is_short() {
     let all = agent.call("get_api_patterns", json!({"detail": "summary"}));
     assert_eq!(all["structuredContent"]["totals"]["patterns"], seen.len());
 }
+
+#[test]
+fn endpoints_are_sorted_filtered_and_cut_as_by_the_program() {
+    let demo = crate::support::fixture("demo.mitm").to_str().unwrap().to_owned();
+    let mut agent = Agent::start(&[&demo]);
+    let mut ask = |arguments: Value| {
+        let answer = agent.call("get_api_patterns", arguments);
+        answer["structuredContent"]["patterns"].as_array().unwrap().clone()
+    };
+    let slowest = ask(json!({"sort": "latency", "top": 2, "detail": "summary"}));
+    assert_eq!(slowest.len(), 2);
+    assert_eq!(slowest[0]["endpoint"], "GET /v1/slow");
+    // A row has what it is sorted by, whatever the detail.
+    assert!(slowest.iter().all(|row| row["latency_ms"]["p50"].is_number()), "{slowest:?}");
+    let errors = ask(json!({"sort": "errors", "top": 1, "detail": "summary"}));
+    assert_eq!(errors[0]["status_codes"], json!({"500": 2}));
+    let found = ask(json!({"filter": "REFUNDS", "detail": "summary"}));
+    assert_eq!(found.len(), 1);
+    assert!(agent.refusal("get_api_patterns", json!({"top": 0})).contains("top must be"));
+    // The words of the program's options are taken, too.
+    let endpoint = agent.call("get_endpoint", json!({"endpoint": "GET /v1/slow"}));
+    assert_eq!(endpoint["structuredContent"]["pattern"]["endpoint"], "GET /v1/slow");
+    let found = agent.call("search_endpoints", json!({"query": "websocket"}));
+    assert_eq!(found["structuredContent"]["found"][0]["words_in"], json!(["protocol"]));
+}

@@ -50,7 +50,7 @@ impl<'a> HarEntry<'a> {
         ];
         lists.iter_mut().for_each(Vec::clear);
         let [request_headers, response_headers, query, form_fields] = lists;
-        *self = Self { query, request_headers, response_headers, form_fields, ..Self::default() };
+        *self = Self { query, request_headers, form_fields, response_headers, ..Self::default() };
     }
 
     pub(super) fn read(&mut self, json: &mut JsonReader<'a>) -> Result<(), JsonError> {

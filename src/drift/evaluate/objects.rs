@@ -179,7 +179,7 @@ impl<'v> Evaluator<'_, 'v> {
                 self.evaluate_value_at(PlaceStep::Property(name), schema, member);
             } else {
                 // A name that is itself a secret is not one that a description could have.
-                if masked::word(name.as_bytes(), 1) != masked::MASK {
+                if masked::property_name(name.as_bytes(), 1) != masked::MASK {
                     self.way.push(PlaceStep::Property(name));
                     self.record_issue(DriftRule::UndocumentedProperty, *owner, String::new);
                     self.way.pop();
