@@ -100,13 +100,37 @@ pub(super) fn query_parameters(
     let mut all: Vec<Value> =
         plain.into_iter().map(|(name, schema)| Value::Object(parameter(&name, schema))).collect();
     for (name, members) in &deep {
-        let schema = json!({ "type": "object", "properties": members });
-        let mut out = parameter(name, schema);
+        let is_always = |member: &&String| {
+            let whole = format!("{name}[{member}]");
+            object.required.contains(&whole)
+        };
+        let required: Vec<&String> = members.keys().filter(is_always).collect();
+        let mut out = parameter(name, deep_schema(members, &required));
+        out.insert("required".to_owned(), json!(!required.is_empty()));
         out.insert("style".to_owned(), json!("deepObject"));
         out.insert("explode".to_owned(), json!(true));
         all.push(Value::Object(out));
     }
     all
+}
+
+/// The schema of a deep object. Members that are numbers are the items of a list: `ids[0]=7&ids[1]=8`.
+fn deep_schema(members: &Map<String, Value>, required: &[&String]) -> Value {
+    if members.keys().all(|member| member.bytes().all(|byte| byte.is_ascii_digit())) {
+        let mut items: Vec<Value> = Vec::new();
+        for schema in members.values() {
+            if !items.contains(schema) {
+                items.push(schema.clone());
+            }
+        }
+        let item = if items.len() == 1 { items.remove(0) } else { json!({ "anyOf": items }) };
+        return json!({ "type": "object", "additionalProperties": item });
+    }
+    let mut schema = json!({ "type": "object", "properties": members });
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    schema
 }
 
 /// Adds a parameter; one that is known already accepts what either accepts.
@@ -135,6 +159,15 @@ pub(super) fn add_parameter(all: &mut Vec<Value>, new: Value) {
     {
         for (name, schema) in other {
             own.entry(name.clone()).or_insert_with(|| schema.clone());
+        }
+        let theirs = other["required"].as_array().cloned().unwrap_or_default();
+        if let Some(required) = known["schema"].get_mut("required").and_then(Value::as_array_mut) {
+            required.retain(|name| theirs.contains(name));
+        }
+        if known["schema"]["required"].as_array().is_some_and(Vec::is_empty)
+            && let Some(schema) = known["schema"].as_object_mut()
+        {
+            schema.shift_remove("required");
         }
         return;
     }

@@ -129,6 +129,24 @@ impl SecuritySchemes {
     }
 }
 
+/// The URL at which people log in and allow an application to act for them (RFC 6749, section 4.1.1): its query has
+/// `response_type` and `client_id`.
+fn authorization_url(
+    hosts: &[(&str, Vec<&Pattern>)],
+    schemas: &Schemas,
+    is_of_site: impl Fn(&str) -> bool,
+) -> Option<String> {
+    hosts.iter().filter(|(host, _)| is_of_site(host)).find_map(|(host, patterns)| {
+        let has =
+            |pattern: &Pattern, name: &str| pattern.query_params.iter().any(|known| known == name);
+        let is_login = |pattern: &&&Pattern| {
+            pattern.method == "GET" && has(pattern, "response_type") && has(pattern, "client_id")
+        };
+        let login = patterns.iter().find(is_login)?;
+        Some(format!("{}{}", server_url(host, "", patterns, schemas), login.path_pattern))
+    })
+}
+
 /// The flows of OAuth 2 that requests for tokens show: a form or an object with `grant_type`, answered with an `access_token`.
 /// The requests may have gone to another host of the site.
 pub(super) fn oauth_flows(
@@ -137,7 +155,10 @@ pub(super) fn oauth_flows(
     schemas: &Schemas,
 ) -> Option<Value> {
     let mut flows = Map::new();
-    for (other, patterns) in hosts.iter().filter(|(other, _)| site_of(other) == site_of(host)) {
+    let is_of_site = |other: &str| site_of(other) == site_of(host);
+    let authorization_url = authorization_url(hosts, schemas, is_of_site);
+    let mut refresh_url = None;
+    for (other, patterns) in hosts.iter().filter(|(other, _)| is_of_site(other)) {
         for pattern in patterns {
             let Some((graph, endpoint)) = schemas.get(&pattern.id) else { continue };
             let graph = &graph.graph;
@@ -159,14 +180,29 @@ pub(super) fn oauth_flows(
             let strings = graph.place(grant).shape.strings.as_deref();
             let kept = strings.into_iter().flat_map(|strings| strings.values.iter());
             for grant in kept {
-                let flow = match &*grant.text {
-                    "client_credentials" => "clientCredentials",
-                    "password" => "password",
+                let mut stated = json!({ "tokenUrl": url, "scopes": {} });
+                let flow = match (&*grant.text, &authorization_url) {
+                    ("client_credentials", _) => "clientCredentials",
+                    ("password", _) => "password",
+                    // Without the URL at which people log in, this flow cannot be stated.
+                    ("authorization_code", Some(at)) => {
+                        stated["authorizationUrl"] = json!(at);
+                        "authorizationCode"
+                    }
+                    ("refresh_token", at) => {
+                        refresh_url = Some(url.clone());
+                        let Some(at) = at.as_ref().filter(|_| flows.is_empty()) else { continue };
+                        stated["authorizationUrl"] = json!(at);
+                        "authorizationCode"
+                    }
                     _ => continue,
                 };
-                flows.insert(flow.to_owned(), json!({ "tokenUrl": url, "scopes": {} }));
+                flows.insert(flow.to_owned(), stated);
             }
         }
+    }
+    if let Some(url) = refresh_url {
+        flows.values_mut().for_each(|flow| flow["refreshUrl"] = json!(url));
     }
     (!flows.is_empty()).then_some(Value::Object(flows))
 }

@@ -40,8 +40,11 @@ fn at_depth(value: &Value, depth: usize) -> Value {
             let named = inner.as_object().into_iter().flatten();
             let named = named.map(|(name, inner)| (name.clone(), at_depth(inner, depth - 1)));
             out.insert(key.clone(), Value::Object(named.collect()));
-        } else if depth == 0 && matches!(&**key, "required" | "oneOf" | "then" | "if") {
-            // They are about properties that are left out.
+        } else if depth == 0
+            && (matches!(&**key, "oneOf" | "then" | "if")
+                || (key == "required" && inner.is_array()))
+        {
+            // They are about properties that are left out. Whether a body or a parameter is required stays.
         } else if inner.is_object() {
             out.insert(key.clone(), at_depth(inner, depth));
         } else {
@@ -67,5 +70,7 @@ mod tests {
         assert_eq!(cut["properties"]["a"]["x-omitted-properties"], 1);
         assert_eq!(cut["properties"]["c"]["items"]["x-omitted-properties"], 1);
         assert_eq!(outline(&schema, 60).0, json!({ "type": "object", "x-omitted-properties": 2 }));
+        let body = json!({ "required": true, "schema": schema });
+        assert_eq!(outline(&body, 90).0["required"], true);
     }
 }

@@ -120,6 +120,10 @@ fn lists_in_one_string_have_a_style() {
         let filter = find("filter");
         assert_eq!(filter["style"], "deepObject");
         assert_eq!(filter["schema"]["properties"]["kinds"], json!({ "type": "string" }));
+        assert_eq!(
+            (&filter["required"], &filter["schema"]["required"]),
+            (&json!(true), &json!(["kinds"]))
+        );
         let form = &post["requestBody"]["content"]["application/x-www-form-urlencoded"];
         let labels = json!({ "style": "pipeDelimited", "explode": false });
         assert_eq!(form["encoding"], json!({ "labels": labels }));
@@ -142,6 +146,32 @@ fn tokens_of_a_captured_request_are_oauth() {
     let flow = &api["components"]["securitySchemes"]["oauth2"]["flows"]["clientCredentials"];
     assert_eq!(flow["tokenUrl"], "https://api.example.com/oauth/token");
     assert_eq!(api["paths"]["/users/{user_id}"]["get"]["security"], json!([{ "oauth2": [] }]));
+}
+
+#[test]
+fn a_captured_login_is_the_authorization_code_flow() {
+    let request = |method: &str, url: &str, body: &str| {
+        json!({
+            "method": method, "url": url, "status": 200, "request_body": body,
+            "request_headers": [["Content-Type", "application/x-www-form-urlencoded"]],
+            "content_type": "application/json", "response_body": "{\"access_token\": \"x\", \"expires_in\": 3600}",
+        })
+    };
+    let bearer = json!([["Authorization", "Bearer abc"]]);
+    let login = "https://auth.example.com/oauth/authorize?response_type=code&client_id=a&scope=b";
+    let token = "https://auth.example.com/oauth/token";
+    let flows = [
+        flow("GET", "/users/7", 200, &bearer, &user(7)),
+        request("GET", login, ""),
+        request("POST", token, "grant_type=authorization_code&code=c&client_id=a"),
+        request("POST", token, "grant_type=refresh_token&refresh_token=r&client_id=a"),
+    ];
+    let all = described(&lines(&flows), OpenApiVersion::V3_1);
+    let (_, api) = all.iter().find(|(host, _)| host == "api.example.com").unwrap();
+    let expected = json!({ "authorizationCode": {
+        "authorizationUrl": "https://auth.example.com/oauth/authorize", "tokenUrl": token, "refreshUrl": token, "scopes": {},
+    } });
+    assert_eq!(api["components"]["securitySchemes"]["oauth2"]["flows"], expected, "{api}");
 }
 
 #[test]

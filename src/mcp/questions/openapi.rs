@@ -138,7 +138,8 @@ pub(in crate::mcp) fn openapi_answer(
         version: 1,
         host: text::shortened(host.as_bytes(), limits::MAX_SHOWN_BYTES).into_owned(),
         matched: patterns.len() as u64,
-        returned: fits as u64,
+        // Where not even one fits, nothing is said of it.
+        returned: if api.as_object().is_some_and(Map::is_empty) { 0 } else { fits as u64 },
         truncated,
         advice: if truncated { vec![messages::OPENAPI_CUT] } else { Vec::new() },
         openapi: api.as_object().cloned().unwrap_or_default(),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::openapi::merge::merger::{Merger, SCHEMAS};
 use crate::openapi::merge::tree::SourceId;
-use crate::openapi::merge::view::parts_of;
+use crate::openapi::merge::view::{kinds_at, parts_of};
 use crate::schema::emit::OBSERVED;
 
 impl<'m> Merger<'m> {
@@ -146,7 +146,7 @@ impl<'m> Merger<'m> {
         place.is_some_and(|place| self.obstacle(place, false).is_none())
     }
 
-    /// True unless a component and a node have properties and share none.
+    /// True unless a node is of another kind than an object, or a component and a node have properties and share none.
     fn is_alike(&self, own: &str, known: SourceId) -> bool {
         let Some(properties) =
             self.own_component(own).and_then(|own| own["properties"].as_object())
@@ -154,6 +154,9 @@ impl<'m> Merger<'m> {
             return true;
         };
         let parts = parts_of(self.tree, known);
+        if kinds_at(self.tree, &parts).is_some_and(|kinds| !kinds.contains("object")) {
+            return false;
+        }
         let mut names =
             parts.iter().filter_map(|part| self.tree.get(part.id, "properties")).peekable();
         names.peek().is_none()
