@@ -178,20 +178,59 @@ impl Namer<'_> {
     /// The names that an object has where it was found, by falling weight.
     fn weighted_names(&self, id: ObjectId) -> Vec<(u64, String)> {
         let object = self.graph.object(id);
+        let suffix = if self.is_envelope(id) { "Response" } else { "" };
         let weigh = |name: &str, weight: u64| {
             let noun = singular_of(name);
             let weight = if self.path_nouns.contains(&noun) { weight * 2 } else { weight };
-            (weight, pascal_case(&noun))
+            let name = pascal_case(&noun);
+            (weight, if name.is_empty() { name } else { name + suffix })
         };
+        let own_keys = self.keys_to_itself(id);
+        let is_outer = |name: &str| !own_keys.iter().any(|key| key == name);
+        let has_outer = object.names.iter().any(|(name, weight)| *weight > 0 && is_outer(name));
         let mut names: Vec<(u64, String)> = object
             .names
             .iter()
-            .filter(|(_, weight)| **weight > 0)
+            .filter(|(name, weight)| **weight > 0 && (is_outer(name) || !has_outer))
             .map(|(name, weight)| weigh(name, *weight))
             .filter(|(_, name)| !name.is_empty())
             .collect();
         names.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         names
+    }
+
+    /// True for an object of an answer that only carries the thing that was asked for: `{"ok": true, "data": {...}}`.
+    fn is_envelope(&self, id: ObjectId) -> bool {
+        /// Keys that hold the thing.
+        const HOLDERS: [&str; 5] = ["data", "result", "payload", "response", "body"];
+        /// Other keys that an envelope may have.
+        const MAX_OTHER_KEYS: usize = 6;
+
+        let object = self.graph.object(id);
+        let is_top = self
+            .contexts
+            .get(&id)
+            .is_some_and(|found| found.iter().all(|it| matches!(it, Context::Message(_))));
+        is_top
+            && !object.is_request
+            && object.fields.keys.len() <= MAX_OTHER_KEYS + 1
+            && object.keys().any(|(_, key, _, child)| {
+                HOLDERS.iter().any(|holder| holder.as_bytes() == key)
+                    && self.graph.place(child).object.is_some()
+            })
+    }
+
+    /// The keys under which an object stands in itself: they say what a part of it is, and not what it is.
+    fn keys_to_itself(&self, id: ObjectId) -> Vec<String> {
+        let leads_back = |mut place: PlaceId| {
+            while let Some(item) = self.graph.place(place).item {
+                place = item;
+            }
+            let below = self.graph.place(place).object;
+            below.is_some_and(|below| self.graph.object_root(below) == self.graph.object_root(id))
+        };
+        let keys = self.graph.object(id).keys().filter(|(_, _, _, child)| leads_back(*child));
+        keys.map(|(_, key, _, _)| String::from_utf8_lossy(key).into_owned()).collect()
     }
 
     fn best(&self, id: ObjectId) -> Option<(u64, String)> {

@@ -181,6 +181,8 @@ struct Linked<'p> {
     values: IdentifyingValues,
     /// The literals and parameters of its path.
     parts: Vec<&'p str>,
+    /// The parameters of its path: the position of the segment from 0, the noun before it, and the name in snake case.
+    path_parameters: Vec<(usize, String, String)>,
 }
 
 /// Finds the source of each path parameter.
@@ -188,8 +190,15 @@ pub(super) fn find_sources(endpoints: Vec<(u64, &Pattern, IdentifyingValues)>) -
     let linked: Vec<Linked<'_>> = endpoints
         .into_iter()
         .map(|(number, pattern, values)| {
-            let parts = parts_of(&pattern.path_pattern).collect();
-            Linked { pattern, number, values, parts }
+            let parts: Vec<&str> = parts_of(&pattern.path_pattern).collect();
+            let of_path = pattern.parameters.iter().filter_map(|parameter| {
+                let at = parameter.segment?.checked_sub(1)?;
+                let literal = last_literal(&parts[..at.min(parts.len())]);
+                let noun = literal.map_or_else(String::new, noun_of);
+                Some((at, noun, snake_case(parameter.name.as_bytes())))
+            });
+            let path_parameters = of_path.collect();
+            Linked { pattern, number, values, parts, path_parameters }
         })
         .collect();
     let (mut places, mut count) = (Places::new(), 0);
@@ -290,16 +299,9 @@ impl Linked<'_> {
     /// True if the values at a place of the answers, which identify things with this noun, are those of the path of the call.
     fn repeats_its_path(&self, field: &IdentifyingField, noun: &str) -> bool {
         let is_in_list = field.path.iter().any(|key| &**key == "[]");
-        self.pattern.parameters.iter().any(|parameter| {
-            let Some(at) = parameter.segment.and_then(|segment| segment.checked_sub(1)) else {
-                return false;
-            };
-            let Some(segment) = self.values.segments.get(at) else { return false };
-            let of_path = last_literal(&self.parts[..at.min(self.parts.len())]);
-            let of_path = of_path.map_or_else(String::new, noun_of);
-            let is_of_other_thing = !noun.is_empty()
-                && noun != of_path
-                && !snake_case(parameter.name.as_bytes()).starts_with(noun);
+        self.path_parameters.iter().any(|(at, of_path, name)| {
+            let Some(segment) = self.values.segments.get(*at) else { return false };
+            let is_of_other_thing = !noun.is_empty() && noun != of_path && !name.starts_with(noun);
             // The items of `/orders/7/items` have small numbers of their own, which are those of orders too by chance.
             if field.is_short && is_in_list && is_of_other_thing {
                 return false;
@@ -393,13 +395,15 @@ impl<'t, 'p> LinkTarget<'t, 'p> {
             return None;
         }
         let share = ratio(overlap.shared, overlap.compared);
-        let noun = noun_of_field(source, &field.path);
         // An answer to a deletion is of something that is gone, and one that only came later gave nothing to this call.
         if source.pattern.method == "DELETE"
             || source.number == self.endpoint.number
-            || source.repeats_its_path(field, &noun)
             || source.is_later_than(self.endpoint)
         {
+            return None;
+        }
+        let noun = noun_of_field(source, &field.path);
+        if source.repeats_its_path(field, &noun) {
             return None;
         }
         let is_collection = source.parts == self.before;

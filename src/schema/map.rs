@@ -136,15 +136,26 @@ impl MapEvidence {
     }
 }
 
+/// Length of the longest code: a locale with a script, `zh-Hant-TW`.
+const MAX_CODE_BYTES: usize = 10;
+
 /// True if all keys are codes of one list: of languages, countries, currencies, or locales as in `en-US`.
 fn are_codes(fields: &Fields) -> bool {
+    // Codes are short, and most objects have a longer key.
+    if fields.iter().any(|(_, key, _)| !(2..=MAX_CODE_BYTES).contains(&key.len())) {
+        return false;
+    }
     let keys: Vec<&[u8]> = fields.iter().map(|(_, key, _)| key).collect();
     let words = keys.iter().filter(|key| codes::is_word(key)).count();
     let is_locale = |key: &&[u8]| key.len() > 2 && kind_of(key) == SegmentKind::Locale;
     // Two words that are codes too, as `id` and `to`, are names.
     keys.len() > 1
         && words * 2 <= keys.len()
-        && (codes::name_of(&keys).is_some() || keys.iter().all(is_locale))
+        && if keys.iter().all(|key| key.len() <= 3) {
+            codes::name_of(&keys).is_some()
+        } else {
+            keys.iter().all(is_locale)
+        }
 }
 
 /// True for a key that could name a field of a class, or is written like one with hyphens.

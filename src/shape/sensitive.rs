@@ -155,16 +155,19 @@ pub(crate) enum NameKind {
 impl NameKind {
     /// The kind of a name; `None` if it tells nothing.
     pub(crate) fn of(name: &[u8]) -> Option<Self> {
-        let name = without_marks(&String::from_utf8_lossy(name));
-        let words = words_of(name.as_bytes());
+        let words = if name.is_ascii() {
+            words_of(name)
+        } else {
+            words_of(without_marks(&String::from_utf8_lossy(name)).as_bytes())
+        };
         let plain = words.concat();
         let one = plain.strip_suffix('s').unwrap_or(&plain);
         let ends_with =
             |ends: &[&str]| ends.iter().any(|end| plain.ends_with(end) || one.ends_with(end));
         let has = |listed: &[&str]| words.iter().any(|word| listed.contains(&&**word));
-        let last = words.last().cloned().unwrap_or_default();
+        let last = words.last().map_or("", |word| &**word);
         let two = words[words.len().saturating_sub(2)..].concat();
-        let is_last = |listed: &[&str]| listed.contains(&&*last) || listed.contains(&&*two);
+        let is_last = |listed: &[&str]| listed.contains(&last) || listed.contains(&&*two);
         if has(&ABOUT) {
             None
         } else if ends_with(&CREDENTIALS) || is_last(&CREDENTIAL_WORDS) {

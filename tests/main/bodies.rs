@@ -492,3 +492,45 @@ fn codes_of_few_letters_and_words_for_passwords_are_no_choices() {
     }
     assert!(!schema.to_string().contains("LETMEIN"));
 }
+
+/// The names of the definitions of all schemas of a capture.
+fn component_names(lines: &[Value]) -> Vec<String> {
+    let analysis = analyzed(lines);
+    let schemas = analysis.schemas.as_ref().unwrap();
+    let described = api_patterns::openapi_descriptions(
+        &analysis.report,
+        schemas,
+        &api_patterns::OpenApiOptions::default(),
+    );
+    let names = described[0].1["components"]["schemas"].as_object().cloned().unwrap_or_default();
+    names.keys().cloned().collect()
+}
+
+#[test]
+fn envelopes_and_recursive_objects_are_named_by_what_they_are() {
+    let answer = |path: &str, body: Value| {
+        json!({ "method": "GET", "url": format!("https://api.example.com{path}"), "status": 200,
+            "content_type": "application/json", "response_body": body.to_string() })
+    };
+    let mut lines = Vec::new();
+    for number in 0..12 {
+        let user = json!({ "id": number, "name": "x", "mail": "y" });
+        let envelope = |data: Value| json!({ "ok": true, "code": 0, "data": data });
+        lines.push(answer(&format!("/users/{}", 100 + number), envelope(user.clone())));
+        lines.push(answer(&format!("/users?page={number}"), envelope(json!([user]))));
+        let leaf = json!({ "op": "const", "value": number, "left": null, "right": null });
+        let tree = json!({ "op": "add", "value": 0, "left": leaf, "right": leaf });
+        lines.push(answer(
+            &format!("/rules/{}", 200 + number),
+            json!({ "id": number, "expression": tree }),
+        ));
+    }
+    let names = component_names(&lines);
+    for name in ["User", "Expression"] {
+        assert!(names.iter().any(|known| known == name), "{names:?}");
+    }
+    assert!(
+        !names.iter().any(|known| known.contains("UserListUser") || known == "Left"),
+        "{names:?}"
+    );
+}
