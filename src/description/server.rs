@@ -70,6 +70,11 @@ impl ApiServer {
         Self { host: None, base: Vec::new(), url: "/".to_owned() }
     }
 
+    /// A text that is equal for servers that lead to one place, however they are written.
+    pub(crate) fn identity(&self) -> String {
+        format!("{:?} {:?}", self.host, self.base)
+    }
+
     /// True if requests to this host belong to the server. The host is in lower case, with its port if that is not the
     /// default.
     pub(crate) fn has_host(&self, host: &str) -> bool {

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use crate::description::ApiDescription;
-use crate::description::operation::{ApiContent, ApiOperation, ParameterPlace, ParameterStyle};
+use crate::description::operation::{
+    ApiContent, ApiOperation, ApiParameter, ParameterPlace, ParameterStyle,
+};
 use crate::description::schema::SchemaId;
 use crate::description::security::SecurityScheme;
 use crate::diff::model::{ApiModel, MessagePart, ModelPlace, OperationModel};
@@ -43,9 +45,13 @@ fn with_stated_ranges(observed: &OperationModel, stated: &OperationModel) -> Ope
     };
     let media_type = |part: &MessagePart, media_type: &str| {
         let Some(known) = stated.media_types.get(part) else { return media_type.to_owned() };
+        let suffixed =
+            media_type.rsplit_once('+').map(|(_, suffix)| format!("application/{suffix}"));
+        let suffixed = suffixed.as_deref().unwrap_or(media_type);
         let range = format!("{}/*", media_type.split('/').next().unwrap_or_default());
-        let named =
-            [media_type, &range, "*/*"].into_iter().find(|known_as| known.contains_key(*known_as));
+        let named = [media_type, &range, "*/*", suffixed]
+            .into_iter()
+            .find(|known_as| known.contains_key(*known_as));
         // A message whose type is not known has the only one that there is.
         let only = known.keys().next().filter(|_| media_type.is_empty() && known.len() == 1);
         named.or(only.map(String::as_str)).unwrap_or(media_type).to_owned()
@@ -101,9 +107,9 @@ fn align_parameters(api: &ApiDescription, operation: &ApiOperation, observed: &m
                 continue;
             }
             let base = place.path.split('[').next().unwrap_or_default();
-            let is_part = |name: &str| name.split('[').next() == Some(base);
-            if let Some(parameter) = in_query().find(|one| base != place.path && is_part(&one.name))
-            {
+            let is_part =
+                |one: &&ApiParameter| one.name == base || one.name.strip_suffix("[]") == Some(base);
+            if let Some(parameter) = in_query().find(|one| base != place.path && is_part(one)) {
                 place.path.clone_from(&parameter.name);
             }
         }
@@ -133,7 +139,9 @@ fn align_bodies(
             Some(parent) => {
                 let parent = ModelPlace { path: parent.clone(), ..place.clone() };
                 found.get(&parent).cloned().flatten().and_then(|(above, schemas)| {
-                    let name = place.path[parent.path.len()..].trim_start_matches('.');
+                    let rest = place.path.get(parent.path.len()..).unwrap_or_default();
+                    let is_top = parent.path.is_empty();
+                    let name = if is_top { rest } else { rest.strip_prefix('.').unwrap_or(rest) };
                     walk.place_below(&above, &schemas, name)
                 })
             }

@@ -40,8 +40,9 @@ struct TrialCounts {
 pub(super) fn compare(before: &ApiModel, after: &ApiModel) -> Vec<ApiChange> {
     let mut changes = Vec::new();
     let (old, new) = (&before.servers, &after.servers);
-    if !old.is_empty() && !new.is_empty() && old.is_disjoint(new) {
-        let names = |of: &BTreeSet<String>| of.iter().cloned().collect::<Vec<_>>().join(", ");
+    if !old.is_empty() && !new.is_empty() && !old.keys().any(|server| new.contains_key(server)) {
+        let names =
+            |of: &BTreeMap<String, String>| of.values().cloned().collect::<Vec<_>>().join(", ");
         let mut of_servers = ApiChange::new(DiffRule::ServersChanged, &OperationModel::default());
         of_servers.detail = format!("before {}; now {}", names(old), names(new));
         changes.push(of_servers);

@@ -14,8 +14,8 @@ pub(super) struct ApiModel {
     pub(super) operations: BTreeMap<String, OperationModel>,
     /// Requests of each host, of an observed side.
     pub(super) requests: BTreeMap<String, u64>,
-    /// The URLs of the servers, of a described side.
-    pub(super) servers: BTreeSet<String>,
+    /// The URLs of the servers as they are written, of a described side, by what they lead to.
+    pub(super) servers: BTreeMap<String, String>,
     /// Endpoints of hosts that the description on the other side does not have, by host.
     pub(super) foreign: BTreeMap<String, u64>,
 }

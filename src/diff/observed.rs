@@ -191,7 +191,8 @@ fn add_place(
     add(KindSet::NULL, "null", shape.nulls);
     add(KindSet::BOOLEAN, "boolean", shape.trues + shape.falses);
     if let Some(numbers) = &shape.numbers {
-        add(KindSet::INTEGER, "integer", numbers.integers);
+        // `1.0` is an integer for JSON Schema.
+        add(KindSet::INTEGER, "integer", numbers.integers + numbers.zero_fractions);
         add(KindSet::FRACTION, "number", numbers.fractions);
     }
     add(KindSet::STRING, "string", shape.strings.as_ref().map_or(0, |strings| strings.count));

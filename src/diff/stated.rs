@@ -9,6 +9,12 @@ use crate::diff::model::{
     ApiModel, MessagePart, ModelPlace, OperationModel, PlaceModel, Presence, ValueLimit,
 };
 
+/// Schemas of one value that are joined for its limits.
+const MAX_JOINED: usize = 64;
+
+/// Patterns of the names of properties that are tried for one name. Where there are more, the name may fit one.
+const MAX_PATTERNS: usize = 32;
+
 /// Levels of a body that are compared.
 const MAX_LEVELS: usize = 12;
 
@@ -18,7 +24,7 @@ const MAX_PLACES: usize = 20_000;
 /// The model of a description.
 pub(super) fn model(api: &ApiDescription) -> ApiModel {
     let mut model = ApiModel {
-        servers: api.servers.iter().map(|server| server.url.clone()).collect(),
+        servers: api.servers.iter().map(|server| (server.identity(), server.url.clone())).collect(),
         ..ApiModel::default()
     };
     for operation in &api.operations {
@@ -129,6 +135,9 @@ impl SchemaWalk<'_> {
         if !named.is_empty() || rules().any(is_listed) {
             return SchemaBelow::Property(named, self.required(schemas).contains(name));
         }
+        if rules().map(|rules| rules.patterns.len()).sum::<usize>() > MAX_PATTERNS {
+            return SchemaBelow::Value(Vec::new());
+        }
         let others = rules().flat_map(|rules| {
             let fitting =
                 rules.patterns.iter().filter(|(pattern, _)| pattern.matches(name) != Some(false));
@@ -190,7 +199,7 @@ impl SchemaWalk<'_> {
                 kinds: kinds.unwrap_or(KindSet::ALL),
                 kind_counts: BTreeMap::new(),
                 values,
-                limits: self.limits(&applying),
+                limits: self.limits(schemas),
                 format,
                 format_counts: BTreeMap::new(),
                 source,
@@ -198,15 +207,34 @@ impl SchemaWalk<'_> {
         );
     }
 
-    /// The limits of values that schemas state, by keyword.
-    fn limits(&self, applying: &[SchemaId]) -> BTreeMap<&'static str, ValueLimit> {
-        let mut limits = BTreeMap::new();
+    /// The limits of values that schemas state themselves, by reference or in `allOf`, by keyword: the tightest of each. What
+    /// alternatives state is not a limit of all values.
+    fn limits(&self, schemas: &[SchemaId]) -> BTreeMap<&'static str, ValueLimit> {
+        let mut limits: BTreeMap<&'static str, ValueLimit> = BTreeMap::new();
+        let mut applying: Vec<SchemaId> = Vec::new();
+        // Of several schemas each may be the one that applies.
+        let mut open: Vec<SchemaId> =
+            if schemas.len() == 1 { schemas.to_vec() } else { Vec::new() };
+        while let Some(id) = open.pop() {
+            if applying.len() < MAX_JOINED && !applying.contains(&id) {
+                applying.push(id);
+                let schema = self.set.get(id);
+                open.extend(schema.reference);
+                open.extend(schema.branches.iter().flat_map(|branches| &branches.all));
+            }
+        }
         #[expect(clippy::cast_precision_loss, reason = "lengths are compared")]
         let number = |length: u64| length as f64;
         for schema in applying.iter().map(|id| self.set.get(*id)) {
             let mut add = |keyword: &'static str, limit: Option<ValueLimit>| {
-                if let Some(limit) = limit {
-                    limits.entry(keyword).or_insert(limit);
+                let Some(limit) = limit else { return };
+                let is_tighter = limits.get(keyword).is_none_or(|known| match (known, &limit) {
+                    (ValueLimit::AtLeast(known), ValueLimit::AtLeast(new)) => new > known,
+                    (ValueLimit::AtMost(known), ValueLimit::AtMost(new)) => new < known,
+                    _ => false,
+                });
+                if is_tighter {
+                    limits.insert(keyword, limit);
                 }
             };
             let least = |length: u64| (length > 0).then(|| ValueLimit::AtLeast(number(length)));

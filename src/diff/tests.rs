@@ -333,6 +333,10 @@ paths:
         &[("request-body-became-required", "error")],
     );
     check_edit(API, "/v1", "/v2", &[("servers-changed", "error")]);
+    let (one, other) =
+        (api(API), api(&API.replace("https://h.example/v1", "HTTPS://H.example:443/v1/")));
+    let sides = (DiffSide::Described(&one), DiffSide::Described(&other));
+    assert!(diff(sides.0, sides.1, &DiffOptions::default()).findings.is_empty());
     check_edit(API, "[{k: []}]", "[{k: [], o: []}]", &[("security-added", "error")]);
     // Another media type of the answer neither hides a change nor makes one.
     check_edit(API, "[id, name]", "[id]", &[("response-property-became-optional", "error")]);

@@ -351,7 +351,8 @@ impl<'v> Evaluator<'_, 'v> {
             }
             // `1.0` is an integer for JSON Schema.
             (Some(CheckedFormat::Int32), MessageValue::Number(number)) => {
-                number.fract() != 0.0 || number.abs() <= f64::from(i32::MAX)
+                number.fract() != 0.0
+                    || (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(number)
             }
             (Some(CheckedFormat::Int64), MessageValue::Number(number)) => {
                 number.fract() != 0.0 || number.abs() < MAX_INT64

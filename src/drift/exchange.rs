@@ -154,7 +154,14 @@ impl ExchangeJudge<'_> {
                 ParameterPlace::Path | ParameterPlace::Query => continue,
             };
             match sent {
-                _ if is_described_elsewhere(&parameter.name) => {}
+                // Their values are described in other places.
+                _ if parameter.location == ParameterPlace::Header
+                    && is_described_elsewhere(&parameter.name) =>
+                {
+                    if sent.is_some() {
+                        self.out.parameters.push(index);
+                    }
+                }
                 Some(text) => {
                     self.out.parameters.push(index);
                     let text = String::from_utf8_lossy(&text).into_owned();
@@ -455,8 +462,16 @@ impl ExchangeJudge<'_> {
     /// Tells of a body that is not JSON although its type says so. One that only ends too early may be cut off in the capture.
     fn judge_malformed(&mut self, place: &str, text: &[u8], content: &ApiContent) {
         self.out.unjudged_bodies += 1;
-        let error = serde_json::from_slice::<serde::de::IgnoredAny>(text).err();
-        if error.is_some_and(|error| error.is_syntax()) {
+        // Several values in one body are a stream.
+        let mut values =
+            serde_json::Deserializer::from_slice(text).into_iter::<serde::de::IgnoredAny>();
+        let error = values.next().and_then(Result::err).filter(serde_json::Error::is_syntax);
+        let is_at_end = |error: &serde_json::Error| {
+            let lines = text.split(|byte| *byte == b'\n');
+            lines.clone().count() == error.line()
+                && lines.last().is_some_and(|last| error.column() >= last.trim_ascii_end().len())
+        };
+        if error.is_some_and(|error| !is_at_end(&error)) {
             let source = content.schema.map(|schema| self.api.schemas.place(schema).clone());
             let stated = "it is not JSON".to_owned();
             self.record_exchange_issue(DriftRule::MalformedBody, place, stated, source.as_ref());

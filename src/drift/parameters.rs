@@ -212,19 +212,36 @@ fn members_of_text<'t>(
     text: &str,
     separator: char,
 ) -> MessageValue<'t> {
+    if text.trim_start().starts_with('{') {
+        return coerce_to_schema(set, Some(schema), Cow::Owned(text.to_owned()));
+    }
     let parts: Vec<&str> = text.split(separator).take(MAX_PAIRS).collect();
     let are_pairs = parts.iter().all(|part| part.contains('='));
+    // A text of another form has no names, but values.
+    if !are_pairs && parts.len() % 2 != 0 {
+        return MessageValue::Text(Cow::Owned(text.to_owned()));
+    }
     let pairs: Vec<(&str, &str)> = if are_pairs {
         parts.iter().filter_map(|part| part.split_once('=')).collect()
     } else {
         parts.chunks(2).map(|pair| (pair[0], pair.get(1).copied().unwrap_or_default())).collect()
     };
-    let members = pairs.into_iter().map(|(name, value)| {
-        let own = property(set, schema, name);
-        let value = coerce_to_schema(set, own, Cow::Owned(value.to_owned()));
-        (Cow::Owned(name.to_owned()), value)
-    });
-    MessageValue::object(members.collect())
+    let mut is_known = false;
+    let members: Vec<_> = pairs
+        .into_iter()
+        .map(|(name, value)| {
+            let own = property(set, schema, name);
+            is_known |= own.is_some_and(|own| !set.get(own).is_never);
+            let value = coerce_to_schema(set, own, Cow::Owned(value.to_owned()));
+            (Cow::Owned(name.to_owned()), value)
+        })
+        .collect();
+    // Where the schema knows no name, they are hardly names: what is not known as a name is not shown as one.
+    if is_known {
+        MessageValue::object(members)
+    } else {
+        MessageValue::Text(Cow::Owned(text.to_owned()))
+    }
 }
 
 /// A form as an object: fields that come more than once are lists.
@@ -252,8 +269,15 @@ pub(super) fn form_value<'q>(
         let value = match (is_list || values.len() > 1 || name.ends_with("[]"), values) {
             (true, values) => {
                 let item = own.and_then(|own| items(set, own));
+                // A list may be written in one text.
+                let is_one_text = values.len() == 1 && values[0].contains(',');
+                let texts: Vec<Cow<'q, str>> = if is_one_text {
+                    values[0].split(',').map(|part| Cow::Owned(part.to_owned())).collect()
+                } else {
+                    values
+                };
                 MessageValue::List(
-                    values.into_iter().map(|value| coerce_to_schema(set, item, value)).collect(),
+                    texts.into_iter().map(|text| coerce_to_schema(set, item, text)).collect(),
                 )
             }
             (false, values) => {

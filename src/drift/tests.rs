@@ -382,7 +382,7 @@ paths:
         let found = of_requests(api, &json(text));
         assert_eq!(found, [("malformed-body".to_owned(), "request body".to_owned())], "{text}");
     }
-    for text in ["{\"a\": [1, 2", "{}"] {
+    for text in ["{\"a\": [1, 2", "{}", "{\"a\": -", "{\"a\": 1.", "{\"a\": 1}\n{\"a\": 2}"] {
         assert_eq!(of_requests(api, &json(text)), [], "{text}");
     }
 }
@@ -393,4 +393,22 @@ fn descriptions_are_yaml_of_version_1_2() {
     assert_eq!(of_requests(api, &[("GET", "https://a.example/a?y=NO", None)]), []);
     let found = of_requests(api, &[("GET", "https://a.example/a?y=maybe", None)]);
     assert_eq!(found, [("outside-enum".to_owned(), "query y".to_owned())]);
+}
+
+#[test]
+fn text_that_is_no_object_gives_no_names_and_json_in_one_is_read() {
+    const API: &str = r"
+openapi: 3.1.0
+paths:
+  /a:
+    get:
+      parameters:
+        - {name: filter, in: query, explode: false, schema: {type: object, properties: {r: {type: integer}}}}
+        - {name: closed, in: query, explode: false, schema: {type: object, additionalProperties: false}}
+      responses: {'200': {description: OK}}
+";
+    let json = "https://a.example/a?filter=%7B%22r%22%3A1%7D";
+    assert_eq!(of_requests(API, &[("GET", json, None)]), []);
+    let found = of_requests(API, &[("GET", "https://a.example/a?closed=letmein,hunter", None)]);
+    assert_eq!(found, [("wrong-kind".to_owned(), "query closed".to_owned())]);
 }

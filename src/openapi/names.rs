@@ -294,6 +294,8 @@ mod tests {
             ("GET", "/getInvoice", "getInvoice"),
             ("POST", "/createInvoice", "createInvoice"),
             ("POST", "/chat.postMessage", "postMessage"),
+            ("PUT", "/gists/{gist_id}/star", "starGist"),
+            ("DELETE", "/gists/{gist_id}/star", "deleteGistStar"),
         ]);
     }
 

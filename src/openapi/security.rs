@@ -140,7 +140,11 @@ fn authorization_url(
         let has =
             |pattern: &Pattern, name: &str| pattern.query_params.iter().any(|known| known == name);
         let is_login = |pattern: &&&Pattern| {
-            pattern.method == "GET" && has(pattern, "response_type") && has(pattern, "client_id")
+            let is_url = !pattern.path_pattern.contains(['{', '[']);
+            pattern.method == "GET"
+                && is_url
+                && has(pattern, "response_type")
+                && has(pattern, "client_id")
         };
         let login = patterns.iter().find(is_login)?;
         Some(format!("{}{}", server_url(host, "", patterns, schemas), login.path_pattern))

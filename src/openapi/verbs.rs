@@ -26,7 +26,12 @@ const CALLS: &str =
 
 /// True for a verb that is an action at the end of a path.
 pub(super) fn is_action(method: &str, word: &str) -> bool {
-    is_listed(word, if method == "GET" { READS } else { ACTIONS })
+    match method {
+        "GET" => is_listed(word, READS),
+        "POST" | "PUT" | "PATCH" => is_listed(word, ACTIONS),
+        // `DELETE /issues/7/lock` unlocks.
+        _ => false,
+    }
 }
 
 /// True for a verb with which a name of a call begins, and that what follows is what it is done to. `check-runs` are runs.

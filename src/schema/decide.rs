@@ -315,7 +315,11 @@ fn tuple(items: &Items, item: &PlaceEvidence) -> Vec<&'static str> {
 }
 
 fn number(numbers: &Numbers) -> NumberSchema {
-    if numbers.fractions > 0 { NumberSchema::Number } else { NumberSchema::Integer }
+    if numbers.fractions + numbers.zero_fractions > 0 {
+        NumberSchema::Number
+    } else {
+        NumberSchema::Integer
+    }
 }
 
 /// True if the values to come are among those that were seen.

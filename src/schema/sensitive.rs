@@ -90,6 +90,9 @@ mod tests {
         check("Passwort", &["LETMEIN"], Some("credential"));
         check("base_token", &["ETH"], None);
         check("max_tokens", &["100"], None);
+        check("inputPassword", &["LETMEIN"], Some("credential"));
+        check("base_api_key", &["LETMEIN"], Some("credential"));
+        check("boarding_pass", &["LETMEIN"], None);
         check("scroll_token", &["DXF1ZXJ5"], None);
         check("passenger", &["LETMEIN"], None);
         check("bypass_code", &["LETMEIN"], None);

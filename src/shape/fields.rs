@@ -260,9 +260,9 @@ fn is_hidden(key: &[u8]) -> bool {
     is_value || key.iter().all(u8::is_ascii_digit) || is_secret_key(key, Frequency::Often)
 }
 
-/// Returns `true` for a key that looks like a secret. Of a name with numbers the letters are judged.
+/// Returns `true` for a key that looks like a secret. Of a name with numbers that was seen often the letters are judged.
 pub(crate) fn is_secret_key(key: &[u8], seen: Frequency) -> bool {
-    match letters_of_numbered_name(key) {
+    match letters_of_numbered_name(key).filter(|_| seen == Frequency::Often) {
         Some(letters) => looks_secret_again(&letters, seen),
         None => looks_secret_again(key, seen),
     }
@@ -277,25 +277,39 @@ pub(crate) fn is_numbered_name(key: &[u8]) -> bool {
 /// or letters and digits in turn.
 fn letters_of_numbered_name(key: &[u8]) -> Option<Vec<u8>> {
     const MAX_NAME_BYTES: usize = 24;
-    const MAX_DIGITS: usize = 6;
-    const MAX_DIGITS_IN_ONE: usize = 4;
 
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     if key.len() > MAX_NAME_BYTES || !key.iter().all(is_name) {
         return None;
     }
-    let numbers = || key.split(|byte| !byte.is_ascii_digit()).filter(|digits| !digits.is_empty());
-    let digits: usize = numbers().map(<[u8]>::len).sum();
-    // A part has one number, or is of the form of `48x48`.
-    let has_one_number = |part: &[u8]| {
-        let mut runs = part.split(|byte| !byte.is_ascii_digit()).filter(|run| !run.is_empty());
-        let is_size =
-            part.split(|byte| *byte == b'x').all(|side| side.iter().all(u8::is_ascii_digit));
-        is_size || runs.nth(1).is_none()
+    let is_standard = key.get(..3).is_some_and(|head| head.eq_ignore_ascii_case(b"iso"));
+    let fits_part = |part: &[u8]| {
+        let digits = part.iter().filter(|byte| byte.is_ascii_digit()).count();
+        let letters = part.len() - digits;
+        let runs = part.split(|byte| !byte.is_ascii_digit()).filter(|run| !run.is_empty()).count();
+        let stands_at_end = part.first().is_some_and(u8::is_ascii_digit)
+            != part.last().is_some_and(u8::is_ascii_digit);
+        let is_year = digits == 4 && (part.starts_with(b"19") || part.starts_with(b"20"));
+        let is_size = part.split(|byte| *byte == b'x').count() == 2
+            && part.iter().all(|byte| byte.is_ascii_digit() || *byte == b'x');
+        match (letters, digits) {
+            (_, 0) => true,
+            (0, _) => digits <= 2 || is_year || (is_standard && digits <= 4),
+            _ if is_size => digits <= 8,
+            // The longer a number, the shorter the word that it belongs to: `float32`, `hs256`, `iso4217`.
+            _ => {
+                runs == 1
+                    && stands_at_end
+                    && match digits {
+                        1 | 2 => letters <= 8,
+                        3 => letters <= 5,
+                        4 => letters <= 3,
+                        _ => false,
+                    }
+            }
+        }
     };
-    let fits = (1..=MAX_DIGITS).contains(&digits)
-        && key.split(|byte| *byte == b'_').all(has_one_number)
-        && numbers().all(|number| number.len() <= MAX_DIGITS_IN_ONE);
+    let fits = key.iter().any(u8::is_ascii_digit) && key.split(|byte| *byte == b'_').all(fits_part);
     let letters: Vec<u8> = key.iter().filter(|byte| !byte.is_ascii_digit()).copied().collect();
     (fits && letters.iter().any(u8::is_ascii_alphabetic)).then_some(letters)
 }

@@ -9,8 +9,10 @@ use crate::sketch::{HeapSize, Merge};
 pub(crate) struct Numbers {
     /// Numbers without a fraction.
     pub(crate) integers: u64,
-    /// Numbers that are written with a fraction, also one of zero: servers write `1.0` where `1.5` may come.
+    /// Numbers with a fraction that is not zero.
     pub(crate) fractions: u64,
+    /// Numbers with a fraction of zero: servers write `1.0` where `1.5` may come.
+    pub(crate) zero_fractions: u64,
     /// Integers beyond 32 bits.
     pub(crate) wide: u64,
     /// Order-preserving keys of the smallest and the largest number: see [`order_key`].
@@ -20,7 +22,14 @@ pub(crate) struct Numbers {
 
 impl Default for Numbers {
     fn default() -> Self {
-        Self { integers: 0, fractions: 0, wide: 0, least: i64::MAX, most: i64::MIN }
+        Self {
+            integers: 0,
+            fractions: 0,
+            zero_fractions: 0,
+            wide: 0,
+            least: i64::MAX,
+            most: i64::MIN,
+        }
     }
 }
 
@@ -37,12 +46,12 @@ fn of_key(key: i64) -> f64 {
 
 impl Numbers {
     pub(crate) fn count(&self) -> u64 {
-        self.integers + self.fractions
+        self.integers + self.fractions + self.zero_fractions
     }
 
     /// The largest counter.
     pub(crate) fn largest_count(&self) -> u64 {
-        self.integers.max(self.fractions).max(self.wide)
+        self.integers.max(self.fractions).max(self.zero_fractions).max(self.wide)
     }
 
     /// The smallest and the largest number; `None` if there are none.
@@ -55,6 +64,8 @@ impl Numbers {
         if is_written_whole && number.fract() == 0.0 {
             self.integers += 1;
             self.wide += u64::from(number.abs() > f64::from(i32::MAX));
+        } else if number.fract() == 0.0 {
+            self.zero_fractions += 1;
         } else {
             self.fractions += 1;
         }
@@ -68,6 +79,7 @@ impl Merge for Numbers {
     fn merge(&mut self, other: Self) {
         self.integers += other.integers;
         self.fractions += other.fractions;
+        self.zero_fractions += other.zero_fractions;
         self.wide += other.wide;
         self.least = self.least.min(other.least);
         self.most = self.most.max(other.most);

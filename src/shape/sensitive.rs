@@ -28,13 +28,10 @@ const CREDENTIALS: [&str; 17] = [
 ];
 
 /// Last words of names whose values are credentials, with the words for a password in twenty languages.
-const CREDENTIAL_WORDS: [&str; 37] = [
+const CREDENTIAL_WORDS: [&str; 33] = [
     "adgangskode",
-    "bearer",
-    "clave",
     "contrasena",
     "contrasenya",
-    "cookie",
     "csc",
     "cvc",
     "cvv",
@@ -50,7 +47,6 @@ const CREDENTIAL_WORDS: [&str; 37] = [
     "motdepasse",
     "otp",
     "parola",
-    "parole",
     "pass",
     "passcode",
     "passord",
@@ -67,6 +63,10 @@ const CREDENTIAL_WORDS: [&str; 37] = [
     "wachtwoord",
     "zaporka",
 ];
+
+/// Words beside `pass` of names of tickets.
+const PASSES: [&str; 10] =
+    ["boarding", "bus", "by", "day", "hall", "rail", "season", "ski", "train", "travel"];
 
 /// Words beside `token` of names of positions in a list.
 const POSITIONS: [&str; 13] = [
@@ -171,7 +171,10 @@ impl NameKind {
         if has(&ABOUT) {
             None
         } else if ends_with(&CREDENTIALS) || is_last(&CREDENTIAL_WORDS) {
-            (!has(&POSITIONS) && !has(&SYMBOLS)).then_some(Self::Credential)
+            let is_token = matches!(last, "token" | "tokens");
+            let is_other_token = is_token && (has(&POSITIONS) || has(&SYMBOLS));
+            let is_ticket = last == "pass" && has(&PASSES);
+            (!is_other_token && !is_ticket).then_some(Self::Credential)
         } else if ends_with(&PARTS_OF_NAMES) {
             Some(Self::PersonName)
         } else {

@@ -363,7 +363,7 @@ fn forms_of_fields_are_read_as_their_text_would_be() {
     let request = |media_type: &str| {
         let params = r#"[{"name": "name", "value": "A & B"}, {"name": "age", "value": "7"}]"#;
         format!(
-            r#"{{"startedDateTime": "2026-11-22T08:00:00.000+01:00", "time": 1, "request": {{"method": "POST", "url": "https://h.example/people", "headers": [], "postData": {{"mimeType": "{media_type}", "params": {params}}}}}, "response": {{"status": 200, "headers": [], "content": {{"size": 2, "mimeType": "application/json", "text": "{{}}"}}}}}}"#
+            r#"{{"startedDateTime": "2026-11-22T08:00:00.000+01:00", "time": 1, "request": {{"method": "POST", "url": "https://h.example/people", "headers": [{{"name": "X-Key", "value": "1"}}], "postData": {{"mimeType": "{media_type}", "params": {params}}}}}, "response": {{"status": 200, "headers": [], "content": {{"size": 2, "mimeType": "application/json", "text": "{{}}"}}}}}}"#
         )
     };
     for media_type in ["application/x-www-form-urlencoded", "multipart/form-data; boundary=xyz"] {

@@ -103,6 +103,8 @@ impl<'a> HarEntry<'a> {
         })?;
         let is_type = |(name, _): &OwnedHeader<'_>| name.eq_ignore_ascii_case(b"content-type");
         if let Some(media_type) = media_type.filter(|media_type| !media_type.is_empty())
+            // Where no header was recorded, that one was sent would say that the others were not.
+            && !self.request_headers.is_empty()
             && !self.request_headers.iter().any(is_type)
         {
             let name = Cow::Borrowed(&b"content-type"[..]);
