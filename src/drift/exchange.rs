@@ -158,9 +158,7 @@ impl ExchangeJudge<'_> {
                 _ if parameter.location == ParameterPlace::Header
                     && is_described_elsewhere(&parameter.name) =>
                 {
-                    if sent.is_some() {
-                        self.out.parameters.push(index);
-                    }
+                    self.out.parameters.extend(sent.is_some().then_some(index));
                 }
                 Some(text) => {
                     self.out.parameters.push(index);
@@ -467,9 +465,10 @@ impl ExchangeJudge<'_> {
             serde_json::Deserializer::from_slice(text).into_iter::<serde::de::IgnoredAny>();
         let error = values.next().and_then(Result::err).filter(serde_json::Error::is_syntax);
         let is_at_end = |error: &serde_json::Error| {
-            let lines = text.split(|byte| *byte == b'\n');
-            lines.clone().count() == error.line()
-                && lines.last().is_some_and(|last| error.column() >= last.trim_ascii_end().len())
+            let is_break = |byte: &u8| *byte == b'\n';
+            let last = text.rsplit(is_break).next().unwrap_or_default();
+            text.split(is_break).count() == error.line()
+                && error.column() >= last.trim_ascii_end().len()
         };
         if error.is_some_and(|error| !is_at_end(&error)) {
             let source = content.schema.map(|schema| self.api.schemas.place(schema).clone());
