@@ -218,7 +218,7 @@ fn members_of_text<'t>(
     let parts: Vec<&str> = text.split(separator).take(MAX_PAIRS).collect();
     let are_pairs = parts.iter().all(|part| part.contains('='));
     // A text of another form has no names, but values.
-    if !are_pairs && parts.len() % 2 != 0 {
+    if !are_pairs && !parts.len().is_multiple_of(2) {
         return MessageValue::Text(Cow::Owned(text.to_owned()));
     }
     let pairs: Vec<(&str, &str)> = if are_pairs {
