@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use crate::flow::record_id::is_record_id;
 use crate::flow::text;
 use crate::report::OTHER_HOSTS;
+#[cfg(feature = "descriptions")]
 use crate::shape::fields::is_secret_key;
 use crate::template::secret::{Frequency, looks_secret};
 use crate::template::segment::{SegmentKind, kind_of};
@@ -136,6 +137,7 @@ pub(crate) fn word(bytes: &[u8], requests: u64) -> Cow<'_, str> {
 }
 
 /// Displays the key of an object in a body. `requests` is the number of objects that had it.
+#[cfg(feature = "descriptions")]
 pub(crate) fn property_name(bytes: &[u8], requests: u64) -> Cow<'_, str> {
     if is_secret_key(bytes, Frequency::times(requests)) {
         Cow::Borrowed(MASK)
