@@ -298,7 +298,7 @@ fn both_parameters_of_a_comparison_come_from_one_list() {
 fn one_body_does_not_decide_about_requests_that_have_none() {
     let users = [
         "anna", "ben", "clara", "david", "emil", "frieda", "gustav", "hanna", "ida", "jakob",
-        "karla", "lukas", "marta", "nils", "olga", "paul", "rosa", "stefan", "tilda", "ulrich",
+        "karla", "lukas", "marta", "nils", "olga", "paul", "rosa", "stefan", "theresa", "ulrich",
     ];
     let mut exchanges: Vec<_> =
         users.iter().map(|user| get(format!("/users/{user}"), String::new())).collect();
