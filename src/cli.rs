@@ -179,7 +179,7 @@ fn select(analysis: &mut Analysis, arguments: &EndpointSelection) {
     };
     let top = arguments.top.map(|top| top as usize);
     if arguments.sort.is_some() || top.is_some() || selection != Selection::default() {
-        let order = arguments.sort.map(Into::into).unwrap_or_default();
+        let order = arguments.sort.unwrap_or_default();
         analysis.report.select(&selection, order, top);
     }
 }

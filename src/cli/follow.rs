@@ -104,7 +104,7 @@ pub(super) fn await_capture(
     Ok(None)
 }
 
-/// The only file with content in a folder; `None` while there is none. Hidden files are not captures.
+/// Finds the capture in a folder: its only file, of those that are neither empty nor hidden. Returns `None` if there is no file yet.
 fn only_file_of(folder: &Path) -> Result<Option<PathBuf>, Error> {
     let name = folder.display().to_string();
     let entries = std::fs::read_dir(folder).map_err(|error| Error::io(&name, "read", error))?;

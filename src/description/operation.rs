@@ -109,6 +109,26 @@ pub(crate) struct ApiContent {
     pub(crate) schema: Option<SchemaId>,
 }
 
+/// The stated media type or range that a message of a media type belongs to: the type itself before ranges, and these before its
+/// relatives. A message without a type belongs to the range of all types, or else to the first.
+pub(crate) fn stated_media_type<'s>(
+    mut stated: impl Iterator<Item = &'s str> + Clone,
+    media_type: &str,
+) -> Option<&'s str> {
+    let mut find = |wanted: &str| stated.clone().find(|known| *known == wanted);
+    if media_type.is_empty() {
+        return find("*/*").or_else(|| stated.next());
+    }
+    let range = format!("{}/*", media_type.split('/').next().unwrap_or_default());
+    let exact = [media_type, &range, "*/*"].into_iter().find_map(&mut find);
+    // `application/vnd.example+json` is JSON for who describes `application/json` ...
+    let suffix = media_type.rsplit_once('+').map(|(_, suffix)| format!("application/{suffix}"));
+    // ... and the other way round.
+    let plain = media_type.strip_prefix("application/");
+    let ends_so = |known: &&str| known.rsplit_once('+').is_some_and(|(_, end)| Some(end) == plain);
+    exact.or_else(|| find(&suffix?)).or_else(|| stated.find(ends_so))
+}
+
 /// The statuses that an answer is stated for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum StatusRange {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::description::ApiDescription;
 use crate::description::operation::{
-    ApiContent, ApiOperation, ApiParameter, ParameterPlace, ParameterStyle,
+    ApiContent, ApiOperation, ApiParameter, ParameterPlace, ParameterStyle, stated_media_type,
 };
 use crate::description::schema::SchemaId;
 use crate::description::security::SecurityScheme;
@@ -45,16 +45,8 @@ fn with_stated_ranges(observed: &OperationModel, stated: &OperationModel) -> Ope
     };
     let media_type = |part: &MessagePart, media_type: &str| {
         let Some(known) = stated.media_types.get(part) else { return media_type.to_owned() };
-        let suffixed =
-            media_type.rsplit_once('+').map(|(_, suffix)| format!("application/{suffix}"));
-        let suffixed = suffixed.as_deref().unwrap_or(media_type);
-        let range = format!("{}/*", media_type.split('/').next().unwrap_or_default());
-        let named = [media_type, &range, "*/*", suffixed]
-            .into_iter()
-            .find(|known_as| known.contains_key(*known_as));
-        // A message whose type is not known has the only one that there is.
-        let only = known.keys().next().filter(|_| media_type.is_empty() && known.len() == 1);
-        named.or(only.map(String::as_str)).unwrap_or(media_type).to_owned()
+        let named = stated_media_type(known.keys().map(String::as_str), media_type);
+        named.unwrap_or(media_type).to_owned()
     };
     let mut copy = OperationModel {
         name: observed.name.clone(),
@@ -128,7 +120,7 @@ fn align_bodies(
     // By observed place: the place of the description, and its schemas; `None` if it has no such place.
     let mut found: BTreeMap<ModelPlace, Option<(ModelPlace, Vec<SchemaId>)>> = BTreeMap::new();
     let places = std::mem::take(&mut observed.places);
-    for (place, known) in places {
+    for (place, mut known) in places {
         let aligned = match &known.parent {
             None if place.part.is_parameter() => None,
             None => {
@@ -146,7 +138,6 @@ fn align_bodies(
                 })
             }
         };
-        let mut known = known;
         let at = match &aligned {
             Some((at, _)) => {
                 if let Some(stated) = walk.parent_of(at) {
@@ -181,24 +172,17 @@ impl SchemaWalk<'_> {
         schemas: &[SchemaId],
         name: &str,
     ) -> Option<(ModelPlace, Vec<SchemaId>)> {
-        let (path, schemas, is_required) = match self.below(schemas, name) {
-            SchemaBelow::Item(schemas) => (format!("{}[]", above.path), schemas, true),
+        let (place, schemas, is_required) = match self.below(schemas, name) {
+            SchemaBelow::Item(schemas) => (above.items(), schemas, true),
             SchemaBelow::Property(schemas, is_required) => {
-                (joined(&above.path, name), schemas, is_required)
+                (above.member(name), schemas, is_required)
             }
-            SchemaBelow::Value(schemas) => (joined(&above.path, "*"), schemas, false),
+            SchemaBelow::Value(schemas) => (above.member("*"), schemas, false),
             SchemaBelow::Undescribed => return None,
         };
-        let place = ModelPlace { path, ..above.clone() };
         if !self.has(&place) {
             self.add(&place, Some(&above.path), is_required, &schemas);
         }
         Some((place, schemas))
     }
-}
-
-/// The path of a member.
-fn joined(path: &str, name: &str) -> String {
-    let separator = if path.is_empty() { "" } else { "." };
-    format!("{path}{separator}{name}")
 }

@@ -85,6 +85,19 @@ pub(super) struct ModelPlace {
     pub(super) path: String,
 }
 
+impl ModelPlace {
+    /// The place of a member of an object here.
+    pub(super) fn member(&self, name: &str) -> Self {
+        let separator = if self.path.is_empty() { "" } else { "." };
+        Self { path: format!("{}{separator}{name}", self.path), ..self.clone() }
+    }
+
+    /// The place of the items of a list here.
+    pub(super) fn items(&self) -> Self {
+        Self { path: format!("{}[]", self.path), ..self.clone() }
+    }
+}
+
 /// The values at one place of an endpoint: how often they are there, and their kinds and formats.
 #[derive(Clone, Debug)]
 pub(super) struct PlaceModel {

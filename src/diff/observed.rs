@@ -56,7 +56,7 @@ pub(super) fn model(
     (model, unassigned)
 }
 
-/// The key of an endpoint, and its name; `None` if its host is none of the description.
+/// The key by which an endpoint is compared, and its name; `None` if no server of the description has its host.
 fn key_of(pattern: &Pattern, described: Option<&ApiDescription>) -> Option<(String, String)> {
     let found = described
         .map(|api| (api, match_flow(api, &pattern.host, &pattern.method, &pattern.path_pattern)));
@@ -144,7 +144,7 @@ fn walk(
         return;
     }
     if let Some(items) = &shape.items {
-        let below = ModelPlace { path: format!("{}[]", place.path), ..place.clone() };
+        let below = place.items();
         let seen = items.item.seen();
         let presence =
             Presence::Seen { present: seen, of: seen, messages: messages.min(items.count) };
@@ -163,9 +163,7 @@ fn walk(
         if name == masked::MASK {
             continue;
         }
-        let separator = if place.path.is_empty() { "" } else { "." };
-        let path = format!("{}{separator}{name}", place.path);
-        let below = ModelPlace { path, ..place.clone() };
+        let below = place.member(&name);
         let messages = messages.min(fields.count);
         let presence = Presence::Seen { present: field.present, of: fields.count, messages };
         walk(operation, &below, Some(&place.path), presence, &field.shape, level + 1, is_text);

@@ -317,13 +317,11 @@ impl SchemaWalk<'_> {
         }
         let required = self.required(schemas);
         for (name, schemas) in properties {
-            let separator = if place.path.is_empty() { "" } else { "." };
-            let path = format!("{}{separator}{name}", place.path);
-            let below = ModelPlace { path, ..place.clone() };
+            let below = place.member(name);
             self.walk(&below, Some(&place.path), required.contains(name), &schemas, level + 1);
         }
         if !items.is_empty() {
-            let below = ModelPlace { path: format!("{}[]", place.path), ..place.clone() };
+            let below = place.items();
             self.walk(&below, Some(&place.path), true, &items, level + 1);
         }
         self.open.truncate(depth);

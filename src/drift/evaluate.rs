@@ -8,10 +8,8 @@ use crate::description::pattern::PatternRule;
 use crate::description::schema::{ListRules, NumberRules, SchemaId, SchemaSet, TextRules};
 use crate::drift::rule::DriftRule;
 use crate::drift::value::MessageValue;
+use crate::math::TWO_TO_63;
 use crate::report::masked;
-
-/// From here on numbers are not integers of 64 bits: 2 to the power of 63.
-const MAX_INT64: f64 = 9_223_372_036_854_775_808.0;
 
 /// Maximum number of problems reported for one value.
 const MAX_ISSUES: usize = 64;
@@ -355,7 +353,7 @@ impl<'v> Evaluator<'_, 'v> {
                     || (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(number)
             }
             (Some(CheckedFormat::Int64), MessageValue::Number(number)) => {
-                number.fract() != 0.0 || number.abs() < MAX_INT64
+                number.fract() != 0.0 || number.abs() < TWO_TO_63
             }
             _ => true,
         };

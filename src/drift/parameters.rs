@@ -269,8 +269,10 @@ pub(super) fn form_value<'q>(
         let value = match (is_list || values.len() > 1 || name.ends_with("[]"), values) {
             (true, values) => {
                 let item = own.and_then(|own| items(set, own));
-                // A list may be written in one text.
-                let is_one_text = values.len() == 1 && values[0].contains(',');
+                // A list may be written in one text, if its items have no commas.
+                let is_of_text =
+                    item.is_none_or(|item| set.kinds(item).intersects(KindSet::STRING));
+                let is_one_text = !is_of_text && values.len() == 1 && values[0].contains(',');
                 let texts: Vec<Cow<'q, str>> = if is_one_text {
                     values[0].split(',').map(|part| Cow::Owned(part.to_owned())).collect()
                 } else {

@@ -341,11 +341,12 @@ paths:
       parameters:
         - {name: name, in: formData, type: string, required: true}
         - {name: age, in: formData, type: integer}
+        - {name: ids, in: formData, type: array, items: {type: integer}}
       responses: {200: {description: OK}}
 ";
     let form = |text| Some(("application/x-www-form-urlencoded", text));
     let url = "https://a.example/f";
-    assert_eq!(of_requests(API, &[("POST", url, form("name=x&age=7"))]), []);
+    assert_eq!(of_requests(API, &[("POST", url, form("name=x&age=7&ids=1,2"))]), []);
     let found = of_requests(API, &[("POST", url, form("age=x&other=1"))]);
     let rules: Vec<&str> = found.iter().map(|(rule, _)| &**rule).collect();
     assert_eq!(rules, ["missing-required", "wrong-kind", "undocumented-property"]);

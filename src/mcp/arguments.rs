@@ -39,8 +39,9 @@ pub(super) struct PatternsArguments {
     pub(super) only: ClassSelector,
     /// Only endpoints with this text in their method, host or path, ignoring case.
     pub(super) filter: String,
-    /// Which endpoints come first. Rows have what they are sorted by.
-    pub(super) sort: SortSelector,
+    /// Which endpoints come first. Rows have what they are sorted by. With requests, those of the captured application stand before
+    /// third parties, and calls of an API before pages and assets.
+    pub(super) sort: EndpointOrder,
     /// Only the first N endpoints in that order. Default: all.
     #[schemars(with = "u64", range(min = 1))]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,7 +67,7 @@ impl Default for PatternsArguments {
             min_count: 0,
             only: ClassSelector::All,
             filter: String::new(),
-            sort: SortSelector::Requests,
+            sort: EndpointOrder::Requests,
             top: None,
             detail: Detail::Standard,
             format: AnswerFormat::Json,
@@ -118,39 +119,6 @@ impl ClassSelector {
             Self::Page => Some(EndpointClass::Page),
             Self::Asset => Some(EndpointClass::Asset),
             Self::Other => Some(EndpointClass::Other),
-        }
-    }
-}
-
-/// An order of endpoints.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[schemars(inline)]
-pub(super) enum SortSelector {
-    /// Of the captured application before third parties, calls of an API before pages and assets, the most-used first.
-    #[default]
-    Requests,
-    /// By path, then by method.
-    Path,
-    /// Most answers with 4xx, 5xx or none first.
-    Errors,
-    /// Slowest median first.
-    Latency,
-    /// Largest median of the response first.
-    Size,
-    /// Last seen first.
-    Recent,
-}
-
-impl SortSelector {
-    pub(super) fn order(self) -> EndpointOrder {
-        match self {
-            Self::Requests => EndpointOrder::Requests,
-            Self::Path => EndpointOrder::Path,
-            Self::Errors => EndpointOrder::Errors,
-            Self::Latency => EndpointOrder::Latency,
-            Self::Size => EndpointOrder::Size,
-            Self::Recent => EndpointOrder::Recent,
         }
     }
 }
@@ -376,7 +344,7 @@ impl PatternsArguments {
         selection: &Selection,
         patterns: &'r [Pattern],
     ) -> Vec<&'r Pattern> {
-        let mut selected = selection.ordered(patterns, self.sort.order());
+        let mut selected = selection.ordered(patterns, self.sort);
         let top = self.top.and_then(|top| usize::try_from(top).ok());
         selected.truncate(top.unwrap_or(usize::MAX));
         selected

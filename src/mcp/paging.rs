@@ -128,8 +128,7 @@ fn rows_within(
     let mut used = 0;
     let mut host_above = None;
     for pattern in patterns {
-        let row =
-            EndpointRow::new(pattern, detail, false).with_sort_key(pattern, arguments.sort.order());
+        let row = EndpointRow::new(pattern, detail, false).with_sort_key(pattern, arguments.sort);
         let row = row.without_repetition(pattern, detail, names, host_above);
         host_above = Some(&*pattern.host);
         let bytes = bytes_of(&row) + 1;

@@ -22,9 +22,9 @@ pub(super) fn merge_equal_components(
         }
         let mut kept = Map::new();
         for (name, mut schema) in std::mem::take(definitions) {
-            let is_kept_as = replaced.get(&name).unwrap_or(&name).clone();
+            let kept_name = replaced.get(&name).unwrap_or(&name).clone();
             rewrite(&mut schema, &replaced);
-            kept.entry(is_kept_as).or_insert(schema);
+            kept.entry(kept_name).or_insert(schema);
         }
         kept.sort_keys();
         *definitions = kept;
@@ -32,7 +32,7 @@ pub(super) fn merge_equal_components(
     }
 }
 
-/// The names that components get which are equal to others, and those whose noun alone has become free.
+/// New names by old ones: of equal components with one noun one name stays, the noun alone if it is free.
 fn replacements(definitions: &Map<String, Value>) -> BTreeMap<String, String> {
     let mut equal: BTreeMap<(String, &str), Vec<&str>> = BTreeMap::new();
     for (name, schema) in definitions {

@@ -23,8 +23,15 @@ pub(crate) struct Selection {
     pub(crate) text: Option<String>,
 }
 
-/// An order of the endpoints of a host.
+/// An order of the endpoints of a host. The program and the server take it by these names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[cfg_attr(
+    feature = "mcp",
+    derive(schemars::JsonSchema, serde::Deserialize, serde::Serialize),
+    serde(rename_all = "lowercase"),
+    schemars(inline)
+)]
 pub(crate) enum EndpointOrder {
     /// Most requests first.
     #[default]

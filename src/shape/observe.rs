@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::limits;
+use crate::math::TWO_TO_63;
 use crate::shape::fields::{FieldIndex, FieldTraits, Fields};
 use crate::shape::items::{Items, KindBit, MAX_POSITIONS};
 use crate::shape::samples::value_hash;
@@ -152,9 +153,6 @@ fn is_written_as_id(text: &[u8]) -> bool {
     }
 }
 
-/// From here on whole numbers are read as floating-point numbers: 2 to the power of 63.
-const MAX_WHOLE: f64 = 9_223_372_036_854_775_808.0;
-
 /// The longest value that is sampled, in bytes.
 const MAX_SAMPLED_BYTES: usize = 64;
 
@@ -252,7 +250,7 @@ impl<'de> Visitor<'de> for ShapeSeed<'_, '_> {
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<KindBit, E> {
         // Whole numbers beyond 64 bits come here too.
-        Ok(self.number(number, number.abs() >= MAX_WHOLE))
+        Ok(self.number(number, number.abs() >= TWO_TO_63))
     }
 
     fn visit_str<E: Error>(mut self, text: &str) -> Result<KindBit, E> {

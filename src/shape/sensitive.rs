@@ -27,7 +27,7 @@ const CREDENTIALS: [&str; 17] = [
     "xhubsignature",
 ];
 
-/// Last words of names whose values are credentials, with the words for a password in twenty languages.
+/// Last words of names whose values are credentials, with words for a password in other languages of Europe and in Vietnamese.
 const CREDENTIAL_WORDS: [&str; 33] = [
     "adgangskode",
     "contrasena",

@@ -145,7 +145,7 @@ pub(in crate::cli) struct OverviewArguments {
 pub(in crate::cli) struct EndpointSelection {
     /// Order of the endpoints of each host [default: requests]
     #[arg(long, value_enum, value_name = "KEY")]
-    pub(in crate::cli) sort: Option<SortArgument>,
+    pub(in crate::cli) sort: Option<EndpointOrder>,
 
     /// Only the first N endpoints in that order, over all hosts
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -166,36 +166,6 @@ pub(in crate::cli) struct EndpointSelection {
     /// Only paths that begin with these whole segments, as in /api/v1/users; a {parameter} stands for any segment
     #[arg(long, value_name = "PATH")]
     pub(in crate::cli) path_prefix: Option<String>,
-}
-
-/// The order of endpoints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum SortArgument {
-    /// Most requests first
-    Requests,
-    /// By path, then by method
-    Path,
-    /// Most answers with 4xx, 5xx or none first
-    Errors,
-    /// Slowest median first
-    Latency,
-    /// Largest median of the response first
-    Size,
-    /// Last seen first
-    Recent,
-}
-
-impl From<SortArgument> for EndpointOrder {
-    fn from(sort: SortArgument) -> Self {
-        match sort {
-            SortArgument::Requests => Self::Requests,
-            SortArgument::Path => Self::Path,
-            SortArgument::Errors => Self::Errors,
-            SortArgument::Latency => Self::Latency,
-            SortArgument::Size => Self::Size,
-            SortArgument::Recent => Self::Recent,
-        }
-    }
 }
 
 /// A class of endpoints.
