@@ -23,7 +23,9 @@ use crate::report::Report;
 
 pub use crate::report::overview::OverviewOptions;
 pub use csv::Csv;
-pub use exchange::{ExchangeCurl, ExchangeHar, ExchangeJson, ExchangeOutput, ExchangeText};
+pub use exchange::{
+    ExchangeCurl, ExchangeDump, ExchangeHar, ExchangeJson, ExchangeOutput, ExchangeText,
+};
 pub use explanation::{ExplanationJson, ExplanationOutput, ExplanationText};
 #[cfg(feature = "descriptions")]
 pub use findings::{

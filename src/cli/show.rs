@@ -14,7 +14,8 @@ use crate::engine::{self, ExchangeQuery, Options};
 use crate::error::Error;
 use crate::flow::text;
 use crate::output::{
-    ExchangeCurl, ExchangeHar, ExchangeJson, ExchangeOutput, ExchangeText, format_count,
+    ExchangeCurl, ExchangeDump, ExchangeHar, ExchangeJson, ExchangeOutput, ExchangeText,
+    format_count,
 };
 use crate::report::exchange::Secrets;
 
@@ -28,17 +29,15 @@ pub(super) fn show(arguments: &ShowArguments) -> Result<Exit, Failure> {
     if let Some(output) = &arguments.write {
         refuse_captures("--write", output, &paths)?;
         let is_dump = output.extension().is_some_and(|ending| ending == "mitm");
-        if is_dump && !arguments.reveal {
-            let what = "--write to a dump copies records as they are, with all secrets in them; add --reveal to do that, or write \
-                        a HAR, in which they are masked";
-            return Err(Error::usage(what).into());
-        }
-        let count = if is_dump {
+        // Records of dumps can be copied whole; what is masked, or comes from elsewhere, is written anew.
+        let copies = is_dump && arguments.reveal && captures.first_other_than_dump().is_none();
+        let count = if copies {
             write_dump(&captures, &options, &query, output, &monitor)?
         } else {
             let found = engine::exchanges(&captures, &options, &query, secrets, &monitor)?;
+            let form: &dyn ExchangeOutput = if is_dump { &ExchangeDump } else { &ExchangeHar };
             let mut file = BufWriter::new(create_private(output)?);
-            ExchangeHar.write(&found, &mut file)?;
+            form.write(&found, &mut file)?;
             file.flush()?;
             found.len() as u64
         };

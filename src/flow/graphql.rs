@@ -4,6 +4,9 @@
 /// The most root fields in a name.
 const MAX_ROOT_FIELDS: usize = 3;
 
+/// The most fragments of a document whose fields are read.
+const MAX_FRAGMENTS: usize = 8;
+
 /// Bytes of a document that are read.
 const MAX_DOCUMENT_BYTES: usize = 16 << 10;
 
@@ -14,10 +17,11 @@ pub(super) fn operation_name(document: &str) -> Option<String> {
     while !document.is_char_boundary(end) {
         end -= 1;
     }
-    let mut tokens = GraphqlTokens { rest: &document.as_bytes()[..end] };
+    let document = &document[..end];
+    let mut tokens = GraphqlTokens::of(document);
     loop {
         match tokens.next()? {
-            GraphqlToken::Sign(b'{') => return root_fields(&mut tokens),
+            GraphqlToken::Sign(b'{') => return root_fields(&mut tokens, document),
             GraphqlToken::Name("query" | "mutation" | "subscription") => break,
             // Fragments may stand before the operation.
             GraphqlToken::Name("fragment") => {
@@ -34,49 +38,89 @@ pub(super) fn operation_name(document: &str) -> Option<String> {
             tokens.skip_to(b'{')?;
             Some(name)
         }
-        GraphqlToken::Sign(b'{') => root_fields(&mut tokens),
+        GraphqlToken::Sign(b'{') => root_fields(&mut tokens, document),
         GraphqlToken::Sign(b'(') => {
             tokens.skip_block(b'(', b')')?;
             tokens.skip_to(b'{')?;
-            root_fields(&mut tokens)
+            root_fields(&mut tokens, document)
         }
         GraphqlToken::Sign(_) => {
             tokens.skip_to(b'{')?;
-            root_fields(&mut tokens)
+            root_fields(&mut tokens, document)
         }
     }
 }
 
-/// The fields of a selection whose brace was read.
-fn root_fields(tokens: &mut GraphqlTokens<'_>) -> Option<String> {
-    let mut fields: Vec<&str> = Vec::new();
-    let mut depth = 1;
-    let mut last: Option<&str> = None;
-    // The name after a spread, a directive or a variable is not a field.
-    let mut is_other = false;
-    while depth > 0 {
-        // What is cut off has the fields that were read so far.
-        let Some(token) = tokens.next() else { break };
-        match token {
-            GraphqlToken::Name(_) if depth > 1 => {}
-            GraphqlToken::Name("on") if is_other => {}
-            GraphqlToken::Name(_) if is_other => is_other = false,
-            GraphqlToken::Name(name) => {
-                fields.extend(last.replace(name));
-            }
-            // The name before a colon is an alias.
-            GraphqlToken::Sign(b':') if depth == 1 => last = None,
-            GraphqlToken::Sign(b'.' | b'@' | b'$') => is_other = true,
-            GraphqlToken::Sign(b'{' | b'(' | b'[') => depth += 1,
-            GraphqlToken::Sign(b'}' | b')' | b']') => depth -= 1,
-            GraphqlToken::Sign(_) => {}
+/// The fields of a selection whose brace was read, and those of the fragments that it spreads, in braces.
+fn root_fields<'d>(tokens: &mut GraphqlTokens<'d>, document: &'d str) -> Option<String> {
+    let mut selection = GraphqlSelection::default();
+    selection.read(tokens);
+    // A fragment may spread others, also itself.
+    let mut read = 0;
+    while let Some(name) = selection.spreads.get(read).filter(|_| read < MAX_FRAGMENTS) {
+        if let Some(mut definition) = GraphqlTokens::of(document).after_fragment(name) {
+            selection.read(&mut definition);
         }
+        read += 1;
     }
-    fields.extend(last);
+    let mut fields = selection.fields;
     fields.sort_unstable();
     fields.dedup();
     fields.truncate(MAX_ROOT_FIELDS);
     (!fields.is_empty()).then(|| format!("{{{}}}", fields.join(",")))
+}
+
+/// The first level of a selection, with that of its inline fragments.
+#[derive(Default)]
+struct GraphqlSelection<'d> {
+    fields: Vec<&'d str>,
+    /// Names of the fragments that are spread, each once.
+    spreads: Vec<&'d str>,
+}
+
+impl<'d> GraphqlSelection<'d> {
+    /// Adds what stands in a selection whose brace was read. What is cut off has the fields that were read so far.
+    fn read(&mut self, tokens: &mut GraphqlTokens<'d>) {
+        // Blocks that are open, and how many of them are the selection itself or inline fragments in it.
+        let (mut depth, mut first_level) = (1, 1);
+        let mut last: Option<&str> = None;
+        let (mut is_spread, mut is_inline, mut is_other) = (false, false, false);
+        while depth > 0 {
+            let Some(token) = tokens.next() else { break };
+            match token {
+                GraphqlToken::Name(_) if depth > first_level => {}
+                // The name of a directive, and the type of an inline fragment.
+                GraphqlToken::Name(_) if is_other || is_inline => is_other = false,
+                GraphqlToken::Name("on") if is_spread => is_inline = true,
+                GraphqlToken::Name(name) if is_spread => {
+                    is_spread = false;
+                    if !self.spreads.contains(&name) && self.spreads.len() < MAX_FRAGMENTS {
+                        self.spreads.push(name);
+                    }
+                }
+                GraphqlToken::Name(name) => self.fields.extend(last.replace(name)),
+                // The name before a colon is an alias.
+                GraphqlToken::Sign(b':') if depth == first_level => last = None,
+                GraphqlToken::Sign(b'.') if depth == first_level => is_spread = true,
+                GraphqlToken::Sign(b'@') if depth == first_level => is_other = true,
+                GraphqlToken::Sign(sign @ (b'{' | b'(' | b'[')) => {
+                    if sign == b'{' && depth == first_level && is_spread {
+                        first_level += 1;
+                    }
+                    depth += 1;
+                    if sign == b'{' {
+                        (is_spread, is_inline) = (false, false);
+                    }
+                }
+                GraphqlToken::Sign(b'}' | b')' | b']') => {
+                    depth -= 1;
+                    first_level = first_level.min(depth);
+                }
+                GraphqlToken::Sign(_) => {}
+            }
+        }
+        self.fields.extend(last);
+    }
 }
 
 /// A lexical token of a document.
@@ -92,6 +136,24 @@ struct GraphqlTokens<'d> {
 }
 
 impl<'d> GraphqlTokens<'d> {
+    fn of(document: &'d str) -> Self {
+        Self { rest: document.as_bytes() }
+    }
+
+    /// What stands behind the brace of a fragment's definition; `None` if there is none.
+    fn after_fragment(mut self, name: &str) -> Option<Self> {
+        loop {
+            let token = self.next()?;
+            if !matches!(token, GraphqlToken::Name("fragment")) {
+                continue;
+            }
+            if matches!(self.next()?, GraphqlToken::Name(found) if found == name) {
+                self.skip_to(b'{')?;
+                return Some(self);
+            }
+        }
+    }
+
     fn next(&mut self) -> Option<GraphqlToken<'d>> {
         loop {
             let (first, after) = self.rest.split_first()?;
@@ -161,9 +223,19 @@ mod tests {
             ("mutation  AddUser($a: Int) @live { id }", Some("AddUser")),
             ("# a\n{ user(id: 7) { name } }", Some("{user}")),
             ("{ b a(x: {y: [z]}) @skip(if: $v) b }", Some("{a,b}")),
-            ("query { me: user { id } ...F ... on Q { x } }", Some("{user}")),
+            ("query { me: user { id } ...F ... on Q { x } }", Some("{user,x}")),
             ("query ($id: ID = \"}{\") { node(id: $id) { id } }", Some("{node}")),
             ("fragment F on User { id } query Q { ...F }", Some("Q")),
+            (
+                "{ ...F } fragment F on Query { a: users(first: 1) { id } ...F ...G } fragment G on Query { b }",
+                Some("{b,users}"),
+            ),
+            (
+                "query { ...F @include(if: $x) c } fragment G on T { d } fragment F on Query @x { b { e } }",
+                Some("{b,c}"),
+            ),
+            ("{ ... on Query @include(if: $x) { a { z } ... { b } } c }", Some("{a,b,c}")),
+            ("{ ...F }", None),
             ("subscription @x { ticks }", Some("{ticks}")),
             ("{ a b c d }", Some("{a,b,c}")),
             ("{ users { id ", Some("{users}")),

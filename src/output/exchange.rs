@@ -1,6 +1,7 @@
 //! Formatters of single exchanges: one file per format, each an implementation of [`ExchangeOutput`].
 
 mod curl;
+mod dump;
 mod har;
 mod json;
 mod text;
@@ -10,6 +11,7 @@ use std::io::{self, Write};
 use crate::report::exchange::Exchange;
 
 pub use curl::ExchangeCurl;
+pub use dump::ExchangeDump;
 pub use har::ExchangeHar;
 pub use json::ExchangeJson;
 pub use text::ExchangeText;

@@ -37,7 +37,9 @@ pub struct ParameterSource {
     /// The place in the answer: `id`, `[].id`, `items[].owner.login`.
     pub key: String,
     /// The share of the distinct values of the parameter that stood there, 0 to 1, with two
-    /// decimals. An estimate where it, or the place in the answer, has more than 48.
+    /// decimals. An estimate where it, or the place in the answer, has more than 48. Where no
+    /// answer identifies things with the values of this endpoint, those of all endpoints with the
+    /// parameter at this place of their paths are meant.
     pub share: f64,
 }
 

@@ -260,6 +260,71 @@ fn ids_with_prefixes_and_ids_under_other_keys_have_sources() {
     assert_eq!(sources(&exchanges, "GET /customers/{customer_id}"), expected);
 }
 
+/// Two calls that begin with values of their own have the source of the calls beside them, at one place of the path.
+#[test]
+fn a_parameter_has_one_source_at_one_place_of_paths() {
+    let app = |number: u32| 1_000_000 + 7_919 * number;
+    let mut exchanges: Vec<_> = (0..90)
+        .map(|it| ("POST", "/apps".to_owned(), 201, format!(r#"{{"id":{}}}"#, app(it))))
+        .collect();
+    exchanges.extend((0..90).map(|it| get(format!("/apps/{}", app(it)), "{}".to_owned())));
+    exchanges.extend((0..3).map(|it| get(format!("/apps/{}/grants", app(it)), "[]".to_owned())));
+    let expected = [Some(from("POST /apps", "id"))];
+    assert_eq!(sources(&exchanges, "GET /apps/{app_id}"), expected);
+    assert_eq!(sources(&exchanges, "GET /apps/{app_id}/grants"), expected);
+}
+
+/// The parameters of one path come from one answer, if it has values of both.
+#[test]
+fn an_owner_and_a_name_come_from_the_list_that_has_both() {
+    let owners = ["jqnatividad", "mholt", "sharkdp", "BurntSushi", "dtolnay", "antirez"];
+    let names = [
+        "xsv-tools",
+        "Kamal.js",
+        "hexyl9",
+        "rg_all",
+        "qx-2",
+        "thiserr",
+        "bat",
+        "tokei7",
+        "fd-find2",
+        "zq",
+        "lz4x",
+        "erd1s",
+    ];
+    let owner = |it: u32| owners[it as usize % owners.len()];
+    let name = |it: u32| names[it as usize % names.len()];
+    let repository =
+        |it: u32| format!(r#"{{"name":"{}","owner":{{"login":"{}"}}}}"#, name(it), owner(it));
+    let all: Vec<String> = (0..24).map(repository).collect();
+    let gist = |it: u32| format!(r#"{{"id":{},"owner":{{"login":"{}"}}}}"#, 900 + it, owner(it));
+    let gists: Vec<String> = (0..4).map(gist).collect();
+    let mut exchanges = vec![
+        get("/gists".to_owned(), format!("[{}]", gists.join(","))),
+        get("/user/repos".to_owned(), format!("[{}]", all.join(","))),
+    ];
+    exchanges.extend(
+        (0..24).map(|it| get(format!("/repos/{}/{}", owner(it), name(it)), repository(it))),
+    );
+    let found = sources(&exchanges, "GET /repos/{owner}/{repo_name}");
+    let expected =
+        [Some(from("GET /user/repos", "[].owner.login")), Some(from("GET /user/repos", "[].name"))];
+    assert_eq!(found, expected);
+}
+
+/// An object without an id of its own is identified by that of its part.
+#[test]
+fn an_id_may_stand_in_a_part_of_the_object() {
+    let id = |number: u32| format!("5KHX{number:03}WlmxvntrrB09");
+    let item = |it: u32| format!(r#"{{"sys":{{"id":"{}"}},"fields":{{"title":"x"}}}}"#, id(it));
+    let all: Vec<String> = (0..20).map(item).collect();
+    let mut exchanges =
+        vec![get("/entries".to_owned(), format!(r#"{{"items":[{}]}}"#, all.join(",")))];
+    exchanges.extend((0..20).map(|it| get(format!("/entries/{}", id(it)), item(it))));
+    let expected = [Some(from("GET /entries", "items[].sys.id"))];
+    assert_eq!(sources(&exchanges, "GET /entries/{entry_id}"), expected);
+}
+
 #[test]
 fn two_endpoints_are_not_the_source_of_each_other() {
     let (user, order) = (

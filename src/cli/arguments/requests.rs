@@ -65,7 +65,8 @@ pub(in crate::cli) struct ShowArguments {
     #[command(flatten)]
     pub(in crate::cli) form: ExchangeForm,
 
-    /// Write to this file instead: a HAR, or with the ending .mitm the records of dumps as they are, which needs --reveal
+    /// Write to this file instead: a HAR, or with the ending .mitm a mitmproxy dump (with --reveal, records of dumps are copied as they
+    /// are)
     #[arg(long, value_name = "OUT.har|OUT.mitm", conflicts_with = "form")]
     pub(in crate::cli) write: Option<PathBuf>,
 
