@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """Fits the judgements of src/schema: which objects are maps, and which strings are enumerations.
 
-  fit_schema.py maps CAPTURE.jsonl[.gz]=DESCRIPTION.json[,DESCRIPTION.json...]...
+  fit_schema.py maps [--verbose] CAPTURE.jsonl[.gz][=DESCRIPTION.json[,DESCRIPTION.json...]]...
   fit_schema.py enums [--verbose] CAPTURE.jsonl[.gz][=DESCRIPTION.json[,DESCRIPTION.json...]]...
   fit_schema.py words FOLDER [NAME_TO_LEAVE_OUT...]
+  fit_schema.py map-words FOLDER [NAME_TO_LEAVE_OUT...]
 
 A capture has JSON lines with method, url, truth (the path template), status, request_body and response_body; a description is an
 OpenAPI document of the API. Both fits print precision and recall with each API left out, and the weights of all.
 
-maps: the truth about a place is the description: a map has additionalProperties and no properties. The weights stand in
-src/schema/map.rs (the weight of keys that are ids is set by hand there: few descriptions have such maps).
+maps: the truth about a place is the description, where one knows it: a map has additionalProperties and no properties. Few APIs
+have many maps in what was recorded of them, so scripts/maps.txt lists the names of objects that are maps, judged by hand from their
+keys; a line `api?:` lists those that one cannot tell, which are left out. The weights stand in src/schema/map.rs.
 
 enums: descriptions say "string" of many closed choices (GitHub of `owner.type`). So scripts/choices.txt lists the properties whose
 values are a closed choice, judged by hand from the names and values that were recorded; a line `api?:` lists those that one cannot
@@ -19,6 +21,9 @@ tell, which are left out. A property that an API has at many places counts once.
 words: from a folder of descriptions, one provider a file or a folder: the last words of the names of strings that at least ten
 providers use and that are an enumeration for at least three in ten of them on average (a choice), and those that at least 15
 providers use and one in twenty at most. They stand in src/schema/enumeration.rs. The APIs that the fit is measured on are left out.
+
+map-words: from such a folder, the last words of the names of objects that at least three providers use and that are a map for two in
+five of them on average. They stand in src/schema/map.rs.
 
 Needs numpy.
 """
@@ -35,7 +40,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 ROOT = Path(__file__).parents[1]
-MAP_FEATURES = ["log_keys", "log_objects", "occupancy", "most_present", "not_identifiers", "one_kind", "named_map"]
+MAP_FEATURES = ["growth", "occupancy", "most_present", "as_values", "not_identifiers", "one_kind", "named_map", "known_keys"]
 ENUM_FEATURES = ["repeats", "as_constants", "one_style", "upper", "known_words", "named_choice", "named_free"]
 IDENTIFIER = re.compile(r"^[A-Za-z_$@][A-Za-z0-9_$@-]*$")
 CONSTANT = re.compile(r"^[A-Za-z][A-Za-z0-9_.:/-]*$")
@@ -43,6 +48,8 @@ STYLES = [re.compile(style) for style in (r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*", r"[a-z
                                           r"[a-z][a-z0-9]*(-[a-z0-9]+)+", r"[a-z]+[A-Za-z0-9]+", r"[A-Z][A-Za-z0-9]+")]
 # What the program keeps no value of: formats, and (roughly) what looks like a secret.
 NOT_KEPT = re.compile(r"-?\d+(\.\d+)?|.*@.*|[a-zA-Z][a-zA-Z+.-]*://.*|\d{4}-\d\d-\d\d.*|(.*\d){5}.*|[0-9a-fA-F]*:[0-9a-fA-F:]*:.*", re.S)
+# Bounds of the judgement of maps, as in src/schema/map.rs.
+MIN_MAP, MAX_OCCUPANCY = 0.4, 0.95
 # Least evidence, as in src/schema/enumeration.rs.
 MIN_COUNT, MIN_REPEATS, MAX_NEW, IS_ENUM, MAX_LOG_REPEATS, MAX_VALUES, MAX_VALUE_BYTES = 6, 4, 0.1, 0.8, 4.0, 24, 48
 
@@ -173,55 +180,97 @@ def described(descriptions, host, *key):
 
 
 def maps_at(description, schema, values, name):
-    """(objects, is a map, name) of each place with objects that the description knows."""
-    schema = description.flat(schema)
+    """(objects, is a map or None where the description does not know, name) of each place with objects."""
+    schema = description.flat(schema) if schema else {}
     objects = [value for value in values if isinstance(value, dict)]
     items = [item for value in values if isinstance(value, list) for item in value]
-    properties, additional = schema.get("properties"), schema.get("additionalProperties")
-    is_map = isinstance(additional, dict) and not properties
-    if objects and (properties or is_map):
-        yield objects, is_map, name
+    properties, additional = schema.get("properties") or {}, schema.get("additionalProperties")
+    if objects:
+        is_map = isinstance(additional, dict) and not properties
+        yield objects, is_map if properties or is_map else None, name
         by_key = collections.defaultdict(list)
         for value in objects:
             for key, inner in value.items():
                 by_key[key].append(inner)
-        for key, inner in by_key.items():
-            if properties and key in properties:
-                yield from maps_at(description, properties[key], inner, key)
         if is_map:
             yield from maps_at(description, additional, [inner for inners in by_key.values() for inner in inners], name)
-    if items and "items" in schema:
-        yield from maps_at(description, schema["items"], items, name)
+        else:
+            for key, inner in by_key.items():
+                yield from maps_at(description, properties.get(key), inner, key)
+    if items:
+        yield from maps_at(description, schema.get("items"), items, "[]")
 
 
-def map_features(objects, name, named):
+def is_value(key):
+    """Roughly what the program takes for a value: numbers, ids, dates, addresses."""
+    return bool(re.fullmatch(r"-?\d+(\.\d+)*|\d{4}-\d\d.*|[0-9a-f]{8,}(-[0-9a-f]+)*|[a-z]\d_[a-z0-9]+|(?=.*\d)[a-z0-9]{4,}(?<!\d)|(?=.*\d.*\d)[A-Za-z0-9]{5,}", key))
+
+
+def map_features(objects, name, named, known):
     keys = collections.Counter(key for value in objects for key in value)
     kinds = collections.Counter(type(inner).__name__ for value in objects for inner in value.values() if inner is not None)
+    are_codes = len(keys) > 1 and all(re.fullmatch("[a-z]{2}(-[A-Z]{2})?", key) for key in keys)
     return [
-        math.log(len(keys)), math.log(len(objects)), sum(keys.values()) / (len(keys) * len(objects)),
-        max(keys.values()) / len(objects), np.mean([not IDENTIFIER.match(key) for key in keys]),
+        min(3.0, max(-3.0, math.log(len(keys) / len(objects)))), sum(keys.values()) / (len(keys) * len(objects)),
+        max(keys.values()) / len(objects), float(are_codes) or np.mean([is_value(key) for key in keys]),
+        np.mean([not IDENTIFIER.match(key) for key in keys]),
         max(kinds.values(), default=0) / max(1, sum(kinds.values())), float((words_of(name) or [""])[-1] in named),
+        np.mean([has_known_words(key, known) for key in keys]),
     ]
 
 
+def may_be_map(features):
+    """The rules beside the model, as in src/schema/map.rs."""
+    return features[1] < MAX_OCCUPANCY or features[3] >= 0.5
+
+
+def judged_names(file):
+    """(closed, unclear): the names of a list by hand, as (api, name)."""
+    closed, unclear = set(), set()
+    for line in (ROOT / "scripts" / file).read_text().splitlines():
+        api, names = line.split(": ", 1)
+        (unclear if api.endswith("?") else closed).update((api.rstrip("?"), name) for name in names.split())
+    return closed, unclear
+
+
 def fit_maps(arguments):
-    named = words_in("src/schema/map.rs", "MAP_NAMES")
-    rows = collections.defaultdict(list)
-    for api, descriptions, groups in (bodies_of(argument, ["response"], False) for argument in arguments):
+    is_verbose = "--verbose" in arguments
+    arguments = [argument for argument in arguments if argument != "--verbose"]
+    named, known = words_in("src/schema/map.rs", "MAP_NAMES"), known_words()
+    closed, unclear = judged_names("maps.txt")
+    rows, seen = collections.defaultdict(list), collections.Counter()
+    for api, descriptions, groups in (bodies_of(argument, ["request", "response"], False) for argument in arguments):
         for key, bodies in groups.items():
             description, schema = described(descriptions, *key)
-            for objects, is_map, name in maps_at(description, schema, bodies, "") if schema else ():
-                if len(objects) >= 3 and len({key for value in objects for key in value}) >= 3:
-                    rows[api].append((map_features(objects, name, named), is_map, 1.0))
-    right = stated = true = 0
+            for objects, says, name in maps_at(description, schema, bodies, ""):
+                if len(objects) < 3 or len({key for value in objects for key in value}) < 3:
+                    continue
+                # What a whole body is one cannot tell by a name. Items of lists are things.
+                if says is None and (not name or (api, name) in unclear):
+                    continue
+                is_map = says if says is not None else (api, name) in closed
+                seen[api, name, is_map] += 1
+                rows[api].append((map_features(objects, name, named, known), is_map, name, says, objects))
+    # A name that an API has at many places counts once.
+    weighted = {api: [(row[0], row[1], 1 / seen[api, row[2], row[1]]) for row in own] for api, own in rows.items()}
+    total = collections.Counter()
     for api, own in rows.items():
-        weights, bias = fit([row for other in rows if other != api for row in rows[other]])
-        guess = np.array([row[0] for row in own]) @ weights + bias > 0
-        is_map = np.array([row[1] for row in own])
-        right, stated, true = right + (guess & is_map).sum(), stated + guess.sum(), true + is_map.sum()
-        print(f"{api}: {len(own)} places, {is_map.sum()} maps, {guess.sum()} stated, {(guess & is_map).sum()} right")
-    print(f"left out: precision {right / max(1, stated):.3f}, recall {right / max(1, true):.3f}")
-    print_weights(MAP_FEATURES, [row for own in rows.values() for row in own])
+        weights, bias = fit([row for other in rows if other != api for row in weighted[other]])
+        odds = np.array([row[0] for row in own]) @ weights + bias
+        guess = (odds > math.log(MIN_MAP / (1 - MIN_MAP))) & np.array([may_be_map(row[0]) for row in own])
+        is_map, says = np.array([row[1] for row in own]), np.array([row[3] is not None for row in own])
+        counts = collections.Counter(places=len(own), maps=is_map.sum(), stated=guess.sum(), right=(guess & is_map).sum(), described=says.sum(),
+                                     described_maps=(is_map & says).sum(), described_stated=(guess & says).sum(), described_right=(guess & is_map & says).sum())
+        total.update(counts)
+        print(f"{api}:", ", ".join(f"{count} {title}" for title, count in counts.items()))
+        if is_verbose:
+            for title, wanted in (("wrong", guess & ~is_map), ("missed", is_map & ~guess)):
+                for row in (row for row, is_wanted in zip(own, wanted) if is_wanted):
+                    print(f"    {title} {row[2]} {np.round(row[0], 2).tolist()}: {' '.join(sorted({key for value in row[4] for key in value}))[:90]}")
+    for title in ("", "described_"):
+        right, stated, maps = (total[title + name] for name in ("right", "stated", "maps"))
+        print(f"{title}left out: precision {right / max(1, stated):.3f}, recall {right / max(1, maps):.3f} of {maps}")
+    print_weights(MAP_FEATURES, [row for own in weighted.values() for row in own])
 
 
 def print_weights(names, rows):
@@ -247,13 +296,17 @@ def strings_at(description, schema, values, name):
         yield from strings_at(description, schema and schema.get("items"), items, name)
 
 
+def has_known_words(text, known):
+    words = [word for word in words_of(text) if not word.isdigit()]
+    return bool(words) and all(word in known for word in words)
+
+
 def enum_features(strings, name, lists):
     choices, free, known = lists
     last = (words_of(name) or [""])[-1]
     values = [value for value in strings if value]
     styles = [next((at for at, style in enumerate(STYLES) if style.fullmatch(value)), None) for value in values]
-    words = [[word for word in words_of(value) if not word.isdigit()] for value in values]
-    is_known = [bool(words) and all(word in known for word in words) for words in words]
+    is_known = [has_known_words(value, known) for value in values]
     is_code = [len(value) <= 4 and value.isalnum() for value in values]
     return [
         min(math.log(sum(strings.values()) / len(strings)), MAX_LOG_REPEATS),
@@ -272,10 +325,7 @@ def fit_enums(arguments):
     is_verbose = "--verbose" in arguments
     arguments = [argument for argument in arguments if argument != "--verbose"]
     lists = words_in("src/schema/enumeration.rs", "CHOICES"), words_in("src/schema/enumeration.rs", "FREE"), known_words()
-    closed, unclear = set(), set()
-    for line in (ROOT / "scripts/choices.txt").read_text().splitlines():
-        api, names = line.split(":")
-        (unclear if api.endswith("?") else closed).update((api.rstrip("?"), name) for name in names.split())
+    closed, unclear = judged_names("choices.txt")
     rows, named, vendor, undecided = collections.defaultdict(list), collections.Counter(), collections.Counter(), collections.Counter()
     for api, descriptions, groups in (bodies_of(argument, ["request", "response"], True) for argument in arguments):
         for key, bodies in groups.items():
@@ -334,7 +384,8 @@ def print_enums(api, counts, precision):
           f" {precision:4.2f} | {c['enums']:16} {c['decidable']:10} {c['known']:7} {c['said']:5} {c['known_choice']:8}")
 
 
-def print_words(arguments):
+def shares_of_names(arguments, answer):
+    """By last word of a name and by provider, what `answer` says of each property; None counts nothing."""
     shares = collections.defaultdict(lambda: collections.defaultdict(list))
 
     def visit(description, schema, provider):
@@ -345,12 +396,9 @@ def print_words(arguments):
             return
         properties = schema.get("properties")
         for name, inner in properties.items() if isinstance(properties, dict) else ():
-            inner = description.resolved(inner)
-            if inner.get("type") == "array":
-                inner = description.resolved(inner.get("items", {}))
-            if inner.get("type") == "string" and inner.get("format") not in ("date-time", "date", "uuid", "uri", "email", "byte", "binary"):
-                last = (words_of(name) or [""])[-1]
-                shares[last][provider].append("enum" in inner)
+            said = answer(description, description.resolved(inner))
+            if said is not None:
+                shares[(words_of(name) or [""])[-1]][provider].append(said)
         for inner in schema.values():
             visit(description, inner, provider)
 
@@ -364,6 +412,27 @@ def print_words(arguments):
             except (ValueError, AttributeError):  # Not a description.
                 continue
             visit(description, {key: description.document.get(key) for key in ("components", "definitions", "paths")}, provider)
+    return shares
+
+
+def print_map_words(arguments):
+    def is_map(_, inner):
+        additional = isinstance(inner.get("additionalProperties"), dict)
+        return additional and not inner.get("properties") if additional or "properties" in inner else None
+
+    shares = shares_of_names(arguments, is_map)
+    means = {word: np.mean([np.mean(said) for said in by.values()]) for word, by in shares.items() if word and len(by) >= 3}
+    print("MAP_NAMES", " ".join(sorted(word for word, mean in means.items() if mean >= 0.4)))
+
+
+def print_words(arguments):
+    def is_enum(description, inner):
+        if inner.get("type") == "array":
+            inner = description.resolved(inner.get("items", {}))
+        is_string = inner.get("type") == "string" and inner.get("format") not in ("date-time", "date", "uuid", "uri", "email", "byte", "binary")
+        return "enum" in inner if is_string else None
+
+    shares = shares_of_names(arguments, is_enum)
     enums = collections.Counter()
     for by_provider in shares.values():
         for provider, said in by_provider.items():
@@ -381,7 +450,7 @@ def print_words(arguments):
 
 
 def main():
-    commands = {"maps": fit_maps, "enums": fit_enums, "words": print_words}
+    commands = {"maps": fit_maps, "map-words": print_map_words, "enums": fit_enums, "words": print_words}
     if len(sys.argv) < 3 or sys.argv[1] not in commands:
         raise SystemExit(__doc__)
     commands[sys.argv[1]](sys.argv[2:])

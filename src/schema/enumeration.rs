@@ -151,7 +151,7 @@ fn is_constant(text: &str) -> bool {
         && !(text.contains('/') && text.contains('.'))
 }
 
-fn has_known_words(text: &str) -> bool {
+pub(super) fn has_known_words(text: &str) -> bool {
     let mut words = words_of(text.as_bytes());
     words.retain(|word| !word.as_bytes()[0].is_ascii_digit());
     !words.is_empty() && words.iter().all(|word| Vocabulary::shipped().word(word) > 0)

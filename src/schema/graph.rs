@@ -50,6 +50,8 @@ pub(crate) struct ObjectEvidence {
     pub(crate) rest: Option<PlaceId>,
     /// Names that the object has where it was found, with the weight of their evidence.
     pub(crate) names: BTreeMap<Box<str>, u64>,
+    /// Whether it is always the value of a key that names it, and not a whole message or an item of a list.
+    is_property: bool,
     /// Whether its keys are values. Their places are united then.
     pub(crate) is_map: bool,
     /// Whether it is part of requests.
@@ -194,6 +196,7 @@ impl PlaceGraph {
             children,
             rest,
             names: names.iter().cloned().collect(),
+            is_property: path.last().is_some_and(|last| !matches!(*last, "[]" | "*")),
             is_map: false,
             is_request: new.is_request,
             is_text: new.is_text,
@@ -299,7 +302,13 @@ impl PlaceGraph {
     }
 
     fn is_map(&self, id: ObjectId) -> bool {
-        self.object(id).rule.map.unwrap_or_else(|| self.map_evidence(id).is_map())
+        let object = self.object(id);
+        object.rule.map.unwrap_or_else(|| {
+            let evidence = self.map_evidence(id);
+            // Parameters of queries and forms come and go, and are names nevertheless.
+            let is_form = object.is_text && !object.is_property;
+            evidence.is_map() && (!is_form || evidence.as_values >= 0.5)
+        })
     }
 
     /// The evidence whether the keys of an object are values.
@@ -315,7 +324,9 @@ impl PlaceGraph {
             kinds[3] += shape.items.as_ref().map_or(0, |items| items.count);
             kinds[4] += place.objects;
         }
-        MapEvidence::of(&object.fields, object.names.keys().map(|name| &**name), kinds)
+        // An item of `labels` is a label.
+        let names = object.names.keys().filter(|_| object.is_property);
+        MapEvidence::of(&object.fields, names.map(|name| &**name), kinds)
     }
 
     /// Queues the union of the values of a map. Its keys are values, so they name nothing.
@@ -443,6 +454,7 @@ impl PlaceGraph {
         for (name, weight) in gone.names {
             *object.names.entry(name).or_default() += weight;
         }
+        object.is_property &= gone.is_property;
         object.is_request |= gone.is_request;
         object.is_text |= gone.is_text;
         object.rule.merge(gone.rule);
