@@ -139,11 +139,21 @@ fn covers(wide: &PathRule, narrow: &PathRule) -> bool {
         }
         (wide, narrow) => wide == narrow,
     };
+    // The last parameter may stand for any number of segments.
+    let (first, rest) = match wide.segments.split_last() {
+        Some((RuleSegment::Parameter { rest: true, .. }, first)) => (first, true),
+        _ => (&*wide.segments, false),
+    };
+    let has_length = if rest {
+        narrow.segments.len() > first.len()
+    } else {
+        narrow.segments.len() == first.len()
+    };
     // A rule for a host beside one for all hosts is an exception, which is meant.
     (wide.host.is_none() || is_same_host(wide, narrow))
         && !is_same_path(wide, narrow)
-        && wide.segments.len() == narrow.segments.len()
-        && wide.segments.iter().zip(&narrow.segments).all(covers)
+        && has_length
+        && first.iter().zip(&narrow.segments).all(covers)
 }
 
 #[cfg(test)]
@@ -165,6 +175,19 @@ mod tests {
         );
         assert!(conflicts[1].contains("/{a}/{b} in line 7 also covers /users/{id} in line 2"));
         assert!(conflicts[3].contains("/{a}/{b} in line 7 also covers /users/{id} in line 10"));
+    }
+
+    #[test]
+    fn a_rule_for_the_rest_of_paths_covers_longer_ones() {
+        let rules = Rules::parse(
+            "rules.toml",
+            "[[template]]\npath = \"/api/{rest+}\"\n[[template]]\npath = \"/api/users/{id}\"\n[[template]]\npath = \"/web/{id}\"\n",
+        );
+        let conflicts = rules.unwrap().conflicts();
+        assert_eq!(conflicts.len(), 1, "{conflicts:#?}");
+        assert!(
+            conflicts[0].contains("/api/{rest+} in line 2 also covers /api/users/{id} in line 4")
+        );
     }
 
     #[test]
