@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the wheel and tests it in new virtual environments: alone, with mitmproxy, and on Spark if Java is installed.
 #
-# usage: [PROFILE=ci] test_python.sh [FOLDER]
+# usage: [PROFILE=ci] [PROGRAM=FILE] test_python.sh [FOLDER]     (PROGRAM: the program of the wheel; it is built where none is given)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=${1:-target/python}
@@ -12,9 +12,12 @@ if [ ! -x "$folder/build/bin/maturin" ]; then
   "$folder/build/bin/pip" -q install 'maturin>=1.16,<2' mypy==1.18.2
 fi
 rm -rf "$folder/wheels"
-cargo build --locked --release --quiet --bin api-patterns
+if [ -z "${PROGRAM:-}" ]; then
+  cargo build --locked --release --quiet --bin api-patterns
+  PROGRAM=target/release/api-patterns
+fi
 PATH=$PWD/$folder/build/bin:$PATH cargo xtask make wheel --profile "${PROFILE:-release}" \
-  --program target/release/api-patterns --output "$folder/wheels"
+  --program "$PROGRAM" --output "$folder/wheels"
 
 # Test the installed wheel: the folder python/ must not be on the module path.
 environment() {

@@ -90,8 +90,20 @@ impl<'a> Messages<'a> {
         if shows_nothing && matches!(exit, Exit::Done) { Exit::Nothing } else { exit }
     }
 
-    /// Says how to leave noise out, where most flows are noise.
+    /// Says how to leave noise out, where most flows or endpoints are noise.
     pub(super) fn say_noise(&self, report: &Report) {
+        /// Endpoints that were not found, from which on a scan is likely.
+        const MIN_NOT_FOUND: usize = 20;
+
+        let is_not_found = |pattern: &&Pattern| pattern.status_codes.keys().eq(["404"]);
+        let not_found = report.patterns.iter().filter(is_not_found).count();
+        let is_scan = not_found >= MIN_NOT_FOUND && not_found * 2 > report.patterns.len();
+        if !self.quiet && is_scan {
+            complain(&format!(
+                "{} only ever answered 404, as to a scan; --exclude errors-only-404 leaves them out",
+                format_count(not_found as u64, "endpoint")
+            ));
+        }
         let requests = |is_it: &dyn Fn(&Pattern) -> bool| -> u64 {
             let kept = report.patterns.iter().filter(|pattern| is_it(pattern));
             kept.map(|pattern| pattern.request_count).sum()
