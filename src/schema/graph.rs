@@ -41,6 +41,7 @@ pub(crate) struct PlaceEvidence {
 
 /// The objects that were found to be one thing.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub(crate) struct ObjectEvidence {
     /// Counts, keys and tags. The values of the keys are at [`children`](Self::children).
     pub(crate) fields: Fields,

@@ -88,7 +88,9 @@ fn chosen_candidates<'l, 'p>(
             };
             let mut found = of(sample);
             let is_found = found.iter().any(|candidate| candidate.weight.is_of_thing);
-            if let Some(sample) = pooled.get(&one.place_of(segment)).filter(|_| !is_found) {
+            if let Some(sample) =
+                pooled.get(&one.place_of(segment)).filter(|all| !is_found && *all != sample)
+            {
                 let is_new = |other: &SourceCandidate<'_, '_>| {
                     !found.iter().any(|own: &SourceCandidate<'_, '_>| own.is_place_of(other))
                 };

@@ -103,82 +103,10 @@ impl RecordTimes {
 }
 
 fn record_of(exchange: &Exchange) -> RecordValue {
-    use RecordValue::{Bool, Bytes, Float, Integer, Map, Null};
+    use RecordValue::{Bool, Float, Integer, Map, Null};
 
     let times = RecordTimes::of(exchange);
-    let request = &exchange.request;
-    let parts = TargetParts::of(&request.method, &request.url);
-    let address = || RecordValue::List(vec![RecordValue::text(&parts.host), Integer(parts.port)]);
-    // mitmproxy wants addresses, and exchanges do not have them.
-    let unknown_address = || RecordValue::List(vec![RecordValue::text(""), Integer(0)]);
-    let is_tls = parts.scheme == "https";
-    let connection = |id: &str, more: Vec<(&'static str, RecordValue)>| {
-        let mut fields = vec![
-            ("id", RecordValue::Text(format!("{}-{id}", exchange.id))),
-            ("transport_protocol", RecordValue::text("tcp")),
-            ("error", Null),
-            ("tls", Bool(is_tls)),
-            ("certificate_list", RecordValue::empty_list()),
-            ("alpn", Null),
-            ("alpn_offers", RecordValue::empty_list()),
-            ("cipher", Null),
-            ("cipher_list", RecordValue::empty_list()),
-            ("tls_version", Null),
-            ("sni", if is_tls { RecordValue::text(&parts.host) } else { Null }),
-            ("timestamp_start", Float(times.start)),
-            ("timestamp_end", Null),
-            ("timestamp_tls_setup", Null),
-        ];
-        fields.extend(more);
-        Map(fields)
-    };
-    let client = connection(
-        "client",
-        vec![
-            ("peername", unknown_address()),
-            ("sockname", unknown_address()),
-            ("mitmcert", Null),
-            ("proxy_mode", RecordValue::text("regular")),
-        ],
-    );
-    let server = connection(
-        "server",
-        vec![
-            ("peername", unknown_address()),
-            ("sockname", unknown_address()),
-            ("address", address()),
-            ("timestamp_tcp_setup", Null),
-            ("via", Null),
-        ],
-    );
-    let (headers, content) = message_of(&request.headers, &request.body);
-    let sent = Map(vec![
-        ("host", RecordValue::text(&parts.host)),
-        ("port", Integer(parts.port)),
-        ("method", RecordValue::bytes(&request.method)),
-        ("scheme", RecordValue::bytes(parts.scheme)),
-        ("authority", RecordValue::Bytes(parts.authority)),
-        ("path", RecordValue::Bytes(parts.target)),
-        ("http_version", RecordValue::bytes("HTTP/1.1")),
-        ("headers", headers),
-        ("content", Bytes(content)),
-        ("trailers", Null),
-        ("timestamp_start", Float(times.start)),
-        ("timestamp_end", Float(times.start)),
-    ]);
-    let answer = exchange.response.as_ref().map_or(Null, |response| {
-        let (headers, content) = message_of(&response.headers, &response.body);
-        Map(vec![
-            ("http_version", RecordValue::bytes("HTTP/1.1")),
-            ("status_code", Integer(response.status)),
-            ("reason", Bytes(Vec::new())),
-            ("headers", headers),
-            ("content", Bytes(content)),
-            ("trailers", Null),
-            ("timestamp_start", Float(times.end)),
-            ("timestamp_end", exchange.duration_ms.map_or(Null, |_| Float(times.end))),
-        ])
-    });
+    let parts = TargetParts::of(&exchange.request.method, &exchange.request.url);
     let error = if exchange.failed {
         Map(vec![
             ("msg", RecordValue::text("the exchange failed")),
@@ -211,11 +139,98 @@ fn record_of(exchange: &Exchange) -> RecordValue {
         ("metadata", Map(Vec::new())),
         ("backup", Null),
         ("error", error),
-        ("client_conn", client),
-        ("server_conn", server),
+        ("client_conn", client_connection(exchange, &parts, times)),
+        ("server_conn", server_connection(exchange, &parts, times)),
         ("websocket", websocket),
-        ("response", answer),
-        ("request", sent),
+        ("response", response_of(exchange, times)),
+        ("request", request_of(exchange, parts, times)),
+    ])
+}
+
+fn client_connection(exchange: &Exchange, parts: &TargetParts, times: RecordTimes) -> RecordValue {
+    let mut fields = connection(format!("{}-client", exchange.id), parts, times);
+    fields.extend([("mitmcert", RecordValue::Null), ("proxy_mode", RecordValue::text("regular"))]);
+    RecordValue::Map(fields)
+}
+
+fn server_connection(exchange: &Exchange, parts: &TargetParts, times: RecordTimes) -> RecordValue {
+    let mut fields = connection(format!("{}-server", exchange.id), parts, times);
+    let address = vec![RecordValue::text(&parts.host), RecordValue::Integer(parts.port)];
+    fields.extend([
+        ("address", RecordValue::List(address)),
+        ("timestamp_tcp_setup", RecordValue::Null),
+        ("via", RecordValue::Null),
+    ]);
+    RecordValue::Map(fields)
+}
+
+/// The fields that both connections of an exchange have.
+fn connection(
+    id: String,
+    parts: &TargetParts,
+    times: RecordTimes,
+) -> Vec<(&'static str, RecordValue)> {
+    use RecordValue::{Bool, Float, Integer, List, Null, Text};
+
+    // mitmproxy wants addresses, and exchanges do not have them.
+    let unknown_address = || List(vec![RecordValue::text(""), Integer(0)]);
+    let is_tls = parts.scheme == "https";
+    vec![
+        ("id", Text(id)),
+        ("transport_protocol", RecordValue::text("tcp")),
+        ("error", Null),
+        ("peername", unknown_address()),
+        ("sockname", unknown_address()),
+        ("tls", Bool(is_tls)),
+        ("certificate_list", RecordValue::empty_list()),
+        ("alpn", Null),
+        ("alpn_offers", RecordValue::empty_list()),
+        ("cipher", Null),
+        ("cipher_list", RecordValue::empty_list()),
+        ("tls_version", Null),
+        ("sni", if is_tls { RecordValue::text(&parts.host) } else { Null }),
+        ("timestamp_start", Float(times.start)),
+        ("timestamp_end", Null),
+        ("timestamp_tls_setup", Null),
+    ]
+}
+
+fn request_of(exchange: &Exchange, parts: TargetParts, times: RecordTimes) -> RecordValue {
+    use RecordValue::{Bytes, Float, Integer, Null};
+
+    let request = &exchange.request;
+    let (headers, content) = message_of(&request.headers, &request.body);
+    RecordValue::Map(vec![
+        ("host", RecordValue::text(&parts.host)),
+        ("port", Integer(parts.port)),
+        ("method", RecordValue::bytes(&request.method)),
+        ("scheme", RecordValue::bytes(parts.scheme)),
+        ("authority", Bytes(parts.authority)),
+        ("path", Bytes(parts.target)),
+        ("http_version", RecordValue::bytes("HTTP/1.1")),
+        ("headers", headers),
+        ("content", Bytes(content)),
+        ("trailers", Null),
+        ("timestamp_start", Float(times.start)),
+        ("timestamp_end", Float(times.start)),
+    ])
+}
+
+fn response_of(exchange: &Exchange, times: RecordTimes) -> RecordValue {
+    use RecordValue::{Bytes, Float, Integer, Null};
+
+    let Some(response) = &exchange.response else { return Null };
+    let (headers, content) = message_of(&response.headers, &response.body);
+    let end = exchange.duration_ms.map_or(Null, |_| Float(times.end));
+    RecordValue::Map(vec![
+        ("http_version", RecordValue::bytes("HTTP/1.1")),
+        ("status_code", Integer(response.status)),
+        ("reason", Bytes(Vec::new())),
+        ("headers", headers),
+        ("content", Bytes(content)),
+        ("trailers", Null),
+        ("timestamp_start", Float(times.end)),
+        ("timestamp_end", end),
     ])
 }
 
