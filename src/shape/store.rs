@@ -57,7 +57,8 @@ impl ShapeStore {
         let levels = self.endpoints.values().map(|messages| messages.level);
         let share = fair_share(limits::MAX_SHAPE_NODES, &nodes, levels);
         let share = share.min(limits::MAX_ENDPOINT_SHAPE_NODES);
-        self.endpoints.values_mut().for_each(|messages| messages.fit(share));
+        let too_large = self.endpoints.values_mut().zip(nodes).filter(|(_, nodes)| *nodes > share);
+        too_large.for_each(|(messages, _)| messages.fit(share));
     }
 }
 
