@@ -1,6 +1,5 @@
 //! The command `show`.
 
-use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -28,7 +27,7 @@ pub(super) fn show(arguments: &ShowArguments) -> Result<Exit, Failure> {
     let secrets = if arguments.reveal { Secrets::Revealed } else { Secrets::Masked };
     if let Some(output) = &arguments.write {
         refuse_captures("--write", output, &paths)?;
-        let is_dump = output.extension().is_some_and(|ending| ending == "mitm");
+        let is_dump = output.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("mitm"));
         // Records of dumps can be copied whole; what is masked, or comes from elsewhere, is written anew.
         let copies = is_dump && arguments.reveal && captures.first_other_than_dump().is_none();
         let count = if copies {
@@ -36,9 +35,7 @@ pub(super) fn show(arguments: &ShowArguments) -> Result<Exit, Failure> {
         } else {
             let found = engine::exchanges(&captures, &options, &query, secrets, &monitor)?;
             let form: &dyn ExchangeOutput = if is_dump { &ExchangeDump } else { &ExchangeHar };
-            let mut file = BufWriter::new(create_private(output)?);
-            form.write(&found, &mut file)?;
-            file.flush()?;
+            write_whole(output, |out| form.write(&found, out))?;
             found.len() as u64
         };
         monitor.finish();
@@ -93,19 +90,9 @@ fn write_dump(
     output: &Path,
     monitor: &ProgressMonitor,
 ) -> Result<u64, Failure> {
-    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let name = output.display().to_string();
-    let failed = |error| Error::io(&name, "write to", error);
-    // The file appears when everything is written, so that a run that fails leaves none. Only its owner can read it.
-    let mut dump =
-        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
-    let copied = {
-        let mut out = BufWriter::new(&mut dump);
-        let copied = engine::copy_records(captures, options, query, monitor, &mut out)?;
-        out.flush().map_err(failed)?;
-        copied
-    };
-    dump.persist(output).map_err(|error| failed(error.error))?;
+    let copied = write_whole(output, |out| {
+        engine::copy_records(captures, options, query, monitor, out).map_err(Failure::from)
+    })?;
     if copied.too_large > 0 {
         let what = "too large to be copied, and left out";
         complain(&format!("{} {what}", format_count(copied.too_large, "flow is")));
@@ -113,15 +100,23 @@ fn write_dump(
     Ok(copied.written)
 }
 
-/// Creates a file that only its owner can read, because captures hold secrets.
-fn create_private(path: &Path) -> Result<std::fs::File, Error> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
+/// Writes a file that appears when everything is written, so that a run that fails leaves none, and that only its owner can read,
+/// because captures hold secrets. What had the name before, also by a hard link, stays as it is elsewhere.
+fn write_whole<T, E: Into<Failure>>(
+    path: &Path,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> Result<T, E>,
+) -> Result<T, Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let name = path.display().to_string();
-    options.open(path).map_err(|error| Error::io(&name, "write to", error))
+    let failed = |error| Error::io(&name, "write to", error);
+    let mut file =
+        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+    let written = {
+        let mut out = BufWriter::new(&mut file);
+        let written = write(&mut out).map_err(Into::into)?;
+        out.flush().map_err(failed)?;
+        written
+    };
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(written)
 }

@@ -104,13 +104,12 @@ impl<'d> GraphqlSelection<'d> {
                 GraphqlToken::Sign(b'.') if depth == first_level => is_spread = true,
                 GraphqlToken::Sign(b'@') if depth == first_level => is_other = true,
                 GraphqlToken::Sign(sign @ (b'{' | b'(' | b'[')) => {
-                    if sign == b'{' && depth == first_level && is_spread {
-                        first_level += 1;
-                    }
-                    depth += 1;
-                    if sign == b'{' {
+                    // Objects in the arguments of a directive are deeper.
+                    if sign == b'{' && depth == first_level {
+                        first_level += i32::from(is_spread);
                         (is_spread, is_inline) = (false, false);
                     }
+                    depth += 1;
                 }
                 GraphqlToken::Sign(b'}' | b')' | b']') => {
                     depth -= 1;
@@ -193,6 +192,8 @@ impl<'d> GraphqlTokens<'d> {
         loop {
             match self.next()? {
                 GraphqlToken::Sign(found) if found == sign => return Some(()),
+                // Arguments may hold objects.
+                GraphqlToken::Sign(b'(') => self.skip_block(b'(', b')')?,
                 _ => {}
             }
         }
@@ -236,6 +237,19 @@ mod tests {
             ),
             ("{ ... on Query @include(if: $x) { a { z } ... { b } } c }", Some("{a,b,c}")),
             ("{ ...F }", None),
+            (
+                "{ ... on Query @d(x: {y: 1}) { users { id } } orders { id } }",
+                Some("{orders,users}"),
+            ),
+            (
+                "fragment F on U @d(n: {type: \"Int\"}) { id } query Named { u { ...F } }",
+                Some("Named"),
+            ),
+            ("query ($x: In = {a: 1}) @d(a: {b: 1}) { right }", Some("{right}")),
+            (
+                "{ ...F } fragment F($x: In = {a: 1}) on Query @d(a: {b: 1}) { right }",
+                Some("{right}"),
+            ),
             ("subscription @x { ticks }", Some("{ticks}")),
             ("{ a b c d }", Some("{a,b,c}")),
             ("{ users { id ", Some("{users}")),

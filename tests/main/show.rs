@@ -122,6 +122,39 @@ fn captures_are_cut_down_to_an_endpoint() {
     assert!(masked.windows(15).any(|part| part == b"Bearer [masked]"));
 }
 
+/// A hard link of a capture is another name for it, which `--write` takes without touching the capture.
+#[cfg(unix)]
+#[test]
+fn a_hard_link_of_a_capture_is_replaced_and_the_capture_kept() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let (capture, link) = (folder.path().join("a.har"), folder.path().join("b.MITM"));
+    fs::copy(fixture("demo.har"), &capture).unwrap();
+    fs::hard_link(&capture, &link).unwrap();
+    let (from, to) = (capture.to_str().unwrap(), link.to_str().unwrap());
+    let run = program(&["show", from, "--endpoint", "POST /v1/users", "--write", to]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert_eq!(fs::read(&capture).unwrap(), fs::read(fixture("demo.har")).unwrap());
+    assert_eq!(report(&[to])["totals"]["flows"], 1);
+    assert_eq!(fs::metadata(&link).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+/// Text is decoded, so its charset is UTF-8 from then on.
+#[test]
+fn text_of_another_charset_is_written_as_utf_8() {
+    let folder = tempfile::tempdir().unwrap();
+    let (capture, first) = (folder.path().join("a.jsonl"), folder.path().join("a.mitm"));
+    let line = r#"{"method":"GET","url":"https://h.example/b","status":200,"response_headers":{"content-type":"text/plain; charset=ISO-8859-1"},"response_body":"Zo"}"#;
+    fs::write(&capture, line).unwrap();
+    let (from, to) = (capture.to_str().unwrap(), first.to_str().unwrap());
+    let run = program(&["show", from, "--endpoint", "/b", "--write", to, "--reveal"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let bytes = fs::read(&first).unwrap();
+    let has = |text: &[u8]| bytes.windows(text.len()).any(|part| part == text);
+    assert!(has(b"text/plain; charset=utf-8") && !has(b"ISO-8859-1"));
+}
+
 /// A dump that is written from another format holds what was in it.
 #[test]
 fn a_har_becomes_a_dump_with_equal_requests() {

@@ -269,16 +269,33 @@ impl TargetParts {
 /// Headers and content of a message.
 fn message_of(headers: &[(String, String)], body: &MessageBody) -> (RecordValue, Vec<u8>) {
     let content = content_of(body);
+    let is_text = matches!(body.content, BodyContent::Json { .. } | BodyContent::Text { .. });
     let describes_encoding = |name: &str| {
         ["content-encoding", "transfer-encoding"].iter().any(|one| name.eq_ignore_ascii_case(one))
     };
     let pairs = headers.iter().filter(|(name, _)| content.is_empty() || !describes_encoding(name));
     let pairs = pairs.map(|(name, value)| {
         let is_length = !content.is_empty() && name.eq_ignore_ascii_case("content-length");
-        let value = if is_length { content.len().to_string() } else { value.clone() };
+        let value = if is_length {
+            content.len().to_string()
+        } else if is_text && name.eq_ignore_ascii_case("content-type") {
+            in_utf8(value)
+        } else {
+            value.clone()
+        };
         RecordValue::List(vec![RecordValue::bytes(name), RecordValue::Bytes(value.into_bytes())])
     });
     (RecordValue::List(pairs.collect()), content)
+}
+
+/// A content type whose charset is that of decoded text.
+fn in_utf8(content_type: &str) -> String {
+    let parts = content_type.split(';').map(|part| {
+        let is_charset =
+            part.trim_start().get(..8).is_some_and(|name| name.eq_ignore_ascii_case("charset="));
+        if is_charset { " charset=utf-8" } else { part }
+    });
+    parts.collect::<Vec<_>>().join(";")
 }
 
 fn content_of(body: &MessageBody) -> Vec<u8> {
