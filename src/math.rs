@@ -4,7 +4,7 @@
 //! functions of the standard library differ in the last bit between platforms, and a decision must
 //! not.
 
-/// The smallest power of two that is no integer of 64 bits.
+/// 2 to the power of 63: the smallest power of two that a signed integer of 64 bits cannot hold.
 pub(crate) const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
 
 /// The natural logarithm of a positive, normal number. The error is below 1e-12 (relative, or

@@ -104,7 +104,8 @@ pub(super) fn await_capture(
     Ok(None)
 }
 
-/// Finds the capture in a folder: its only file, of those that are neither empty nor hidden. Returns `None` if there is no file yet.
+/// Returns the only file in a folder that is neither empty nor hidden, which is the capture to follow; `None` while there is no such
+/// file.
 fn only_file_of(folder: &Path) -> Result<Option<PathBuf>, Error> {
     let name = folder.display().to_string();
     let entries = std::fs::read_dir(folder).map_err(|error| Error::io(&name, "read", error))?;

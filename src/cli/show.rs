@@ -35,7 +35,7 @@ pub(super) fn show(arguments: &ShowArguments) -> Result<Exit, Failure> {
         } else {
             let found = engine::exchanges(&captures, &options, &query, secrets, &monitor)?;
             let form: &dyn ExchangeOutput = if is_dump { &ExchangeDump } else { &ExchangeHar };
-            write_whole(output, |out| form.write(&found, out))?;
+            write_whole(output, |out| form.write(&found, out).map_err(Failure::Output))?;
             found.len() as u64
         };
         monitor.finish();
@@ -102,9 +102,9 @@ fn write_dump(
 
 /// Writes a file that appears when everything is written, so that a run that fails leaves none, and that only its owner can read,
 /// because captures hold secrets. What had the name before, also by a hard link, stays as it is elsewhere.
-fn write_whole<T, E: Into<Failure>>(
+fn write_whole<T>(
     path: &Path,
-    write: impl FnOnce(&mut (dyn Write + Send)) -> Result<T, E>,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let name = path.display().to_string();
@@ -113,7 +113,11 @@ fn write_whole<T, E: Into<Failure>>(
         tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
     let written = {
         let mut out = BufWriter::new(&mut file);
-        let written = write(&mut out).map_err(Into::into)?;
+        // The answer is this file, so what fails is said of it.
+        let written = write(&mut out).map_err(|failure| match failure {
+            Failure::Output(error) => Failure::Input(failed(error)),
+            input @ Failure::Input(_) => input,
+        })?;
         out.flush().map_err(failed)?;
         written
     };

@@ -39,12 +39,10 @@ pub(super) fn operation_name(document: &str) -> Option<String> {
             Some(name)
         }
         GraphqlToken::Sign(b'{') => root_fields(&mut tokens, document),
-        GraphqlToken::Sign(b'(') => {
-            tokens.skip_block(b'(', b')')?;
-            tokens.skip_to(b'{')?;
-            root_fields(&mut tokens, document)
-        }
-        GraphqlToken::Sign(_) => {
+        GraphqlToken::Sign(sign) => {
+            if sign == b'(' {
+                tokens.skip_block(b'(', b')')?;
+            }
             tokens.skip_to(b'{')?;
             root_fields(&mut tokens, document)
         }
@@ -55,9 +53,9 @@ pub(super) fn operation_name(document: &str) -> Option<String> {
 fn root_fields<'d>(tokens: &mut GraphqlTokens<'d>, document: &'d str) -> Option<String> {
     let mut selection = GraphqlSelection::default();
     selection.read(tokens);
-    // A fragment may spread others, also itself.
+    // A fragment may spread others, which are added behind it, also itself.
     let mut read = 0;
-    while let Some(name) = selection.spreads.get(read).filter(|_| read < MAX_FRAGMENTS) {
+    while let Some(name) = selection.spreads.get(read) {
         if let Some(mut definition) = GraphqlTokens::of(document).after_fragment(name) {
             selection.read(&mut definition);
         }
@@ -74,7 +72,7 @@ fn root_fields<'d>(tokens: &mut GraphqlTokens<'d>, document: &'d str) -> Option<
 #[derive(Default)]
 struct GraphqlSelection<'d> {
     fields: Vec<&'d str>,
-    /// Names of the fragments that are spread, each once.
+    /// Names of the fragments that are spread, each once, at most [`MAX_FRAGMENTS`].
     spreads: Vec<&'d str>,
 }
 
@@ -139,7 +137,7 @@ impl<'d> GraphqlTokens<'d> {
         Self { rest: document.as_bytes() }
     }
 
-    /// What stands behind the brace of a fragment's definition; `None` if there is none.
+    /// Finds the definition of a fragment, and returns the tokens of its selection; `None` if the document does not define it.
     fn after_fragment(mut self, name: &str) -> Option<Self> {
         loop {
             let token = self.next()?;

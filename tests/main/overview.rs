@@ -91,3 +91,21 @@ fn a_tree_sums_up_prefixes_and_a_hint_names_the_option() {
     assert_eq!(run.code, Some(2));
     assert!(run.stderr.contains("--first-party a/b is not a host name"), "{}", run.stderr);
 }
+
+/// A scan is named below a table, with the option that leaves it out; a few requests that were not found are not a scan.
+#[test]
+fn a_scan_is_said_where_most_endpoints_were_not_found() {
+    let shown = |not_found: usize| {
+        let line = |path: &str, status: u16| {
+            format!(r#"{{"method":"GET","url":"https://h.example{path}","status":{status}}}"#)
+        };
+        let mut lines = vec![line("/api/me", 200), line("/health", 200)];
+        let words = ["admin", "backup", "config", "login", "portal", "shop", "mail", "static"];
+        let found = words.iter().flat_map(|a| words.map(|b| format!("/{a}/{b}"))).take(not_found);
+        lines.extend(found.map(|path| line(&path, 404)));
+        let input = lines.join("\n");
+        program_with_input(&["analyze", "-", "--format", "table"], input.as_bytes()).stderr
+    };
+    assert!(shown(40).contains("--exclude errors-only-404 leaves them out"), "{}", shown(40));
+    assert!(!shown(10).contains("errors-only-404"), "{}", shown(10));
+}

@@ -24,6 +24,7 @@ pub(super) struct LinkedEndpoint<'p> {
 
 /// What the values at a place in answers identify.
 pub(super) struct FieldMeaning {
+    /// The noun of the thing, and a second one, or an empty text, where it may be that of the object around it.
     pub(super) nouns: [String; 2],
     /// The last key, in snake case.
     pub(super) key: String,
